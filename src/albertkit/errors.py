@@ -1,0 +1,73 @@
+"""Every exception albertkit raises on purpose.
+
+    AlbertkitError
+    ├── ConfigError            a configuration that cannot be built or read     (also ValueError)
+    ├── CheckpointError        files that cannot be read as a checkpoint        (also OSError)
+    │   ├── CheckpointNotFound nothing is there to read
+    │   ├── UnsafeCheckpoint   the file asks to run code while being read
+    │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError)
+    ├── InputError             text, ids or data files that cannot be used      (also ValueError)
+    │   └── TokenIdError       an id outside the embedding table                (also IndexError)
+    ├── TrainingError          a run that must stop                             (also RuntimeError)
+    └── MissingDependency      an optional package that is not installed        (also ImportError)
+
+Each class is also the built-in exception that people already catch for such a case. A message states the rule, what was
+received, and the way out.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AlbertkitError(Exception):
+    """Root of the tree."""
+
+
+class ConfigError(AlbertkitError, ValueError):
+    """A configuration that cannot be built or read."""
+
+
+class CheckpointError(AlbertkitError, OSError):
+    """Files that cannot be read as a checkpoint."""
+
+
+class CheckpointNotFound(CheckpointError):
+    """No checkpoint where one was expected."""
+
+
+class UnsafeCheckpoint(CheckpointError):
+    """A pickled checkpoint that would run code while being read."""
+
+
+class WeightMismatch(CheckpointError, RuntimeError):
+    """Tensors that do not fit the model they are loaded into."""
+
+
+class InputError(AlbertkitError, ValueError):
+    """Text, ids or data files that cannot be used."""
+
+
+class TokenIdError(InputError, IndexError):
+    """A token id outside the embedding table."""
+
+
+class TrainingError(AlbertkitError, RuntimeError):
+    """A training run that must stop."""
+
+
+class MissingDependency(AlbertkitError, ImportError):
+    """An optional package that is not installed."""
+
+    def __init__(self, what: str, package: str, extra: str) -> None:
+        super().__init__(f'{what} needs {package}. Install it with: pip install "albertkit[{extra}]"')
+        self.package, self.extra = package, extra
+
+    def needed_by(self, what: str) -> "MissingDependency":
+        """The same, said of something else that needs the package."""
+        return MissingDependency(what, self.package, self.extra)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The sentence `` Did you mean `x`?`` for the known name nearest to `name`, or nothing when none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean `{near[0]}`?" if near else ""
