@@ -1,0 +1,154 @@
+"""The weight table: every tensor of every ALBERT model, once.
+
+A neutral name is the name published in PyTorch checkpoints, and it is also the attribute path of the parameter in all
+frameworks. `{g}` stands for the group and `{j}` for the inner layer of a template. Shapes are written in letters:
+
+    V vocabulary · P positions · T token types · E embedding size · H hidden size · F feed-forward size · C classes
+
+Shape checks before loading, parameter counts, tied weights and the importers of other formats all derive from here.
+Source of names and shapes: the published checkpoints; of the architecture: arXiv 1909.11942, section 3.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+Kind = Literal["dense", "embedding", "norm", "bias"]
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Weight(NamedTuple):
+    """One row: the template of a name, the kind that decides how a framework stores it, and its shape in letters."""
+
+    name: str
+    kind: Kind
+    shape: str
+
+
+def _embedding(name: str, rows: str) -> list[Weight]:
+    return [Weight(f"{name}.weight", "embedding", f"{rows} E")]
+
+
+def _dense(name: str, shape: str) -> list[Weight]:
+    return [Weight(f"{name}.weight", "dense", shape), Weight(f"{name}.bias", "bias", shape.split()[0])]
+
+
+def _norm(name: str, width: str) -> list[Weight]:
+    return [Weight(f"{name}.weight", "norm", width), Weight(f"{name}.bias", "norm", width)]
+
+
+_LAYER = "albert.encoder.albert_layer_groups.{g}.albert_layers.{j}"
+
+TABLE: tuple[Weight, ...] = (
+    *_embedding("albert.embeddings.word_embeddings", "V"),
+    *_embedding("albert.embeddings.position_embeddings", "P"),
+    *_embedding("albert.embeddings.token_type_embeddings", "T"),
+    *_norm("albert.embeddings.LayerNorm", "E"),
+    *_dense("albert.encoder.embedding_hidden_mapping_in", "H E"),
+    *_norm(f"{_LAYER}.full_layer_layer_norm", "H"),
+    *_dense(f"{_LAYER}.attention.query", "H H"),
+    *_dense(f"{_LAYER}.attention.key", "H H"),
+    *_dense(f"{_LAYER}.attention.value", "H H"),
+    *_dense(f"{_LAYER}.attention.dense", "H H"),
+    *_norm(f"{_LAYER}.attention.LayerNorm", "H"),
+    *_dense(f"{_LAYER}.ffn", "F H"),
+    *_dense(f"{_LAYER}.ffn_output", "H F"),
+    *_dense("albert.pooler", "H H"),
+    Weight("predictions.bias", "bias", "V"),
+    *_norm("predictions.LayerNorm", "E"),
+    *_dense("predictions.dense", "E H"),
+    *_dense("predictions.decoder", "V E"),
+    *_dense("sop_classifier.classifier", "2 H"),
+    *_dense("classifier", "C H"),
+    *_dense("qa_outputs", "2 H"),
+)
+
+# Which parts of the table a model holds. A part is the first component of a name, with `albert.` split in two.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "Model": ("encoder", "pooler"),
+    "ForPreTraining": ("encoder", "pooler", "predictions", "sop_classifier"),
+    "ForMaskedLM": ("encoder", "predictions"),
+    "ForSequenceClassification": ("encoder", "pooler", "classifier"),
+    "ForMultipleChoice": ("encoder", "pooler", "classifier"),
+    "ForTokenClassification": ("encoder", "classifier"),
+    "ForQuestionAnswering": ("encoder", "qa_outputs"),
+}
+
+_INDICES = re.compile(r"albert_layer_groups\.(\d+)\.albert_layers\.(\d+)")
+_KINDS: dict[str, Kind] = {row.name: row.kind for row in TABLE}
+
+
+def part(name: str) -> str:
+    """The part that a neutral name or template belongs to: `encoder`, `pooler`, `predictions`, ..."""
+    first, _, rest = name.partition(".")
+    if first != "albert":
+        return first
+    return "pooler" if rest.startswith("pooler.") else "encoder"
+
+
+def kind(name: str) -> Kind:
+    """The kind of the tensor called `name`. KeyError where the table has no such row."""
+    return _KINDS[_INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name)]
+
+
+def expected(config: Any, model: str) -> Shapes:
+    """Names and shapes of all tensors of `Albert{model}`, in the table's order.
+
+    `config` is anything with the attributes of an `AlbertConfig`, `model` a key of `PARTS`. Tied tensors are listed:
+    what a checkpoint may leave out is said by `tied`.
+    """
+    sizes = {
+        "V": config.vocab_size,
+        "P": config.max_position_embeddings,
+        "T": config.type_vocab_size,
+        "E": config.embedding_size,
+        "H": config.hidden_size,
+        "F": config.intermediate_size,
+        "C": 1 if model == "ForMultipleChoice" else config.num_labels,
+        "2": 2,
+    }
+    return {
+        name: tuple(sizes[letter] for letter in row.shape.split())
+        for name, row in _instances(config)
+        if part(name) in PARTS[model]
+    }
+
+
+def _instances(config: Any) -> Iterator[tuple[str, Weight]]:
+    """Every tensor that the config calls for: (name, row)."""
+    first = next(row for row in TABLE if "{g}" in row.name)
+    for row in TABLE:
+        if row is first:
+            for g in range(config.num_hidden_groups):
+                for j in range(config.inner_group_num):
+                    yield from ((layer.name.format(g=g, j=j), layer) for layer in TABLE if "{g}" in layer.name)
+        elif "{g}" not in row.name:
+            yield row.name, row
+
+
+def tied(config: Any) -> dict[str, str]:
+    """Tensors that are another tensor under a second name, and that other name. They are stored once."""
+    pairs = {"predictions.decoder.bias": "predictions.bias"}
+    if config.tie_word_embeddings:
+        pairs["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
+    return pairs
+
+
+def count(config: Any, model: str = "Model") -> int:
+    """Parameters of `Albert{model}`, each tied tensor counted once."""
+    skip = tied(config)
+    return sum(math.prod(shape) for name, shape in expected(config, model).items() if name not in skip)
+
+
+def canonical(name: str) -> str | None:
+    """The neutral name of a tensor found in a PyTorch-flavoured file, or None for a buffer that carries no weight.
+
+    Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
+    `albert.` in front of names written by a bare `AlbertModel`.
+    """
+    name = name.replace("_orig_mod.", "").removeprefix("module.")
+    if name.endswith((".position_ids", ".token_type_ids")):
+        return None
+    name = re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))
+    return f"albert.{name}" if name.split(".")[0] in ("embeddings", "encoder", "pooler") else name

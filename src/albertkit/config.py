@@ -1,0 +1,429 @@
+"""AlbertConfig: the numbers that define a model, read from and written to `config.json`.
+
+Knows no framework and no weights' values; it counts parameters from the weight table alone.
+"""
+
+import copy
+import inspect
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from albertkit import hub, storage
+from albertkit.checkpoint import names
+from albertkit.errors import ConfigError, did_you_mean
+
+logger = logging.getLogger(__name__)
+
+CONFIG_FILE = "config.json"
+
+# One row a release: layers, width, heads, feed-forward width (arXiv 1909.11942, table 1; xlarge has 16 heads).
+_SIZES = {
+    "base": (12, 768, 12, 3072),
+    "large": (24, 1024, 16, 4096),
+    "xlarge": (24, 2048, 16, 8192),
+    "xxlarge": (12, 4096, 64, 16384),
+}
+
+ACTIVATIONS = (
+    *("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu"),
+    *("relu", "relu6", "relu2", "leaky_relu", "silu", "swish", "mish", "tanh", "sigmoid", "linear"),
+)
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+
+# Keys that any model's config.json may hold, by their default. The models read some; the others survive a round trip.
+_COMMON: dict[str, Any] = {
+    **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
+    **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
+    **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),
+    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "remove_invalid_values"), False),
+    **dict.fromkeys(("do_sample", "early_stopping", "return_dict_in_generate"), False),
+    **dict.fromkeys(("dtype", "problem_type", "architectures", "finetuning_task", "task_specific_params"), None),
+    **dict.fromkeys(("tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id", "bad_words_ids"), None),
+    **dict.fromkeys(("cross_attention_hidden_size", "forced_bos_token_id", "forced_eos_token_id"), None),
+    **dict.fromkeys(("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"), None),
+    **dict.fromkeys(("chunk_size_feed_forward", "min_length", "diversity_penalty"), 0),
+    **dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), 0),
+    **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), 1),
+    **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
+    "max_length": 20,
+    "top_k": 50,
+    "name_or_path": "",
+    "pruned_heads": {},
+}
+
+
+class AlbertConfig:
+    """The published keys of ALBERT with their published defaults, which describe the xxlarge size.
+
+    Sizes in letters: V `vocab_size`, E `embedding_size`, H `hidden_size`, N `num_attention_heads`, F
+    `intermediate_size`, P `max_position_embeddings`, T `type_vocab_size`, C `num_labels`. Layer i of
+    `num_hidden_layers` runs the weights of group `int(i / (num_hidden_layers / num_hidden_groups))`, and a group runs
+    its `inner_group_num` layers one after the other (arXiv 1909.11942, section 3.1).
+
+    Further keywords are the keys common to all models of the Transformers layout (`id2label`, `num_labels`,
+    `problem_type`, `output_attentions`, ...). Any other keyword raises ConfigError with the nearest known name, while
+    unknown keys of a file are kept and written back.
+    """
+
+    model_type: ClassVar[str] = "albert"
+    sub_configs: ClassVar[dict[str, Any]] = {}
+    has_no_defaults_at_init: ClassVar[bool] = False
+    attribute_map: ClassVar[dict[str, str]] = {}
+
+    # Common keys that the models read.
+    return_dict: bool
+    output_attentions: bool
+    output_hidden_states: bool
+    tie_word_embeddings: bool
+    gradient_checkpointing: bool
+    chunk_size_feed_forward: int
+    problem_type: str | None
+    dtype: str | None
+    name_or_path: str
+    pruned_heads: dict[int, list[int]]
+
+    def __init__(
+        self,
+        vocab_size: int = 30000,
+        embedding_size: int = 128,
+        hidden_size: int = 4096,
+        num_hidden_layers: int = 12,
+        num_hidden_groups: int = 1,
+        num_attention_heads: int = 64,
+        intermediate_size: int = 16384,
+        inner_group_num: int = 1,
+        hidden_act: str = "gelu_new",
+        hidden_dropout_prob: float = 0,
+        attention_probs_dropout_prob: float = 0,
+        max_position_embeddings: int = 512,
+        type_vocab_size: int = 2,
+        initializer_range: float = 0.02,
+        layer_norm_eps: float = 1e-12,
+        classifier_dropout_prob: float | None = 0.1,
+        position_embedding_type: str = "absolute",
+        pad_token_id: int | None = 0,
+        bos_token_id: int | None = 2,
+        eos_token_id: int | None = 3,
+        **common: Any,
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.embedding_size = embedding_size
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_hidden_groups = num_hidden_groups
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size
+        self.inner_group_num = inner_group_num
+        self.hidden_act = hidden_act
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.attention_probs_dropout_prob = attention_probs_dropout_prob
+        self.max_position_embeddings = max_position_embeddings
+        self.type_vocab_size = type_vocab_size
+        self.initializer_range = initializer_range
+        self.layer_norm_eps = layer_norm_eps
+        self.classifier_dropout_prob = classifier_dropout_prob
+        self.position_embedding_type = position_embedding_type
+        self.pad_token_id = pad_token_id
+        self.bos_token_id = bos_token_id
+        self.eos_token_id = eos_token_id
+        self.__dict__.update(copy.deepcopy(_COMMON))
+        self.id2label = {0: "LABEL_0", 1: "LABEL_1"}
+        self.label2id = {"LABEL_0": 0, "LABEL_1": 1}
+        self._attn_implementation = common.pop("attn_implementation", None)
+        self.update(common)
+
+    # ------------------------------------------------------------------------------------------------ named sizes
+
+    @classmethod
+    def base(cls, version: int = 2, **overrides: Any) -> Self:
+        """The base release: 12 layers, H 768, 11,683,584 backbone parameters."""
+        return cls._named("base", version, overrides)
+
+    @classmethod
+    def large(cls, version: int = 2, **overrides: Any) -> Self:
+        """The large release: 24 layers, H 1024, 17,683,968 backbone parameters."""
+        return cls._named("large", version, overrides)
+
+    @classmethod
+    def xlarge(cls, version: int = 2, **overrides: Any) -> Self:
+        """The xlarge release: 24 layers, H 2048, 58,724,864 backbone parameters."""
+        return cls._named("xlarge", version, overrides)
+
+    @classmethod
+    def xxlarge(cls, version: int = 2, **overrides: Any) -> Self:
+        """The xxlarge release: 12 layers, H 4096, 222,595,584 backbone parameters."""
+        return cls._named("xxlarge", version, overrides)
+
+    @classmethod
+    def _named(cls, size: str, version: int, overrides: dict[str, Any]) -> Self:
+        if version not in (1, 2):
+            raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {version!r}.")
+        layers, width, heads, feed_forward = _SIZES[size]
+        # Version 1 was trained with dropout, but for xxlarge; version 2 without. The published configs name the
+        # activation `gelu` in version 1 and `gelu_new` in version 2; the original code computes the tanh form of both.
+        dropout = 0.1 if version == 1 and size != "xxlarge" else 0
+        release = {
+            "num_hidden_layers": layers,
+            "hidden_size": width,
+            "num_attention_heads": heads,
+            "intermediate_size": feed_forward,
+            "hidden_act": "gelu" if version == 1 else "gelu_new",
+            "hidden_dropout_prob": dropout,
+            "attention_probs_dropout_prob": dropout,
+        }
+        return cls(**(release | overrides))
+
+    def num_parameters(self, model: str = "Model") -> int:
+        """Number of parameters, counted from the weight table: of the backbone with pooler, or of `Albert{model}`.
+
+        `model` is a class name or the part of it behind `Albert`, such as `ForPreTraining`.
+        """
+        model = model.removeprefix("Albert")
+        if model not in names.PARTS:
+            near = did_you_mean(model, names.PARTS)
+            raise ConfigError(f"`model` must be one of {', '.join(names.PARTS)}. Received: {model!r}.{near}")
+        return names.count(self, model)
+
+    # --------------------------------------------------------------------------------------------------- changing
+
+    def update(self, changes: dict[str, Any]) -> None:
+        """Set known keys from `changes`, then check the whole. ConfigError for an unknown key or a bad combination."""
+        for key in changes:
+            if key not in self._known():
+                raise ConfigError(
+                    f"AlbertConfig has no key `{key}`.{did_you_mean(key, self._known())} A key that only your own code"
+                    " reads can be set as an attribute, or written into config.json."
+                )
+        self._absorb(changes)
+
+    def _absorb(self, values: dict[str, Any]) -> None:
+        values = copy.deepcopy(values)
+        num_labels = values.pop("num_labels", None)
+        if "torch_dtype" in values:
+            values.setdefault("dtype", values.pop("torch_dtype"))
+        if "dtype" in values and values["dtype"] is not None:
+            values["dtype"] = str(values["dtype"]).removeprefix("torch.")
+        self.__dict__.update(values)
+        self.pruned_heads = {int(layer): list(heads) for layer, heads in (self.pruned_heads or {}).items()}
+        self._settle_labels(num_labels, values)
+        self.validate()
+
+    def _settle_labels(self, num_labels: int | None, given: dict[str, Any]) -> None:
+        """Bring `num_labels`, `id2label` and `label2id` into agreement; the names win over the number."""
+        id2label, label2id = given.get("id2label"), given.get("label2id")
+        if id2label is None and label2id is not None:
+            id2label = {index: label for label, index in label2id.items()}
+        if id2label is not None:
+            self.id2label = {int(index): label for index, label in id2label.items()}
+            self.label2id = label2id or {label: index for index, label in self.id2label.items()}
+            if num_labels is not None and num_labels != len(self.id2label):
+                logger.warning(
+                    "`num_labels` is %d but `id2label` names %d: using the names.", num_labels, len(id2label)
+                )
+        elif num_labels is not None and num_labels != len(self.id2label or {}):
+            self.num_labels = num_labels
+
+    def changed(self, **changes: Any) -> Self:
+        """A copy with some keys changed; see `update`. Labels keep their names where `num_labels` does not change."""
+        config = copy.deepcopy(self)
+        attention = changes.pop("attn_implementation", None)
+        config.update(changes)
+        config._attn_implementation = attention or config._attn_implementation
+        return config
+
+    @classmethod
+    def _known(cls) -> set[str]:
+        published = list(inspect.signature(AlbertConfig.__init__).parameters)[1:-1]
+        return {*published, *_COMMON, "id2label", "label2id", "num_labels", "torch_dtype"}
+
+    @property
+    def num_labels(self) -> int:
+        """C, the number of classes: the length of `id2label`. Setting it renames them LABEL_0, LABEL_1, ..."""
+        return len(self.id2label)
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        self.id2label = {index: f"LABEL_{index}" for index in range(count)}
+        self.label2id = {label: index for index, label in self.id2label.items()}
+
+    @property
+    def torch_dtype(self) -> str | None:
+        """Old name of `dtype`, the precision of the stored weights, e.g. "float32"."""
+        return self.dtype
+
+    @torch_dtype.setter
+    def torch_dtype(self, value: Any) -> None:
+        self.dtype = None if value is None else str(value).removeprefix("torch.")
+
+    @property
+    def use_return_dict(self) -> bool:
+        """Whether models answer with named outputs where the call does not say."""
+        return bool(self.return_dict)
+
+    def get_text_config(self, decoder: bool = False) -> Self:
+        """Itself: ALBERT has no nested configurations."""
+        return self
+
+    # --------------------------------------------------------------------------------------------------- checking
+
+    def validate(self) -> None:
+        """ConfigError naming the rule, the received values and the way out, if no model can be built from this."""
+        for key in (
+            *("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_hidden_groups"),
+            *(
+                "num_attention_heads",
+                "intermediate_size",
+                "inner_group_num",
+                "max_position_embeddings",
+                "type_vocab_size",
+            ),
+        ):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"`{key}` must be a whole number of at least 1. Received: {value!r}.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ConfigError(
+                "`hidden_size` must be divisible by `num_attention_heads`. Received: "
+                f"{self.hidden_size} and {self.num_attention_heads}. The published sizes use heads of width 64 or 128."
+            )
+        if self.num_hidden_groups > self.num_hidden_layers:
+            raise ConfigError(
+                "`num_hidden_groups` must not exceed `num_hidden_layers`, or some groups would never run. Received: "
+                f"{self.num_hidden_groups} and {self.num_hidden_layers}."
+            )
+        for key in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
+            value = getattr(self, key)
+            if value is None and key == "classifier_dropout_prob":
+                continue
+            if not isinstance(value, (int, float)) or not 0 <= value < 1:
+                raise ConfigError(f"`{key}` must be a probability, at least 0 and below 1. Received: {value!r}.")
+        if not isinstance(self.hidden_act, str) and not callable(self.hidden_act):
+            raise ConfigError(f"`hidden_act` must be a name or a function. Received: {self.hidden_act!r}.")
+        if isinstance(self.hidden_act, str) and self.hidden_act not in ACTIVATIONS:
+            raise ConfigError(
+                f"`hidden_act` must be one of {', '.join(ACTIVATIONS)}. Received: {self.hidden_act!r}."
+                f"{did_you_mean(self.hidden_act, ACTIVATIONS)}"
+            )
+        if self.layer_norm_eps <= 0 or self.initializer_range < 0:
+            raise ConfigError(
+                "`layer_norm_eps` must be above 0 and `initializer_range` at least 0. Received: "
+                f"{self.layer_norm_eps!r} and {self.initializer_range!r}."
+            )
+        if self.pad_token_id is not None and not -self.vocab_size <= self.pad_token_id < self.vocab_size:
+            raise ConfigError(
+                "`pad_token_id` must lie inside the vocabulary. Received: "
+                f"{self.pad_token_id} with `vocab_size` {self.vocab_size}. Set it to None if there is no padding."
+            )
+        if self.position_embedding_type != "absolute":
+            raise ConfigError(
+                '`position_embedding_type` must be "absolute", the only kind any published ALBERT has. Received: '
+                f"{self.position_embedding_type!r}."
+            )
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise ConfigError(
+                f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}. Received: {self.problem_type!r}."
+            )
+        if self.pruned_heads:
+            raise ConfigError(
+                "Head pruning is not supported. Received: "
+                f"`pruned_heads` {self.pruned_heads}. Save the model unpruned, or mask heads with `head_mask`."
+            )
+
+    # --------------------------------------------------------------------------------------------- to and from files
+
+    def to_dict(self) -> dict[str, Any]:
+        """All keys and values, deeply copied, with `model_type`."""
+        public = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
+        return copy.deepcopy(public) | {"model_type": self.model_type}
+
+    def to_diff_dict(self) -> dict[str, Any]:
+        """What `config.json` holds: the ALBERT keys always, any other key where it differs from its default."""
+        diff = {key: value for key, value in self.to_dict().items() if key not in _COMMON or value != _COMMON[key]}
+        diff.pop("name_or_path", None)
+        if all(label == f"LABEL_{index}" for index, label in self.id2label.items()) and self.num_labels == 2:
+            del diff["id2label"], diff["label2id"]
+        if callable(self.hidden_act):
+            raise ConfigError(
+                f"`hidden_act` must be a name to be written to a file. Received: {self.hidden_act!r}. Set it to one of "
+                f"{', '.join(ACTIVATIONS)} first."
+            )
+        return diff
+
+    def to_json_string(self, use_diff: bool = True) -> str:
+        """JSON text with sorted keys, two spaces of indentation and a final newline."""
+        return json.dumps(self.to_diff_dict() if use_diff else self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, json_file_path: str | os.PathLike[str], use_diff: bool = True) -> None:
+        """Write `to_json_string` to a file."""
+        storage.write_text(json_file_path, self.to_json_string(use_diff))
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
+        """Write `config.json` into a folder, which is made where it is missing."""
+        self.to_json_file(Path(save_directory) / CONFIG_FILE)
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], return_unused_kwargs: bool = False, **overrides: Any) -> Any:
+        """Build from the contents of a `config.json`, whose unknown keys are kept, changed by typed `overrides`.
+
+        Returns the config, or (config, unused overrides) with `return_unused_kwargs`; without it an unknown override
+        raises ConfigError.
+        """
+        stored = {key: value for key, value in config_dict.items() if key not in ("model_type", "_name_or_path")}
+        found = config_dict.get("model_type", cls.model_type)
+        if found != cls.model_type:
+            logger.warning("You are using a model of type %s to build a model of type %s.", found, cls.model_type)
+        unused = {
+            key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in cls._known()
+        }
+        config = cls()
+        if "num_labels" in overrides and overrides["num_labels"] != len(stored.get("id2label", ())):
+            stored = {key: value for key, value in stored.items() if key not in ("id2label", "label2id")}
+        config._attn_implementation = overrides.pop("attn_implementation", None)
+        config._absorb({**stored, **{key: overrides[key] for key in overrides if key in cls._known()}})
+        config.update(overrides)
+        return (config, unused) if return_unused_kwargs else config
+
+    @classmethod
+    def from_json_file(cls, json_file: str | os.PathLike[str]) -> Self:
+        """Build from one JSON file. CheckpointError where it is not valid JSON."""
+        return cls.from_dict(storage.read_json(json_file))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | os.PathLike[str],
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        revision: str = "main",
+        subfolder: str = "",
+        **overrides: Any,
+    ) -> Any:
+        """Read `config.json` of a local folder or of a model on the hub; see `from_dict` for `overrides`.
+
+        Raises CheckpointNotFound (an OSError) where there is none.
+        """
+        folder = hub.fetch(
+            pretrained_model_name_or_path,
+            [CONFIG_FILE],
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            revision=revision,
+            subfolder=subfolder,
+        )
+        return cls.from_dict(storage.read_json(folder / CONFIG_FILE), **overrides)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AlbertConfig) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  (a config can change, so it has no hash)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.to_json_string()}"

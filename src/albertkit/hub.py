@@ -1,0 +1,72 @@
+"""A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from albertkit import storage
+from albertkit.errors import CheckpointNotFound
+
+OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
+"""The keywords of `fetch`, which everything that loads by name passes on."""
+
+
+def fetch(
+    name: str | os.PathLike[str],
+    patterns: Sequence[str],
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    revision: str = "main",
+    subfolder: str = "",
+) -> Path:
+    """The local folder that holds the files matching `patterns` of a model.
+
+    `name` is a folder, used as it is, or `owner/model` on the Hugging Face hub, whose cache is used and, unless
+    `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit there.
+
+    Raises CheckpointNotFound where there is neither a folder nor such a model.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        storage.recover(folder / subfolder)
+        return folder / subfolder
+    if folder.exists():
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a file.")
+    if not _is_hub_name(str(name)):
+        raise CheckpointNotFound(
+            f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
+            "folder. Check the path."
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        root = snapshot_download(
+            str(name),
+            revision=revision,
+            cache_dir=None if cache_dir is None else str(cache_dir),
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=[f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns],
+        )
+    except LocalEntryNotFoundError as error:
+        raise CheckpointNotFound(
+            f"{name!r} at revision {revision!r} is neither a folder nor in the local cache, and the hub could not be "
+            "asked. Check the spelling, go online once, or give the path of a folder."
+        ) from error
+    except HfHubHTTPError as error:
+        raise CheckpointNotFound(
+            f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
+            "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
+        ) from error
+    return Path(root) / subfolder
+
+
+def _is_hub_name(name: str) -> bool:
+    """Whether `name` has the form of a hub name: `model` or `owner/model`, without path signs."""
+    parts = name.split("/")
+    return len(parts) <= 2 and all(part and not part.startswith((".", "~")) and "\\" not in part for part in parts)

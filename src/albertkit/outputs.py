@@ -1,0 +1,149 @@
+"""What models answer with: named fields, readable as attributes, by key, by position and as a tuple.
+
+Shared by the three frameworks, so a field is "an array": of PyTorch, TensorFlow or JAX. Letters: B batch, L sequence
+length, H hidden size, V vocabulary, C classes. A field that was not asked for is None as an attribute and absent from
+keys, positions and length.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass
+class ModelOutput(dict[str, Any]):
+    """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            self._put(field.name, getattr(self, field.name))
+
+    def _put(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if value is None:
+            super().pop(name, None)
+        else:
+            super().__setitem__(name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._put(name, value) if name in self.__dataclass_fields__ else object.__setattr__(self, name, value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError(f"A {type(self).__name__} keeps its fields. Received: deletion of {name!r}. Use dict(output).")
+
+    def pop(self, *args: Any) -> Any:
+        """Not allowed: fields stay. Use dict(output)."""
+        raise TypeError(f"A {type(self).__name__} keeps its fields. Received: pop{args}. Use dict(output).")
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """The fields that are there, in order."""
+        return tuple(dict.values(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass
+class BaseModelOutput(ModelOutput):
+    """The encoder's answer.
+
+    last_hidden_state (B, L, H); hidden_states: one (B, L, H) for the mapped embeddings and one a layer; attentions: one
+    (B, heads, L, L) for each inner layer run.
+    """
+
+    last_hidden_state: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class BaseModelOutputWithPooling(ModelOutput):
+    """The answer of AlbertModel: last_hidden_state (B, L, H) and pooler_output (B, H), the tanh of the [CLS] state."""
+
+    last_hidden_state: Any = None
+    pooler_output: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class AlbertForPreTrainingOutput(ModelOutput):
+    """The two pre-training heads.
+
+    loss (): masked-language-model plus sentence-order loss, where both labels are given; prediction_logits (B, L, V);
+    sop_logits (B, 2), of which class 0 is "in order" and 1 "swapped" (arXiv 1909.11942, section 3.1).
+    """
+
+    loss: Any = None
+    prediction_logits: Any = None
+    sop_logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class MaskedLMOutput(ModelOutput):
+    """loss () where labels are given; logits (B, L, V)."""
+
+    loss: Any = None
+    logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class SequenceClassifierOutput(ModelOutput):
+    """loss () where labels are given; logits (B, C)."""
+
+    loss: Any = None
+    logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class MultipleChoiceModelOutput(ModelOutput):
+    """loss () where labels are given; logits (B, choices)."""
+
+    loss: Any = None
+    logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class TokenClassifierOutput(ModelOutput):
+    """loss () where labels are given; logits (B, L, C)."""
+
+    loss: Any = None
+    logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+@dataclass
+class QuestionAnsweringModelOutput(ModelOutput):
+    """loss () where both positions are given; start_logits and end_logits (B, L)."""
+
+    loss: Any = None
+    start_logits: Any = None
+    end_logits: Any = None
+    hidden_states: tuple[Any, ...] | None = None
+    attentions: tuple[Any, ...] | None = None
+
+
+ALL: tuple[type[ModelOutput], ...] = (
+    BaseModelOutput,
+    BaseModelOutputWithPooling,
+    AlbertForPreTrainingOutput,
+    MaskedLMOutput,
+    SequenceClassifierOutput,
+    MultipleChoiceModelOutput,
+    TokenClassifierOutput,
+    QuestionAnsweringModelOutput,
+)
