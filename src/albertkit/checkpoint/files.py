@@ -1,0 +1,244 @@
+"""A folder <-> (AlbertConfig, neutral tensors).
+
+Reads `model.safetensors` and `pytorch_model.bin`, whole or in shards, and writes `config.json` + `model.safetensors`
+in the layout of Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from albertkit import hub, storage
+from albertkit.checkpoint import names
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import CONFIG_FILE, AlbertConfig
+from albertkit.errors import CheckpointError, CheckpointNotFound, MissingDependency, UnsafeCheckpoint
+
+logger = logging.getLogger(__name__)
+
+STALE = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model on disk: its config, its tensors by neutral name, and the file that they came from."""
+
+    config: AlbertConfig
+    tensors: Tensors
+    source: Path
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A way of storing weights in a folder: one file, or an index that names shards."""
+
+    stem: str
+    suffix: str
+
+    def single(self, variant: str | None) -> str:
+        return f"{self.stem}.{variant}.{self.suffix}" if variant else f"{self.stem}.{self.suffix}"
+
+    def index(self, variant: str | None) -> str:
+        return f"{self.stem}.{self.suffix}.index.{variant}.json" if variant else f"{self.stem}.{self.suffix}.index.json"
+
+    def patterns(self, variant: str | None) -> list[str]:
+        dot = f".{variant}" if variant else ""
+        return [self.single(variant), self.index(variant), f"{self.stem}{dot}-*-of-*.{self.suffix}"]
+
+
+_SAFETENSORS = _Format("model", "safetensors")
+_PICKLE = _Format("pytorch_model", "bin")
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    config: AlbertConfig | None = None,
+    variant: str | None = None,
+    use_safetensors: bool | None = None,
+    **fetching: Any,
+) -> Checkpoint:
+    """Read a folder or a model on the hub.
+
+    `config` replaces the folder's own config.json. `variant` reads `model.{variant}.safetensors`. `use_safetensors`
+    True refuses anything but safetensors, False reads only `pytorch_model.bin`; by default safetensors is preferred.
+    `fetching` goes to `hub.fetch`.
+
+    Raises CheckpointNotFound where there are no weights, CheckpointError where a file is damaged, UnsafeCheckpoint
+    where a pickle wants to run code.
+    """
+    formats = [form for form, safe in ((_SAFETENSORS, True), (_PICKLE, False)) if use_safetensors in (None, safe)]
+    for form in formats:
+        folder = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)
+        if weight_files := _weight_files(folder, form, variant):
+            config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
+            tensors = {name: tensor for file in weight_files for name, tensor in _read(file).items()}
+            return Checkpoint(config, neutral(tensors), weight_files[0] if len(weight_files) == 1 else folder)
+    wanted = " or ".join(form.single(variant) for form in formats)
+    raise CheckpointNotFound(f"Error no file named {wanted} (or its shards) found in {name}.{_listing(name)}")
+
+
+def _weight_files(folder: Path, form: _Format, variant: str | None) -> list[Path]:
+    single, index = folder / form.single(variant), folder / form.index(variant)
+    if single.is_file():
+        return [single]
+    if not index.is_file():
+        return []
+    shards = sorted(set(storage.read_json(index).get("weight_map", {}).values()))
+    absent = [shard for shard in shards if not (folder / shard).is_file()]
+    if absent or not shards:
+        raise CheckpointError(
+            f"All shards that {index.name} names must be there. Missing from {folder}: {', '.join(absent) or 'all'}. "
+            "Repeat the download or copy."
+        )
+    return [folder / shard for shard in shards]
+
+
+def _read(file: Path) -> Tensors:
+    return _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+
+
+def _read_safetensors(file: Path) -> Tensors:
+    try:
+        return safetensors.numpy.load_file(file)
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
+            "If a download or a copy was cut short, repeat it."
+        ) from error
+
+
+def _read_pickle(file: Path) -> Tensors:
+    """Tensors of a `pytorch_model.bin`, old or new. Only tensors are unpickled, never code."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingDependency(f"Reading {file.name}", "PyTorch", "torch") from None
+    import pickle
+
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise UnsafeCheckpoint(
+            f"{file} must hold tensors alone. It is damaged, or asks to run code while being read, and was refused: "
+            f"{str(error).splitlines()[0]} Ask its author for a safetensors file."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
+            "If a download or a copy was cut short, repeat it."
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise CheckpointError(f"{file} must hold a mapping of names to tensors. It holds a {type(content).__name__}.")
+    return {
+        name: tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        if tensor.dtype == torch.bfloat16
+        else tensor.numpy()
+        for name, tensor in content.items()
+    }
+
+
+def neutral(tensors: Mapping[str, np.ndarray]) -> Tensors:
+    """Tensors of a PyTorch-flavoured file under their neutral names, without its buffers."""
+    renamed = ((names.canonical(name), tensor) for name, tensor in tensors.items())
+    return {name: tensor for name, tensor in renamed if name is not None}
+
+
+def _listing(name: str | os.PathLike[str]) -> str:
+    """What a local folder holds instead, as a sentence."""
+    entries = sorted(entry.name for entry in Path(name).iterdir()) if Path(name).is_dir() else []
+    return f" It holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}." if entries else ""
+
+
+# -------------------------------------------------------------------------------------------------------------- writing
+
+
+def save(
+    folder: str | os.PathLike[str],
+    config: AlbertConfig,
+    tensors: Mapping[str, np.ndarray],
+    architecture: str,
+    *,
+    max_shard_size: int | str = "5GB",
+    variant: str | None = None,
+) -> None:
+    """Write `config.json` and `model.safetensors` of a model class as one step; see `storage.replacing`."""
+    with storage.replacing(folder, head=CONFIG_FILE, stale=STALE) as staging:
+        write(staging, config, tensors, architecture, max_shard_size=max_shard_size, variant=variant)
+
+
+def write(
+    folder: Path,
+    config: AlbertConfig,
+    tensors: Mapping[str, np.ndarray],
+    architecture: str,
+    *,
+    max_shard_size: int | str = "5GB",
+    variant: str | None = None,
+) -> None:
+    """Write the files of `save` plainly, for a caller that gathers more files in the same step.
+
+    Tied tensors are stored once, under the name that Transformers keeps, and a bare encoder without the prefix
+    `albert.`, as there.
+    """
+    tied = names.tied(config)
+    stored = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items() if name not in tied}
+    if all(name.startswith("albert.") for name in stored):
+        stored = {name.removeprefix("albert."): tensor for name, tensor in stored.items()}
+    dtypes = {tensor.dtype.name for tensor in stored.values()}
+    keys = config.to_diff_dict() | {"architectures": [architecture]}
+    keys |= {"dtype": dtypes.pop()} if len(dtypes) == 1 else {}
+    storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
+    shards = list(_shards(stored, parse_size(max_shard_size)))
+    metadata = {"format": "pt"}
+    if len(shards) == 1:
+        safetensors.numpy.save_file(shards[0], folder / _SAFETENSORS.single(variant), metadata)
+        return
+    dot = f".{variant}" if variant else ""
+    weight_map = {}
+    for number, shard in enumerate(shards, start=1):
+        file = f"model{dot}-{number:05}-of-{len(shards):05}.safetensors"
+        safetensors.numpy.save_file(shard, folder / file, metadata)
+        weight_map |= dict.fromkeys(shard, file)
+    totals = {
+        "total_parameters": sum(tensor.size for tensor in stored.values()),
+        "total_size": sum(tensor.nbytes for tensor in stored.values()),
+    }
+    index = {"metadata": totals, "weight_map": dict(sorted(weight_map.items()))}
+    storage.write_json(folder / _SAFETENSORS.index(variant), index)
+
+
+def _shards(tensors: Tensors, limit: int) -> Iterator[Tensors]:
+    """Cut into runs of at most `limit` bytes; a tensor larger than that stands alone."""
+    shard: Tensors = {}
+    for name, tensor in tensors.items():
+        if shard and sum(t.nbytes for t in shard.values()) + tensor.nbytes > limit:
+            yield shard
+            shard = {}
+        shard[name] = tensor
+    yield shard
+
+
+def parse_size(size: int | str) -> int:
+    """Bytes in a size such as 5000000, "5GB" or "200MiB"."""
+    if isinstance(size, int):
+        return size
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+    for unit in sorted(units, key=len, reverse=True):
+        number = size.upper().removesuffix(unit)
+        if number != size.upper() and number.strip().replace(".", "", 1).isdigit():
+            return int(float(number) * units[unit])
+    raise ValueError(f'`max_shard_size` must be bytes or a size such as "5GB". Received: {size!r}.')
