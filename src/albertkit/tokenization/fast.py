@@ -1,0 +1,127 @@
+"""AlbertTokenizerFast: the same tokens in many threads, and the reader of `tokenizer.json`."""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tokenizers
+from tokenizers import AddedToken
+
+from albertkit import storage
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
+from albertkit.tokenization import files
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.export import to_tokenizers
+from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter
+from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, spaced
+from albertkit.tokenization.text import Cleaning
+
+# In tokenizer_config.json: which of the two files beside it a tokenizer was made from.
+SEGMENTER = "albertkit_segmenter"
+
+
+class AlbertTokenizerFast(AlbertTokenizerBase):
+    """ALBERT's tokenizer from either file that holds one.
+
+    From `tokenizer_file`, a tokenizer.json, it gives what the tokenizers library makes of that file. From `vocab_file`,
+    a spiece.model, it gives exactly the ids of AlbertTokenizer; then SentencePiece itself cuts the text, which is both
+    exact and several times faster (docs/decisions/0002). `backend_tokenizer` is the tokenizer as an object of the
+    tokenizers library, which `save_pretrained` writes as tokenizer.json.
+
+    Where a folder holds both files, tokenizer.json is used, as in Transformers, unless the folder was saved by a
+    tokenizer made from spiece.model.
+    """
+
+    vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE, "tokenizer_file": files.TOKENIZER}
+    is_fast = True
+    slow_tokenizer_class = AlbertTokenizer
+    _segmenter: SentencePieceSegmenter | TokenizersSegmenter
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str] | None = None,
+        tokenizer_file: str | os.PathLike[str] | None = None,
+        do_lower_case: bool = True,
+        remove_space: bool = True,
+        keep_accents: bool = False,
+        bos_token: str | AddedToken = "[CLS]",
+        eos_token: str | AddedToken = "[SEP]",
+        unk_token: str | AddedToken = "<unk>",
+        sep_token: str | AddedToken = "[SEP]",
+        pad_token: str | AddedToken = "<pad>",
+        cls_token: str | AddedToken = "[CLS]",
+        mask_token: str | AddedToken = "[MASK]",
+        **keywords: Any,
+    ) -> None:
+        own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
+        keywords.pop(SEGMENTER, None)
+        if tokenizer_file is not None:
+            segmenter = TokenizersSegmenter(_read(tokenizer_file))
+        elif vocab_file is not None:
+            cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
+            segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning)
+        else:
+            raise InputError(
+                "AlbertTokenizerFast needs a `vocab_file` (spiece.model) or a `tokenizer_file` (tokenizer.json)."
+            )
+        super().__init__(segmenter, {**own, "mask_token": spaced(mask_token)}, **keywords)
+        self.vocab_file = None if vocab_file is None else str(vocab_file)
+
+    @property
+    def backend_tokenizer(self) -> tokenizers.Tokenizer:
+        """The tokenizer as an object of the tokenizers library."""
+        if isinstance(self._segmenter, TokenizersSegmenter):
+            return self._segmenter.backend
+        return to_tokenizers(self._segmenter, self.special_tokens_map)
+
+    @property
+    def can_save_slow_tokenizer(self) -> bool:
+        """Whether spiece.model is at hand."""
+        return self._spiece() is not None
+
+    def _spiece(self) -> bytes | None:
+        if isinstance(self._segmenter, SentencePieceSegmenter):
+            return self._segmenter.model
+        return Path(self.vocab_file).read_bytes() if self.vocab_file and Path(self.vocab_file).is_file() else None
+
+    @classmethod
+    def _class_for(cls, folder: Path) -> type[AlbertTokenizerBase]:
+        chosen = AlbertTokenizer._class_for(folder)
+        return cls if chosen is AlbertTokenizer else chosen
+
+    @classmethod
+    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
+        spiece, file = folder / files.SPIECE, folder / files.TOKENIZER
+        exact = stated.get(SEGMENTER) == "sentencepiece" and spiece.is_file()
+        return {
+            "vocab_file": spiece if spiece.is_file() or not file.is_file() else None,
+            "tokenizer_file": file if file.is_file() and not exact else None,
+        }
+
+    def save_vocabulary(
+        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write `tokenizer.json`, and `spiece.model` where it is at hand, and say where."""
+        prefix = f"{filename_prefix}-" if filename_prefix else ""
+        contents = {files.TOKENIZER: self.backend_tokenizer.to_str(pretty=True).encode(), files.SPIECE: self._spiece()}
+        written = []
+        for name, content in contents.items():
+            if content is not None:
+                storage.write_bytes(Path(save_directory) / (prefix + name), content)
+                written.append(str(Path(save_directory) / (prefix + name)))
+        return tuple(written)
+
+    def write(self, folder: Path, filename_prefix: str | None = None) -> list[str]:
+        """See AlbertTokenizerBase.write."""
+        if isinstance(self._segmenter, SentencePieceSegmenter):
+            self.init_kwargs[SEGMENTER] = "sentencepiece"
+        return super().write(folder, filename_prefix)
+
+
+def _read(path: str | os.PathLike[str]) -> tokenizers.Tokenizer:
+    try:
+        return tokenizers.Tokenizer.from_buffer(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise CheckpointNotFound(f"`tokenizer_file` must be a file. Received: {path}, where there is none.") from None
+    except Exception as error:  # The library raises plain Exception for whatever is wrong with a file.
+        raise CheckpointError(f"{path} must be a tokenizer.json. Reading it failed: {error}.") from error

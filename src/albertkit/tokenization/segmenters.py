@@ -1,0 +1,269 @@
+"""Text <-> tokens of one vocabulary, in the two libraries that do it: SentencePiece and tokenizers.
+
+A segmenter finds added tokens, cleans the text and cuts it into pieces. It knows nothing of pairs, lengths or padding.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import sentencepiece
+import tokenizers
+from tokenizers import AddedToken
+
+from albertkit.errors import CheckpointError
+from albertkit.tokenization.added import AddedVocabulary, Part
+from albertkit.tokenization.encoding import Tokens
+from albertkit.tokenization.text import Cleaning, Span
+
+UNDERLINE = "▁"
+_BATCH = 64
+
+
+class Segmenter(Protocol):
+    """What the tokenizer classes need from a library."""
+
+    size: int
+    """Entries of the vocabulary, without added tokens."""
+    fair: bool
+    """How an odd place is shared between two texts; see encoding.Truncation."""
+    random: bool
+    """Whether the same text may be cut differently the next time."""
+    added: AddedVocabulary
+
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+        """Tokens of each text; with their pieces, offsets and words where `align`."""
+        ...
+
+    def piece(self, index: int) -> str | None:
+        """The vocabulary's entry at `index`, or None beyond its end."""
+        ...
+
+    def index(self, piece: str) -> int | None:
+        """Where the vocabulary holds `piece`, or None."""
+        ...
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The text that pieces stand for."""
+        ...
+
+    def add(self, token: AddedToken, index: int) -> None:
+        """Take in an added token."""
+        ...
+
+
+class SentencePieceSegmenter:
+    """A SentencePiece model with ALBERT's cleaning before it and ALBERT's digit-comma rule behind it.
+
+    The rule: a piece that ends in a digit and a comma, such as `▁9,`, is cut again without its comma, so that numbers
+    read alike wherever they stand (`encode_pieces` of the original).
+    """
+
+    fair = True
+
+    def __init__(self, model: bytes, cleaning: Cleaning, **sampling: Any) -> None:
+        self.model = model
+        self.cleaning = cleaning
+        self.sampling = sampling
+        self.random = bool(sampling.get("enable_sampling"))
+        self.added = AddedVocabulary(cleaning.lower)
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed: {error}. If a "
+                "download or a copy was cut short, repeat it."
+            ) from error
+        self.size = self._processor.get_piece_size()
+        self._pieces = self._processor.id_to_piece(list(range(self.size)))
+        commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_comma(piece)}
+        self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
+        # Without a comma in the vocabulary, an unknown stretch of text may end in digit and comma too.
+        self._knows_comma = self.index(",") is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model, "cleaning": self.cleaning, "sampling": self.sampling, "added": self.added.by_id}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["model"], state["cleaning"], **state["sampling"])
+        for index, token in state["added"].items():
+            self.add(token, index)
+
+    def add(self, token: AddedToken, index: int) -> None:
+        """Take in an added token."""
+        self.added.add(token, index)
+
+    def piece(self, index: int) -> str | None:
+        """The model's piece at `index`."""
+        return self._pieces[index] if 0 <= index < self.size else None
+
+    def index(self, piece: str) -> int | None:
+        """Where the model holds `piece`."""
+        index = self._processor.piece_to_id(piece)
+        return index if self._pieces[index] == piece else None
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The text that pieces stand for."""
+        return self._processor.decode_pieces(list(pieces))
+
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+        """Tokens of each text. See Segmenter."""
+        if split_special_tokens:
+            parts = [[Part(0, len(text), None)] if text else [] for text in texts]
+        else:
+            parts = [self.added.split(text) for text in texts]
+        plain = [
+            text if part.end - part.start == len(text) else text[part.start : part.end]
+            for text, cuts in zip(texts, parts, strict=True)
+            for part in cuts
+            if part.token_id is None
+        ]
+        runs = self._aligned(plain) if align else self._bare(plain)
+        return [self._gather(text, cuts, runs, align) for text, cuts in zip(texts, parts, strict=True)]
+
+    def _bare(self, texts: list[str]) -> Iterator[Tokens]:
+        if not self._knows_comma:
+            yield from (Tokens(tokens.ids) for tokens in self._aligned(texts))
+            return
+        rows = self._processor.encode([self.cleaning(text) for text in texts], out_type=int, **self.sampling)
+        for ids in rows:
+            if not self._recut.keys().isdisjoint(ids):
+                ids = [
+                    new
+                    for index in ids
+                    for new in ([n for n, _ in self._recut[index]] if index in self._recut else [index])
+                ]
+            yield Tokens(ids)
+
+    def _aligned(self, texts: list[str]) -> Iterator[Tokens]:
+        for start in range(0, len(texts), _BATCH):  # Spans of single characters are large: a few texts at a time.
+            cleaned = [self.cleaning.aligned(text) for text in texts[start : start + _BATCH]]
+            for (ids, pieces, offsets), (_, spans) in zip(self._placed([t for t, _ in cleaned]), cleaned, strict=True):
+                if not (self._knows_comma and self._recut.keys().isdisjoint(ids)):
+                    ids, pieces, offsets = self._with_commas_cut(ids, pieces, offsets)
+                if spans is not None:
+                    offsets = [_original(offset, spans) for offset in offsets]
+                begins = [piece[0] == UNDERLINE for piece in pieces]
+                begins[:1] = [False] * bool(begins)
+                yield Tokens(ids, pieces, offsets, list(itertools.accumulate(begins, initial=0))[1:])
+
+    def _placed(self, texts: list[str]) -> Iterator[tuple[list[int], list[str], list[Span]]]:
+        """Ids, pieces, and the span of the cleaned text that each piece covers."""
+        if self.random:
+            rows = self._processor.encode(texts, out_type="offset_mapping", **self.sampling)
+            yield from ((row["ids"], row["pieces"], row["offsets"]) for row in rows)
+            return
+        for text, ids in zip(texts, self._processor.encode(texts, out_type=int), strict=True):
+            pieces = [self._pieces[index] for index in ids]
+            # Pieces that spell the text cover it in turn; SentencePiece's own, slower, account serves all other texts.
+            if "".join(pieces) == UNDERLINE + text.replace(" ", UNDERLINE):
+                edges = list(itertools.accumulate(map(len, pieces), initial=-1))
+                edges[0] = 0
+                yield ids, pieces, list(itertools.pairwise(edges))
+            else:
+                row = self._processor.encode(text, out_type="offset_mapping")
+                yield row["ids"], row["pieces"], row["offsets"]
+
+    def _with_commas_cut(
+        self, ids: list[int], pieces: list[str], offsets: list[Span]
+    ) -> tuple[list[int], list[str], list[Span]]:
+        rows: list[tuple[int, str, Span]] = []
+        for index, piece, (start, end) in zip(ids, pieces, offsets, strict=True):
+            if not ends_in_comma(piece):
+                rows.append((index, piece, (start, end)))
+                continue
+            cuts = self._recut[index] if index in self._recut else self._without_comma(piece)
+            for number, (new, text) in enumerate(cuts):
+                stop = max(end - sum(len(later) for _, later in cuts[number + 1 :]), start)
+                rows.append((new, text, (start, stop)))
+                start = stop
+        return [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows]
+
+    def _without_comma(self, piece: str) -> list[tuple[int, str]]:
+        """The pieces that a piece ending in digit and comma is cut into, each with its id."""
+        pieces = self._processor.encode(piece[:-1].replace(UNDERLINE, ""), out_type=str)
+        if pieces and not piece.startswith(UNDERLINE) and pieces[0].startswith(UNDERLINE):
+            pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
+        return [(self._processor.piece_to_id(piece), piece) for piece in [*pieces, ","]]
+
+    def _gather(self, text: str, parts: list[Part], runs: Iterator[Tokens], align: bool) -> Tokens:
+        """Put the tokens of a text's parts together again. Every part begins a new word."""
+        if len(parts) == 1 and parts[0].token_id is None:
+            return next(runs)
+        ids, pieces, offsets, words = [], [], [], []
+        for part in parts:
+            if part.token_id is None:
+                run = next(runs)
+                start, word = part.start, words[-1] + 1 if words else 0
+                ids += run.ids
+                pieces += run.pieces or []
+                offsets += [(start + a, start + b) for a, b in run.offsets or []]
+                words += [word + w for w in run.words or [] if w is not None]
+            else:
+                ids.append(part.token_id)
+                pieces.append(self.added.by_id[part.token_id].content)
+                offsets.append((part.start, part.end))
+                words.append(words[-1] + 1 if words else 0)
+        return Tokens(ids, pieces, offsets, words) if align else Tokens(ids)
+
+
+def ends_in_comma(piece: str) -> bool:
+    """Whether the digit-comma rule cuts a piece."""
+    return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
+
+
+def _original(offset: Span, spans: list[Span]) -> Span:
+    """A span of the cleaned text as a span of the original."""
+    start, end = offset
+    if start < end:
+        return spans[start][0], spans[end - 1][1]
+    place = spans[start][0] if start < len(spans) else spans[-1][1] if spans else 0
+    return place, place
+
+
+class TokenizersSegmenter:
+    """A tokenizer of the tokenizers library, taken as it is."""
+
+    fair = False
+    random = False
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        self.backend = backend
+        self.size = backend.get_vocab_size(with_added_tokens=False)
+        self.added = AddedVocabulary(lower=False)
+        for index, token in backend.get_added_tokens_decoder().items():
+            self.added.add(token, index)
+
+    def add(self, token: AddedToken, index: int) -> None:
+        """Take in an added token. CheckpointError where the library gives it another id."""
+        (self.backend.add_special_tokens if token.special else self.backend.add_tokens)([token])
+        given = self.backend.token_to_id(token.content)
+        if given != index:
+            raise CheckpointError(
+                f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
+                f"{index}, where tokenizer.json has {given}."
+            )
+        self.added.add(token, index)
+
+    def piece(self, index: int) -> str | None:
+        """The vocabulary's entry at `index`."""
+        return self.backend.id_to_token(index)
+
+    def index(self, piece: str) -> int | None:
+        """Where the vocabulary holds `piece`."""
+        return self.backend.token_to_id(piece)
+
+    def join(self, pieces: Sequence[str]) -> str:
+        """The text that pieces stand for."""
+        decoder = self.backend.decoder
+        return " ".join(pieces) if decoder is None else decoder.decode(list(pieces))
+
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+        """Tokens of each text. See Segmenter."""
+        self.backend.encode_special_tokens = split_special_tokens
+        if not align:
+            return [Tokens(row.ids) for row in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
+        rows = self.backend.encode_batch(texts, add_special_tokens=False)
+        return [Tokens(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]

@@ -1,0 +1,86 @@
+"""AlbertTokenizer: the SentencePiece tokenizer of the English and most other ALBERTs."""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tokenizers import AddedToken
+
+from albertkit import storage
+from albertkit.errors import CheckpointNotFound
+from albertkit.tokenization import files
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.segmenters import SentencePieceSegmenter
+from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+
+
+class AlbertTokenizer(AlbertTokenizerBase):
+    """Text -> SentencePiece tokens, as in the original ALBERT: cleaned, cut, and commas taken off digits.
+
+    `do_lower_case`, `remove_space` (collapse white space) and `keep_accents` say how text is cleaned first.
+    `sp_model_kwargs` may hold `enable_sampling`, `nbest_size` and `alpha`: then texts are cut at random (subword
+    regularisation, arXiv 1804.10959). Ids of the published vocabulary: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4.
+    """
+
+    vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE}
+    _segmenter: SentencePieceSegmenter
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str],
+        do_lower_case: bool = True,
+        remove_space: bool = True,
+        keep_accents: bool = False,
+        bos_token: str | AddedToken = "[CLS]",
+        eos_token: str | AddedToken = "[SEP]",
+        unk_token: str | AddedToken = "<unk>",
+        sep_token: str | AddedToken = "[SEP]",
+        pad_token: str | AddedToken = "<pad>",
+        cls_token: str | AddedToken = "[CLS]",
+        mask_token: str | AddedToken = "[MASK]",
+        sp_model_kwargs: dict[str, Any] | None = None,
+        **keywords: Any,
+    ) -> None:
+        own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
+        cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
+        segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning, **(sp_model_kwargs or {}))
+        super().__init__(segmenter, {**own, "mask_token": spaced(mask_token)}, **keywords)
+        self.vocab_file = str(vocab_file)
+
+    @classmethod
+    def _class_for(cls, folder: Path) -> type[AlbertTokenizerBase]:
+        return (
+            cls
+            if (folder / files.SPIECE).is_file() or not (folder / files.VOCAB).is_file()
+            else AlbertWordPieceTokenizer
+        )
+
+    @classmethod
+    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
+        return {"vocab_file": folder / files.SPIECE}
+
+    def save_vocabulary(
+        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write `spiece.model`, and say where."""
+        path = Path(save_directory) / (f"{filename_prefix}-" * bool(filename_prefix) + files.SPIECE)
+        storage.write_bytes(path, self._segmenter.model)
+        return (str(path),)
+
+
+def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
+    """The contents of a SentencePiece model. CheckpointNotFound where there is no such file."""
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError):
+        raise CheckpointNotFound(
+            f"A vocabulary is a SentencePiece model, a file such as spiece.model. Received: {path}, where there is "
+            "none. For a folder call from_pretrained; for a folder with only tokenizer.json call "
+            "AlbertTokenizerFast.from_pretrained."
+        ) from None
+
+
+def spaced(mask_token: str | AddedToken) -> AddedToken:
+    """[MASK] as the published tokenizers have it: the space before it is its own."""
+    return mask_token if isinstance(mask_token, AddedToken) else AddedToken(mask_token, lstrip=True, normalized=False)

@@ -1,0 +1,216 @@
+"""Tokens and ids: the vocabulary of a tokenizer with its special and added tokens."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tokenizers import AddedToken
+
+from albertkit.errors import InputError
+from albertkit.tokenization.segmenters import Segmenter
+
+ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+class _Special:
+    """A special token by its role, such as `tokenizer.mask_token`: its text or None, settable to a known token."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.role = name
+
+    def __get__(self, tokenizer: "Vocabulary", owner: type | None = None) -> Any:
+        token = tokenizer._special[self.role]
+        return None if token is None else token.content
+
+    def __set__(self, tokenizer: "Vocabulary", value: str | AddedToken | None) -> None:
+        if value is not None and tokenizer.find(str(value)) is None:
+            raise InputError(
+                f"`{self.role}` must be a token of the vocabulary. Received: {str(value)!r}. To take in a new one call "
+                f"add_special_tokens({{{self.role!r}: {str(value)!r}}}) and resize the model's embeddings."
+            )
+        tokenizer._special[self.role] = special(value)
+
+
+class _SpecialId:
+    """The id of a special token by its role, such as `tokenizer.mask_token_id`, or None."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.role = name.removesuffix("_id")
+
+    def __get__(self, tokenizer: "Vocabulary", owner: type | None = None) -> Any:
+        token = tokenizer._special[self.role]
+        return None if token is None else tokenizer.find(token.content)
+
+
+def special(token: str | AddedToken | Mapping[str, Any] | None) -> AddedToken | None:
+    """A special AddedToken of a text, of another AddedToken or of the fields of one."""
+    if token is None:
+        return None
+    if isinstance(token, Mapping):
+        token = AddedToken(**{key: value for key, value in token.items() if key not in ("__type", "special")})
+    elif isinstance(token, str):
+        token = AddedToken(token, normalized=False)
+    token.special = True
+    return token
+
+
+class Vocabulary:
+    """The part of a tokenizer that knows its tokens: by id, by role, and those added beside the vocabulary."""
+
+    bos_token, bos_token_id = _Special(), _SpecialId()
+    eos_token, eos_token_id = _Special(), _SpecialId()
+    unk_token, unk_token_id = _Special(), _SpecialId()
+    sep_token, sep_token_id = _Special(), _SpecialId()
+    pad_token, pad_token_id = _Special(), _SpecialId()
+    cls_token, cls_token_id = _Special(), _SpecialId()
+    mask_token, mask_token_id = _Special(), _SpecialId()
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        roles: Mapping[str, str | AddedToken | Mapping[str, Any] | None],
+        additional: Iterable[str | AddedToken] = (),
+        added: Mapping[int, AddedToken] | None = None,
+    ) -> None:
+        """`added` come under the ids they had; special tokens that the vocabulary lacks get new ones behind it."""
+        self._segmenter = segmenter
+        for index, token in sorted((added or {}).items()):
+            if segmenter.added.ids.get(token.content) != index:
+                segmenter.add(token, index)
+        known = {token.content: token for token in segmenter.added.by_id.values()}
+        tokens = {role: special(roles.get(role)) for role in ROLES}
+        self._special = {role: token and known.get(token.content, token) for role, token in tokens.items()}
+        self._additional: list[AddedToken] = []
+        self._take_in([token for token in self._special.values() if token])
+        self.add_tokens([*additional, *(token for token in known.values() if token.special)], special_tokens=True)
+
+    @property
+    def vocab_size(self) -> int:
+        """Entries of the vocabulary without added tokens: V of a model without any."""
+        return self._segmenter.size
+
+    def __len__(self) -> int:
+        """Entries of the vocabulary with added tokens: what `model.resize_token_embeddings` needs."""
+        return max([self.vocab_size, *(index + 1 for index in self._segmenter.added.by_id)])
+
+    def get_vocab(self) -> dict[str, int]:
+        """All tokens with their ids, in the order of the ids."""
+        entries = ((self._segmenter.piece(index), index) for index in range(self.vocab_size))
+        vocabulary = {piece: index for piece, index in entries if piece is not None} | self._segmenter.added.ids
+        return dict(sorted(vocabulary.items(), key=lambda item: item[1]))
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """Tokens that are found before the text is cut into pieces, by id; special ones among them."""
+        return dict(sorted(self._segmenter.added.by_id.items()))
+
+    @property
+    def added_tokens_encoder(self) -> dict[str, int]:
+        """The same, token to id."""
+        return {token.content: index for index, token in self.added_tokens_decoder.items()}
+
+    get_added_vocab = added_tokens_encoder.fget
+
+    @property
+    def special_tokens_map(self) -> dict[str, Any]:
+        """Special tokens by role, as text."""
+        named = {role: token.content for role, token in self._special.items() if token is not None}
+        return named | ({"additional_special_tokens": self.additional_special_tokens} if self._additional else {})
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """Special tokens without a role."""
+        return [token.content for token in self._additional]
+
+    @additional_special_tokens.setter
+    def additional_special_tokens(self, tokens: Sequence[str | AddedToken]) -> None:
+        self.add_special_tokens({"additional_special_tokens": tokens})
+
+    @property
+    def additional_special_tokens_ids(self) -> list[int]:
+        """Their ids."""
+        return self.convert_tokens_to_ids(self.additional_special_tokens)
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """All special tokens, each once: those with a role in the order of the roles, then the others."""
+        tokens = [token.content for token in (*self._special.values(), *self._additional) if token is not None]
+        return list(dict.fromkeys(tokens))
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """Their ids."""
+        return self.convert_tokens_to_ids(self.all_special_tokens)
+
+    def add_tokens(
+        self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False
+    ) -> int:
+        """Add tokens that are never cut, and say how many are new. Then call model.resize_token_embeddings(len(self)).
+
+        A plain string is found whatever its case where the tokenizer lower-cases; an AddedToken says more.
+        """
+        tokens = []
+        for token in new_tokens if isinstance(new_tokens, (list, tuple)) else [new_tokens]:
+            if not isinstance(token, (str, AddedToken)):
+                raise TypeError(f"Token {token} is not a string but a {type(token)}.")
+            if special_tokens or str(token) in self.all_special_tokens:
+                token = special(token)
+            tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)
+        new = self._take_in(tokens)
+        for token in tokens:
+            if token.special and token.content not in self.all_special_tokens:
+                self._additional.append(token)
+        return new
+
+    def add_special_tokens(
+        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+    ) -> int:
+        """Give tokens their role, adding those that are new, and say how many are: {"mask_token": "<mask>"}."""
+        before = len(self)
+        for role, value in special_tokens_dict.items():
+            if role == "additional_special_tokens":
+                self._additional = [] if replace_additional_special_tokens else self._additional
+                self.add_tokens(list(value), special_tokens=True)
+            elif role in ROLES:
+                token = special(value)
+                self._take_in([token] if token else [])
+                self._special[role] = token
+            else:
+                raise InputError(
+                    f"A special token has one of the roles {', '.join(ROLES)} or additional_special_tokens. Received: "
+                    f"{role!r}."
+                )
+        return len(self) - before
+
+    def _take_in(self, tokens: Iterable[AddedToken]) -> int:
+        """Mark tokens as added, with a new id where the vocabulary lacks them. Returns the number of new ids."""
+        before = len(self)
+        for token in tokens:
+            token = self._segmenter.added.prepared(token)
+            if token.content and token.content not in self._segmenter.added.ids:
+                index = self._segmenter.index(token.content)
+                self._segmenter.add(token, len(self) if index is None else index)
+        return len(self) - before
+
+    def find(self, token: str) -> int | None:
+        """The id of a token, or None where there is no such token."""
+        index = self._segmenter.added.ids.get(token)
+        return self._segmenter.index(token) if index is None else index
+
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
+        """Token or tokens -> id or ids; that of <unk> for what the vocabulary lacks."""
+        if isinstance(tokens, str):
+            index = self.find(tokens)
+            return self.unk_token_id if index is None else index
+        return [self.convert_tokens_to_ids(token) for token in tokens]
+
+    def convert_ids_to_tokens(self, ids: int | Sequence[int], skip_special_tokens: bool = False) -> Any:
+        """Id or ids -> token or tokens. InputError for an id that no token has."""
+        if isinstance(ids, (int, np.integer)):
+            added = self._segmenter.added.by_id.get(int(ids))
+            token = self._segmenter.piece(int(ids)) if added is None else added.content
+            if token is None:
+                raise InputError(f"An id must lie in 0..{len(self) - 1}, the vocabulary. Received: {ids}.")
+            return token
+        skipped = set(self.all_special_ids) if skip_special_tokens else set()
+        return [self.convert_ids_to_tokens(int(index)) for index in ids if int(index) not in skipped]

@@ -1,0 +1,89 @@
+"""AlbertWordPieceTokenizer: the WordPiece tokenizer of the ALBERTs that come with a `vocab.txt`, the Chinese ones."""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+import tokenizers
+from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
+
+from albertkit import storage
+from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.tokenization import files
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.segmenters import TokenizersSegmenter
+
+
+class AlbertWordPieceTokenizer(AlbertTokenizerBase):
+    """Text -> WordPiece tokens: every Chinese character by itself, other words cut into the longest known pieces.
+
+    `strip_accents` None follows `do_lower_case`. Ids of the published Chinese vocabulary: [PAD] 0, [UNK] 100,
+    [CLS] 101, [SEP] 102, [MASK] 103.
+    """
+
+    vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.VOCAB}
+    saved_class: ClassVar[str] = "BertTokenizer"
+    is_fast = True
+    _segmenter: TokenizersSegmenter
+
+    def __init__(
+        self,
+        vocab_file: str | os.PathLike[str],
+        do_lower_case: bool = True,
+        unk_token: str | AddedToken = "[UNK]",
+        sep_token: str | AddedToken = "[SEP]",
+        pad_token: str | AddedToken = "[PAD]",
+        cls_token: str | AddedToken = "[CLS]",
+        mask_token: str | AddedToken = "[MASK]",
+        tokenize_chinese_chars: bool = True,
+        strip_accents: bool | None = None,
+        **keywords: Any,
+    ) -> None:
+        own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
+        vocabulary = _read(vocab_file)
+        if str(unk_token) not in vocabulary:
+            raise CheckpointError(f"A WordPiece vocabulary must hold {str(unk_token)!r}. {vocab_file} does not.")
+        backend = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token=str(unk_token)))
+        backend.normalizer = normalizers.BertNormalizer(
+            handle_chinese_chars=tokenize_chinese_chars, strip_accents=strip_accents, lowercase=do_lower_case
+        )
+        backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        backend.decoder = decoders.WordPiece(cleanup=False)
+        super().__init__(TokenizersSegmenter(backend), own, **keywords)
+        self.vocab_file = str(vocab_file)
+
+    @property
+    def backend_tokenizer(self) -> tokenizers.Tokenizer:
+        """The tokenizer as an object of the tokenizers library."""
+        return self._segmenter.backend
+
+    @classmethod
+    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
+        return {"vocab_file": folder / files.VOCAB}
+
+    def save_vocabulary(
+        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
+    ) -> tuple[str, ...]:
+        """Write `vocab.txt`, and say where."""
+        path = Path(save_directory) / (f"{filename_prefix}-" * bool(filename_prefix) + files.VOCAB)
+        entries = sorted(self._segmenter.backend.get_vocab(with_added_tokens=False).items(), key=lambda item: item[1])
+        storage.write_text(path, "".join(f"{token}\n" for token, _ in entries))
+        return (str(path),)
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, int]:
+    """A `vocab.txt`, one token a line, as token -> line number."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise CheckpointNotFound(
+            f"A WordPiece vocabulary is a file such as vocab.txt. Received: {path}, where there is none."
+        ) from None
+    if lines[-1] == "":
+        lines.pop()
+    vocabulary = {line.rstrip("\r"): number for number, line in enumerate(lines)}
+    if len(vocabulary) != len(lines):
+        raise CheckpointError(
+            f"Each token of a vocabulary must stand once. {path} holds {len(lines) - len(vocabulary)} twice."
+        )
+    return vocabulary
