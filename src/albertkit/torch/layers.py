@@ -1,0 +1,246 @@
+"""The layers of ALBERT in PyTorch. Attribute paths are checkpoint names.
+
+Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D head width, F feed-forward width.
+Layers know nothing of tasks, files or padding: an attention mask arrives here as an additive bias.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, TokenIdError
+from albertkit.outputs import BaseModelOutput
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_fast": lambda x: functional.gelu(x, approximate="tanh"),
+    "gelu_10": lambda x: functional.gelu(x).clamp(-10, 10),
+    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "relu": functional.relu,
+    "relu6": functional.relu6,
+    "relu2": lambda x: functional.relu(x).square(),
+    "leaky_relu": functional.leaky_relu,
+    "silu": functional.silu,
+    "swish": functional.silu,
+    "mish": functional.mish,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "linear": lambda x: x,
+}
+
+
+def activation(name: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The function that `hidden_act` names, or the function itself."""
+    return ACTIVATIONS[name] if isinstance(name, str) else name
+
+
+class AlbertEmbeddings(nn.Module):
+    """Word + token type + position embedding, norm and dropout, all of width E (arXiv 1909.11942, section 3.1)."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.embedding_size)
+        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.embedding_size)
+        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """(B, L) integer ids, or (B, L, E) `inputs_embeds` in their place -> (B, L, E).
+
+        Token types default to 0 and positions to 0..L-1. TokenIdError for an id outside its table and InputError for a
+        sequence longer than the position table, wherever the values can be seen.
+        """
+        if input_ids is not None:
+            _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
+            inputs_embeds = self.word_embeddings(input_ids)
+        if inputs_embeds is None:
+            raise InputError("You have to specify either input_ids or inputs_embeds")
+        length, longest = inputs_embeds.shape[1], self.position_embeddings.num_embeddings
+        if position_ids is None:
+            if length > longest:
+                raise InputError(
+                    f"A sequence must not be longer than `max_position_embeddings`. Received: {length} tokens, "
+                    f"{longest} positions. Truncate, or cut into windows: tokenizer(..., truncation=True, "
+                    f"max_length={longest})."
+                )
+            position_ids = torch.arange(length, device=inputs_embeds.device)
+        else:
+            _check_ids("position_ids", position_ids, longest)
+        if token_type_ids is None:
+            token_types = self.token_type_embeddings.weight[0]
+        else:
+            _check_ids("token_type_ids", token_type_ids, self.token_type_embeddings.num_embeddings)
+            token_types = self.token_type_embeddings(token_type_ids)
+        embeddings = inputs_embeds + token_types + self.position_embeddings(position_ids)
+        return self.dropout(self.LayerNorm(embeddings))
+
+
+def _check_ids(name: str, ids: Tensor, size: int) -> None:
+    """TokenIdError for an id outside 0..size-1. Skipped on accelerators, where looking would wait for the device."""
+    if ids.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._get_tracing_state():
+        return
+    if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < size):
+        raise TokenIdError(
+            f"`{name}` must lie in 0..{size - 1}, the rows of the embedding table. Received: {int(ids.min())} to "
+            f"{int(ids.max())}. Check that the tokenizer belongs to the model; after adding tokens call "
+            "model.resize_token_embeddings(len(tokenizer))."
+        )
+
+
+class AlbertAttention(nn.Module):
+    """Multi-head self-attention, its output projection, and the norm of the sum with its input."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_attention_heads = config.num_attention_heads
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key = nn.Linear(config.hidden_size, config.hidden_size)
+        self.value = nn.Linear(config.hidden_size, config.hidden_size)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention_dropout = nn.Dropout(config.attention_probs_dropout_prob)
+        self.output_dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_bias: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L, H) -> (B, L, H), and the probabilities (B, N, L, L) where asked for.
+
+        `attention_bias` is added to the scores and broadcasts to (B, N, L, L); `head_mask` multiplies the
+        probabilities, which are returned masked.
+        """
+        query, key, value = (self._heads(project(hidden_states)) for project in (self.query, self.key, self.value))
+        probabilities = None
+        if output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
+            scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+            if attention_bias is not None:
+                scores = scores + attention_bias
+            probabilities = self.attention_dropout(scores.softmax(-1))
+            if head_mask is not None:
+                probabilities = probabilities * head_mask
+            context = probabilities @ value
+        else:
+            dropout = self.attention_dropout.p if self.training else 0.0
+            context = functional.scaled_dot_product_attention(query, key, value, attention_bias, dropout)
+        context = self.dense(context.transpose(1, 2).flatten(2))
+        attended = self.LayerNorm(hidden_states + self.output_dropout(context))
+        return attended, probabilities if output_attentions else None
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """(B, L, H) -> (B, N, L, D)."""
+        return x.unflatten(-1, (self.num_attention_heads, -1)).transpose(1, 2)
+
+
+class AlbertLayer(nn.Module):
+    """Attention, then the feed-forward block of width F, with dropout and norm on the sum of the two."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        super().__init__()
+        self.full_layer_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = AlbertAttention(config)
+        self.ffn = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.ffn_output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.activation = activation(config.hidden_act)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.chunk_size = config.chunk_size_feed_forward
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_bias: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L, H) -> (B, L, H), and the attention probabilities where asked for."""
+        attended, probabilities = self.attention(hidden_states, attention_bias, head_mask, output_attentions)
+        if self.chunk_size:
+            fed = torch.cat([self._feed_forward(chunk) for chunk in attended.split(self.chunk_size, dim=1)], dim=1)
+        else:
+            fed = self._feed_forward(attended)
+        return self.full_layer_layer_norm(attended + self.dropout(fed)), probabilities
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
+        return self.ffn_output(self.activation(self.ffn(x)))
+
+
+class AlbertLayerGroup(nn.Module):
+    """`inner_group_num` layers, run one after the other."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        super().__init__()
+        self.albert_layers = nn.ModuleList(AlbertLayer(config) for _ in range(config.inner_group_num))
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_bias: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        output_attentions: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """(B, L, H) -> (B, L, H), and the attention probabilities of each inner layer where asked for."""
+        attentions = []
+        for layer in self.albert_layers:
+            hidden_states, probabilities = layer(hidden_states, attention_bias, head_mask, output_attentions)
+            attentions += [probabilities] if output_attentions else []
+        return hidden_states, tuple(attentions)
+
+
+class AlbertTransformer(nn.Module):
+    """The embedding mapped from E to H, then `num_hidden_layers` runs of the layer groups with shared weights."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        super().__init__()
+        self.embedding_hidden_mapping_in = nn.Linear(config.embedding_size, config.hidden_size)
+        self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
+        self.group_of_layer = [
+            int(layer / (config.num_hidden_layers / config.num_hidden_groups))
+            for layer in range(config.num_hidden_layers)
+        ]
+        self.gradient_checkpointing = config.gradient_checkpointing
+        self.gradient_checkpointing_kwargs: dict[str, Any] = {"use_reentrant": False}
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        attention_bias: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+    ) -> BaseModelOutput:
+        """(B, L, E) -> last_hidden_state (B, L, H). `head_mask` has an entry a layer, broadcasting to (B, N, L, L)."""
+        hidden_states = self.embedding_hidden_mapping_in(embeddings)
+        all_hidden_states, attentions = (hidden_states,), ()
+        for layer, group in enumerate(self.group_of_layer):
+            arguments = (attention_bias, None if head_mask is None else head_mask[layer], output_attentions)
+            if self.gradient_checkpointing and self.training:
+                hidden_states, probabilities = checkpoint(
+                    self.albert_layer_groups[group], hidden_states, *arguments, **self.gradient_checkpointing_kwargs
+                )
+            else:
+                hidden_states, probabilities = self.albert_layer_groups[group](hidden_states, *arguments)
+            attentions += probabilities
+            all_hidden_states += (hidden_states,) if output_hidden_states else ()
+        return BaseModelOutput(
+            last_hidden_state=hidden_states,
+            hidden_states=all_hidden_states if output_hidden_states else None,
+            attentions=attentions if output_attentions else None,
+        )

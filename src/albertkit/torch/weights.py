@@ -1,0 +1,122 @@
+"""Neutral tensors <-> the parameters of a PyTorch model.
+
+The attribute paths of the modules are the neutral names, so the rule for every kind of tensor is "as it is". Only a
+bare AlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as `prefix`.
+"""
+
+import contextlib
+from collections.abc import Mapping
+
+import ml_dtypes
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from albertkit.checkpoint import init, names, report
+from albertkit.config import AlbertConfig
+
+
+def to_numpy(tensor: Tensor) -> np.ndarray:
+    """The values of a tensor; shares memory where it is on the CPU."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
+
+
+def to_torch(array: np.ndarray) -> Tensor:
+    """A tensor with the values of an array; shares memory where the array may be written to."""
+    if array.dtype == ml_dtypes.bfloat16:
+        return to_torch(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def neutral(model: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """The model's tensors by neutral name, tied ones under each of their names."""
+    return {prefix + name: tensor for name, tensor in model.state_dict(keep_vars=True).items()}
+
+
+def extract(model: nn.Module, prefix: str) -> report.Tensors:
+    """The model's values by neutral name."""
+    return {name: to_numpy(tensor) for name, tensor in neutral(model, prefix).items()}
+
+
+def load(
+    model: nn.Module,
+    prefix: str,
+    config: AlbertConfig,
+    tensors: Mapping[str, np.ndarray],
+    source: str,
+    *,
+    dtype: torch.dtype | None = None,
+    ignore_mismatched_sizes: bool = False,
+) -> report.LoadReport:
+    """Give the model the values in `tensors`, fresh ones where a head is missing, and say what happened.
+
+    Parameters take over the arrays' memory where precision and device allow it. `dtype` None keeps the model's own.
+    Tied parameters are apart afterwards: the caller ties them again.
+    """
+    own = neutral(model, prefix)
+    wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    tied = names.tied(config)
+    chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
+    known = {name: wanted[name] for name in what.fresh if name not in tied and _in_table(name)}
+    chosen |= init.fresh(known, config, _seed())
+    state = {}
+    for name, array in chosen.items():
+        device = torch.get_default_device() if own[name].is_meta else own[name].device
+        state[name.removeprefix(prefix)] = to_torch(array).to(device=device, dtype=dtype or own[name].dtype)
+    model.load_state_dict(state, strict=False, assign=True)
+    _materialise(model)
+    return what
+
+
+def _materialise(model: nn.Module) -> None:
+    """Give values to modules that a subclass added and that the checkpoint lacks, by their own rule."""
+    for module in model.modules():
+        if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+            module.to_empty(device=torch.get_default_device(), recurse=False)
+            if callable(reset := getattr(module, "reset_parameters", None)):
+                reset()
+
+
+def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Module | None) -> None:
+    """Draw fresh values for the parameters that the table knows, but for those of the inner model `done`."""
+    drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
+    own = {
+        name: tensor
+        for name, tensor in neutral(model, prefix).items()
+        if not tensor.is_meta and id(tensor) not in drawn and _in_table(name)
+    }
+    values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, _seed())
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(to_torch(values[name]))
+
+
+def resized(weight: Tensor, size: int, spread: float | None) -> Tensor:
+    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
+    old = weight.detach()
+    added = size - old.shape[0]
+    if added <= 0:
+        return old[:size].clone()
+    generator = np.random.default_rng(_seed())
+    if spread is None:
+        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
+        values = to_numpy(old).astype(np.float64)
+        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
+        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
+    else:
+        rows = generator.standard_normal((added, old.shape[1])) * spread
+    return torch.cat([old, torch.from_numpy(rows).to(old)])
+
+
+def _in_table(name: str) -> bool:
+    with contextlib.suppress(KeyError):
+        return bool(names.kind(name))
+    return False
+
+
+def _seed() -> int:
+    """A seed for NumPy that follows from torch.manual_seed."""
+    return int(torch.randint(2**31, (), device="cpu"))
