@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 CONFIG_FILE = "config.json"
 
 # One row a release: layers, width, heads, feed-forward width (arXiv 1909.11942, table 1; xlarge has 16 heads).
-_SIZES = {
+SIZES = {
     "base": (12, 768, 12, 3072),
     "large": (24, 1024, 16, 4096),
     "xlarge": (24, 2048, 16, 8192),
@@ -83,6 +83,7 @@ class AlbertConfig:
     problem_type: str | None
     dtype: str | None
     name_or_path: str
+    architectures: list[str] | None
     pruned_heads: dict[int, list[int]]
 
     def __init__(
@@ -161,7 +162,7 @@ class AlbertConfig:
     def _named(cls, size: str, version: int, overrides: dict[str, Any]) -> Self:
         if version not in (1, 2):
             raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {version!r}.")
-        layers, width, heads, feed_forward = _SIZES[size]
+        layers, width, heads, feed_forward = SIZES[size]
         # Version 1 was trained with dropout, but for xxlarge; version 2 without. The published configs name the
         # activation `gelu` in version 1 and `gelu_new` in version 2; the original code computes the tanh form of both.
         dropout = 0.1 if version == 1 and size != "xxlarge" else 0

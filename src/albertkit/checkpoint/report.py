@@ -35,6 +35,14 @@ class LoadReport:
         """Every tensor that did not come from the checkpoint."""
         return (*self.missing, *(name for name, _, _ in self.mismatched))
 
+    def require_complete(self) -> None:
+        """WeightMismatch where anything would start fresh: for a model that is to answer, not to be trained."""
+        if self.fresh:
+            raise WeightMismatch(
+                f"A model that answers needs all its weights. {self.source} lacks {', '.join(self.fresh)} of "
+                f"{self.model}. Train this head first, or give a checkpoint that has it."
+            )
+
     def announcement(self) -> str | None:
         """One line for a person where something starts fresh, else None."""
         if not self.fresh:

@@ -1,0 +1,5 @@
+"""python -m albertkit."""
+
+from albertkit.cli import main
+
+main()

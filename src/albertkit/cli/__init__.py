@@ -1,0 +1,24 @@
+"""The command line: one small file a verb. A command parses its arguments and makes one call."""
+
+import logging
+import sys
+
+from albertkit.errors import AlbertkitError
+
+
+def main() -> None:
+    """Run a command. An error that albertkit raises on purpose is one line and exit status 1; Ctrl-C is status 130."""
+    from rich.console import Console
+
+    from albertkit.cli.app import app
+
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    try:
+        app()
+    except AlbertkitError as error:
+        errors.print(f"error: {error}", style="red")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted", style="red")
+        sys.exit(130)

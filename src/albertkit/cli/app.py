@@ -1,0 +1,28 @@
+"""The tree of commands."""
+
+import typer
+
+from albertkit.cli import evaluate, finetune, info, predict, tokenizer
+
+app = typer.Typer(
+    name="albertkit",
+    help="A home for ALBERT: train, fine-tune, evaluate and run A Lite BERT.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(finetune.app, name="finetune")
+app.add_typer(tokenizer.app, name="tokenizer")
+app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("info")(info.command)
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    """A home for ALBERT: train, fine-tune, evaluate and run A Lite BERT."""
+    if version:
+        from albertkit import __version__
+
+        typer.echo(f"albertkit {__version__}")
+        raise typer.Exit

@@ -1,0 +1,22 @@
+"""albertkit info: what a checkpoint holds, and what it takes."""
+
+from typing import Annotated
+
+from rich.console import Console
+from rich.table import Table
+from typer import Argument
+
+
+def command(model: Annotated[str, Argument(help="A folder, a name on the hub, or a size: base, large, ...")]) -> None:
+    """Parameters by part, memory, and what a checkpoint holds."""
+    from albertkit.checkpoint.summary import summarise
+
+    summary = summarise(model)
+    console = Console(highlight=False)
+    console.print(summary.title)
+    table = Table("part", "tensors", "parameters", "float32", "bfloat16")
+    for row in (*summary.parts, summary.total):
+        table.add_row(row.name, str(row.tensors), f"{row.parameters:,}", row.size(4), row.size(2))
+    console.print(table)
+    for line in summary.notes:
+        console.print(line)

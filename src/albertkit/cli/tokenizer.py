@@ -1,0 +1,39 @@
+"""albertkit tokenizer: learn a vocabulary from text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+app = typer.Typer(help="Make tokenizers.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Make tokenizers."""
+
+
+@app.command("train")
+def train(
+    inputs: Annotated[list[Path], Argument(help="Text files, one sentence or paragraph a line; .gz, .xz, .bz2 too.")],
+    output: Annotated[Path, Option(help="Folder to write the tokenizer to.")],
+    vocab_size: Annotated[int, Option(help="Entries of the vocabulary, special tokens among them.", min=16)] = 30000,
+    keep_case: Annotated[bool, Option("--keep-case", help="Do not lower-case.")] = False,
+    keep_accents: Annotated[bool, Option("--keep-accents", help="Do not take accents off.")] = False,
+    character_coverage: Annotated[float, Option(help="Part of all characters that pieces must spell.")] = 0.99995,
+    sentences: Annotated[int, Option(help="Lines to learn from at most, drawn at random.")] = 10_000_000,
+) -> None:
+    """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
+    from albertkit.tokenization import train
+
+    tokenizer = train.train(
+        train.lines(inputs),
+        vocab_size,
+        output,
+        do_lower_case=not keep_case,
+        keep_accents=keep_accents,
+        character_coverage=character_coverage,
+        sentences=sentences,
+    )
+    typer.echo(f"{tokenizer} written to {output}")

@@ -1,0 +1,1 @@
+"""Running models: arrays in, arrays out, in any framework."""

@@ -1,0 +1,60 @@
+"""Scores: logits and true labels -> named numbers. scikit-learn and SciPy do the arithmetic."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from albertkit.errors import MissingDependency
+
+try:
+    from scipy import stats
+    from sklearn import metrics as sklearn_metrics
+except ImportError:
+    raise MissingDependency("Scoring", "scikit-learn", "train") from None
+
+
+# A class that nothing was predicted as has an F1 of 0.
+_QUIET: dict[str, Any] = {"zero_division": 0}
+
+
+def single_label(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """(N, C) logits and (N,) classes -> accuracy, F1 and Matthews correlation, those GLUE uses.
+
+    F1 is that of class 1 where there are two classes, else the unweighted mean over classes.
+    """
+    predicted = logits.argmax(-1)
+    average = "binary" if logits.shape[1] == 2 else "macro"
+    return {
+        "accuracy": float((predicted == labels).mean()),
+        "f1": float(sklearn_metrics.f1_score(labels, predicted, average=average, **_QUIET)),
+        "matthews_correlation": float(sklearn_metrics.matthews_corrcoef(labels, predicted)),
+    }
+
+
+def multi_label(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """(N, C) logits and (N, C) zeros and ones -> F1 over all decisions and over classes, and share of exact rows."""
+    predicted = logits > 0
+    truth = labels > 0.5
+    return {
+        "f1_micro": float(sklearn_metrics.f1_score(truth, predicted, average="micro", **_QUIET)),
+        "f1_macro": float(sklearn_metrics.f1_score(truth, predicted, average="macro", **_QUIET)),
+        "exact_match": float((predicted == truth).all(axis=1).mean()),
+    }
+
+
+def regression(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """(N, 1) predictions and (N,) numbers -> Pearson and Spearman correlation, mean squared and absolute error.
+
+    A correlation is 0 where all predictions or all numbers are equal.
+    """
+    predicted = logits[:, 0].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        correlations: dict[str, Any] = {
+            "pearson": stats.pearsonr(predicted, labels)[0] if len(labels) > 1 else 0.0,
+            "spearman": stats.spearmanr(predicted, labels)[0] if len(labels) > 1 else 0.0,
+        }
+    scores = {name: float(np.nan_to_num(value)) for name, value in correlations.items()}
+    error = predicted - labels
+    return {**scores, "mse": float((error**2).mean()), "mae": float(np.abs(error).mean())}

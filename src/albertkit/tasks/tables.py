@@ -1,0 +1,146 @@
+"""Rows of text files: CSV, TSV, JSON lines and Parquet, plain or compressed, with errors that name file and line."""
+
+import bz2
+import csv
+import gzip
+import json
+import lzma
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from albertkit.errors import InputError, MissingDependency, did_you_mean
+
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, and for each row the number of its line (of its row, in Parquet), counted from 1."""
+
+    path: str
+    columns: dict[str, list[Any]]
+    lines: list[int]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def column(self, name: str, role: str) -> list[Any]:
+        """The column called `name`. InputError where there is none; `role` says what it was wanted for."""
+        if name not in self.columns:
+            raise InputError(
+                f"The {role} column must be in the file. {self.path} has the columns {', '.join(self.columns)}. "
+                f"Received: {name!r}.{did_you_mean(name, self.columns)}"
+            )
+        return self.columns[name]
+
+    def places(self, rows: Sequence[int], most: int = 5) -> str:
+        """Where rows stand, for a message: "line 3, line 8 and 12 more"."""
+        named = ", ".join(f"line {self.lines[row]}" for row in rows[:most])
+        return named + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
+def read(path: str | Path, header: Sequence[str] = ()) -> Table:
+    """Read a file by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
+
+    CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
+    line. Blank lines are skipped.
+
+    Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says.
+    """
+    path = Path(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else None
+    kind = suffixes[-1] if suffixes else ""
+    if not path.is_file():
+        raise InputError(f"A data file must be there. Received: {path}, where there is none.")
+    if kind not in _FORMATS:
+        raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
+    if kind in (".parquet", ".pq"):
+        table = _read_parquet(path)
+    else:
+        try:
+            with _open(path, packed) as file:
+                table = (
+                    _read_json(path, file) if "json" in kind or "nd" in kind else _read_csv(path, file, kind, header)
+                )
+        except (UnicodeDecodeError, EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise InputError(
+                f"{path} must be complete UTF-8 text. Reading it failed: {error}. If a copy was cut short, repeat it."
+            ) from error
+    if not table.lines:
+        raise InputError(f"A data file must hold at least one row. {path} holds none.")
+    return table
+
+
+def _open(path: Path, packed: str | None) -> AbstractContextManager[TextIO]:
+    opener = _OPENERS[packed] if packed else open
+    return opener(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Table:
+    style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
+    rows = csv.reader(file, **style)
+    names = list(header)
+    records: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        for row in rows:
+            if not any(field.strip() for field in row):
+                continue
+            if not names:
+                names = [field.strip() for field in row]
+                if len(set(names)) != len(names):
+                    raise InputError(f"Columns must have different names. {path} has the header {', '.join(names)}.")
+                continue
+            if len(row) != len(names):
+                raise InputError(
+                    f"Every row must have as many fields as the header. {path}, line {rows.line_num}, has {len(row)} "
+                    f"where the header has {len(names)}: {', '.join(names)}."
+                )
+            records.append(row)
+            lines.append(rows.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}, is not valid {kind[1:].upper()}: {error}.") from error
+    return Table(str(path), dict(zip(names, _columns(records, len(names)), strict=True)), lines)
+
+
+def _columns(records: list[list[str]], width: int) -> list[list[str]]:
+    return [list(column) for column in zip(*records, strict=True)] or [[] for _ in range(width)]
+
+
+def _read_json(path: Path, file: TextIO) -> Table:
+    records: list[dict[str, Any]] = []
+    lines: list[int] = []
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(
+                f"{path}, line {number}, must be one JSON object: {error}. A file that is one JSON array has to be "
+                "written as lines first; a last line cut short means an incomplete copy."
+            ) from error
+        if not isinstance(record, dict):
+            raise InputError(f"{path}, line {number}, must be a JSON object. It is a {type(record).__name__}.")
+        records.append(record)
+        lines.append(number)
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return Table(str(path), {name: [record.get(name) for record in records] for name in names}, lines)
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise MissingDependency("Reading Parquet", "pyarrow", "train") from None
+    try:
+        columns = parquet.read_table(path).to_pydict()
+    except (ArrowException, OSError) as error:
+        raise InputError(f"{path} must be a complete Parquet file. Reading it failed: {error}.") from error
+    rows = len(next(iter(columns.values()), []))
+    return Table(str(path), columns, list(range(1, rows + 1)))

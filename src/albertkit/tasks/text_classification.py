@@ -1,0 +1,274 @@
+"""Text classification: one class, several classes at once, or a number, for a text or a pair of texts.
+
+Letters: N examples, C classes.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from albertkit.errors import InputError
+from albertkit.tasks.tables import Table
+
+NAME = "text-classification"
+HEAD = "ForSequenceClassification"
+
+SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+METRIC = {SINGLE: "accuracy", MULTI: "f1_micro", REGRESSION: "pearson"}
+"""The score by which the best checkpoint is chosen; more is better."""
+
+# Names under which data sets keep these columns, first found first taken.
+_TEXTS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
+_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+_LABEL = ("label", "labels", "score", "target", "class", "category", "rating")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what. An empty name means: find it by the usual names."""
+
+    text: str = ""
+    pair: str = ""
+    label: str = ""
+    separator: str = "|"
+    """Between the labels of one row, where a row may have several."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a label is: the kind of problem, and the names of the classes in the order of the logits."""
+
+    problem_type: str
+    names: tuple[str, ...]
+
+    def config(self) -> dict[str, Any]:
+        """The keys of an AlbertConfig that say the same."""
+        return {"problem_type": self.problem_type, "id2label": dict(enumerate(self.names))}
+
+    @classmethod
+    def of(cls, config: Any) -> "Schema":
+        """The schema that a config holds."""
+        default = REGRESSION if config.num_labels == 1 else SINGLE
+        return cls(config.problem_type or default, tuple(config.id2label[index] for index in range(config.num_labels)))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts, their pairs and labels if any, and where they come from."""
+
+    table: Table
+    texts: list[str]
+    pairs: list[str] | None
+    labels: list[Any] | None
+    rows: list[int]
+    """The row of the table that each example is."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, chosen: Iterable[int]) -> "Examples":
+        """Some of the examples, by number."""
+        chosen = list(chosen)
+        return Examples(
+            self.table,
+            [self.texts[i] for i in chosen],
+            None if self.pairs is None else [self.pairs[i] for i in chosen],
+            None if self.labels is None else [self.labels[i] for i in chosen],
+            [self.rows[i] for i in chosen],
+        )
+
+
+def read(table: Table, columns: Columns, *, labelled: bool, skip_empty: bool = False) -> tuple[Examples, Columns]:
+    """Take texts and labels out of a table; also the columns they were found in.
+
+    Where `labelled`, a row needs a text and a label: InputError names the rows that lack one, or `skip_empty` leaves
+    them out. Without, labels are taken only from a column that is named, and a text may be empty.
+    """
+    columns = _found(table, columns, labelled)
+    texts = [_text(value) for value in table.column(columns.text, "text")]
+    pairs = [_text(value) for value in table.column(columns.pair, "pair")] if columns.pair else None
+    labels = table.column(columns.label, "label") if columns.label else None
+    examples = Examples(table, texts, pairs, labels, list(range(len(table))))
+    if not labelled:
+        return examples, columns
+    empty = [row for row in examples.rows if not texts[row].strip() or _is_empty(labels[row] if labels else None)]
+    if empty and not skip_empty:
+        raise InputError(
+            f"Every row needs a text and a label. {table.path} has {len(empty)} without: {table.places(empty)}. Fill "
+            "or remove them, or leave them out with --set data.skip_empty=true."
+        )
+    if len(empty) == len(table):
+        raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
+    without = set(empty)
+    return examples.take(row for row in examples.rows if row not in without), columns
+
+
+def _found(table: Table, columns: Columns, labelled: bool) -> Columns:
+    names = {name.lower(): name for name in table.columns}
+    text, pair, label = columns.text, columns.pair, columns.label
+    if not text:
+        both = next(((a, b) for a, b in _TEXTS if a in names and b in names), None)
+        first = both[0] if both else next((name for name in _TEXT if name in names), None)
+        if first is None:
+            raise InputError(
+                f"The text column must be known. {table.path} has the columns {', '.join(table.columns)}, and none of "
+                "the usual names. Name it with --text-column (and --pair-column for pairs)."
+            )
+        text, pair = names[first], pair or (names[both[1]] if both else "")
+    if not label and labelled:
+        found = next((name for name in _LABEL if name in names), None)
+        if found is None:
+            raise InputError(
+                f"The label column must be known. {table.path} has the columns {', '.join(table.columns)}, and none of "
+                "the usual names. Name it with --label-column."
+            )
+        label = names[found]
+    return replace(columns, text=text, pair=pair, label=label)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _is_empty(label: Any) -> bool:
+    return label is None or (isinstance(label, str) and not label.strip())
+
+
+# --------------------------------------------------------------------------------------------------------------- labels
+
+
+def schema(examples: Examples, problem: str = "auto", separator: str = "|") -> Schema:
+    """What the labels of training examples are.
+
+    `problem` "auto": several labels a row where any label is a list; a number to predict where all labels are numbers
+    and any has a fraction; else one class a row. Classes are ordered by number where all are whole numbers, else by
+    name.
+    """
+    labels = examples.labels or []
+    if problem == "auto":
+        problem = _guess(labels)
+    kinds = {"single": SINGLE, "multi": MULTI, "regression": REGRESSION, SINGLE: SINGLE, MULTI: MULTI}
+    if problem not in kinds:
+        raise InputError(f"`problem` must be auto, single, multi or regression. Received: {problem!r}.")
+    kind = kinds[problem]
+    if kind == REGRESSION:
+        return Schema(REGRESSION, ("score",))
+    names = {name for label in labels for name in _names(label, separator if kind == MULTI else None)}
+    if len(names) < 2 and kind == SINGLE:
+        raise InputError(
+            f"Classification needs at least two classes. {examples.table.path} has only {', '.join(names) or 'none'}. "
+            "For numbers pass --problem regression."
+        )
+    ordered = sorted(names, key=int) if all(_is_whole(name) for name in names) else sorted(names)
+    return Schema(kind, tuple(ordered))
+
+
+def _guess(labels: Sequence[Any]) -> str:
+    if any(isinstance(label, (list, tuple)) for label in labels):
+        return "multi"
+    try:
+        numbers = [float(label) for label in labels]
+    except (TypeError, ValueError):
+        return "single"
+    fractions = ("." in str(label) or number % 1 for label, number in zip(labels, numbers, strict=True))
+    return "regression" if any(fractions) else "single"
+
+
+def _names(label: Any, separator: str | None) -> list[str]:
+    if isinstance(label, (list, tuple)):
+        return [str(name) for name in label]
+    if separator is not None:
+        return [name.strip() for name in str(label).split(separator) if name.strip()]
+    return [str(label).strip()]
+
+
+def _is_whole(name: str) -> bool:
+    return name.removeprefix("-").isdecimal()
+
+
+def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndarray:
+    """Labels as numbers: (N,) int64 classes, (N, C) float32 zeros and ones, or (N,) float32 values.
+
+    InputError names the rows whose label is not one of the schema's.
+    """
+    labels = examples.labels or []
+    index = {name: number for number, name in enumerate(schema.names)}
+    unknown: dict[str, list[int]] = {}
+    values = np.zeros((len(labels), len(index)) if schema.problem_type == MULTI else len(labels), np.float32)
+    for row, label in enumerate(labels):
+        if schema.problem_type == REGRESSION:
+            try:
+                values[row] = float(label)
+            except (TypeError, ValueError):
+                unknown.setdefault(str(label), []).append(examples.rows[row])
+            if not np.isfinite(values[row]):
+                unknown.setdefault(str(label), []).append(examples.rows[row])
+            continue
+        for name in _names(label, separator if schema.problem_type == MULTI else None):
+            if name not in index:
+                unknown.setdefault(name, []).append(examples.rows[row])
+            elif schema.problem_type == MULTI:
+                values[row, index[name]] = 1
+            else:
+                values[row] = index[name]
+    if unknown:
+        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {', '.join(schema.names)}"
+        found = "; ".join(f"{name!r} ({examples.table.places(rows, 3)})" for name, rows in list(unknown.items())[:5])
+        raise InputError(f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {found}.")
+    return values.astype(np.int64) if schema.problem_type == SINGLE else values
+
+
+# ------------------------------------------------------------------------------------------------- to and from a model
+
+
+@dataclass(frozen=True)
+class Features:
+    """Model inputs, one list a row and not padded yet."""
+
+    input_ids: list[list[int]]
+    token_type_ids: list[list[int]]
+    truncated: int = 0
+    """How many examples were cut to the longest input."""
+
+
+def encode(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Features:
+    """Texts or pairs -> ids and token types of at most `max_length` tokens. What is cut is counted."""
+    encoded = tokenizer(list(texts), None if pairs is None else list(pairs), truncation=True, max_length=max_length)
+    truncated = sum(count > 0 for count in encoded.truncated)
+    return Features(encoded["input_ids"], encoded["token_type_ids"], truncated)
+
+
+def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
+    """(N, C) logits -> an answer for each example.
+
+    One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels those
+    of probability above 1/2. A number: {"value"}.
+    """
+    logits = logits.astype(np.float64)
+    if schema.problem_type == REGRESSION:
+        return [{"value": float(row[0])} for row in logits]
+    if schema.problem_type == MULTI:
+        rows = 1 / (1 + np.exp(-logits))
+        named: list[Mapping[str, float]] = [dict(zip(schema.names, map(float, row), strict=True)) for row in rows]
+        return [{"labels": [name for name in row if row[name] > 0.5], "scores": row} for row in named]
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    rows = exponents / exponents.sum(axis=-1, keepdims=True)
+    best = rows.argmax(axis=-1)
+    return [
+        {
+            "label": schema.names[index],
+            "score": float(row[index]),
+            "scores": dict(zip(schema.names, map(float, row), strict=True)),
+        }
+        for row, index in zip(rows, best, strict=True)
+    ]
+
+
+def score(logits: np.ndarray, labels: np.ndarray, schema: Schema) -> dict[str, float]:
+    """(N, C) logits and `targets` -> the scores of `tasks.metrics` for the kind of problem."""
+    from albertkit.tasks import metrics
+
+    scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
+    return scorers[schema.problem_type](logits, labels)

@@ -1,0 +1,88 @@
+"""Learning a vocabulary from text, with the SentencePiece options of the original ALBERT."""
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from albertkit.errors import InputError
+from albertkit.tokenization import files
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.text import Cleaning
+
+CONTROL = ("[CLS]", "[SEP]", "[MASK]")
+CHOSEN = ("(", ")", '"', "-", ".", "–", "£", "€")
+"""Symbols that are always pieces of their own."""
+
+_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+
+
+def train(
+    texts: Iterable[str],
+    vocab_size: int,
+    folder: str | os.PathLike[str],
+    *,
+    do_lower_case: bool = True,
+    keep_accents: bool = False,
+    character_coverage: float = 0.99995,
+    sentences: int = 10_000_000,
+    exact: bool = True,
+) -> AlbertTokenizerFast:
+    """Learn a unigram vocabulary from lines of text, save the tokenizer to `folder`, and return it.
+
+    `vocab_size` counts <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4 and eight symbols. `sentences` is how many lines are
+    used at most, drawn at random. Lines are cleaned as the tokenizer cleans text. Where the texts cannot fill a
+    vocabulary of that size, InputError names the size that they can fill; without `exact` it is taken.
+    """
+    cleaning = Cleaning(do_lower_case, keep_accents=keep_accents)
+    cleaned = (line for line in map(cleaning, texts) if line)
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=cleaned,
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=vocab_size,
+            character_coverage=character_coverage,
+            pad_id=0,
+            unk_id=1,
+            bos_id=-1,
+            eos_id=-1,
+            control_symbols=list(CONTROL),
+            user_defined_symbols=list(CHOSEN),
+            input_sentence_size=sentences,
+            shuffle_input_sentence=True,
+            hard_vocab_limit=exact,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        limit = re.search(r"value <= (\d+)", str(error))
+        advice = f"They can fill {limit[1]}: pass that or less." if limit else f"SentencePiece says: {error}."
+        raise InputError(
+            f"The texts must be able to fill the vocabulary. Received: `vocab_size` {vocab_size}. {advice}"
+        ) from None
+    path = Path(folder) / files.SPIECE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(model.getvalue())
+    tokenizer = AlbertTokenizerFast(vocab_file=path, do_lower_case=do_lower_case, keep_accents=keep_accents)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def lines(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
+    """The lines of text files, which may end in .gz, .xz or .bz2. InputError where one is missing or not text."""
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise InputError(f"A text file must be there. Received: {path}, where there is none.")
+        try:
+            with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
+                yield from file
+        except (UnicodeDecodeError, EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}.") from error

@@ -1,0 +1,64 @@
+"""The order of training: which examples stand in which batch of which epoch, decided by (seed, epoch, example) alone.
+
+So a resumed run sees what an uninterrupted one sees, and every framework gets the same bytes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from albertkit import arrays
+
+POOL = 50
+"""Batches whose examples are sorted by length together, so that a batch holds rows of nearly one length."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Shuffled batches of encoded examples.
+
+    input_ids and token_type_ids: one list a row. labels: an array whose first axis is the row. word_dropout: part of
+    the tokens, first and last excepted, replaced by `unknown_id`, drawn anew in every epoch.
+    """
+
+    input_ids: Sequence[Sequence[int]]
+    token_type_ids: Sequence[Sequence[int]]
+    labels: np.ndarray
+    batch_size: int
+    seed: int
+    pad_id: int
+    unknown_id: int
+    word_dropout: float = 0.0
+
+    def __len__(self) -> int:
+        """Batches in an epoch; the last may be smaller."""
+        return -(-len(self.input_ids) // self.batch_size)
+
+    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[dict[str, np.ndarray]]]:
+        """The batches of an epoch from batch `start` on, each cut into at most `parts`."""
+        for rows in self._order(number)[start:]:
+            cuts = np.array_split(rows, min(parts, len(rows)))
+            yield [self._batch(cut, number) for cut in cuts]
+
+    def _order(self, epoch: int) -> list[np.ndarray]:
+        rng = np.random.default_rng([self.seed, epoch])
+        lengths = np.fromiter(map(len, self.input_ids), np.int64)
+        rows = rng.permutation(len(lengths))
+        size = self.batch_size * POOL
+        pools = (rows[start : start + size] for start in range(0, len(rows), size))
+        ordered = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
+        batches = [ordered[start : start + self.batch_size] for start in range(0, len(ordered), self.batch_size)]
+        return [batches[index] for index in rng.permutation(len(batches))]
+
+    def _batch(self, rows: np.ndarray, epoch: int) -> dict[str, np.ndarray]:
+        ids = [self._dropped(self.input_ids[row], epoch, int(row)) for row in rows]
+        batch = arrays.model_inputs(ids, [self.token_type_ids[row] for row in rows], self.pad_id)
+        return {**batch, "labels": self.labels[rows]}
+
+    def _dropped(self, ids: Sequence[int], epoch: int, row: int) -> Sequence[int]:
+        if not self.word_dropout:
+            return ids
+        dropped = np.random.default_rng([self.seed, epoch, row]).random(len(ids)) < self.word_dropout
+        dropped[[0, -1]] = False
+        return np.where(dropped, self.unknown_id, ids).tolist()

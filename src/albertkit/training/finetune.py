@@ -1,0 +1,232 @@
+"""Fine-tuning a task: data files and a recipe in, a folder with the trained model and its results out."""
+
+import hashlib
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from albertkit import arrays, storage
+from albertkit.checkpoint import files
+from albertkit.errors import ConfigError, InputError
+from albertkit.tasks import tables
+from albertkit.tasks import text_classification as task
+from albertkit.training import loop, progress, record
+from albertkit.training.batches import Batches
+from albertkit.training.recipe import Recipe, default_learning_rate
+from albertkit.training.start import Start, start
+
+CHECKPOINTS = "checkpoints"
+EVALUATION_TOKENS = 8192
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One side of the data, ready for the model."""
+
+    features: task.Features
+    targets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def run(
+    recipe: Recipe, output: Path, *, resume: bool = False, overwrite: bool = False, console: Console | None = None
+) -> dict[str, Any]:
+    """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
+
+    A run that was cut off goes on with `resume`. A folder that already holds something is only replaced with
+    `overwrite`. Raises ConfigError, InputError, CheckpointError or TrainingError; see `albertkit.errors`.
+    """
+    console = console or Console(highlight=False, soft_wrap=True)
+    _clear(output, resume, overwrite)
+    train_examples, eval_examples, schema, recipe = _read(recipe, console)
+    beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
+    for line in beginning.story:
+        console.print(line)
+    train_part = _encoded(recipe, beginning, schema, train_examples, console)
+    eval_part = _encoded(recipe, beginning, schema, eval_examples, console)
+    recipe = _settled(recipe, beginning, schema, len(train_part))
+    batches, plan = _planned(recipe, beginning, train_part)
+    checkpoints = output / CHECKPOINTS
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    recipe.save(checkpoints / "recipe.toml")
+
+    def evaluate(forward: Any) -> dict[str, float]:
+        return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
+
+    with progress.Reporter(output, console, plan.schedule.steps) as reporter:
+        tensors, course = loop.train(plan, batches, evaluate, checkpoints, reporter)
+    results = {
+        **next(e for e in course.evaluations if e["step"] == course.best_step),
+        "epoch": round(course.best_step / len(batches), 3),
+        "examples": len(eval_part),
+        "data": eval_examples.table.path,
+    }
+    card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
+    tokenizer = beginning.tokenizer
+    tokenizer.model_max_length = beginning.config.max_position_embeddings
+    with storage.replacing(output, head="config.json", stale=files.STALE) as staging:
+        files.write(staging, beginning.config, tensors, f"Albert{task.HEAD}")
+        tokenizer.write(staging)
+        recipe.save(staging / "recipe.toml")
+        storage.write_json(staging / "eval_results.json", results)
+        storage.write_json(staging / "run.json", record.environment())
+        storage.write_text(staging / "README.md", card)
+        progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
+    shutil.rmtree(checkpoints)
+    return results
+
+
+def _clear(output: Path, resume: bool, overwrite: bool) -> None:
+    """Make room for a run, or refuse to overwrite one."""
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
+    storage.recover(output)
+    unfinished = (output / CHECKPOINTS).is_dir()
+    if unfinished and not (resume or overwrite):
+        raise ConfigError(
+            f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
+        )
+    if resume and not unfinished:
+        raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
+    if not unfinished and (output / "config.json").exists() and not overwrite:
+        raise ConfigError(f"{output} holds a finished model. Give another --output, or pass --overwrite to replace it.")
+    if overwrite:
+        for name in (CHECKPOINTS, progress.LOG):
+            path = output / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+# ----------------------------------------------------------------------------------------------------------------- data
+
+
+def _read(recipe: Recipe, console: Console) -> tuple[task.Examples, task.Examples, task.Schema, Recipe]:
+    data = recipe.data
+    if not data.train:
+        raise InputError("Training needs data. Name a file with --train or `data.train`.")
+    columns = task.Columns(data.text_column, data.pair_column, data.label_column, data.label_separator)
+    table = tables.read(data.train, data.header)
+    examples, columns = task.read(table, columns, labelled=True, skip_empty=data.skip_empty)
+    if data.eval:
+        other = tables.read(data.eval, data.header)
+        held_out, _ = task.read(other, columns, labelled=True, skip_empty=data.skip_empty)
+    else:
+        examples, held_out = _split(examples, data.held_out, recipe.seed)
+    schema = task.schema(examples, data.problem, data.label_separator)
+    left_out = len(table) - len(examples) - (0 if data.eval else len(held_out))
+    console.print(
+        f"{len(examples):,} training and {len(held_out):,} evaluation examples from {data.train} and "
+        f"{data.eval or 'the same file'}: text {columns.text!r}"
+        + (f", pair {columns.pair!r}" if columns.pair else "")
+        + f", label {columns.label!r} ({schema.problem_type}: {', '.join(schema.names[:12])})."
+        + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
+    )
+    found = {"text_column": columns.text, "pair_column": columns.pair, "label_column": columns.label}
+    return examples, held_out, schema, recipe.changed("data", **found)
+
+
+def _split(examples: task.Examples, part: float, seed: int) -> tuple[task.Examples, task.Examples]:
+    """Hold a part out, drawn by the seed."""
+    size = max(round(len(examples) * part), 1)
+    if size >= len(examples):
+        raise InputError(
+            f"Holding out a part needs more rows. {examples.table.path} has {len(examples)}. Give an --eval file."
+        )
+    order = np.random.default_rng(seed).permutation(len(examples))
+    return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
+
+
+def _all_texts(examples: task.Examples) -> Sequence[str]:
+    return [*examples.texts, *(examples.pairs or ())]
+
+
+def _encoded(recipe: Recipe, beginning: Start, schema: task.Schema, examples: task.Examples, console: Console) -> _Part:
+    features = task.encode(beginning.tokenizer, examples.texts, examples.pairs, recipe.data.max_length)
+    if features.truncated:
+        console.print(
+            f"{features.truncated:,} of {len(examples):,} texts of {examples.table.path} are longer than "
+            f"{recipe.data.max_length} tokens and were cut.",
+        )
+    return _Part(features, task.targets(examples, schema, recipe.data.label_separator))
+
+
+# ------------------------------------------------------------------------------------------------------------- planning
+
+
+def _settled(recipe: Recipe, beginning: Start, schema: task.Schema, examples: int) -> Recipe:
+    """The recipe with its open choices made."""
+    training = recipe.training
+    per_epoch = math.ceil(examples / training.batch_size)
+    metric = training.metric or task.METRIC[schema.problem_type]
+    return recipe.changed(
+        "training",
+        learning_rate=training.learning_rate or default_learning_rate(beginning.config, beginning.fresh),
+        max_steps=training.max_steps or max(round(per_epoch * training.epochs), 1),
+        evaluate_every=training.evaluate_every or per_epoch,
+        metric=metric,
+    )
+
+
+def _planned(recipe: Recipe, beginning: Start, part: _Part) -> tuple[Batches, loop.Plan]:
+    training, tokenizer = recipe.training, beginning.tokenizer
+    batches = Batches(
+        part.features.input_ids,
+        part.features.token_type_ids,
+        part.targets,
+        training.batch_size,
+        recipe.seed,
+        tokenizer.pad_token_id,
+        tokenizer.unk_token_id,
+        training.word_dropout,
+    )
+    plan = loop.Plan(
+        framework=recipe.framework,
+        config=beginning.config,
+        head=task.HEAD,
+        tensors=beginning.tensors,
+        optimizer={
+            "weight_decay": training.weight_decay,
+            "betas": (training.beta1, training.beta2),
+            "epsilon": training.epsilon,
+            "max_gradient_norm": training.max_gradient_norm,
+            "precision": training.precision,
+        },
+        schedule=loop.Schedule(
+            training.learning_rate, training.max_steps, round(training.warmup * training.max_steps), training.schedule
+        ),
+        seed=recipe.seed,
+        parts=training.accumulation,
+        averaging=training.averaging,
+        evaluate_every=training.evaluate_every,
+        save_every=training.save_every,
+        patience=training.patience,
+        metric=training.metric,
+        fingerprint=_fingerprint(recipe, part),
+    )
+    return batches, plan
+
+
+def _fingerprint(recipe: Recipe, part: _Part) -> str:
+    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    for ids in part.features.input_ids:
+        digest.update(np.asarray(ids, np.int32).tobytes())
+    digest.update(part.targets.tobytes())
+    return digest.hexdigest()
+
+
+def _evaluated(forward: Any, part: _Part, schema: task.Schema, pad_id: int) -> dict[str, float]:
+    ids, types = part.features.input_ids, part.features.token_type_ids
+    logits, loss = np.zeros((len(part), len(schema.names)), np.float32), 0.0
+    for rows in arrays.by_length([len(row) for row in ids], EVALUATION_TOKENS):
+        batch = arrays.model_inputs([ids[row] for row in rows], [types[row] for row in rows], pad_id)
+        outputs = forward({**batch, "labels": part.targets[rows]})
+        logits[rows] = outputs["logits"]
+        loss += float(outputs["loss"]) * len(rows) / len(part)
+    return {"loss": loss, **task.score(logits, part.targets, schema)}

@@ -1,0 +1,260 @@
+"""The training loop: the only one. Steps, schedule, evaluation, the best weights, checkpoints to resume from.
+
+Works on neutral weights and NumPy batches through a framework's train module; knows no task and no text.
+"""
+
+import importlib
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import safetensors.numpy
+
+from albertkit import storage
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError, TrainingError
+
+Batch = dict[str, np.ndarray]
+KEPT = 2
+"""Checkpoints to resume from that are kept: the newest, and one before it should the newest be damaged."""
+
+
+class Data(Protocol):
+    """What the loop asks of training data: see training.batches."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[Batch]]:
+        """Batches of one epoch, from one of them on."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told of the run's progress: see training.progress."""
+
+    def step(self, record: dict[str, Any]) -> None:
+        """After every step."""
+        ...
+
+    def evaluation(self, record: dict[str, Any]) -> None:
+        """After every evaluation."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        ...
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate by step: a linear rise, then linear or cosine descent to 0, or none."""
+
+    peak: float
+    steps: int
+    warmup: int
+    shape: str = "linear"
+
+    def __call__(self, step: int) -> float:
+        """The rate of a step, counted from 0."""
+        if step < self.warmup:
+            return self.peak * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
+        return (
+            self.peak * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.shape]
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train, and for how long. `fingerprint` tells runs apart that may not continue one another."""
+
+    framework: str
+    config: AlbertConfig
+    head: str
+    tensors: Tensors
+    optimizer: dict[str, Any]
+    schedule: Schedule
+    seed: int
+    parts: int
+    averaging: float
+    evaluate_every: int
+    save_every: int
+    patience: int
+    metric: str
+    fingerprint: str
+
+
+@dataclass
+class Progress:
+    """Where a run stands: what a checkpoint keeps beside weights and optimizer."""
+
+    step: int = 0
+    best_step: int = 0
+    best_score: float = -math.inf
+    since_best: int = 0
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+
+
+Evaluate = Callable[[Callable[[Batch], dict[str, np.ndarray]]], dict[str, float]]
+"""Scores, given a forward function of the model in training."""
+
+
+def train(plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> tuple[Tensors, Progress]:
+    """Train to the end of the plan, from the newest good checkpoint in `folder` if there is one.
+
+    Returns the weights with the best score, and the course of the run. Raises TrainingError where the loss or the
+    gradient is not finite; then the best weights so far stand in `folder`/best.
+    """
+    return _Run(plan, data, evaluate, folder, listener).to_the_end()
+
+
+class _Run:
+    def __init__(self, plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> None:
+        self.plan, self.data, self.evaluate, self.folder, self.listener = plan, data, evaluate, folder, listener
+        self.room = importlib.import_module(f"albertkit.{plan.framework}.train")
+        self.state = self.room.init_state(plan.config, plan.head, plan.tensors, **plan.optimizer)
+        self.mean: Tensors | None = None
+        self.progress = Progress()
+        self.saved: list[Path] = []
+        self._resume()
+
+    def to_the_end(self) -> tuple[Tensors, Progress]:
+        plan, progress = self.plan, self.progress
+        for batches in self._batches():
+            started = time.perf_counter()
+            rate = plan.schedule(progress.step)
+            seed = int(np.random.default_rng([plan.seed, progress.step]).integers(2**31))
+            record = self.room.train_step(self.state, batches, rate, seed)
+            self._require_finite(record)
+            progress.step += 1
+            self._average()
+            tokens = sum(int(batch.get("attention_mask", np.ones_like(batch["input_ids"])).sum()) for batch in batches)
+            seconds = time.perf_counter() - started
+            record = {**record, "learning_rate": rate, "tokens": tokens, "seconds": seconds}
+            self.listener.step({"step": progress.step, **record})
+            last = progress.step == plan.schedule.steps
+            evaluated = last or progress.step % plan.evaluate_every == 0
+            if evaluated and not self._evaluated():
+                break
+            if not last and (progress.step % plan.save_every == 0 if plan.save_every else evaluated):
+                self._save()
+        tensors = safetensors.numpy.load_file(self.folder / "best" / "model.safetensors")
+        return tensors, progress
+
+    def _batches(self) -> Iterator[list[Batch]]:
+        while self.progress.step < self.plan.schedule.steps:
+            epoch, done = divmod(self.progress.step, len(self.data))
+            for batches in self.data.epoch(epoch, done, self.plan.parts):
+                yield batches
+                if self.progress.step >= self.plan.schedule.steps:
+                    return
+
+    def _require_finite(self, record: dict[str, float]) -> None:
+        if all(np.isfinite(value) for value in record.values()):
+            return
+        step = self.progress.step + 1
+        raise TrainingError(
+            f"Loss and gradient must stay finite. At step {step}: "
+            + ", ".join(f"{name} {value}" for name, value in record.items())
+            + f". The weights were left as they were before it; {self._whereabouts()}. Use a smaller learning rate, a "
+            "longer warm-up, or fp32."
+        )
+
+    def _whereabouts(self) -> str:
+        best = f"the best so far, of step {self.progress.best_step}, are in {self.folder / 'best'}"
+        newest = f"the last checkpoint is {self.saved[-1]}" if self.saved else "no checkpoint had been written yet"
+        return f"{best} and {newest}" if self.progress.best_step else newest
+
+    # ------------------------------------------------------------------------------------------------------ evaluation
+
+    def _average(self) -> None:
+        """Keep a running mean of the weights, short at first and of the given decay later."""
+        if not self.plan.averaging:
+            return
+        current = self.room.get_weights(self.state)
+        if self.mean is None:
+            self.mean = current
+            return
+        decay = min(self.plan.averaging, (1 + self.progress.step) / (10 + self.progress.step))
+        for name, mean in self.mean.items():
+            mean += (1 - decay) * (current[name] - mean)
+
+    def _evaluated(self) -> bool:
+        """Score the weights, keep them if they are the best, and say whether to go on."""
+        progress = self.progress
+        current = self.room.get_weights(self.state)
+        tensors = current if self.mean is None else self.mean
+        self.room.set_weights(self.state, tensors)
+        scores = self.evaluate(lambda batch: self.room.eval_step(self.state, batch))
+        self.room.set_weights(self.state, current)
+        record = {"step": progress.step, **scores}
+        progress.evaluations.append(record)
+        score = scores[self.plan.metric]
+        if score > progress.best_score or not progress.best_step:
+            progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
+            self._write(self.folder / "best", {"model.safetensors": tensors}, {"step": progress.step, **scores})
+        else:
+            progress.since_best += 1
+        self.listener.evaluation({**record, "best": progress.since_best == 0})
+        if self.plan.patience and progress.since_best >= self.plan.patience:
+            why = f"no better {self.plan.metric} for {self.plan.patience} evaluations"
+            self.listener.note(f"Stopped at step {progress.step}: {why}.")
+            return False
+        return True
+
+    # ----------------------------------------------------------------------------------------------------- checkpoints
+
+    def _save(self) -> None:
+        arrays = {
+            "model.safetensors": self.room.get_weights(self.state),
+            "optimizer.safetensors": self.room.get_optimizer(self.state),
+        }
+        if self.mean is not None:
+            arrays["mean.safetensors"] = self.mean
+        path = self.folder / f"step-{self.progress.step:08}"
+        self._write(path, arrays, {**vars(self.progress), "fingerprint": self.plan.fingerprint})
+        self.saved.append(path)
+        for old in self.saved[:-KEPT]:
+            shutil.rmtree(old)
+        self.saved = self.saved[-KEPT:]
+
+    def _write(self, path: Path, arrays: dict[str, Tensors], state: dict[str, Any]) -> None:
+        """Write a folder aside and rename it into place."""
+        aside = path.with_name(f".{path.name}")
+        with storage.explained(path):
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            for name, tensors in arrays.items():
+                safetensors.numpy.save_file(tensors, aside / name)
+            storage.write_json(aside / "state.json", state)
+            shutil.rmtree(path, ignore_errors=True)
+            aside.rename(path)
+
+    def _resume(self) -> None:
+        self.saved = sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+        for path in reversed(self.saved):
+            try:
+                kept = storage.read_json(path / "state.json")
+                arrays = {file.stem: safetensors.numpy.load_file(file) for file in path.glob("*.safetensors")}
+                if kept.pop("fingerprint") != self.plan.fingerprint:
+                    raise TrainingError(
+                        f"A run may only be resumed with the recipe and data it began with. {path} was written by "
+                        "another. Give the same ones, another --output, or --overwrite."
+                    )
+                self.room.set_weights(self.state, arrays["model"])
+                self.room.set_optimizer(self.state, arrays["optimizer"])
+            except (CheckpointError, safetensors.SafetensorError, KeyError, ValueError) as error:
+                self.listener.note(f"{path.name} is damaged ({error}); trying the one before.")
+                shutil.rmtree(path)
+                self.saved.remove(path)
+                continue
+            self.mean = arrays.get("mean")
+            self.progress = Progress(**kept)
+            self.listener.note(f"Resumed from {path.name}.")
+            return

@@ -1,0 +1,117 @@
+"""What a person and the log see of a run: a live line, log.jsonl, and the curves at the end."""
+
+import json
+import math
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from albertkit.errors import CheckpointError
+
+LOG = "log.jsonl"
+CURVES = "curves.png"
+RECENT = 50
+"""Steps over which loss and speed are averaged."""
+
+
+class Reporter:
+    """Writes log.jsonl, one line a step and an evaluation, and tells the console."""
+
+    def __init__(self, folder: Path, console: Console, steps: int, every: int = 10) -> None:
+        """`every` is how many steps apart lines of the log are."""
+        self._path, self._console, self._every, self._steps = folder / LOG, console, every, steps
+        self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+        self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
+        self._task = self._bar.add_task("training", total=steps)
+        self._started = False
+
+    def __enter__(self) -> "Reporter":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def step(self, record: dict[str, Any]) -> None:
+        """A step is done."""
+        if not self._started:
+            self._forget_after(record["step"])
+        self._recent.append(record)
+        loss = sum(row["loss"] for row in self._recent) / len(self._recent)
+        speed = sum(row["tokens"] for row in self._recent) / max(sum(row["seconds"] for row in self._recent), 1e-9)
+        described = f"loss {loss:.4f} · rate {record['learning_rate']:.1e} · {speed:,.0f} tokens/s"
+        self._bar.update(self._task, completed=record["step"], description=described)
+        if record["step"] % self._every == 0 or record["step"] == self._steps:
+            self._write(record)
+        if not self._console.is_terminal and record["step"] % max(self._steps // 20, 1) == 0:
+            self._console.print(f"step {record['step']}/{self._steps} · {described}")
+
+    def evaluation(self, record: dict[str, Any]) -> None:
+        """An evaluation is done."""
+        self._write({"evaluation": record})
+        scores = " · ".join(f"{key} {value:.4f}" for key, value in record.items() if key not in ("step", "best"))
+        self._console.print(f"step {record['step']}: {scores}{' · best so far' if record['best'] else ''}")
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""
+        self._console.print(text)
+
+    def _forget_after(self, step: int) -> None:
+        """Drop what an interrupted run logged beyond the step it is resumed from."""
+        self._started = True
+        if self._path.exists():
+            kept = [row for row in read_log(self._path) if row.get("evaluation", row)["step"] < step]
+            self._path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+    def _write(self, record: dict[str, Any]) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise CheckpointError(f"Writing {self._path} failed: {error}.") from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The records of a log; a last line cut short is left out."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return records
+
+
+def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:
+    """Loss and score over the steps, as a picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    records = read_log(log)
+    steps = [row for row in records if "loss" in row]
+    evaluations = [row["evaluation"] for row in records if "evaluation" in row]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    losses = [row["loss"] for row in steps]
+    width = max(math.ceil(len(losses) / 50), 1)
+    windows = [losses[max(i - width, 0) : i + 1] for i in range(len(losses))]
+    smooth = [sum(window) / len(window) for window in windows]
+    left.plot([row["step"] for row in steps], losses, color="#c8d4e3", linewidth=1)
+    left.plot([row["step"] for row in steps], smooth, color="#1f5a96", label="training")
+    if evaluations and "loss" in evaluations[0]:
+        seen = [e["step"] for e in evaluations]
+        left.plot(seen, [e["loss"] for e in evaluations], "o-", color="#b0413e", label="evaluation")
+    left.set(xlabel="step", ylabel="loss")
+    left.legend()
+    right.plot([e["step"] for e in evaluations], [e[metric] for e in evaluations], "o-", color="#1f5a96")
+    right.axvline(best_step, color="#b0413e", linestyle=":", label=f"best, step {best_step}")
+    right.set(xlabel="step", ylabel=metric)
+    right.legend()
+    figure.savefig(target, dpi=120)
+    pyplot.close(figure)
