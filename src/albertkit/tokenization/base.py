@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,7 +51,7 @@ class AlbertTokenizerBase(Vocabulary):
         **kept: Any,
     ) -> None:
         """`keywords` are the class's own, special tokens among them; `kept` are keys that only the files know."""
-        super().__init__(segmenter, keywords, additional_special_tokens or (), added_tokens_decoder)
+        super().__init__(segmenter, {**kept, **keywords}, additional_special_tokens or (), added_tokens_decoder)
         self.model_max_length = UNLIMITED if model_max_length is None else int(model_max_length)
         self.padding_side = side(padding_side)
         self.truncation_side = side(truncation_side)
@@ -122,7 +122,7 @@ class AlbertTokenizerBase(Vocabulary):
 
         Columns: input_ids, token_type_ids and attention_mask; special_tokens_mask, offset_mapping (half-open spans of
         the text, in which a token's leading space is its own) and length where asked for. `return_tensors` "np", "pt",
-        "tf" or "jax" makes integer arrays (B, L) of them.
+        "tf" or "jax" makes int64 arrays (B, L) of them.
         """
         given = locals()
         options = Options(**{field.name: given[field.name] for field in dataclasses.fields(Options)})
@@ -151,7 +151,8 @@ class AlbertTokenizerBase(Vocabulary):
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **options: Any
     ) -> list[str]:
         """The tokens of a text as strings."""
-        return self(text, pair, add_special_tokens=add_special_tokens, verbose=False, **options).tokens()
+        options = {"verbose": False, **options, "return_offsets_mapping": True}
+        return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
     def _encode(self, text: Any, text_pair: Any, options: Options) -> BatchEncoding:
         firsts, seconds, batched = _arranged(text, text_pair, options.is_split_into_words)
@@ -161,9 +162,21 @@ class AlbertTokenizerBase(Vocabulary):
         others = iter(tokens[len(firsts) :])
         pairs = [(a, None if b is None else next(others)) for a, b in zip(tokens[: len(firsts)], seconds, strict=True)]
         groups = self._windows(pairs, truncation, options)
-        aligned = dataclasses.replace(options, return_offsets_mapping=True, return_tensors=None)
-        again = None if align else lambda: self._encode(text, text_pair, aligned).encodings
-        return self._answer(pairs, groups, padding, options, batched or options.return_overflowing_tokens, again)
+        bare = [encoding for group in groups for encoding in group]
+        aligned = dataclasses.replace(options, return_offsets_mapping=True, return_tensors=None, verbose=False)
+
+        def work_out() -> Sequence[Encoding]:
+            encodings = self._encode(text, text_pair, aligned).encodings
+            if [encoding.ids for encoding in encodings] != [encoding.ids for encoding in bare]:
+                raise InputError(
+                    "Alignments are worked out when first asked for, by the same tokenizer from the same texts. "
+                    "Received: a batch whose tokenizer or list of texts was changed since. Pass "
+                    "return_offsets_mapping=True to have them at once."
+                )
+            return encodings
+
+        batched = batched or options.return_overflowing_tokens
+        return self._answer(pairs, groups, padding, options, batched, bare if align else work_out)
 
     def _tokens(self, texts: list[Any], align: bool, options: Options) -> list[Tokens]:
         """Tokens of texts, or of lists of words, whose tokens then carry the number of their word."""
@@ -201,7 +214,7 @@ class AlbertTokenizerBase(Vocabulary):
         padding: Any,
         options: Options,
         batched: bool,
-        again: Any,
+        alignments: Sequence[Encoding] | Callable[[], Sequence[Encoding]] | None,
     ) -> BatchEncoding:
         encodings = [encoding for group in groups for encoding in group]
         columns: dict[str, list] = {"input_ids": [encoding.ids for encoding in encodings]}
@@ -223,15 +236,13 @@ class AlbertTokenizerBase(Vocabulary):
             columns["length"] = [len(ids) for ids in columns["input_ids"]]
         if options.return_overflowing_tokens:
             columns["overflow_to_sample_mapping"] = [index for index, group in enumerate(groups) for _ in group]
-            truncated = [0] * len(groups)
-        else:
-            truncated = [
-                _size(pair) - _size((group[0].first, group[0].second))
-                for pair, group in zip(pairs, groups, strict=True)
-            ]
+        truncated = [
+            _lost(first, [window.first for window in group]) + _lost(second, [window.second for window in group])
+            for (first, second), group in zip(pairs, groups, strict=True)
+        ]
         if not batched:
             columns = {name: column[0] for name, column in columns.items()}
-        answer = BatchEncoding(columns, again or encodings, truncated)
+        answer = BatchEncoding(columns, alignments, truncated)
         return answer.convert_to_tensors(options.return_tensors, prepend_batch_axis=not batched)
 
     # ------------------------------------------------------------------------------------------------------ ids -> ids
@@ -276,8 +287,10 @@ class AlbertTokenizerBase(Vocabulary):
         chosen = Options(add_special_tokens=add_special_tokens, padding=padding, truncation=truncation, **options)
         cut, fill = lengths(chosen, self)
         pair = Tokens(list(ids)), None if pair_ids is None else Tokens(list(pair_ids))
+        if chosen.return_offsets_mapping:
+            raise InputError("Only what is made from text has offsets. Received: ids, and return_offsets_mapping=True.")
         groups = self._windows([pair], cut, chosen)
-        return self._answer([pair], groups, fill, chosen, chosen.return_overflowing_tokens, again=_no_text)
+        return self._answer([pair], groups, fill, chosen, chosen.return_overflowing_tokens, alignments=None)
 
     def pad(
         self,
@@ -350,13 +363,20 @@ class AlbertTokenizerBase(Vocabulary):
         return [self.decode(row, skip_special_tokens, **options) for row in sequences]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """The text that tokens stand for. A run of special tokens is written as it is, with one space before it."""
+        """The text that tokens stand for: "[CLS] hello world[SEP]".
+
+        Special tokens are written as they are, text before one of them with a space in front, and text behind
+        the last without.
+        """
         found = set(self.all_special_tokens)
-        text = ""
-        for is_special, group in itertools.groupby(tokens, key=found.__contains__):
-            run = list(group)
-            text += " " + "".join(run) if is_special else self._segmenter.join(run)
-        return text.strip()
+        text, run = "", []
+        for token in tokens:
+            if token not in found:
+                run.append(token)
+                continue
+            text += f" {self._segmenter.join(run)}{token}" if run else token
+            run = []
+        return (text + self._segmenter.join(run)).strip()
 
     # ------------------------------------------------------------------------------------------------- loading, saving
 
@@ -421,6 +441,8 @@ class AlbertTokenizerBase(Vocabulary):
             "tokenizer_class": self.saved_class,
             "added_tokens_decoder": {str(i): files.fields(token) for i, token in self.added_tokens_decoder.items()},
         }
+        if self.split_special_tokens:
+            settings["split_special_tokens"] = True
         own = {key: value for key, value in self.init_kwargs.items() if key not in (*ROLES, *self.vocab_files_names)}
         roles: dict[str, Any] = {role: files.fields(token) for role, token in self._special.items() if token}
         for fields in roles.values():
@@ -474,8 +496,11 @@ def _joined(words: list[Tokens], align: bool) -> Tokens:
     return Tokens(ids, pieces, offsets, [number for number, word in enumerate(words) for _ in word.ids])
 
 
-def _size(pair: tuple[Tokens, Tokens | None]) -> int:
-    return sum(len(tokens.ids) for tokens in pair if tokens is not None)
+def _lost(tokens: Tokens | None, windows: Sequence[Tokens | None]) -> int:
+    """How many tokens of a text stand in none of its windows, which together hold all of it or only its beginning."""
+    if tokens is None or (len(windows) > 1 and any(window and window.ids for window in windows)):
+        return 0
+    return len(tokens.ids) - max(len(window.ids) for window in windows if window is not None)
 
 
 def _as_lists(column: Any) -> Any:
@@ -487,12 +512,11 @@ def _as_lists(column: Any) -> Any:
     return [_as_lists(row) for row in column] if isinstance(column, (list, tuple)) else column
 
 
-def _no_text() -> list[Encoding]:
-    raise InputError("Only what was made from text leads back to it. This was made from ids.")
-
-
 def _tidy(text: str) -> str:
     """Without the spaces before punctuation and English contractions."""
-    for mark in (".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"):
+    for mark in (".", "?", "!", ","):
         text = text.replace(f" {mark}", mark)
-    return text.replace(" ' ", "'")
+    text = text.replace(" ' ", "'")
+    for ending in ("n't", "'m", "'s", "'ve", "'re"):
+        text = text.replace(f" {ending}", ending)
+    return text

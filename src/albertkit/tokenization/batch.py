@@ -1,5 +1,6 @@
 """BatchEncoding: what a tokenizer answers, by key, by attribute and as arrays; padding; the way back to the text."""
 
+import contextlib
 import importlib
 from collections import UserDict
 from collections.abc import Callable, Mapping, Sequence
@@ -62,7 +63,8 @@ class BatchEncoding(UserDict):
             self._encodings = self._encodings()
         if self._encodings is None:
             raise InputError(
-                "Only a batch that a tokenizer made from text leads back to it. This one was put together by hand."
+                "Only a batch that a tokenizer made from text leads back to it. This one was made from ids, or put "
+                "together by hand."
             )
         return self._encodings
 
@@ -74,7 +76,7 @@ class BatchEncoding(UserDict):
     @property
     def n_sequences(self) -> int | None:
         """1 for texts, 2 for pairs, None where that is not known."""
-        return None if self._encodings is None else 1 + (self.encodings[0].second is not None)
+        return None if not self._encodings or not self.encodings else 1 + (self.encodings[0].second is not None)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -93,9 +95,10 @@ class BatchEncoding(UserDict):
         return {name: column[key] for name, column in self.data.items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        if callable(self._encodings):
-            self._encodings = self._encodings()
-        return self.__dict__
+        encodings = None
+        with contextlib.suppress(InputError):  # what no longer leads back to its text can still be sent
+            encodings = self.encodings
+        return {**self.__dict__, "_encodings": encodings}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -103,9 +106,13 @@ class BatchEncoding(UserDict):
     # ------------------------------------------------------------------------------------------------------- to arrays
 
     def convert_to_tensors(self, tensor_type: str | None = None, prepend_batch_axis: bool = False) -> "BatchEncoding":
-        """Make every column an array of integers: "np", "pt", "tf" or "jax". InputError where rows differ in length."""
+        """Make every column an array: "np", "pt", "tf" or "jax", of int64, or of float32 where it holds fractions.
+
+        InputError where rows differ in length.
+        """
         if tensor_type is None:
             return self
+        tensor_type = getattr(tensor_type, "value", tensor_type)
         module, function, package, extra = _FRAMEWORKS.get(str(tensor_type), ("", "", "", ""))
         if not module:
             raise InputError(f"`return_tensors` must be one of {', '.join(_FRAMEWORKS)}. Received: {tensor_type!r}.")
@@ -116,14 +123,20 @@ class BatchEncoding(UserDict):
         for name, column in self.data.items():
             rows = [column] if prepend_batch_axis else column
             try:
-                array = np.asarray(rows, dtype=np.int64)
+                array = np.asarray(rows)
             except ValueError:
-                lengths = sorted({len(row) for row in rows})
+                lengths = sorted({len(row) if hasattr(row, "__len__") else 1 for row in rows})
                 raise InputError(
                     f"Rows of `{name}` must have one length to become an array. Received: lengths from {lengths[0]} to "
                     f"{lengths[-1]}. Pass padding=True, and truncation=True for a limit."
                 ) from None
-            self.data[name] = convert(array)
+            if array.dtype.kind not in "iubf":
+                raise InputError(
+                    f"Only numbers become an array. Received: `{name}`, which holds {type(rows[0]).__name__}. Take it "
+                    "out, or leave return_tensors out."
+                )
+            is_real = array.dtype.kind == "f" and array.size
+            self.data[name] = convert(array.astype(np.float32 if is_real else np.int64))
         return self
 
     def to(self, device: Any, *, non_blocking: bool = False) -> "BatchEncoding":

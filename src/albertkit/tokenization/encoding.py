@@ -165,14 +165,16 @@ def _keep(lengths: tuple[int, int], is_pair: bool, truncation: Truncation, budge
     first, second = lengths
     if truncation.strategy == "longest_first" and is_pair:
         keep = _share(first, second, max(budget, 0), truncation.fair)
-    elif truncation.strategy == "only_second" and is_pair:
+    elif truncation.strategy == "only_second":
         keep = first, budget - first
     else:
         keep = budget - second, second
-    if min(keep) < 0 or budget < 0 or (min(keep) == 0 and truncation.strategy != "longest_first"):
+    cut = keep[truncation.strategy == "only_second"]
+    if budget < 0 or cut < 0 or (cut == 0 and truncation.strategy != "longest_first"):
+        texts = f"texts of {first} and {second} tokens" if is_pair else f"one text of {first} tokens"
         raise InputError(
-            f"Truncation {truncation.strategy!r} must leave room for what it does not cut. Received: texts of {first} "
-            f"and {second} tokens and `max_length` {truncation.max_length}, of which special tokens take "
+            f"Truncation {truncation.strategy!r} must leave a token of the text that it cuts, and all of the other. "
+            f"Received: {texts} and `max_length` {truncation.max_length}, of which special tokens take "
             f"{truncation.max_length - budget}. Use a greater length or 'longest_first'."
         )
     return keep
@@ -196,10 +198,10 @@ def _windows(tokens: Tokens, keep: int, truncation: Truncation) -> list[Tokens]:
         return [tokens]
     if keep == 0:
         return [tokens.cut(0, 0)]
-    if truncation.stride >= keep:
+    if not 0 <= truncation.stride < keep:
         raise InputError(
-            "`stride` must be smaller than the number of tokens that a window has room for, or windows would not "
-            f"advance. Received: stride {truncation.stride} and room for {keep} under `max_length` "
+            "`stride` must be at least 0 and smaller than the number of tokens that a window has room for, or windows "
+            f"would not advance. Received: stride {truncation.stride} and room for {keep} under `max_length` "
             f"{truncation.max_length}."
         )
     step = keep - truncation.stride

@@ -13,18 +13,18 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors
 
 from albertkit.errors import CheckpointError
-from albertkit.tokenization.segmenters import UNDERLINE, SentencePieceSegmenter, ends_in_comma
+from albertkit.tokenization.segmenters import UNDERLINE, SentencePieceSegmenter, add_to, ends_in_comma
 
 # Numbers of fields and values in sentencepiece_model.proto.
 _PIECES, _TRAINER, _NORMALIZER = 1, 2, 3
 _PIECE, _SCORE, _TYPE = 1, 2, 3
 _MODEL_TYPE, _CHARSMAP = 3, 2
-_UNIGRAM, _USER_DEFINED, _NORMAL = 1, 4, 1
+_UNIGRAM, _NORMAL, _UNKNOWN, _USER_DEFINED = 1, 1, 2, 4
 _COMMA_COST = 100.0
 
 
 def to_tokenizers(segmenter: SentencePieceSegmenter, roles: dict[str, str]) -> tokenizers.Tokenizer:
-    """The tokenizer with all its parts; `roles` gives the text of cls_token, sep_token and unk_token."""
+    """The tokenizer with all its parts; `roles` gives the text of cls_token and sep_token, where there are such."""
     fields = list(_fields(segmenter.model))
     pieces = [_piece(value) for number, value in fields if number == _PIECES]
     trainer, normalizer = (dict(_fields(dict(fields).get(part, b""))) for part in (_TRAINER, _NORMALIZER))
@@ -32,18 +32,20 @@ def to_tokenizers(segmenter: SentencePieceSegmenter, roles: dict[str, str]) -> t
         raise CheckpointError(
             "Only a SentencePiece model of type unigram can become a tokenizer.json. Received: another type."
         )
-    backend = tokenizers.Tokenizer(models.Unigram(_scores(pieces), unk_id=segmenter.index(roles["unk_token"])))
+    unknown = next(index for index, (_, _, kind) in enumerate(pieces) if kind == _UNKNOWN)
+    backend = tokenizers.Tokenizer(models.Unigram(_scores(pieces), unk_id=unknown))
     backend.normalizer = _normalizer(segmenter, normalizer.get(_CHARSMAP, b""))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement=UNDERLINE, prepend_scheme="always")
     backend.decoder = decoders.Metaspace(replacement=UNDERLINE, prepend_scheme="always")
-    for _, token in sorted(segmenter.added.by_id.items()):
-        (backend.add_special_tokens if token.special else backend.add_tokens)([token])
-    cls, sep = roles["cls_token"], roles["sep_token"]
-    backend.post_processor = processors.TemplateProcessing(
-        single=f"{cls}:0 $A:0 {sep}:0",
-        pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
-        special_tokens=[(token, backend.token_to_id(token)) for token in (cls, sep)],
-    )
+    for index, token in sorted(segmenter.added.by_id.items()):
+        add_to(backend, token, index)
+    cls, sep = roles.get("cls_token"), roles.get("sep_token")
+    if cls and sep:
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{cls}:0 $A:0 {sep}:0",
+            pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+            special_tokens=[(token, backend.token_to_id(token)) for token in (cls, sep)],
+        )
     return backend
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tokenizers import AddedToken
 
 from albertkit import hub, storage
+from albertkit.tokenization.vocabulary import ROLES
 
 CONFIG = "tokenizer_config.json"
 SPECIAL = "special_tokens_map.json"
@@ -46,14 +47,14 @@ def read(folder: Path) -> dict[str, Any]:
         roles = storage.read_json(folder / SPECIAL) if (folder / SPECIAL).is_file() else {}
         keywords |= roles
         listed = storage.read_json(folder / ADDED) if (folder / ADDED).is_file() else {}
-        known = {str(_token(value)) for value in keywords.values() if isinstance(value, (str, Mapping))}
+        known = {str(_token(keywords[role])) for role in ROLES if keywords.get(role)}
         known |= {str(_token(token)) for token in keywords.get("additional_special_tokens") or ()}
         decoder = {
             index: AddedToken(token, normalized=token not in known, special=token in known)
             for token, index in listed.items()
         }
     keywords = {
-        key: _token(value) if isinstance(value, Mapping) and "content" in value else value
+        key: _token(value) if isinstance(value, dict) and "content" in value else value
         for key, value in keywords.items()
     }
     if keywords.get("additional_special_tokens"):

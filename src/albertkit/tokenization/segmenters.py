@@ -11,10 +11,10 @@ import sentencepiece
 import tokenizers
 from tokenizers import AddedToken
 
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.added import AddedVocabulary, Part
 from albertkit.tokenization.encoding import Tokens
-from albertkit.tokenization.text import Cleaning, Span
+from albertkit.tokenization.text import SURROGATE, Cleaning, Span
 
 UNDERLINE = "▁"
 _BATCH = 64
@@ -62,12 +62,19 @@ class SentencePieceSegmenter:
     fair = True
 
     def __init__(self, model: bytes, cleaning: Cleaning, **sampling: Any) -> None:
+        unknown = sampling.keys() - {"enable_sampling", "nbest_size", "alpha"}
+        if unknown:
+            raise InputError(
+                f"`sp_model_kwargs` may hold enable_sampling, nbest_size and alpha. Received: {', '.join(unknown)}."
+            )
         self.model = model
         self.cleaning = cleaning
         self.sampling = sampling
         self.random = bool(sampling.get("enable_sampling"))
         self.added = AddedVocabulary(cleaning.lower)
         try:
+            if not model:
+                raise RuntimeError("it is empty")
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
             raise CheckpointError(
@@ -231,6 +238,7 @@ class TokenizersSegmenter:
         backend.no_truncation()
         backend.no_padding()
         self.backend = backend
+        self._literal: tokenizers.Tokenizer | None = None
         self.size = backend.get_vocab_size(with_added_tokens=False)
         self.added = AddedVocabulary(lower=False)
         for index, token in backend.get_added_tokens_decoder().items():
@@ -238,18 +246,13 @@ class TokenizersSegmenter:
 
     def add(self, token: AddedToken, index: int) -> None:
         """Take in an added token. CheckpointError where the library gives it another id."""
-        (self.backend.add_special_tokens if token.special else self.backend.add_tokens)([token])
-        given = self.backend.token_to_id(token.content)
-        if given != index:
-            raise CheckpointError(
-                f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
-                f"{index}, where tokenizer.json has {given}."
-            )
+        add_to(self.backend, token, index)
         self.added.add(token, index)
+        self._literal = None
 
     def piece(self, index: int) -> str | None:
         """The vocabulary's entry at `index`."""
-        return self.backend.id_to_token(index)
+        return self.backend.id_to_token(index) if index >= 0 else None
 
     def index(self, piece: str) -> int | None:
         """Where the vocabulary holds `piece`."""
@@ -262,8 +265,28 @@ class TokenizersSegmenter:
 
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
         """Tokens of each text. See Segmenter."""
-        self.backend.encode_special_tokens = split_special_tokens
+        backend = self._without_special() if split_special_tokens else self.backend
+        texts = [text if text.isascii() else SURROGATE.sub("\ufffd", text) for text in texts]
         if not align:
-            return [Tokens(row.ids) for row in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
-        rows = self.backend.encode_batch(texts, add_special_tokens=False)
+            return [Tokens(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
+        rows = backend.encode_batch(texts, add_special_tokens=False)
         return [Tokens(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]
+
+    def _without_special(self) -> tokenizers.Tokenizer:
+        """A second tokenizer, which takes special tokens for text: several threads may use both at once."""
+        if self._literal is None:
+            literal = tokenizers.Tokenizer.from_str(self.backend.to_str())
+            literal.encode_special_tokens = True
+            self._literal = literal
+        return self._literal
+
+
+def add_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int) -> None:
+    """Add a token to an object of the tokenizers library. CheckpointError where that gives it another id."""
+    (backend.add_special_tokens if token.special else backend.add_tokens)([token])
+    given = backend.token_to_id(token.content)
+    if given != index:
+        raise CheckpointError(
+            f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
+            f"{index}, where tokenizer.json has {given}."
+        )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 Span = tuple[int, int]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # Words of plain characters with one space between them keep their places; all else is looked at unit by unit.
 _PLAIN = r"(?P<plain>[!-&(-_a-~]+(?: [!-&(-_a-~]+)*)"
 _UNITS = re.compile(rf"{_PLAIN}|``|''|.", re.DOTALL)
@@ -36,7 +36,7 @@ class Cleaning:
         text = text.replace("``", '"').replace("''", '"')
         if text.isascii():
             return text
-        text = _SURROGATE.sub("\ufffd", text)
+        text = SURROGATE.sub("\ufffd", text)
         if not self.keep_accents:
             text = unicodedata.normalize("NFKD", text)
             text = "".join([character for character in text if not unicodedata.combining(character)])
@@ -65,7 +65,7 @@ class Cleaning:
             return 0 if at_edge else 1
         if unit in ("``", "''"):
             return 1
-        unit = _SURROGATE.sub("\ufffd", unit.lower() if self.lower else unit)
+        unit = SURROGATE.sub("\ufffd", unit.lower() if self.lower else unit)
         if not self.keep_accents:
             unit = unicodedata.normalize("NFKD", unit)
             unit = "".join([character for character in unit if not unicodedata.combining(character)])

@@ -6,6 +6,7 @@ import io
 import lzma
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,12 @@ def train(
 ) -> AlbertTokenizerFast:
     """Learn a unigram vocabulary from lines of text, save the tokenizer to `folder`, and return it.
 
-    `vocab_size` counts <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4 and eight symbols. `sentences` is how many lines are
-    used at most, drawn at random. Lines are cleaned as the tokenizer cleans text. Where the texts cannot fill a
+    `vocab_size` counts <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4 and eight symbols. `sentences` is how many lines
+    are used at most, drawn at random. Lines are cleaned as the tokenizer cleans text. Where the texts cannot fill a
     vocabulary of that size, InputError names the size that they can fill; without `exact` it is taken.
     """
+    if sentences <= 100:
+        raise InputError(f"`sentences` must be more than 100, or a vocabulary means nothing. Received: {sentences}.")
     cleaning = Cleaning(do_lower_case, keep_accents=keep_accents)
     cleaned = (line for line in map(cleaning, texts) if line)
     model = io.BytesIO()
@@ -59,6 +62,7 @@ def train(
             user_defined_symbols=list(CHOSEN),
             input_sentence_size=sentences,
             shuffle_input_sentence=True,
+            max_sentence_length=2**30,  # bytes; longer lines would be left out without a word
             hard_vocab_limit=exact,
             minloglevel=2,
         )
@@ -84,5 +88,5 @@ def lines(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
         try:
             with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
                 yield from file
-        except (UnicodeDecodeError, EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
             raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}.") from error

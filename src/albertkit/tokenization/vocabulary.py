@@ -7,6 +7,7 @@ import numpy as np
 from tokenizers import AddedToken
 
 from albertkit.errors import InputError
+from albertkit.tokenization.added import changed
 from albertkit.tokenization.segmenters import Segmenter
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -18,7 +19,9 @@ class _Special:
     def __set_name__(self, owner: type, name: str) -> None:
         self.role = name
 
-    def __get__(self, tokenizer: "Vocabulary", owner: type | None = None) -> Any:
+    def __get__(self, tokenizer: "Vocabulary | None", owner: type | None = None) -> Any:
+        if tokenizer is None:
+            return self
         token = tokenizer._special[self.role]
         return None if token is None else token.content
 
@@ -37,7 +40,9 @@ class _SpecialId:
     def __set_name__(self, owner: type, name: str) -> None:
         self.role = name.removesuffix("_id")
 
-    def __get__(self, tokenizer: "Vocabulary", owner: type | None = None) -> Any:
+    def __get__(self, tokenizer: "Vocabulary | None", owner: type | None = None) -> Any:
+        if tokenizer is None:
+            return self
         token = tokenizer._special[self.role]
         return None if token is None else tokenizer.find(token.content)
 
@@ -50,8 +55,7 @@ def special(token: str | AddedToken | Mapping[str, Any] | None) -> AddedToken | 
         token = AddedToken(**{key: value for key, value in token.items() if key not in ("__type", "special")})
     elif isinstance(token, str):
         token = AddedToken(token, normalized=False)
-    token.special = True
-    return token
+    return changed(token, special=True)
 
 
 class Vocabulary:
@@ -150,15 +154,17 @@ class Vocabulary:
         A plain string is found whatever its case where the tokenizer lower-cases; an AddedToken says more.
         """
         tokens = []
+        known = set(self.all_special_tokens)
         for token in new_tokens if isinstance(new_tokens, (list, tuple)) else [new_tokens]:
             if not isinstance(token, (str, AddedToken)):
                 raise TypeError(f"Token {token} is not a string but a {type(token)}.")
-            if special_tokens or str(token) in self.all_special_tokens:
+            if special_tokens or str(token) in known:
                 token = special(token)
             tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)
         new = self._take_in(tokens)
         for token in tokens:
-            if token.special and token.content not in self.all_special_tokens:
+            if token.special and token.content not in known:
+                known.add(token.content)
                 self._additional.append(token)
         return new
 
@@ -169,6 +175,8 @@ class Vocabulary:
         before = len(self)
         for role, value in special_tokens_dict.items():
             if role == "additional_special_tokens":
+                if isinstance(value, (str, AddedToken)):
+                    raise InputError(f"`additional_special_tokens` must be a list of tokens. Received: {value!r}.")
                 self._additional = [] if replace_additional_special_tokens else self._additional
                 self.add_tokens(list(value), special_tokens=True)
             elif role in ROLES:
@@ -184,13 +192,14 @@ class Vocabulary:
 
     def _take_in(self, tokens: Iterable[AddedToken]) -> int:
         """Mark tokens as added, with a new id where the vocabulary lacks them. Returns the number of new ids."""
-        before = len(self)
+        before = free = len(self)
         for token in tokens:
             token = self._segmenter.added.prepared(token)
             if token.content and token.content not in self._segmenter.added.ids:
                 index = self._segmenter.index(token.content)
-                self._segmenter.add(token, len(self) if index is None else index)
-        return len(self) - before
+                self._segmenter.add(token, free if index is None else index)
+                free += index is None
+        return free - before
 
     def find(self, token: str) -> int | None:
         """The id of a token, or None where there is no such token."""

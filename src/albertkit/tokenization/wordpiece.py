@@ -1,6 +1,7 @@
 """AlbertWordPieceTokenizer: the WordPiece tokenizer of the ALBERTs that come with a `vocab.txt`, the Chinese ones."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -61,6 +62,10 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
     def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
         return {"vocab_file": folder / files.VOCAB}
 
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """The text that tokens stand for, special tokens set off by spaces: "[CLS] hello world [SEP]"."""
+        return self._segmenter.join(tokens).strip()
+
     def save_vocabulary(
         self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
     ) -> tuple[str, ...]:
@@ -75,10 +80,12 @@ def _read(path: str | os.PathLike[str]) -> dict[str, int]:
     """A `vocab.txt`, one token a line, as token -> line number."""
     try:
         lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise CheckpointNotFound(
             f"A WordPiece vocabulary is a file such as vocab.txt. Received: {path}, where there is none."
         ) from None
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path} must be UTF-8 text, one token a line. Reading it failed: {error}.") from error
     if lines[-1] == "":
         lines.pop()
     vocabulary = {line.rstrip("\r"): number for number, line in enumerate(lines)}

@@ -1,0 +1,111 @@
+import json
+import logging
+
+import pytest
+from tokenizers import AddedToken
+
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
+from albertkit.tokenization.sentencepiece import AlbertTokenizer, spaced
+from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens"),
+    [
+        ({}, ["▁a", "▁ca", "f", "e"]),
+        ({"do_lower_case": False}, ["▁", "A", "▁ca", "f", "e"]),
+        ({"keep_accents": True}, ["▁a", "▁ca", "f", "é"]),
+        ({"remove_space": False}, ["▁a", "▁ca", "f", "e"]),
+    ],
+)
+def test_options_say_how_text_is_cleaned(spiece, options, tokens):
+    assert AlbertTokenizer(spiece, **options).tokenize("A  café") == tokens
+
+
+def test_special_tokens_in_lower_case_are_text(slow):
+    assert slow.tokenize("[mask] [MASK]")[-1] == "[MASK]"
+    assert slow.tokenize("[mask] [MASK]").count("[MASK]") == 1
+
+
+def test_sampling_gives_other_tokens_each_time(spiece):
+    tokenizer = AlbertTokenizer(spiece, sp_model_kwargs={"enable_sampling": True, "alpha": 0.1, "nbest_size": -1})
+    text = "the gardener planted tulips"
+    assert len({tuple(tokenizer(text)["input_ids"]) for _ in range(20)}) > 1
+    encoded = tokenizer([text] * 3)
+    assert [encoded[row].ids for row in range(3)] == encoded["input_ids"]
+
+
+def test_unknown_settings_of_sampling_are_refused(spiece):
+    with pytest.raises(InputError, match=r"enable_sampling, nbest_size and alpha. Received: add_eos"):
+        AlbertTokenizer(spiece, sp_model_kwargs={"add_eos": True})
+
+
+def test_a_missing_vocabulary_says_what_to_call_instead(tmp_path):
+    for path in (tmp_path / "spiece.model", tmp_path):
+        with pytest.raises(
+            CheckpointNotFound, match=r"SentencePiece model.*Received: .*For a folder call from_pretrained"
+        ):
+            AlbertTokenizer(path)
+
+
+def test_an_empty_vocabulary_file_is_refused(tmp_path):
+    (tmp_path / "spiece.model").write_bytes(b"")
+    with pytest.raises(CheckpointError, match=r"Reading 0 bytes failed: it is empty. If a download"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+def test_the_vocabulary_is_saved_even_when_its_source_is_gone(spiece, tmp_path):
+    source = tmp_path / "source.model"
+    source.write_bytes(spiece.read_bytes())
+    tokenizer = AlbertTokenizer(source)
+    source.unlink()
+    (written,) = tokenizer.save_vocabulary(tmp_path / "new", filename_prefix="my")
+    assert written == str(tmp_path / "new" / "my-spiece.model")
+    assert (tmp_path / "new" / "my-spiece.model").read_bytes() == spiece.read_bytes()
+
+
+def test_a_mask_given_as_text_owns_the_space_before_it():
+    assert spaced("[MASK]").lstrip
+    assert not spaced(AddedToken("[MASK]")).lstrip
+
+
+def test_a_folder_with_a_vocab_txt_gives_the_wordpiece_tokenizer(vocab_txt):
+    assert type(AlbertTokenizer.from_pretrained(vocab_txt.parent)) is AlbertWordPieceTokenizer
+
+
+def test_a_folder_without_any_vocabulary_says_what_it_lacks(tmp_path):
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(
+        CheckpointNotFound, match=r"such as spiece.model. Received: .*for a folder with only tokenizer.json"
+    ):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+def test_old_folders_are_read(spiece, tmp_path):
+    (tmp_path / "spiece.model").write_bytes(spiece.read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False, "model_max_length": 77}))
+    mask = {"content": "[MASK]", "lstrip": False, "rstrip": False, "normalized": False, "single_word": False}
+    (tmp_path / "special_tokens_map.json").write_text(
+        json.dumps({"mask_token": mask, "additional_special_tokens": ["<e>"]})
+    )
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"<e>": 600, "Newtok": 601}))
+    tokenizer = AlbertTokenizer.from_pretrained(tmp_path)
+    assert tokenizer.model_max_length == 77
+    assert not tokenizer.added_tokens_decoder[4].lstrip
+    assert tokenizer.additional_special_tokens == ["<e>"]
+    assert tokenizer("A Newtok<e>")["input_ids"][-3:] == [601, 600, 3]
+    assert tokenizer.tokenize("A")[-1] == "A"
+
+
+def test_another_class_in_the_file_is_warned_of(spiece, tmp_path, caplog):
+    (tmp_path / "spiece.model").write_bytes(spiece.read_bytes())
+    config = tmp_path / "tokenizer_config.json"
+    with caplog.at_level(logging.WARNING):
+        for named in ("AlbertTokenizer", "AlbertTokenizerFast", None):
+            config.write_text(json.dumps({"tokenizer_class": named}))
+            AlbertTokenizer.from_pretrained(tmp_path)
+        assert not caplog.records
+        config.write_text(json.dumps({"tokenizer_class": "XLNetTokenizer"}))
+        AlbertTokenizer.from_pretrained(tmp_path)
+    assert "is not the same type as the class this function is called from" in caplog.text
+    assert "is 'XLNetTokenizer'" in caplog.text

@@ -1,0 +1,143 @@
+import bz2
+import gzip
+import lzma
+
+import pytest
+
+from albertkit.errors import InputError
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.train import CHOSEN, lines, train
+
+SIZE = 90
+
+
+@pytest.fixture(scope="module")
+def texts(data):
+    return (data / "text.txt").read_text(encoding="utf-8").splitlines()[:60]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, texts):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(texts, SIZE, folder)
+
+
+def test_the_first_ids_are_the_published_ones(trained):
+    _, tokenizer = trained
+    vocabulary = list(tokenizer.get_vocab())
+    assert vocabulary[:5] == ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    assert vocabulary[5:13] == list(CHOSEN)
+    assert len(tokenizer) == tokenizer.vocab_size == SIZE
+    assert tokenizer.added_tokens_decoder.keys() == {0, 1, 2, 3, 4}
+
+
+def test_the_folder_holds_the_tokenizer(trained, texts):
+    folder, tokenizer = trained
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "special_tokens_map.json",
+        "spiece.model",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    again = AlbertTokenizerFast.from_pretrained(folder)
+    assert [again(text)["input_ids"] for text in texts] == [tokenizer(text)["input_ids"] for text in texts]
+
+
+def test_every_text_comes_back(trained, texts):
+    _, tokenizer = trained
+    for text in texts:
+        ids = tokenizer(text)["input_ids"]
+        assert tokenizer.unk_token_id not in ids
+        assert tokenizer.decode(ids, skip_special_tokens=True) == Cleaning()(text)
+
+
+def test_texts_are_cleaned_as_the_tokenizer_cleans(trained, texts, tmp_path):
+    _, tokenizer = trained
+    assert not any(piece.lower() != piece for piece in list(tokenizer.get_vocab())[5:])
+    assert "é" not in "".join(tokenizer.get_vocab())
+    cased = train(texts, 120, tmp_path, do_lower_case=False, keep_accents=True)
+    assert {"T", "é"} <= set("".join(list(cased.get_vocab())[5:]))
+    again = AlbertTokenizerFast.from_pretrained(tmp_path)
+    assert again.tokenize("The café") == cased.tokenize("The café") != tokenizer.tokenize("The café")
+
+
+def test_the_same_texts_give_the_same_vocabulary(trained, texts, tmp_path):
+    folder, _ = trained
+    train(iter(texts), SIZE, tmp_path)
+    assert (tmp_path / "spiece.model").read_bytes() == (folder / "spiece.model").read_bytes()
+
+
+def test_no_more_lines_than_asked_for_are_used_and_always_the_same(tmp_path):
+    texts = [f"{chr(97 + number % 26)}{chr(97 + number // 26)} and so on" for number in range(300)]
+    models = []
+    for name in ("a", "b"):
+        train(texts, 60, tmp_path / name, sentences=101, exact=False)
+        models.append((tmp_path / name / "spiece.model").read_bytes())
+    train(texts, 60, tmp_path / "all", exact=False)
+    assert models[0] == models[1]
+    assert models[0] != (tmp_path / "all" / "spiece.model").read_bytes()
+    with pytest.raises(InputError, match=r"`sentences` must be more than 100.* Received: 100"):
+        train(texts, 60, tmp_path, sentences=100)
+
+
+def test_long_lines_are_learned_from(texts, tmp_path):
+    tokenizer = train([" ".join([*texts, *texts, "ж жж жжж"])], SIZE, tmp_path, character_coverage=1.0, exact=False)
+    assert tokenizer.unk_token_id not in tokenizer("ж")["input_ids"]
+
+
+def test_a_vocabulary_that_cannot_be_filled_names_the_size_that_can(tmp_path):
+    with pytest.raises(InputError, match=r"`vocab_size` 1000. They can fill (\d+): pass that or less") as caught:
+        train(["a b c d"] * 9, 1000, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    size = int(str(caught.value).split("can fill ")[1].split(":")[0])
+    assert len(train(["a b c d"] * 9, size, tmp_path / "b")) == size
+    assert len(train(["a b c d"] * 9, 1000, tmp_path / "c", exact=False)) == size
+
+
+@pytest.mark.parametrize(("given", "size"), [([], 60), (["", "  "], 60), (["enough letters"], 5)])
+def test_texts_that_give_no_vocabulary_are_refused(given, size, tmp_path):
+    with pytest.raises(InputError, match=rf"able to fill the vocabulary. Received: `vocab_size` {size}. SentencePiece"):
+        train(given, size, tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"ok\n\xe9"])
+def test_a_file_that_cannot_be_read_stops_the_training_with_its_own_reason(content, tmp_path):
+    path = tmp_path / "text.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"text\.txt"):
+        train(lines([path]), 60, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("suffix", "opened"), [("", open), (".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)])
+def test_lines_of_plain_and_packed_files_are_read(suffix, opened, tmp_path):
+    paths = [tmp_path / f"a.txt{suffix}", tmp_path / f"b.txt{suffix}"]
+    for path, text in zip(paths, ("café\ntwo\n", "three"), strict=True):
+        with opened(path, "wt", encoding="utf-8") as file:
+            file.write(text)
+    assert [line.rstrip("\n") for line in lines(paths)] == ["café", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.gz", b"plain"),
+        ("a.gz", gzip.compress(b"line\n" * 2000)[:40]),
+        ("a.gz", gzip.compress(bytes(range(200)))[:12] + b"\xff" * 40),
+        ("a.bz2", b"plain"),
+        ("a.xz", b"plain"),
+        ("a.xz", lzma.compress(b"line\n" * 2000)[:60]),
+        ("a.txt", "é".encode("latin-1")),
+    ],
+)
+def test_broken_files_are_named(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name} must be complete UTF-8 text. Reading it failed"):
+        list(lines([tmp_path / name]))
+
+
+def test_missing_files_are_named(tmp_path):
+    for path in (tmp_path / "nowhere.txt", tmp_path):
+        with pytest.raises(InputError, match=f"A text file must be there. Received: {path}, where there is none"):
+            list(lines([path]))
