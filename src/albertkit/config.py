@@ -201,7 +201,8 @@ class AlbertConfig:
         self._absorb(changes)
 
     def _absorb(self, values: dict[str, Any]) -> None:
-        values = copy.deepcopy(values)
+        maps = ("id2label", "label2id")
+        values = copy.deepcopy({key: value for key, value in values.items() if value is not None or key not in maps})
         num_labels = values.pop("num_labels", None)
         if "torch_dtype" in values:
             values.setdefault("dtype", values.pop("torch_dtype"))
@@ -218,7 +219,13 @@ class AlbertConfig:
         if id2label is None and label2id is not None:
             id2label = {index: label for label, index in label2id.items()}
         if id2label is not None:
-            self.id2label = {int(index): label for index, label in id2label.items()}
+            try:
+                self.id2label = {int(index): label for index, label in id2label.items()}
+            except (AttributeError, TypeError, ValueError):
+                raise ConfigError(
+                    "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
+                    f"{id2label!r}."
+                ) from None
             self.label2id = label2id or {label: index for index, label in self.id2label.items()}
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
@@ -247,6 +254,8 @@ class AlbertConfig:
 
     @num_labels.setter
     def num_labels(self, count: int) -> None:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ConfigError(f"`num_labels` must be a whole number of at least 1. Received: {count!r}.")
         self.id2label = {index: f"LABEL_{index}" for index in range(count)}
         self.label2id = {label: index for index, label in self.id2label.items()}
 
@@ -308,15 +317,18 @@ class AlbertConfig:
                 f"`hidden_act` must be one of {', '.join(ACTIVATIONS)}. Received: {self.hidden_act!r}."
                 f"{did_you_mean(self.hidden_act, ACTIVATIONS)}"
             )
-        if self.layer_norm_eps <= 0 or self.initializer_range < 0:
+        small = (self.layer_norm_eps, self.initializer_range)
+        numbers = all(isinstance(value, (int, float)) for value in small)
+        if not (numbers and self.layer_norm_eps > 0 and self.initializer_range >= 0):
             raise ConfigError(
                 "`layer_norm_eps` must be above 0 and `initializer_range` at least 0. Received: "
                 f"{self.layer_norm_eps!r} and {self.initializer_range!r}."
             )
-        if self.pad_token_id is not None and not -self.vocab_size <= self.pad_token_id < self.vocab_size:
+        pad = self.pad_token_id
+        if pad is not None and not (isinstance(pad, int) and -self.vocab_size <= pad < self.vocab_size):
             raise ConfigError(
                 "`pad_token_id` must lie inside the vocabulary. Received: "
-                f"{self.pad_token_id} with `vocab_size` {self.vocab_size}. Set it to None if there is no padding."
+                f"{pad!r} with `vocab_size` {self.vocab_size}. Set it to None if there is no padding."
             )
         if self.position_embedding_type != "absolute":
             raise ConfigError(
@@ -346,15 +358,15 @@ class AlbertConfig:
         diff.pop("name_or_path", None)
         if all(label == f"LABEL_{index}" for index, label in self.id2label.items()) and self.num_labels == 2:
             del diff["id2label"], diff["label2id"]
+        return diff
+
+    def to_json_string(self, use_diff: bool = True) -> str:
+        """JSON text with sorted keys, two spaces of indentation and a final newline."""
         if callable(self.hidden_act):
             raise ConfigError(
                 f"`hidden_act` must be a name to be written to a file. Received: {self.hidden_act!r}. Set it to one of "
                 f"{', '.join(ACTIVATIONS)} first."
             )
-        return diff
-
-    def to_json_string(self, use_diff: bool = True) -> str:
-        """JSON text with sorted keys, two spaces of indentation and a final newline."""
         return json.dumps(self.to_diff_dict() if use_diff else self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     def to_json_file(self, json_file_path: str | os.PathLike[str], use_diff: bool = True) -> None:
@@ -380,7 +392,7 @@ class AlbertConfig:
             key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in cls._known()
         }
         config = cls()
-        if "num_labels" in overrides and overrides["num_labels"] != len(stored.get("id2label", ())):
+        if "num_labels" in overrides and overrides["num_labels"] != len(stored.get("id2label") or ()):
             stored = {key: value for key, value in stored.items() if key not in ("id2label", "label2id")}
         config._attn_implementation = overrides.pop("attn_implementation", None)
         config._absorb({**stored, **{key: overrides[key] for key in overrides if key in cls._known()}})
@@ -427,4 +439,4 @@ class AlbertConfig:
     __hash__ = None  # type: ignore[assignment]  (a config can change, so it has no hash)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__} {self.to_json_string()}"
+        return f"{type(self).__name__} {json.dumps(self.to_diff_dict(), indent=2, sort_keys=True, default=repr)}\n"

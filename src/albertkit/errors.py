@@ -60,7 +60,10 @@ class MissingDependency(AlbertkitError, ImportError):
 
     def __init__(self, what: str, package: str, extra: str) -> None:
         super().__init__(f'{what} needs {package}. Install it with: pip install "albertkit[{extra}]"')
-        self.package, self.extra = package, extra
+        self.what, self.package, self.extra = what, package, extra
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:
+        return type(self), (self.what, self.package, self.extra)
 
     def needed_by(self, what: str) -> "MissingDependency":
         """The same, said of something else that needs the package."""

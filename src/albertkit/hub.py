@@ -30,10 +30,10 @@ def fetch(
     Raises CheckpointNotFound where there is neither a folder nor such a model.
     """
     folder = Path(name)
-    if folder.is_dir():
+    if folder.is_dir() and name != "":
         storage.recover(folder / subfolder)
         return folder / subfolder
-    if folder.exists():
+    if folder.is_file():
         raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a file.")
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
@@ -41,7 +41,7 @@ def fetch(
             "folder. Check the path."
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         root = snapshot_download(
@@ -58,7 +58,7 @@ def fetch(
             f"{name!r} at revision {revision!r} is neither a folder nor in the local cache, and the hub could not be "
             "asked. Check the spelling, go online once, or give the path of a folder."
         ) from error
-    except HfHubHTTPError as error:
+    except (HfHubHTTPError, HFValidationError) as error:
         raise CheckpointNotFound(
             f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."

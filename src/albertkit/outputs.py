@@ -13,21 +13,17 @@ from typing import Any
 class ModelOutput(dict[str, Any]):
     """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields."""
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            self._put(field.name, getattr(self, field.name))
-
-    def _put(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-        if value is None:
-            super().pop(name, None)
-        else:
-            super().__setitem__(name, value)
-
     def __setattr__(self, name: str, value: Any) -> None:
-        self._put(name, value) if name in self.__dataclass_fields__ else object.__setattr__(self, name, value)
+        object.__setattr__(self, name, value)
+        if name in self.__dataclass_fields__:
+            values = {field: getattr(self, field) for field in self.__dataclass_fields__}
+            super().clear()
+            super().update({field: value for field, value in values.items() if value is not None})
 
     def __setitem__(self, name: str, value: Any) -> None:
+        if name not in self.__dataclass_fields__:
+            known = ", ".join(self.__dataclass_fields__)
+            raise KeyError(f"A {type(self).__name__} has the fields {known}. Received: {name!r}. Use dict(output).")
         setattr(self, name, value)
 
     def __getitem__(self, key: Any) -> Any:
@@ -36,9 +32,11 @@ class ModelOutput(dict[str, Any]):
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"A {type(self).__name__} keeps its fields. Received: deletion of {name!r}. Use dict(output).")
 
-    def pop(self, *args: Any) -> Any:
-        """Not allowed: fields stay. Use dict(output)."""
-        raise TypeError(f"A {type(self).__name__} keeps its fields. Received: pop{args}. Use dict(output).")
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        """Not allowed: fields stay, and are set by name. Use dict(output)."""
+        raise TypeError(f"A {type(self).__name__} keeps its fields. Set one by its name, or use dict(output).")
+
+    pop = popitem = clear = update = setdefault = __ior__ = _refuse  # type: ignore[assignment]
 
     def to_tuple(self) -> tuple[Any, ...]:
         """The fields that are there, in order."""

@@ -15,18 +15,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from albertkit.errors import CheckpointError
+from safetensors import SafetensorError
+
+from albertkit.errors import CheckpointError, CheckpointNotFound
 
 _STAGING = ".staging-"
 _COMMIT = ".commit"
-_STALE = ".stale"
+_NOTE = ".note.json"
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file aside, flush it to the disk and rename it into place."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -51,12 +53,12 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object in a JSON file. CheckpointError where the file is missing, cut short or holds something else."""
+    """The object in a JSON file. CheckpointNotFound where there is no file, CheckpointError where it is cut short."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise CheckpointError(f"{path.name} must be there. {path.parent} does not hold it.") from None
+        raise CheckpointNotFound(f"{path.name} must be there. {path.parent} does not hold it.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(
             f"{path} must be JSON text. Reading it failed: {error}. If a download or a save was cut short, repeat it."
@@ -88,7 +90,8 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
                 raise CheckpointError(
                     f"The saved set must include {head}. It holds {sorted(path.name for path in staging.iterdir())}."
                 )
-            (staging / _STALE).write_text("\n".join([head, *stale]), encoding="utf-8")
+            new = sorted(path.name for path in staging.iterdir())
+            write_json(staging / _NOTE, {"head": head, "stale": list(stale), "new": new})
             for path in staging.iterdir():
                 os.chmod(path, 0o666 & ~_umask())
                 _flush(path)
@@ -107,16 +110,16 @@ def recover(folder: str | os.PathLike[str]) -> None:
     if not commit.is_dir():
         return
     with explained(folder):
-        head, *stale = (commit / _STALE).read_text(encoding="utf-8").split("\n")
-        if (commit / head).exists():
+        note = read_json(commit / _NOTE) if (commit / _NOTE).exists() else {}
+        head = note.get("head")
+        if head and (commit / head).exists():  # else everything was moved, and only clearing away was cut off
             (folder / head).unlink(missing_ok=True)
-            new = {path.name for path in commit.iterdir()}
             for path in folder.iterdir():
-                if path.name not in new and any(fnmatch.fnmatchcase(path.name, pattern) for pattern in stale):
+                if path.name not in note["new"] and any(fnmatch.fnmatchcase(path.name, old) for old in note["stale"]):
                     path.unlink()
-            for path in sorted(commit.iterdir(), key=lambda path: (path.name == head, path.name)):
-                if path.name != _STALE:
-                    os.replace(path, folder / path.name)
+            for name in sorted(note["new"], key=lambda name: name == head):
+                if (commit / name).exists():
+                    os.replace(commit / name, folder / name)
         _flush(folder)
         shutil.rmtree(commit)
 
@@ -126,10 +129,11 @@ def explained(path: Path) -> Iterator[None]:
     """Turn an error of the file system into a CheckpointError that says what is left."""
     try:
         yield
-    except OSError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        why = "the disk is full" if error.errno == errno.ENOSPC else str(error)
+    except CheckpointError:
+        raise
+    except (OSError, SafetensorError) as error:  # safetensors tells the system's number only in words
+        full = getattr(error, "errno", None) == errno.ENOSPC or f"(os error {errno.ENOSPC})" in str(error)
+        why = "the disk is full" if full else str(error)
         raise CheckpointError(f"Writing {path} failed: {why}. What was there before is untouched.") from error
 
 

@@ -6,6 +6,7 @@ in the layout of Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,9 @@ from albertkit import hub, storage
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import CONFIG_FILE, AlbertConfig
-from albertkit.errors import CheckpointError, CheckpointNotFound, MissingDependency, UnsafeCheckpoint
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError, MissingDependency, UnsafeCheckpoint
 
 logger = logging.getLogger(__name__)
-
-STALE = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,9 @@ class _Format:
 
 _SAFETENSORS = _Format("model", "safetensors")
 _PICKLE = _Format("pytorch_model", "bin")
+
+STALE = tuple(_SAFETENSORS.patterns(None))
+"""The weight files of an old model that must not survive a save without `variant`."""
 
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -95,7 +97,10 @@ def _weight_files(folder: Path, form: _Format, variant: str | None) -> list[Path
         return [single]
     if not index.is_file():
         return []
-    shards = sorted(set(storage.read_json(index).get("weight_map", {}).values()))
+    weight_map = storage.read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise CheckpointError(f"{index} must hold a `weight_map` of tensors to files. Repeat the download or copy.")
+    shards = sorted(set(weight_map.values()))
     absent = [shard for shard in shards if not (folder / shard).is_file()]
     if absent or not shards:
         raise CheckpointError(
@@ -130,13 +135,14 @@ def _read_pickle(file: Path) -> Tensors:
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
         raise UnsafeCheckpoint(
-            f"{file} must hold tensors alone. It is damaged, or asks to run code while being read, and was refused: "
-            f"{str(error).splitlines()[0]} Ask its author for a safetensors file."
+            f"{file} must hold tensors alone. It is damaged, or asks to run code while being read"
+            f"{f' ({asked[1]})' if asked else ''}, and was refused. Ask its author for a safetensors file."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # a damaged pickle fails in any way: KeyError, IndexError, struct.error, ...
         raise CheckpointError(
-            f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
+            f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: {error!r}. "
             "If a download or a copy was cut short, repeat it."
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
@@ -147,14 +153,17 @@ def _read_pickle(file: Path) -> Tensors:
         name: tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
         if tensor.dtype == torch.bfloat16
         else tensor.numpy()
-        for name, tensor in content.items()
+        for name, tensor in ((name, tensor.detach()) for name, tensor in content.items())
     }
 
 
 def neutral(tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Tensors of a PyTorch-flavoured file under their neutral names, without its buffers."""
     renamed = ((names.canonical(name), tensor) for name, tensor in tensors.items())
-    return {name: tensor for name, tensor in renamed if name is not None}
+    found = {name: tensor for name, tensor in renamed if name is not None}
+    if "predictions.decoder.bias" in found:  # where a file has both and they differ, this is the one that was added
+        found["predictions.bias"] = found["predictions.decoder.bias"]
+    return found
 
 
 def _listing(name: str | os.PathLike[str]) -> str:
@@ -175,8 +184,11 @@ def save(
     max_shard_size: int | str = "5GB",
     variant: str | None = None,
 ) -> None:
-    """Write `config.json` and `model.safetensors` of a model class as one step; see `storage.replacing`."""
-    with storage.replacing(folder, head=CONFIG_FILE, stale=STALE) as staging:
+    """Write `config.json` and `model.safetensors` of a model class as one step; see `storage.replacing`.
+
+    With `variant` the files of other variants stay.
+    """
+    with storage.replacing(folder, head=CONFIG_FILE, stale=_SAFETENSORS.patterns(variant)) as staging:
         write(staging, config, tensors, architecture, max_shard_size=max_shard_size, variant=variant)
 
 
@@ -192,10 +204,17 @@ def write(
     """Write the files of `save` plainly, for a caller that gathers more files in the same step.
 
     Tied tensors are stored once, under the name that Transformers keeps, and a bare encoder without the prefix
-    `albert.`, as there.
+    `albert.`, as there. An untied model stores the bias of its head under both names, for Transformers 5 unties it too.
     """
     tied = names.tied(config)
-    stored = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items() if name not in tied}
+    if not config.tie_word_embeddings:
+        tensors = {**tensors, **{name: tensors[other] for name, other in tied.items() if other in tensors}}
+        tied = {}
+    stored = {
+        tied.get(name, name): np.ascontiguousarray(tensor)
+        for name, tensor in tensors.items()
+        if tied.get(name) not in tensors
+    }
     if all(name.startswith("albert.") for name in stored):
         stored = {name.removeprefix("albert."): tensor for name, tensor in stored.items()}
     dtypes = {tensor.dtype.name for tensor in stored.values()}
@@ -241,4 +260,4 @@ def parse_size(size: int | str) -> int:
         number = size.upper().removesuffix(unit)
         if number != size.upper() and number.strip().replace(".", "", 1).isdigit():
             return int(float(number) * units[unit])
-    raise ValueError(f'`max_shard_size` must be bytes or a size such as "5GB". Received: {size!r}.')
+    raise InputError(f'`max_shard_size` must be bytes or a size such as "5GB". Received: {size!r}.')

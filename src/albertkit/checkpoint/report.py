@@ -94,7 +94,7 @@ def fit(
             mismatched.append((name, tuple(found.shape), tuple(shape)))
         else:
             chosen[name] = found
-    used = {*wanted, *(partners[name] for name in wanted if name in partners)}
+    used = {*wanted, *(partners[name] for name in wanted if name in partners and name not in tensors)}
     report = LoadReport(
         model=model,
         source=source,

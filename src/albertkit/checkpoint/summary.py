@@ -2,7 +2,6 @@
 
 import math
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,9 +92,14 @@ def _flops(config: AlbertConfig, length: int) -> int:
     return 2 * length * (mapping + layer * config.num_hidden_layers * config.inner_group_num)
 
 
-def _complete(shapes: Iterable[str], config: AlbertConfig) -> str:
-    held = {names.part(name) for name in shapes}
-    usable = [f"Albert{model}" for model, parts in names.PARTS.items() if held.issuperset(parts)]
+def _complete(shapes: names.Shapes, config: AlbertConfig) -> str:
+    held = names.tied(config).keys() | shapes.keys()
+    wanted = {model: names.expected(config, model) for model in names.PARTS}
+    usable = [
+        f"Albert{model}"
+        for model, tensors in wanted.items()
+        if held >= tensors.keys() and all(tuple(shapes.get(name, shape)) == shape for name, shape in tensors.items())
+    ]
     return f"Holds all weights of {', '.join(usable)}." if usable else "Holds no complete model."
 
 

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import init, names
+from albertkit.config import AlbertConfig
+
+CONFIG = AlbertConfig(
+    vocab_size=500,
+    embedding_size=64,
+    hidden_size=128,
+    num_attention_heads=4,
+    intermediate_size=256,
+    num_hidden_layers=2,
+    num_hidden_groups=2,
+    num_labels=3,
+    initializer_range=0.05,
+    pad_token_id=3,
+)
+SHAPES = names.expected(CONFIG, "ForPreTraining") | names.expected(CONFIG, "ForSequenceClassification")
+WORDS = "albert.embeddings.word_embeddings.weight"
+
+
+def matrices(tensors):
+    return {name: values for name, values in tensors.items() if values.ndim == 2}
+
+
+def test_every_tensor_is_float32_of_its_shape():
+    tensors = init.fresh(SHAPES, CONFIG, 1)
+    assert {name: values.shape for name, values in tensors.items()} == SHAPES
+    assert {values.dtype for values in tensors.values()} == {np.dtype(np.float32)}
+
+
+def test_biases_are_zero_and_norms_one():
+    for name, values in init.fresh(SHAPES, CONFIG, 1).items():
+        if name.endswith("bias"):
+            assert not values.any()
+        elif values.ndim == 1:
+            assert (values == 1).all()
+
+
+def test_matrices_follow_a_normal_distribution_cut_at_two_deviations():
+    drawn = matrices(init.fresh(SHAPES, CONFIG, 1))
+    for values in drawn.values():
+        assert np.abs(values).max() <= 2 * 0.05 * (1 + 1e-6)
+    together = np.concatenate([values.ravel() for name, values in drawn.items() if name != WORDS]) / 0.05
+    assert len(together) > 300_000
+    assert abs(together.mean()) < 0.01
+    assert together.std() == pytest.approx(0.8796, abs=0.005)  # of a standard normal cut at 2
+    assert (np.abs(together) < 1).mean() == pytest.approx(0.6827 / 0.9545, abs=0.005)
+
+
+def test_the_embedding_of_the_pad_token_is_zero():
+    words = init.fresh(SHAPES, CONFIG, 1)[WORDS]
+    assert not words[3].any()
+    assert np.delete(words, 3, axis=0).any(axis=1).all()
+    without = init.fresh(SHAPES, CONFIG.changed(pad_token_id=None), 1)[WORDS]
+    assert without.any(axis=1).all()
+    assert (np.delete(without, 3, axis=0) == np.delete(words, 3, axis=0)).all()
+
+
+def test_values_follow_from_seed_and_name_alone():
+    whole = init.fresh(SHAPES, CONFIG, 7)
+    for name in reversed(SHAPES):
+        alone = init.fresh({name: SHAPES[name]}, CONFIG, 7)
+        assert (alone[name] == whole[name]).all()
+
+
+def test_another_seed_or_name_gives_other_values():
+    first, second = (matrices(init.fresh(SHAPES, CONFIG, seed)) for seed in (7, 8))
+    seen = [values[:2, :64].tobytes() for tensors in (first, second) for values in tensors.values()]
+    assert len(set(seen)) == len(seen)
+
+
+def test_no_range_gives_zeros_and_ones():
+    for name, values in init.fresh(SHAPES, CONFIG.changed(initializer_range=0), 1).items():
+        assert set(np.unique(values)) == {1.0 if values.ndim == 1 and not name.endswith("bias") else 0.0}
+
+
+def test_the_rest_of_the_config_does_not_matter():
+    values = init.fresh({"albert.pooler.weight": (2, 2)}, AlbertConfig(), 0)["albert.pooler.weight"]
+    again = init.fresh({"albert.pooler.weight": (2, 2)}, AlbertConfig.base(), 0)["albert.pooler.weight"]
+    assert (values == again).all()
+
+
+def test_a_name_outside_the_table_is_refused():
+    with pytest.raises(KeyError):
+        init.fresh({"decoder.weight": (2, 2)}, CONFIG, 0)

@@ -1,0 +1,196 @@
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import names, report
+from albertkit.checkpoint.report import fit
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError, WeightMismatch
+
+CONFIG = AlbertConfig(
+    vocab_size=31,
+    embedding_size=6,
+    hidden_size=12,
+    num_attention_heads=3,
+    intermediate_size=20,
+    num_hidden_layers=2,
+    num_labels=5,
+)
+WORDS = "albert.embeddings.word_embeddings.weight"
+QUERY = "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
+
+
+def tensors(model, config=CONFIG):
+    """A different number in each tensor of a model, tied tensors left out as in a file."""
+    tied = names.tied(config)
+    shapes = {name: shape for name, shape in names.expected(config, model).items() if name not in tied}
+    return {name: np.full(shape, number, np.float32) for number, (name, shape) in enumerate(shapes.items())}
+
+
+def fitted(model, held, config=CONFIG, **options):
+    return fit(f"Albert{model}", names.expected(config, model), names.tied(config), held, "folder", **options)
+
+
+@pytest.mark.parametrize("model", names.PARTS)
+def test_a_models_own_tensors_all_enter(model):
+    held = tensors(model)
+    chosen, what = fitted(model, held)
+    assert set(chosen) == set(names.expected(CONFIG, model))
+    assert all(chosen[name] is held[name] for name in held)
+    assert (what.missing, what.unexpected, what.mismatched, what.fresh) == ((), (), (), ())
+    assert what.parameters == sum(values.size for values in held.values()) == CONFIG.num_parameters(model)
+    assert what.announcement() is None
+    what.require_complete()
+
+
+def test_tied_tensors_take_the_value_of_their_partner():
+    held = tensors("ForMaskedLM")
+    chosen, _ = fitted("ForMaskedLM", held)
+    assert chosen["predictions.decoder.weight"] is held[WORDS]
+    assert chosen["predictions.decoder.bias"] is held["predictions.bias"]
+
+
+def test_the_partner_alone_is_enough():
+    held = tensors("ForMaskedLM")
+    words, bias = held.pop(WORDS), held.pop("predictions.bias")
+    chosen, what = fitted("ForMaskedLM", held | {"predictions.decoder.weight": words, "predictions.decoder.bias": bias})
+    assert chosen[WORDS] is words
+    assert chosen["predictions.bias"] is bias
+    assert (what.missing, what.unexpected) == ((), ())
+
+
+def test_an_untied_decoder_must_be_there():
+    config = CONFIG.changed(tie_word_embeddings=False)
+    held = tensors("ForMaskedLM", config)
+    assert fitted("ForMaskedLM", held, config)[1].missing == ()
+    del held["predictions.decoder.weight"]
+    assert fitted("ForMaskedLM", held, config)[1].missing == ("predictions.decoder.weight",)
+
+
+def test_a_missing_head_is_announced_as_a_fresh_start():
+    held = tensors("Model")
+    chosen, what = fitted("ForSequenceClassification", held)
+    assert what.missing == what.fresh == ("classifier.weight", "classifier.bias")
+    assert set(chosen) == set(held)
+    announced = what.announcement()
+    assert "AlbertForSequenceClassification" in announced
+    assert "not in folder and start fresh: classifier.weight, classifier.bias" in announced
+    assert "Train the model" in announced
+    with pytest.raises(WeightMismatch, match=r"folder lacks classifier.weight, classifier.bias.*Train this head first"):
+        what.require_complete()
+
+
+def test_a_missing_mlm_head_lists_no_tied_tensor():
+    _, what = fitted("ForMaskedLM", tensors("Model"))
+    assert what.missing == (
+        "predictions.bias",
+        "predictions.LayerNorm.weight",
+        "predictions.LayerNorm.bias",
+        "predictions.dense.weight",
+        "predictions.dense.bias",
+    )
+
+
+def test_a_missing_pooler_is_a_fresh_start():
+    _, what = fitted("ForSequenceClassification", tensors("ForTokenClassification"))
+    assert what.missing == ("albert.pooler.weight", "albert.pooler.bias")
+
+
+def test_what_the_model_has_no_use_for_is_unexpected():
+    held = tensors("ForPreTraining")
+    whole = held | {"predictions.decoder.weight": held[WORDS], "predictions.decoder.bias": held["predictions.bias"]}
+    _, what = fitted("ForTokenClassification", whole | {"classifier.weight": np.zeros((5, 12)), "cls.x": np.ones(1)})
+    unused = [name for name in whole if not name.startswith("albert.") or "pooler" in name]
+    assert what.unexpected == tuple(sorted([*unused, "cls.x"]))
+    assert what.missing == ("classifier.bias",)
+
+
+@pytest.mark.parametrize("name", [name for name in tensors("Model") if "pooler" not in name])
+def test_a_missing_encoder_tensor_is_an_error(name):
+    held = tensors("Model")
+    del held[name]
+    with pytest.raises(WeightMismatch, match=r"must hold every tensor of the encoder. folder lacks 1") as caught:
+        fitted("Model", held)
+    assert f"among them {name}" in str(caught.value)
+    assert isinstance(caught.value, CheckpointError)
+    assert isinstance(caught.value, RuntimeError)
+    assert isinstance(caught.value, OSError)
+
+
+def test_another_kind_of_model_is_recognised_as_such():
+    held = {"bert.encoder.layer.0.output.dense.weight": np.ones((2, 2))}
+    with pytest.raises(WeightMismatch, match=r"lacks 23.*It holds bert\.encoder\..*Check that this is an ALBERT"):
+        fitted("Model", held, ignore_mismatched_sizes=True)
+
+
+def test_a_second_group_that_the_file_lacks_is_an_error():
+    with pytest.raises(WeightMismatch, match=r"lacks 16, among them .*albert_layer_groups.1.*`num_hidden_groups`"):
+        fitted("Model", tensors("Model"), CONFIG.changed(num_hidden_groups=2))
+
+
+def test_a_wrong_shape_names_both_shapes_and_the_way_out():
+    held = tensors("ForSequenceClassification")
+    held["classifier.weight"] = np.zeros((2, 12), np.float32)
+    with pytest.raises(WeightMismatch, match=r"ignore_mismatched_sizes=True") as caught:
+        fitted("ForSequenceClassification", held)
+    assert "Error(s) in loading state_dict for AlbertForSequenceClassification" in str(caught.value)
+    assert "classifier.weight: checkpoint (2, 12), model (5, 12)" in str(caught.value)
+
+
+def test_a_wrong_shape_starts_fresh_where_that_is_asked_for():
+    held = tensors("ForSequenceClassification")
+    held["classifier.weight"] = np.zeros((2, 12), np.float32)
+    chosen, what = fitted("ForSequenceClassification", held, ignore_mismatched_sizes=True)
+    assert "classifier.weight" not in chosen
+    assert what.mismatched == (("classifier.weight", (2, 12), (5, 12)),)
+    assert what.fresh == ("classifier.weight",)
+    assert "classifier.weight" not in what.loaded
+    assert "classifier.weight: the shapes did not match, (2, 12) read and (5, 12) needed" in what.announcement()
+    assert what.parameters == CONFIG.num_parameters("ForSequenceClassification") - 5 * 12
+    with pytest.raises(WeightMismatch):
+        what.require_complete()
+
+
+def test_another_vocabulary_is_named_as_the_cause():
+    held = tensors("Model")
+    held[WORDS] = np.zeros((30, 6), np.float32)
+    with pytest.raises(WeightMismatch, match=r"checkpoint \(30, 6\), model \(31, 6\).*vocabulary size of config.json"):
+        fitted("Model", held)
+
+
+def test_a_transposed_matrix_is_a_wrong_shape():
+    held = tensors("Model")
+    held["albert.encoder.embedding_hidden_mapping_in.weight"] = np.zeros((6, 12), np.float32)
+    with pytest.raises(WeightMismatch, match=r"checkpoint \(6, 12\), model \(12, 6\)"):
+        fitted("Model", held)
+
+
+def test_neither_names_nor_tensors_handed_in_are_changed():
+    held = tensors("ForMaskedLM") | {"x": np.ones(1)}
+    before = dict(held)
+    wanted = names.expected(CONFIG, "ForMaskedLM")
+    kept = dict(wanted)
+    fit("AlbertForMaskedLM", wanted, names.tied(CONFIG), held, "folder")
+    assert list(held) == list(before)
+    assert wanted == kept
+
+
+def test_the_text_form_lists_what_was_not_loaded():
+    held = tensors("Model") | {"x": np.ones(1)}
+    held["albert.pooler.bias"] = np.zeros(3)
+    _, what = fitted("ForSequenceClassification", held, ignore_mismatched_sizes=True)
+    lines = str(what).splitlines()
+    loaded = CONFIG.num_parameters() - 12
+    assert lines[0] == f"AlbertForSequenceClassification from folder: 24 tensors, {loaded:,} parameters loaded"
+    assert lines[1:] == [
+        "  fresh: classifier.weight",
+        "  fresh: classifier.bias",
+        "  fresh: albert.pooler.bias, (3,) read, (12,) needed",
+        "  unused: x",
+    ]
+
+
+def test_reports_are_equal_by_what_happened():
+    first, second = fitted("Model", tensors("Model"))[1], fitted("Model", tensors("Model"))[1]
+    assert first == second
+    assert first != report.LoadReport("AlbertModel", "elsewhere", first.loaded)
+    assert QUERY in first.loaded

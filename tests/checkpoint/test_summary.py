@@ -1,0 +1,175 @@
+import re
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import files, names
+from albertkit.checkpoint import summary as summary_module
+from albertkit.checkpoint.summary import Part, summarise
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointNotFound
+
+WORDS = "albert.embeddings.word_embeddings.weight"
+QUERY = "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
+
+
+def small(**changes):
+    keys = {"vocab_size": 31, "embedding_size": 6, "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 20}
+    return AlbertConfig(**{**keys, "max_position_embeddings": 9, "num_hidden_layers": 2, **changes})
+
+
+def ones(config, model):
+    return {name: np.ones(shape, np.float32) for name, shape in names.expected(config, model).items()}
+
+
+def summary(folder, config, model, tensors=None):
+    files.save(folder, config, ones(config, model) if tensors is None else tensors, f"Albert{model}")
+    return summarise(folder)
+
+
+def usable(found):
+    """The classes that the summary says the checkpoint holds."""
+    return re.findall(r"Albert\w+", next(note for note in found.notes if note.startswith("Holds")))
+
+
+@pytest.mark.parametrize(
+    ("size", "total"), [("base", 11_813_810), ("large", 17_847_474), ("xlarge", 59_021_490), ("xxlarge", 223_158_450)]
+)
+def test_a_published_size_is_summed_up_without_files(size, total):
+    found = summarise(size)
+    assert found.title == f"ALBERT {size}, with the heads of pre-training"
+    assert found.total == Part("total", 32, total)
+    assert [part.name for part in found.parts] == [
+        "embeddings",
+        "encoder layers",
+        "pooler",
+        "predictions",
+        "sop_classifier",
+    ]
+
+
+def test_the_parts_of_the_base_model():
+    parts = {part.name: (part.tensors, part.parameters) for part in summarise("base").parts}
+    assert parts["embeddings"] == (5, (30000 + 512 + 2 + 2) * 128)
+    assert parts["pooler"] == (2, 768 * 769)
+    assert parts["sop_classifier"] == (2, 2 * 769)
+    assert parts["predictions"] == (5, 30000 + 2 * 128 + 128 * 769)
+    assert parts["encoder layers"][0] == 18
+
+
+@pytest.mark.parametrize("model", names.PARTS)
+@pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"num_hidden_groups": 2}])
+def test_the_total_of_a_folder_counts_shared_tensors_once(tmp_path, model, changes):
+    config = small(**changes)
+    found = summary(tmp_path, config, model)
+    assert found.total.parameters == config.num_parameters(model)
+    assert found.title == str(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("model", "classes"),
+    [
+        ("Model", ["AlbertModel"]),
+        ("ForPreTraining", ["AlbertModel", "AlbertForPreTraining", "AlbertForMaskedLM"]),
+        ("ForMaskedLM", ["AlbertForMaskedLM"]),
+        (
+            "ForSequenceClassification",
+            ["AlbertModel", "AlbertForSequenceClassification", "AlbertForTokenClassification"],
+        ),
+        ("ForMultipleChoice", ["AlbertModel", "AlbertForMultipleChoice"]),
+        ("ForTokenClassification", ["AlbertForTokenClassification"]),
+        ("ForQuestionAnswering", ["AlbertForQuestionAnswering"]),
+    ],
+)
+def test_the_classes_that_a_folder_is_complete_for(tmp_path, model, classes):
+    assert usable(summary(tmp_path, small(num_labels=3), model)) == classes
+
+
+@pytest.mark.parametrize(
+    ("lost", "classes"),
+    [
+        ("predictions.dense.bias", ["AlbertModel"]),
+        ("albert.pooler.bias", ["AlbertForMaskedLM"]),
+        (QUERY, []),
+    ],
+)
+def test_a_model_that_lacks_one_tensor_is_not_complete(tmp_path, lost, classes):
+    tensors = ones(small(), "ForPreTraining")
+    del tensors[lost]
+    assert usable(summary(tmp_path, small(), "ForPreTraining", tensors)) == classes
+
+
+def test_a_folder_of_something_else_holds_no_complete_model(tmp_path):
+    found = summary(tmp_path, small(), "Model", {"bert.embeddings.word_embeddings.weight": np.ones((2, 2))})
+    assert "Holds no complete model." in found.notes
+    assert found.total == Part("total", 1, 4)
+
+
+def test_values_that_are_not_finite_are_named(tmp_path):
+    tensors = ones(small(), "Model")
+    tensors[QUERY][0, 0] = np.nan
+    tensors["albert.pooler.bias"] = np.full(12, np.inf, ml_dtypes.bfloat16)
+    found = summary(tmp_path, small(), "Model", tensors)
+    assert next(note for note in found.notes if "finite" in note) == f"Not finite: {QUERY}, albert.pooler.bias."
+
+
+def test_shapes_that_do_not_fit_the_config_are_named(tmp_path):
+    tensors = ones(small(), "Model") | {WORDS: np.ones((30, 6), np.float32)}
+    found = summary(tmp_path, small(), "Model", tensors)
+    assert f"Shapes that do not fit config.json: {WORDS}." in found.notes
+    assert usable(found) == []
+
+
+def test_a_sound_model_gets_no_complaint(tmp_path):
+    notes = " ".join(summary(tmp_path, small(), "Model").notes)
+    assert "finite" not in notes
+    assert "fit" not in notes
+
+
+def test_what_is_said_about_a_checkpoint(tmp_path):
+    config = small(
+        num_hidden_groups=2,
+        inner_group_num=2,
+        id2label={0: "bad", 1: "good"},
+        problem_type="single_label_classification",
+    )
+    notes = summary(tmp_path, config, "ForSequenceClassification").notes
+    assert notes[0] == "Stored as float32."
+    assert notes[1] == (
+        "4 layers run 4 sets of weights; hidden size 12, 3 heads, embedding size 6, vocabulary 31, at most 9 tokens."
+    )
+    assert "Saved from AlbertForSequenceClassification." in notes
+    assert "single_label_classification: bad, good." in notes
+
+
+def test_one_shared_set_of_weights_is_said_in_the_singular():
+    assert summarise("base").notes[0].startswith("12 layers run 1 set of weights;")
+    assert "vocabulary 30,000" in summarise("base").notes[0]
+
+
+def test_the_arithmetic_of_the_base_model():
+    assert "22.4 GFLOP for 128 tokens, 96.7 for 512" in summarise("base").notes[1]
+
+
+@pytest.mark.torch
+def test_the_arithmetic_is_what_torch_counts():
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from albertkit.torch.models import AlbertModel
+
+    config = small(num_hidden_groups=2, inner_group_num=3, attn_implementation="eager")
+    model = AlbertModel(config, add_pooling_layer=False)
+    with FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 7, dtype=torch.long))
+    assert summary_module._flops(config, 7) == counter.get_total_flops()
+
+
+def test_sizes_are_said_in_mebibytes():
+    assert Part("x", 1, 2**20).size(4) == "4.0 MiB"
+
+
+def test_an_unknown_name_is_not_found(tmp_path):
+    with pytest.raises(CheckpointNotFound):
+        summarise(tmp_path / "nowhere")

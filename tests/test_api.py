@@ -1,0 +1,174 @@
+import ast
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import albertkit
+
+ROOT = Path(__file__).parents[1]
+TORCH = sorted(name for name, module in albertkit._MODULES.items() if module.startswith("albertkit.torch"))
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "flax")
+OPTIONAL = ("sklearn", "scipy", "pyarrow", "matplotlib", "pydantic", "tomli_w", "transformers")
+OLD_PAGE = [
+    "AlbertConfig",
+    "AlbertForMaskedLM",
+    "AlbertForMultipleChoice",
+    "AlbertForPreTraining",
+    "AlbertForQuestionAnswering",
+    "AlbertForSequenceClassification",
+    "AlbertForTokenClassification",
+    "AlbertModel",
+    "AlbertPreTrainedModel",
+    "AlbertTokenizer",
+    "AlbertTokenizerFast",
+]
+
+
+def twin():
+    """The names that a type checker sees: {name: module}, from the block under TYPE_CHECKING."""
+    tree = ast.parse(Path(albertkit.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    found = {}
+    for statement in block.body:
+        assert isinstance(statement, ast.ImportFrom)
+        for alias in statement.names:
+            assert alias.asname == alias.name, "only `import x as x` is public to a type checker"
+            found[alias.name] = statement.module
+    return found
+
+
+def fresh(code):
+    """What a new interpreter prints as JSON."""
+    arguments = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def without(*packages):
+    """Code after which importing `packages` fails, as where they are not installed."""
+    return textwrap.dedent(f"""
+        import importlib.abc, json, sys
+        class Absent(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {packages!r}:
+                    raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+        sys.meta_path.insert(0, Absent())
+    """)
+
+
+def test_the_table_its_typing_twin_and_the_public_names_agree():
+    assert twin() == albertkit._MODULES
+    assert albertkit.__all__ == sorted(albertkit._MODULES)
+    assert set(dir(albertkit)) == {*albertkit._MODULES, "__version__"}
+
+
+def test_the_names_of_the_old_page_are_there():
+    assert set(OLD_PAGE) <= set(albertkit.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - set(TORCH)))
+def test_a_public_name_gives_its_class(name):
+    value = getattr(albertkit, name)
+    assert inspect.isclass(value)
+    assert (value.__name__, value.__module__) == (name, albertkit._MODULES[name])
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", TORCH)
+def test_a_public_name_of_torch_gives_its_class(name):
+    pytest.importorskip("torch")
+    value = getattr(albertkit, name)
+    assert inspect.isclass(value)
+    assert value.__name__ == name
+    assert value is getattr(importlib.import_module(albertkit._MODULES[name]), name)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'albertkit' has no attribute 'AlbertForPoetry'"):
+        albertkit.AlbertForPoetry  # noqa: B018
+    assert not hasattr(albertkit, "np")
+
+
+def test_the_version_is_that_of_the_package():
+    assert albertkit.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+def test_importing_the_package_loads_almost_nothing():
+    loaded = fresh("import albertkit, json, sys; print(json.dumps(sorted(sys.modules)))")
+    heavy = {*FRAMEWORKS, *OPTIONAL, "numpy", "safetensors", "tokenizers", "sentencepiece", "huggingface_hub", "rich"}
+    assert heavy.isdisjoint(name.split(".")[0] for name in loaded)
+    assert [name for name in loaded if name.startswith("albertkit")] == ["albertkit", "albertkit.errors"]
+
+
+def test_rooms_without_a_framework_load_none():
+    loaded = fresh("""
+        import json, sys
+        from albertkit import AlbertConfig, AlbertForPreTrainingOutput, AlbertTokenizer, AlbertTokenizerFast
+        from albertkit import arrays, hub, storage
+        from albertkit.checkpoint import files, init, names, report, summary
+        from albertkit.tasks import tables, text_classification
+        summary.summarise("base")
+        print(json.dumps(sorted(sys.modules)))
+    """)
+    assert {*FRAMEWORKS, *OPTIONAL}.isdisjoint(name.split(".")[0] for name in loaded)
+
+
+def test_without_torch_its_names_answer_with_the_command_and_the_others_work():
+    answers = fresh(
+        without("torch")
+        + textwrap.dedent("""
+            import albertkit
+            answers = {}
+            for name in [*albertkit.__all__, *albertkit.__all__]:
+                try:
+                    getattr(albertkit, name)
+                except ImportError as error:
+                    answers[name] = [type(error).__name__, str(error)]
+            try:
+                import albertkit.torch
+            except ImportError as error:
+                answers["albertkit.torch"] = [type(error).__name__, str(error)]
+            print(json.dumps(answers))
+        """)
+    )
+    command = 'needs PyTorch. Install it with: pip install "albertkit[torch]"'
+    assert answers == {name: ["MissingDependency", f"{name} {command}"] for name in [*TORCH, "albertkit.torch"]}
+
+
+def test_without_its_extras_scoring_and_reading_answer_with_the_command(tmp_path):
+    (tmp_path / "data.parquet").write_bytes(b"PAR1")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    (tmp_path / "config.json").write_text("{}")
+    answers = fresh(
+        without("torch", "sklearn", "pyarrow")
+        + textwrap.dedent(f"""
+            from albertkit.checkpoint import files
+            from albertkit.tasks import tables
+            def scoring():
+                from albertkit.tasks import metrics
+            def parquet():
+                tables.read({str(tmp_path / "data.parquet")!r})
+            def pickled():
+                files.load({str(tmp_path)!r})
+            answers = []
+            for use in (scoring, parquet, pickled):
+                try:
+                    use()
+                except ImportError as error:
+                    answers.append(str(error))
+            print(json.dumps(answers))
+        """)
+    )
+    assert answers == [
+        'Scoring needs scikit-learn. Install it with: pip install "albertkit[train]"',
+        'Reading Parquet needs pyarrow. Install it with: pip install "albertkit[train]"',
+        'Reading pytorch_model.bin needs PyTorch. Install it with: pip install "albertkit[torch]"',
+    ]

@@ -1,0 +1,340 @@
+import contextlib
+import errno
+import itertools
+import json
+import os
+import shutil
+import stat
+
+import pytest
+import safetensors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from albertkit import storage
+from albertkit.errors import CheckpointError, CheckpointNotFound
+
+HEAD = "config.json"
+STALE = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir", "chmod", "fsync")
+
+
+def single(age):
+    return {HEAD: age, "model.safetensors": age}
+
+
+def sharded(age, count):
+    shards = {f"model-{number}-of-{count}.safetensors": age for number in range(1, count + 1)}
+    return {HEAD: age, "model.safetensors.index.json": age, **shards}
+
+
+SCENARIOS = {
+    "first save": ({}, single("new")),
+    "same names": (single("old"), single("new")),
+    "one file, then shards": (single("old"), sharded("new", 2)),
+    "shards, then one file": (sharded("old", 2), single("new")),
+    "more shards, then fewer": (sharded("old", 3), sharded("new", 2)),
+    "a name that sorts before the head": (single("old") | {"added.json": "old"}, single("new") | {"added.json": "new"}),
+}
+
+
+class Death(BaseException):
+    """The process ended."""
+
+
+def survives(steps, action):
+    """Whether `action` ends within `steps` changes of the file system. The next one kills it, and all after that."""
+    left = steps
+
+    def mortal(change):
+        def attempt(*args, **kwargs):
+            nonlocal left
+            if left == 0:
+                raise Death
+            left -= 1
+            return change(*args, **kwargs)
+
+        return attempt
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CHANGES:
+            patch.setattr(os, name, mortal(getattr(os, name) if name != "fsync" else lambda handle: None))
+        with contextlib.suppress(Death):
+            action()
+            return True
+    return False
+
+
+def fill(folder, files):
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+
+
+def replace(folder, new):
+    with storage.replacing(folder, HEAD, STALE) as staging:
+        for name, content in new.items():
+            storage.write_text(staging / name, content)
+
+
+def visible(folder):
+    return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+def listing(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def cases(scenario):
+    """Old files, files of the new set, and what a folder with both has to hold afterwards."""
+    old, new = SCENARIOS[scenario]
+    mine = {"notes.txt": "kept", "modelling.md": "kept"}
+    return old | mine, new, new | mine
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_death_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path, scenario):
+    old, new, after = cases(scenario)
+    outcomes = []
+    for steps in itertools.count():
+        folder = tmp_path / str(steps)
+        fill(folder, old)
+        finished = survives(steps, lambda folder=folder: replace(folder, new))
+        if HEAD in visible(folder):
+            assert visible(folder) in (old, after)
+        storage.recover(folder)
+        assert visible(folder) in (old, after)
+        assert not (folder / ".commit").exists()
+        outcomes.append(visible(folder) == after)
+        if finished:
+            break
+    assert outcomes == sorted(outcomes), "a later death must not bring the old set back"
+    assert outcomes[0] is False
+    assert outcomes.count(True) > 4
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize("scenario", ["same names", "shards, then one file", "one file, then shards"])
+def test_a_recovery_that_dies_is_finished_by_the_next(tmp_path, scenario):
+    old, new, after = cases(scenario)
+    deaths = 0
+    for first in itertools.count():
+        broken = tmp_path / f"{first}"
+        fill(broken, old)
+        if survives(first, lambda folder=broken: replace(folder, new)):
+            break
+        if not (broken / ".commit").exists():
+            continue
+        for second in itertools.count():
+            folder = tmp_path / f"{first}-{second}"
+            shutil.copytree(broken, folder)
+            if survives(second, lambda folder=folder: storage.recover(folder)):
+                break
+            deaths += 1
+            if HEAD in visible(folder):
+                assert visible(folder) in (old, after)
+            storage.recover(folder)
+            assert visible(folder) == after
+    assert deaths > 10
+
+
+def test_a_save_after_a_death_finishes_the_one_before_first(tmp_path):
+    folder = tmp_path / "model"
+    fill(folder, sharded("old", 3))
+    steps = next(
+        steps
+        for steps in itertools.count()
+        if not survives(steps, lambda: replace(folder, sharded("middle", 2))) and (folder / ".commit").exists()
+    )
+    assert steps > 0
+    replace(folder, single("new"))
+    assert visible(folder) == single("new")
+
+
+def test_the_head_is_away_while_files_move(tmp_path, monkeypatch):
+    fill(tmp_path / "model", single("old"))
+    seen, move = [], os.replace
+
+    def watched(source, target):
+        if str(source).endswith(".safetensors") and ".commit" in str(source):
+            seen.append((tmp_path / "model" / HEAD).exists())
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", watched)
+    replace(tmp_path / "model", single("new"))
+    assert seen == [False]
+
+
+def test_an_error_inside_leaves_the_folder_as_it_was(tmp_path):
+    fill(tmp_path / "model", single("old"))
+
+    def stop_half_way(staging):
+        (staging / HEAD).write_text("new")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), storage.replacing(tmp_path / "model", HEAD, STALE) as staging:
+        stop_half_way(staging)
+    assert visible(tmp_path / "model") == single("old")
+    assert listing(tmp_path / "model") == sorted(single("old"))
+
+
+@pytest.mark.parametrize("change", ["fsync", "rename", "chmod"])
+def test_a_full_disk_is_said_and_leaves_the_folder_as_it_was(tmp_path, monkeypatch, change):
+    fill(tmp_path / "model", single("old"))
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, change, full)
+    with pytest.raises(CheckpointError, match=r"disk is full.*untouched") as caught:
+        replace(tmp_path / "model", single("new"))
+    assert str(tmp_path / "model") in str(caught.value)
+    assert isinstance(caught.value, OSError)
+    monkeypatch.undo()
+    assert listing(tmp_path / "model") == sorted(single("old"))
+    assert visible(tmp_path / "model") == single("old")
+
+
+def test_a_set_without_its_head_is_refused(tmp_path):
+    fill(tmp_path / "model", single("old"))
+    with pytest.raises(CheckpointError, match=r"must include config.json.*model.safetensors"):
+        replace(tmp_path / "model", {"model.safetensors": "new"})
+    assert visible(tmp_path / "model") == single("old")
+
+
+def test_only_stale_names_are_removed(tmp_path):
+    keep = {"model.fp16.safetensors": "1", "my-model-of-mine.safetensors": "2", "README.md": "3"}
+    fill(tmp_path / "model", sharded("old", 2) | keep)
+    replace(tmp_path / "model", single("new"))
+    assert visible(tmp_path / "model") == single("new") | keep
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"saved to a folder. Received: .*model, which is a file"):
+        replace(tmp_path / "model", single("new"))
+    assert (tmp_path / "model").read_text() == "mine"
+
+
+def test_missing_parents_are_made(tmp_path):
+    replace(tmp_path / "a" / "b" / "model", single("new"))
+    assert visible(tmp_path / "a" / "b" / "model") == single("new")
+
+
+def test_a_file_in_the_place_of_a_parent_is_explained(tmp_path):
+    (tmp_path / "taken").write_text("mine")
+    for write in (lambda path: storage.write_text(path, "x"), lambda path: replace(path, single("new"))):
+        with pytest.raises(CheckpointError, match="taken"):
+            write(tmp_path / "taken" / "model")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_files_get_the_permissions_that_the_umask_leaves(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        storage.write_text(tmp_path / "alone.txt", "x")
+        replace(tmp_path / "model", single("new"))
+        assert os.umask(mask) == mask
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "alone.txt", *(tmp_path / "model").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_recovering_changes_nothing_where_no_save_was_cut_off(tmp_path):
+    fill(tmp_path / "model", single("old"))
+    storage.recover(tmp_path / "model")
+    storage.recover(tmp_path / "nothing there")
+    assert visible(tmp_path / "model") == single("old")
+    assert listing(tmp_path) == ["model"]
+
+
+def test_a_single_file_is_old_or_new_after_a_death(tmp_path):
+    for steps in itertools.count():
+        path = tmp_path / str(steps) / "file.txt"
+        fill(path.parent, {path.name: "old"})
+        if survives(steps, lambda path=path: storage.write_text(path, "new" * 1000)):
+            break
+        assert path.read_text() in ("old", "new" * 1000)
+    assert path.read_text() == "new" * 1000
+    assert listing(path.parent) == ["file.txt"]
+    assert steps >= 3
+
+
+def test_a_single_file_stays_when_the_disk_is_full(tmp_path, monkeypatch):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"file\.txt failed: the disk is full"):
+        storage.write_bytes(path, b"new")
+    assert path.read_text() == "old"
+    assert listing(tmp_path) == ["file.txt"]
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+JSON = st.dictionaries(
+    st.text(), VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(st.text(), VALUES, max_size=3)
+)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("json") / "content.json"
+
+
+@settings(max_examples=50)
+@given(JSON)
+def test_json_comes_back_with_its_order(place, content):
+    storage.write_json(place, content)
+    found = storage.read_json(place)
+    assert found == content
+    assert list(found) == list(content)
+
+
+def test_every_cut_of_a_json_file_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    text = json.dumps({"hidden_size": 768, "id2label": {"0": "né"}}, ensure_ascii=False).encode()
+    for length in range(len(text)):
+        path.write_bytes(text[:length])
+        with pytest.raises(CheckpointError, match=r"config\.json must be JSON text.*cut short"):
+            storage.read_json(path)
+
+
+def test_json_that_is_not_an_object_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text("[1, 2]")
+    with pytest.raises(CheckpointError, match=r"must hold a JSON object. It holds a list"):
+        storage.read_json(tmp_path / "config.json")
+
+
+def test_a_missing_json_file_is_not_found(tmp_path):
+    with pytest.raises(CheckpointNotFound, match=r"config\.json must be there") as caught:
+        storage.read_json(tmp_path / "config.json")
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_what_is_explained_already_passes_through(tmp_path):
+    error = CheckpointNotFound("as it was")
+    with pytest.raises(CheckpointNotFound) as caught, storage.explained(tmp_path):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (safetensors.SafetensorError("I/O error: No space left on device (os error 28)"), "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (safetensors.SafetensorError("I/O error: File too large (os error 27)"), "File too large"),
+    ],
+)
+def test_errors_of_the_file_system_are_explained(tmp_path, error, words):
+    with pytest.raises(CheckpointError, match=words) as caught, storage.explained(tmp_path):
+        raise error
+    assert caught.value.__cause__ is error
+    assert str(tmp_path) in str(caught.value)
