@@ -4,6 +4,7 @@ Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D
 Layers know nothing of tasks, files or padding: an attention mask arrives here as an additive bias.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,23 +17,42 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, TokenIdError
 from albertkit.outputs import BaseModelOutput
 
+_tanh_gelu = functools.partial(functional.gelu, approximate="tanh")
+
+
+def _clipped_gelu(x: Tensor) -> Tensor:
+    return functional.gelu(x).clamp(-10, 10)
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(1.702 * x)
+
+
+def _squared_relu(x: Tensor) -> Tensor:
+    return functional.relu(x).square()
+
+
+def _linear(x: Tensor) -> Tensor:
+    return x
+
+
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
-    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_pytorch_tanh": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_fast": lambda x: functional.gelu(x, approximate="tanh"),
-    "gelu_10": lambda x: functional.gelu(x).clamp(-10, 10),
-    "quick_gelu": lambda x: x * torch.sigmoid(1.702 * x),
+    "gelu_new": _tanh_gelu,
+    "gelu_pytorch_tanh": _tanh_gelu,
+    "gelu_fast": _tanh_gelu,
+    "gelu_10": _clipped_gelu,
+    "quick_gelu": _quick_gelu,
     "relu": functional.relu,
     "relu6": functional.relu6,
-    "relu2": lambda x: functional.relu(x).square(),
+    "relu2": _squared_relu,
     "leaky_relu": functional.leaky_relu,
     "silu": functional.silu,
     "swish": functional.silu,
     "mish": functional.mish,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
-    "linear": lambda x: x,
+    "linear": _linear,
 }
 
 

@@ -112,17 +112,17 @@ def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
 
 def broadcast_head_mask(head_mask: Tensor, layers: int, embedded: Tensor) -> Tensor:
     """(N,), (layers, N) or (layers, ...) -> (layers, 1 or B, N, 1 or L, 1 or L)."""
-    head_mask = head_mask.to(embedded.dtype)
-    if head_mask.dim() == 1:
-        head_mask = head_mask.expand(layers, -1)
-    if head_mask.dim() == 2:
-        head_mask = head_mask[:, None, :, None, None]
-    if head_mask.dim() != 5 or head_mask.shape[0] != layers:
+    shape = tuple(head_mask.shape)
+    if len(shape) not in (1, 2, 5) or (len(shape) > 1 and shape[0] != layers):
         raise InputError(
             f"`head_mask` must have the shape (heads,), (layers, heads) or (layers, B, heads, L, L) with {layers} "
-            f"layers. Received: {tuple(head_mask.shape)}."
+            f"layers. Received: {shape}."
         )
-    return head_mask
+    if len(shape) == 1:
+        head_mask = head_mask.expand(layers, -1)
+    if len(shape) < 5:
+        head_mask = head_mask[:, None, :, None, None]
+    return head_mask.to(embedded.dtype)
 
 
 class AlbertMLMHead(nn.Module):

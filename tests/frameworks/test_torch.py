@@ -1,0 +1,279 @@
+"""What only the PyTorch models have: switches, tying, resizing, compiling, subclassing."""
+
+import copy
+import logging
+import pickle
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+
+from albertkit.errors import ConfigError, InputError  # noqa: E402
+from albertkit.torch import models  # noqa: E402
+from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
+from frameworks.rooms import Torch  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+def make(head, **changes):
+    config = small(**changes)
+    return Torch().build(head, config, random_tensors(config, head))
+
+
+def inputs(head, **options):
+    return {name: torch.from_numpy(array) for name, array in batch(head, **options).items()}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_first_argument_is_the_ids_and_labels_stand_before_the_switches(head):
+    import inspect
+
+    parameters = list(inspect.signature(getattr(models, f"Albert{head}").forward).parameters)[1:]
+    assert parameters[:6] == [
+        *("input_ids", "attention_mask", "token_type_ids", "position_ids", "head_mask", "inputs_embeds")
+    ]
+    assert parameters[-3:] == ["output_attentions", "output_hidden_states", "return_dict"]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("padding", ["left", "right", None])
+def test_fused_and_stepwise_attention_agree(head, padding):
+    model = make(head)
+    fused = model(**inputs(head, padding=padding))
+    model.set_attn_implementation("eager")
+    stepwise = model(**inputs(head, padding=padding))
+    for one, other in zip(fused.to_tuple(), stepwise.to_tuple(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
+
+
+def test_attention_has_two_ways_and_a_third_is_refused(tmp_path):
+    model = make("Model")
+    assert model.config._attn_implementation == "sdpa"
+    with pytest.raises(ConfigError, match=r'must be "sdpa" or "eager"\. Received: \'flash_attention_2\''):
+        model.set_attn_implementation("flash_attention_2")
+    model.save_pretrained(tmp_path)
+    assert "attn" not in (tmp_path / "config.json").read_text()
+    loaded = models.AlbertModel.from_pretrained(tmp_path, attn_implementation="eager")
+    assert loaded.config._attn_implementation == "eager"
+    assert models.AlbertModel.from_pretrained(tmp_path).config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_gradient_checkpointing_changes_no_gradient(implementation, use_reentrant):
+    room, changes = Torch(), {"num_hidden_groups": 2, "inner_group_num": 2}
+    model = make("ForPreTraining", **changes)
+    model.set_attn_implementation(implementation)
+    expected = {name: g.copy() for name, g in room.gradients(model, batch("ForPreTraining")).items()}
+    model.gradient_checkpointing_enable({"use_reentrant": use_reentrant})
+    assert model.is_gradient_checkpointing
+    calls = []
+    hook = model.albert.encoder.albert_layer_groups[0].register_forward_pre_hook(lambda *_: calls.append(1))
+    found = room.gradients(model, batch("ForPreTraining"))
+    hook.remove()
+    assert len(calls) == 4  # Two layers of the group, each run once forward and once again backward.
+    for name, gradient in found.items():
+        np.testing.assert_allclose(gradient, expected[name], atol=1e-6)
+    model.gradient_checkpointing_disable()
+    assert not model.is_gradient_checkpointing
+
+
+def test_config_switches_gradient_checkpointing_on():
+    assert make("ForMaskedLM", gradient_checkpointing=True).is_gradient_checkpointing
+
+
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "Model"])
+def test_every_parameter_gets_a_gradient(head):
+    model = make(head)
+    model(**inputs(head)).loss.backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_hidden_states_and_attentions_keep_gradients():
+    output = make("Model")(**inputs("Model"), output_hidden_states=True, output_attentions=True)
+    for value in (output.hidden_states[0], output.attentions[0]):
+        value.retain_grad()
+    output.last_hidden_state.flatten()[0].backward()
+    assert output.hidden_states[0].grad.abs().sum() > 0
+    assert output.attentions[0].grad.abs().sum() > 0
+
+
+def test_gradient_reaches_the_head_mask():
+    mask = torch.ones(4, 4, requires_grad=True)
+    make("Model")(**inputs("Model"), head_mask=mask).last_hidden_state.flatten()[0].backward()
+    assert (mask.grad.abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("head", ["ForPreTraining", "ForMaskedLM"])
+def test_tied_parameters_are_one_object(head):
+    model = make(head)
+    assert model.predictions.decoder.weight is model.get_input_embeddings().weight
+    assert model.predictions.decoder.bias is model.predictions.bias
+    assert not any("decoder" in name for name, _ in model.named_parameters())
+    untied = make(head, tie_word_embeddings=False)
+    assert untied.predictions.decoder.weight is not untied.get_input_embeddings().weight
+    assert untied.predictions.decoder.bias is untied.predictions.bias
+
+
+def test_only_masked_language_models_have_output_embeddings():
+    for head in HEADS:
+        decoder = make(head).get_output_embeddings()
+        assert (decoder is not None) == (head in ("ForPreTraining", "ForMaskedLM"))
+    with pytest.raises(InputError, match="AlbertModel has no masked-language-model head"):
+        make("Model").set_output_embeddings(nn.Linear(8, 61))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("size", [40, 80])
+def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied):
+    model = make("ForMaskedLM", tie_word_embeddings=tied)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    kept = min(size, 61)
+    returned = model.resize_token_embeddings(size)
+    assert returned is model.get_input_embeddings()
+    assert returned.padding_idx == 0
+    assert model.config.vocab_size == size
+    after = model.state_dict()
+    for name in ("albert.embeddings.word_embeddings.weight", "predictions.decoder.weight", "predictions.bias"):
+        assert after[name].shape[0] == size
+        torch.testing.assert_close(after[name][:kept], before[name][:kept], rtol=0, atol=0)
+    assert model.predictions.decoder.bias is model.predictions.bias
+    assert (model.predictions.decoder.weight is returned.weight) == tied
+    assert model.predictions.decoder.out_features == size
+    assert not model.predictions.bias[61:].any()
+    ids = torch.tensor([[1, size - 1, 2]])
+    assert model(ids).logits.shape == (1, 3, size)
+    model(ids, labels=ids).loss.backward()
+    assert model.get_input_embeddings().weight.grad.abs().sum() > 0
+
+
+def test_new_rows_stand_at_the_mean_of_the_old_ones_or_are_fresh():
+    model = make("Model", initializer_range=0.5)
+    mean = model.get_input_embeddings().weight.mean(0)
+    rows = model.resize_token_embeddings(80).weight[61:]
+    torch.testing.assert_close(rows, mean.expand_as(rows), atol=1e-3, rtol=0)
+    assert len(torch.unique(rows, dim=0)) == 19
+    fresh = make("Model", initializer_range=0.5).resize_token_embeddings(3000, mean_resizing=False).weight[61:]
+    assert abs(fresh.detach().std().item() - 0.5) < 0.02
+
+
+def test_resizing_rounds_up_and_refuses_what_is_no_size():
+    model = make("Model")
+    assert model.resize_token_embeddings(pad_to_multiple_of=64).num_embeddings == 64
+    assert model.resize_token_embeddings(65, pad_to_multiple_of=64).num_embeddings == 128
+    assert model.resize_token_embeddings() is model.get_input_embeddings()
+    with pytest.raises(ValueError, match=r"multiple of `1\.3`, which is not and integer\. Please make sure to pass an"):
+        model.resize_token_embeddings(10, pad_to_multiple_of=1.3)
+    with pytest.raises(InputError, match="Received: 0"):
+        model.resize_token_embeddings(0)
+
+
+def test_a_resized_model_saves_and_loads(tmp_path):
+    model = make("ForPreTraining").eval()
+    model.resize_token_embeddings(70)
+    model.save_pretrained(tmp_path)
+    loaded = models.AlbertForPreTraining.from_pretrained(tmp_path)
+    ids = torch.tensor([[1, 69, 2]])
+    torch.testing.assert_close(loaded(ids).prediction_logits, model(ids).prediction_logits, rtol=0, atol=0)
+
+
+def test_parameters_can_be_counted_in_part():
+    model = make("ForMaskedLM")
+    tables = (61 + 16 + 2) * 8
+    assert model.num_parameters() - model.num_parameters(exclude_embeddings=True) == tables
+    model.albert.embeddings.requires_grad_(False)
+    assert model.num_parameters(only_trainable=True) == model.num_parameters() - tables - 16
+
+
+def test_without_a_pooler_the_dictionary_lacks_it_and_the_tuple_keeps_its_place():
+    config = small()
+    model = models.AlbertModel(config, add_pooling_layer=False)
+    assert list(model(**inputs("Model")).keys()) == ["last_hidden_state"]
+    plain = model(**inputs("Model"), return_dict=False, output_hidden_states=True)
+    assert plain[1] is None
+    assert len(plain) == 3
+
+
+def test_a_model_can_be_built_without_memory_copied_and_pickled():
+    with torch.device("meta"):
+        assert models.AlbertForPreTraining(small()).device.type == "meta"
+    model = make("ForMaskedLM")
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):  # noqa: S301
+        torch.testing.assert_close(twin(**inputs("ForMaskedLM")).loss, model(**inputs("ForMaskedLM")).loss)
+
+
+def test_torch_manual_seed_decides_fresh_weights():
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(models.AlbertModel(small()).pooler.weight.detach().clone())
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_outputs_pass_through_pytrees():
+    from torch.utils import _pytree
+
+    output = make("ForSequenceClassification")(**inputs("ForSequenceClassification"), output_hidden_states=True)
+    doubled = _pytree.tree_map(lambda value: value * 2, output)
+    assert type(doubled) is type(output)
+    assert list(doubled) == list(output)
+    torch.testing.assert_close(doubled.logits, output.logits * 2)
+
+
+@pytest.mark.slow
+def test_a_compiled_model_gives_the_same():
+    model = make("ForSequenceClassification").eval()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    with torch.no_grad():
+        expected, found = (m(**inputs("ForSequenceClassification")) for m in (model, compiled))
+    torch.testing.assert_close(found.logits, expected.logits)
+
+
+def test_a_model_can_be_exported():
+    model = make("ForSequenceClassification").eval()
+    given = dict(inputs("Model").items())
+    program = torch.export.export(model, (), given)
+    torch.testing.assert_close(program.module()(**given).logits, model(**given).logits)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_stays_near_and_finite(dtype):
+    model = make("ForMaskedLM").eval()
+    with torch.no_grad():
+        expected = model(**inputs("ForMaskedLM")).logits
+        found = copy.deepcopy(model).to(dtype)(**inputs("ForMaskedLM")).logits
+    assert found.dtype == dtype
+    assert float((found.float() - expected).abs().max() / expected.abs().max()) < 2e-2
+
+
+class Scorer(models.AlbertPreTrainedModel):
+    """A model that someone else wrote on top."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.albert = models.AlbertModel(config)
+        self.scorer = nn.Linear(config.hidden_size, 5)
+        self.post_init()
+
+    def forward(self, **arguments):
+        return self.scorer(self.albert(**arguments).pooler_output)
+
+
+def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
+    model = Scorer(small()).eval()
+    model.save_pretrained(tmp_path / "scorer")
+    with caplog.at_level(logging.WARNING):
+        loaded = Scorer.from_pretrained(tmp_path / "scorer")
+    assert not caplog.records
+    torch.testing.assert_close(loaded(**inputs("Model")), model(**inputs("Model")), rtol=0, atol=0)
+    make("ForMaskedLM").save_pretrained(tmp_path / "mlm")
+    with caplog.at_level(logging.WARNING):
+        begun = Scorer.from_pretrained(tmp_path / "mlm")
+    assert "scorer.weight" in caplog.text
+    assert torch.isfinite(begun(**inputs("Model"))).all()
+    assert begun.scorer.weight.std() > 0
