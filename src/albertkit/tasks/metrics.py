@@ -25,10 +25,13 @@ def single_label(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     predicted = logits.argmax(-1)
     average = "binary" if logits.shape[1] == 2 else "macro"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that only one class occurs; the correlation is then 0
+        correlation = sklearn_metrics.matthews_corrcoef(labels, predicted)
     return {
         "accuracy": float((predicted == labels).mean()),
         "f1": float(sklearn_metrics.f1_score(labels, predicted, average=average, **_QUIET)),
-        "matthews_correlation": float(sklearn_metrics.matthews_corrcoef(labels, predicted)),
+        "matthews_correlation": float(correlation),
     }
 
 
@@ -36,9 +39,13 @@ def multi_label(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """(N, C) logits and (N, C) zeros and ones -> F1 over all decisions and over classes, and share of exact rows."""
     predicted = logits > 0
     truth = labels > 0.5
+    # scikit-learn would take a single column for classes 0 and 1, so all decisions go in as one list.
+    micro = sklearn_metrics.f1_score(truth.ravel(), predicted.ravel(), **_QUIET)
+    one = truth.shape[1] == 1
+    macro = micro if one else sklearn_metrics.f1_score(truth, predicted, average="macro", **_QUIET)
     return {
-        "f1_micro": float(sklearn_metrics.f1_score(truth, predicted, average="micro", **_QUIET)),
-        "f1_macro": float(sklearn_metrics.f1_score(truth, predicted, average="macro", **_QUIET)),
+        "f1_micro": float(micro),
+        "f1_macro": float(macro),
         "exact_match": float((predicted == truth).all(axis=1).mean()),
     }
 
@@ -50,7 +57,7 @@ def regression(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     predicted = logits[:, 0].astype(np.float64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         correlations: dict[str, Any] = {
             "pearson": stats.pearsonr(predicted, labels)[0] if len(labels) > 1 else 0.0,
             "spearman": stats.spearmanr(predicted, labels)[0] if len(labels) > 1 else 0.0,

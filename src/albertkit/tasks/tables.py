@@ -5,6 +5,7 @@ import csv
 import gzip
 import json
 import lzma
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def read(path: str | Path, header: Sequence[str] = ()) -> Table:
                 table = (
                     _read_json(path, file) if "json" in kind or "nd" in kind else _read_csv(path, file, kind, header)
                 )
-        except (UnicodeDecodeError, EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+        except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
             raise InputError(
                 f"{path} must be complete UTF-8 text. Reading it failed: {error}. If a copy was cut short, repeat it."
             ) from error
@@ -84,7 +85,7 @@ def _open(path: Path, packed: str | None) -> AbstractContextManager[TextIO]:
 def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Table:
     style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(file, **style)
-    names = list(header)
+    names = _distinct(path, list(header))
     records: list[list[str]] = []
     lines: list[int] = []
     try:
@@ -92,9 +93,7 @@ def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Tab
             if not any(field.strip() for field in row):
                 continue
             if not names:
-                names = [field.strip() for field in row]
-                if len(set(names)) != len(names):
-                    raise InputError(f"Columns must have different names. {path} has the header {', '.join(names)}.")
+                names = _distinct(path, [field.strip() for field in row])
                 continue
             if len(row) != len(names):
                 raise InputError(
@@ -106,6 +105,12 @@ def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Tab
     except csv.Error as error:
         raise InputError(f"{path}, line {rows.line_num}, is not valid {kind[1:].upper()}: {error}.") from error
     return Table(str(path), dict(zip(names, _columns(records, len(names)), strict=True)), lines)
+
+
+def _distinct(path: Path, names: list[str]) -> list[str]:
+    if len(set(names)) != len(names):
+        raise InputError(f"Columns must have different names. {path} has the header {', '.join(names)}.")
+    return names
 
 
 def _columns(records: list[list[str]], width: int) -> list[list[str]]:
@@ -120,7 +125,7 @@ def _read_json(path: Path, file: TextIO) -> Table:
             continue
         try:
             record = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(
                 f"{path}, line {number}, must be one JSON object: {error}. A file that is one JSON array has to be "
                 "written as lines first; a last line cut short means an incomplete copy."

@@ -156,12 +156,13 @@ def schema(examples: Examples, problem: str = "auto", separator: str = "|") -> S
     if kind == REGRESSION:
         return Schema(REGRESSION, ("score",))
     names = {name for label in labels for name in _names(label, separator if kind == MULTI else None)}
-    if len(names) < 2 and kind == SINGLE:
+    if len(names) < (2 if kind == SINGLE else 1):
         raise InputError(
-            f"Classification needs at least two classes. {examples.table.path} has only {', '.join(names) or 'none'}. "
-            "For numbers pass --problem regression."
+            f"Classification needs at least two classes, or one where a row may have several. {examples.table.path} "
+            f"has only {', '.join(names) or 'none'}. For numbers pass --problem regression."
         )
-    ordered = sorted(names, key=int) if all(_is_whole(name) for name in names) else sorted(names)
+    whole = all(_is_whole(name) for name in names)
+    ordered = sorted(names, key=(lambda name: (int(name), name)) if whole else None)
     return Schema(kind, tuple(ordered))
 
 
@@ -170,7 +171,7 @@ def _guess(labels: Sequence[Any]) -> str:
         return "multi"
     try:
         numbers = [float(label) for label in labels]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return "single"
     fractions = ("." in str(label) or number % 1 for label, number in zip(labels, numbers, strict=True))
     return "regression" if any(fractions) else "single"
@@ -200,13 +201,17 @@ def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndar
     for row, label in enumerate(labels):
         if schema.problem_type == REGRESSION:
             try:
-                values[row] = float(label)
-            except (TypeError, ValueError):
-                unknown.setdefault(str(label), []).append(examples.rows[row])
+                with np.errstate(over="ignore"):
+                    values[row] = float(label)
+            except (TypeError, ValueError, OverflowError):
+                values[row] = np.nan
             if not np.isfinite(values[row]):
                 unknown.setdefault(str(label), []).append(examples.rows[row])
             continue
-        for name in _names(label, separator if schema.problem_type == MULTI else None):
+        found = _names(label, separator if schema.problem_type == MULTI else None)
+        if schema.problem_type == SINGLE and len(found) != 1:
+            found = [str(label)]
+        for name in found:
             if name not in index:
                 unknown.setdefault(name, []).append(examples.rows[row])
             elif schema.problem_type == MULTI:
@@ -215,8 +220,8 @@ def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndar
                 values[row] = index[name]
     if unknown:
         known = "a finite number" if schema.problem_type == REGRESSION else f"one of {', '.join(schema.names)}"
-        found = "; ".join(f"{name!r} ({examples.table.places(rows, 3)})" for name, rows in list(unknown.items())[:5])
-        raise InputError(f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {found}.")
+        rows = "; ".join(f"{name!r} ({examples.table.places(rows, 3)})" for name, rows in list(unknown.items())[:5])
+        raise InputError(f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {rows}.")
     return values.astype(np.int64) if schema.problem_type == SINGLE else values
 
 
@@ -250,7 +255,7 @@ def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     if schema.problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
     if schema.problem_type == MULTI:
-        rows = 1 / (1 + np.exp(-logits))
+        rows = np.exp(-np.logaddexp(0, -logits))
         named: list[Mapping[str, float]] = [dict(zip(schema.names, map(float, row), strict=True)) for row in rows]
         return [{"labels": [name for name in row if row[name] > 0.5], "scores": row} for row in named]
     exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))

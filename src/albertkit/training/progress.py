@@ -18,11 +18,12 @@ RECENT = 50
 
 
 class Reporter:
-    """Writes log.jsonl, one line a step and an evaluation, and tells the console."""
+    """Writes log.jsonl, a line for a step or an evaluation, and tells the console."""
 
-    def __init__(self, folder: Path, console: Console, steps: int, every: int = 10) -> None:
-        """`every` is how many steps apart lines of the log are."""
-        self._path, self._console, self._every, self._steps = folder / LOG, console, every, steps
+    def __init__(self, folder: Path, console: Console, steps: int) -> None:
+        """`steps` is the length of the whole run, of which at most a thousand are logged."""
+        self._path, self._console, self._steps = folder / LOG, console, steps
+        self._every = max(steps // 1000, 1)
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)

@@ -50,7 +50,7 @@ def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str])
     if fresh:
         chosen = init.fresh(wanted, config, recipe.seed)
         count = config.num_parameters(head)
-        story.append(f"A fresh {recipe.model.name} model: {count:,} parameters, none of them trained.")
+        story.append(f"A fresh model of {count:,} parameters, none of them trained.")
     else:
         chosen, what = report.fit(f"Albert{head}", wanted, names.tied(config), tensors, recipe.model.name)
         chosen |= init.fresh({name: wanted[name] for name in what.missing}, config, recipe.seed)

@@ -1,0 +1,135 @@
+"""The commands as a person types them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch")
+
+from albertkit.training import finetune
+from training import common
+
+pytestmark = pytest.mark.torch
+
+
+def albertkit(*arguments, **options):
+    command = [sys.executable, "-m", "albertkit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    finetune.run(common.recipe(folder), folder / "model")
+    return folder / "model"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["finetune"],
+        ["finetune", "text-classification"],
+        ["tokenizer"],
+        ["tokenizer", "train"],
+        ["evaluate"],
+        ["predict"],
+        ["info"],
+    ],
+)
+def test_every_command_explains_itself(command):
+    done = albertkit(*command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_version_is_printed():
+    from albertkit import __version__
+
+    assert albertkit("--version").stdout.strip() == f"albertkit {__version__}"
+
+
+def test_finetune_takes_options_and_settings(tmp_path):
+    train = common.reviews(tmp_path / "train.csv")
+    config = ", ".join(f"{key} = {value}" for key, value in common.TINY.items())
+    done = albertkit(
+        *("finetune", "text-classification", "--train", train, "--output", tmp_path / "m", "--epochs", "1"),
+        *("--model", "base", "--seed", "3", "--max-length", "32", "--set", f"model.config={{{config}}}"),
+        *("--set", "model.vocab_size=80", "--batch-size", "16", "--learning-rate", "0.01"),
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = (tmp_path / "m" / "recipe.toml").read_text()
+    assert "seed = 3" in recipe
+    assert "batch_size = 16" in recipe
+    assert "learning_rate = 0.01" in recipe
+
+
+def test_evaluate_prints_json(model):
+    done = albertkit("evaluate", model, model.parent / "dev.csv")
+    assert json.loads(done.stdout)["accuracy"] == 1.0
+
+
+def test_predict_answers_arguments_files_and_standard_input_in_order(model, tmp_path):
+    texts = ["the plot was superb", "the cast was dull"]
+    (tmp_path / "in.csv").write_text("text\n" + "".join(f"{text}\n" for text in texts))
+    for arguments, given in (
+        (texts, None),
+        (["--file", tmp_path / "in.csv"], None),
+        ([], "".join(f"{text}\n" for text in texts)),
+    ):
+        done = albertkit("predict", model, *arguments, input=given)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [(row["text"], row["label"]) for row in rows] == [(texts[0], "pos"), (texts[1], "neg")], done.stderr
+    one = albertkit("predict", model, "the plot", "--pair", "was superb")
+    assert len(one.stdout.splitlines()) == 1
+
+
+def test_predict_says_how_many_texts_were_cut(model):
+    done = albertkit("predict", model, "good " * 100)
+    assert "1 texts were longer than 32 tokens and were cut" in done.stderr
+
+
+def test_predict_keeps_empty_lines_so_that_rows_match(model):
+    done = albertkit("predict", model, input="good\n\nbad\n")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["good", "", "bad"]
+
+
+def test_info_counts_parameters_of_sizes_and_folders(model):
+    assert "11,813,810" in albertkit("info", "base").stdout
+    done = albertkit("info", model)
+    assert "AlbertForSequenceClassification" in done.stdout
+    assert "neg, pos" in done.stdout
+
+
+def test_tokenizer_train_learns_a_vocabulary(tmp_path):
+    (tmp_path / "text.txt").write_text("\n".join(f"the {w} {t}" for w in common.GOOD for t in common.THINGS))
+    done = albertkit("tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "t", "--vocab-size", "40")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "t" / "spiece.model").exists()
+    too_many = albertkit(
+        "tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "u", "--vocab-size", "9000"
+    )
+    assert too_many.returncode == 1
+    assert "Received: `vocab_size` 9000. They can fill" in too_many.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "nowhere/at/all", "text"], "there is no such folder"),
+        (["evaluate", "nowhere/at/all", "x.csv"], "there is no such folder"),
+        (["info", "nowhere/at/all"], "there is no such folder"),
+        (["tokenizer", "train", "nowhere.txt", "--output", "{tmp}/t"], "there is none"),
+        (["finetune", "text-classification", "--train", "no.csv", "--output", "{tmp}/m"], "there is none"),
+        (["finetune", "text-classification", "--output", "{tmp}/m"], "Name a file with --train"),
+        (["finetune", "text-classification", "--output", "{tmp}/m", "--set", "training.epoch=3"], "Did you mean"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_one(tmp_path, arguments, words):
+    done = albertkit(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

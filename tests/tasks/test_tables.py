@@ -1,0 +1,280 @@
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from albertkit.errors import InputError
+from albertkit.tasks import tables
+
+PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+NAMES = st.lists(
+    TEXT.map(str.strip).filter(lambda name: name and "\n" not in name and "\r" not in name),
+    min_size=1,
+    max_size=4,
+    unique=True,
+).filter(lambda names: not names[0].startswith("\ufeff"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
+
+
+@st.composite
+def grids(draw, fields=TEXT):
+    """Column names and rows, in each of which something stands."""
+    names = draw(NAMES)
+    row = st.lists(fields, min_size=len(names), max_size=len(names)).filter(lambda row: any(map(str.strip, row)))
+    return names, draw(st.lists(row, min_size=1, max_size=5))
+
+
+def columns(names, rows):
+    return {name: [row[number] for row in rows] for number, name in enumerate(names)}
+
+
+def as_csv(rows, **style):
+    file = io.StringIO()
+    csv.writer(file, **style).writerows(rows)
+    return file.getvalue().encode()
+
+
+def write(folder, name, content):
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@settings(max_examples=60)
+@given(grids(), st.sampled_from([*PACKERS]), st.booleans(), st.sampled_from(["\r\n", "\n"]), st.booleans())
+def test_csv_is_read_back(place, grid, packed, quoted, end, bom):
+    names, rows = grid
+    style = {"lineterminator": end, "quoting": csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL}
+    assume(end == "\r\n" or quoted or "\r" not in "".join(map("".join, [names, *rows])))
+    content = (b"\xef\xbb\xbf" if bom else b"") + as_csv([names, *rows], **style)
+    table = tables.read(write(place, f"t.csv{packed}", PACKERS[packed](content)))
+    assert table.columns == columns(names, rows)
+    assert len(table) == len(table.lines) == len(rows)
+
+
+@settings(max_examples=60)
+@given(grids(TEXT.filter(lambda text: not set(text) & set("\t\r\n"))), st.sampled_from([*PACKERS]), st.booleans())
+def test_tsv_is_read_back_with_its_quotes(place, grid, packed, bom):
+    names, rows = grid
+    assume("\t" not in "".join(names))
+    content = "".join("\t".join(row) + "\n" for row in [names, *rows])
+    content = ("\ufeff" if bom else "") + content
+    table = tables.read(write(place, f"t.tsv{packed}", PACKERS[packed](content.encode())))
+    assert table.columns == columns(names, rows)
+    assert table.lines == list(range(2, len(rows) + 2))
+
+
+VALUES = st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | TEXT | st.lists(TEXT)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.dictionaries(TEXT, VALUES, max_size=4), min_size=1, max_size=5),
+    st.sampled_from([".jsonl", ".json", ".ndjson"]),
+    st.sampled_from([*PACKERS]),
+    st.booleans(),
+)
+def test_json_lines_are_read_back(place, records, kind, packed, escaped):
+    content = "".join(json.dumps(record, ensure_ascii=escaped) + "\n" for record in records).encode()
+    table = tables.read(write(place, f"t{kind}{packed}", PACKERS[packed](content)))
+    assert len(table) == len(records)
+    for number, record in enumerate(records):
+        assert {name: values[number] for name, values in table.columns.items() if values[number] is not None} == {
+            name: value for name, value in record.items() if value is not None
+        }
+    assert set(table.columns) == {name for record in records for name in record}
+
+
+@settings(max_examples=40)
+@given(NAMES, st.integers(1, 5), st.sampled_from([".parquet", ".pq"]), st.data())
+def test_parquet_is_read_back(place, names, rows, kind, data):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    kinds = [TEXT, st.integers(-(2**60), 2**60), st.floats(allow_nan=False), st.booleans(), st.lists(TEXT, max_size=3)]
+    written = {
+        name: data.draw(st.lists(st.none() | data.draw(st.sampled_from(kinds)), min_size=rows, max_size=rows))
+        for name in names
+    }
+    parquet.write_table(pa.table(written), place / f"t{kind}")
+    table = tables.read(place / f"t{kind}")
+    assert table.columns == written
+    assert table.lines == list(range(1, rows + 1))
+
+
+@settings(max_examples=40)
+@given(grids(TEXT.map(lambda text: text.replace('"', ""))), st.data())
+def test_a_csv_that_was_cut_gives_whole_rows_or_an_error(place, grid, data):
+    names, rows = grid
+    assume('"' not in "".join(names))
+    whole = as_csv([names, *rows], quoting=csv.QUOTE_ALL).decode()
+    path = write(place, "t.csv", whole[: data.draw(st.integers(0, len(whole)))])
+    try:
+        table = tables.read(path)
+    except InputError as error:
+        assert str(path) in str(error)  # noqa: PT017
+    else:
+        *found, last = map(list, zip(*table.columns.values(), strict=True))
+        whole_row = rows[len(found)]
+        assert found == rows[: len(found)]
+        assert last in (whole_row, [*whole_row[:-1], ""])  # cut where its last field begins, it cannot be told
+
+
+def test_lines_are_those_of_the_file(tmp_path):
+    content = 'text,label\r\n\r\n"two\nlines",1\r\n  \r\nplain,0\r\n'
+    table = tables.read(write(tmp_path, "t.csv", content))
+    assert table.columns == {"text": ["two\nlines", "plain"], "label": ["1", "0"]}
+    assert table.lines == [4, 6]
+    table = tables.read(write(tmp_path, "t.jsonl", '\n{"a": 1}\n\n\n{"a": 2}\n'))
+    assert table.lines == [2, 5]
+
+
+def test_places_are_named_up_to_a_number(tmp_path):
+    table = tables.read(write(tmp_path, "t.csv", "a,b\n" + "x,y\n" * 9))
+    assert table.places([0, 1, 8]) == "line 2, line 3, line 10"
+    assert table.places(range(9), 2) == "line 2, line 3 and 7 more"
+
+
+def test_glue_files_keep_their_quote_characters(tmp_path):
+    rows = ["sentence\tlabel", "it 's a \" charming film .\t1", '"oh , "\t0', 'he said "no\t1', '""\t0']
+    table = tables.read(write(tmp_path, "train.tsv", "\n".join(rows) + "\n"))
+    assert table.columns["sentence"] == ["it 's a \" charming film .", '"oh , "', 'he said "no', '""']
+    assert table.columns["label"] == ["1", "0", "1", "0"]
+
+
+def test_a_file_without_a_header_takes_the_given_one(tmp_path):
+    names = ["source", "label", "mark", "sentence"]
+    table = tables.read(write(tmp_path, "t.tsv", "gj04\t1\t\tOur friends.\ngj04\t0\t*\tThem\n"), names)
+    assert table.columns["sentence"] == ["Our friends.", "Them"]
+    assert table.lines == [1, 2]
+    with pytest.raises(InputError, match="line 1, has 4 where the header has 2: a, b"):
+        tables.read(tmp_path / "t.tsv", ["a", "b"])
+
+
+def test_endings_may_be_capital_letters(tmp_path):
+    content = b"a,b\nx,y\n"
+    assert tables.read(write(tmp_path, "T.CSV", content)).columns == {"a": ["x"], "b": ["y"]}
+    assert tables.read(write(tmp_path, "my.data.Csv.GZ", gzip.compress(content))).columns == {"a": ["x"], "b": ["y"]}
+    assert tables.read(str(tmp_path / "T.CSV")).path == str(tmp_path / "T.CSV")
+
+
+def test_blanks_around_column_names_are_taken_off(tmp_path):
+    assert list(tables.read(write(tmp_path, "t.csv", " text , label\nx,y\n")).columns) == ["text", "label"]
+
+
+@pytest.mark.parametrize("header", [(), ("a", "b", "a")])
+def test_columns_of_one_name_are_refused(tmp_path, header):
+    path = write(tmp_path, "t.csv", "1,2,3\nx,y,z\n" if header else "a,b, a\nx,y,z\n")
+    with pytest.raises(InputError, match=r"must have different names. .*t.csv has the header a, b, a"):
+        tables.read(path, header)
+
+
+def test_parquet_columns_of_one_name_are_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet"):
+        tables.read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv", "", "must hold at least one row. .*t.csv holds none"),
+        ("t.csv", "text,label\n", "must hold at least one row"),
+        ("t.tsv", "\n\n  \n", "must hold at least one row"),
+        ("t.jsonl", "\n", "must hold at least one row"),
+        ("t.csv", "text,label\na,1\nb,2,3\n", "t.csv, line 3, has 3 where the header has 2: text, label"),
+        ("t.csv", "text,label\na,1\nb\n", "t.csv, line 3, has 1 where"),
+        ("t.csv", 'text,label\na,1\n"half', "t.csv, line 3, is not valid CSV: unexpected end of data"),
+        ("t.csv", 'text,label\n"a"b,1\n', "t.csv, line 2, is not valid CSV"),
+        ("t.tsv", "text\tlabel\na\t1\nb", "t.tsv, line 3, has 1 where the header has 2"),
+        ("t.jsonl", '{"a": 1}\n{"a": 2', "t.jsonl, line 2, must be one JSON object.*incomplete copy"),
+        ("t.json", '[\n{"a": 1}\n]', "t.json, line 1, must be one JSON object.*written as lines first"),
+        ("t.json", '[{"a": 1}]', "t.json, line 1, must be a JSON object. It is a list"),
+        ("t.jsonl", '{"a": 1}\n3\n', "t.jsonl, line 2, must be a JSON object. It is a int"),
+        ("t.jsonl", '{"a": 1}{"a": 2}\n', "t.jsonl, line 1, must be one JSON object"),
+        ("t.jsonl", '{"a": ' + "9" * 5000 + "}\n", "t.jsonl, line 1, must be one JSON object"),
+        ("t.jsonl", '{"a": ' + "[" * 50_000, "t.jsonl, line 1, must be one JSON object"),
+        ("t.csv", "text,label\né,1\n".encode("latin-1"), "must be complete UTF-8 text"),
+        ("t.csv", "text,label\na,1\n".encode("utf-16"), "must be complete UTF-8 text"),
+        ("t.jsonl", b'{"a": "\xff"}\n', "must be complete UTF-8 text"),
+        ("t.parquet", b"PAR1 and no more", "t.parquet must be a complete Parquet file"),
+        ("t.parquet", b"", "t.parquet must be a complete Parquet file"),
+        ("t.csv.gz", b"text,label\na,1\n", "t.csv.gz must be complete UTF-8 text"),
+        ("t.csv.xz", b"text,label\na,1\n", "t.csv.xz must be complete UTF-8 text"),
+        ("t.csv.bz2", b"text,label\na,1\n", "t.csv.bz2 must be complete UTF-8 text"),
+        ("t.xlsx", b"x", "must end in one of .csv, .tsv, .jsonl.*Received: .*t.xlsx"),
+        ("t.txt.gz", b"x", "must end in one of .csv"),
+        ("train", b"x", "must end in one of .csv"),
+        ("t.gz", b"x", "must end in one of .csv"),
+    ],
+)
+def test_unusable_files_are_refused_in_words(tmp_path, name, content, words):
+    if ".parquet" in name:
+        pytest.importorskip("pyarrow")
+    with pytest.raises(InputError, match=words) as caught:
+        tables.read(write(tmp_path, name, content))
+    assert isinstance(caught.value, ValueError)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["nowhere.csv", "."])
+def test_a_missing_file_is_refused(tmp_path, path):
+    with pytest.raises(InputError, match=r"A data file must be there. Received"):
+        tables.read(tmp_path / path)
+
+
+def test_every_cut_of_a_packed_file_is_refused(tmp_path):
+    content = as_csv([["text", "label"], *([f"row {number * 7919}", number % 2] for number in range(40))])
+    for packed, packer in PACKERS.items():
+        whole = packer(content)
+        for length in range(1, len(whole), 5) if packed else ():
+            path = write(tmp_path, f"t.csv{packed}", whole[:length])
+            with pytest.raises(InputError, match=r"must be complete UTF-8 text.*cut short, repeat it"):
+                tables.read(path)
+
+
+@pytest.mark.parametrize("packed", [".gz", ".xz", ".bz2"])
+def test_a_damaged_packed_file_is_never_read_as_something_else(tmp_path, packed):
+    rows = [["text", "label"], *([f"row {number * 7919}", str(number % 2)] for number in range(40))]
+    whole = PACKERS[packed](as_csv(rows))
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        path = write(tmp_path, f"t.csv{packed}", bytes(damaged))
+        try:
+            assert tables.read(path).columns == columns(rows[0], rows[1:])
+        except InputError as error:
+            assert str(path) in str(error)  # noqa: PT017
+
+
+def test_every_cut_of_a_parquet_file_is_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"text": ["a", "b"], "label": [0, 1]}), tmp_path / "whole.parquet")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    for length in range(0, len(whole), 23):
+        with pytest.raises(InputError, match="must be a complete Parquet file"):
+            tables.read(write(tmp_path, "t.parquet", whole[:length]))
+
+
+def test_a_column_that_is_not_there_is_named_with_its_neighbours(tmp_path):
+    table = tables.read(write(tmp_path, "t.csv", "text,label\nx,1\n"))
+    assert table.column("text", "text") == ["x"]
+    with pytest.raises(InputError, match=r"The label column must be in the file.*text, label") as caught:
+        table.column("lable", "label")
+    assert "Received: 'lable'. Did you mean `label`?" in str(caught.value)

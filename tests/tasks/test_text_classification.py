@@ -1,0 +1,360 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from albertkit.checkpoint import names as weights
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
+from albertkit.tasks import tables
+from albertkit.tasks import text_classification as task
+from albertkit.tasks.text_classification import MULTI, REGRESSION, SINGLE, Columns, Examples, Schema
+
+
+def table(columns):
+    """A table as read from a file with a header line."""
+    rows = len(next(iter(columns.values())))
+    return tables.Table("train.csv", columns, list(range(2, rows + 2)))
+
+
+def labelled(labels):
+    """Examples with the given labels."""
+    texts = [f"text {number}" for number in range(len(labels))]
+    found = table({"text": texts, "label": labels})
+    return Examples(found, texts, None, labels, list(range(len(labels))))
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["text", "label"], ("text", "", "label")),
+        (["sentence", "label"], ("sentence", "", "label")),
+        (["idx", "sentence1", "sentence2", "score"], ("sentence1", "sentence2", "score")),
+        (["premise", "hypothesis", "label"], ("premise", "hypothesis", "label")),
+        (["question1", "question2", "label"], ("question1", "question2", "label")),
+        (["question", "sentence", "label"], ("question", "sentence", "label")),
+        (["Review", "Rating"], ("Review", "", "Rating")),
+        (["CONTENT", "title", "class"], ("CONTENT", "", "class")),
+        (["score", "label", "text"], ("text", "", "label")),
+        (["sentence1", "target"], ("sentence1", "", "target")),
+    ],
+)
+def test_columns_are_found_by_their_usual_names(names, found):
+    data = table({name: [f"{name} 1", f"{name} 2"] for name in names})
+    examples, columns = task.read(data, Columns(), labelled=True)
+    assert (columns.text, columns.pair, columns.label) == found
+    assert examples.texts == data.columns[found[0]]
+    assert examples.pairs == (data.columns[found[1]] if found[1] else None)
+    assert examples.labels == data.columns[found[2]]
+    assert examples.rows == [0, 1]
+    assert len(examples) == 2
+
+
+def test_named_columns_win():
+    data = table({"text": ["a"], "label": ["b"], "body": ["c"], "kind": ["d"], "title": ["e"]})
+    examples, columns = task.read(data, Columns("body", "title", "kind", separator=";"), labelled=True)
+    assert (examples.texts, examples.pairs, examples.labels) == (["c"], ["e"], ["d"])
+    assert columns == Columns("body", "title", "kind", ";")
+
+
+def test_naming_the_text_alone_brings_no_pair():
+    data = table({"sentence1": ["a"], "sentence2": ["b"], "label": ["c"]})
+    assert task.read(data, Columns(text="sentence1"), labelled=True)[0].pairs is None
+    examples, _ = task.read(data, Columns(pair="label"), labelled=False)
+    assert (examples.texts, examples.pairs) == (["a"], ["c"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "words"),
+    [
+        ({"body": ["a"], "label": ["b"]}, Columns(), "text column must be known.*body, label.*--text-column"),
+        ({"text": ["a"], "kind": ["b"]}, Columns(), "label column must be known.*text, kind.*--label-column"),
+        ({"text": ["a"], "label": ["b"]}, Columns(text="txt"), "text column must be in the file.*Did you mean `text`"),
+        ({"text": ["a"], "label": ["b"]}, Columns(pair="more"), "pair column must be in the file.*'more'"),
+        ({"text": ["a"], "label": ["b"]}, Columns(label="labels"), "label column must be .*Did you mean `label`"),
+    ],
+)
+def test_columns_that_cannot_be_found_are_asked_for(columns, asked, words):
+    with pytest.raises(InputError, match=words) as caught:
+        task.read(table(columns), asked, labelled=True)
+    assert "train.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "empty"),
+    [
+        (["a", "", "c"], ["1", "2", "3"], "has 1 without: line 3"),
+        (["a", "b", None], ["1", " ", "3"], "has 2 without: line 3, line 4"),
+        (["a", "\t ", "c"], [1, 2, None], "has 2 without: line 3, line 4"),
+    ],
+)
+def test_rows_without_text_or_label_are_named_or_left_out(texts, labels, empty):
+    data = table({"text": texts, "label": labels})
+    with pytest.raises(InputError, match=f"Every row needs a text and a label. train.csv {empty}.*data.skip_empty"):
+        task.read(data, Columns(), labelled=True)
+    examples, _ = task.read(data, Columns(), labelled=True, skip_empty=True)
+    assert examples.texts == [texts[row] for row in examples.rows]
+    assert examples.labels == [labels[row] for row in examples.rows]
+    assert 0 in examples.rows
+    assert len(examples) == 3 - int(empty[4])
+
+
+def test_a_file_of_empty_rows_alone_is_refused():
+    data = table({"text": ["", "b"], "label": ["1", None]})
+    with pytest.raises(InputError, match=r"at least one row with text and label. train.csv holds none"):
+        task.read(data, Columns(), labelled=True, skip_empty=True)
+
+
+def test_labels_of_false_and_zero_are_labels():
+    data = table({"text": ["a", "b", "c"], "label": [0, False, []]})
+    assert len(task.read(data, Columns(), labelled=True)[0]) == 3
+
+
+def test_texts_to_answer_for_may_be_empty_and_need_no_label():
+    examples, columns = task.read(table({"text": ["a", "", None, 7]}), Columns(), labelled=False)
+    assert examples.texts == ["a", "", "", "7"]
+    assert (examples.labels, columns.label) == (None, "")
+    examples, _ = task.read(table({"text": ["a"], "label": ["b"]}), Columns(label="label"), labelled=False)
+    assert examples.labels == ["b"]
+
+
+def test_a_choice_of_examples_keeps_its_rows():
+    data = table({"text": list("abcd"), "pair": list("efgh"), "label": list("1212")})
+    examples, _ = task.read(data, Columns(pair="pair"), labelled=True)
+    chosen = examples.take(number for number in (3, 1))
+    assert (chosen.texts, chosen.pairs, chosen.labels, chosen.rows) == (["d", "b"], ["h", "f"], ["2", "2"], [3, 1])
+    assert chosen.take([1]).rows == [1]
+    assert chosen.table is data
+
+
+@pytest.mark.parametrize(
+    ("labels", "schema"),
+    [
+        (["yes", "no", "yes"], Schema(SINGLE, ("no", "yes"))),
+        (["1", "0", "10", "2"], Schema(SINGLE, ("0", "1", "2", "10"))),
+        ([2, 0, 1], Schema(SINGLE, ("0", "1", "2"))),
+        (["1", "-1"], Schema(SINGLE, ("-1", "1"))),
+        ([True, False], Schema(SINGLE, ("False", "True"))),
+        (["1", "2", "none"], Schema(SINGLE, ("1", "2", "none"))),
+        ([" a", "b "], Schema(SINGLE, ("a", "b"))),
+        (["01", "1", "0"], Schema(SINGLE, ("0", "01", "1"))),
+        (["a|b", "b|a"], Schema(SINGLE, ("a|b", "b|a"))),
+        (["0.5", "1", "2"], Schema(REGRESSION, ("score",))),
+        (["5.000", "3.750"], Schema(REGRESSION, ("score",))),
+        ([1.25, 3, "4"], Schema(REGRESSION, ("score",))),
+        (["1e-3", "2"], Schema(REGRESSION, ("score",))),
+        ([["a", "b"], [], ["c"]], Schema(MULTI, ("a", "b", "c"))),
+        ([["x"], "y"], Schema(MULTI, ("x", "y"))),
+        ([[10, 9], [9]], Schema(MULTI, ("9", "10"))),
+        ([10**400, 1], Schema(SINGLE, ("1", str(10**400)))),
+    ],
+)
+def test_the_kind_of_problem_is_seen_in_the_labels(labels, schema):
+    assert task.schema(labelled(labels)) == schema
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "schema"),
+    [
+        (["a|b", "b", " c | a "], "multi", Schema(MULTI, ("a", "b", "c"))),
+        (["a", "a"], "multi", Schema(MULTI, ("a",))),
+        (["1", "2"], "regression", Schema(REGRESSION, ("score",))),
+        (["0.5", "1.5"], "single", Schema(SINGLE, ("0.5", "1.5"))),
+        (["0", "1"], MULTI, Schema(MULTI, ("0", "1"))),
+        (["0", "1"], SINGLE, Schema(SINGLE, ("0", "1"))),
+    ],
+)
+def test_the_kind_of_problem_can_be_said(labels, problem, schema):
+    assert task.schema(labelled(labels), problem) == schema
+
+
+def test_another_separator_parts_labels():
+    assert task.schema(labelled(["a,b", "c"]), "multi", ",").names == ("a", "b", "c")
+
+
+def test_an_unknown_problem_is_refused():
+    with pytest.raises(InputError, match=r"must be auto, single, multi or regression. Received: 'ranking'"):
+        task.schema(labelled(["a", "b"]), "ranking")
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem", "found"),
+    [(["a", "a"], "auto", "a"), ([[], []], "auto", "none"), (["|", " | "], "multi", "none")],
+)
+def test_too_few_classes_are_refused(labels, problem, found):
+    with pytest.raises(InputError, match=f"needs at least two classes.*train.csv has only {found}.*--problem regressi"):
+        task.schema(labelled(labels), problem)
+
+
+@given(st.lists(st.text(), min_size=1, max_size=8).filter(lambda labels: len({label.strip() for label in labels}) > 1))
+def test_every_label_finds_its_class_again(labels):
+    examples = labelled(labels)
+    schema = task.schema(examples, "single")
+    found = task.targets(examples, schema)
+    assert found.dtype == np.int64
+    assert [schema.names[index] for index in found] == [label.strip() for label in labels]
+    assert len(set(schema.names)) == len(schema.names)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), unique=True), min_size=1, max_size=6).filter(any))
+def test_several_labels_become_zeros_and_ones(labels):
+    for given_labels in (labels, ["|".join(row) for row in labels]):
+        examples = labelled(given_labels)
+        schema = task.schema(examples, "multi")
+        found = task.targets(examples, schema)
+        assert found.shape == (len(labels), len(schema.names))
+        assert found.dtype == np.float32
+        assert [{name for name, on in zip(schema.names, row, strict=True) if on} for row in found] == list(
+            map(set, labels)
+        )
+        assert set(np.unique(found)) <= {0, 1}
+
+
+@given(st.lists(st.floats(-(2**60), 2**60, width=32), min_size=1))
+def test_numbers_stay_numbers(values):
+    for labels in (values, [str(value) for value in values]):
+        found = task.targets(labelled(labels), Schema(REGRESSION, ("score",)))
+        assert found.dtype == np.float32
+        assert found.tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("labels", "schema", "words"),
+    [
+        (
+            ["a", "c", "c", "d"],
+            Schema(SINGLE, ("a", "b")),
+            "one of a, b. .* has 2 others: 'c' .line 3, line 4.; 'd' .line 5",
+        ),
+        ([["a"], ["a", "z"]], Schema(MULTI, ("a", "b")), "one of a, b. .* has 1 others: 'z' .line 3"),
+        ([["a", "b"], "a"], Schema(SINGLE, ("a", "b")), "has 1 others: .*'a', 'b'.*line 2"),
+        ([[], "a"], Schema(SINGLE, ("a", "b")), "has 1 others: '\\[\\]' .line 2"),
+        (["1", "x", None], Schema(REGRESSION, ("score",)), "a finite number.*2 others: 'x' .line 3.; 'None' .line 4"),
+        (["nan", "inf", "1"], Schema(REGRESSION, ("score",)), "a finite number.*'nan' .line 2.; 'inf' .line 3"),
+        ([1e300, 10**400], Schema(REGRESSION, ("score",)), "a finite number.*'1e.300' .line 2"),
+        ([[1.0]], Schema(REGRESSION, ("score",)), "a finite number.*'\\[1.0\\]' .line 2"),
+    ],
+)
+def test_labels_that_the_schema_does_not_know_are_named(labels, schema, words):
+    with pytest.raises(InputError, match=f"Every label must be {words}" if words[:3] != "has" else words) as caught:
+        task.targets(labelled(labels), schema)
+    assert "train.csv" in str(caught.value)
+
+
+def test_rows_are_named_by_their_line_in_the_file():
+    examples = labelled(["a", "b", "z", "a"]).take([3, 2])
+    with pytest.raises(InputError, match=r"'z' .line 4."):
+        task.targets(examples, Schema(SINGLE, ("a", "b")))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        Schema(SINGLE, ("no", "yes")),
+        Schema(MULTI, ("a", "b", "c")),
+        Schema(MULTI, ("a",)),
+        Schema(REGRESSION, ("score",)),
+    ],
+)
+def test_a_schema_survives_the_config_and_its_file(schema):
+    config = AlbertConfig().changed(**schema.config())
+    assert Schema.of(config) == schema
+    assert Schema.of(AlbertConfig.from_dict(json.loads(config.to_json_string()))) == schema
+    assert config.num_labels == len(schema.names)
+
+
+def test_a_config_without_a_problem_type_says_it_by_its_classes():
+    assert Schema.of(AlbertConfig(num_labels=1)).problem_type == REGRESSION
+    assert Schema.of(AlbertConfig(num_labels=3)) == Schema(SINGLE, ("LABEL_0", "LABEL_1", "LABEL_2"))
+
+
+class Tokenizer:
+    """One id a letter, and counts what it cut."""
+
+    def __call__(self, texts, pairs, truncation, max_length):
+        assert truncation
+        assert isinstance(texts, list)
+        whole = [list(map(ord, text)) for text in texts]
+        types = [[0] * len(ids) for ids in whole]
+        if pairs is not None:
+            whole = [ids + list(map(ord, pair)) for ids, pair in zip(whole, pairs, strict=True)]
+            types = [row + [1] * (len(ids) - len(row)) for row, ids in zip(types, whole, strict=True)]
+        encoded = Encoded(
+            input_ids=[ids[:max_length] for ids in whole], token_type_ids=[row[:max_length] for row in types]
+        )
+        encoded.truncated = [max(len(ids) - max_length, 0) for ids in whole]
+        return encoded
+
+
+class Encoded(dict):
+    truncated: list
+
+
+def test_what_is_cut_is_counted():
+    features = task.encode(Tokenizer(), ("abc", "abcde", "abcdefg"), None, 4)
+    assert list(map(len, features.input_ids)) == list(map(len, features.token_type_ids)) == [3, 4, 4]
+    assert features.truncated == 2
+
+
+def test_pairs_are_encoded_together():
+    features = task.encode(Tokenizer(), ("ab", "c"), ("d", "ef"), 4)
+    assert features.input_ids == [[97, 98, 100], [99, 101, 102]]
+    assert features.token_type_ids == [[0, 0, 1], [0, 1, 1]]
+    assert features.truncated == 0
+
+
+def test_one_class_comes_with_its_probability():
+    answers = task.decode(
+        np.log([[0.2, 0.5, 0.3], [0.9, 0.05, 0.05]]).astype(np.float32), Schema(SINGLE, ("a", "b", "c"))
+    )
+    assert [answer["label"] for answer in answers] == ["b", "a"]
+    assert [answer["score"] for answer in answers] == pytest.approx([0.5, 0.9])
+    assert answers[0]["scores"] == pytest.approx({"a": 0.2, "b": 0.5, "c": 0.3})
+
+
+def test_several_classes_are_those_above_a_half():
+    answers = task.decode(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
+    assert [answer["labels"] for answer in answers] == [["a", "c"], []]
+    assert answers[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
+
+
+def test_a_number_is_the_value():
+    assert task.decode(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
+        {"value": 1.5},
+        {"value": -2},
+    ]
+
+
+@pytest.mark.parametrize("problem", [SINGLE, MULTI])
+def test_extreme_scores_stay_probabilities(problem):
+    answers = task.decode(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
+    for answer in answers:
+        assert all(0 <= score <= 1 for score in answer["scores"].values())
+    assert answers[0]["scores"] == pytest.approx({"a": 1, "b": 0})
+    json.dumps(answers)
+
+
+def test_no_texts_get_no_answers():
+    for problem in (SINGLE, MULTI, REGRESSION):
+        assert task.decode(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
+
+
+@pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])
+def test_perfect_logits_score_best_on_the_metric_that_chooses(problem):
+    pytest.importorskip("sklearn")
+    labels = {SINGLE: ["a", "b", "a"], MULTI: [["a"], ["a", "b"], []], REGRESSION: [0.5, 1.5, 3.0]}[problem]
+    examples = labelled(labels)
+    schema = task.schema(examples)
+    assert schema.problem_type == problem
+    truth = task.targets(examples, schema)
+    perfect = {SINGLE: lambda: np.eye(2)[truth], MULTI: lambda: truth * 2 - 1, REGRESSION: lambda: truth[:, None]}[
+        problem
+    ]()
+    assert task.score(perfect, truth, schema)[task.METRIC[problem]] == pytest.approx(1)
+    assert task.score(-perfect, truth, schema)[task.METRIC[problem]] < 0.5
+
+
+def test_the_head_is_one_of_the_models():
+    assert task.HEAD in weights.PARTS

@@ -1,0 +1,78 @@
+"""What the documentation promises: every block runs, every link leads somewhere, generated pages are fresh."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+import albertkit
+from albertkit.training import finetune
+from training import common
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
+)
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(language, code, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, (language, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")))
+]
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with what the documentation speaks of: data, a checkpoint, a trained model."""
+    folder = tmp_path_factory.mktemp("docs")
+    finetune.run(common.recipe(folder), folder / "my-checkpoint")
+    finetune.run(common.recipe(folder), folder / "my-model")
+    shutil.copy(ROOT / "tests" / "data" / "text.txt", folder)
+    return folder
+
+
+@pytest.mark.parametrize(("language", "code"), BLOCKS)
+def test_every_block_of_code_runs(workplace, language, code):
+    if "pip install" in code:
+        pytest.skip("installing is what the set-up of these tests has done")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    code = code.replace("--output my-model", "--output another --overwrite --max-length 32 --epochs 1")
+    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-euc", code]
+    done = subprocess.run(
+        command, cwd=workplace, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_index_of_public_names_is_complete():
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(albertkit.__all__)
+
+
+def test_the_page_of_weights_is_fresh():
+    spec = importlib.util.spec_from_file_location("make_weights", ROOT / "docs" / "make_weights.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "weights.md").read_text(encoding="utf-8") == module.text()
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text()
+    assert all(page.name in index for page in (ROOT / "docs").glob("*.md") if page.name != "index.md")
+    numbers = sorted(int(page.name[:4]) for page in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))

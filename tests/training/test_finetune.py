@@ -1,0 +1,303 @@
+"""From data files to a folder with a trained model, and everything that can go wrong on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from rich.console import Console
+
+pytest.importorskip("torch")
+
+from albertkit.checkpoint import files
+from albertkit.config import AlbertConfig
+from albertkit.errors import AlbertkitError, ConfigError, InputError
+from albertkit.pipelines import pipeline
+from albertkit.tasks.text_classification import Columns
+from albertkit.training import finetune
+from albertkit.training.recipe import Recipe
+from training import common
+
+pytestmark = pytest.mark.torch
+
+
+def run(recipe, output, **options):
+    console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        return finetune.run(recipe, output, console=console, **options), console.export_text()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    results, said = run(common.recipe(folder), folder / "model")
+    return folder, results, said
+
+
+def test_a_run_learns_and_leaves_everything_behind(trained):
+    folder, results, said = trained
+    assert results["accuracy"] == 1.0
+    assert {path.name for path in (folder / "model").iterdir()} == {
+        *("config.json", "model.safetensors", "tokenizer_config.json", "special_tokens_map.json", "spiece.model"),
+        *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png", "README.md"),
+    }
+    assert json.loads((folder / "model" / "eval_results.json").read_text()) == results
+    assert "60 training and 20 evaluation examples" in said
+    assert "A vocabulary of" in said
+
+
+def test_the_recipe_left_behind_has_every_choice_made_and_runs_again(trained, tmp_path):
+    folder, results, _ = trained
+    recipe = Recipe.load(folder / "model" / "recipe.toml", {})
+    assert (recipe.data.text_column, recipe.data.label_column) == ("text", "label")
+    assert recipe.training.max_steps == 64
+    assert recipe.training.metric == "accuracy"
+    again, _ = run(recipe, tmp_path / "model")
+    assert again == results
+    for name in ("model.safetensors", "spiece.model", "recipe.toml"):
+        assert (tmp_path / "model" / name).read_bytes() == (folder / "model" / name).read_bytes()
+
+
+def test_config_holds_labels_problem_and_the_tokenizer_limits_length(trained):
+    folder, _, _ = trained
+    config = AlbertConfig.from_pretrained(folder / "model")
+    assert (config.id2label, config.problem_type) == ({0: "neg", 1: "pos"}, "single_label_classification")
+    settings = json.loads((folder / "model" / "tokenizer_config.json").read_text())
+    assert settings["model_max_length"] == 32
+
+
+def test_pipeline_and_evaluation_give_the_results_of_the_run(trained):
+    folder, results, _ = trained
+    classify = pipeline("text-classification", folder / "model")
+    scores = classify.evaluate(folder / "dev.csv", Columns())
+    assert {key: scores[key] for key in ("accuracy", "f1", "examples")} == {
+        key: results[key] for key in ("accuracy", "f1", "examples")
+    }
+    assert classify("the plot was superb")["label"] == "pos"
+    assert [answer["label"] for answer in classify(["the cast was dull", "the film was great"])] == ["neg", "pos"]
+
+
+def test_the_log_and_the_card_tell_the_course(trained):
+    folder, results, _ = trained
+    rows = [json.loads(line) for line in (folder / "model" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "loss" in row] == list(range(1, 65))
+    assert [row["evaluation"]["step"] for row in rows if "evaluation" in row] == list(range(8, 65, 8))
+    card = (folder / "model" / "README.md").read_text()
+    assert f"| accuracy | {results['accuracy']:.4f} |" in card
+    assert (folder / "model" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_trained_model_can_be_trained_on_with_its_head_and_vocabulary(trained, tmp_path):
+    folder, _, _ = trained
+    recipe = common.recipe(tmp_path, model__name=str(folder / "model"), model__config={}, training__max_steps=1)
+    recipe = recipe.changed("training", learning_rate=1e-9)
+    results, said = run(recipe, tmp_path / "more")
+    assert results["accuracy"] == 1.0
+    assert "0 fresh" not in said
+    assert "fresh" not in said
+    other = common.reviews(tmp_path / "other.csv")
+    other.write_text(other.read_text().replace(",pos", ",up").replace(",neg", ",down"))
+    _, said = run(recipe.changed("data", train=str(other), eval=str(other)), tmp_path / "renamed")
+    assert "fresh: classifier.weight" in said
+
+
+def test_without_an_evaluation_file_a_part_is_held_out(tmp_path):
+    recipe = common.recipe(tmp_path, data__eval="", data__held_out=0.25, training__max_steps=1)
+    results, said = run(recipe, tmp_path / "model")
+    assert "45 training and 15 evaluation examples" in said
+    assert results["examples"] == 15
+
+
+# ------------------------------------------------------------------------------------------------------- kinds of data
+
+
+def test_pairs_are_read_from_tsv(tmp_path):
+    rows = [(a, b, str(int(a == b))) for a in common.GOOD for b in common.GOOD]
+    path = tmp_path / "pairs.tsv"
+    path.write_text("sentence1\tsentence2\tlabel\n" + "".join("\t".join(row) + "\n" for row in rows))
+    _, said = run(
+        common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__max_steps=1), tmp_path / "m"
+    )
+    assert "pair 'sentence2'" in said
+    assert pipeline("text-classification", tmp_path / "m")("good", "good")["label"] in ("0", "1")
+
+
+def test_several_labels_are_read_from_json_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text": word, "labels": [word[0], "word"]} for word in (*common.GOOD, *common.BAD)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__epochs=40)
+    results, _ = run(recipe, tmp_path / "m")
+    assert results["f1_micro"] > 0.6
+    assert "word" in pipeline("text-classification", tmp_path / "m")("good")["labels"]
+
+
+def test_numbers_are_read_from_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    texts = [f"{'very ' * n}good" for n in range(6)] * 4
+    table = pa.table({"text": texts, "score": [text.count("very") / 2 for text in texts]})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    path = str(tmp_path / "rows.parquet")
+    recipe = common.recipe(tmp_path, data__train=path, data__eval=path, training__epochs=30)
+    results, _ = run(recipe, tmp_path / "m")
+    assert results["pearson"] > 0.8
+    assert pipeline("text-classification", tmp_path / "m")("very very good")["value"] == pytest.approx(1, abs=1.0)
+
+
+def test_long_texts_are_cut_and_counted(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text("text,label\n" + "good film good film good film,pos\nbad,neg\n" * 4)
+    recipe = common.recipe(
+        tmp_path, data__train=str(path), data__eval=str(path), data__max_length=8, training__max_steps=1
+    )
+    _, said = run(recipe, tmp_path / "m")
+    assert f"4 of 8 texts of {path} are longer than 8 tokens and were cut." in said
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is none"),
+        ("", "at least one row"),
+        ("text,label\n", "at least one row"),
+        ("text,label\na,pos\nb\n", "line 3, has 1 where the header has 2"),
+        ("text,label\na,pos\n,neg\n", "1 without: line 3"),
+        ("text,label\na,pos\nb,\n", "1 without: line 3"),
+        ("body,mark\na,pos\nb,neg\n", "columns body, mark, and none of the usual names"),
+        ("text,label\na,pos\nb,pos\n", "at least two classes"),
+    ],
+)
+def test_training_data_that_cannot_be_used_is_an_error_that_says_where(tmp_path, content, words):
+    path = tmp_path / "bad.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        run(common.recipe(tmp_path, data__train=str(path)), tmp_path / "m")
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "m" / "config.json").exists()
+
+
+def test_labels_unseen_in_training_are_named_with_their_lines(tmp_path):
+    path = tmp_path / "dev.csv"
+    recipe = common.recipe(tmp_path)
+    path.write_text("text,label\ngood,pos\nodd,mixed\nodder,mixed\n")
+    with pytest.raises(InputError, match=r"one of neg, pos\..*'mixed' \(line 3, line 4\)"):
+        run(recipe, tmp_path / "m")
+
+
+def test_rows_without_text_can_be_left_out_and_are_counted(tmp_path):
+    path = common.reviews(tmp_path / "gaps.csv")
+    path.write_text(path.read_text() + ",pos\n ,neg\n")
+    _, said = run(
+        common.recipe(tmp_path, data__train=str(path), data__skip_empty=True, training__max_steps=1), tmp_path / "m"
+    )
+    assert "2 rows without text or label were left out" in said
+
+
+def test_length_beyond_the_model_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"`data.max_length` must not exceed .* Received: 33 and 32"):
+        run(common.recipe(tmp_path, data__max_length=33), tmp_path / "m")
+
+
+def test_a_tokenizer_of_another_model_is_refused(trained, tmp_path):
+    folder, _, _ = trained
+    from albertkit.tokenization.fast import AlbertTokenizerFast
+
+    other = AlbertTokenizerFast.from_pretrained(folder / "model")
+    other.add_tokens(["one", "two"])
+    other.save_pretrained(tmp_path / "tokenizer")
+    recipe = common.recipe(tmp_path, model__name=str(folder / "model"), model__tokenizer=str(tmp_path / "tokenizer"))
+    recipe = recipe.changed("model", config={})
+    with pytest.raises(ConfigError, match=r"a tokenizer of .* tokens and a model of `vocab_size`"):
+        run(recipe, tmp_path / "m")
+
+
+def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_path):
+    folder, _, _ = trained
+    before = (folder / "model" / "model.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match=r"holds a finished model.*--overwrite"):
+        run(common.recipe(tmp_path), folder / "model")
+    assert (folder / "model" / "model.safetensors").read_bytes() == before
+    with pytest.raises(ConfigError, match="nothing to resume"):
+        run(common.recipe(tmp_path), tmp_path / "m", resume=True)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match="which is a file"):
+        run(common.recipe(tmp_path), tmp_path / "file")
+
+
+def test_a_finished_model_is_replaced_where_that_is_asked(tmp_path):
+    recipe = common.recipe(tmp_path, training__max_steps=1)
+    run(recipe, tmp_path / "m")
+    first = (tmp_path / "m" / "model.safetensors").read_bytes()
+    run(recipe.model_copy(update={"seed": 1}), tmp_path / "m", overwrite=True)
+    assert (tmp_path / "m" / "model.safetensors").read_bytes() != first
+    rows = (tmp_path / "m" / "log.jsonl").read_text().splitlines()
+    assert len(rows) == 2
+
+
+def test_an_old_model_stays_until_a_new_one_is_complete(tmp_path, monkeypatch):
+    recipe = common.recipe(tmp_path, training__max_steps=1)
+    run(recipe, tmp_path / "m")
+    before = files.load(tmp_path / "m").tensors
+
+    def broken(*_):
+        raise OSError("no picture")
+
+    monkeypatch.setattr(finetune.progress, "draw_curves", broken)
+    with pytest.raises(AlbertkitError, match="no picture"):
+        run(recipe.model_copy(update={"seed": 1}), tmp_path / "m", overwrite=True)
+    after = files.load(tmp_path / "m").tensors
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(tmp_path):
+    recipe = common.recipe(tmp_path, training__epochs=30, training__save_every=5)
+    recipe.save(tmp_path / "recipe.toml")
+    command = [
+        sys.executable,
+        "-m",
+        "albertkit",
+        "finetune",
+        "text-classification",
+        "--recipe",
+        str(tmp_path / "recipe.toml"),
+    ]
+    straight = [*command, "--output", str(tmp_path / "straight")]
+    subprocess.run(straight, check=True, capture_output=True)
+    killed = subprocess.Popen(
+        [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    log = tmp_path / "killed" / "log.jsonl"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 40):
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert not (tmp_path / "killed" / "config.json").exists()
+    again = [*command, "--output", str(tmp_path / "killed")]
+    refused = subprocess.run(again, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "--resume" in refused.stderr
+    resumed = subprocess.run([*again, "--resume"], check=True, capture_output=True, text=True)
+    assert "Resumed from step-" in resumed.stdout
+    one, other = (safetensors.numpy.load_file(tmp_path / name / "model.safetensors") for name in ("straight", "killed"))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    rows = [
+        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()]
+        for n in ("straight", "killed")
+    ]
+    losses = [[(row["step"], row["loss"]) for row in each if "loss" in row] for each in rows]
+    assert losses[0] == losses[1]

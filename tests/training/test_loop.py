@@ -1,0 +1,222 @@
+"""The loop: schedule, evaluation, best weights, averaging, stopping, checkpoints, resuming."""
+
+import dataclasses
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+pytest.importorskip("torch")
+
+import itertools
+
+from albertkit.checkpoint import init, names
+from albertkit.errors import CheckpointError, TrainingError
+from albertkit.training import loop
+from albertkit.training.batches import Batches
+from frameworks.common import small
+
+pytestmark = pytest.mark.torch
+
+CONFIG = small(num_labels=2, initializer_range=0.1, hidden_dropout_prob=0.1)
+HEAD = "ForSequenceClassification"
+
+
+class Ear:
+    def __init__(self, stop_at: int = 0):
+        self.steps, self.evaluations, self.notes, self.stop_at = [], [], [], stop_at
+
+    def step(self, record):
+        self.steps.append(record)
+        if record["step"] == self.stop_at:
+            raise KeyboardInterrupt
+
+    def evaluation(self, record):
+        self.evaluations.append(record)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def data(count=40):
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, count)
+    ids = [[2, *rng.integers(5, 30, rng.integers(1, 8)), 40 + int(target), 3] for target in targets]
+    return Batches(ids, [[0] * len(row) for row in ids], targets, 8, 0, pad_id=0, unknown_id=1)
+
+
+def plan(**changes):
+    steps = changes.pop("steps", 20)
+    settings = {
+        "framework": "torch",
+        "config": CONFIG,
+        "head": HEAD,
+        "tensors": init.fresh(names.expected(CONFIG, HEAD), CONFIG, 0),
+        "optimizer": {},
+        "schedule": loop.Schedule(5e-3, steps, 2),
+        "seed": 0,
+        "parts": 1,
+        "averaging": 0.0,
+        "evaluate_every": 5,
+        "save_every": 0,
+        "patience": 0,
+        "metric": "score",
+        "fingerprint": "same",
+    }
+    return loop.Plan(**{**settings, **changes})
+
+
+def scores(values):
+    """An evaluation that gives these scores in turn."""
+    left = iter(values)
+    return lambda forward: {"score": next(left)}
+
+
+def counting(forward):
+    """An evaluation whose score is the mean logit: it depends on the weights."""
+    return {"score": float(forward({"input_ids": np.array([[2, 9, 3]])})["logits"].mean())}
+
+
+def run(folder, ear=None, evaluate=counting, **changes):
+    return loop.train(plan(**changes), data(), evaluate, folder, ear or Ear())
+
+
+@pytest.mark.parametrize(("shape", "last"), [("linear", 0.1), ("cosine", 0.0245), ("constant", 1.0)])
+def test_the_rate_rises_and_then_takes_its_course(shape, last):
+    schedule = loop.Schedule(1.0, 14, 4, shape)
+    rates = [schedule(step) for step in range(14)]
+    np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
+    assert rates[4] == 1.0
+    assert all(a >= b for a, b in itertools.pairwise(rates[4:]))
+    assert rates[-1] == pytest.approx(last, abs=1e-3)
+
+
+def test_every_step_and_evaluation_is_told(tmp_path):
+    ear = Ear()
+    run(tmp_path, ear)
+    assert [record["step"] for record in ear.steps] == list(range(1, 21))
+    assert [record["step"] for record in ear.evaluations] == [5, 10, 15, 20]
+    assert ear.steps[0]["learning_rate"] == 2.5e-3
+    counted = [
+        sum(int(p.get("attention_mask", np.ones_like(p["input_ids"])).sum()) for p in b) for b in data().epoch(0)
+    ]
+    assert [record["tokens"] for record in ear.steps[:5]] == counted
+
+
+def test_the_weights_with_the_best_score_come_back(tmp_path):
+    kept = []
+
+    def evaluate(forward):
+        kept.append(counting(forward)["score"])
+        return {"score": [1.0, 3.0, 2.0, 3.0][len(kept) - 1]}
+
+    tensors, progress = run(tmp_path, evaluate=evaluate)
+    assert (progress.best_step, progress.best_score) == (10, 3.0)
+    assert [e["score"] for e in progress.evaluations] == [1.0, 3.0, 2.0, 3.0]
+    _, again = run(tmp_path / "other", evaluate=counting, tensors=tensors, schedule=loop.Schedule(0.0, 1, 0))
+    assert again.best_score == pytest.approx(kept[1], abs=1e-6)
+
+
+def test_patience_stops_the_run(tmp_path):
+    ear = Ear()
+    _, progress = run(tmp_path, ear, scores([0.5, 0.4, 0.5, 0.9]), patience=2)
+    assert progress.step == 15
+    assert "no better score for 2 evaluations" in ear.notes[-1]
+
+
+@pytest.mark.parametrize("stop", [3, 7, 13])
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_resumed_run_is_the_run_that_was_never_cut_off(tmp_path, stop, averaging):
+    changes = {"averaging": averaging, "save_every": 4, "parts": 2}
+    whole, straight = Ear(), run(tmp_path / "whole", **changes)
+    whole_run = loop.train(plan(**changes), data(), counting, tmp_path / "again", whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", Ear(stop_at=stop), **changes)
+    later = Ear()
+    tensors, progress = run(tmp_path / "cut", later, **changes)
+    assert [r["loss"] for r in later.steps] == [r["loss"] for r in whole.steps[-len(later.steps) :]]
+    assert len(later.steps) == 20 - stop // 4 * 4
+    assert progress == straight[1] == whole_run[1]
+    for name, values in straight[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=9), save_every=4)
+    newest = tmp_path / "step-00000008"
+    (newest / "model.safetensors").write_bytes((newest / "model.safetensors").read_bytes()[:100])
+    ear = Ear()
+    run(tmp_path, ear, save_every=4)
+    assert "step-00000008 is damaged" in ear.notes[0]
+    assert ear.notes[1] == "Resumed from step-00000004."
+    assert ear.steps[0]["step"] == 5
+
+
+def test_only_two_checkpoints_are_kept(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=19), save_every=2)
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000016", "step-00000018"]
+
+
+def test_a_run_of_another_recipe_is_not_continued(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=9), save_every=4)
+    with pytest.raises(TrainingError, match="may only be resumed with the recipe and data it began with"):
+        run(tmp_path, save_every=4, fingerprint="other")
+    assert (tmp_path / "step-00000008").is_dir()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(tmp_path):
+    config = small(num_labels=1)
+    third = [int(label) for label in list(dataclasses.replace(data(), labels=np.arange(40)).epoch(0))[2][0]["labels"]]
+    poisoned = dataclasses.replace(data(), labels=np.where(np.arange(40) == third[0], np.nan, 0.5).astype(np.float32))
+    changes = {"config": config, "tensors": init.fresh(names.expected(config, HEAD), config, 0), "evaluate_every": 1}
+    with pytest.raises(TrainingError, match=r"must stay finite\. At step 3: loss nan.*smaller learning rate") as caught:
+        loop.train(plan(**changes), poisoned, counting, tmp_path, Ear())
+    assert "the last checkpoint is" in str(caught.value)
+    assert "step-00000002" in str(caught.value)
+    assert json.loads((tmp_path / "step-00000002" / "state.json").read_text())["step"] == 2
+    kept = safetensors.numpy.load_file(tmp_path / "step-00000002" / "model.safetensors")
+    assert all(np.isfinite(values).all() for values in kept.values())
+
+
+def test_a_full_disk_stops_the_run_with_the_last_checkpoint_whole(tmp_path, monkeypatch):
+    real, calls = safetensors.numpy.save_file, []
+
+    def failing(tensors, path, *rest):
+        calls.append(path)
+        if "step-00000008" in str(path):
+            Path(path).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(tensors, path, *rest)
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", failing)
+    with pytest.raises(CheckpointError, match="the disk is full"):
+        run(tmp_path, save_every=4)
+    monkeypatch.setattr(safetensors.numpy, "save_file", real)
+    ear = Ear()
+    run(tmp_path, ear, save_every=4)
+    assert ear.notes == ["Resumed from step-00000004."]
+
+
+def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):
+    changes = {"config": small(initializer_range=0.1), "steps": 3}
+    ears = [Ear(), Ear()]
+    for parts, ear in zip((1, 3), ears, strict=True):
+        run(tmp_path / str(parts), ear, parts=parts, **changes)
+    for one, other in zip(ears[0].steps, ears[1].steps, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)
+
+
+def test_averaged_weights_lie_between_those_of_the_steps(tmp_path):
+    plain, _ = run(tmp_path / "plain", evaluate=scores([0, 1, 2, 3]))
+    mean, _ = run(tmp_path / "mean", evaluate=scores([0, 1, 2, 3]), averaging=0.9)
+    start = plan().tensors
+    name = "classifier.weight"
+    assert np.abs(mean[name] - plain[name]).max() > 1e-5
+    assert np.linalg.norm(mean[name] - start[name]) < np.linalg.norm(plain[name] - start[name])

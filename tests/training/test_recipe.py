@@ -1,0 +1,90 @@
+"""Recipes: reading, overriding, writing, and what they refuse."""
+
+import tomllib
+
+import pytest
+
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError
+from albertkit.training.recipe import Recipe, default_learning_rate, keys
+
+
+def test_a_recipe_written_is_the_recipe_read(tmp_path):
+    recipe = Recipe.load(None, {"data.train": "a.csv", "model.config": {"hidden_size": 32}, "training.epochs": 1.5})
+    recipe.save(tmp_path / "recipe.toml")
+    assert Recipe.load(tmp_path / "recipe.toml", {}) == recipe
+
+
+def test_every_value_can_be_overridden_by_its_dotted_key():
+    plain = Recipe.load(None, {})
+    for key in keys():
+        section, _, name = key.rpartition(".")
+        value = getattr(getattr(plain, section) if section else plain, name)
+        other = {bool: True, int: 7, float: 0.5, str: "x", list: ["x"], dict: {"hidden_size": 32}}[type(value)]
+        if name in ("task", "framework", "problem", "schedule", "precision"):
+            other = {"problem": "single", "schedule": "cosine", "precision": "bf16"}.get(name, value)
+        if name == "vocab_size":
+            other = 70
+        changed = Recipe.load(None, {key: other})
+        assert getattr(getattr(changed, section) if section else changed, name) == other, key
+
+
+def test_files_give_way_to_options_and_options_to_settings(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("seed = 1\n[training]\nepochs = 1\nbatch_size = 1\nwarmup = 0.5\n")
+    recipe = Recipe.load(path, {"training.epochs": 2.0, "training.batch_size": 2, "seed": None}, ["training.epochs=3"])
+    assert (recipe.training.epochs, recipe.training.batch_size, recipe.training.warmup, recipe.seed) == (3, 2, 0.5, 1)
+
+
+def test_settings_are_toml_values_or_text():
+    settings = ["model.config={hidden_size = 32}", 'data.header=["a", "b"]', "data.train=my file.csv", "seed=3"]
+    recipe = Recipe.load(None, {}, settings)
+    assert recipe.model.config == {"hidden_size": 32}
+    assert (recipe.data.header, recipe.data.train, recipe.seed) == (["a", "b"], "my file.csv", 3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("training.learning_rat=1", ["no key `training.learning_rat`", "Did you mean `training.learning_rate`?"]),
+        ("training.batch_size=0", ["`training.batch_size`", "greater than or equal to 1", "Received: 0"]),
+        ("training.epochs=many", ["`training.epochs`", "Received: 'many'"]),
+        ("training.warmup=1.0", ["`training.warmup`", "less than 1", "Received: 1.0"]),
+        ("task=summaries", ["`task`", "text-classification", "Received: 'summaries'"]),
+        ("training.schedule=wavy", ["`training.schedule`", "linear", "Received: 'wavy'"]),
+        ("nothing", ["key=value", "Received: 'nothing'"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_key_rule_and_value(setting, words):
+    with pytest.raises(ConfigError) as caught:
+        Recipe.load(None, {}, [setting])
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"not = = toml", b"\xff\xfe"])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path, content):
+    path = tmp_path / "r.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="must be a TOML file"):
+        Recipe.load(path, {})
+
+
+def test_the_written_form_lists_every_key(tmp_path):
+    Recipe.load(None, {}).save(tmp_path / "r.toml")
+    content = tomllib.loads((tmp_path / "r.toml").read_text())
+    flat = {
+        f"{a}.{b}" if isinstance(v, dict) else a
+        for a, v in content.items()
+        for b in (v if isinstance(v, dict) else [0])
+    }
+    assert flat == set(keys())
+
+
+def test_wider_models_get_smaller_rates():
+    sizes = [AlbertConfig.base(hidden_size=128, num_attention_heads=2), AlbertConfig.base(), AlbertConfig.large()]
+    for fresh in (True, False):
+        rates = [default_learning_rate(config, fresh) for config in (*sizes, AlbertConfig.xxlarge())]
+        assert rates == sorted(rates, reverse=True)
+        assert rates[0] > rates[-1]
+    assert default_learning_rate(AlbertConfig.base(), fresh=False) == 2e-5
