@@ -1,0 +1,56 @@
+# Every command that CI runs stands here, as a person types it. The environments make themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ORACLE := .venv-oracle/bin
+ORACLE5 := .venv-oracle5/bin
+PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
+
+.PHONY: demo test lint unit oracle format clean
+
+demo: $(BIN)/ready  ## train a small classifier on the example reviews, evaluate it and let it answer
+	$(BIN)/python examples/demo.py
+
+test: lint unit oracle  ## all that must hold
+
+lint: $(BIN)/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell src tests docs examples benchmarks README.md CONTRIBUTING.md CHANGELOG.md
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+unit: $(BIN)/ready
+	$(BIN)/python -m pytest -n auto --dist loadscope -m "not oracle"
+
+oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
+	$(ORACLE)/python -m pytest -m oracle -W default tests/oracle
+	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
+
+format: $(BIN)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# PyTorch comes first and alone: pulled in by another package it would come with CUDA.
+$(BIN)/ready: pyproject.toml requirements/constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip $(PIP) torch
+	$(BIN)/python -m pip $(PIP) --editable ".[dev]"
+	touch $@
+
+$(ORACLE)/ready: requirements/oracle.txt
+	$(PYTHON) -m venv .venv-oracle
+	$(ORACLE)/python -m pip $(PIP) torch
+	$(ORACLE)/python -m pip $(PIP) --requirement requirements/oracle.txt
+	$(ORACLE)/python -m pip $(PIP) --no-deps --editable .
+	touch $@
+
+$(ORACLE5)/ready: requirements/oracle5.txt
+	$(PYTHON) -m venv .venv-oracle5
+	$(ORACLE5)/python -m pip $(PIP) torch
+	$(ORACLE5)/python -m pip $(PIP) --requirement requirements/oracle5.txt
+	$(ORACLE5)/python -m pip $(PIP) --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf .venv .venv-oracle .venv-oracle5 demo
