@@ -445,6 +445,38 @@ def test_every_cut_of_a_safetensors_file_is_refused(tmp_path):
         assert f"{length:,} bytes" in str(caught.value)
 
 
+def test_a_file_is_mapped_and_changes_stay_in_memory(tmp_path):
+    config = small()
+    tensors = drawn(config, "Model")
+    files.save(tmp_path, config, tensors, "AlbertModel")
+    found = files.load(tmp_path).tensors[WORDS]
+    assert found.flags.writeable
+    assert not found.flags.owndata
+    found += 1
+    same(files.load(tmp_path).tensors, tensors)
+
+
+@pytest.mark.parametrize("padding", range(4))
+def test_a_file_whose_tensors_lie_at_odd_addresses_is_read(tmp_path, padding):
+    values = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.zeros((0, 4), np.int64), "c": np.float64(7)}
+    content = safetensors.numpy.save({name: np.asarray(value) for name, value in values.items()})
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].rstrip() + b" " * padding
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    AlbertConfig().save_pretrained(tmp_path)
+    found = files.load(tmp_path).tensors
+    same(found, {name: np.asarray(value) for name, value in values.items()})
+    assert all(array.flags.aligned for array in found.values())
+
+
+def test_a_dtype_that_numpy_lacks_is_refused(tmp_path):
+    header = b'{"a": {"dtype": "F8_E8M0", "shape": [2], "data_offsets": [0, 2]}}'
+    (tmp_path / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"12")
+    AlbertConfig().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="must be a complete safetensors file"):
+        files.load(tmp_path)
+
+
 def test_a_shard_that_is_not_there_is_named(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "Model"), "AlbertModel", max_shard_size=1000)
     shard = sorted(tmp_path.glob("model-*"))[1]

@@ -5,6 +5,7 @@ in the layout of Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_
 """
 
 import logging
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -52,6 +53,15 @@ class _Format:
         dot = f".{variant}" if variant else ""
         return [self.single(variant), self.index(variant), f"{self.stem}{dot}-*-of-*.{self.suffix}"]
 
+
+_DTYPES = {
+    **{f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "FIU" for size in (2, 4, 8)},
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+}
+"""The dtypes of safetensors files, by the names that stand in them."""
 
 _SAFETENSORS = _Format("model", "safetensors")
 _PICKLE = _Format("pytorch_model", "bin")
@@ -115,13 +125,24 @@ def _read(file: Path) -> Tensors:
 
 
 def _read_safetensors(file: Path) -> Tensors:
+    """Tensors as views into the file: a page is read when it is first used, and what is changed stays in memory."""
     try:
-        return safetensors.numpy.load_file(file)
+        with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
+            slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
+            layout = [(name, _DTYPES[part.get_dtype()], part.get_shape()) for name, part in slices.items()]
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
             "If a download or a copy was cut short, repeat it."
         ) from error
+    content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
+    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
+    start = content.size - sum(sizes)  # the format leaves no gaps, so the last tensor ends with the file
+    tensors = {}
+    for (name, dtype, shape), size in zip(layout, sizes, strict=True):
+        tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
+        start += size
+    return {name: tensors[name] for name in sorted(tensors)}
 
 
 def _read_pickle(file: Path) -> Tensors:

@@ -61,14 +61,34 @@ def activation(name: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Ten
     return ACTIVATIONS[name] if isinstance(name, str) else name
 
 
+class Linear(nn.Linear):
+    """A dense layer that draws no values where there is no memory for them: it would take longer than loading them."""
+
+    def reset_parameters(self) -> None:
+        """Torch's own fresh values, which a model replaces by those of `checkpoint.init`."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
+class Embedding(nn.Embedding):
+    """An embedding table, with the same exception."""
+
+    def reset_parameters(self) -> None:
+        """See `Linear`."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
+
 class AlbertEmbeddings(nn.Module):
     """Word + token type + position embedding, norm and dropout, all of width E (arXiv 1909.11942, section 3.1)."""
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.word_embeddings = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
-        self.position_embeddings = nn.Embedding(config.max_position_embeddings, config.embedding_size)
-        self.token_type_embeddings = nn.Embedding(config.type_vocab_size, config.embedding_size)
+        self.word_embeddings: nn.Embedding = Embedding(
+            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
+        )
+        self.position_embeddings = Embedding(config.max_position_embeddings, config.embedding_size)
+        self.token_type_embeddings = Embedding(config.type_vocab_size, config.embedding_size)
         self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
@@ -128,10 +148,10 @@ class AlbertAttention(nn.Module):
         super().__init__()
         self.config = config
         self.num_attention_heads = config.num_attention_heads
-        self.query = nn.Linear(config.hidden_size, config.hidden_size)
-        self.key = nn.Linear(config.hidden_size, config.hidden_size)
-        self.value = nn.Linear(config.hidden_size, config.hidden_size)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.query = Linear(config.hidden_size, config.hidden_size)
+        self.key = Linear(config.hidden_size, config.hidden_size)
+        self.value = Linear(config.hidden_size, config.hidden_size)
+        self.dense = Linear(config.hidden_size, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.attention_dropout = nn.Dropout(config.attention_probs_dropout_prob)
         self.output_dropout = nn.Dropout(config.hidden_dropout_prob)
@@ -177,8 +197,8 @@ class AlbertLayer(nn.Module):
         super().__init__()
         self.full_layer_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.attention = AlbertAttention(config)
-        self.ffn = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.ffn_output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.ffn = Linear(config.hidden_size, config.intermediate_size)
+        self.ffn_output = Linear(config.intermediate_size, config.hidden_size)
         self.activation = activation(config.hidden_act)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.chunk_size = config.chunk_size_feed_forward
@@ -229,7 +249,7 @@ class AlbertTransformer(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.embedding_hidden_mapping_in = nn.Linear(config.embedding_size, config.hidden_size)
+        self.embedding_hidden_mapping_in = Linear(config.embedding_size, config.hidden_size)
         self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
         self.group_of_layer = [
             int(layer / (config.num_hidden_layers / config.num_hidden_groups))

@@ -31,7 +31,7 @@ from albertkit.outputs import (
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
-from albertkit.torch.layers import AlbertEmbeddings, AlbertTransformer, activation
+from albertkit.torch.layers import AlbertEmbeddings, AlbertTransformer, Linear, activation
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
 IGNORED = -100
@@ -45,7 +45,7 @@ class AlbertModel(AlbertPreTrainedModel):
         super().__init__(config)
         self.embeddings = AlbertEmbeddings(config)
         self.encoder = AlbertTransformer(config)
-        self.pooler = nn.Linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
+        self.pooler = Linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
         self.post_init()
 
     def forward(
@@ -132,8 +132,8 @@ class AlbertMLMHead(nn.Module):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
         self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
-        self.dense = nn.Linear(config.hidden_size, config.embedding_size)
-        self.decoder = nn.Linear(config.embedding_size, config.vocab_size)
+        self.dense = Linear(config.hidden_size, config.embedding_size)
+        self.decoder: nn.Linear = Linear(config.embedding_size, config.vocab_size)
         self.activation = activation(config.hidden_act)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
@@ -146,7 +146,7 @@ class AlbertSOPHead(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.classifier = nn.Linear(config.hidden_size, 2)
+        self.classifier = Linear(config.hidden_size, 2)
 
     def forward(self, pooled_output: Tensor) -> Tensor:
         """(B, H) -> (B, 2)."""
@@ -266,7 +266,7 @@ class AlbertForSequenceClassification(AlbertPreTrainedModel):
         super().__init__(config)
         self.albert = AlbertModel(config)
         self.dropout = nn.Dropout(_classifier_dropout(config))
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
     def forward(
@@ -307,7 +307,7 @@ class AlbertForMultipleChoice(AlbertPreTrainedModel):
         super().__init__(config)
         self.albert = AlbertModel(config)
         self.dropout = nn.Dropout(_classifier_dropout(config))
-        self.classifier = nn.Linear(config.hidden_size, 1)
+        self.classifier = Linear(config.hidden_size, 1)
         self.post_init()
 
     def forward(
@@ -352,7 +352,7 @@ class AlbertForTokenClassification(AlbertPreTrainedModel):
         super().__init__(config)
         self.albert = AlbertModel(config, add_pooling_layer=False)
         self.dropout = nn.Dropout(_classifier_dropout(config))
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
     def forward(
@@ -387,7 +387,7 @@ class AlbertForQuestionAnswering(AlbertPreTrainedModel):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)
         self.albert = AlbertModel(config, add_pooling_layer=False)
-        self.qa_outputs = nn.Linear(config.hidden_size, 2)
+        self.qa_outputs = Linear(config.hidden_size, 2)
         self.post_init()
 
     def forward(
