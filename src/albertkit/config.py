@@ -260,6 +260,18 @@ class AlbertConfig:
         self.label2id = {label: index for index, label in self.id2label.items()}
 
     @property
+    def group_of_layer(self) -> list[int]:
+        """The group whose weights each of the `num_hidden_layers` runs."""
+        per_group = self.num_hidden_layers / self.num_hidden_groups
+        return [int(layer / per_group) for layer in range(self.num_hidden_layers)]
+
+    @property
+    def head_dropout(self) -> float:
+        """The dropout before a classifier: `classifier_dropout_prob`, or `hidden_dropout_prob` where that is None."""
+        chosen = self.classifier_dropout_prob
+        return self.hidden_dropout_prob if chosen is None else chosen
+
+    @property
     def torch_dtype(self) -> str | None:
         """Old name of `dtype`, the precision of the stored weights, e.g. "float32"."""
         return self.dtype

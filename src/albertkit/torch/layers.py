@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from albertkit import rules
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, TokenIdError
 from albertkit.outputs import BaseModelOutput
 
 _tanh_gelu = functools.partial(functional.gelu, approximate="tanh")
@@ -104,19 +104,13 @@ class AlbertEmbeddings(nn.Module):
         Token types default to 0 and positions to 0..L-1. TokenIdError for an id outside its table and InputError for a
         sequence longer than the position table, wherever the values can be seen.
         """
-        if input_ids is not None:
+        rules.require_inputs(input_ids, inputs_embeds)
+        if inputs_embeds is None:
             _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
             inputs_embeds = self.word_embeddings(input_ids)
-        if inputs_embeds is None:
-            raise InputError("You have to specify either input_ids or inputs_embeds")
         length, longest = inputs_embeds.shape[1], self.position_embeddings.num_embeddings
         if position_ids is None:
-            if length > longest:
-                raise InputError(
-                    f"A sequence must not be longer than `max_position_embeddings`. Received: {length} tokens, "
-                    f"{longest} positions. Truncate, or cut into windows: tokenizer(..., truncation=True, "
-                    f"max_length={longest})."
-                )
+            rules.require_length(length, longest)
             position_ids = torch.arange(length, device=inputs_embeds.device)
         else:
             _check_ids("position_ids", position_ids, longest)
@@ -133,12 +127,8 @@ def _check_ids(name: str, ids: Tensor, size: int) -> None:
     """TokenIdError for an id outside 0..size-1. Skipped on accelerators, where looking would wait for the device."""
     if ids.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._get_tracing_state():
         return
-    if ids.numel() and not (int(ids.min()) >= 0 and int(ids.max()) < size):
-        raise TokenIdError(
-            f"`{name}` must lie in 0..{size - 1}, the rows of the embedding table. Received: {int(ids.min())} to "
-            f"{int(ids.max())}. Check that the tokenizer belongs to the model; after adding tokens call "
-            "model.resize_token_embeddings(len(tokenizer))."
-        )
+    if ids.numel():
+        rules.require_ids(name, int(ids.min()), int(ids.max()), size)
 
 
 class AlbertAttention(nn.Module):
@@ -251,10 +241,7 @@ class AlbertTransformer(nn.Module):
         super().__init__()
         self.embedding_hidden_mapping_in = Linear(config.embedding_size, config.hidden_size)
         self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
-        self.group_of_layer = [
-            int(layer / (config.num_hidden_layers / config.num_hidden_groups))
-            for layer in range(config.num_hidden_layers)
-        ]
+        self.group_of_layer = config.group_of_layer
         self.gradient_checkpointing = config.gradient_checkpointing
         self.gradient_checkpointing_kwargs: dict[str, Any] = {"use_reentrant": False}
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from albertkit import rules
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, InputError
 from albertkit.outputs import (
     AlbertForPreTrainingOutput,
     BaseModelOutputWithPooling,
@@ -33,10 +33,6 @@ from albertkit.outputs import (
 )
 from albertkit.torch.layers import AlbertEmbeddings, AlbertTransformer, Linear, activation
 from albertkit.torch.pretrained import AlbertPreTrainedModel
-
-IGNORED = -100
-"""The label that a loss leaves out."""
-
 
 class AlbertModel(AlbertPreTrainedModel):
     """The encoder, with the tanh pooler over [CLS] unless `add_pooling_layer` is False."""
@@ -61,8 +57,6 @@ class AlbertModel(AlbertPreTrainedModel):
         return_dict: bool | None = None,
     ) -> BaseModelOutputWithPooling | tuple[Any, ...]:
         """-> last_hidden_state (B, L, H), pooler_output (B, H); see the module for the arguments."""
-        if input_ids is not None and inputs_embeds is not None:
-            raise InputError("You cannot specify both input_ids and inputs_embeds at the same time")
         config = self.config
         embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         encoded = self.encoder(
@@ -92,17 +86,7 @@ def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
     finite.
     """
     shape = tuple(attention_mask.shape)
-    batch, length = embedded.shape[:2]
-    fits = {
-        2: shape == (batch, length),
-        3: shape == (batch, length, length),
-        4: len(shape) == 4 and shape[0] in (1, batch) and shape[2] in (1, length) and shape[3] == length,
-    }
-    if not fits.get(len(shape), False):
-        raise InputError(
-            f"`attention_mask` must have the shape (B, L), (B, L, L) or (B, 1 or heads, L, L) with B {batch} and L "
-            f"{length}. Received: {shape}."
-        )
+    rules.require_mask(shape, *embedded.shape[:2])
     if len(shape) == 2:
         attention_mask = attention_mask[:, None, None, :]
     elif len(shape) == 3:
@@ -113,11 +97,7 @@ def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
 def broadcast_head_mask(head_mask: Tensor, layers: int, embedded: Tensor) -> Tensor:
     """(N,), (layers, N) or (layers, ...) -> (layers, 1 or B, N, 1 or L, 1 or L)."""
     shape = tuple(head_mask.shape)
-    if len(shape) not in (1, 2, 5) or (len(shape) > 1 and shape[0] != layers):
-        raise InputError(
-            f"`head_mask` must have the shape (heads,), (layers, heads) or (layers, B, heads, L, L) with {layers} "
-            f"layers. Received: {shape}."
-        )
+    rules.require_head_mask(shape, layers)
     if len(shape) == 1:
         head_mask = head_mask.expand(layers, -1)
     if len(shape) < 5:
@@ -265,7 +245,7 @@ class AlbertForSequenceClassification(AlbertPreTrainedModel):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)
         self.albert = AlbertModel(config)
-        self.dropout = nn.Dropout(_classifier_dropout(config))
+        self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
@@ -306,7 +286,7 @@ class AlbertForMultipleChoice(AlbertPreTrainedModel):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)
         self.albert = AlbertModel(config)
-        self.dropout = nn.Dropout(_classifier_dropout(config))
+        self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = Linear(config.hidden_size, 1)
         self.post_init()
 
@@ -327,9 +307,8 @@ class AlbertForMultipleChoice(AlbertPreTrainedModel):
 
         `labels` (B,): the index of the right choice.
         """
-        given = inputs_embeds if input_ids is None else input_ids
-        if given is None:
-            raise InputError("You have to specify either input_ids or inputs_embeds")
+        rules.require_inputs(input_ids, inputs_embeds)
+        given: Any = inputs_embeds if input_ids is None else input_ids
         inputs = [
             array if array is None or array is head_mask else array.flatten(0, 1)
             for array in (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
@@ -351,7 +330,7 @@ class AlbertForTokenClassification(AlbertPreTrainedModel):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)
         self.albert = AlbertModel(config, add_pooling_layer=False)
-        self.dropout = nn.Dropout(_classifier_dropout(config))
+        self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = Linear(config.hidden_size, config.num_labels)
         self.post_init()
 
@@ -425,14 +404,9 @@ class AlbertForQuestionAnswering(AlbertPreTrainedModel):
         return self._answer(output, return_dict)
 
 
-def _classifier_dropout(config: AlbertConfig) -> float:
-    chosen = config.classifier_dropout_prob
-    return config.hidden_dropout_prob if chosen is None else chosen
-
-
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100."""
-    return functional.cross_entropy(logits.flatten(0, -2), labels.flatten().long(), ignore_index=IGNORED)
+    return functional.cross_entropy(logits.flatten(0, -2), labels.flatten().long(), ignore_index=rules.IGNORED)
 
 
 def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
@@ -443,14 +417,9 @@ def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
 
 def _problem_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tensor:
     """The loss of the kind of problem that `config.problem_type` names or the labels show."""
-    if problem_type is None:
-        integer = not labels.is_floating_point()
-        problem_type = "single_label_classification" if integer else "multi_label_classification"
-        problem_type = "regression" if logits.shape[-1] == 1 else problem_type
-    if problem_type == "regression":
+    kind = rules.problem_type(problem_type, logits.shape[-1], not labels.is_floating_point())
+    if kind == "regression":
         return functional.mse_loss(logits.flatten(), labels.flatten().to(logits.dtype))
-    if problem_type == "single_label_classification":
+    if kind == "single_label_classification":
         return _cross_entropy(logits, labels)
-    if problem_type == "multi_label_classification":
-        return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-    raise ConfigError(f"`problem_type` is not one that a loss is known for. Received: {problem_type!r}.")
+    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))

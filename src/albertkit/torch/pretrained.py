@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree
 
-from albertkit import hub
+from albertkit import hub, rules
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport, Tensors
 from albertkit.config import AlbertConfig
@@ -47,12 +47,7 @@ class AlbertPreTrainedModel(nn.Module):
     """What happened when the weights were loaded; None for a model that was built fresh."""
 
     def __init__(self, config: AlbertConfig) -> None:
-        if not isinstance(config, AlbertConfig):
-            raise TypeError(
-                f"{type(self).__name__}(config) takes an AlbertConfig. Received: {type(config).__name__}. To read a "
-                f"checkpoint call {type(self).__name__}.from_pretrained(name)."
-            )
-        config.validate()
+        rules.require_config(type(self).__name__, config)
         super().__init__()
         self.config = config
         if config._attn_implementation is None:
@@ -140,16 +135,7 @@ class AlbertPreTrainedModel(nn.Module):
         where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up.
         """
         old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
-        size = old.num_embeddings if new_num_tokens is None else new_num_tokens
-        if pad_to_multiple_of is not None:
-            if not isinstance(pad_to_multiple_of, int):
-                raise InputError(
-                    f"Asking to pad the embedding matrix to a multiple of `{pad_to_multiple_of}`, which is not and "
-                    "integer. Please make sure to pass an integer"
-                )
-            size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
-        if size < 1:
-            raise InputError(f"A vocabulary needs at least one token. Received: {size}.")
+        size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
         if size == old.num_embeddings:
             return old
         spread = None if mean_resizing else self.config.initializer_range

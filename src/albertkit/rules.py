@@ -1,0 +1,98 @@
+"""Rules that the models of every framework hold to: what inputs must look like, and what labels mean.
+
+Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N heads, V vocabulary, C classes.
+"""
+
+from typing import Any
+
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError, InputError, TokenIdError
+
+IGNORED = -100
+"""The label that a loss leaves out."""
+
+
+def require_config(model: str, config: Any) -> None:
+    """TypeError unless `config` is a config; ConfigError where no model can be built from it."""
+    if not isinstance(config, AlbertConfig):
+        raise TypeError(
+            f"{model}(config) takes an AlbertConfig. Received: {type(config).__name__}. To read a checkpoint call "
+            f"{model}.from_pretrained(name)."
+        )
+    config.validate()
+
+
+def require_inputs(input_ids: Any, inputs_embeds: Any) -> None:
+    """InputError unless exactly one of the two is given."""
+    if input_ids is not None and inputs_embeds is not None:
+        raise InputError("You cannot specify both input_ids and inputs_embeds at the same time")
+    if input_ids is None and inputs_embeds is None:
+        raise InputError("You have to specify either input_ids or inputs_embeds")
+
+
+def require_length(length: int, longest: int) -> None:
+    """InputError for a sequence longer than the position table."""
+    if length > longest:
+        raise InputError(
+            f"A sequence must not be longer than `max_position_embeddings`. Received: {length} tokens, {longest} "
+            f"positions. Truncate, or cut into windows: tokenizer(..., truncation=True, max_length={longest})."
+        )
+
+
+def require_ids(name: str, lowest: int, highest: int, size: int) -> None:
+    """TokenIdError for ids outside 0..size-1."""
+    if lowest < 0 or highest >= size:
+        raise TokenIdError(
+            f"`{name}` must lie in 0..{size - 1}, the rows of the embedding table. Received: {lowest} to {highest}. "
+            "Check that the tokenizer belongs to the model; after adding tokens call "
+            "model.resize_token_embeddings(len(tokenizer))."
+        )
+
+
+def require_mask(shape: tuple[int, ...], batch: int, length: int) -> None:
+    """InputError for an attention mask that is not (B, L), (B, L, L) or (B or 1, 1 or N, 1 or L, L)."""
+    fits = {
+        2: shape == (batch, length),
+        3: shape == (batch, length, length),
+        4: len(shape) == 4 and shape[0] in (1, batch) and shape[2] in (1, length) and shape[3] == length,
+    }
+    if not fits.get(len(shape), False):
+        raise InputError(
+            f"`attention_mask` must have the shape (B, L), (B, L, L) or (B, 1 or heads, L, L) with B {batch} and L "
+            f"{length}. Received: {shape}."
+        )
+
+
+def require_head_mask(shape: tuple[int, ...], layers: int) -> None:
+    """InputError for a head mask that is not (N,), (layers, N) or (layers, B, N, L, L)."""
+    if len(shape) not in (1, 2, 5) or (len(shape) > 1 and shape[0] != layers):
+        raise InputError(
+            f"`head_mask` must have the shape (heads,), (layers, heads) or (layers, B, heads, L, L) with {layers} "
+            f"layers. Received: {shape}."
+        )
+
+
+def vocabulary_size(old: int, new: int | None, pad_to_multiple_of: int | None) -> int:
+    """The size that a vocabulary of `old` tokens is resized to: `new`, rounded up to a multiple."""
+    size = old if new is None else new
+    if pad_to_multiple_of is not None:
+        if not isinstance(pad_to_multiple_of, int):
+            raise InputError(
+                f"Asking to pad the embedding matrix to a multiple of `{pad_to_multiple_of}`, which is not and "
+                "integer. Please make sure to pass an integer"
+            )
+        size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
+    if size < 1:
+        raise InputError(f"A vocabulary needs at least one token. Received: {size}.")
+    return size
+
+
+def problem_type(stated: str | None, classes: int, has_integer_labels: bool) -> str:
+    """The kind of problem that `config.problem_type` states, or that C and the dtype of the labels show."""
+    if stated is None:
+        if classes == 1:
+            return "regression"
+        return "single_label_classification" if has_integer_labels else "multi_label_classification"
+    if stated not in ("regression", "single_label_classification", "multi_label_classification"):
+        raise ConfigError(f"`problem_type` is not one that a loss is known for. Received: {stated!r}.")
+    return stated

@@ -1,0 +1,73 @@
+import pytest
+
+from albertkit import rules
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError, InputError, TokenIdError
+
+
+def test_a_model_takes_a_valid_config():
+    rules.require_config("AlbertModel", AlbertConfig())
+    with pytest.raises(TypeError, match=r"AlbertModel\(config\) takes an AlbertConfig\. Received: dict\. .*from_pretr"):
+        rules.require_config("AlbertModel", {})
+    config = AlbertConfig()
+    config.num_attention_heads = 3
+    with pytest.raises(ConfigError, match="divisible"):
+        rules.require_config("AlbertModel", config)
+
+
+def test_ids_or_embeddings_are_given_and_not_both():
+    rules.require_inputs([1], None)
+    rules.require_inputs(None, [1])
+    with pytest.raises(InputError, match="both"):
+        rules.require_inputs([1], [1])
+    with pytest.raises(InputError, match="either"):
+        rules.require_inputs(None, None)
+
+
+def test_lengths_and_ids_lie_in_their_tables():
+    rules.require_length(16, 16)
+    with pytest.raises(InputError, match=r"Received: 17 tokens, 16 positions\..*max_length=16"):
+        rules.require_length(17, 16)
+    rules.require_ids("input_ids", 0, 9, 10)
+    for lowest, highest in ((-1, 3), (0, 10)):
+        with pytest.raises(TokenIdError, match=rf"`input_ids` must lie in 0\.\.9, .*Received: {lowest} to {highest}"):
+            rules.require_ids("input_ids", lowest, highest, 10)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (3, 5, 5), (3, 1, 1, 5), (1, 1, 5, 5), (3, 4, 5, 5)])
+def test_masks_that_fit(shape):
+    rules.require_mask(shape, 3, 5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 6), (2, 5), (3, 1, 5), (2, 1, 5, 5), (3, 1, 5, 4), (3, 1, 2, 5), (3,) * 5])
+def test_masks_that_do_not_fit(shape):
+    with pytest.raises(InputError, match=r"`attention_mask` must have the shape .* with B 3 and L 5\. Received: \("):
+        rules.require_mask(shape, 3, 5)
+
+
+def test_head_masks():
+    for shape in ((4,), (6, 4), (6, 1, 4, 1, 1)):
+        rules.require_head_mask(shape, 6)
+    for shape in ((5, 4), (6, 4, 1), (5, 1, 4, 1, 1), ()):
+        with pytest.raises(InputError, match="with 6 layers"):
+            rules.require_head_mask(shape, 6)
+
+
+def test_sizes_of_a_vocabulary():
+    assert rules.vocabulary_size(61, None, None) == 61
+    assert rules.vocabulary_size(61, 70, None) == 70
+    assert rules.vocabulary_size(61, None, 64) == 64
+    assert rules.vocabulary_size(61, 65, 64) == 128
+    with pytest.raises(InputError, match=r"`1\.3`, which is not and integer"):
+        rules.vocabulary_size(61, 10, 1.3)
+    with pytest.raises(InputError, match="Received: 0"):
+        rules.vocabulary_size(61, 0, None)
+
+
+def test_what_labels_mean():
+    assert rules.problem_type(None, 1, True) == "regression"
+    assert rules.problem_type(None, 3, True) == "single_label_classification"
+    assert rules.problem_type(None, 3, False) == "multi_label_classification"
+    assert rules.problem_type("regression", 3, True) == "regression"
+    with pytest.raises(ConfigError, match="'poetry'"):
+        rules.problem_type("poetry", 3, True)
