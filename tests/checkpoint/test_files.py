@@ -406,12 +406,12 @@ def test_safetensors_are_preferred_and_either_can_be_asked_for(tmp_path):
 
 def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     small().save_pretrained(tmp_path)
-    (tmp_path / "tf_model.h5").write_text("")
+    (tmp_path / "model.tflite").write_text("")
     with pytest.raises(
         CheckpointNotFound, match=r"Error no file named model\.safetensors or pytorch_model\.bin"
     ) as caught:
         files.load(tmp_path)
-    assert f"found in {tmp_path}. It holds config.json, tf_model.h5." in str(caught.value)
+    assert f"found in {tmp_path}. It holds config.json, model.tflite." in str(caught.value)
 
 
 def test_a_variant_that_is_not_there_is_not_found(tmp_path):

@@ -1,7 +1,7 @@
 """A folder <-> (AlbertConfig, neutral tensors).
 
-Reads `model.safetensors` and `pytorch_model.bin`, whole or in shards, and writes `config.json` + `model.safetensors`
-in the layout of Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
+Reads whatever an ALBERT was ever saved as, and writes `config.json` + `model.safetensors` in the layout of
+Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
 """
 
 import logging
@@ -9,7 +9,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import safetensors
 import safetensors.numpy
 
 from albertkit import hub, storage
-from albertkit.checkpoint import names
+from albertkit.checkpoint import flavours, legacy, names, original
+from albertkit.checkpoint.flavours import Translated
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, InputError, MissingDependency, UnsafeCheckpoint
@@ -34,6 +35,12 @@ class Checkpoint:
     config: AlbertConfig
     tensors: Tensors
     source: Path
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """The neutral name by the stored one, where the two differ."""
+    skipped: tuple[str, ...] = ()
+    """Stored names of what is no weight: buffers, optimizer slots, step counters."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what the files do not say and was inferred."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,9 @@ _DTYPES = {
 
 _SAFETENSORS = _Format("model", "safetensors")
 _PICKLE = _Format("pytorch_model", "bin")
+_KERAS = _Format("tf_model", "h5")
+_FLAX = _Format("flax_model", "msgpack")
+_FORMATS = (_SAFETENSORS, _PICKLE, _KERAS, _FLAX)
 
 STALE = tuple(_SAFETENSORS.patterns(None))
 """The weight files of an old model that must not survive a save without `variant`."""
@@ -81,24 +91,42 @@ def load(
     use_safetensors: bool | None = None,
     **fetching: Any,
 ) -> Checkpoint:
-    """Read a folder or a model on the hub.
+    """Read a folder, a model on the hub, or a checkpoint of the original code (a path such as `model.ckpt-best`).
 
-    `config` replaces the folder's own config.json. `variant` reads `model.{variant}.safetensors`. `use_safetensors`
-    True refuses anything but safetensors, False reads only `pytorch_model.bin`; by default safetensors is preferred.
-    `fetching` goes to `hub.fetch`.
+    Of several files in one place the first of these is read: `model.safetensors` of any framework,
+    `pytorch_model.bin`, `tf_model.h5`, `flax_model.msgpack`, a checkpoint of the original code, a SavedModel of TF-Hub.
+    `config` replaces the folder's own config. `variant` reads `model.{variant}.safetensors`. `use_safetensors` True
+    refuses anything but safetensors, False passes over it. `fetching` goes to `hub.fetch`.
 
     Raises CheckpointNotFound where there are no weights, CheckpointError where a file is damaged, UnsafeCheckpoint
-    where a pickle wants to run code.
+    where a pickle wants to run code, MissingDependency where a format needs a package that is not there.
     """
-    formats = [form for form, safe in ((_SAFETENSORS, True), (_PICKLE, False)) if use_safetensors in (None, safe)]
+    known = _FORMATS if variant is None else (_SAFETENSORS, _PICKLE)
+    formats = [form for form in known if use_safetensors in (None, form is _SAFETENSORS)]
+    is_local_file = not Path(name).is_dir() and use_safetensors is not True
+    if is_local_file and (prefix := original.find(Path(name))):
+        return _load_original(prefix, config)
     for form in formats:
         folder = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)
-        if weight_files := _weight_files(folder, form, variant):
-            config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
-            tensors = {name: tensor for file in weight_files for name, tensor in _read(file).items()}
-            return Checkpoint(config, neutral(tensors), weight_files[0] if len(weight_files) == 1 else folder)
+        with storage.reading(folder):
+            if weight_files := _weight_files(folder, form, variant):
+                config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
+                held = _translated(weight_files)
+                source = weight_files[0] if len(weight_files) == 1 else folder
+                return Checkpoint(config, held.tensors, source, held.renamed, held.skipped)
     wanted = " or ".join(form.single(variant) for form in formats)
+    if use_safetensors is not True and variant is None:
+        folder = hub.fetch(name, original.PATTERNS, **fetching)
+        if prefix := original.find(folder):
+            return _load_original(prefix, config)
+        wanted += " or a TensorFlow checkpoint"
     raise CheckpointNotFound(f"Error no file named {wanted} (or its shards) found in {name}.{_listing(name)}")
+
+
+def _load_original(prefix: Path, config: AlbertConfig | None) -> Checkpoint:
+    held = original.read(prefix, config)
+    translated = held.translated
+    return Checkpoint(held.config, translated.tensors, prefix, translated.renamed, translated.skipped, held.notes)
 
 
 def _weight_files(folder: Path, form: _Format, variant: str | None) -> list[Path]:
@@ -120,16 +148,31 @@ def _weight_files(folder: Path, form: _Format, variant: str | None) -> list[Path
     return [folder / shard for shard in shards]
 
 
-def _read(file: Path) -> Tensors:
-    return _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
+def _translated(weight_files: list[Path]) -> Translated:
+    """The tensors of all files under neutral names."""
+    stored: Tensors = {}
+    foreign = False
+    for file in weight_files:
+        if file.suffix == ".safetensors":
+            tensors, stated = _read_safetensors(file)
+            foreign = foreign or flavours.is_foreign(stated, tensors)
+        else:
+            tensors = _READERS[file.suffix](file)
+            foreign = foreign or file.suffix != ".bin"
+        stored |= tensors
+    return flavours.translate(stored) if foreign else _canonical(stored)
 
 
-def _read_safetensors(file: Path) -> Tensors:
-    """Tensors as views into the file: a page is read when it is first used, and what is changed stays in memory."""
+def _read_safetensors(file: Path) -> tuple[Tensors, str | None]:
+    """Tensors as views into the file, and the framework that its metadata states.
+
+    A page is read when it is first used, and what is changed stays in memory.
+    """
     try:
         with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
             slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
             layout = [(name, _DTYPES[part.get_dtype()], part.get_shape()) for name, part in slices.items()]
+            stated = (opened.metadata() or {}).get("format")
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
@@ -142,7 +185,7 @@ def _read_safetensors(file: Path) -> Tensors:
     for (name, dtype, shape), size in zip(layout, sizes, strict=True):
         tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
         start += size
-    return {name: tensors[name] for name in sorted(tensors)}
+    return {name: tensors[name] for name in sorted(tensors)}, stated
 
 
 def _read_pickle(file: Path) -> Tensors:
@@ -178,13 +221,29 @@ def _read_pickle(file: Path) -> Tensors:
     }
 
 
+_READERS = {".bin": _read_pickle, ".h5": legacy.read_h5, ".msgpack": legacy.read_msgpack}
+
+
 def neutral(tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Tensors of a PyTorch-flavoured file under their neutral names, without its buffers."""
-    renamed = ((names.canonical(name), tensor) for name, tensor in tensors.items())
-    found = {name: tensor for name, tensor in renamed if name is not None}
+    return _canonical(tensors).tensors
+
+
+def _canonical(tensors: Mapping[str, np.ndarray]) -> Translated:
+    found: Tensors = {}
+    renamed = {}
+    skipped = []
+    for stored, tensor in tensors.items():
+        name = names.canonical(stored)
+        if name is None:
+            skipped.append(stored)
+            continue
+        found[name] = tensor
+        if name != stored:
+            renamed[stored] = name
     if "predictions.decoder.bias" in found:  # where a file has both and they differ, this is the one that was added
         found["predictions.bias"] = found["predictions.decoder.bias"]
-    return found
+    return Translated(found, renamed, tuple(skipped))
 
 
 def _listing(name: str | os.PathLike[str]) -> str:

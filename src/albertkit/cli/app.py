@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import evaluate, finetune, info, predict, tokenizer
+from albertkit.cli import convert, evaluate, finetune, info, predict, tokenizer
 
 app = typer.Typer(
     name="albertkit",
@@ -16,6 +16,7 @@ app.add_typer(tokenizer.app, name="tokenizer")
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("info")(info.command)
+app.command("convert")(convert.command)
 
 
 @app.callback(invoke_without_command=True)

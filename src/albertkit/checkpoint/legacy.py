@@ -1,0 +1,81 @@
+"""Reads the weight files that Transformers' TensorFlow and Flax models wrote, without either framework.
+
+Gives the tensors under the names that the file has; `flavours` knows what these mean.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from albertkit.checkpoint.report import Tensors
+from albertkit.errors import CheckpointError, MissingDependency
+
+_EXTRA = "legacy"
+_CHUNKED = "__msgpack_chunked_array__"
+
+
+def read_h5(file: Path) -> Tensors:
+    """The arrays of a `tf_model.h5`, by their path in it. Optimizer state is left out."""
+    try:
+        import h5py
+    except ImportError:
+        raise MissingDependency(f"Reading {file.name}", "h5py", _EXTRA) from None
+
+    tensors: Tensors = {}
+
+    def visit(path: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not path.startswith("optimizer_weights/"):
+            tensors[path] = np.asarray(item[()])
+
+    try:
+        with h5py.File(file, "r") as opened:
+            opened.visititems(visit)
+    except Exception as error:  # a damaged file fails in any way: OSError, RuntimeError, KeyError, ...
+        raise _damaged(file, "HDF5 file", error) from error
+    return tensors
+
+
+def read_msgpack(file: Path) -> Tensors:
+    """The arrays of a `flax_model.msgpack`, by their path joined with `/`."""
+    try:
+        import msgpack
+    except ImportError:
+        raise MissingDependency(f"Reading {file.name}", "msgpack", _EXTRA) from None
+
+    def decoded(code: int, data: bytes) -> Any:
+        if code not in (1, 3):  # an array, and a number as an array; 2 is a complex number
+            raise ValueError(f"it holds an object of the unknown kind {code}")
+        shape, dtype, content = msgpack.unpackb(data, raw=True)
+        known = np.dtype(ml_dtypes.bfloat16) if dtype == b"bfloat16" else np.dtype(dtype.decode())
+        return np.frombuffer(content, known).reshape(shape)
+
+    tensors: Tensors = {}
+    try:
+        content = msgpack.unpackb(file.read_bytes(), ext_hook=decoded, raw=False, strict_map_key=False)
+        _flatten(content, "", tensors)
+    except Exception as error:  # as above: ValueError, TypeError, msgpack's own, ...
+        raise _damaged(file, "msgpack file of Flax", error) from error
+    return tensors
+
+
+def _flatten(node: Any, path: str, tensors: Tensors) -> None:
+    if isinstance(node, np.ndarray):
+        tensors[path] = node
+    elif isinstance(node, dict) and _CHUNKED in node:  # an array too large for one object of msgpack
+        chunks = [node["chunks"][str(number)] for number in range(len(node["chunks"]))]
+        shape = [node["shape"][str(axis)] for axis in range(len(node["shape"]))]
+        tensors[path] = np.concatenate(chunks).reshape(shape)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            _flatten(value, f"{path}/{key}" if path else str(key), tensors)
+    else:
+        raise ValueError(f"{path or 'its content'} is a {type(node).__name__}, not an array")
+
+
+def _damaged(file: Path, kind: str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{file} must be a complete {kind}. Reading its {file.stat().st_size:,} bytes failed: {error!r}. If a download "
+        "or a copy was cut short, repeat it."
+    )
