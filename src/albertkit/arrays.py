@@ -1,8 +1,10 @@
-"""Rows of token ids -> padded arrays, and which rows go together."""
+"""Rows of token ids -> padded arrays, which rows go together, and batches of few shapes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+
+from albertkit.rules import IGNORED
 
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> np.ndarray:
@@ -32,3 +34,39 @@ def by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
         size = max(tokens // max(lengths[order[start]], 1), 1)
         yield order[start : start + size]
         start += size
+
+
+def lengthened(batch: Mapping[str, np.ndarray], multiple: int, longest: int, pad_id: int = 0) -> dict[str, np.ndarray]:
+    """A batch whose L is rounded up to a multiple, but not beyond `longest`, by places that are masked out.
+
+    For frameworks that compile anew for every shape. Ids grow by `pad_id`, types and positions by 0, and so does the
+    attention mask, which is made where the batch has none, so that all batches of a shape look alike. Labels grow by
+    -100 where they are integers and stand one a token. Other arrays stay, and no given one is changed. What is spread
+    over the places, such as the chances of an answer's start, must leave the new ones out itself.
+    """
+    ids = batch["input_ids"]
+    length = ids.shape[-1]
+    added = max(min(-(-length // multiple) * multiple, longest) - length, 0)
+    mask = batch.get("attention_mask", np.ones(ids.shape, np.int64))
+    grown = {"input_ids": _grown(ids, added, pad_id), "attention_mask": _grown(mask, added, 0)}
+    if mask.shape != ids.shape and mask.shape[-2] == length:  # (B, L, L) or (B, N, L, L)
+        grown["attention_mask"] = _grown(grown["attention_mask"].swapaxes(-1, -2), added, 0).swapaxes(-1, -2)
+    for name, filling in (("token_type_ids", 0), ("position_ids", 0), ("labels", IGNORED)):
+        array = batch.get(name)
+        fits = name == "position_ids" or (array is not None and array.shape == ids.shape and array.dtype.kind in "iu")
+        if array is not None and fits:
+            grown[name] = _grown(array, added, filling)
+    return {**batch, **grown}
+
+
+def shortened(outputs: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
+    """Outputs of a lengthened batch without the places that were added: those of each token, and an answer's bounds."""
+    return {
+        name: array[:, :length] if array.ndim == 3 or name in ("start_logits", "end_logits") else array
+        for name, array in outputs.items()
+    }
+
+
+def _grown(array: np.ndarray, added: int, filling: int) -> np.ndarray:
+    """An array with places added at the end of its last axis."""
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, added)], constant_values=filling) if added else array

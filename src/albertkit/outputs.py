@@ -5,13 +5,26 @@ length, H hidden size, V vocabulary, C classes. A field that was not asked for i
 keys, positions and length.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
 
 @dataclass
 class ModelOutput(dict[str, Any]):
-    """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields."""
+    """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields.
+
+    An iterator or list of (name, value) may stand in the place of the first field, as with dict: TensorFlow does so.
+    """
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.__dataclass_fields__), "")
+        given = getattr(self, first, None)
+        pairs = list(given) if isinstance(given, (list, Iterator)) else []
+        if pairs and all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+            setattr(self, first, None)
+            for name, value in pairs:
+                self[name] = value
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -82,6 +95,10 @@ class AlbertForPreTrainingOutput(ModelOutput):
     sop_logits: Any = None
     hidden_states: tuple[Any, ...] | None = None
     attentions: tuple[Any, ...] | None = None
+
+
+# The three frameworks answer with one class; people look for it under the name of their own.
+TFAlbertForPreTrainingOutput = FlaxAlbertForPreTrainingOutput = AlbertForPreTrainingOutput
 
 
 @dataclass

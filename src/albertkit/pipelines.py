@@ -14,25 +14,31 @@ from albertkit.tasks import text_classification as task
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
-def pipeline(name: str, model: str | os.PathLike[str], framework: str = "torch") -> "TextClassification":
+def pipeline(
+    name: str, model: str | os.PathLike[str], framework: str = "auto", max_length: int | None = None
+) -> "TextClassification":
     """The pipeline of a task ("text-classification") with the model of a folder or of the hub.
 
-    Raises InputError for a task that there is none for, and CheckpointError where the model lacks the task's head.
+    `framework` is torch, tensorflow or flax, or auto for the first that is installed; texts are cut at `max_length`
+    tokens, by default where they were cut in training. Raises InputError for a task that there is none for, and
+    CheckpointError where the model lacks the task's head.
     """
     if name not in TASKS:
         near = did_you_mean(name, TASKS)
         raise InputError(f"A pipeline's task must be one of {', '.join(TASKS)}. Received: {name!r}.{near}")
-    return TASKS[name](model, framework)
+    return TASKS[name](model, framework, max_length)
 
 
 class TextClassification:
     """Classes, several classes at once, or a number, for texts or pairs of texts."""
 
-    def __init__(self, model: str | os.PathLike[str], framework: str = "torch") -> None:
+    def __init__(self, model: str | os.PathLike[str], framework: str = "auto", max_length: int | None = None) -> None:
         checkpoint = files.load(model)
         self.tokenizer = AlbertTokenizerFast.from_pretrained(model)
         self.schema = task.Schema.of(checkpoint.config)
-        self.max_length = checkpoint.config.max_position_embeddings
+        longest = checkpoint.config.max_position_embeddings
+        self.max_length = min(max_length or self.tokenizer.model_max_length, longest)
+        """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many texts of the last call were longer than the model and were cut."""
         self._engine = Engine(checkpoint, task.HEAD, framework)
@@ -41,6 +47,8 @@ class TextClassification:
         """An answer for each text or pair, or one for a single text; see `decode` in tasks.text_classification."""
         if isinstance(texts, str):
             return self([texts], None if pairs is None else [str(pairs)])[0]
+        if isinstance(pairs, str):
+            raise InputError(f"A list of texts goes with a list of pairs. Received: {len(texts)} texts and one string.")
         return task.decode(self.logits(texts, pairs), self.schema)
 
     def logits(self, texts: Sequence[str], pairs: Any = None) -> np.ndarray:

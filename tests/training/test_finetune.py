@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ pytest.importorskip("torch")
 
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
-from albertkit.errors import AlbertkitError, ConfigError, InputError
+from albertkit.errors import AlbertkitError, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
 from albertkit.tasks.text_classification import Columns
 from albertkit.training import finetune
@@ -51,12 +52,13 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert "A vocabulary of" in said
 
 
-def test_the_recipe_left_behind_has_every_choice_made_and_runs_again(trained, tmp_path):
+def test_the_recipe_left_behind_is_what_was_asked_and_runs_again(trained, tmp_path):
     folder, results, _ = trained
     recipe = Recipe.load(folder / "model" / "recipe.toml", {})
-    assert (recipe.data.text_column, recipe.data.label_column) == ("text", "label")
-    assert recipe.training.max_steps == 64
-    assert recipe.training.metric == "accuracy"
+    assert recipe == common.recipe(folder).model_copy(update={"framework": "torch"})
+    settled = json.loads((folder / "model" / "run.json").read_text())["settled"]
+    assert (settled["data"]["text_column"], settled["data"]["label_column"]) == ("text", "label")
+    assert (settled["training"]["max_steps"], settled["training"]["metric"]) == (64, "accuracy")
     again, _ = run(recipe, tmp_path / "model")
     assert again == results
     for name in ("model.safetensors", "spiece.model", "recipe.toml"):
@@ -226,7 +228,7 @@ def test_a_tokenizer_of_another_model_is_refused(trained, tmp_path):
 def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_path):
     folder, _, _ = trained
     before = (folder / "model" / "model.safetensors").read_bytes()
-    with pytest.raises(ConfigError, match=r"holds a finished model.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"only with --overwrite.*holds config\.json"):
         run(common.recipe(tmp_path), folder / "model")
     assert (folder / "model" / "model.safetensors").read_bytes() == before
     with pytest.raises(ConfigError, match="nothing to resume"):
@@ -234,6 +236,76 @@ def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_p
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match="which is a file"):
         run(common.recipe(tmp_path), tmp_path / "file")
+
+
+def test_other_peoples_files_are_not_replaced_unasked(tmp_path):
+    for name in ("README.md", "log.jsonl", "vocab.txt"):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        (folder / "notes.txt").write_text("mine too")
+        with pytest.raises(ConfigError, match=rf"holds {re.escape(name)}\."):
+            run(common.recipe(tmp_path), folder)
+        run(common.recipe(tmp_path, training__max_steps=1), folder, overwrite=True)
+        assert (folder / "notes.txt").read_text() == "mine too"
+        assert not (folder / "vocab.txt").exists()
+
+
+def test_nothing_is_thrown_away_before_there_is_data_to_train_on(tmp_path):
+    folder = tmp_path / "m"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "mine").write_text("work")
+    with pytest.raises(InputError, match="there is none"):
+        run(common.recipe(tmp_path, data__train="typo.csv"), folder, overwrite=True)
+    assert (folder / "checkpoints" / "mine").read_text() == "work"
+
+
+def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(finetune.progress.Reporter, "evaluation", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(common.recipe(tmp_path), tmp_path / "m")
+    kept = finetune.begun(tmp_path / "m").read_bytes()
+    with pytest.raises(ConfigError, match=r"Then and now: `training\.learning_rate` 0\.01 and 0\.02"):
+        run(common.recipe(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
+    assert finetune.begun(tmp_path / "m").read_bytes() == kept
+    monkeypatch.undo()
+    results, _ = run(Recipe.load(finetune.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
+    assert results["accuracy"] == 1.0
+    assert finetune.begun(tmp_path / "m") is None
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_metric_that_the_task_lacks_is_refused_before_training(tmp_path):
+    with pytest.raises(ConfigError, match=r"`training\.metric` must be one of loss, accuracy, .*'acc'"):
+        run(common.recipe(tmp_path, training__metric="acc"), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_weights_that_are_not_finite_never_become_a_model(tmp_path):
+    wild = {"training__learning_rate": 1e30, "training__max_steps": 1, "training__warmup": 0.0}
+    with pytest.raises(TrainingError, match=r"must be finite|must stay finite"):
+        run(common.recipe(tmp_path, **wild), tmp_path / "m")
+    assert not (tmp_path / "m" / "config.json").exists()
+
+
+def test_a_config_that_asks_for_more_outputs_trains_and_answers(tmp_path):
+    more = {**common.TINY, "output_attentions": True, "output_hidden_states": True, "return_dict": False}
+    run(common.recipe(tmp_path, model__config=more, training__max_steps=1), tmp_path / "m")
+    assert AlbertConfig.from_pretrained(tmp_path / "m").output_attentions
+    assert pipeline("text-classification", tmp_path / "m")("good")["label"] in ("neg", "pos")
+
+
+def test_a_rare_class_stays_in_training_where_a_part_is_held_out(tmp_path):
+    path = common.reviews(tmp_path / "three.csv")
+    path.write_text(path.read_text() + "the film was so and so,neutral\n")
+    for seed in range(5):
+        recipe = common.recipe(tmp_path, data__eval="", training__max_steps=1, seed=seed)
+        recipe = recipe.changed("data", train=str(path))
+        run(recipe, tmp_path / str(seed))
+        assert set(AlbertConfig.from_pretrained(tmp_path / str(seed)).label2id) == {"neg", "neutral", "pos"}
 
 
 def test_a_finished_model_is_replaced_where_that_is_asked(tmp_path):

@@ -64,6 +64,7 @@ def plan(**changes):
         "save_every": 0,
         "patience": 0,
         "metric": "score",
+        "is_error": False,
         "fingerprint": "same",
     }
     return loop.Plan(**{**settings, **changes})
@@ -120,6 +121,17 @@ def test_the_weights_with_the_best_score_come_back(tmp_path):
     assert again.best_score == pytest.approx(kept[1], abs=1e-6)
 
 
+def test_of_an_error_the_least_is_best(tmp_path):
+    _, progress = run(tmp_path, evaluate=scores([3, 1, 2, 2]), is_error=True)
+    assert progress.best_step == 10
+
+
+def test_weights_whose_scores_are_not_finite_are_not_kept(tmp_path):
+    with pytest.raises(TrainingError, match=r"must be finite\. At step 10: score nan\. .*of step 5, are in"):
+        run(tmp_path, evaluate=scores([1, np.nan]))
+    assert json.loads((tmp_path / "best" / "state.json").read_text())["step"] == 5
+
+
 def test_patience_stops_the_run(tmp_path):
     ear = Ear()
     _, progress = run(tmp_path, ear, scores([0.5, 0.4, 0.5, 0.9]), patience=2)
@@ -144,16 +156,32 @@ def test_a_resumed_run_is_the_run_that_was_never_cut_off(tmp_path, stop, averagi
         np.testing.assert_array_equal(tensors[name], values, err_msg=name)
 
 
-def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
+def cut(folder):
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:100])
+
+
+def forget(folder):
+    (folder / "optimizer.safetensors").unlink()
+
+
+def garble(folder):
+    (folder / "state.json").write_text('{"fingerprint": "same", "steps": 8}')
+
+
+@pytest.mark.parametrize("damage", [cut, forget, garble])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Ear(stop_at=9), save_every=4)
     newest = tmp_path / "step-00000008"
-    (newest / "model.safetensors").write_bytes((newest / "model.safetensors").read_bytes()[:100])
+    damage(newest)
     ear = Ear()
     run(tmp_path, ear, save_every=4)
     assert "step-00000008 is damaged" in ear.notes[0]
     assert ear.notes[1] == "Resumed from step-00000004."
     assert ear.steps[0]["step"] == 5
+    whole = Ear()
+    run(tmp_path / "whole", whole, save_every=4)
+    assert [record["loss"] for record in ear.steps] == [record["loss"] for record in whole.steps[4:]]
 
 
 def test_only_two_checkpoints_are_kept(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
+from albertkit.training import recipe as recipes
 from albertkit.training.recipe import Recipe, default_learning_rate, keys
 
 
@@ -59,6 +60,24 @@ def test_what_does_not_fit_is_refused_by_key_rule_and_value(setting, words):
     with pytest.raises(ConfigError) as caught:
         Recipe.load(None, {}, [setting])
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_key_below_a_value_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"no key `model\.name\.x`, for `name` is a value\. Did you mean"
+    ):
+        Recipe.load(None, {}, ["model.name=base", "model.name.x=1"])
+
+
+def test_two_recipes_are_told_apart_by_their_keys():
+    one, other = Recipe.load(None, {}), Recipe.load(None, {}, ["seed=1", "training.epochs=2.5"])
+    assert recipes.differences(one, one) == []
+    assert recipes.differences(one, other) == ["`seed` 42 and 1", "`training.epochs` 3.0 and 2.5"]
+
+
+def test_a_folder_is_no_recipe(tmp_path):
+    with pytest.raises(ConfigError, match="must be a TOML file"):
+        Recipe.load(tmp_path, {})
 
 
 @pytest.mark.parametrize("content", [None, b"not = = toml", b"\xff\xfe"])

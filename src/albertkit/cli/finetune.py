@@ -17,7 +17,9 @@ def text_classification(
     model: Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a fresh model.")] = None,
     tokenizer: Annotated[str | None, Option(help="Tokenizer, if not the checkpoint's own.")] = None,
     recipe: Annotated[Path | None, Option(help="TOML recipe; options here override it.")] = None,
-    framework: Annotated[str | None, Option(help="Framework that computes: torch.")] = None,
+    framework: Annotated[
+        str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")
+    ] = None,
     text_column: Annotated[str | None, Option(help="Column of the text; default: by the usual names.")] = None,
     pair_column: Annotated[str | None, Option(help="Column of the second text of a pair.")] = None,
     label_column: Annotated[str | None, Option(help="Column of the label; default: by the usual names.")] = None,
@@ -53,4 +55,6 @@ def text_classification(
         "training.batch_size": batch_size,
         "training.learning_rate": learning_rate,
     }
+    if resume and recipe is None:
+        recipe = finetune.begun(output)
     finetune.run(Recipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)

@@ -15,6 +15,8 @@ def command(
     text_column: Annotated[str, Option(help="Column of the text in the file; default: by the usual names.")] = "",
     pair_column: Annotated[str, Option(help="Column of the second text of a pair.")] = "",
     header: Annotated[str, Option(help="Comma-separated column names of a file without a header.")] = "",
+    max_length: Annotated[int | None, Option(help="Longest input in tokens; default: that of training.", min=4)] = None,
+    framework: Annotated[str, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")] = "auto",
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input. Prints a JSON line each, in their order."""
@@ -37,7 +39,7 @@ def command(
         if file or len(texts) != 1:
             raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts)} texts.")
         pairs = [pair]
-    classify = pipelines.pipeline(NAME, model)
+    classify = pipelines.pipeline(NAME, model, framework, max_length)
     for text, answer in zip(texts, classify(texts, pairs), strict=True):
         typer.echo(json.dumps({"text": text, **answer}, ensure_ascii=False))
     if classify.truncated:

@@ -1,11 +1,10 @@
 """Inputs of many lengths through a framework's forward, batched so that little padding is computed. Knows no text."""
 
-import importlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from albertkit import arrays
+from albertkit import arrays, frameworks
 from albertkit.checkpoint.files import Checkpoint
 
 TOKENS = 4096
@@ -15,11 +14,11 @@ TOKENS = 4096
 class Engine:
     """A model ready to answer: token ids in, outputs in the order of the inputs."""
 
-    def __init__(self, checkpoint: Checkpoint, head: str, framework: str = "torch", tokens: int = TOKENS) -> None:
-        """`head` is a key of checkpoint.names.PARTS, `framework` the room that computes, `tokens` a batch's size."""
-        infer = importlib.import_module(f"albertkit.{framework}.infer")
+    def __init__(self, checkpoint: Checkpoint, head: str, framework: str = "auto", tokens: int = TOKENS) -> None:
+        """`head` is a key of checkpoint.names.PARTS, `framework` as in `frameworks.chosen`, `tokens` a batch's size."""
+        infer = frameworks.room(frameworks.chosen(framework), "infer")
         self.config = checkpoint.config
-        self._forward = infer.compile(checkpoint.config, head, checkpoint.tensors)
+        self._forward = infer.compile(checkpoint.config.with_named_results(), head, checkpoint.tensors)
         self._tokens = tokens
 
     def run(self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:

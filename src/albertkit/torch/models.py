@@ -34,6 +34,7 @@ from albertkit.outputs import (
 from albertkit.torch.layers import AlbertEmbeddings, AlbertTransformer, Linear, activation
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
+
 class AlbertModel(AlbertPreTrainedModel):
     """The encoder, with the tanh pooler over [CLS] unless `add_pooling_layer` is False."""
 

@@ -11,18 +11,26 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, storage
+from albertkit import arrays, frameworks, storage
 from albertkit.checkpoint import files
-from albertkit.errors import ConfigError, InputError
+from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.tasks import tables
 from albertkit.tasks import text_classification as task
+from albertkit.tokenization import files as tokenizer_files
 from albertkit.training import loop, progress, record
 from albertkit.training.batches import Batches
-from albertkit.training.recipe import Recipe, default_learning_rate
+from albertkit.training.recipe import Recipe, default_learning_rate, differences
 from albertkit.training.start import Start, start
 
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 EVALUATION_TOKENS = 8192
+
+_WRITTEN = (
+    *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
+    *(progress.LOG, progress.CURVES),
+)
+_STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
+"""What an older model may have left that would be read beside the new one."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +45,18 @@ class _Part:
 
 
 def run(
-    recipe: Recipe, output: Path, *, resume: bool = False, overwrite: bool = False, console: Console | None = None
+    asked: Recipe, output: Path, *, resume: bool = False, overwrite: bool = False, console: Console | None = None
 ) -> dict[str, Any]:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
-    A run that was cut off goes on with `resume`. A folder that already holds something is only replaced with
-    `overwrite`. Raises ConfigError, InputError, CheckpointError or TrainingError; see `albertkit.errors`.
+    A run that was cut off goes on with `resume`. A folder that holds what a run writes is only replaced with
+    `overwrite`, and not before there is data to train on. Raises ConfigError, InputError, CheckpointError or
+    TrainingError; see `albertkit.errors`.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
-    _clear(output, resume, overwrite)
-    train_examples, eval_examples, schema, recipe = _read(recipe, console)
+    console = console or Console(highlight=False, soft_wrap=True, markup=False)
+    asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
+    _require_room(asked, output, resume, overwrite)
+    train_examples, eval_examples, schema, recipe = _read(asked, console)
     beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
     for line in beginning.story:
         console.print(line)
@@ -55,8 +65,8 @@ def run(
     recipe = _settled(recipe, beginning, schema, len(train_part))
     batches, plan = _planned(recipe, beginning, train_part)
     checkpoints = output / CHECKPOINTS
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    recipe.save(checkpoints / "recipe.toml")
+    if not resume:
+        _begin(asked, output)
 
     def evaluate(forward: Any) -> dict[str, float]:
         return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
@@ -71,37 +81,65 @@ def run(
     }
     card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
     tokenizer = beginning.tokenizer
-    tokenizer.model_max_length = beginning.config.max_position_embeddings
-    with storage.replacing(output, head="config.json", stale=files.STALE) as staging:
+    tokenizer.model_max_length = recipe.data.max_length
+    with storage.replacing(output, head="config.json", stale=_STALE) as staging:
         files.write(staging, beginning.config, tensors, f"Albert{task.HEAD}")
         tokenizer.write(staging)
-        recipe.save(staging / "recipe.toml")
+        asked.save(staging / RECIPE)
         storage.write_json(staging / "eval_results.json", results)
-        storage.write_json(staging / "run.json", record.environment())
+        storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
         storage.write_text(staging / "README.md", card)
         progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
     shutil.rmtree(checkpoints)
     return results
 
 
-def _clear(output: Path, resume: bool, overwrite: bool) -> None:
-    """Make room for a run, or refuse to overwrite one."""
+# ----------------------------------------------------------------------------------------------------- output folder
+
+
+def begun(output: Path) -> Path | None:
+    """The recipe of the run that was cut off in a folder, or None."""
+    path = output / CHECKPOINTS / RECIPE
+    return path if path.exists() else None
+
+
+def _require_room(asked: Recipe, output: Path, resume: bool, overwrite: bool) -> None:
+    """ConfigError where a run may not begin or go on in a folder."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     storage.recover(output)
     unfinished = (output / CHECKPOINTS).is_dir()
-    if unfinished and not (resume or overwrite):
+    if resume:
+        if not unfinished:
+            raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
+        first = begun(output)
+        apart = differences(Recipe.load(first, {}), asked) if first else []
+        if apart:
+            raise ConfigError(
+                f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
+                "options out, for --resume finds the recipe, or begin again with --overwrite."
+            )
+    elif unfinished and not overwrite:
         raise ConfigError(
             f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
         )
-    if resume and not unfinished:
-        raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
-    if not unfinished and (output / "config.json").exists() and not overwrite:
-        raise ConfigError(f"{output} holds a finished model. Give another --output, or pass --overwrite to replace it.")
-    if overwrite:
-        for name in (CHECKPOINTS, progress.LOG):
-            path = output / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    elif not overwrite:
+        names = (*_WRITTEN, *tokenizer_files.PATTERNS)
+        found = [path.name for name in names for path in (sorted(output.glob(name)) if output.exists() else ())]
+        if found:
+            raise ConfigError(
+                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
+                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
+            )
+
+
+def _begin(asked: Recipe, output: Path) -> None:
+    """Make place for a new run: what an older one was about is forgotten, its finished model stays until the end."""
+    with storage.explained(output):
+        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+        (output / progress.LOG).unlink(missing_ok=True)
+        (output / CHECKPOINTS).mkdir(parents=True)
+    asked.save(output / CHECKPOINTS / RECIPE)
 
 
 # ----------------------------------------------------------------------------------------------------------------- data
@@ -117,9 +155,11 @@ def _read(recipe: Recipe, console: Console) -> tuple[task.Examples, task.Example
     if data.eval:
         other = tables.read(data.eval, data.header)
         held_out, _ = task.read(other, columns, labelled=True, skip_empty=data.skip_empty)
+        schema = task.schema(examples, data.problem, data.label_separator)
     else:
-        examples, held_out = _split(examples, data.held_out, recipe.seed)
-    schema = task.schema(examples, data.problem, data.label_separator)
+        schema = task.schema(examples, data.problem, data.label_separator)
+        classes = task.targets(examples, schema, data.label_separator) if schema.problem_type == task.SINGLE else None
+        examples, held_out = _split(examples, classes, data.held_out, recipe.seed)
     left_out = len(table) - len(examples) - (0 if data.eval else len(held_out))
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {data.train} and "
@@ -132,14 +172,20 @@ def _read(recipe: Recipe, console: Console) -> tuple[task.Examples, task.Example
     return examples, held_out, schema, recipe.changed("data", **found)
 
 
-def _split(examples: task.Examples, part: float, seed: int) -> tuple[task.Examples, task.Examples]:
-    """Hold a part out, drawn by the seed."""
+def _split(
+    examples: task.Examples, classes: np.ndarray | None, part: float, seed: int
+) -> tuple[task.Examples, task.Examples]:
+    """Hold a part out, drawn by the seed; where there are classes, at least one example of each stays."""
     size = max(round(len(examples) * part), 1)
-    if size >= len(examples):
+    order = np.random.default_rng(seed).permutation(len(examples))
+    if classes is not None:
+        _, firsts = np.unique(classes[order], return_index=True)
+        order = np.concatenate([np.delete(order, firsts), order[firsts]])
+        size = min(size, len(order) - len(firsts))
+    if not 0 < size < len(examples):
         raise InputError(
             f"Holding out a part needs more rows. {examples.table.path} has {len(examples)}. Give an --eval file."
         )
-    order = np.random.default_rng(seed).permutation(len(examples))
     return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
 
 
@@ -164,7 +210,13 @@ def _settled(recipe: Recipe, beginning: Start, schema: task.Schema, examples: in
     """The recipe with its open choices made."""
     training = recipe.training
     per_epoch = math.ceil(examples / training.batch_size)
-    metric = training.metric or task.METRIC[schema.problem_type]
+    known = ("loss", *task.SCORES[schema.problem_type])
+    metric = training.metric or known[1]
+    if metric not in known:
+        raise ConfigError(
+            f"`training.metric` must be one of {', '.join(known)} for {schema.problem_type}. Received: "
+            f"{metric!r}.{did_you_mean(metric, known)}"
+        )
     return recipe.changed(
         "training",
         learning_rate=training.learning_rate or default_learning_rate(beginning.config, beginning.fresh),
@@ -188,7 +240,7 @@ def _planned(recipe: Recipe, beginning: Start, part: _Part) -> tuple[Batches, lo
     )
     plan = loop.Plan(
         framework=recipe.framework,
-        config=beginning.config,
+        config=beginning.config.with_named_results(),
         head=task.HEAD,
         tensors=beginning.tensors,
         optimizer={
@@ -208,6 +260,7 @@ def _planned(recipe: Recipe, beginning: Start, part: _Part) -> tuple[Batches, lo
         save_every=training.save_every,
         patience=training.patience,
         metric=training.metric,
+        is_error=training.metric in task.ERRORS,
         fingerprint=_fingerprint(recipe, part),
     )
     return batches, plan

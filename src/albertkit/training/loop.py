@@ -3,7 +3,6 @@
 Works on neutral weights and NumPy batches through a framework's train module; knows no task and no text.
 """
 
-import importlib
 import math
 import shutil
 import time
@@ -15,12 +14,13 @@ from typing import Any, Protocol
 import numpy as np
 import safetensors.numpy
 
-from albertkit import storage
+from albertkit import frameworks, storage
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, TrainingError
 
 Batch = dict[str, np.ndarray]
+_STATE = "state.json"
 KEPT = 2
 """Checkpoints to resume from that are kept: the newest, and one before it should the newest be damaged."""
 
@@ -87,6 +87,8 @@ class Plan:
     save_every: int
     patience: int
     metric: str
+    is_error: bool
+    """Whether less of the metric is better."""
     fingerprint: str
 
 
@@ -117,7 +119,7 @@ def train(plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Li
 class _Run:
     def __init__(self, plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> None:
         self.plan, self.data, self.evaluate, self.folder, self.listener = plan, data, evaluate, folder, listener
-        self.room = importlib.import_module(f"albertkit.{plan.framework}.train")
+        self.room = frameworks.room(plan.framework, "train")
         self.state = self.room.init_state(plan.config, plan.head, plan.tensors, **plan.optimizer)
         self.mean: Tensors | None = None
         self.progress = Progress()
@@ -166,6 +168,16 @@ class _Run:
             "longer warm-up, or fp32."
         )
 
+    def _require_finite_scores(self, scores: dict[str, float]) -> None:
+        broken = {name: value for name, value in scores.items() if not np.isfinite(value)}
+        if broken:
+            raise TrainingError(
+                f"The scores of an evaluation must be finite. At step {self.progress.step}: "
+                + ", ".join(f"{name} {value}" for name, value in broken.items())
+                + f". These weights were not kept; {self._whereabouts()}. Use a smaller learning rate, a longer "
+                "warm-up, or fp32."
+            )
+
     def _whereabouts(self) -> str:
         best = f"the best so far, of step {self.progress.best_step}, are in {self.folder / 'best'}"
         newest = f"the last checkpoint is {self.saved[-1]}" if self.saved else "no checkpoint had been written yet"
@@ -193,9 +205,10 @@ class _Run:
         self.room.set_weights(self.state, tensors)
         scores = self.evaluate(lambda batch: self.room.eval_step(self.state, batch))
         self.room.set_weights(self.state, current)
+        self._require_finite_scores(scores)
         record = {"step": progress.step, **scores}
         progress.evaluations.append(record)
-        score = scores[self.plan.metric]
+        score = scores[self.plan.metric] * (-1 if self.plan.is_error else 1)
         if score > progress.best_score or not progress.best_step:
             progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
             self._write(self.folder / "best", {"model.safetensors": tensors}, {"step": progress.step, **scores})
@@ -225,36 +238,36 @@ class _Run:
         self.saved = self.saved[-KEPT:]
 
     def _write(self, path: Path, arrays: dict[str, Tensors], state: dict[str, Any]) -> None:
-        """Write a folder aside and rename it into place."""
-        aside = path.with_name(f".{path.name}")
-        with storage.explained(path):
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
+        """Write the files of a folder as one step."""
+        with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
             for name, tensors in arrays.items():
-                safetensors.numpy.save_file(tensors, aside / name)
-            storage.write_json(aside / "state.json", state)
-            shutil.rmtree(path, ignore_errors=True)
-            aside.rename(path)
+                safetensors.numpy.save_file(tensors, staging / name)
+            storage.write_json(staging / _STATE, state)
 
     def _resume(self) -> None:
-        self.saved = sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+        for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
+            storage.recover(path)
+            if not (path / _STATE).exists():  # its process died before it was whole
+                shutil.rmtree(path)
+            elif path.name.startswith("step-"):
+                self.saved.append(path)
         for path in reversed(self.saved):
             try:
-                kept = storage.read_json(path / "state.json")
+                kept = storage.read_json(path / _STATE)
                 arrays = {file.stem: safetensors.numpy.load_file(file) for file in path.glob("*.safetensors")}
                 if kept.pop("fingerprint") != self.plan.fingerprint:
                     raise TrainingError(
                         f"A run may only be resumed with the recipe and data it began with. {path} was written by "
                         "another. Give the same ones, another --output, or --overwrite."
                     )
-                self.room.set_weights(self.state, arrays["model"])
-                self.room.set_optimizer(self.state, arrays["optimizer"])
-            except (CheckpointError, safetensors.SafetensorError, KeyError, ValueError) as error:
+                weights, memory, progress = arrays["model"], arrays["optimizer"], Progress(**kept)
+            except (CheckpointError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
                 self.listener.note(f"{path.name} is damaged ({error}); trying the one before.")
                 shutil.rmtree(path)
                 self.saved.remove(path)
                 continue
-            self.mean = arrays.get("mean")
-            self.progress = Progress(**kept)
+            self.room.set_weights(self.state, weights)
+            self.room.set_optimizer(self.state, memory)
+            self.mean, self.progress = arrays.get("mean"), progress
             self.listener.note(f"Resumed from {path.name}.")
             return

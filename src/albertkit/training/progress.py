@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from albertkit import storage
 from albertkit.errors import CheckpointError
 
 LOG = "log.jsonl"
@@ -23,7 +24,7 @@ class Reporter:
     def __init__(self, folder: Path, console: Console, steps: int) -> None:
         """`steps` is the length of the whole run, of which at most a thousand are logged."""
         self._path, self._console, self._steps = folder / LOG, console, steps
-        self._every = max(steps // 1000, 1)
+        self._every = math.ceil(steps / 1000)
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
@@ -67,7 +68,7 @@ class Reporter:
         self._started = True
         if self._path.exists():
             kept = [row for row in read_log(self._path) if row.get("evaluation", row)["step"] < step]
-            self._path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+            storage.write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def _write(self, record: dict[str, Any]) -> None:
         try:

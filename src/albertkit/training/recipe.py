@@ -110,7 +110,8 @@ class Recipe(_Section):
     """A whole run."""
 
     task: Literal["text-classification"] = "text-classification"
-    framework: Literal["torch"] = "torch"
+    framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
+    """What computes; auto: the first of these that is installed."""
     seed: Count = 42
     """Decides fresh weights, the order of examples, dropout, and what is held out."""
     model: ModelSection = ModelSection()
@@ -130,6 +131,10 @@ class Recipe(_Section):
             place = content
             for section in sections:
                 place = place.setdefault(section, {})
+                if not isinstance(place, dict):
+                    raise ConfigError(
+                        f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, keys())}"
+                    )
             place[last] = value
         try:
             return cls.model_validate(content)
@@ -143,6 +148,18 @@ class Recipe(_Section):
     def save(self, path: Path) -> None:
         """Write as TOML."""
         storage.write_bytes(path, tomli_w.dumps(self.model_dump()).encode())
+
+
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """The dotted keys in which two recipes differ, with both values, for a person."""
+    found = []
+    for path in _walk(Recipe):
+        first, second = one, other
+        for name in path:
+            first, second = getattr(first, name), getattr(second, name)
+        if first != second:
+            found.append(f"`{'.'.join(path)}` {first!r} and {second!r}")
+    return found
 
 
 def keys() -> list[str]:
@@ -176,7 +193,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"A recipe must be a TOML file. Received: {path}, where there is none.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"A recipe must be a TOML file. Reading {path} failed: {error}.") from error
 
 

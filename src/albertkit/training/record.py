@@ -9,7 +9,10 @@ from typing import Any
 
 from albertkit.training.recipe import Recipe
 
-_PACKAGES = ("albertkit", "numpy", "torch", "safetensors", "sentencepiece", "tokenizers", "scikit-learn")
+_PACKAGES = (
+    *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
+    *("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "flax", "optax"),
+)
 
 
 def environment() -> dict[str, Any]:
