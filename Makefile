@@ -4,9 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ORACLE := .venv-oracle/bin
 ORACLE5 := .venv-oracle5/bin
+ROOMS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle format clean
+.PHONY: demo test lint unit oracle rooms format clean
 
 demo: $(BIN)/ready  ## train a small classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -26,6 +27,9 @@ unit: $(BIN)/ready
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
 	$(ORACLE)/python -m pytest -m oracle -W default tests/oracle
 	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
+
+rooms: $(ROOMS:%=.venv-%/bin/ready)  ## each framework's room works where nothing but its own extra is installed
+	for room in $(ROOMS); do .venv-$$room/bin/python tests/room_alone.py $$room || exit 1; done
 
 format: $(BIN)/ready
 	$(BIN)/ruff format .
@@ -52,5 +56,16 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 	$(ORACLE5)/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
+.venv-torch/bin/ready: pyproject.toml requirements/constraints.txt
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/python -m pip $(PIP) torch
+	.venv-torch/bin/python -m pip $(PIP) --editable ".[torch]"
+	touch $@
+
+.venv-tensorflow/bin/ready .venv-flax/bin/ready: .venv-%/bin/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip $(PIP) --editable ".[$*]"
+	touch $@
+
 clean:
-	rm -rf .venv .venv-oracle .venv-oracle5 demo
+	rm -rf .venv .venv-* demo

@@ -11,23 +11,24 @@ from pathlib import Path
 import pytest
 
 import albertkit
+from albertkit import frameworks
 
 ROOT = Path(__file__).parents[1]
-TORCH = sorted(name for name, module in albertkit._MODULES.items() if module.startswith("albertkit.torch"))
-FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "flax")
+ROOMS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "flax": "JAX and Flax"}
+OF_ROOM = {
+    room: sorted(name for name, module in albertkit._MODULES.items() if module.startswith(f"albertkit.{room}."))
+    for room in ROOMS
+}
+IN_ROOMS = [(room, name) for room, names in OF_ROOM.items() for name in names]
+FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "flax", "optax")
 OPTIONAL = ("sklearn", "scipy", "pyarrow", "matplotlib", "pydantic", "tomli_w", "transformers")
+HEADS = (
+    *("Model", "PreTrainedModel", "ForPreTraining", "ForMaskedLM", "ForSequenceClassification"),
+    *("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice", "ForPreTrainingOutput"),
+)
 OLD_PAGE = [
-    "AlbertConfig",
-    "AlbertForMaskedLM",
-    "AlbertForMultipleChoice",
-    "AlbertForPreTraining",
-    "AlbertForQuestionAnswering",
-    "AlbertForSequenceClassification",
-    "AlbertForTokenClassification",
-    "AlbertModel",
-    "AlbertPreTrainedModel",
-    "AlbertTokenizer",
-    "AlbertTokenizerFast",
+    *("AlbertConfig", "AlbertTokenizer", "AlbertTokenizerFast"),
+    *(f"{prefix}{head}" for prefix in ("Albert", "TFAlbert", "FlaxAlbert") for head in HEADS),
 ]
 
 
@@ -74,17 +75,20 @@ def test_the_names_of_the_old_page_are_there():
     assert set(OLD_PAGE) <= set(albertkit.__all__)
 
 
-@pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - set(TORCH)))
+@pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - {name for _, name in IN_ROOMS}))
 def test_a_public_name_gives_its_class(name):
     value = getattr(albertkit, name)
     assert inspect.isclass(value)
-    assert (value.__name__, value.__module__) == (name, albertkit._MODULES[name])
+    one_for_all = "AlbertForPreTrainingOutput" if name.endswith("Output") else name
+    assert (value.__name__, value.__module__) == (one_for_all, albertkit._MODULES[name])
 
 
-@pytest.mark.torch
-@pytest.mark.parametrize("name", TORCH)
-def test_a_public_name_of_torch_gives_its_class(name):
-    pytest.importorskip("torch")
+@pytest.mark.parametrize(
+    ("room", "name"), [pytest.param(room, name, marks=getattr(pytest.mark, room)) for room, name in IN_ROOMS]
+)
+def test_a_public_name_of_a_framework_gives_its_class(room, name):
+    if room not in frameworks.installed():
+        pytest.skip(f"{room} is not installed")
     value = getattr(albertkit, name)
     assert inspect.isclass(value)
     assert value.__name__ == name
@@ -121,26 +125,31 @@ def test_rooms_without_a_framework_load_none():
     assert {*FRAMEWORKS, *OPTIONAL}.isdisjoint(name.split(".")[0] for name in loaded)
 
 
-def test_without_torch_its_names_answer_with_the_command_and_the_others_work():
+@pytest.mark.parametrize("room", ROOMS)
+def test_without_its_framework_a_name_answers_with_the_command_and_the_others_work(room):
+    others = sorted({name for other, name in IN_ROOMS if other != room and other not in frameworks.installed()})
     answers = fresh(
-        without("torch")
-        + textwrap.dedent("""
+        without(*frameworks.PACKAGES[room])
+        + textwrap.dedent(f"""
             import albertkit
-            answers = {}
+            answers = {{}}
             for name in [*albertkit.__all__, *albertkit.__all__]:
+                if name in {others}:
+                    continue
                 try:
                     getattr(albertkit, name)
                 except ImportError as error:
                     answers[name] = [type(error).__name__, str(error)]
             try:
-                import albertkit.torch
+                import albertkit.{room}
             except ImportError as error:
-                answers["albertkit.torch"] = [type(error).__name__, str(error)]
+                answers["albertkit.{room}"] = [type(error).__name__, str(error)]
             print(json.dumps(answers))
         """)
     )
-    command = 'needs PyTorch. Install it with: pip install "albertkit[torch]"'
-    assert answers == {name: ["MissingDependency", f"{name} {command}"] for name in [*TORCH, "albertkit.torch"]}
+    command = f'needs {ROOMS[room]}. Install it with: pip install "albertkit[{room}]"'
+    names = [*OF_ROOM[room], f"albertkit.{room}"]
+    assert answers == {name: ["MissingDependency", f"{name} {command}"] for name in names}
 
 
 def test_without_its_extras_scoring_and_reading_answer_with_the_command(tmp_path):

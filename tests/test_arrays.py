@@ -70,3 +70,61 @@ def test_no_batch_could_have_taken_its_next_row(lengths, tokens):
 @pytest.mark.parametrize("lengths", [[3, 1, 2], np.array([3, 1, 2]), (3, 1, 2)])
 def test_lengths_may_be_any_sequence(lengths):
     assert [batch.tolist() for batch in arrays.by_length(lengths, 4)] == [[0], [2, 1]]
+
+
+def token_batch(length, **more):
+    ids = np.arange(1, 2 * length + 1).reshape(2, length)
+    return {"input_ids": ids, "token_type_ids": np.ones_like(ids), "labels": ids % 3, **more}
+
+
+@given(st.integers(1, 70), st.integers(1, 40), st.integers(1, 70), st.integers(0, 9))
+def test_lengthening_rounds_up_and_masks_what_it_adds(length, multiple, longest, pad_id):
+    batch = token_batch(length)
+    longer = arrays.lengthened(batch, multiple, longest, pad_id)
+    size = longer["input_ids"].shape[1]
+    assert size == max(length, min(-(-length // multiple) * multiple, longest))
+    for name, filling in (("input_ids", pad_id), ("token_type_ids", 0), ("labels", -100)):
+        assert longer[name].dtype == batch[name].dtype
+        np.testing.assert_array_equal(longer[name][:, :length], batch[name])
+        assert (longer[name][:, length:] == filling).all()
+    np.testing.assert_array_equal(longer["attention_mask"], np.tile(np.arange(size) < length, (2, 1)))
+    assert set(batch) == {"input_ids", "token_type_ids", "labels"}
+    assert batch["input_ids"].shape == (2, length)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 5, 5), (2, 1, 5, 5), (2, 3, 5, 5), (2, 1, 1, 5)])
+def test_lengthening_keeps_a_mask_of_any_rank(shape):
+    mask = np.random.default_rng(0).integers(0, 2, shape)
+    longer = arrays.lengthened(token_batch(5, attention_mask=mask), 8, 16)["attention_mask"]
+    rows = 8 if len(shape) > 2 and shape[-2] == 5 else shape[-2]
+    assert longer.shape == (*shape[:-2], rows, 8)
+    np.testing.assert_array_equal(longer[..., : shape[-2], :5], mask)
+    assert longer.sum() == mask.sum()
+
+
+def test_lengthening_takes_choices_positions_and_leaves_what_does_not_stand_a_token():
+    ids = np.ones((2, 5, 5), np.int64)
+    longer = arrays.lengthened({"input_ids": ids, "attention_mask": ids, "labels": np.array([0, 4])}, 8, 16)
+    assert longer["input_ids"].shape == longer["attention_mask"].shape == (2, 5, 8)
+    assert longer["attention_mask"].sum() == ids.sum()
+    assert longer["labels"].tolist() == [0, 4]
+    numbers = np.ones((2, 5), np.float32)
+    longer = arrays.lengthened(
+        token_batch(5, labels=numbers, position_ids=np.arange(5), start_positions=ids[0, 0]), 8, 16
+    )
+    assert longer["labels"] is numbers
+    assert longer["position_ids"].tolist() == [0, 1, 2, 3, 4, 0, 0, 0]
+    assert longer["start_positions"].shape == (5,)
+
+
+def test_shortening_cuts_what_stands_a_token_and_nothing_else():
+    outputs = {name: np.zeros(shape) for name, shape in (("loss", ()), ("logits", (2, 8, 3)), ("start_logits", (2, 8)))}
+    outputs |= {"end_logits": np.zeros((2, 8)), "sop_logits": np.zeros((2, 8))}
+    found = {name: array.shape for name, array in arrays.shortened(outputs, 5).items()}
+    assert found == {
+        "loss": (),
+        "logits": (2, 5, 3),
+        "start_logits": (2, 5),
+        "end_logits": (2, 5),
+        "sop_logits": (2, 8),
+    }

@@ -10,7 +10,25 @@ from albertkit.errors import MissingDependency
 
 if TYPE_CHECKING:
     from albertkit.config import AlbertConfig as AlbertConfig
+    from albertkit.flax.models import FlaxAlbertForMaskedLM as FlaxAlbertForMaskedLM
+    from albertkit.flax.models import FlaxAlbertForMultipleChoice as FlaxAlbertForMultipleChoice
+    from albertkit.flax.models import FlaxAlbertForPreTraining as FlaxAlbertForPreTraining
+    from albertkit.flax.models import FlaxAlbertForQuestionAnswering as FlaxAlbertForQuestionAnswering
+    from albertkit.flax.models import FlaxAlbertForSequenceClassification as FlaxAlbertForSequenceClassification
+    from albertkit.flax.models import FlaxAlbertForTokenClassification as FlaxAlbertForTokenClassification
+    from albertkit.flax.models import FlaxAlbertModel as FlaxAlbertModel
+    from albertkit.flax.models import FlaxAlbertPreTrainedModel as FlaxAlbertPreTrainedModel
     from albertkit.outputs import AlbertForPreTrainingOutput as AlbertForPreTrainingOutput
+    from albertkit.outputs import FlaxAlbertForPreTrainingOutput as FlaxAlbertForPreTrainingOutput
+    from albertkit.outputs import TFAlbertForPreTrainingOutput as TFAlbertForPreTrainingOutput
+    from albertkit.tensorflow.models import TFAlbertForMaskedLM as TFAlbertForMaskedLM
+    from albertkit.tensorflow.models import TFAlbertForMultipleChoice as TFAlbertForMultipleChoice
+    from albertkit.tensorflow.models import TFAlbertForPreTraining as TFAlbertForPreTraining
+    from albertkit.tensorflow.models import TFAlbertForQuestionAnswering as TFAlbertForQuestionAnswering
+    from albertkit.tensorflow.models import TFAlbertForSequenceClassification as TFAlbertForSequenceClassification
+    from albertkit.tensorflow.models import TFAlbertForTokenClassification as TFAlbertForTokenClassification
+    from albertkit.tensorflow.models import TFAlbertModel as TFAlbertModel
+    from albertkit.tensorflow.models import TFAlbertPreTrainedModel as TFAlbertPreTrainedModel
     from albertkit.tokenization.fast import AlbertTokenizerFast as AlbertTokenizerFast
     from albertkit.tokenization.sentencepiece import AlbertTokenizer as AlbertTokenizer
     from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer as AlbertWordPieceTokenizer
@@ -39,6 +57,24 @@ _MODULES = {
     "AlbertTokenizer": "albertkit.tokenization.sentencepiece",
     "AlbertTokenizerFast": "albertkit.tokenization.fast",
     "AlbertWordPieceTokenizer": "albertkit.tokenization.wordpiece",
+    "FlaxAlbertForMaskedLM": "albertkit.flax.models",
+    "FlaxAlbertForMultipleChoice": "albertkit.flax.models",
+    "FlaxAlbertForPreTraining": "albertkit.flax.models",
+    "FlaxAlbertForPreTrainingOutput": "albertkit.outputs",
+    "FlaxAlbertForQuestionAnswering": "albertkit.flax.models",
+    "FlaxAlbertForSequenceClassification": "albertkit.flax.models",
+    "FlaxAlbertForTokenClassification": "albertkit.flax.models",
+    "FlaxAlbertModel": "albertkit.flax.models",
+    "FlaxAlbertPreTrainedModel": "albertkit.flax.models",
+    "TFAlbertForMaskedLM": "albertkit.tensorflow.models",
+    "TFAlbertForMultipleChoice": "albertkit.tensorflow.models",
+    "TFAlbertForPreTraining": "albertkit.tensorflow.models",
+    "TFAlbertForPreTrainingOutput": "albertkit.outputs",
+    "TFAlbertForQuestionAnswering": "albertkit.tensorflow.models",
+    "TFAlbertForSequenceClassification": "albertkit.tensorflow.models",
+    "TFAlbertForTokenClassification": "albertkit.tensorflow.models",
+    "TFAlbertModel": "albertkit.tensorflow.models",
+    "TFAlbertPreTrainedModel": "albertkit.tensorflow.models",
 }
 
 __all__ = sorted(_MODULES)

@@ -37,6 +37,7 @@ def model(tmp_path_factory):
         ["evaluate"],
         ["predict"],
         ["info"],
+        ["convert"],
     ],
 )
 def test_every_command_explains_itself(command):

@@ -29,8 +29,20 @@ class Torch:
             model.tie_weights()
         return model.train()
 
+    def evaluating(self, model: Any) -> Any:
+        """The model in evaluation mode: without dropout."""
+        return model.eval()
+
     def arrays(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch as the framework takes it."""
         return {key: self.torch.from_numpy(v) if isinstance(v, np.ndarray) else v for key, v in batch.items()}
+
+    def numpy(self, value: Any) -> np.ndarray:
+        return value.detach().numpy()
+
+    def call(self, model: Any, batch: dict[str, Any], **options: Any) -> Any:
+        """What the model itself answers, in the mode that it is in."""
+        return model(**self.arrays(batch), **options)
 
     def outputs(self, model: Any, batch: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Named outputs as arrays; tuples of arrays stay tuples."""
@@ -58,5 +70,177 @@ class Torch:
     def load(self, head: str, folder: Any, **options: Any) -> Any:
         return getattr(self.models, f"Albert{head}").from_pretrained(folder, **options)
 
+    def save(self, model: Any, folder: Any) -> None:
+        model.save_pretrained(folder)
 
-ROOMS = {"torch": Torch}
+
+class _Mode:
+    """A Keras model and whether it is called in training: a switch of the model elsewhere, an argument here."""
+
+    def __init__(self, model: Any, training: bool) -> None:
+        self.model, self.training = model, training
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.model(*args, training=self.training, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+
+class TensorFlow:
+    """Keras on TensorFlow."""
+
+    name = "tensorflow"
+    prefix = "TFAlbert"
+
+    def __init__(self) -> None:
+        pytest.importorskip("albertkit.tensorflow", exc_type=ImportError)
+        from albertkit.tensorflow import models
+
+        self.models = models
+
+    def build(self, head: str, config: Any, tensors: dict[str, np.ndarray] | None = None) -> Any:
+        """A model in training mode, with the given values."""
+        import keras
+
+        from albertkit.tensorflow import weights
+
+        keras.utils.set_random_seed(0)
+        model = getattr(self.models, f"TFAlbert{head}")(config)
+        if tensors is not None:
+            weights.load(model, model._prefix, config, tensors, "the test")
+        return _Mode(model, True)
+
+    def evaluating(self, model: Any) -> Any:
+        """The model in evaluation mode: without dropout."""
+        return _Mode(model.model, False)
+
+    def arrays(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch as the framework takes it."""
+        return batch
+
+    def numpy(self, value: Any) -> np.ndarray:
+        return value.numpy()
+
+    def call(self, model: Any, batch: dict[str, Any], **options: Any) -> Any:
+        """What the model itself answers, in the mode that it is in."""
+        return model(**batch, **options)
+
+    def outputs(self, model: Any, batch: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Named outputs as arrays; tuples of arrays stay tuples."""
+        return {
+            key: tuple(v.numpy() for v in value) if isinstance(value, tuple) else value.numpy()
+            for key, value in model(**batch, **options).items()
+        }
+
+    def gradients(self, model: Any, batch: dict[str, Any], loss: Any = None) -> dict[str, np.ndarray]:
+        """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
+        import tensorflow as tf
+
+        from albertkit.checkpoint import names
+        from albertkit.tensorflow import weights
+
+        tied = names.tied(model.config)
+        places = {n: p for n, p in weights.neutral(model.model, model._prefix).items() if n not in tied}
+        with tf.GradientTape() as tape:
+            found = model(**batch)
+            value = found.loss if loss is None else loss(found)
+        gradients = tape.gradient(value, [place.variable.value for place in places.values()])
+        return {
+            name: tf.convert_to_tensor(gradient).numpy().T
+            if place.is_transposed
+            else tf.convert_to_tensor(gradient).numpy()
+            for (name, place), gradient in zip(places.items(), gradients, strict=True)
+            if gradient is not None
+        }
+
+    def tensors(self, model: Any) -> dict[str, np.ndarray]:
+        """Values by neutral name."""
+        from albertkit.tensorflow import weights
+
+        return weights.extract(getattr(model, "model", model), model._prefix)
+
+    def load(self, head: str, folder: Any, **options: Any) -> Any:
+        return _Mode(getattr(self.models, f"TFAlbert{head}").from_pretrained(folder, **options), False)
+
+    def save(self, model: Any, folder: Any) -> None:
+        model.save_pretrained(folder)
+
+
+class Flax:
+    """Flax on JAX."""
+
+    name = "flax"
+    prefix = "FlaxAlbert"
+
+    def __init__(self) -> None:
+        pytest.importorskip("albertkit.flax", exc_type=ImportError)
+        from albertkit.flax import models
+
+        self.models = models
+
+    def build(self, head: str, config: Any, tensors: dict[str, np.ndarray] | None = None) -> Any:
+        """A model in training mode, with the given values."""
+        from albertkit.flax import weights
+
+        model = getattr(self.models, f"FlaxAlbert{head}")(config)
+        if tensors is not None:
+            weights.load(model, model._prefix, config, tensors, "the test")
+        model.train()
+        return model
+
+    def evaluating(self, model: Any) -> Any:
+        """The model in evaluation mode: without dropout."""
+        model.eval()
+        return model
+
+    def arrays(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """A batch as the framework takes it."""
+        return batch
+
+    def numpy(self, value: Any) -> np.ndarray:
+        return np.asarray(value)
+
+    def call(self, model: Any, batch: dict[str, Any], **options: Any) -> Any:
+        """What the model itself answers, in the mode that it is in."""
+        return model(**batch, **options)
+
+    def outputs(self, model: Any, batch: dict[str, Any], **options: Any) -> dict[str, Any]:
+        """Named outputs as arrays; tuples of arrays stay tuples."""
+        return {
+            key: tuple(np.asarray(v) for v in value) if isinstance(value, tuple) else np.asarray(value)
+            for key, value in model(**batch, **options).items()
+        }
+
+    def gradients(self, model: Any, batch: dict[str, Any], loss: Any = None) -> dict[str, np.ndarray]:
+        """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
+        from flax import nnx
+
+        from albertkit.checkpoint import names
+        from albertkit.flax import weights
+
+        def value(model: Any) -> Any:
+            found = model(**batch)
+            return found.loss if loss is None else loss(found)
+
+        definition, _, rest = nnx.split(model, nnx.Param, ...)
+        # The gradient has the form of the model, so it is read as one.
+        gradient = nnx.merge(definition, nnx.grad(value)(model), rest)
+        tied = names.tied(model.config)
+        places = weights.neutral(gradient, model._prefix)
+        return {name: place.read() for name, place in places.items() if name not in tied}
+
+    def tensors(self, model: Any) -> dict[str, np.ndarray]:
+        """Values by neutral name."""
+        from albertkit.flax import weights
+
+        return weights.extract(model, model._prefix)
+
+    def load(self, head: str, folder: Any, **options: Any) -> Any:
+        return getattr(self.models, f"FlaxAlbert{head}").from_pretrained(folder, **options)
+
+    def save(self, model: Any, folder: Any) -> None:
+        model.save_pretrained(folder)
+
+
+ROOMS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}

@@ -81,11 +81,11 @@ def test_outputs_have_their_names_order_and_shapes(room, head):
 @pytest.mark.parametrize("head", HEADS)
 def test_without_named_outputs_the_answer_is_the_tuple_of_them(room, head):
     model = make(room, head)
-    named = model(**room.arrays(batch(head)))
-    plain = model(**room.arrays(batch(head)), return_dict=False)
+    named = room.call(model, batch(head))
+    plain = room.call(model, batch(head), return_dict=False)
     assert isinstance(plain, tuple)
     for one, other in zip(named.to_tuple(), plain, strict=True):
-        np.testing.assert_array_equal(one.detach(), other.detach())
+        np.testing.assert_array_equal(room.numpy(one), room.numpy(other))
 
 
 def test_config_decides_what_is_put_out_where_the_call_does_not(room):
@@ -93,7 +93,7 @@ def test_config_decides_what_is_put_out_where_the_call_does_not(room):
     assert {"hidden_states", "attentions"} <= set(room.outputs(model, batch("Model")))
     assert "attentions" not in room.outputs(model, batch("Model"), output_attentions=False)
     tuples = make(room, "ForMaskedLM", return_dict=False)
-    assert isinstance(tuples(**room.arrays(batch("ForMaskedLM"))), tuple)
+    assert isinstance(room.call(tuples, batch("ForMaskedLM")), tuple)
 
 
 # ---------------------------------------------------------------------------------------------------------------- masks
@@ -354,7 +354,7 @@ def test_dropout_acts_in_training_and_not_in_evaluation(room, head, dropout):
     name = "last_hidden_state" if head == "Model" else "logits"
     first, second = (room.outputs(model, batch(head))[name] for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
-    model.eval()
+    model = room.evaluating(model)
     first, second = (room.outputs(model, batch(head))[name] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 

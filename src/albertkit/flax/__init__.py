@@ -1,0 +1,10 @@
+"""ALBERT in JAX: `layers`, `models`, `weights`, `train`, `infer`. Importing any of them needs the extra `flax`."""
+
+try:
+    import flax as _flax  # noqa: F401  (asked for here so that their absence is answered once, with the way out)
+    import jax as _jax  # noqa: F401
+    import optax as _optax  # noqa: F401
+except ImportError:
+    from albertkit.errors import MissingDependency
+
+    raise MissingDependency("albertkit.flax", "JAX and Flax", "flax") from None

@@ -1,0 +1,59 @@
+"""The forward pass in TensorFlow as a function of NumPy arrays."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from albertkit import rules
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import AlbertConfig
+from albertkit.tensorflow import models, weights
+
+Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
+    """The forward of `TFAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
+
+    Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
+    """
+    with weights.without_values():
+        model = getattr(models, f"TFAlbert{head}")(config)
+    weights.load(model, model._prefix, config, tensors, "the checkpoint").require_complete()
+    traced = with_free_shapes(lambda batch: dict(model(batch, return_dict=True)))
+
+    def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        require_valid(config, batch)
+        outputs = traced(dict(batch))
+        return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
+
+    return forward
+
+
+def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:
+    """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long: graphs cannot see it."""
+    ids = batch["input_ids"]
+    rules.require_length(ids.shape[-1], config.max_position_embeddings)
+    if ids.size:
+        rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
+
+
+def with_free_shapes(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """A graph of `function`, whose arguments are arrays and dicts of arrays, that is traced once for all their shapes.
+
+    Another set of names, another rank or another dtype is another graph.
+    """
+    graph = tf.function(function, autograph=False, **options)
+    traced: dict[Any, Any] = {}
+
+    def call(*args: Any) -> Any:
+        tensors = tf.nest.map_structure(tf.convert_to_tensor, args)
+        specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype), tensors)
+        key = repr(specs)
+        if key not in traced:
+            traced[key] = graph.get_concrete_function(*specs)
+        return traced[key](*tensors)
+
+    return call

@@ -1,0 +1,190 @@
+"""Neutral tensors <-> the variables of a Keras model.
+
+The attribute paths of the layers are the neutral names. The rule by kind: a dense `weight` is the transposed `kernel`,
+an embedding `weight` the `embeddings`, a norm's `weight` and `bias` its `gamma` and `beta`, a bias is a bias. Only a
+bare TFAlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as `prefix`.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from albertkit.checkpoint import init, names, report
+from albertkit.config import AlbertConfig
+
+_RULES = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+
+
+class Place(NamedTuple):
+    """Where a neutral tensor lives: a variable, which holds it as it is or transposed."""
+
+    variable: Any
+    is_transposed: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the neutral tensor."""
+        shape = tuple(self.variable.shape)
+        return shape[::-1] if self.is_transposed else shape
+
+    def read(self) -> np.ndarray:
+        """The values of the neutral tensor."""
+        values = to_numpy(self.variable)
+        return values.T if self.is_transposed else values
+
+    def write(self, array: np.ndarray) -> None:
+        """Give the variable the values of the neutral tensor."""
+        self.variable.assign((array.T if self.is_transposed else array).astype(self.variable.dtype))
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Models built inside draw no fresh values, for they are about to be loaded."""
+    _Drawing.is_wanted = False
+    try:
+        yield
+    finally:
+        _Drawing.is_wanted = True
+
+
+class _Drawing:
+    is_wanted = True
+
+
+@contextlib.contextmanager
+def computing_in(policy: Any) -> Iterator[None]:
+    """Layers built inside have this dtype policy, such as "mixed_bfloat16" or "float16"; None changes nothing."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy or before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def to_numpy(tensor: Any) -> np.ndarray:
+    """A copy of the values of a tensor or a variable."""
+    return np.array((tensor.value if isinstance(tensor, keras.Variable) else tensor).numpy())
+
+
+def neutral(model: keras.Model, prefix: str) -> dict[str, Place]:
+    """The places of the model's tensors by neutral name, in the table's order, tied ones under each of their names."""
+    found = {prefix + name: place for name, place in _places(model)}
+    config: AlbertConfig = getattr(model, "config", AlbertConfig())
+    if "predictions.bias" in found:
+        found |= {name: found[other] for name, other in names.tied(config).items() if other in found}
+    # Only the heads' order is asked of the table, and each head's parts stand in the order of the table.
+    order = {name: place for place, name in enumerate(_every_name(config))}
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def _every_name(config: AlbertConfig) -> dict[str, None]:
+    return dict.fromkeys(name for model in names.PARTS for name in names.expected(config, model))
+
+
+def _places(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, Place]]:
+    """Every variable below a layer, by its attribute path."""
+    for own, name in _RULES.items():
+        if isinstance(variable := getattr(layer, own, None), keras.Variable):
+            yield path + name, Place(variable, own == "kernel" and len(variable.shape) == 2)
+    for name, value in list(vars(layer).items()):
+        if name.startswith("_"):
+            continue
+        if isinstance(value, keras.layers.Layer):
+            yield from _places(value, f"{path}{name}.")
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, keras.layers.Layer):
+                    yield from _places(item, f"{path}{name}.{index}.")
+
+
+def extract(model: keras.Model, prefix: str) -> report.Tensors:
+    """The model's values by neutral name."""
+    return {name: place.read() for name, place in neutral(model, prefix).items()}
+
+
+def load(
+    model: keras.Model,
+    prefix: str,
+    config: AlbertConfig,
+    tensors: Mapping[str, np.ndarray],
+    source: str,
+    *,
+    ignore_mismatched_sizes: bool = False,
+) -> report.LoadReport:
+    """Give the model the values in `tensors`, fresh ones where a head is missing, and say what happened."""
+    own = neutral(model, prefix)
+    wanted = {name: place.shape for name, place in own.items()}
+    tied = names.tied(config)
+    chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
+    known = {name: wanted[name] for name in what.fresh if name not in tied and _in_table(name)}
+    chosen |= init.fresh(known, config, _seed())
+    for name, array in chosen.items():
+        if name not in tied or tied[name] not in chosen:
+            own[name].write(array)
+    return what
+
+
+def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: keras.Model | None) -> None:
+    """Draw fresh values for the variables that the table knows, but for those of the inner model `done`."""
+    if not _Drawing.is_wanted:
+        return
+    drawn = set() if done is None else {id(variable) for variable in done.variables}
+    tied = names.tied(config)
+    own = {
+        name: place
+        for name, place in neutral(model, prefix).items()
+        if id(place.variable) not in drawn and name not in tied and _in_table(name)
+    }
+    values = init.fresh({name: place.shape for name, place in own.items()}, config, _seed())
+    for name, place in own.items():
+        place.write(values[name])
+
+
+def resized(weight: np.ndarray, size: int, spread: float | None) -> np.ndarray:
+    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
+    added = size - len(weight)
+    if added <= 0:
+        return weight[:size]
+    generator = np.random.default_rng(_seed())
+    if spread is None:
+        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
+        values = weight.astype(np.float64)
+        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
+        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
+    else:
+        rows = generator.standard_normal((added, weight.shape[1])) * spread
+    return np.concatenate([weight, rows.astype(weight.dtype)])
+
+
+def exchange(layer: keras.layers.Layer, attribute: str, value: Any) -> None:
+    """Put a variable of another shape, or another layer, in the place of one that a built layer has.
+
+    `value` is a layer, or an array for a new variable.
+    """
+    old = getattr(layer, attribute)
+    layer._tracker.unlock()
+    layer._tracker.untrack(old)
+    if isinstance(value, np.ndarray):
+        name = old.path.rpartition("/")[2]
+        with layer._open_name_scope():
+            variable = layer.add_weight(shape=value.shape, initializer="zeros", name=name, trainable=old.trainable)
+        variable.assign(value)
+        value = variable
+    setattr(layer, attribute, value)
+    layer._tracker.lock()
+
+
+def _in_table(name: str) -> bool:
+    with contextlib.suppress(KeyError):
+        return bool(names.kind(name))
+    return False
+
+
+def _seed() -> int:
+    """A seed for NumPy that follows from keras.utils.set_random_seed."""
+    return random.randrange(2**31)

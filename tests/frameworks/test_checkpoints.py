@@ -1,0 +1,58 @@
+"""One checkpoint, every direction: what one framework writes, each of them reads."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import files, names
+from frameworks import common
+from frameworks.common import HEADS, batch, difference, random_tensors, small
+from frameworks.rooms import ROOMS
+
+WAYS = [
+    pytest.param(*way, marks=[getattr(pytest.mark, name) for name in set(way)])
+    for way in itertools.product(ROOMS, repeat=2)
+]
+
+
+@pytest.mark.parametrize(("writer", "reader"), WAYS)
+@pytest.mark.parametrize("head", HEADS)
+def test_what_one_writes_another_reads(writer, reader, head, tmp_path):
+    writer, reader = ROOMS[writer](), ROOMS[reader]()
+    config = small(num_hidden_groups=2, inner_group_num=2)
+    tensors = random_tensors(config, head)
+    model = writer.evaluating(writer.build(head, config, tensors))
+    writer.save(model, tmp_path)
+    loaded = reader.evaluating(reader.load(head, tmp_path))
+    for name, value in reader.tensors(loaded).items():
+        np.testing.assert_array_equal(value, tensors[name], err_msg=name)
+    expected, found = (room.outputs(m, batch(head)) for room, m in ((writer, model), (reader, loaded)))
+    assert list(found) == list(expected)
+    for name, value in found.items():
+        assert difference(value, expected[name]) <= 1e-5, name
+
+
+@pytest.mark.parametrize("axis", common.AXES)
+def test_every_framework_writes_the_same_bytes(axis, tmp_path):
+    config = small(**common.AXES[axis])
+    tensors = random_tensors(config, "ForPreTraining")
+    written = set()
+    for name, adapter in ROOMS.items():
+        room = adapter()
+        room.save(room.build("ForPreTraining", config, tensors), tmp_path / name)
+        written.add(tuple((tmp_path / name / file).read_bytes() for file in ("model.safetensors", "config.json")))
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("source", HEADS)
+@pytest.mark.parametrize("target", HEADS)
+def test_encoders_go_from_head_to_head(room, source, target, tmp_path):
+    config = small()
+    tensors = random_tensors(config, source)
+    files.save(tmp_path, config, tensors, f"Albert{source}")
+    found = room.tensors(room.load(target, tmp_path, ignore_mismatched_sizes=True))
+    assert list(found) == list(names.expected(config, target))
+    for name in set(found) & set(tensors):
+        if found[name].shape == tensors[name].shape:
+            np.testing.assert_array_equal(found[name], tensors[name], err_msg=name)

@@ -1,0 +1,662 @@
+"""What only the Keras models have: inputs in every form, fit, graphs, loops, serving, Keras' own files."""
+
+import inspect
+import logging
+import subprocess
+import sys
+from collections import UserDict
+
+import numpy as np
+import pytest
+
+pytest.importorskip("albertkit.tensorflow", exc_type=ImportError)
+
+import keras
+import tensorflow as tf
+
+from albertkit.checkpoint import names
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError, InputError
+from albertkit.outputs import SequenceClassifierOutput
+from albertkit.tensorflow import infer, layers, models, weights
+from frameworks import common
+from frameworks.common import BATCH, HEADS, LENGTH, batch, difference, random_tensors, small
+from frameworks.rooms import TensorFlow
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    # Keras reads variables in a way that NumPy 2 will drop.
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
+]
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "head_mask", "inputs_embeds")
+SWITCHES = ("output_attentions", "output_hidden_states", "return_dict")
+KINDS = ("bias", "weight")
+LABELS = {
+    "Model": (),
+    "ForPreTraining": ("labels", "sentence_order_label"),
+    "ForQuestionAnswering": ("start_positions", "end_positions"),
+}
+
+
+def make(head, **changes):
+    config = small(**changes)
+    return TensorFlow().build(head, config, random_tensors(config, head)).model
+
+
+def logits(output):
+    return next(value for name, value in output.items() if name != "loss").numpy()
+
+
+# --------------------------------------------------------------------------------------------------------------- inputs
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_labels_stand_after_the_switches_and_training_is_last(head):
+    parameters = list(inspect.signature(getattr(models, f"TFAlbert{head}").call).parameters)[1:]
+    assert tuple(parameters) == (*INPUTS, *SWITCHES, *LABELS.get(head, ("labels",)), "training")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_inputs_may_come_in_every_form(head):
+    model, given = make(head), batch(head)
+    expected = model(**given)
+    ids, mask, types = (given[name] for name in ("input_ids", "attention_mask", "token_type_ids"))
+    rest = {
+        name: value for name, value in given.items() if name not in ("input_ids", "attention_mask", "token_type_ids")
+    }
+    forms = {
+        "mapping": model(given),
+        "another kind of mapping": model(UserDict(given)),
+        "tensors": model({name: tf.constant(value) for name, value in given.items()}),
+        "int32": model({name: value.astype(np.int32) for name, value in given.items()}),
+        "mapping and keywords": model({"input_ids": ids, "token_type_ids": types}, attention_mask=mask, **rest),
+        "by keyword": model(input_ids=given),
+        "list": model([ids, mask, types], **rest),
+        "positions": model(ids, mask, types, None, None, None, False, None, True, *rest.values()),
+    }
+    for form, found in forms.items():
+        assert list(found) == list(expected), form
+        for name, value in found.items():
+            np.testing.assert_allclose(value, expected[name], atol=1e-6, err_msg=form)
+
+
+def test_inputs_that_the_model_does_not_know_are_left_out_and_named(caplog):
+    model = make("Model")
+    with caplog.at_level(logging.WARNING):
+        found = model({**batch("Model"), "special_tokens_mask": np.zeros((BATCH, LENGTH))})
+    assert "special_tokens_mask" in caplog.text
+    np.testing.assert_array_equal(found.last_hidden_state, model(batch("Model")).last_hidden_state)
+
+
+def test_an_input_given_twice_is_refused():
+    model, given = make("Model"), batch("Model")
+    with pytest.raises(InputError, match="Received twice: attention_mask"):
+        model(given["input_ids"], given["attention_mask"], attention_mask=given["attention_mask"])
+    with pytest.raises(InputError, match=r"at most 10 inputs\. Received: 11"):
+        model(*[given["input_ids"]] * 11)
+
+
+# --------------------------------------------------------------------------------------------------------------- graphs
+
+
+@pytest.mark.parametrize("axis", common.AXES)
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_looped_layers_compute_what_unrolled_ones_do(axis, dropout):
+    changes = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+    model = make("ForPreTraining", **{**common.AXES[axis], **changes})
+    head_mask = np.random.default_rng(0).random((model.config.num_hidden_layers, 4)).astype(np.float32)
+    found = []
+    for loops in (True, False):
+        model.albert.encoder.loops = loops
+        model.albert.seed_generator.state.assign([7, 0])
+
+        def step(inputs):
+            variables = [variable.value for variable in model.trainable_weights]
+            with tf.GradientTape() as tape:
+                output = model(inputs, training=True)
+            return output, [tf.convert_to_tensor(g) for g in tape.gradient(output.loss, variables)]
+
+        graph = tf.function(step).get_concrete_function({**batch("ForPreTraining"), "head_mask": head_mask})
+        assert any(node.op in ("While", "StatelessWhile") for node in graph.graph.as_graph_def().node) == loops
+        found.append(graph({k: tf.constant(v) for k, v in {**batch("ForPreTraining"), "head_mask": head_mask}.items()}))
+    (one, gradients), (other, expected) = found
+    for name, value in one.items():
+        assert difference(value.numpy(), other[name].numpy()) <= 1e-5, name
+    for gradient, wanted in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, wanted, atol=1e-5)
+
+
+def test_graphs_answer_with_the_same_classes():
+    model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
+    expected = model(given, output_hidden_states=True, output_attentions=True)
+    found = tf.function(lambda inputs: model(inputs, output_hidden_states=True, output_attentions=True))(given)
+    assert type(found) is SequenceClassifierOutput
+    assert list(found) == list(expected)
+    assert [len(found.hidden_states), len(found.attentions)] == [5, 4]
+    for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_outputs_pass_through_the_trees_of_keras_and_tensorflow():
+    output = make("ForSequenceClassification")(batch("ForSequenceClassification"), output_hidden_states=True)
+    for doubled in (fun(lambda value: value * 2, output) for fun in (keras.tree.map_structure, tf.nest.map_structure)):
+        assert type(doubled) is SequenceClassifierOutput
+        assert list(doubled) == list(output)
+        np.testing.assert_array_equal(doubled.logits, output.logits * 2)
+        np.testing.assert_array_equal(doubled.hidden_states[3], output.hidden_states[3] * 2)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_xla_gives_the_same(training):
+    model, given = make("ForMaskedLM"), batch("ForMaskedLM")
+
+    def losses(inputs):
+        return model(inputs, training=training).loss
+
+    compiled = tf.function(losses, jit_compile=True, autograph=False)
+    np.testing.assert_allclose(compiled(given), losses(given), rtol=1e-5)
+
+
+def test_one_graph_serves_every_length():
+    model, traces = make("ForSequenceClassification"), []
+
+    def forward(inputs):
+        traces.append(1)
+        return model(inputs).logits
+
+    graph = infer.with_free_shapes(forward)
+    for rows, length in ((3, 11), (1, 5), (2, 16)):
+        ids = np.random.default_rng(length).integers(1, 61, (rows, length))
+        np.testing.assert_allclose(graph({"input_ids": ids}), model(ids).logits, atol=1e-5)
+    assert len(traces) == 1
+
+
+def test_a_model_stands_inside_a_functional_one(tmp_path):
+    inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("input_ids", "attention_mask")}
+    encoder = make("Model")
+    whole = keras.Model(inputs, keras.layers.Dense(2)(encoder(inputs).pooler_output))
+    given = {name: batch("Model")[name].astype(np.int32) for name in inputs}
+    expected = whole.layers[-1](encoder(given).pooler_output)
+    np.testing.assert_allclose(whole(given), expected, atol=1e-6)
+
+
+# -------------------------------------------------------------------------------------------------------------- dropout
+
+
+def test_every_layer_and_every_step_drops_something_else():
+    model = make("Model", attention_probs_dropout_prob=0.5, inner_group_num=2)
+    given = batch("Model", padding=None)
+    first, second = (model(given, training=True, output_attentions=True).attentions for _ in range(2))
+    dropped = [(values.numpy() == 0) for values in (*first, *second)]
+    assert len(dropped) == 16
+    for number, one in enumerate(dropped):
+        assert 0.4 < one.mean() < 0.6
+        assert not any((one == other).mean() > 0.6 for other in dropped[:number])
+
+
+def test_seeds_of_all_places_differ():
+    seed = tf.constant([5, 0], tf.int64)
+    places = {
+        tuple(layers.fold(layers.fold(layers.fold(tf.stack([seed[0], seed[1] + call]), layer), inner), site).numpy())
+        for call in range(3)
+        for layer in range(24)
+        for inner in range(4)
+        for site in range(3)
+    }
+    assert len(places) == 3 * 24 * 4 * 3
+    assert layers.fold(None, 1) is None
+
+
+def test_dropout_repeats_from_a_seed_and_goes_on_inside_a_graph():
+    model, given = make("ForMaskedLM", hidden_dropout_prob=0.3), batch("ForMaskedLM")
+    step = tf.function(lambda inputs: model(inputs, training=True).loss)
+    drawn = []
+    for _ in range(2):
+        model.albert.seed_generator.state.assign([3, 0])
+        drawn.append([float(step(given)) for _ in range(3)])
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 3
+
+
+@pytest.mark.parametrize("is_graph", [False, True])
+def test_gradient_checkpointing_changes_no_gradient(is_graph, monkeypatch):
+    changes = {"num_hidden_groups": 2, "inner_group_num": 2, "hidden_dropout_prob": 0.2}
+    model, given = make("ForPreTraining", **changes), batch("ForPreTraining")
+    calls = []
+    run = layers.AlbertLayerGroup.call
+    monkeypatch.setattr(
+        layers.AlbertLayerGroup, "call", lambda self, *args, **kw: (calls.append(1), run(self, *args, **kw))[1]
+    )
+
+    def gradients():
+        model.albert.seed_generator.state.assign([3, 0])
+        with tf.GradientTape() as tape:
+            loss = model(given, training=True).loss
+        found = tape.gradient(loss, [variable.value for variable in model.trainable_weights])
+        return [tf.convert_to_tensor(gradient) for gradient in found]
+
+    model.albert.encoder.loops = False
+    expected = gradients()
+    assert len(calls) == 4
+    model.gradient_checkpointing_enable()
+    assert model.is_gradient_checkpointing
+    found = (tf.function(gradients) if is_graph else gradients)()
+    assert len(calls) >= 12  # Four layers, then four again and once more going back.
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    model.gradient_checkpointing_disable()
+    assert not model.is_gradient_checkpointing
+    assert make("ForMaskedLM", gradient_checkpointing=True).is_gradient_checkpointing
+
+
+# ------------------------------------------------------------------------------------------------------------------ fit
+
+
+def targets(head):
+    wanted = LABELS.get(head, ("labels",))
+    return {name: value for name, value in batch(head).items() if name in wanted}
+
+
+def inputs_of(head):
+    return {name: value for name, value in batch(head).items() if name not in targets(head)}
+
+
+@pytest.mark.parametrize("head", [head for head in HEADS if head != "Model"])
+@pytest.mark.parametrize("form", ["inside x", "as y", "tf.data"])
+def test_fit_without_a_loss_uses_the_models_own(head, form):
+    model = make(head)
+    expected = float(model(batch(head)).loss)
+    model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    y = targets(head)
+    y = y if len(y) > 1 else next(iter(y.values()))
+    if form == "inside x":
+        given = {"x": batch(head), "batch_size": BATCH}
+    elif form == "as y":
+        given = {"x": inputs_of(head), "y": y, "batch_size": BATCH}
+    else:
+        given = {"x": tf.data.Dataset.from_tensor_slices((inputs_of(head), y)).batch(BATCH)}
+    losses = model.fit(**given, epochs=3, shuffle=False, verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(expected, rel=1e-5)
+    assert losses[2] < losses[1] < losses[0]
+    assert model.evaluate(**given, verbose=0) < losses[2]
+    answers = model.predict({**batch(head)} if form != "tf.data" else given["x"], batch_size=None, verbose=0)
+    np.testing.assert_allclose(logits_of(answers), logits(model(inputs_of(head))), atol=1e-5)
+    assert "loss" not in answers
+
+
+def logits_of(output):
+    return next(iter(output.values()))
+
+
+def test_fit_with_a_loss_and_metrics_of_keras():
+    model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    expected = float(model(given).loss)
+    model.compile(keras.optimizers.Adam(1e-2), loss=loss, metrics=["accuracy"])
+    for data in ({"x": given}, {"x": inputs_of("ForSequenceClassification"), "y": given["labels"]}):
+        assert model.evaluate(**data, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+    history = model.fit(given, epochs=8, verbose=0).history
+    assert history["accuracy"][-1] == 1
+    weighted = model.evaluate(
+        inputs_of("ForSequenceClassification"), given["labels"], sample_weight=np.zeros(BATCH), verbose=0
+    )
+    assert weighted[0] == 0
+
+
+def test_own_loss_and_metrics_of_keras_go_together():
+    model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
+    model.compile("adam", metrics=["accuracy"], jit_compile=False)
+    right = (logits(model(given)).argmax(-1) == given["labels"]).mean()
+    assert model.evaluate(given, verbose=0) == pytest.approx([float(model(given).loss), right], rel=1e-5)
+
+
+def test_heads_with_two_labels_take_a_loss_for_each():
+    model, given = make("ForQuestionAnswering"), batch("ForQuestionAnswering")
+    positions = {"start_positions": np.array([2, 1, 0]), "end_positions": np.array([5, 4, 3])}
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss=dict.fromkeys(positions, loss), jit_compile=False)
+    found = model.evaluate(inputs_of("ForQuestionAnswering"), positions, verbose=0, return_dict=True)["loss"]
+    assert found == pytest.approx(2 * float(model({**given, **positions}).loss), rel=1e-5)
+
+
+def test_batches_train_and_evaluate_and_encodings_are_taken():
+    model, given = make("ForSequenceClassification"), UserDict(batch("ForSequenceClassification"))
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    before = model.test_on_batch(given)
+    assert model.train_on_batch(given) == pytest.approx(before, rel=1e-5)
+    assert model.fit(given, verbose=0).history["loss"][0] < before
+    assert model.predict_on_batch(given).logits.shape == (BATCH, 2)
+
+
+def test_a_config_that_wants_tuples_trains_too():
+    model, given = make("ForSequenceClassification", return_dict=False), batch("ForSequenceClassification")
+    model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"], jit_compile=False)
+    assert model.evaluate(given, verbose=0)[0] == pytest.approx(float(model(given)[0]), rel=1e-5)
+    model.fit(given, verbose=0)
+
+
+def test_fit_says_what_it_lacks():
+    model = make("ForSequenceClassification")
+    model.compile("adam", run_eagerly=True)
+    with pytest.raises(InputError, match=r"needs labels\. Received none\. Give them as y or inside x \(`labels`\)"):
+        model.fit(inputs_of("ForSequenceClassification"), verbose=0)
+    with pytest.raises(InputError, match=r"Received: sample_weight\. Give a loss to compile"):
+        model.fit(
+            inputs_of("ForSequenceClassification"),
+            batch("ForSequenceClassification")["labels"],
+            sample_weight=np.ones(BATCH),
+            verbose=0,
+        )
+    with pytest.raises(InputError, match=r"Received: sample_weight without y"):
+        model.fit(batch("ForSequenceClassification"), sample_weight=np.ones(BATCH), verbose=0)
+
+
+# ------------------------------------------------------------------------------------------------------------ precision
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
+def test_half_precision_stays_near_and_finite(policy):
+    expected = make("ForMaskedLM")(batch("ForMaskedLM"))
+    with weights.computing_in(policy):
+        model = make("ForMaskedLM")
+    found = model(batch("ForMaskedLM"))
+    half = policy.removeprefix("mixed_")
+    assert found.logits.dtype == half
+    assert model.dtype == ("float32" if policy.startswith("mixed") else half)
+    assert model.albert.encoder.albert_layer_groups[0].albert_layers[0].ffn.compute_dtype == half
+    assert found.loss.dtype == "float32"
+    assert difference(found.logits.numpy().astype(np.float32), expected.logits.numpy()) < 3e-2
+    assert keras.config.dtype_policy().name == "float32"
+    alone = model({**batch("Model"), "attention_mask": np.zeros((BATCH, LENGTH))})
+    assert np.isfinite(alone.logits.numpy().astype(np.float32)).all()
+
+
+def test_mixed_precision_trains_in_fit():
+    with weights.computing_in("mixed_float16"):
+        model = make("ForSequenceClassification")
+    model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    losses = model.fit(batch("ForSequenceClassification"), epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_an_exported_model_serves_the_same_numbers(head, tmp_path):
+    model = make(head)
+    model.save_pretrained(tmp_path, saved_model=True)
+    assert (tmp_path / "model.safetensors").is_file()
+    served = tf.saved_model.load(str(tmp_path / "saved_model" / "1")).signatures["serving_default"]
+    signature = served.structured_input_signature[1]
+    rank = 3 if head == "ForMultipleChoice" else 2
+    assert {name: (spec.dtype, spec.shape.rank) for name, spec in signature.items()} == dict.fromkeys(
+        INPUTS[:3], (tf.int32, rank)
+    )
+    for cut in (LENGTH, 7):
+        given = {name: inputs_of(head)[name][1:, ..., :cut].astype(np.int32) for name in INPUTS[:3]}
+        found, expected = served(**{name: tf.constant(value) for name, value in given.items()}), model(given)
+        assert set(found) == set(expected)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-5)
+
+
+def test_export_by_keras_own_name_serves_hidden_states_by_number(tmp_path):
+    model = make("Model", output_hidden_states=True)
+    model.export(tmp_path / "served")
+    served = tf.saved_model.load(str(tmp_path / "served"))
+    given = {name: tf.constant(batch("Model")[name], tf.int32) for name in INPUTS[:3]}
+    np.testing.assert_allclose(served.serve(given)["hidden_states_4"], model(given).hidden_states[4], atol=1e-5)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_keras_file_keeps_the_whole_model(head, tmp_path):
+    model = make(head, num_labels=3, num_hidden_groups=2, id2label={0: "a", 1: "b", 2: "c"})
+    if head != "Model":
+        model.compile("adam", jit_compile=False)
+        model.train_on_batch(batch(head))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    if head != "Model":
+        assert loaded.optimizer.iterations == 1
+    assert type(loaded) is type(model)
+    assert loaded.config == model.config
+    np.testing.assert_array_equal(logits(loaded(inputs_of(head))), logits(model(inputs_of(head))))
+
+
+def test_a_keras_file_keeps_precision_and_a_missing_pooler(tmp_path):
+    with weights.computing_in("mixed_bfloat16"):
+        model = models.TFAlbertModel(small(), add_pooling_layer=False)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.dtype_policy.name == "mixed_bfloat16"
+    assert list(loaded(batch("Model"))) == ["last_hidden_state"]
+    np.testing.assert_array_equal(loaded(batch("Model")).last_hidden_state, model(batch("Model")).last_hidden_state)
+
+
+def test_config_goes_in_and_out_as_keras_asks():
+    model = make("ForMaskedLM", num_labels=3)
+    for config in (model.get_config(), model.config.to_dict(), model.config):
+        assert models.TFAlbertForMaskedLM.from_config(config).config.num_labels == 3
+    ours, copy = model.get_weights(), models.TFAlbertForMaskedLM(model.config)
+    copy.set_weights(ours)
+    np.testing.assert_array_equal(copy(batch("Model")).logits, model(batch("Model")).logits)
+
+
+def test_loading_takes_old_keywords_precisions_and_overrides(tmp_path, caplog):
+    make("ForMaskedLM").save_pretrained(tmp_path)
+    load = models.TFAlbertForSequenceClassification.from_pretrained
+    with caplog.at_level(logging.WARNING):
+        model, info = load(tmp_path, from_pt=True, num_labels=5, output_loading_info=True, attn_implementation="eager")
+    assert "classifier.weight" in caplog.text
+    assert model.config.num_labels == 5
+    assert info["missing_keys"] == [
+        "albert.pooler.bias",
+        "albert.pooler.weight",
+        "classifier.bias",
+        "classifier.weight",
+    ]
+    assert load(tmp_path, from_tf=True, dtype="bfloat16").dtype == "bfloat16"
+    assert load(tmp_path, dtype="auto").dtype == "float32"
+    model.save_pretrained(tmp_path / "five")
+    with pytest.raises(RuntimeError, match=r"classifier\.weight"):
+        load(tmp_path / "five", num_labels=4)
+    smaller = load(tmp_path / "five", num_labels=4, ignore_mismatched_sizes=True)
+    assert smaller(batch("Model")).logits.shape == (BATCH, 4)
+    arrays = weights.extract(model, "")
+    again = load(None, config=model.config, state_dict=arrays)
+    np.testing.assert_array_equal(again(batch("Model")).logits, model(batch("Model")).logits)
+    with pytest.raises(InputError, match="safetensors only"):
+        model.save_pretrained(tmp_path, safe_serialization=False)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scorer(models.TFAlbertPreTrainedModel):
+    """A model that someone else wrote on top."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.albert = models.TFAlbertModel(config, name="albert")
+        self.scorer = keras.layers.Dense(5, name="scorer")
+        self.post_init()
+
+    def call(self, input_ids=None, attention_mask=None, token_type_ids=None, training=False):
+        return self.scorer(self.albert(input_ids, attention_mask, token_type_ids).pooler_output)
+
+
+def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
+    model = Scorer(small())
+    assert model.scorer.kernel.shape == (16, 5)
+    model.save_pretrained(tmp_path / "scorer")
+    with caplog.at_level(logging.WARNING):
+        loaded = Scorer.from_pretrained(tmp_path / "scorer")
+    assert not caplog.records
+    np.testing.assert_array_equal(loaded(batch("Model")), model(batch("Model")))
+    make("ForMaskedLM").save_pretrained(tmp_path / "mlm")
+    with caplog.at_level(logging.WARNING):
+        begun = Scorer.from_pretrained(tmp_path / "mlm")
+    assert "scorer.weight" in caplog.text
+    assert begun.scorer.kernel.numpy().std() > 0
+
+
+# ----------------------------------------------------------------------------------------------------------- vocabulary
+
+
+@pytest.mark.parametrize("head", ["ForPreTraining", "ForMaskedLM"])
+def test_a_tied_tensor_has_no_variable_of_its_own(head):
+    model = make(head)
+    assert model.predictions.decoder is None
+    assert model.get_output_embeddings() is model.get_input_embeddings()
+    untied = make(head, tie_word_embeddings=False)
+    assert len(untied.weights) == len(model.weights) + 1
+    assert untied.get_output_embeddings() is untied.predictions.decoder
+    assert untied.get_output_embeddings().kernel.shape == (8, 61)
+    assert untied.predictions.decoder.bias is None
+    with pytest.raises(InputError, match="Call set_input_embeddings"):
+        model.set_output_embeddings(untied.predictions.decoder)
+
+
+def test_old_ways_to_ask_for_parts_answer():
+    model = make("ForMaskedLM")
+    assert isinstance(model.get_input_embeddings(), keras.layers.Layer)
+    assert model.get_input_embeddings()(np.array([[1, 2]])).shape == (1, 2, 8)
+    assert model.get_lm_head() is model.predictions
+    assert model.get_bias() == {"bias": model.predictions.bias}
+    bare = make("Model")
+    assert (bare.get_lm_head(), bare.get_bias(), bare.get_output_embeddings()) == (None, None, None)
+    with pytest.raises(InputError, match="TFAlbertModel has no masked-language-model head"):
+        bare.set_output_embeddings(model.get_input_embeddings())
+    assert model.framework == "tf"
+    assert not model.can_generate()
+    assert "CPU" in model.device or "GPU" in model.device
+    assert {name: value.shape for name, value in make("ForMultipleChoice").dummy_inputs.items()} == {
+        "input_ids": (1, 2, 2)
+    }
+    with pytest.raises(ConfigError, match="flash"):
+        model.set_attn_implementation("flash_attention_2")
+    tables = (61 + 16 + 2) * 8
+    assert model.num_parameters() - model.num_parameters(exclude_embeddings=True) == tables
+    model.albert.embeddings.trainable = False
+    assert model.num_parameters(only_trainable=True) == model.num_parameters() - tables - 16
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("size", [40, 80])
+def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied, tmp_path):
+    model = make("ForMaskedLM", tie_word_embeddings=tied)
+    before, kept = weights.extract(model, ""), min(size, 61)
+    returned = model.resize_token_embeddings(size)
+    assert returned is model.get_input_embeddings()
+    assert model.config.vocab_size == size
+    after = weights.extract(model, "")
+    assert {name: value.shape for name, value in after.items()} == names.expected(model.config, "ForMaskedLM")
+    for name in ("albert.embeddings.word_embeddings.weight", "predictions.decoder.weight", "predictions.bias"):
+        np.testing.assert_array_equal(after[name][:kept], before[name][:kept])
+    assert not after["predictions.bias"][61:].any()
+    ids = np.array([[1, size - 1, 2]])
+    variables = [variable.value for variable in model.trainable_weights]
+    assert len(variables) == len(make("ForMaskedLM", tie_word_embeddings=tied).trainable_weights)
+    with tf.GradientTape() as tape:
+        output = model(ids, labels=ids)
+    assert output.logits.shape == (1, 3, size)
+    assert all(gradient is not None for gradient in tape.gradient(output.loss, variables))
+    model.save_pretrained(tmp_path)
+    loaded = models.TFAlbertForMaskedLM.from_pretrained(tmp_path)
+    np.testing.assert_array_equal(loaded(ids).logits, output.logits)
+
+
+def test_new_rows_stand_at_the_mean_of_the_old_ones_or_are_fresh():
+    model = make("Model", initializer_range=0.5)
+    mean = model.get_input_embeddings().embeddings.numpy().mean(0)
+    rows = model.resize_token_embeddings(80).embeddings.numpy()[61:]
+    np.testing.assert_allclose(rows, np.broadcast_to(mean, rows.shape), atol=1e-3)
+    assert len(np.unique(rows, axis=0)) == 19
+    model = make("Model", initializer_range=0.5)
+    fresh = model.resize_token_embeddings(3000, mean_resizing=False).embeddings.numpy()[61:]
+    assert abs(fresh.std() - 0.5) < 0.02
+
+
+def test_resizing_rounds_up_and_a_fitted_model_fits_on():
+    model = make("ForMaskedLM")
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.fit(batch("ForMaskedLM"), verbose=0)
+    assert model.resize_token_embeddings(pad_to_multiple_of=64).input_dim == 64
+    assert model.resize_token_embeddings() is model.get_input_embeddings()
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.fit({**batch("ForMaskedLM"), "input_ids": np.full((BATCH, LENGTH), 63)}, verbose=0)
+
+
+def test_other_embeddings_can_take_the_place():
+    model = make("Model")
+    other = layers.Embedding(70, 8, "word_embeddings")
+    model.set_input_embeddings(other)
+    assert model.get_input_embeddings() is other
+    assert not weights.extract(model, "albert.")["albert.embeddings.word_embeddings.weight"].any()
+    assert model(np.full((1, 3), 69)).last_hidden_state.shape == (1, 3, 16)
+
+
+# ------------------------------------------------------------------------------------------------------------- building
+
+
+def test_the_seed_of_keras_decides_fresh_weights():
+    drawn = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        drawn.append(models.TFAlbertModel(small()).pooler.kernel.numpy())
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_without_a_pooler_the_dictionary_lacks_it_and_the_tuple_keeps_its_place():
+    model = models.TFAlbertModel(small(), add_pooling_layer=False)
+    assert list(model(batch("Model"))) == ["last_hidden_state"]
+    plain = model(batch("Model"), return_dict=False, output_hidden_states=True)
+    assert plain[1] is None
+    assert len(plain) == 3
+
+
+def test_gradient_reaches_the_head_mask():
+    mask = tf.Variable(tf.ones((4, 4)))
+    model = make("Model")
+    with tf.GradientTape() as tape:
+        value = model({**batch("Model"), "head_mask": mask}).last_hidden_state[0, 0, 0]
+    assert (tf.reduce_sum(tf.abs(tape.gradient(value, mask)), 1).numpy() > 0).all()
+
+
+def test_variables_are_found_by_their_names():
+    paths = [variable.path for variable in make("ForMaskedLM").weights]
+    assert "albert/encoder/albert_layer_groups_0/albert_layers_0/attention/query/kernel" in paths
+    assert any(path.endswith("predictions/LayerNorm/gamma") for path in paths)
+    assert len(set(paths)) == len(paths)
+
+
+def run(code, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+
+
+def test_another_backend_is_refused_with_the_way_out():
+    found = run("import albertkit.tensorflow", KERAS_BACKEND="numpy")
+    assert found.returncode == 1
+    assert "Received: Keras on numpy. Set the environment variable KERAS_BACKEND=tensorflow" in found.stderr
+
+
+def test_an_absent_package_is_answered_with_the_command_and_a_present_one_in_silence():
+    found = run("import sys; sys.modules['tensorflow'] = None; import albertkit.tensorflow")
+    assert 'albertkit.tensorflow needs TensorFlow. Install it with: pip install "albertkit[tensorflow]"' in found.stderr
+    ours = "from albertkit.tensorflow import models; from albertkit.config import AlbertConfig as C; "
+    found = run(ours + "print(models.TFAlbertModel(C(61, 8, 16, 1, 1, 2, 8))([[1, 2]]).pooler_output.shape)")
+    assert found.stdout == "(1, 16)\n"
+    # TensorFlow itself says the rest before it can be told to be silent.
+    said = [line for line in found.stderr.splitlines() if "oneDNN" not in line and "absl::InitializeLog" not in line]
+    assert said == []
+
+
+def test_a_config_is_needed():
+    with pytest.raises(TypeError, match=r"TFAlbertModel\(config\) takes an AlbertConfig"):
+        models.TFAlbertModel({"hidden_size": 16})
+    assert isinstance(models.TFAlbertModel(small()).config, AlbertConfig)

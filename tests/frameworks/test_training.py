@@ -1,0 +1,160 @@
+"""Training in every framework: the same batches, the same losses, and weights that go from one to another."""
+
+import numpy as np
+import pytest
+
+from albertkit import frameworks
+from frameworks.common import difference, random_tensors, small
+from frameworks.rooms import ROOMS
+
+HEAD = "ForSequenceClassification"
+STEPS = 8
+
+
+def batches(seed=0, count=STEPS, parts=1):
+    """Batches of several lengths, padded where rows differ, in parts of unequal size."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        lengths = rng.integers(3, 15, 6)
+        mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+        whole = {
+            "input_ids": rng.integers(1, 61, mask.shape) * mask,
+            "token_type_ids": np.zeros_like(mask),
+            "attention_mask": mask,
+            "labels": rng.integers(0, 2, 6),
+        }
+        cuts = np.array_split(np.arange(6), [2]) if parts == 2 else [np.arange(6)]
+        yield [{name: array[cut] for name, array in whole.items()} for cut in cuts]
+
+
+def begun(framework, **options):
+    config = small(num_hidden_groups=2)
+    tensors = random_tensors(config, HEAD)
+    room = frameworks.room(framework, "train")
+    return room, room.init_state(config, HEAD, tensors, weight_decay=0.1, **options)
+
+
+def trained(framework, parts=1, rate=1e-2, **options):
+    """The losses, norms and weights of a few steps."""
+    room, state = begun(framework, **options)
+    records = [
+        room.train_step(state, part, rate * (step + 1) / STEPS, seed=step)
+        for step, part in enumerate(batches(parts=parts))
+    ]
+    return records, room.get_weights(state)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    pytest.importorskip("torch")
+    return trained("torch")
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_losses_norms_and_weights_follow_one_course(room, reference, parts):
+    records, weights = trained(room.name, parts)
+    for found, expected in zip(records, reference[0], strict=True):
+        assert found["loss"] == pytest.approx(expected["loss"], abs=1e-4)
+        assert found["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-3)
+    assert list(weights) == list(reference[1])
+    for name, value in weights.items():
+        assert value.dtype == np.float32
+        assert np.abs(value - reference[1][name]).max() <= 2e-3, name
+    assert records[0]["loss"] != pytest.approx(records[-1]["loss"], abs=1e-3)
+
+
+def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(room):
+    train, state = begun(room.name)
+    *first, last = batches()
+    for step, part in enumerate(first):
+        train.train_step(state, part, 1e-2, seed=step)
+    weights, memory = train.get_weights(state), train.get_optimizer(state)
+    expected = train.train_step(state, last, 1e-2, seed=99)
+    _, other = begun(room.name)
+    train.set_weights(other, weights)
+    train.set_optimizer(other, memory)
+    found = train.train_step(other, last, 1e-2, seed=99)
+    assert found == expected
+    for name, value in train.get_weights(other).items():
+        np.testing.assert_array_equal(value, train.get_weights(state)[name], err_msg=name)
+
+
+def test_what_is_taken_out_does_not_change_with_the_next_step(room):
+    train, state = begun(room.name)
+    part = next(batches())
+    train.train_step(state, part, 1e-2, seed=0)
+    taken = {**train.get_weights(state), **train.get_optimizer(state)}
+    kept = {name: value.copy() for name, value in taken.items()}
+    train.train_step(state, part, 1e-2, seed=1)
+    for name, value in kept.items():
+        np.testing.assert_array_equal(taken[name], value, err_msg=name)
+
+
+def test_a_step_that_is_not_finite_changes_nothing(room):
+    train, state = begun(room.name)
+    part = next(batches())
+    train.train_step(state, part, 1e-2, seed=0)
+    weights = train.get_weights(state)
+    name = "classifier.weight"
+    broken = {**weights, name: np.full_like(weights[name], np.nan)}
+    train.set_weights(state, broken)
+    memory = train.get_optimizer(state)
+    record = train.train_step(state, part, 1e-2, seed=1)
+    assert not np.isfinite(record["loss"])
+    for key, value in train.get_weights(state).items():
+        np.testing.assert_array_equal(value, broken[key], err_msg=key)
+    for key, value in train.get_optimizer(state).items():
+        np.testing.assert_array_equal(value, memory[key], err_msg=key)
+
+
+def test_the_seed_of_a_step_decides_its_dropout(room):
+    config = small(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, classifier_dropout_prob=0.3)
+    tensors = random_tensors(config, HEAD)
+    train = frameworks.room(room.name, "train")
+    part = next(batches())
+    losses = [
+        train.train_step(train.init_state(config, HEAD, tensors), part, 0.0, seed=seed)["loss"] for seed in (5, 5, 6)
+    ]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_evaluation_has_no_dropout_and_gives_losses_and_logits(room):
+    config = small(hidden_dropout_prob=0.5)
+    tensors = random_tensors(config, HEAD)
+    train = frameworks.room(room.name, "train")
+    state = train.init_state(config, HEAD, tensors)
+    (part,) = next(batches())
+    first, second = train.eval_step(state, part), train.eval_step(state, part)
+    assert first["logits"].shape == (6, 2)
+    np.testing.assert_array_equal(first["logits"], second["logits"])
+    assert float(first["loss"]) == float(second["loss"])
+    assert set(train.eval_step(state, {k: v for k, v in part.items() if k != "labels"})) == {"logits"}
+
+
+def test_half_precision_trains_near_the_full_one(room):
+    full, half = (trained(room.name, precision=precision)[0] for precision in ("fp32", "bf16"))
+    for one, other in zip(full, half, strict=True):
+        assert other["loss"] == pytest.approx(one["loss"], abs=2e-2)
+
+
+def test_inference_gives_the_outputs_of_evaluation(room):
+    train, state = begun(room.name)
+    (part,) = next(batches())
+    inputs = {name: array for name, array in part.items() if name != "labels"}
+    forward = frameworks.room(room.name, "infer").compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
+    found, expected = forward(inputs), train.eval_step(state, inputs)
+    assert list(found) == list(expected)
+    assert difference(found["logits"], expected["logits"]) <= 1e-5
+
+
+def test_inference_cuts_outputs_to_the_length_of_the_input(room):
+    config = small()
+    tensors = random_tensors(config, "ForTokenClassification")
+    forward = frameworks.room(room.name, "infer").compile(config, "ForTokenClassification", tensors)
+    (part,) = next(batches())
+    assert forward({"input_ids": part["input_ids"]})["logits"].shape == (*part["input_ids"].shape, 2)
+
+
+def test_every_framework_is_here():
+    assert list(ROOMS) == list(frameworks.PACKAGES)

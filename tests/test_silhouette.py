@@ -1,0 +1,70 @@
+"""Three frameworks, one silhouette: the rooms have the same files, classes and methods in the same order."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import albertkit
+from albertkit import frameworks
+
+PACKAGE = Path(albertkit.__file__).parent
+FILES = ("layers", "pretrained", "models", "weights", "train", "infer")
+OTHERS = [name for name in frameworks.PACKAGES if name != "torch"]
+CALLS = {"forward": "call", "__call__": "call"}
+
+ONLY_TORCH = {
+    # The other frameworks' layers draw no values that would be thrown away.
+    "layers": {"Linear", "Embedding"},
+    # Their models tie by having no second parameter.
+    "models": {"tie_weights"},
+    "pretrained": {"tie_weights"},
+    "weights": {"to_torch"},
+}
+"""What makes no sense elsewhere, by file."""
+
+
+def outline(framework: str, file: str) -> dict[str, list[str]]:
+    """The public functions and the classes of a file, each class with its public methods."""
+    tree = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
+    prefix = frameworks.PREFIXES[framework]
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            found[node.name] = []
+        elif isinstance(node, ast.ClassDef):
+            methods = [m.name for m in node.body if isinstance(m, ast.FunctionDef)]
+            methods = [CALLS.get(name, name) for name in methods]
+            name = node.name.replace(prefix, "Albert", 1) if node.name.startswith(prefix) else node.name
+            found[name] = list(dict.fromkeys(m for m in methods if m == "__init__" or not m.startswith("_")))
+    return found
+
+
+def assert_same_order(expected: list[str], found: list[str], absent: set[str], where: str) -> None:
+    wanted = [name for name in expected if name not in absent]
+    assert [name for name in found if name in set(wanted)] == wanted, where
+
+
+@pytest.mark.parametrize("framework", OTHERS)
+def test_a_room_has_the_same_files(framework):
+    assert {path.stem for path in (PACKAGE / framework).glob("*.py")} == {"__init__", *FILES}
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("framework", OTHERS)
+def test_classes_and_methods_stand_in_the_same_order(framework, file):
+    absent = ONLY_TORCH.get(file, set())
+    expected, found = outline("torch", file), outline(framework, file)
+    assert_same_order(list(expected), list(found), absent, file)
+    for name, methods in expected.items():
+        if name not in absent:
+            assert_same_order(methods, found[name], absent, f"{file}.{name}")
+
+
+def test_every_head_is_public_in_every_framework():
+    heads = [name.removeprefix("Albert") for name in outline("torch", "models") if name.startswith("AlbertFor")]
+    assert len(heads) == 6
+    for framework, prefix in frameworks.PREFIXES.items():
+        for name in ("Model", "PreTrainedModel", *heads):
+            assert albertkit._MODULES[prefix + name] == f"albertkit.{framework}.models"
+        assert f"{prefix}ForPreTrainingOutput" in albertkit.__all__
