@@ -64,12 +64,24 @@ def test_batches_run_from_long_to_short(lengths, tokens):
 def test_no_batch_could_have_taken_its_next_row(lengths, tokens):
     batches = list(arrays.by_length(lengths, tokens))
     for batch in batches[:-1]:
-        assert (len(batch) + 1) * max(lengths[batch[0]], 1) > tokens
+        assert (len(batch) + 1) * rounded(max(lengths[batch[0]], 1)) > tokens
+
+
+def rounded(length):
+    return -(-length // arrays.GRAIN) * arrays.GRAIN
+
+
+@given(LENGTHS, st.integers(1, 4096))
+def test_full_batches_of_one_rounded_length_have_one_size(lengths, tokens):
+    sizes = {}
+    for batch in list(arrays.by_length(lengths, tokens))[:-1]:
+        sizes.setdefault(rounded(max(lengths[batch[0]], 1)), set()).add(len(batch))
+    assert all(len(found) == 1 for found in sizes.values())
 
 
 @pytest.mark.parametrize("lengths", [[3, 1, 2], np.array([3, 1, 2]), (3, 1, 2)])
 def test_lengths_may_be_any_sequence(lengths):
-    assert [batch.tolist() for batch in arrays.by_length(lengths, 4)] == [[0], [2, 1]]
+    assert [batch.tolist() for batch in arrays.by_length(lengths, 64)] == [[0, 2], [1]]
 
 
 def token_batch(length, **more):

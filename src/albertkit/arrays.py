@@ -6,6 +6,9 @@ import numpy as np
 
 from albertkit.rules import IGNORED
 
+GRAIN = 32
+"""Lengths are rounded up to multiples of this where a framework compiles anew for every shape of a batch."""
+
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> np.ndarray:
     """Rows of different length as one int64 array (B, L), filled up on the right."""
@@ -27,11 +30,12 @@ def model_inputs(
 
 
 def by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
-    """Batches of row numbers, longest rows first, of at most `tokens` tokens with their padding."""
+    """Batches of row numbers, longest rows first, of at most `tokens` tokens with their padding to a grain."""
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     start = 0
     while start < len(order):
-        size = max(tokens // max(lengths[order[start]], 1), 1)
+        longest = -(-max(lengths[order[start]], 1) // GRAIN) * GRAIN
+        size = max(tokens // longest, 1)
         yield order[start : start + size]
         start += size
 

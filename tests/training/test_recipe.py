@@ -63,9 +63,7 @@ def test_what_does_not_fit_is_refused_by_key_rule_and_value(setting, words):
 
 
 def test_a_key_below_a_value_is_refused():
-    with pytest.raises(
-        ConfigError, match=r"no key `model\.name\.x`, for `name` is a value\. Did you mean"
-    ):
+    with pytest.raises(ConfigError, match=r"no key `model\.name\.x`, for `name` is a value\. Did you mean"):
         Recipe.load(None, {}, ["model.name=base", "model.name.x=1"])
 
 
