@@ -21,6 +21,22 @@ def fresh(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tens
     return {name: _fresh(name, shape, config, seed) for name, shape in shapes.items()}
 
 
+def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> np.ndarray:
+    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
+    added = size - len(weight)
+    if added <= 0:
+        return weight[:size].copy()
+    generator = np.random.default_rng(seed)
+    if spread is None:
+        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
+        values = weight.astype(np.float64)
+        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
+        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
+    else:
+        rows = generator.standard_normal((added, weight.shape[1])) * spread
+    return np.concatenate([weight, rows.astype(weight.dtype)])
+
+
 def _fresh(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
     kind = names.kind(name)
     if kind == "bias" or name.endswith(".bias"):

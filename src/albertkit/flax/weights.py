@@ -153,19 +153,8 @@ def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.M
 
 
 def resized(weight: Any, size: int, spread: float | None, seed: int = 0) -> jax.Array:
-    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
-    added = size - weight.shape[0]
-    if added <= 0:
-        return weight[:size]
-    generator = np.random.default_rng(seed)
-    if spread is None:
-        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
-        values = to_numpy(weight).astype(np.float64)
-        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
-        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
-    else:
-        rows = generator.standard_normal((added, weight.shape[1])) * spread
-    return jnp.concatenate([weight, jnp.asarray(rows, weight.dtype)])
+    """(V, E) with `size` rows; see `checkpoint.init.resized`."""
+    return jnp.asarray(init.resized(to_numpy(weight), size, spread, seed))
 
 
 def _draw_the_rest(model: nnx.Module, seed: int) -> None:

@@ -95,20 +95,8 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
 
 
 def resized(weight: Tensor, size: int, spread: float | None) -> Tensor:
-    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
-    old = weight.detach()
-    added = size - old.shape[0]
-    if added <= 0:
-        return old[:size].clone()
-    generator = np.random.default_rng(_seed())
-    if spread is None:
-        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
-        values = to_numpy(old).astype(np.float64)
-        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
-        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
-    else:
-        rows = generator.standard_normal((added, old.shape[1])) * spread
-    return torch.cat([old, torch.from_numpy(rows).to(old)])
+    """(V, E) with `size` rows; see `checkpoint.init.resized`."""
+    return to_torch(init.resized(to_numpy(weight), size, spread, _seed())).to(weight.device)
 
 
 def _in_table(name: str) -> bool:
