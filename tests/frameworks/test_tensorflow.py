@@ -127,6 +127,32 @@ def test_looped_layers_compute_what_unrolled_ones_do(axis, dropout):
         np.testing.assert_allclose(gradient, wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("is_xla", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_graphs_loop_but_for_training_under_xla(training, is_xla):
+    model = make("Model")
+    graph = tf.function(lambda inputs: model(inputs, training=training).pooler_output, jit_compile=is_xla or None)
+    nodes = graph.get_concrete_function(batch("Model")).graph.as_graph_def().node
+    assert any(node.op in ("While", "StatelessWhile") for node in nodes) == (not (training and is_xla))
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_new"])
+def test_gelus_have_the_gradient_of_their_parts(name):
+    x = tf.constant(np.linspace(-6, 6, 201), tf.float64)
+    parts = {"gelu": lambda x: keras.ops.gelu(x, False), "gelu_new": lambda x: keras.ops.gelu(x, True)}[name]
+    found = []
+    for function in (layers.activation(name), parts):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = function(x)
+            slope = tape.gradient(value, x)
+        found.append((value, slope, outer.gradient(slope, x)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
 def test_graphs_answer_with_the_same_classes():
     model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
     expected = model(given, output_hidden_states=True, output_attentions=True)

@@ -5,14 +5,15 @@ Layers know nothing of tasks, files or padding: an attention mask arrives here a
 `seed` is given, a pair of integers, and is a function of it: layers keep no state but their weights.
 """
 
-import functools
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import ops
+from tensorflow.python.ops import control_flow_util
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
@@ -21,8 +22,30 @@ from albertkit.outputs import BaseModelOutput
 Tensor = Any
 """A tensor of TensorFlow, or what Keras takes for one."""
 
-_erf_gelu = functools.partial(ops.gelu, approximate=False)
-_tanh_gelu = functools.partial(ops.gelu, approximate=True)
+
+@tf.custom_gradient
+def _erf_gelu(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    # Its own gradient keeps x alone; that of its parts would keep several tensors of x's size a layer.
+    def gradient(upstream: Tensor) -> Tensor:
+        density = tf.exp(-0.5 * tf.square(x)) * (2 * math.pi) ** -0.5
+        return upstream * (0.5 * (1 + tf.math.erf(x * 2**-0.5)) + x * density)
+
+    return 0.5 * x * (1 + tf.math.erf(x * 2**-0.5)), gradient
+
+
+@tf.custom_gradient
+def _tanh_gelu(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    scale = (2 / math.pi) ** 0.5
+
+    def curve() -> Tensor:
+        return tf.tanh(scale * (x + 0.044715 * x * x * x))
+
+    def gradient(upstream: Tensor) -> Tensor:
+        bent = curve()
+        slope = (1 - bent * bent) * (scale * (1 + 3 * 0.044715 * x * x))
+        return upstream * 0.5 * (1 + bent + x * slope)
+
+    return 0.5 * x * (1 + curve()), gradient
 
 
 def _clipped_gelu(x: Tensor) -> Tensor:
@@ -329,7 +352,8 @@ class AlbertTransformer(Block):
     ) -> BaseModelOutput:
         """(B, L, E) -> last_hidden_state (B, L, H). `head_mask` has an entry a layer, broadcasting to (B, N, L, L)."""
         hidden_states = self.embedding_hidden_mapping_in(embeddings)
-        if not (output_attentions or output_hidden_states or self.gradient_checkpointing) and self._is_looped():
+        each_is_wanted = output_attentions or output_hidden_states or self.gradient_checkpointing
+        if not each_is_wanted and self._is_looped(seed):
             return BaseModelOutput(self._looped(hidden_states, attention_bias, head_mask, seed))
         all_hidden_states, attentions = (hidden_states,), ()
         for layer, group in enumerate(self.group_of_layer):
@@ -366,27 +390,33 @@ class AlbertTransformer(Block):
         state, *attentions = tf.recompute_grad(run)(hidden_states, *given.values())
         return state, tuple(attentions)
 
-    def _is_looped(self) -> bool:
-        return not tf.executing_eagerly() if self.loops is None else self.loops
-
     def _looped(
         self, hidden_states: Tensor, attention_bias: Tensor | None, head_mask: Tensor | None, seed: Tensor | None
     ) -> Tensor:
         """Each run of layers with the same weights as one loop, traced and compiled once however deep the model is."""
         start = 0
         for group, run in itertools.groupby(self.group_of_layer):
-            count = len(list(run))
+            end = start + len(list(run))
 
-            def body(layer: Tensor, state: Tensor, group: int = group) -> tuple[Tensor, Tensor]:
+            def step(layer: Tensor, state: Tensor, group: int = group) -> tuple[Tensor, Tensor]:
                 mask = None if head_mask is None else head_mask[layer]
                 state, _ = self.albert_layer_groups[group](state, attention_bias, mask, seed=fold(seed, layer))
                 return layer + 1, state
 
             _, hidden_states = tf.while_loop(
-                lambda layer, _, end=start + count: layer < end,
-                body,
+                lambda layer, _, end=end: layer < end,
+                step,
                 (tf.constant(start), hidden_states),
-                maximum_iterations=count,
+                maximum_iterations=end - start,
             )
-            start += count
+            start = end
         return hidden_states
+
+    def _is_looped(self, seed: Tensor | None) -> bool:
+        """Whether a graph holds loops: `loops`, or where it is None, wherever a loop was measured to be as fast.
+
+        That is everywhere but in training under XLA, whose loops keep more for the backward pass than straight code.
+        """
+        if self.loops is not None or tf.executing_eagerly():
+            return bool(self.loops)
+        return seed is None or not control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -146,19 +146,8 @@ def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: kera
 
 
 def resized(weight: np.ndarray, size: int, spread: float | None) -> np.ndarray:
-    """(V, E) cut to `size` rows, or filled up: with rows at the mean of the old ones, or around 0 with `spread`."""
-    added = size - len(weight)
-    if added <= 0:
-        return weight[:size]
-    generator = np.random.default_rng(_seed())
-    if spread is None:
-        # Drawn with the covariance of the old rows, much scaled down, so that no two new ones are alike.
-        values = weight.astype(np.float64)
-        covariance = np.cov(values, rowvar=False, bias=True).reshape(values.shape[1], -1) * 1e-9
-        rows = generator.multivariate_normal(values.mean(axis=0), covariance, size=added)
-    else:
-        rows = generator.standard_normal((added, weight.shape[1])) * spread
-    return np.concatenate([weight, rows.astype(weight.dtype)])
+    """(V, E) with `size` rows; see `checkpoint.init.resized`."""
+    return init.resized(weight, size, spread, _seed())
 
 
 def exchange(layer: keras.layers.Layer, attribute: str, value: Any) -> None:
