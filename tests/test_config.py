@@ -497,3 +497,33 @@ def test_what_generic_tools_ask_of_a_config():
     assert config.tie_word_embeddings is True
     config.__dict__["initializer_range"] = 0.0
     assert config.to_dict()["initializer_range"] == 0.0
+
+
+@pytest.mark.parametrize("labels", [{1: "a", 2: "b"}, {0: "a", 2: "b"}, {-1: "a", 0: "b"}, {}])
+def test_classes_are_numbered_from_zero_without_a_gap(labels):
+    for build in (
+        lambda: AlbertConfig(id2label=labels),
+        lambda: AlbertConfig.from_dict({"id2label": {str(index): name for index, name in labels.items()}}),
+    ):
+        with pytest.raises(ConfigError, match="`id2label` must number the classes from 0 without a gap"):
+            build()
+    with pytest.raises(ConfigError, match="without a gap"):
+        AlbertConfig(label2id={"a": 1, "b": 2})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden_size": 7},
+        {"id2label": {5: "a"}},
+        {"num_labels": 3, "problem_type": "poetry"},
+        {"pruned_heads": {0: [1]}, "vocab_size": 5},
+        {"pruned_heads": {"x": [1]}},
+    ],
+)
+def test_an_update_that_fails_changes_nothing(changes):
+    config = AlbertConfig(num_labels=2)
+    before = config.to_dict()
+    with pytest.raises(ValueError):
+        config.update(changes)
+    assert config.to_dict() == before

@@ -46,11 +46,22 @@ def test_masks_that_do_not_fit(shape):
 
 
 def test_head_masks():
-    for shape in ((4,), (6, 4), (6, 1, 4, 1, 1)):
-        rules.require_head_mask(shape, 6)
-    for shape in ((5, 4), (6, 4, 1), (5, 1, 4, 1, 1), ()):
-        with pytest.raises(InputError, match="with 6 layers"):
-            rules.require_head_mask(shape, 6)
+    for shape in ((4,), (6, 4), (6, 1, 4, 1, 1), (6, 3, 1, 5, 5)):
+        rules.require_head_mask(shape, 6, 4)
+    for shape in ((5, 4), (6, 4, 1), (5, 1, 4, 1, 1), (), (3,), (6, 3), (6, 1, 3, 1, 1)):
+        with pytest.raises(InputError, match="with 6 layers and 4 heads"):
+            rules.require_head_mask(shape, 6, 4)
+
+
+def test_ids_are_integers_in_rows():
+    rules.require_ids_array("input_ids", (3, 5), True)
+    for shape, is_integer, words in (
+        ((5,), True, r"integers of shape \(5,\)\. .*input_ids\[None\]"),
+        ((2, 3, 5), True, r"integers of shape \(2, 3, 5\)"),
+        ((3, 5), False, "other values than integers"),
+    ):
+        with pytest.raises(InputError, match=rf"`input_ids` must be integers of shape \(B, L\)\. Received: {words}"):
+            rules.require_ids_array("input_ids", shape, is_integer)
 
 
 def test_sizes_of_a_vocabulary():

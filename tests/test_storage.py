@@ -5,14 +5,24 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
+import textwrap
+import threading
+import time
 
+import numpy as np
 import pytest
 import safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage
+from albertkit.checkpoint import files, names
+from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
+from conftest import DATA
 
 HEAD = "config.json"
 STALE = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
@@ -214,6 +224,123 @@ def test_a_file_where_the_folder_should_be_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"saved to a folder. Received: .*model, which is a file"):
         replace(tmp_path / "model", single("new"))
     assert (tmp_path / "model").read_text() == "mine"
+
+
+SAVER = """
+    import sys
+    from albertkit import storage
+
+    for number in range(10**6):
+        with storage.replacing(sys.argv[1], "config.json", ("model.bin", "weights-*")) as staging:
+            for name in ("config.json", f"weights-{number % 2}"):
+                storage.write_text(staging / name, str(number))
+        print(number, flush=True)
+"""
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+def test_programs_that_save_and_load_at_once_see_whole_sets_and_fail_at_nothing(tmp_path):
+    fill(tmp_path / "model", {HEAD: "-1", "weights-0": "-1"})
+    command = [sys.executable, "-c", textwrap.dedent(SAVER), str(tmp_path / "model")]
+    savers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    seen, end = set(), time.monotonic() + 2.5
+    try:
+        while time.monotonic() < end:
+            storage.recover(tmp_path / "model")
+            with storage.reading(tmp_path / "model"):
+                files = visible(tmp_path / "model")
+            assert set(files) in ({HEAD, "weights-0"}, {HEAD, "weights-1"})
+            assert len(set(files.values())) == 1
+            seen |= set(files.values())
+        assert [saver.poll() for saver in savers] == [None, None], [saver.stderr.read() for saver in savers]
+    finally:
+        for saver in savers:
+            saver.kill()
+    outputs, errors = zip(*(saver.communicate() for saver in savers), strict=True)
+    assert errors == ("", "")
+    assert len(seen) > 5
+    assert all(len(output.splitlines()) > 5 for output in outputs)
+    replace(tmp_path / "model", {HEAD: "last", "model.safetensors": "last"})
+    assert [path.name for path in (tmp_path / "model").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+def test_what_a_killed_save_left_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
+    fill(tmp_path / "model" / ".staging-dead", {HEAD: "half"})
+    with storage.replacing(tmp_path / "model", HEAD, STALE) as staging:
+        assert not (tmp_path / "model" / ".staging-dead").exists()
+        storage.write_text(staging / HEAD, "slow")
+        replace(tmp_path / "model", single("quick"))
+        assert staging.is_dir()
+    assert visible(tmp_path / "model") == {HEAD: "slow"}
+    assert listing(tmp_path / "model") == [HEAD]
+
+
+LOADERS = {
+    "config": AlbertConfig.from_pretrained,
+    "weights": files.load,
+    "tokenizer": AlbertTokenizer.from_pretrained,
+}
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+@pytest.mark.parametrize("what", LOADERS)
+def test_whatever_loads_waits_while_a_save_moves_its_files(tmp_path, what):
+    config = AlbertConfig(
+        vocab_size=9, embedding_size=2, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4
+    )
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in names.expected(config, "Model").items()}
+    files.save(tmp_path, config, tensors, "AlbertModel")
+    AlbertTokenizer(DATA / "spiece.model").save_pretrained(tmp_path)
+    loading = threading.Thread(target=LOADERS[what], args=(tmp_path,))
+    with storage._locked(tmp_path):
+        loading.start()
+        loading.join(0.5)
+        assert loading.is_alive()
+    loading.join(20)
+    assert not loading.is_alive()
+
+
+def test_without_locks_saves_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "fcntl", None)
+    fill(tmp_path / "model", single("old"))
+    with storage.reading(tmp_path / "model"):
+        replace(tmp_path / "model", single("new"))
+    assert visible(tmp_path / "model") == single("new")
+
+
+def refuse(*args, **kwargs):
+    raise PermissionError(errno.EROFS, "Read-only file system")
+
+
+def test_a_folder_that_may_not_be_written_to_is_read_while_it_is_whole(tmp_path, monkeypatch):
+    fill(tmp_path / "model", single("old"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        with pytest.raises(CheckpointError):
+            replace(tmp_path / "model", single("new"))
+        assert (tmp_path / "model" / ".commit").exists()
+        storage.recover(tmp_path / "model")
+        assert visible(tmp_path / "model") == single("old")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(CheckpointError, match="All that was saved is there"):
+            storage.recover(tmp_path / "model")
+    storage.recover(tmp_path / "model")
+    assert visible(tmp_path / "model") == single("new")
+
+
+def test_an_error_behind_the_commit_says_that_the_new_set_is_there(tmp_path, monkeypatch):
+    fill(tmp_path / "model", single("old"))
+    monkeypatch.setattr(
+        os, "replace", lambda *args, move=os.replace: refuse() if ".commit" in str(args) else move(*args)
+    )
+    with pytest.raises(CheckpointError, match="the next load from this folder or save to it moves it") as caught:
+        replace(tmp_path / "model", single("new"))
+    assert "untouched" not in str(caught.value)
+    monkeypatch.undo()
+    storage.recover(tmp_path / "model")
+    assert visible(tmp_path / "model") == single("new")
 
 
 def test_missing_parents_are_made(tmp_path):

@@ -191,14 +191,22 @@ class AlbertConfig:
     # --------------------------------------------------------------------------------------------------- changing
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Set known keys from `changes`, then check the whole. ConfigError for an unknown key or a bad combination."""
+        """Set known keys from `changes`, then check the whole. ConfigError for an unknown key or a bad combination.
+
+        After an error everything is as it was.
+        """
         for key in changes:
             if key not in self._known():
                 raise ConfigError(
                     f"AlbertConfig has no key `{key}`.{did_you_mean(key, self._known())} A key that only your own code"
                     " reads can be set as an attribute, or written into config.json."
                 )
-        self._absorb(changes)
+        before = dict(self.__dict__)
+        try:
+            self._absorb(changes)
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _absorb(self, values: dict[str, Any]) -> None:
         maps = ("id2label", "label2id")
@@ -280,6 +288,10 @@ class AlbertConfig:
     def torch_dtype(self, value: Any) -> None:
         self.dtype = None if value is None else str(value).removeprefix("torch.")
 
+    def with_named_results(self) -> Self:
+        """A copy by which a model puts out its own results by name, and no hidden states or attentions."""
+        return self.changed(return_dict=True, output_attentions=False, output_hidden_states=False)
+
     @property
     def use_return_dict(self) -> bool:
         """Whether models answer with named outputs where the call does not say."""
@@ -346,6 +358,11 @@ class AlbertConfig:
             raise ConfigError(
                 '`position_embedding_type` must be "absolute", the only kind any published ALBERT has. Received: '
                 f"{self.position_embedding_type!r}."
+            )
+        if not self.id2label or set(self.id2label) != set(range(len(self.id2label))):
+            raise ConfigError(
+                "`id2label` must number the classes from 0 without a gap. Received the numbers: "
+                f"{list(self.id2label)}. Number them anew; the names may stay."
             )
         if self.problem_type not in (None, *PROBLEM_TYPES):
             raise ConfigError(
@@ -443,7 +460,9 @@ class AlbertConfig:
             revision=revision,
             subfolder=subfolder,
         )
-        return cls.from_dict(storage.read_json(folder / CONFIG_FILE), **overrides)
+        with storage.reading(folder):
+            content = storage.read_json(folder / CONFIG_FILE)
+        return cls.from_dict(content, **overrides)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AlbertConfig) and self.to_dict() == other.to_dict()

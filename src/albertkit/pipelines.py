@@ -64,7 +64,8 @@ class TextClassification:
     ) -> dict[str, Any]:
         """Scores on the labelled rows of a file. InputError where a label is not one of the model's."""
         table = tables.read(str(path), header)
-        examples, columns = task.read(table, columns, labelled=True, skip_empty=skip_empty)
+        problem = self.schema.problem_type
+        examples, columns = task.read(table, columns, labelled=True, skip_empty=skip_empty, problem=problem)
         labels = task.targets(examples, self.schema, columns.separator)
         scores = task.score(self.logits(examples.texts, examples.pairs), labels, self.schema)
         return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}

@@ -5,7 +5,7 @@ Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N head
 
 from typing import Any
 
-from albertkit.config import AlbertConfig
+from albertkit.config import PROBLEM_TYPES, AlbertConfig
 from albertkit.errors import ConfigError, InputError, TokenIdError
 
 IGNORED = -100
@@ -39,6 +39,16 @@ def require_length(length: int, longest: int) -> None:
         )
 
 
+def require_ids_array(name: str, shape: tuple[Any, ...], is_integer: bool) -> None:
+    """InputError for ids that are not integers of shape (B, L)."""
+    if len(shape) != 2 or not is_integer:
+        kind = "integers" if is_integer else "other values than integers"
+        raise InputError(
+            f"`{name}` must be integers of shape (B, L). Received: {kind} of shape {shape}. A text alone is a batch "
+            f"of one: {name}[None]."
+        )
+
+
 def require_ids(name: str, lowest: int, highest: int, size: int) -> None:
     """TokenIdError for ids outside 0..size-1."""
     if lowest < 0 or highest >= size:
@@ -63,12 +73,17 @@ def require_mask(shape: tuple[int, ...], batch: int, length: int) -> None:
         )
 
 
-def require_head_mask(shape: tuple[int, ...], layers: int) -> None:
-    """InputError for a head mask that is not (N,), (layers, N) or (layers, B, N, L, L)."""
-    if len(shape) not in (1, 2, 5) or (len(shape) > 1 and shape[0] != layers):
+def require_head_mask(shape: tuple[int, ...], layers: int, heads: int) -> None:
+    """InputError for a head mask that is not (N,), (layers, N) or (layers, B, 1 or N, L, L)."""
+    fits = {
+        1: shape == (heads,),
+        2: shape == (layers, heads),
+        5: len(shape) == 5 and shape[0] == layers and shape[2] in (1, heads),
+    }
+    if not fits.get(len(shape), False):
         raise InputError(
             f"`head_mask` must have the shape (heads,), (layers, heads) or (layers, B, heads, L, L) with {layers} "
-            f"layers. Received: {shape}."
+            f"layers and {heads} heads. Received: {shape}."
         )
 
 
@@ -89,10 +104,11 @@ def vocabulary_size(old: int, new: int | None, pad_to_multiple_of: int | None) -
 
 def problem_type(stated: str | None, classes: int, has_integer_labels: bool) -> str:
     """The kind of problem that `config.problem_type` states, or that C and the dtype of the labels show."""
+    regression, single, several = PROBLEM_TYPES
     if stated is None:
         if classes == 1:
-            return "regression"
-        return "single_label_classification" if has_integer_labels else "multi_label_classification"
-    if stated not in ("regression", "single_label_classification", "multi_label_classification"):
+            return regression
+        return single if has_integer_labels else several
+    if stated not in PROBLEM_TYPES:
         raise ConfigError(f"`problem_type` is not one that a loss is known for. Received: {stated!r}.")
     return stated

@@ -2,6 +2,7 @@
 
 A single file is written aside and renamed. A set of files that belong together goes through `replacing`: however the
 process ends, a folder then holds the old set or the new one, never a mixture that would load as something else.
+Programs that save and load at once hold the folder in turns, by a lock on the folder itself that ends with its holder.
 """
 
 import contextlib
@@ -19,9 +20,17 @@ from safetensors import SafetensorError
 
 from albertkit.errors import CheckpointError, CheckpointNotFound
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 _STAGING = ".staging-"
 _COMMIT = ".commit"
 _NOTE = ".note.json"
+
+_UNTOUCHED = "What was there before is untouched."
+_COMMITTED = "All that was saved is there: the next load from this folder or save to it moves it into place."
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -74,43 +83,72 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
 
     `head` names the file without which the set cannot be loaded: it is taken away first and put back last, so that no
     other program reads a mixture in between. `stale` are name patterns of the old set that must not survive. A process
-    that dies before the commit leaves the old set untouched; one that dies after it leaves a complete new set, which
-    `recover` moves into place.
+    that dies before the commit leaves the old set untouched, and a folder that the next save clears away; one that dies
+    after it leaves a complete new set, which `recover` moves into place.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"A checkpoint is saved to a folder. Received: {folder}, which is a file.")
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        recover(folder)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+    with contextlib.ExitStack() as living:
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _locked(folder):
+                _finish(folder)
+                _clear_away(folder)
+                staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+                living.enter_context(_locked(staging, shared=True))
         try:
-            yield staging
-            if not (staging / head).is_file():
-                raise CheckpointError(
-                    f"The saved set must include {head}. It holds {sorted(path.name for path in staging.iterdir())}."
-                )
-            new = sorted(path.name for path in staging.iterdir())
-            write_json(staging / _NOTE, {"head": head, "stale": list(stale), "new": new})
-            for path in staging.iterdir():
-                os.chmod(path, 0o666 & ~_umask())
-                _flush(path)
-            _flush(staging)
-            os.rename(staging, folder / _COMMIT)
+            with explained(folder):
+                yield staging
+                new = sorted(path.name for path in staging.iterdir())
+                if head not in new:
+                    raise CheckpointError(f"The saved set must include {head}. It holds {new}.")
+                write_json(staging / _NOTE, {"head": head, "stale": list(stale), "new": new})
+                for path in staging.iterdir():
+                    os.chmod(path, 0o666 & ~_umask())
+                    _flush(path)
+                _flush(staging)
+            with _locked(folder):
+                _finish(folder)  # one that died since
+                with explained(folder):
+                    os.rename(staging, folder / _COMMIT)
+                _finish(folder)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
-        recover(folder)
+
+
+@contextlib.contextmanager
+def reading(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep saves out of a folder while the files of a set are opened, so that all are of the same set."""
+    with _locked(Path(folder), shared=True):
+        yield
 
 
 def recover(folder: str | os.PathLike[str]) -> None:
-    """Finish a save that was cut off after its commit. Does nothing where there is none."""
+    """Finish a save that was cut off after its commit. Does nothing where there is none.
+
+    CheckpointError where it cannot be finished, such as in a folder that may not be written to, unless the old set is
+    still whole.
+    """
     folder = Path(folder)
+    if not (folder / _COMMIT).is_dir():
+        return
+    with _locked(folder):
+        try:
+            _finish(folder)
+        except CheckpointError:
+            if not _is_whole(folder):
+                raise
+
+
+def _finish(folder: Path) -> None:
+    """Move a committed set into place, if there is one. For the holder of the folder alone."""
     commit = folder / _COMMIT
     if not commit.is_dir():
         return
-    with explained(folder):
-        note = read_json(commit / _NOTE) if (commit / _NOTE).exists() else {}
+    with explained(folder, _COMMITTED):
+        note = _note(commit)
         head = note.get("head")
         if head and (commit / head).exists():  # else everything was moved, and only clearing away was cut off
             (folder / head).unlink(missing_ok=True)
@@ -124,9 +162,50 @@ def recover(folder: str | os.PathLike[str]) -> None:
         shutil.rmtree(commit)
 
 
+def _is_whole(folder: Path) -> bool:
+    """Whether a folder with a commit holds one set, old or new: its head is away while there is a mixture."""
+    note = _note(folder / _COMMIT)
+    return not note or (folder / note["head"]).exists()
+
+
+def _note(commit: Path) -> dict[str, Any]:
+    return read_json(commit / _NOTE) if (commit / _NOTE).exists() else {}
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what processes that were killed before their commit have left. For the holder of the folder alone."""
+    for staging in folder.glob(f"{_STAGING}*"):
+        if _is_abandoned(staging):
+            shutil.rmtree(staging, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn an error of the file system into a CheckpointError that says what is left."""
+def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a folder, alone or, where `shared`, with others that share it. Where there are no locks, do without."""
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                handle = os.open(folder, os.O_RDONLY)
+                stack.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+
+
+def _is_abandoned(staging: Path) -> bool:
+    """Whether nobody holds a folder any more. False where there are no locks to tell."""
+    if fcntl is None:
+        return False
+    with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+        handle = os.open(staging, os.O_RDONLY)
+        stack.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def explained(path: Path, left: str = _UNTOUCHED) -> Iterator[None]:
+    """Turn an error of the file system into a CheckpointError that ends with what is left."""
     try:
         yield
     except CheckpointError:
@@ -134,7 +213,7 @@ def explained(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError) as error:  # safetensors tells the system's number only in words
         full = getattr(error, "errno", None) == errno.ENOSPC or f"(os error {errno.ENOSPC})" in str(error)
         why = "the disk is full" if full else str(error)
-        raise CheckpointError(f"Writing {path} failed: {why}. What was there before is untouched.") from error
+        raise CheckpointError(f"Writing {path} failed: {why}. {left}") from error
 
 
 def _umask() -> int:

@@ -1,6 +1,8 @@
 """The commands as a person types them."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -104,11 +106,32 @@ def test_info_counts_parameters_of_sizes_and_folders(model):
     assert "neg, pos" in done.stdout
 
 
+def test_names_of_classes_are_printed_as_they_are(model, tmp_path):
+    folder = tmp_path / "[bold]models"
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"id2label": {"0": "[/neg]", "1": ":smile:"}, "label2id": {"[/neg]": 0, ":smile:": 1}}
+    (folder / "config.json").write_text(json.dumps(config))
+    done = albertkit("info", folder.name, cwd=tmp_path)
+    assert "[/neg], :smile:" in done.stdout, done.stderr
+    assert "[bold]models" in done.stdout
+
+
+def test_a_size_that_is_nearly_right_is_suggested(tmp_path):
+    done = albertkit("info", "bas", cwd=tmp_path, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    assert done.returncode == 1
+    assert "Did you mean `base`?" in done.stderr
+
+
 def test_tokenizer_train_learns_a_vocabulary(tmp_path):
     (tmp_path / "text.txt").write_text("\n".join(f"the {w} {t}" for w in common.GOOD for t in common.THINGS))
     done = albertkit("tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "t", "--vocab-size", "40")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t" / "spiece.model").exists()
+    (tmp_path / "t" / "config.json").write_text("{}")
+    again = ("tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "t", "--vocab-size", "39")
+    assert "holds a model" in albertkit(*again).stderr
+    assert albertkit(*again, "--overwrite").returncode == 0
     too_many = albertkit(
         "tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "u", "--vocab-size", "9000"
     )

@@ -187,7 +187,21 @@ def test_a_head_mask_of_another_shape_is_refused_by_name(room):
         room.outputs(make(room, "Model"), {**batch("Model"), "head_mask": np.ones((3, 4), np.float32)})
 
 
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (4, 1, 3, 1, 1)])
+def test_a_head_mask_for_another_number_of_heads_is_refused_by_name(room, shape):
+    with pytest.raises(InputError, match=r"`head_mask` must have the shape .* 4 heads\. Received: \("):
+        room.outputs(make(room, "Model"), {**batch("Model"), "head_mask": np.ones(shape, np.float32)})
+
+
 # --------------------------------------------------------------------------------------------------------------- inputs
+
+
+@pytest.mark.parametrize(
+    "ids", [np.ones(LENGTH, np.int64), np.ones((1, 2, LENGTH), np.int64), np.ones((1, LENGTH), np.float32)]
+)
+def test_ids_that_are_not_rows_of_integers_are_refused_by_name(room, ids):
+    with pytest.raises(InputError, match=r"`input_ids` must be integers of shape \(B, L\)\. Received: "):
+        room.outputs(make(room, "Model"), {"input_ids": ids})
 
 
 def test_embeddings_in_the_place_of_ids_give_the_same(room):

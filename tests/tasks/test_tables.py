@@ -135,7 +135,7 @@ def test_lines_are_those_of_the_file(tmp_path):
     content = 'text,label\r\n\r\n"two\nlines",1\r\n  \r\nplain,0\r\n'
     table = tables.read(write(tmp_path, "t.csv", content))
     assert table.columns == {"text": ["two\nlines", "plain"], "label": ["1", "0"]}
-    assert table.lines == [4, 6]
+    assert table.lines == [3, 6]
     table = tables.read(write(tmp_path, "t.jsonl", '\n{"a": 1}\n\n\n{"a": 2}\n'))
     assert table.lines == [2, 5]
 
@@ -173,6 +173,33 @@ def test_blanks_around_column_names_are_taken_off(tmp_path):
     assert list(tables.read(write(tmp_path, "t.csv", " text , label\nx,y\n")).columns) == ["text", "label"]
 
 
+def test_columns_without_a_name_are_left_out(tmp_path):
+    table = tables.read(write(tmp_path, "t.csv", "text,label,,\nx,1,,\ny,2,3,\n"))
+    assert table.columns == {"text": ["x", "y"], "label": ["1", "2"]}
+    assert list(tables.read(write(tmp_path, "t.csv", ",text\n0,x\n")).columns) == ["text"]
+
+
+def test_fields_may_be_long(tmp_path):
+    table = tables.read(write(tmp_path, "t.csv", f"text,label\n{'x' * 300_000},1\n"))
+    assert len(table.columns["text"][0]) == 300_000
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_another_delimiter_is_told(tmp_path, sign):
+    table = tables.read(write(tmp_path, "t.csv", f"text{sign}label\nx{sign}1\n"))
+    with pytest.raises(
+        InputError, match=r"separated by commas in \.csv, by tabs in \.tsv; here it looks like"
+    ) as caught:
+        table.column("text", "text")
+    assert repr(sign) in str(caught.value)
+    assert not tables.read(write(tmp_path, "t.csv", f"a,b{sign}c\nx,1\n")).hint
+
+
+def test_a_row_that_never_ends_is_named_by_its_first_line(tmp_path):
+    with pytest.raises(InputError, match="line 3, is not valid CSV"):
+        tables.read(write(tmp_path, "t.csv", 'text,label\na,1\n"half\nb,2\nc,3\n'))
+
+
 @pytest.mark.parametrize("header", [(), ("a", "b", "a")])
 def test_columns_of_one_name_are_refused(tmp_path, header):
     path = write(tmp_path, "t.csv", "1,2,3\nx,y,z\n" if header else "a,b, a\nx,y,z\n")
@@ -203,13 +230,18 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path):
         ("t.tsv", "text\tlabel\na\t1\nb", "t.tsv, line 3, has 1 where the header has 2"),
         ("t.jsonl", '{"a": 1}\n{"a": 2', "t.jsonl, line 2, must be one JSON object.*incomplete copy"),
         ("t.json", '[\n{"a": 1}\n]', "t.json, line 1, must be one JSON object.*written as lines first"),
-        ("t.json", '[{"a": 1}]', "t.json, line 1, must be a JSON object. It is a list"),
+        (
+            "t.json",
+            '[{"a": 1}]',
+            "t.json, line 1, must be a JSON object. It is a list. Write JSON lines: one object a line",
+        ),
         ("t.jsonl", '{"a": 1}\n3\n', "t.jsonl, line 2, must be a JSON object. It is a int"),
         ("t.jsonl", '{"a": 1}{"a": 2}\n', "t.jsonl, line 1, must be one JSON object"),
         ("t.jsonl", '{"a": ' + "9" * 5000 + "}\n", "t.jsonl, line 1, must be one JSON object"),
         ("t.jsonl", '{"a": ' + "[" * 50_000, "t.jsonl, line 1, must be one JSON object"),
-        ("t.csv", "text,label\né,1\n".encode("latin-1"), "must be complete UTF-8 text"),
-        ("t.csv", "text,label\na,1\n".encode("utf-16"), "must be complete UTF-8 text"),
+        ("t.csv", "text,label\né,1\n".encode("latin-1"), "must be complete UTF-8 text.*iconv -f LATIN1 -t UTF-8 t.csv"),
+        ("t.csv", "text,label\na,1\n".encode("utf-16"), "must be complete UTF-8 text.*iconv"),
+        ("t.csv", "text;label\na,b;1\n", "line 2, has 2 where the header has 1: text;label. Fields.*looks like ';'"),
         ("t.jsonl", b'{"a": "\xff"}\n', "must be complete UTF-8 text"),
         ("t.parquet", b"PAR1 and no more", "t.parquet must be a complete Parquet file"),
         ("t.parquet", b"", "t.parquet must be a complete Parquet file"),

@@ -39,6 +39,8 @@ def labelled(labels):
         (["CONTENT", "title", "class"], ("CONTENT", "", "class")),
         (["score", "label", "text"], ("text", "", "label")),
         (["sentence1", "target"], ("sentence1", "", "target")),
+        (["text", "Text", "Label", "label"], ("text", "", "label")),
+        (["Text", "text", "label", "Label"], ("text", "", "label")),
     ],
 )
 def test_columns_are_found_by_their_usual_names(names, found):
@@ -70,6 +72,7 @@ def test_naming_the_text_alone_brings_no_pair():
     ("columns", "asked", "words"),
     [
         ({"body": ["a"], "label": ["b"]}, Columns(), "text column must be known.*body, label.*--text-column"),
+        ({"body;label": ["a;b"]}, Columns(), "text column must be known.*body;label.*it looks like ';'"),
         ({"text": ["a"], "kind": ["b"]}, Columns(), "label column must be known.*text, kind.*--label-column"),
         ({"text": ["a"], "label": ["b"]}, Columns(text="txt"), "text column must be in the file.*Did you mean `text`"),
         ({"text": ["a"], "label": ["b"]}, Columns(pair="more"), "pair column must be in the file.*'more'"),
@@ -88,17 +91,49 @@ def test_columns_that_cannot_be_found_are_asked_for(columns, asked, words):
         (["a", "", "c"], ["1", "2", "3"], "has 1 without: line 3"),
         (["a", "b", None], ["1", " ", "3"], "has 2 without: line 3, line 4"),
         (["a", "\t ", "c"], [1, 2, None], "has 2 without: line 3, line 4"),
+        (["a", float("nan"), "c"], [1, 2, float("nan")], "has 2 without: line 3, line 4"),
     ],
 )
 def test_rows_without_text_or_label_are_named_or_left_out(texts, labels, empty):
     data = table({"text": texts, "label": labels})
-    with pytest.raises(InputError, match=f"Every row needs a text and a label. train.csv {empty}.*data.skip_empty"):
+    with pytest.raises(
+        InputError, match=f"Every row needs a text and a label. train.csv {empty}.*--skip-empty, .*data.skip_empty=true"
+    ):
         task.read(data, Columns(), labelled=True)
     examples, _ = task.read(data, Columns(), labelled=True, skip_empty=True)
     assert examples.texts == [texts[row] for row in examples.rows]
     assert examples.labels == [labels[row] for row in examples.rows]
     assert 0 in examples.rows
     assert len(examples) == 3 - int(empty[4])
+
+
+def test_both_texts_of_a_pair_are_needed():
+    data = table({"sentence1": ["a", "b"], "sentence2": ["c", " "], "label": ["1", "2"]})
+    with pytest.raises(InputError, match="has 1 without: line 3"):
+        task.read(data, Columns(), labelled=True)
+    assert task.read(data, Columns(), labelled=True, skip_empty=True)[0].texts == ["a"]
+
+
+@pytest.mark.parametrize("problem", ["multi", MULTI])
+def test_an_empty_label_may_stand_for_no_class(problem):
+    data = table({"text": ["a", "b", "c"], "label": ["x|y", " ", "y"]})
+    examples, _ = task.read(data, Columns(), labelled=True, problem=problem)
+    assert task.targets(examples, task.schema(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
+    with pytest.raises(InputError, match="has 1 without: line 3"):
+        task.read(data, Columns(), labelled=True, problem="single")
+    missing = table({"text": ["a", "b"], "label": ["x", None]})
+    with pytest.raises(InputError, match="has 1 without: line 3"):
+        task.read(missing, Columns(), labelled=True, problem=problem)
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, ["a", "b"], b"bytes"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_is_no_text_is_refused(value, labelled):
+    data = table({"text": ["a", value], "label": ["1", "2"]})
+    with pytest.raises(
+        InputError, match=rf"text column must hold text. train.csv has a {type(value).__name__}.*line 3"
+    ):
+        task.read(data, Columns(), labelled=labelled)
 
 
 def test_a_file_of_empty_rows_alone_is_refused():
@@ -113,8 +148,8 @@ def test_labels_of_false_and_zero_are_labels():
 
 
 def test_texts_to_answer_for_may_be_empty_and_need_no_label():
-    examples, columns = task.read(table({"text": ["a", "", None, 7]}), Columns(), labelled=False)
-    assert examples.texts == ["a", "", "", "7"]
+    examples, columns = task.read(table({"text": ["a", "", None, 7, float("nan")]}), Columns(), labelled=False)
+    assert examples.texts == ["a", "", "", "7", ""]
     assert (examples.labels, columns.label) == (None, "")
     examples, _ = task.read(table({"text": ["a"], "label": ["b"]}), Columns(label="label"), labelled=False)
     assert examples.labels == ["b"]
@@ -145,6 +180,9 @@ def test_a_choice_of_examples_keeps_its_rows():
         (["5.000", "3.750"], Schema(REGRESSION, ("score",))),
         ([1.25, 3, "4"], Schema(REGRESSION, ("score",))),
         (["1e-3", "2"], Schema(REGRESSION, ("score",))),
+        ([1.0, 0.0], Schema(SINGLE, ("0", "1"))),
+        (["1.0", "0.0", "10.0", "2"], Schema(SINGLE, ("0", "1", "2", "10"))),
+        (["1.0", "2.0", "v1.0"], Schema(SINGLE, ("1.0", "2.0", "v1.0"))),
         ([["a", "b"], [], ["c"]], Schema(MULTI, ("a", "b", "c"))),
         ([["x"], "y"], Schema(MULTI, ("x", "y"))),
         ([[10, 9], [9]], Schema(MULTI, ("9", "10"))),
@@ -241,6 +279,37 @@ def test_labels_that_the_schema_does_not_know_are_named(labels, schema, words):
     with pytest.raises(InputError, match=f"Every label must be {words}" if words[:3] != "has" else words) as caught:
         task.targets(labelled(labels), schema)
     assert "train.csv" in str(caught.value)
+
+
+def test_whole_numbers_are_the_same_class_with_and_without_a_point():
+    schema = Schema(SINGLE, ("0", "1"))
+    assert task.targets(labelled([1.0, 0, "1.0", "0"]), schema).tolist() == [1, 0, 1, 0]
+    assert task.targets(labelled(["1.0", "2.0"]), Schema(SINGLE, ("1.0", "2.0"))).tolist() == [0, 1]
+
+
+def test_long_lists_of_classes_are_cut():
+    schema = Schema(SINGLE, tuple(f"class {number}" for number in range(500)))
+    with pytest.raises(InputError, match=r"one of class 0, .*class 11 and 488 more. ") as caught:
+        task.targets(labelled(["other"]), schema)
+    assert "class 12" not in str(caught.value)
+    assert "regression" not in str(caught.value)
+
+
+def test_labels_that_look_like_numbers_bring_regression_to_mind():
+    with pytest.raises(InputError, match=r"'3.5'.*--problem regression"):
+        task.targets(labelled(["1", "3.5"]), Schema(SINGLE, ("1", "2")))
+
+
+@pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_broken_model_gives_no_answer(problem, value):
+    logits = np.array([[0.0, 1.0], [value, 0.0], [1.0, value]])
+    for ask in (
+        lambda: task.decode(logits, Schema(problem, ("a", "b"))),
+        lambda: task.score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
+    ):
+        with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 texts"):
+            ask()
 
 
 def test_rows_are_named_by_their_line_in_the_file():
@@ -352,8 +421,8 @@ def test_perfect_logits_score_best_on_the_metric_that_chooses(problem):
     perfect = {SINGLE: lambda: np.eye(2)[truth], MULTI: lambda: truth * 2 - 1, REGRESSION: lambda: truth[:, None]}[
         problem
     ]()
-    assert task.score(perfect, truth, schema)[task.METRIC[problem]] == pytest.approx(1)
-    assert task.score(-perfect, truth, schema)[task.METRIC[problem]] < 0.5
+    assert task.score(perfect, truth, schema)[task.SCORES[problem][0]] == pytest.approx(1)
+    assert task.score(-perfect, truth, schema)[task.SCORES[problem][0]] < 0.5
 
 
 def test_the_head_is_one_of_the_models():

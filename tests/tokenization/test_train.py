@@ -1,13 +1,17 @@
 import bz2
 import gzip
 import lzma
+import subprocess
+import sys
+import textwrap
+from collections import Counter
 
 import pytest
 
-from albertkit.errors import InputError
+from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.text import Cleaning
-from albertkit.tokenization.train import CHOSEN, lines, train
+from albertkit.tokenization.train import CHOSEN, _drawn, lines, train
 
 SIZE = 90
 
@@ -95,10 +99,68 @@ def test_a_vocabulary_that_cannot_be_filled_names_the_size_that_can(tmp_path):
     assert len(train(["a b c d"] * 9, 1000, tmp_path / "c", exact=False)) == size
 
 
-@pytest.mark.parametrize(("given", "size"), [([], 60), (["", "  "], 60), (["enough letters"], 5)])
-def test_texts_that_give_no_vocabulary_are_refused(given, size, tmp_path):
-    with pytest.raises(InputError, match=rf"able to fill the vocabulary. Received: `vocab_size` {size}. SentencePiece"):
-        train(given, size, tmp_path)
+def test_texts_that_give_no_vocabulary_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"able to fill the vocabulary. Received: `vocab_size` 5. SentencePiece"):
+        train(["enough letters"], 5, tmp_path)
+    for empty in ([], ["", "  "]):
+        with pytest.raises(InputError, match="must hold at least one line"):
+            train(empty, 60, tmp_path)
+
+
+DRAW = """
+    import sys
+    from albertkit.tokenization.train import train
+
+    texts = [f"{chr(97 + number % 26)}{chr(97 + number // 26)} and so on" for number in range(300)]
+    train(texts, 60, sys.argv[1], sentences=101, exact=False, seed=int(sys.argv[2]))
+"""
+
+
+def test_every_process_draws_the_same_lines_by_the_same_seed(tmp_path):
+    for name, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        subprocess.run([sys.executable, "-c", textwrap.dedent(DRAW), str(tmp_path / name), seed], check=True)
+    for file in sorted((tmp_path / "a").iterdir()):
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+    assert (tmp_path / "a" / "spiece.model").read_bytes() != (tmp_path / "c" / "spiece.model").read_bytes()
+
+
+def test_every_line_is_as_likely_to_be_drawn():
+    texts = [str(number) for number in range(30)]
+    counts = Counter(line for seed in range(2000) for line in _drawn(texts, 10, seed))
+    assert set(counts) == set(texts)
+    assert all(560 < count < 780 for count in counts.values())
+    assert _drawn(texts, 30, 0) == texts
+
+
+def test_a_folder_with_a_model_keeps_its_tokenizer_unless_told(texts, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds a model, .*--overwrite"):
+        train(texts, SIZE, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+    train(texts, SIZE, tmp_path, overwrite=True)
+    assert (tmp_path / "spiece.model").exists()
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match=r"must be a folder. Received: .*file, which is a file"):
+        train(texts, SIZE, tmp_path / "file")
+
+
+def test_a_save_that_fails_leaves_the_tokenizer_that_was_there(texts, tmp_path, monkeypatch):
+    train(texts, SIZE, tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(AlbertTokenizerFast, "write", full)
+    with pytest.raises(CheckpointError, match="disk is full"):
+        train(texts, SIZE - 10, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("coverage", [0, 0.97, 1.1, float("nan")])
+def test_a_coverage_that_sentencepiece_does_not_know_is_refused(coverage, tmp_path):
+    with pytest.raises(InputError, match=rf"`character_coverage` must lie in 0.98..1, .* Received: {coverage}"):
+        train(["a b c"], 20, tmp_path, character_coverage=coverage)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"ok\n\xe9"])

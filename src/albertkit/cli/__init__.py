@@ -12,7 +12,7 @@ def main() -> None:
 
     from albertkit.cli.app import app
 
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     try:
         app()

@@ -10,9 +10,14 @@ from typer import Argument
 def command(model: Annotated[str, Argument(help="A folder, a name on the hub, or a size: base, large, ...")]) -> None:
     """Parameters by part, memory, and what a checkpoint holds."""
     from albertkit.checkpoint.summary import summarise
+    from albertkit.config import SIZES
+    from albertkit.errors import CheckpointNotFound, did_you_mean
 
-    summary = summarise(model)
-    console = Console(highlight=False)
+    try:
+        summary = summarise(model)
+    except CheckpointNotFound as error:
+        raise CheckpointNotFound(f"{error}{did_you_mean(model, SIZES)}") from None
+    console = Console(highlight=False, markup=False, emoji=False)
     console.print(summary.title)
     table = Table("part", "tensors", "parameters", "float32", "bfloat16")
     for row in (*summary.parts, summary.total):

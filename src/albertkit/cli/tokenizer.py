@@ -23,6 +23,8 @@ def train(
     keep_accents: Annotated[bool, Option("--keep-accents", help="Do not take accents off.")] = False,
     character_coverage: Annotated[float, Option(help="Part of all characters that pieces must spell.")] = 0.99995,
     sentences: Annotated[int, Option(help="Lines to learn from at most, drawn at random.")] = 10_000_000,
+    seed: Annotated[int, Option(help="Seed of that draw.")] = 0,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer of a folder with a model.")] = False,
 ) -> None:
     """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
     from albertkit.tokenization import train
@@ -35,5 +37,7 @@ def train(
         keep_accents=keep_accents,
         character_coverage=character_coverage,
         sentences=sentences,
+        seed=seed,
+        overwrite=overwrite,
     )
     typer.echo(f"{tokenizer} written to {output}")

@@ -3,26 +3,39 @@
 Letters: N examples, C classes.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from albertkit.config import PROBLEM_TYPES
 from albertkit.errors import InputError
 from albertkit.tasks.tables import Table
 
 NAME = "text-classification"
 HEAD = "ForSequenceClassification"
 
-SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-METRIC = {SINGLE: "accuracy", MULTI: "f1_micro", REGRESSION: "pearson"}
-"""The score by which the best checkpoint is chosen; more is better."""
+REGRESSION, SINGLE, MULTI = PROBLEM_TYPES
+SCORES = {
+    SINGLE: ("accuracy", "f1", "matthews_correlation"),
+    MULTI: ("f1_micro", "f1_macro", "exact_match"),
+    REGRESSION: ("pearson", "spearman", "mse", "mae"),
+}
+"""What `score` gives. The first chooses the best checkpoint unless another is named."""
+
+ERRORS = ("loss", "mse", "mae")
+"""Scores of which less is better."""
 
 # Names under which data sets keep these columns, first found first taken.
 _TEXTS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
 _TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
 _LABEL = ("label", "labels", "score", "target", "class", "category", "rating")
+
+_KINDS = {"single": SINGLE, "multi": MULTI, **{kind: kind for kind in PROBLEM_TYPES}}
+_WHOLE = re.compile(r"(-?\d+)(\.0+)?")
+_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -80,24 +93,34 @@ class Examples:
         )
 
 
-def read(table: Table, columns: Columns, *, labelled: bool, skip_empty: bool = False) -> tuple[Examples, Columns]:
+def read(
+    table: Table, columns: Columns, *, labelled: bool, skip_empty: bool = False, problem: str = "auto"
+) -> tuple[Examples, Columns]:
     """Take texts and labels out of a table; also the columns they were found in.
 
-    Where `labelled`, a row needs a text and a label: InputError names the rows that lack one, or `skip_empty` leaves
-    them out. Without, labels are taken only from a column that is named, and a text may be empty.
+    Where `labelled`, a row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or
+    `skip_empty` leaves them out. With `problem` "multi" an empty label is that of a row without a class. Where not
+    `labelled`, labels are taken only from a column that is named, and a text may be empty.
     """
     columns = _found(table, columns, labelled)
-    texts = [_text(value) for value in table.column(columns.text, "text")]
-    pairs = [_text(value) for value in table.column(columns.pair, "pair")] if columns.pair else None
+    texts = _texts(table, columns.text, "text")
+    pairs = _texts(table, columns.pair, "pair") if columns.pair else None
     labels = table.column(columns.label, "label") if columns.label else None
     examples = Examples(table, texts, pairs, labels, list(range(len(table))))
     if not labelled:
         return examples, columns
-    empty = [row for row in examples.rows if not texts[row].strip() or _is_empty(labels[row] if labels else None)]
+    unlabelled = _is_missing if _KINDS.get(problem) == MULTI else _is_empty
+    empty = [
+        row
+        for row in examples.rows
+        if _is_empty(texts[row])
+        or (pairs is not None and _is_empty(pairs[row]))
+        or unlabelled(labels[row] if labels else None)
+    ]
     if empty and not skip_empty:
         raise InputError(
             f"Every row needs a text and a label. {table.path} has {len(empty)} without: {table.places(empty)}. Fill "
-            "or remove them, or leave them out with --set data.skip_empty=true."
+            "or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
         )
     if len(empty) == len(table):
         raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
@@ -106,34 +129,45 @@ def read(table: Table, columns: Columns, *, labelled: bool, skip_empty: bool = F
 
 
 def _found(table: Table, columns: Columns, labelled: bool) -> Columns:
-    names = {name.lower(): name for name in table.columns}
+    names = {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
     text, pair, label = columns.text, columns.pair, columns.label
     if not text:
         both = next(((a, b) for a, b in _TEXTS if a in names and b in names), None)
         first = both[0] if both else next((name for name in _TEXT if name in names), None)
         if first is None:
             raise InputError(
-                f"The text column must be known. {table.path} has the columns {', '.join(table.columns)}, and none of "
-                "the usual names. Name it with --text-column (and --pair-column for pairs)."
+                f"The text column must be known. {table.contents}, and none of the usual names."
+                f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
             )
         text, pair = names[first], pair or (names[both[1]] if both else "")
     if not label and labelled:
         found = next((name for name in _LABEL if name in names), None)
         if found is None:
             raise InputError(
-                f"The label column must be known. {table.path} has the columns {', '.join(table.columns)}, and none of "
-                "the usual names. Name it with --label-column."
+                f"The label column must be known. {table.contents}, and none of the usual names."
+                f"{table.hint} Name it with --label-column."
             )
         label = names[found]
     return replace(columns, text=text, pair=pair, label=label)
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _texts(table: Table, name: str, role: str) -> list[str]:
+    values = table.column(name, role)
+    wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
+    if wrong:
+        raise InputError(
+            f"The {role} column must hold text. {table.path} has a {type(values[wrong[0]]).__name__} in {name!r}: "
+            f"{table.places(wrong)}. Write it as text, or name another column."
+        )
+    return ["" if _is_missing(value) else str(value) for value in values]
 
 
-def _is_empty(label: Any) -> bool:
-    return label is None or (isinstance(label, str) and not label.strip())
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # only NaN differs from itself
+
+
+def _is_empty(value: Any) -> bool:
+    return _is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
 # --------------------------------------------------------------------------------------------------------------- labels
@@ -143,25 +177,26 @@ def schema(examples: Examples, problem: str = "auto", separator: str = "|") -> S
     """What the labels of training examples are.
 
     `problem` "auto": several labels a row where any label is a list; a number to predict where all labels are numbers
-    and any has a fraction; else one class a row. Classes are ordered by number where all are whole numbers, else by
-    name.
+    and any has a fraction; else one class a row. Where all classes are whole numbers, they are ordered as such and 1.0
+    is 1; else by name.
     """
     labels = examples.labels or []
     if problem == "auto":
         problem = _guess(labels)
-    kinds = {"single": SINGLE, "multi": MULTI, "regression": REGRESSION, SINGLE: SINGLE, MULTI: MULTI}
-    if problem not in kinds:
+    if problem not in _KINDS:
         raise InputError(f"`problem` must be auto, single, multi or regression. Received: {problem!r}.")
-    kind = kinds[problem]
+    kind = _KINDS[problem]
     if kind == REGRESSION:
         return Schema(REGRESSION, ("score",))
     names = {name for label in labels for name in _names(label, separator if kind == MULTI else None)}
+    whole = all(_WHOLE.fullmatch(name) for name in names)
+    if whole:
+        names = {_shortest(name) for name in names}
     if len(names) < (2 if kind == SINGLE else 1):
         raise InputError(
             f"Classification needs at least two classes, or one where a row may have several. {examples.table.path} "
             f"has only {', '.join(names) or 'none'}. For numbers pass --problem regression."
         )
-    whole = all(_is_whole(name) for name in names)
     ordered = sorted(names, key=(lambda name: (int(name), name)) if whole else None)
     return Schema(kind, tuple(ordered))
 
@@ -173,8 +208,7 @@ def _guess(labels: Sequence[Any]) -> str:
         numbers = [float(label) for label in labels]
     except (TypeError, ValueError, OverflowError):
         return "single"
-    fractions = ("." in str(label) or number % 1 for label, number in zip(labels, numbers, strict=True))
-    return "regression" if any(fractions) else "single"
+    return "regression" if any(number % 1 for number in numbers) else "single"
 
 
 def _names(label: Any, separator: str | None) -> list[str]:
@@ -185,8 +219,24 @@ def _names(label: Any, separator: str | None) -> list[str]:
     return [str(label).strip()]
 
 
-def _is_whole(name: str) -> bool:
-    return name.removeprefix("-").isdecimal()
+def _shortest(name: str) -> str:
+    """A whole number without the zeros behind its point, which pandas writes where a column has gaps."""
+    number = _WHOLE.fullmatch(name)
+    return number[1] if number else name
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a message, of many the first and how many more."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndarray:
@@ -212,6 +262,7 @@ def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndar
         if schema.problem_type == SINGLE and len(found) != 1:
             found = [str(label)]
         for name in found:
+            name = name if name in index else _shortest(name)
             if name not in index:
                 unknown.setdefault(name, []).append(examples.rows[row])
             elif schema.problem_type == MULTI:
@@ -219,9 +270,13 @@ def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndar
             else:
                 values[row] = index[name]
     if unknown:
-        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {', '.join(schema.names)}"
+        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {_listed(schema.names)}"
         rows = "; ".join(f"{name!r} ({examples.table.places(rows, 3)})" for name, rows in list(unknown.items())[:5])
-        raise InputError(f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {rows}.")
+        numbers = schema.problem_type == SINGLE and all(map(_is_number, unknown))
+        raise InputError(
+            f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {rows}."
+            + (" To predict numbers, train with --problem regression." if numbers else "")
+        )
     return values.astype(np.int64) if schema.problem_type == SINGLE else values
 
 
@@ -249,8 +304,9 @@ def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     """(N, C) logits -> an answer for each example.
 
     One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels those
-    of probability above 1/2. A number: {"value"}.
+    of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
     """
+    _require_finite(logits)
     logits = logits.astype(np.float64)
     if schema.problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
@@ -272,8 +328,21 @@ def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
 
 
 def score(logits: np.ndarray, labels: np.ndarray, schema: Schema) -> dict[str, float]:
-    """(N, C) logits and `targets` -> the scores of `tasks.metrics` for the kind of problem."""
+    """(N, C) logits and `targets` -> the scores of `tasks.metrics` for the kind of problem.
+
+    InputError where logits are not finite.
+    """
     from albertkit.tasks import metrics
 
+    _require_finite(logits)
     scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
     return scorers[schema.problem_type](logits, labels)
+
+
+def _require_finite(logits: np.ndarray) -> None:
+    broken = int((~np.isfinite(logits)).any(axis=-1).sum())
+    if broken:
+        raise InputError(
+            f"A model must answer with finite numbers. Received: others for {broken} of {len(logits)} texts. See what "
+            "its weights hold with `albertkit info`, or take another checkpoint."
+        )

@@ -391,6 +391,11 @@ class AlbertTokenizerBase(Vocabulary):
         """
         fetching = {key: keywords.pop(key) for key in hub.OPTIONS if key in keywords}
         folder = files.fetch(str(pretrained_model_name_or_path), **fetching)
+        with storage.reading(folder):
+            return cls._read(folder, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})
+
+    @classmethod
+    def _read(cls, folder: Path, *inputs: Any, **keywords: Any) -> Any:
         stated = files.read(folder)
         chosen = cls._class_for(folder)
         saved = stated.pop("tokenizer_class", None) or chosen.saved_class
@@ -401,9 +406,7 @@ class AlbertTokenizerBase(Vocabulary):
                 f"checkpoint is '{saved}'. \nThe class this function is called from is '{cls.__name__}'."
             )
         vocabulary = chosen._vocabulary_in(folder, stated)
-        return chosen(
-            *inputs, **{**vocabulary, **stated, "name_or_path": str(pretrained_model_name_or_path), **keywords}
-        )
+        return chosen(*inputs, **{**vocabulary, **stated, **keywords})
 
     @classmethod
     def _class_for(cls, folder: Path) -> "type[AlbertTokenizerBase]":

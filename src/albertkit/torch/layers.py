@@ -105,13 +105,14 @@ class AlbertEmbeddings(nn.Module):
         sequence longer than the position table, wherever the values can be seen.
         """
         rules.require_inputs(input_ids, inputs_embeds)
-        if inputs_embeds is None:
+        if input_ids is not None:
+            rules.require_ids_array("input_ids", tuple(input_ids.shape), not input_ids.is_floating_point())
             _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
-            inputs_embeds = self.word_embeddings(input_ids)
-        length, longest = inputs_embeds.shape[1], self.position_embeddings.num_embeddings
+        words: Tensor = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        length, longest = words.shape[1], self.position_embeddings.num_embeddings
         if position_ids is None:
             rules.require_length(length, longest)
-            position_ids = torch.arange(length, device=inputs_embeds.device)
+            position_ids = torch.arange(length, device=words.device)
         else:
             _check_ids("position_ids", position_ids, longest)
         if token_type_ids is None:
@@ -119,7 +120,7 @@ class AlbertEmbeddings(nn.Module):
         else:
             _check_ids("token_type_ids", token_type_ids, self.token_type_embeddings.num_embeddings)
             token_types = self.token_type_embeddings(token_type_ids)
-        embeddings = inputs_embeds + token_types + self.position_embeddings(position_ids)
+        embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
 
 

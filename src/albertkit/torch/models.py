@@ -63,7 +63,7 @@ class AlbertModel(AlbertPreTrainedModel):
         encoded = self.encoder(
             embedded,
             None if attention_mask is None else attention_bias(attention_mask, embedded),
-            None if head_mask is None else broadcast_head_mask(head_mask, config.num_hidden_layers, embedded),
+            None if head_mask is None else broadcast_head_mask(head_mask, config, embedded),
             config.output_attentions if output_attentions is None else output_attentions,
             config.output_hidden_states if output_hidden_states is None else output_hidden_states,
         )
@@ -95,12 +95,12 @@ def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
     return (1 - attention_mask.to(embedded.dtype)) * torch.finfo(embedded.dtype).min
 
 
-def broadcast_head_mask(head_mask: Tensor, layers: int, embedded: Tensor) -> Tensor:
+def broadcast_head_mask(head_mask: Tensor, config: AlbertConfig, embedded: Tensor) -> Tensor:
     """(N,), (layers, N) or (layers, ...) -> (layers, 1 or B, N, 1 or L, 1 or L)."""
     shape = tuple(head_mask.shape)
-    rules.require_head_mask(shape, layers)
+    rules.require_head_mask(shape, config.num_hidden_layers, config.num_attention_heads)
     if len(shape) == 1:
-        head_mask = head_mask.expand(layers, -1)
+        head_mask = head_mask.expand(config.num_hidden_layers, -1)
     if len(shape) < 5:
         head_mask = head_mask[:, None, :, None, None]
     return head_mask.to(embedded.dtype)

@@ -151,10 +151,10 @@ def _read(recipe: Recipe, console: Console) -> tuple[task.Examples, task.Example
         raise InputError("Training needs data. Name a file with --train or `data.train`.")
     columns = task.Columns(data.text_column, data.pair_column, data.label_column, data.label_separator)
     table = tables.read(data.train, data.header)
-    examples, columns = task.read(table, columns, labelled=True, skip_empty=data.skip_empty)
+    examples, columns = task.read(table, columns, labelled=True, skip_empty=data.skip_empty, problem=data.problem)
     if data.eval:
         other = tables.read(data.eval, data.header)
-        held_out, _ = task.read(other, columns, labelled=True, skip_empty=data.skip_empty)
+        held_out, _ = task.read(other, columns, labelled=True, skip_empty=data.skip_empty, problem=data.problem)
         schema = task.schema(examples, data.problem, data.label_separator)
     else:
         schema = task.schema(examples, data.problem, data.label_separator)
@@ -282,4 +282,6 @@ def _evaluated(forward: Any, part: _Part, schema: task.Schema, pad_id: int) -> d
         outputs = forward({**batch, "labels": part.targets[rows]})
         logits[rows] = outputs["logits"]
         loss += float(outputs["loss"]) * len(rows) / len(part)
+    if not np.isfinite(logits).all():
+        return {"loss": math.nan}  # which the loop stops at
     return {"loss": loss, **task.score(logits, part.targets, schema)}
