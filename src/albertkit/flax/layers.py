@@ -341,9 +341,13 @@ def _run(
             hidden_states, probabilities = run(hidden_states, *arguments)
             return hidden_states, (hidden_states if output_hidden_states else None, probabilities)
 
+        # Inside a loop nothing can be merged with the forward pass, so it need not be prevented.
+        again = functools.partial(jax.checkpoint, prevent_cse=count == 1)
         if encoder.gradient_checkpointing:
-            # Inside a loop nothing can be merged with the forward pass, so it need not be prevented.
-            layer = jax.checkpoint(layer, prevent_cse=count == 1, **dict(encoder.gradient_checkpointing_kwargs))
+            layer = again(layer, **dict(encoder.gradient_checkpointing_kwargs))
+        elif key is None:
+            # What a scan keeps it also copies: to compute all but the products again is faster, and halves the memory.
+            layer = again(layer, policy=jax.checkpoint_policies.dots_saveable)
         masks = None if head_mask is None else head_mask[start : start + count]
         hidden_states, (after, probabilities) = jax.lax.scan(
             layer, hidden_states, (jnp.arange(start, start + count), masks), length=count
