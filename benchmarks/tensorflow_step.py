@@ -1,5 +1,7 @@
 """Forward, training step and first call in TensorFlow against Transformers' TF model, base size, plain and with XLA.
 
+A first call traces, compiles and runs; what it takes to trace and compile is that less the time of a later call.
+
 Run in the environment of requirements/oracle-tensorflow.txt: python benchmarks/tensorflow_step.py
 """
 
@@ -93,10 +95,13 @@ def main() -> None:
             )
             ratios[kind + mode] = step["ratio"]
             ratios["first call " + kind + mode] = float(np.median(first["peer"]) / np.median(first["ours"]))
+            compiling = {side: float(np.median(first[side])) - step[side] for side in found}
+            ratios["trace and compile " + kind + mode] = compiling["peer"] / compiling["ours"]
             for side in found:
                 found[side] |= {
                     kind + mode: step[side],
                     "first call " + kind + mode: float(np.median(first[side])),
+                    "trace and compile " + kind + mode: compiling[side],
                     "readings " + kind + mode: {"steps": step["readings"][side], "first calls": first[side]},
                 }
     packages = ("albertkit", "transformers", "tensorflow-cpu", "keras", "tf-keras")
