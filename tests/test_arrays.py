@@ -64,24 +64,26 @@ def test_batches_run_from_long_to_short(lengths, tokens):
 def test_no_batch_could_have_taken_its_next_row(lengths, tokens):
     batches = list(arrays.by_length(lengths, tokens))
     for batch in batches[:-1]:
-        assert (len(batch) + 1) * rounded(max(lengths[batch[0]], 1)) > tokens
+        assert (len(batch) + 1) * arrays.rounded(lengths[batch[0]]) > tokens
 
 
-def rounded(length):
-    return -(-length // arrays.GRAIN) * arrays.GRAIN
+def test_lengths_are_rounded_to_few():
+    found = [arrays.rounded(length) for length in range(513)]
+    assert sorted(set(found)) == [*range(8, 65, 8), 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512]
+    assert all(0 <= new - length <= max(8, length / 4) for length, new in enumerate(found))
 
 
 @given(LENGTHS, st.integers(1, 4096))
 def test_full_batches_of_one_rounded_length_have_one_size(lengths, tokens):
     sizes = {}
     for batch in list(arrays.by_length(lengths, tokens))[:-1]:
-        sizes.setdefault(rounded(max(lengths[batch[0]], 1)), set()).add(len(batch))
+        sizes.setdefault(arrays.rounded(lengths[batch[0]]), set()).add(len(batch))
     assert all(len(found) == 1 for found in sizes.values())
 
 
 @pytest.mark.parametrize("lengths", [[3, 1, 2], np.array([3, 1, 2]), (3, 1, 2)])
 def test_lengths_may_be_any_sequence(lengths):
-    assert [batch.tolist() for batch in arrays.by_length(lengths, 64)] == [[0, 2], [1]]
+    assert [batch.tolist() for batch in arrays.by_length(lengths, 16)] == [[0, 2], [1]]
 
 
 def token_batch(length, **more):
@@ -89,12 +91,12 @@ def token_batch(length, **more):
     return {"input_ids": ids, "token_type_ids": np.ones_like(ids), "labels": ids % 3, **more}
 
 
-@given(st.integers(1, 70), st.integers(1, 40), st.integers(1, 70), st.integers(0, 9))
-def test_lengthening_rounds_up_and_masks_what_it_adds(length, multiple, longest, pad_id):
+@given(st.integers(1, 140), st.integers(1, 140), st.integers(0, 9))
+def test_lengthening_rounds_up_and_masks_what_it_adds(length, longest, pad_id):
     batch = token_batch(length)
-    longer = arrays.lengthened(batch, multiple, longest, pad_id)
+    longer = arrays.lengthened(batch, longest, pad_id)
     size = longer["input_ids"].shape[1]
-    assert size == max(length, min(-(-length // multiple) * multiple, longest))
+    assert size == max(length, min(arrays.rounded(length), longest))
     for name, filling in (("input_ids", pad_id), ("token_type_ids", 0), ("labels", -100)):
         assert longer[name].dtype == batch[name].dtype
         np.testing.assert_array_equal(longer[name][:, :length], batch[name])
@@ -107,7 +109,7 @@ def test_lengthening_rounds_up_and_masks_what_it_adds(length, multiple, longest,
 @pytest.mark.parametrize("shape", [(2, 5), (2, 5, 5), (2, 1, 5, 5), (2, 3, 5, 5), (2, 1, 1, 5)])
 def test_lengthening_keeps_a_mask_of_any_rank(shape):
     mask = np.random.default_rng(0).integers(0, 2, shape)
-    longer = arrays.lengthened(token_batch(5, attention_mask=mask), 8, 16)["attention_mask"]
+    longer = arrays.lengthened(token_batch(5, attention_mask=mask), 16)["attention_mask"]
     rows = 8 if len(shape) > 2 and shape[-2] == 5 else shape[-2]
     assert longer.shape == (*shape[:-2], rows, 8)
     np.testing.assert_array_equal(longer[..., : shape[-2], :5], mask)
@@ -116,14 +118,12 @@ def test_lengthening_keeps_a_mask_of_any_rank(shape):
 
 def test_lengthening_takes_choices_positions_and_leaves_what_does_not_stand_a_token():
     ids = np.ones((2, 5, 5), np.int64)
-    longer = arrays.lengthened({"input_ids": ids, "attention_mask": ids, "labels": np.array([0, 4])}, 8, 16)
+    longer = arrays.lengthened({"input_ids": ids, "attention_mask": ids, "labels": np.array([0, 4])}, 16)
     assert longer["input_ids"].shape == longer["attention_mask"].shape == (2, 5, 8)
     assert longer["attention_mask"].sum() == ids.sum()
     assert longer["labels"].tolist() == [0, 4]
     numbers = np.ones((2, 5), np.float32)
-    longer = arrays.lengthened(
-        token_batch(5, labels=numbers, position_ids=np.arange(5), start_positions=ids[0, 0]), 8, 16
-    )
+    longer = arrays.lengthened(token_batch(5, labels=numbers, position_ids=np.arange(5), start_positions=ids[0, 0]), 16)
     assert longer["labels"] is numbers
     assert longer["position_ids"].tolist() == [0, 1, 2, 3, 4, 0, 0, 0]
     assert longer["start_positions"].shape == (5,)

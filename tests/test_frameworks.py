@@ -34,7 +34,7 @@ def test_the_first_that_is_installed_is_chosen(only):
 def test_a_name_is_taken_as_it_is_or_refused_with_the_nearest():
     assert frameworks.chosen("flax") == "flax"
     with pytest.raises(
-        InputError, match=r"one of torch, tensorflow, flax\. Received: 'pytorch'\. Did you mean `torch`"
+        InputError, match=r"one of torch, tensorflow, flax, or auto\. Received: 'pytorch'\. Did you mean `torch`"
     ):
         frameworks.chosen("pytorch")
 

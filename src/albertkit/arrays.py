@@ -6,9 +6,6 @@ import numpy as np
 
 from albertkit.rules import IGNORED
 
-GRAIN = 32
-"""Lengths are rounded up to multiples of this where a framework compiles anew for every shape of a batch."""
-
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> np.ndarray:
     """Rows of different length as one int64 array (B, L), filled up on the right."""
@@ -30,27 +27,35 @@ def model_inputs(
 
 
 def by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
-    """Batches of row numbers, longest rows first, of at most `tokens` tokens with their padding to a grain."""
+    """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up."""
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     start = 0
     while start < len(order):
-        longest = -(-max(lengths[order[start]], 1) // GRAIN) * GRAIN
-        size = max(tokens // longest, 1)
+        size = max(tokens // rounded(int(lengths[order[start]])), 1)
         yield order[start : start + size]
         start += size
 
 
-def lengthened(batch: Mapping[str, np.ndarray], multiple: int, longest: int, pad_id: int = 0) -> dict[str, np.ndarray]:
-    """A batch whose L is rounded up to a multiple, but not beyond `longest`, by places that are masked out.
+def rounded(length: int) -> int:
+    """A length rounded up: to a multiple of 8, and beyond 64 to one of four between a power of two and the next.
 
-    For frameworks that compile anew for every shape. Ids grow by `pad_id`, types and positions by 0, and so does the
+    So batches have few shapes, for the frameworks that compile anew for each.
+    """
+    step = max(2 ** max(length - 1, 1).bit_length() // 8, 8)
+    return -(-max(length, 1) // step) * step
+
+
+def lengthened(batch: Mapping[str, np.ndarray], longest: int, pad_id: int = 0) -> dict[str, np.ndarray]:
+    """A batch whose L is rounded up, but not beyond `longest`, by places that are masked out.
+
+    Ids grow by `pad_id`, types and positions by 0, and so does the
     attention mask, which is made where the batch has none, so that all batches of a shape look alike. Labels grow by
     -100 where they are integers and stand one a token. Other arrays stay, and no given one is changed. What is spread
     over the places, such as the chances of an answer's start, must leave the new ones out itself.
     """
     ids = batch["input_ids"]
     length = ids.shape[-1]
-    added = max(min(-(-length // multiple) * multiple, longest) - length, 0)
+    added = max(min(rounded(length), longest) - length, 0)
     mask = batch.get("attention_mask", np.ones(ids.shape, np.int64))
     grown = {"input_ids": _grown(ids, added, pad_id), "attention_mask": _grown(mask, added, 0)}
     if mask.shape != ids.shape and mask.shape[-2] == length:  # (B, L, L) or (B, N, L, L)

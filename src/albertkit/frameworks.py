@@ -33,7 +33,7 @@ def chosen(name: str) -> str:
         return found[0]
     if name not in PACKAGES:
         near = did_you_mean(name, PACKAGES)
-        raise InputError(f"A framework must be one of {', '.join(PACKAGES)}. Received: {name!r}.{near}")
+        raise InputError(f"A framework must be one of {', '.join(PACKAGES)}, or auto. Received: {name!r}.{near}")
     return name
 
 

@@ -42,7 +42,7 @@ def prepared(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> dict[str,
     rules.require_length(ids.shape[-1], longest)
     if ids.size:
         rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
-    longer = arrays.lengthened(batch, arrays.GRAIN, longest, config.pad_token_id or 0)
+    longer = arrays.lengthened(batch, longest, config.pad_token_id or 0)
     if "start_positions" in batch:
         longer["length"] = np.array(ids.shape[-1], np.int32)
     return longer
