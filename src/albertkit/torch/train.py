@@ -13,7 +13,7 @@ from torch import nn
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.torch import models, weights
+from albertkit.torch import models, optimizers, weights
 
 Batch = Mapping[str, np.ndarray]
 
@@ -33,13 +33,15 @@ def init_state(
     head: str,
     tensors: Tensors,
     *,
+    optimizer: str = "adamw",
     weight_decay: float = 0.01,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
+    bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
 ) -> State:
-    """A model `Albert{head}` with the given weights, and AdamW, which does not decay biases and norms.
+    """A model `Albert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
     `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
     """
@@ -48,13 +50,15 @@ def init_state(
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model._prefix, config, tensors, "the start of training")
     model.tie_weights()
-    decayed, spared = [], []
-    for name, parameter in model.named_parameters():
-        kind = names.kind(model._prefix + name)
-        (decayed if kind in ("dense", "embedding") else spared).append(parameter)
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True)
-    return State(model.train(), optimizer, max_gradient_norm, precision)
+    chosen = optimizers.create(
+        optimizer,
+        {model._prefix + name: parameter for name, parameter in model.named_parameters()},
+        weight_decay=weight_decay,
+        betas=betas,
+        epsilon=epsilon,
+        bias_correction=bias_correction,
+    )
+    return State(model.train(), chosen, max_gradient_norm, precision)
 
 
 def train_step(state: State, batches: Sequence[Batch], learning_rate: float, seed: int) -> dict[str, float]:
@@ -115,12 +119,15 @@ def get_optimizer(state: State) -> Tensors:
 
 
 def set_optimizer(state: State, tensors: Tensors) -> None:
-    """Put the values of `get_optimizer` in place."""
+    """Put the values of `get_optimizer` in place, or those of another framework, which counts steps once for all."""
     parameters = dict(state.model.named_parameters())
+    known = [name for name in parameters if f"{name}/exp_avg" in tensors]
+    state.optimizer.state.clear()
     for key, array in tensors.items():
         name, _, what = key.rpartition("/")
-        value = weights.to_torch(array.copy()).to(parameters[name].device)
-        state.optimizer.state[parameters[name]][what] = value
+        for each in known if name == "all" else [name]:
+            value = weights.to_torch(array.copy()).to(parameters[each].device, torch.float32)
+            state.optimizer.state[parameters[each]][what] = value
 
 
 def _on_device(batch: Batch, model: nn.Module) -> dict[str, torch.Tensor]:

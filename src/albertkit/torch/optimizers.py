@@ -1,0 +1,128 @@
+"""The optimizers of training in PyTorch: AdamW and LAMB, in the numbers of the original ALBERT or of PyTorch.
+
+Knows no model and no schedule: groups of parameters, and the learning rate that each step brings in `group["lr"]`.
+"""
+
+# pyright: reportPrivateImportUsage=false
+# The operations over many tensors at once have no public name; PyTorch's own optimizers are made of them.
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from albertkit import rules
+from albertkit.checkpoint import names
+
+
+class AdamW(torch.optim.Optimizer):
+    """Adam with decoupled weight decay (arXiv 1711.05101), whose moments need not be corrected for their start at 0.
+
+    With the correction it gives the numbers of `torch.optim.AdamW`, without it those of the original ALBERT. What has
+    no gradient is left alone, as in PyTorch's optimizers.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.01,
+        bias_correction: bool = True,
+    ) -> None:
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "bias_correction": bias_correction, "is_adapted": True})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Change every parameter that has a gradient. Takes no closure: the gradients are there."""
+        for group in self.param_groups:
+            parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if parameters:
+                torch._foreach_add_(parameters, self._updates(parameters, group), alpha=-group["lr"])
+
+    def _updates(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
+        """What is taken from each parameter, but for the learning rate."""
+        memory = [self._remembered(parameter) for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        first, second = ([each[what] for each in memory] for what in ("exp_avg", "exp_avg_sq"))
+        beta1, beta2 = group["betas"]
+        torch._foreach_lerp_(first, gradients, 1 - beta1)
+        torch._foreach_mul_(second, beta2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
+        updates, roots = first, torch._foreach_sqrt(second)
+        if group["bias_correction"]:
+            steps = [float(each["step"]) for each in memory]
+            updates = torch._foreach_div(updates, [1 - beta1**step for step in steps])
+            torch._foreach_div_(roots, [(1 - beta2**step) ** 0.5 for step in steps])
+        torch._foreach_add_(roots, group["eps"])
+        updates = torch._foreach_div(updates, roots)
+        if group["weight_decay"]:
+            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+        return list(updates)
+
+    def _remembered(self, parameter: torch.Tensor) -> dict[str, Any]:
+        """What is kept of a parameter, one step on: its number of steps and both moments."""
+        memory = self.state[parameter]
+        if not memory:
+            memory["step"] = torch.zeros((), dtype=torch.float32)
+            memory["exp_avg"], memory["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        # On the CPU, so that its value can be asked for without waiting for an accelerator.
+        memory["step"] = memory["step"].cpu() + 1
+        return memory
+
+
+class Lamb(AdamW):
+    """LAMB (arXiv 1904.00962, algorithm 2) as the original ALBERT has it: no correction of the moments by default.
+
+    The update of AdamW, decay included, is scaled by its tensor's trust ratio |w| / |update|, or 1 where either is 0.
+    Groups with `is_adapted` false are not scaled.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-6,
+        weight_decay: float = 0.01,
+        bias_correction: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, bias_correction)
+
+    def _updates(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
+        updates = super()._updates(parameters, group)
+        if group["is_adapted"]:
+            pairs = zip(torch._foreach_norm(parameters), torch._foreach_norm(updates), strict=True)
+            ratios = [torch.where((weight > 0) & (update > 0), weight / update, 1.0) for weight, update in pairs]
+            torch._foreach_mul_(updates, ratios)
+        return updates
+
+
+def create(
+    optimizer: str,
+    parameters: Mapping[str, torch.nn.Parameter],
+    *,
+    weight_decay: float = 0.01,
+    betas: tuple[float, float] = (0.9, 0.999),
+    epsilon: float = 1e-6,
+    bias_correction: bool | None = None,
+) -> torch.optim.Optimizer:
+    """The optimizer "adamw" or "lamb" of the parameters by neutral name; a shared one stands in there once.
+
+    Biases and norms are spared from decay, and from LAMB's adaptation. `bias_correction` None is the optimizer's habit.
+    ConfigError for another optimizer.
+    """
+    is_corrected = rules.bias_correction(optimizer, bias_correction)
+    spared, changed = [], []
+    for name, parameter in parameters.items():
+        (spared if names.kind(name) in ("bias", "norm") else changed).append(parameter)
+    groups = [
+        {"params": changed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0, "is_adapted": False},
+    ]
+    if optimizer == "adamw" and is_corrected:
+        return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True)
+    kind = {"adamw": AdamW, "lamb": Lamb}[optimizer]
+    return kind(groups, 0.0, betas, epsilon, bias_correction=is_corrected)
