@@ -79,3 +79,44 @@ def shortened(outputs: Mapping[str, np.ndarray], length: int) -> dict[str, np.nd
 def _grown(array: np.ndarray, added: int, filling: int) -> np.ndarray:
     """An array with places added at the end of its last axis."""
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, added)], constant_values=filling) if added else array
+
+
+def unpadded(batch: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[tuple[int, int], ...]]:
+    """Rows of sequences -> their T tokens end to end, without the places that hold none, and the runs of one length.
+
+    `batch` is what `albertkit.pretraining.examples` makes. Arrays of (B, L) become (1, T), longest sequences first;
+    `mlm_positions` and `cls_positions` then count these tokens, and keep their order. Runs are (sequences, length).
+    """
+    sequence = batch["sequence"].ravel()
+    tokens = np.flatnonzero(sequence)
+    is_start = np.zeros(len(sequence), bool)
+    is_start[batch["cls_positions"]] = True
+    owner = np.cumsum(is_start[tokens]) - 1
+    lengths = np.bincount(owner)
+    order = np.argsort(-lengths[owner], kind="stable")
+    places = np.zeros(len(sequence), np.int64)
+    places[tokens[order]] = np.arange(len(tokens))
+    flat = {
+        name: places[array] if name.endswith("_positions") else array.reshape(1, -1)[:, tokens[order]]
+        for name, array in batch.items()
+        if not name.endswith("_labels") and name != "sequence"
+    }
+    labels = {name: array for name, array in batch.items() if name.endswith("_labels")}
+    sizes, numbers = (found[::-1].tolist() for found in np.unique(lengths, return_counts=True))
+    return flat | labels, tuple(zip(numbers, sizes, strict=True))
+
+
+def tokens(batch: Mapping[str, np.ndarray]) -> int:
+    """How many places of a batch hold a token."""
+    for name in ("sequence", "attention_mask"):
+        if name in batch:
+            return int(np.count_nonzero(batch[name]))
+    return batch["input_ids"].size
+
+
+def counts(batch: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Of how many items each loss of a batch is the mean: examples, or masked pieces and ordered sequences."""
+    labels = {name: f"{name}_labels" for name in ("mlm", "sop") if f"{name}_labels" in batch}
+    if not labels:
+        return {"loss": len(batch["input_ids"])}
+    return {name: int((batch[key] != IGNORED).sum()) for name, key in labels.items()}

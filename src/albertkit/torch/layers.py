@@ -6,6 +6,7 @@ Layers know nothing of tasks, files or padding: an attention mask arrives here a
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -132,6 +133,21 @@ def _check_ids(name: str, ids: Tensor, size: int) -> None:
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
 
 
+@dataclass(frozen=True)
+class Packing:
+    """T tokens of many sequences laid end to end, none of them padding.
+
+    `groups`: (number of sequences, their length) for each run of sequences of one length, in the order of the tokens.
+    """
+
+    groups: tuple[tuple[int, int], ...]
+
+    def cut(self, x: Tensor) -> list[Tensor]:
+        """(1, T, N, D) -> for each group (sequences, N, length, D)."""
+        runs = x[0].split([count * length for count, length in self.groups])
+        return [run.unflatten(0, group).transpose(1, 2) for run, group in zip(runs, self.groups, strict=True)]
+
+
 class AlbertAttention(nn.Module):
     """Multi-head self-attention, its output projection, and the norm of the sum with its input."""
 
@@ -150,18 +166,24 @@ class AlbertAttention(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | None = None,
+        attention_bias: Tensor | Packing | None = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """(B, L, H) -> (B, L, H), and the probabilities (B, N, L, L) where asked for.
 
         `attention_bias` is added to the scores and broadcasts to (B, N, L, L); `head_mask` multiplies the
-        probabilities, which are returned masked.
+        probabilities, which are returned masked. With a `Packing` in its place, (1, T, H) -> (1, T, H), and a token
+        attends to those of its own sequence.
         """
         query, key, value = (self._heads(project(hidden_states)) for project in (self.query, self.key, self.value))
         probabilities = None
-        if output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
+        dropout = self.attention_dropout.p if self.training else 0.0
+        if isinstance(attention_bias, Packing):
+            groups = zip(*(attention_bias.cut(x.transpose(1, 2)) for x in (query, key, value)), strict=True)
+            attended = [functional.scaled_dot_product_attention(*group, dropout_p=dropout) for group in groups]
+            context = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in attended])[None].transpose(1, 2)
+        elif output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
             scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
             if attention_bias is not None:
                 scores = scores + attention_bias
@@ -170,7 +192,6 @@ class AlbertAttention(nn.Module):
                 probabilities = probabilities * head_mask
             context = probabilities @ value
         else:
-            dropout = self.attention_dropout.p if self.training else 0.0
             context = functional.scaled_dot_product_attention(query, key, value, attention_bias, dropout)
         context = self.dense(context.transpose(1, 2).flatten(2))
         attended = self.LayerNorm(hidden_states + self.output_dropout(context))
@@ -197,7 +218,7 @@ class AlbertLayer(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | None = None,
+        attention_bias: Tensor | Packing | None = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
@@ -223,7 +244,7 @@ class AlbertLayerGroup(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | None = None,
+        attention_bias: Tensor | Packing | None = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -249,7 +270,7 @@ class AlbertTransformer(nn.Module):
     def forward(
         self,
         embeddings: Tensor,
-        attention_bias: Tensor | None = None,
+        attention_bias: Tensor | Packing | None = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
