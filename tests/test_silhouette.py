@@ -9,7 +9,7 @@ import albertkit
 from albertkit import frameworks
 
 PACKAGE = Path(albertkit.__file__).parent
-FILES = ("layers", "pretrained", "models", "weights", "train", "infer")
+FILES = ("layers", "pretrained", "models", "weights", "optimizers", "train", "infer")
 OTHERS = [name for name in frameworks.PACKAGES if name != "torch"]
 CALLS = {"forward": "call", "__call__": "call"}
 
@@ -20,6 +20,8 @@ ONLY_TORCH = {
     "models": {"tie_weights"},
     "pretrained": {"tie_weights"},
     "weights": {"to_torch"},
+    # In JAX an optimizer is its numbers, and what it remembers is handed to it.
+    "optimizers": {"__init__"},
 }
 """What makes no sense elsewhere, by file."""
 

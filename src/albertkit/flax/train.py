@@ -6,36 +6,19 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.flax import infer, models, weights
+from albertkit.flax import infer, models, optimizers, weights
 
 Batch = Mapping[str, np.ndarray]
-
-
-class AdamW(NamedTuple):
-    """The numbers of AdamW, but for the learning rate, which each step brings."""
-
-    weight_decay: float
-    betas: tuple[float, float]
-    epsilon: float
-
-    @property
-    def transformation(self) -> optax.GradientTransformation:
-        """What `optax.adamw` does before it multiplies by the learning rate. Biases and norms are not decayed."""
-        return optax.chain(
-            optax.scale_by_adam(*self.betas, eps=self.epsilon),
-            optax.add_decayed_weights(self.weight_decay, mask=_decayed),
-        )
 
 
 @dataclass
@@ -43,7 +26,7 @@ class State:
     """A model in training, its optimizer, and what the optimizer remembers."""
 
     model: models.FlaxAlbertPreTrainedModel
-    optimizer: AdamW
+    optimizer: optimizers.AdamW
     memory: Any
     max_gradient_norm: float
     precision: str
@@ -54,22 +37,26 @@ def init_state(
     head: str,
     tensors: Tensors,
     *,
+    optimizer: str = "adamw",
     weight_decay: float = 0.01,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
+    bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
 ) -> State:
-    """A model `FlaxAlbert{head}` with the given weights, and AdamW, which does not decay biases and norms.
+    """A model `FlaxAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
     `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
     """
     dtype = {"fp32": jnp.float32, "bf16": jnp.bfloat16}[precision]
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
     weights.load(model, model._prefix, config, tensors, "the start of training")
-    optimizer = AdamW(weight_decay, betas, epsilon)
-    memory = optimizer.transformation.init(nnx.state(model, nnx.Param))
-    return State(model, optimizer, memory, max_gradient_norm, precision)
+    chosen = optimizers.create(
+        optimizer, weight_decay=weight_decay, betas=betas, epsilon=epsilon, bias_correction=bias_correction
+    )
+    memory = chosen.transformation.init(nnx.state(model, nnx.Param))
+    return State(model, chosen, memory, max_gradient_norm, precision)
 
 
 def train_step(state: State, batches: Sequence[Batch], learning_rate: float, seed: int) -> dict[str, float]:
@@ -118,14 +105,14 @@ def get_optimizer(state: State) -> Tensors:
 
 
 def set_optimizer(state: State, tensors: Tensors) -> None:
-    """Put the values of `get_optimizer` in place."""
+    """Put the values of `get_optimizer` in place, or those of PyTorch, which counts steps of each parameter."""
     moments = _moments(state)
     own = {what: _parameters(model) for what, model in moments.items()}
     adam = state.memory[0]
     for key, array in tensors.items():
         name, _, what = key.rpartition("/")
         if what == "step":
-            adam = adam._replace(count=jnp.array(array))
+            adam = adam._replace(count=jnp.array(array, jnp.int32))
         else:
             own[what][name].write(array)
     first, second = (nnx.state(model, nnx.Param) for model in moments.values())
@@ -150,27 +137,18 @@ def _add(total: Any, found: Any) -> Any:
 
 
 @functools.partial(jax.jit, static_argnums=5, donate_argnums=(0, 1))
-def _update(parameters: Any, memory: Any, found: Any, rate: Any, limit: Any, optimizer: AdamW) -> Any:
+def _update(parameters: Any, memory: Any, found: Any, rate: Any, limit: Any, optimizer: optimizers.AdamW) -> Any:
     loss, gradients = found
     norm = jnp.sqrt(sum(jnp.square(gradient).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, limit / (norm + 1e-6))
-    changes, later = optimizer.transformation.update(
-        jax.tree.map(lambda gradient: gradient * scale, gradients), memory, parameters
-    )
-    changed = jax.tree.map(lambda parameter, change: parameter - rate * change, parameters, changes)
+    clipped = jax.tree.map(lambda gradient: gradient * scale, gradients)
+    changed, later = optimizer.step(parameters, memory, clipped, rate)
     is_finite = jnp.isfinite(loss) & jnp.isfinite(norm)
 
     def chosen(new: Any, old: Any) -> Any:
         return jax.tree.map(lambda one, other: jnp.where(is_finite, one, other), new, old)
 
     return chosen(changed, parameters), chosen(later, memory), loss, norm
-
-
-def _decayed(parameters: Any) -> Any:
-    """Which parameters decay: those of the kinds dense and embedding."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: any(getattr(part, "key", None) in ("kernel", "embedding") for part in path), parameters
-    )
 
 
 def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Place]:

@@ -13,57 +13,11 @@ import tensorflow as tf
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.tensorflow import models, weights
+from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
 
 Batch = Mapping[str, np.ndarray]
 Graph = Callable[..., Any]
-
-
-class AdamW:
-    """Adam with decoupled weight decay (arXiv 1711.05101), in the numbers of PyTorch.
-
-    `decayed` are the names of the parameters that shrink. Each one has its two moments in `moments`.
-    """
-
-    def __init__(
-        self,
-        parameters: Mapping[str, tf.Variable],
-        decayed: set[str],
-        weight_decay: float,
-        betas: tuple[float, float],
-        epsilon: float,
-    ) -> None:
-        self.parameters, self.decayed = dict(parameters), decayed
-        self.weight_decay, self.betas, self.epsilon = weight_decay, betas, epsilon
-        self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.moments = {
-            name: tuple(tf.Variable(tf.zeros_like(parameter), trainable=False) for _ in betas)
-            for name, parameter in self.parameters.items()
-        }
-
-    def update(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """One step, in a graph."""
-        step = tf.cast(self.steps.assign_add(1), tf.float64)
-        powers = [tf.cast(tf.constant(beta, tf.float64) ** step, tf.float32) for beta in self.betas]
-        # The kernel adds epsilon to the root of a moment that is not yet corrected for its start at 0.
-        epsilon = self.epsilon * tf.sqrt(1 - powers[1])
-        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            if name in self.decayed and self.weight_decay:
-                parameter.assign_sub(learning_rate * self.weight_decay * parameter)
-            first, second = self.moments[name]
-            tf.raw_ops.ResourceApplyAdam(
-                var=parameter.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=learning_rate,
-                beta1=self.betas[0],
-                beta2=self.betas[1],
-                epsilon=epsilon,
-                grad=gradient,
-            )
 
 
 @dataclass
@@ -71,7 +25,7 @@ class State:
     """A model in training and its optimizer, with the graphs that compute a step."""
 
     model: models.TFAlbertPreTrainedModel
-    optimizer: AdamW
+    optimizer: optimizers.AdamW
     max_gradient_norm: float
     precision: str
     whole_step: Graph
@@ -85,13 +39,15 @@ def init_state(
     head: str,
     tensors: Tensors,
     *,
+    optimizer: str = "adamw",
     weight_decay: float = 0.01,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
+    bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
 ) -> State:
-    """A model `TFAlbert{head}` with the given weights, and AdamW, which does not decay biases and norms.
+    """A model `TFAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
     `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
     """
@@ -99,8 +55,14 @@ def init_state(
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model._prefix, config, tensors, "the start of training")
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
-    decayed = {name for name in parameters if names.kind(name) in ("dense", "embedding")}
-    optimizer = AdamW(parameters, decayed, weight_decay, betas, epsilon)
+    chosen = optimizers.create(
+        optimizer,
+        parameters,
+        weight_decay=weight_decay,
+        betas=betas,
+        epsilon=epsilon,
+        bias_correction=bias_correction,
+    )
     limit = max_gradient_norm or float("inf")
 
     def gradients(batch: dict[str, tf.Tensor], share: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -116,14 +78,14 @@ def init_state(
         scale = tf.minimum(1.0, limit / (norm + 1e-6))
         tf.cond(
             tf.math.is_finite(loss) & tf.math.is_finite(norm),
-            lambda: optimizer.update([gradient * scale for gradient in found], learning_rate),
+            lambda: chosen.step([gradient * scale for gradient in found], learning_rate),
             lambda: None,
         )
         return loss, norm
 
     return State(
         model,
-        optimizer,
+        chosen,
         max_gradient_norm,
         precision,
         with_free_shapes(lambda batch, share, seed, rate: update(*gradients(batch, share, seed), rate)),
@@ -185,11 +147,11 @@ def get_optimizer(state: State) -> Tensors:
 
 
 def set_optimizer(state: State, tensors: Tensors) -> None:
-    """Put the values of `get_optimizer` in place."""
+    """Put the values of `get_optimizer` in place, or those of PyTorch, which counts steps of each parameter."""
     for key, array in tensors.items():
         name, _, what = key.rpartition("/")
         if what == "step":
-            state.optimizer.steps.assign(array)
+            state.optimizer.steps.assign(array.astype(np.int64))
         else:
             state.optimizer.moments[name][what == "exp_avg_sq"].assign(array)
 
