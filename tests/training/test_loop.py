@@ -85,14 +85,44 @@ def run(folder, ear=None, evaluate=counting, **changes):
     return loop.train(plan(**changes), data(), evaluate, folder, ear or Ear())
 
 
-@pytest.mark.parametrize(("shape", "last"), [("linear", 0.1), ("cosine", 0.0245), ("constant", 1.0)])
-def test_the_rate_rises_and_then_takes_its_course(shape, last):
-    schedule = loop.Schedule(1.0, 14, 4, shape)
+@pytest.mark.parametrize(
+    ("shape", "power", "last"),
+    [
+        ("linear", 1.0, 0.1),
+        ("polynomial", 1.0, 0.1),
+        ("polynomial", 2.0, 0.01),
+        ("polynomial", 0.5, 0.316),
+        ("cosine", 1.0, 0.0245),
+        ("constant", 1.0, 1.0),
+    ],
+)
+def test_the_rate_rises_and_then_takes_its_course(shape, power, last):
+    schedule = loop.Schedule(1.0, 14, 4, shape, power)
     rates = [schedule(step) for step in range(14)]
     np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
     assert rates[4] == 1.0
     assert all(a >= b for a, b in itertools.pairwise(rates[4:]))
     assert rates[-1] == pytest.approx(last, abs=1e-3)
+
+
+def test_the_clock_of_the_descent_may_run_from_step_0_as_in_the_original():
+    schedule = loop.Schedule(1.0, 10, 4, "polynomial", from_zero=True)
+    rates = [schedule(step) for step in range(10)]
+    np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
+    squared = loop.Schedule(1.0, 10, 4, "polynomial", 2.0, from_zero=True)
+    np.testing.assert_allclose([squared(step) for step in (4, 9)], [0.36, 0.01])
+
+
+def test_without_warm_up_both_clocks_agree():
+    one, other = (loop.Schedule(3.0, 7, 0, "polynomial", 1.5, from_zero) for from_zero in (False, True))
+    assert [one(step) for step in range(7)] == [other(step) for step in range(7)]
+    assert one(0) == 3.0
+
+
+def test_the_rate_goes_with_the_root_of_the_batch_size():
+    assert loop.scaled_learning_rate(0.00176, 1024, 4096) == pytest.approx(0.00088)
+    assert loop.scaled_learning_rate(1e-3, 128, 32) == pytest.approx(2e-3)
+    assert loop.scaled_learning_rate(1e-3, 32, 32) == 1e-3
 
 
 def test_every_step_and_evaluation_is_told(tmp_path):

@@ -53,21 +53,41 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate by step: a linear rise, then linear or cosine descent to 0, or none."""
+    """The learning rate by step: a linear rise to `peak`, then a descent to 0 at `steps`, or none.
+
+    `shape` is linear, polynomial (the part of the steps left, to the power `power`), cosine or constant. The descent's
+    clock runs from the end of the warm-up. With `from_zero` it runs from step 0, as in the original ALBERT, so that
+    the rate drops as the warm-up ends: for the linear shape by the warm-up's part of the steps.
+    """
 
     peak: float
     steps: int
     warmup: int
     shape: str = "linear"
+    power: float = 1.0
+    from_zero: bool = False
 
     def __call__(self, step: int) -> float:
         """The rate of a step, counted from 0."""
         if step < self.warmup:
             return self.peak * (step + 1) / self.warmup
-        done = (step - self.warmup) / max(self.steps - self.warmup, 1)
-        return (
-            self.peak * {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}[self.shape]
-        )
+        start = 0 if self.from_zero else self.warmup
+        done = (step - start) / max(self.steps - start, 1)
+        parts = {
+            "linear": 1 - done,
+            "polynomial": (1 - done) ** self.power,
+            "cosine": (1 + math.cos(math.pi * done)) / 2,
+            "constant": 1.0,
+        }
+        return self.peak * parts[self.shape]
+
+
+def scaled_learning_rate(rate: float, batch_size: int, reference_batch_size: int) -> float:
+    """The rate for another batch size than the one it was found for: in proportion to the root of the size.
+
+    The rule of LAMB (arXiv 1904.00962), with which ALBERT's 0.00176 for 4096 sequences goes to other sizes.
+    """
+    return rate * math.sqrt(batch_size / reference_batch_size)
 
 
 @dataclass(frozen=True)
