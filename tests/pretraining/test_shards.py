@@ -1,0 +1,151 @@
+"""Shards: what is written is what is read, whatever the pieces it was written in."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from albertkit.errors import InputError
+from albertkit.pretraining import shards
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+
+DOCUMENTS = [[[5, 6, 7], [8]], [[9, 9]], [[10], [11, 12], [13]]]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data):
+    return AlbertTokenizerFast(data / "spiece.model")
+
+
+def content(corpus):
+    """The documents of a corpus as lists of sentences of ids."""
+    return [
+        [shard.tokens[shard.sentences[s] : shard.sentences[s + 1]].tolist() for s in range(first, end)]
+        for shard in corpus.shards
+        for first, end in zip(shard.documents[:-1], shard.documents[1:], strict=True)
+    ]
+
+
+def test_what_is_written_is_read(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, DOCUMENTS)
+    assert content(corpus) == content(shards.Corpus.open(tmp_path)) == DOCUMENTS
+    assert (corpus.tokens, corpus.sentences, corpus.documents, len(corpus.shards)) == (10, 6, 3, 1)
+    shard = corpus.shards[0]
+    assert (shard.tokens.dtype, shard.sentences.dtype, shard.documents.dtype) == (np.uint16, np.int64, np.int64)
+    assert isinstance(shard.tokens, np.memmap)
+    assert shard.sentences.tolist() == [0, 3, 4, 6, 7, 9, 10]
+    assert shard.documents.tolist() == [0, 2, 3, 6]
+    assert corpus.tokenizer()("the", add_special_tokens=False) == tokenizer("the", add_special_tokens=False)
+
+
+def test_a_shard_ends_with_its_document(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, DOCUMENTS, shard_tokens=5)
+    assert [len(shard.tokens) for shard in corpus.shards] == [6, 4]
+    assert content(corpus) == DOCUMENTS
+
+
+def test_nothing_empty_is_kept(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, [[], [[5], [], [6]], [[]], [[7]], [[]]])
+    assert content(corpus) == [[[5], [6]], [[7]]]
+
+
+def test_a_corpus_of_nothing_is_refused(tmp_path, tokenizer):
+    with pytest.raises(InputError, match="at least one token"):
+        shards.write(tmp_path, tokenizer, [[], [[]]])
+    assert not list(tmp_path.glob("*shard*"))
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(2**16, np.uint16), (2**16 + 1, np.uint32)])
+def test_ids_of_a_large_vocabulary_are_kept(tmp_path, tokenizer, monkeypatch, size, dtype):
+    monkeypatch.setattr(AlbertTokenizerFast, "__len__", lambda _: size)
+    corpus = shards.write(tmp_path, tokenizer, [[[size - 1]]])
+    assert corpus.shards[0].tokens.dtype == dtype
+    assert content(corpus) == [[[size - 1]]]
+
+
+def test_a_wordpiece_tokenizer_comes_back_as_one(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]) + "\n")
+    corpus = shards.write(tmp_path / "corpus", AlbertWordPieceTokenizer(tmp_path / "vocab.txt"), [[[5]]])
+    assert isinstance(corpus.tokenizer(), AlbertWordPieceTokenizer)
+
+
+def test_the_fingerprint_tells_tokens_bounds_and_tokenizers_apart(tmp_path, tokenizer):
+    other = AlbertTokenizerFast(tokenizer.vocab_file, do_lower_case=False)
+    corpora = {
+        "same": (tokenizer, DOCUMENTS),
+        "token": (tokenizer, [[[5, 6, 7], [8]], [[9, 8]], [[10], [11, 12], [13]]]),
+        "sentence": (tokenizer, [[[5, 6], [7, 8]], [[9, 9]], [[10], [11, 12], [13]]]),
+        "document": (tokenizer, [[[5, 6, 7], [8], [9, 9]], [[10], [11, 12], [13]]]),
+        "tokenizer": (other, DOCUMENTS),
+    }
+    first = shards.write(tmp_path / "first", tokenizer, DOCUMENTS).fingerprint
+    prints = {name: shards.write(tmp_path / name, *given).fingerprint for name, given in corpora.items()}
+    assert prints["same"] == first
+    assert len(set(prints.values())) == len(prints)
+
+
+def test_a_corpus_travels_as_its_folder(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, DOCUMENTS)
+    packed = pickle.dumps(corpus)
+    assert len(packed) < 1000
+    assert content(copy.deepcopy(corpus)) == DOCUMENTS
+
+
+def test_errors_say_what_to_do(tmp_path, tokenizer):
+    with pytest.raises(InputError, match=r"holds none\. Make one with"):
+        shards.Corpus.open(tmp_path)
+    shards.write(tmp_path, tokenizer, DOCUMENTS)
+    with pytest.raises(InputError, match="holds one"):
+        shards.write(tmp_path, tokenizer, DOCUMENTS)
+    tokens = tmp_path / "shard-00000" / "tokens.npy"
+    whole = tokens.read_bytes()
+    tokens.write_bytes(whole[:-2])
+    with pytest.raises(InputError, match="If a copy was cut short"):
+        shards.Corpus.open(tmp_path)
+    np.save(tokens, np.zeros(9, np.uint16))
+    with pytest.raises(InputError, match="belong together"):
+        shards.Corpus.open(tmp_path)
+    tokens.write_bytes(whole)
+    (tmp_path / "corpus.json").unlink()
+    with pytest.raises(InputError, match="run the same command again"):
+        shards.Corpus.open(tmp_path)
+
+
+def sizes(documents):
+    return [len(sentence) for document in documents for sentence in document]
+
+
+@given(
+    documents=st.lists(
+        st.lists(st.lists(st.integers(0, 599), min_size=1, max_size=4), max_size=5),
+        min_size=1,
+        max_size=6,
+    ),
+    data=st.data(),
+)
+def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, data):
+    folder = tmp_path_factory.mktemp("shard")
+    with shards.ShardWriter(folder / "shard", np.uint16) as writer:
+        kept = []
+        for document in documents:
+            cuts = sorted(data.draw(st.lists(st.integers(0, len(document)), max_size=3)))
+            dropped = data.draw(st.booleans())
+            for start, end in zip([0, *cuts], [*cuts, len(document)], strict=True):
+                part = document[start:end]
+                last = end == len(document) and not dropped
+                writer.add([t for s in part for t in s], [len(s) for s in part], [len(part)], ended=last)
+            if dropped:
+                writer.drop()
+            elif document:
+                kept.append(document)
+        record = writer.finish(note=1)
+    shard = shards.Shard.open(folder / "shard")
+    assert shard.tokens.tolist() == [t for document in kept for s in document for t in s]
+    assert np.diff(shard.sentences).tolist() == sizes(kept)
+    assert np.diff(shard.documents).tolist() == [len(document) for document in kept]
+    assert (record["tokens"], record["documents"], record["note"]) == (len(shard.tokens), len(kept), 1)
+    assert not (folder / ".shard").exists()
