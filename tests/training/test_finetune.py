@@ -20,7 +20,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import AlbertkitError, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
 from albertkit.tasks.text_classification import Columns
-from albertkit.training import finetune
+from albertkit.training import finetune, folder
 from albertkit.training.recipe import Recipe
 from training import common
 
@@ -264,14 +264,14 @@ def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_p
     monkeypatch.setattr(finetune.progress.Reporter, "evaluation", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(common.recipe(tmp_path), tmp_path / "m")
-    kept = finetune.begun(tmp_path / "m").read_bytes()
+    kept = folder.begun(tmp_path / "m").read_bytes()
     with pytest.raises(ConfigError, match=r"Then and now: `training\.learning_rate` 0\.01 and 0\.02"):
         run(common.recipe(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
-    assert finetune.begun(tmp_path / "m").read_bytes() == kept
+    assert folder.begun(tmp_path / "m").read_bytes() == kept
     monkeypatch.undo()
-    results, _ = run(Recipe.load(finetune.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
+    results, _ = run(Recipe.load(folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
     assert results["accuracy"] == 1.0
-    assert finetune.begun(tmp_path / "m") is None
+    assert folder.begun(tmp_path / "m") is None
 
 
 def interrupted(*_):

@@ -6,8 +6,7 @@ import pytest
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
-from albertkit.training import recipe as recipes
-from albertkit.training.recipe import Recipe, default_learning_rate, keys
+from albertkit.training.recipe import Recipe, default_learning_rate
 
 
 def test_a_recipe_written_is_the_recipe_read(tmp_path):
@@ -18,7 +17,7 @@ def test_a_recipe_written_is_the_recipe_read(tmp_path):
 
 def test_every_value_can_be_overridden_by_its_dotted_key():
     plain = Recipe.load(None, {})
-    for key in keys():
+    for key in Recipe.keys():
         section, _, name = key.rpartition(".")
         value = getattr(getattr(plain, section) if section else plain, name)
         other = {bool: True, int: 7, float: 0.5, str: "x", list: ["x"], dict: {"hidden_size": 32}}[type(value)]
@@ -69,8 +68,8 @@ def test_a_key_below_a_value_is_refused():
 
 def test_two_recipes_are_told_apart_by_their_keys():
     one, other = Recipe.load(None, {}), Recipe.load(None, {}, ["seed=1", "training.epochs=2.5"])
-    assert recipes.differences(one, one) == []
-    assert recipes.differences(one, other) == ["`seed` 42 and 1", "`training.epochs` 3.0 and 2.5"]
+    assert one.differences(one) == []
+    assert one.differences(other) == ["`seed` 42 and 1", "`training.epochs` 3.0 and 2.5"]
 
 
 def test_a_folder_is_no_recipe(tmp_path):
@@ -95,7 +94,7 @@ def test_the_written_form_lists_every_key(tmp_path):
         for a, v in content.items()
         for b in (v if isinstance(v, dict) else [0])
     }
-    assert flat == set(keys())
+    assert flat == set(Recipe.keys())
 
 
 def test_wider_models_get_smaller_rates():

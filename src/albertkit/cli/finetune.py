@@ -35,7 +35,7 @@ def text_classification(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")] = False,
 ) -> None:
     """Classes, several classes at once, or a number, for texts or pairs of texts."""
-    from albertkit.training import finetune
+    from albertkit.training import finetune, folder
     from albertkit.training.recipe import Recipe
 
     overrides = {
@@ -56,5 +56,5 @@ def text_classification(
         "training.learning_rate": learning_rate,
     }
     if resume and recipe is None:
-        recipe = finetune.begun(output)
+        recipe = folder.begun(output)
     finetune.run(Recipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)

@@ -16,21 +16,12 @@ from albertkit.checkpoint import files
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.tasks import tables
 from albertkit.tasks import text_classification as task
-from albertkit.tokenization import files as tokenizer_files
-from albertkit.training import loop, progress, record
+from albertkit.training import folder, loop, progress, record
 from albertkit.training.batches import Batches
-from albertkit.training.recipe import Recipe, default_learning_rate, differences
+from albertkit.training.recipe import Recipe, default_learning_rate
 from albertkit.training.start import Start, start
 
-CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 EVALUATION_TOKENS = 8192
-
-_WRITTEN = (
-    *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
-    *(progress.LOG, progress.CURVES),
-)
-_STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
-"""What an older model may have left that would be read beside the new one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +46,7 @@ def run(
     """
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
-    _require_room(asked, output, resume, overwrite)
+    folder.require_room(asked, output, resume, overwrite)
     train_examples, eval_examples, schema, recipe = _read(asked, console)
     beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
     for line in beginning.story:
@@ -64,9 +55,9 @@ def run(
     eval_part = _encoded(recipe, beginning, schema, eval_examples, console)
     recipe = _settled(recipe, beginning, schema, len(train_part))
     batches, plan = _planned(recipe, beginning, train_part)
-    checkpoints = output / CHECKPOINTS
+    checkpoints = output / folder.CHECKPOINTS
     if not resume:
-        _begin(asked, output)
+        folder.begin(asked, output)
 
     def evaluate(forward: Any) -> dict[str, float]:
         return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
@@ -82,64 +73,16 @@ def run(
     card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
     tokenizer = beginning.tokenizer
     tokenizer.model_max_length = recipe.data.max_length
-    with storage.replacing(output, head="config.json", stale=_STALE) as staging:
+    with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
         files.write(staging, beginning.config, tensors, f"Albert{task.HEAD}")
         tokenizer.write(staging)
-        asked.save(staging / RECIPE)
+        asked.save(staging / folder.RECIPE)
         storage.write_json(staging / "eval_results.json", results)
         storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
         storage.write_text(staging / "README.md", card)
         progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
     shutil.rmtree(checkpoints)
     return results
-
-
-# ----------------------------------------------------------------------------------------------------- output folder
-
-
-def begun(output: Path) -> Path | None:
-    """The recipe of the run that was cut off in a folder, or None."""
-    path = output / CHECKPOINTS / RECIPE
-    return path if path.exists() else None
-
-
-def _require_room(asked: Recipe, output: Path, resume: bool, overwrite: bool) -> None:
-    """ConfigError where a run may not begin or go on in a folder."""
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
-    storage.recover(output)
-    unfinished = (output / CHECKPOINTS).is_dir()
-    if resume:
-        if not unfinished:
-            raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
-        first = begun(output)
-        apart = differences(Recipe.load(first, {}), asked) if first else []
-        if apart:
-            raise ConfigError(
-                f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
-                "options out, for --resume finds the recipe, or begin again with --overwrite."
-            )
-    elif unfinished and not overwrite:
-        raise ConfigError(
-            f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
-        )
-    elif not overwrite:
-        names = (*_WRITTEN, *tokenizer_files.PATTERNS)
-        found = [path.name for name in names for path in (sorted(output.glob(name)) if output.exists() else ())]
-        if found:
-            raise ConfigError(
-                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
-                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
-            )
-
-
-def _begin(asked: Recipe, output: Path) -> None:
-    """Make place for a new run: what an older one was about is forgotten, its finished model stays until the end."""
-    with storage.explained(output):
-        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
-        (output / progress.LOG).unlink(missing_ok=True)
-        (output / CHECKPOINTS).mkdir(parents=True)
-    asked.save(output / CHECKPOINTS / RECIPE)
 
 
 # ----------------------------------------------------------------------------------------------------------------- data

@@ -5,6 +5,7 @@ Works on neutral weights and NumPy batches through a framework's train module; k
 
 import math
 import shutil
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import safetensors.numpy
 
-from albertkit import frameworks, storage
+from albertkit import arrays, frameworks, storage
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, TrainingError
@@ -23,6 +24,8 @@ Batch = dict[str, np.ndarray]
 _STATE = "state.json"
 KEPT = 2
 """Checkpoints to resume from that are kept: the newest, and one before it should the newest be damaged."""
+NORMS = 100
+"""Steps whose gradient norms say what a usual one is."""
 
 
 class Data(Protocol):
@@ -110,6 +113,10 @@ class Plan:
     is_error: bool
     """Whether less of the metric is better."""
     fingerprint: str
+    spike: float = 0.0
+    """A step is left out whose gradient norm is above this many times the median of the last `NORMS`; 0: none is."""
+    forgiven: int = 0
+    """Steps in a row that may be left out, for a spike or for numbers that are not finite, before the run stops."""
 
 
 @dataclass
@@ -121,6 +128,9 @@ class Progress:
     best_score: float = -math.inf
     since_best: int = 0
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    norms: list[float] = field(default_factory=list)
+    left_out: int = 0
+    left_out_in_a_row: int = 0
 
 
 Evaluate = Callable[[Callable[[Batch], dict[str, np.ndarray]]], dict[str, float]]
@@ -144,6 +154,7 @@ class _Run:
         self.mean: Tensors | None = None
         self.progress = Progress()
         self.saved: list[Path] = []
+        self.best: Tensors | None = None
         self._resume()
 
     def to_the_end(self) -> tuple[Tensors, Progress]:
@@ -152,11 +163,12 @@ class _Run:
             started = time.perf_counter()
             rate = plan.schedule(progress.step)
             seed = int(np.random.default_rng([plan.seed, progress.step]).integers(2**31))
-            record = self.room.train_step(self.state, batches, rate, seed)
-            self._require_finite(record)
+            highest = self._highest_norm()
+            record = self.room.train_step(self.state, batches, rate, seed, highest)
+            self._judge(record, highest)
             progress.step += 1
             self._average()
-            tokens = sum(int(batch.get("attention_mask", np.ones_like(batch["input_ids"])).sum()) for batch in batches)
+            tokens = sum(map(arrays.tokens, batches))
             seconds = time.perf_counter() - started
             record = {**record, "learning_rate": rate, "tokens": tokens, "seconds": seconds}
             self.listener.step({"step": progress.step, **record})
@@ -166,7 +178,7 @@ class _Run:
                 break
             if not last and (progress.step % plan.save_every == 0 if plan.save_every else evaluated):
                 self._save()
-        tensors = safetensors.numpy.load_file(self.folder / "best" / "model.safetensors")
+        tensors = self.best or safetensors.numpy.load_file(self.folder / "best" / "model.safetensors")
         return tensors, progress
 
     def _batches(self) -> Iterator[list[Batch]]:
@@ -177,15 +189,33 @@ class _Run:
                 if self.progress.step >= self.plan.schedule.steps:
                     return
 
-    def _require_finite(self, record: dict[str, float]) -> None:
-        if all(np.isfinite(value) for value in record.values()):
+    def _highest_norm(self) -> float:
+        """The gradient norm above which a step is a spike."""
+        norms = self.progress.norms
+        return self.plan.spike * statistics.median(norms) if self.plan.spike and len(norms) == NORMS else math.inf
+
+    def _judge(self, record: dict[str, float], highest: float) -> None:
+        """Count a step that was left out, and stop at too many in a row."""
+        plan, progress = self.plan, self.progress
+        norm = record["gradient_norm"]
+        is_finite = all(np.isfinite(value) for value in record.values())
+        if is_finite and norm <= highest:
+            progress.left_out_in_a_row = 0
+            if plan.spike:
+                progress.norms = [*progress.norms[1 - NORMS :], norm]
             return
-        step = self.progress.step + 1
+        step = progress.step + 1
+        progress.left_out += 1
+        progress.left_out_in_a_row += 1
+        numbers = ", ".join(f"{name} {value:.6g}" for name, value in record.items())
+        usual = f" where {highest / plan.spike:.3g} is usual" if is_finite else ""
+        if progress.left_out_in_a_row <= plan.forgiven:
+            self.listener.note(f"Step {step} was left out: {numbers}{usual}.")
+            return
+        rule = "Loss and gradient must stay finite" if not is_finite else "The gradient must not leap"
         raise TrainingError(
-            f"Loss and gradient must stay finite. At step {step}: "
-            + ", ".join(f"{name} {value}" for name, value in record.items())
-            + f". The weights were left as they were before it; {self._whereabouts()}. Use a smaller learning rate, a "
-            "longer warm-up, or fp32."
+            f"{rule}. At step {step}: {numbers}{usual}. The weights were left as they were before it; "
+            f"{self._whereabouts()}. Use a smaller learning rate, a longer warm-up, or fp32."
         )
 
     def _require_finite_scores(self, scores: dict[str, float]) -> None:
@@ -231,7 +261,8 @@ class _Run:
         score = scores[self.plan.metric] * (-1 if self.plan.is_error else 1)
         if score > progress.best_score or not progress.best_step:
             progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
-            self._write(self.folder / "best", {"model.safetensors": tensors}, {"step": progress.step, **scores})
+            is_kept = self._write(self.folder / "best", {"model.safetensors": tensors}, record)
+            self.best = None if is_kept else {name: array.copy() for name, array in tensors.items()}
         else:
             progress.since_best += 1
         self.listener.evaluation({**record, "best": progress.since_best == 0})
@@ -244,25 +275,33 @@ class _Run:
     # ----------------------------------------------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
-        arrays = {
+        files = {
             "model.safetensors": self.room.get_weights(self.state),
             "optimizer.safetensors": self.room.get_optimizer(self.state),
         }
         if self.mean is not None:
-            arrays["mean.safetensors"] = self.mean
+            files["mean.safetensors"] = self.mean
         path = self.folder / f"step-{self.progress.step:08}"
-        self._write(path, arrays, {**vars(self.progress), "fingerprint": self.plan.fingerprint})
+        if not self._write(path, files, {**vars(self.progress), "fingerprint": self.plan.fingerprint}):
+            return
         self.saved.append(path)
         for old in self.saved[:-KEPT]:
             shutil.rmtree(old)
         self.saved = self.saved[-KEPT:]
 
-    def _write(self, path: Path, arrays: dict[str, Tensors], state: dict[str, Any]) -> None:
-        """Write the files of a folder as one step."""
-        with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
-            for name, tensors in arrays.items():
-                safetensors.numpy.save_file(tensors, staging / name)
-            storage.write_json(staging / _STATE, state)
+    def _write(self, path: Path, files: dict[str, Tensors], state: dict[str, Any]) -> bool:
+        """Write the files of a folder as one step. False, and a note, where the disk does not take them."""
+        try:
+            with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
+                for name, tensors in files.items():
+                    safetensors.numpy.save_file(tensors, staging / name)
+                storage.write_json(staging / _STATE, state)
+        except CheckpointError as error:
+            if not (path / _STATE).exists():
+                shutil.rmtree(path, ignore_errors=True)
+            self.listener.note(f"{error} Training goes on; {self._whereabouts()}.")
+            return False
+        return True
 
     def _resume(self) -> None:
         for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
@@ -274,13 +313,13 @@ class _Run:
         for path in reversed(self.saved):
             try:
                 kept = storage.read_json(path / _STATE)
-                arrays = {file.stem: safetensors.numpy.load_file(file) for file in path.glob("*.safetensors")}
+                found = {file.stem: safetensors.numpy.load_file(file) for file in path.glob("*.safetensors")}
                 if kept.pop("fingerprint") != self.plan.fingerprint:
                     raise TrainingError(
                         f"A run may only be resumed with the recipe and data it began with. {path} was written by "
                         "another. Give the same ones, another --output, or --overwrite."
                     )
-                weights, memory, progress = arrays["model"], arrays["optimizer"], Progress(**kept)
+                weights, memory, progress = found["model"], found["optimizer"], Progress(**kept)
             except (CheckpointError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
                 self.listener.note(f"{path.name} is damaged ({error}); trying the one before.")
                 shutil.rmtree(path)
@@ -288,6 +327,6 @@ class _Run:
                 continue
             self.room.set_weights(self.state, weights)
             self.room.set_optimizer(self.state, memory)
-            self.mean, self.progress = arrays.get("mean"), progress
+            self.mean, self.progress = found.get("mean"), progress
             self.listener.note(f"Resumed from {path.name}.")
             return

@@ -1,4 +1,4 @@
-"""The recipe of a fine-tuning run: typed, read from TOML, every value overridable, written next to the result."""
+"""Recipes: what a run is told. Typed, read from TOML, every value overridable, written next to the result."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -22,13 +22,71 @@ Amount = Annotated[float, Field(ge=0)]
 Part = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a recipe."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), use_attribute_docstrings=True
     )
 
 
-class ModelSection(_Section):
+class BaseRecipe(Section):
+    """What the recipes of all runs share: the sections differ, and each has one `model`, `data` and `training`."""
+
+    framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
+    """What computes; auto: the first of these that is installed."""
+    seed: Count = 42
+    """Decides fresh weights, the order of examples, dropout, and what is held out."""
+
+    @classmethod
+    def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
+        """Read a TOML file, then apply `overrides` by dotted key (None leaves a value alone), then "key=value" texts.
+
+        Raises ConfigError naming the key, the rule and the value for whatever does not fit.
+        """
+        content = _read(Path(path)) if path else {}
+        given = {key: value for key, value in overrides.items() if value is not None}
+        for key, value in {**given, **dict(map(_parse, settings))}.items():
+            *sections, last = key.split(".")
+            place = content
+            for section in sections:
+                place = place.setdefault(section, {})
+                if not isinstance(place, dict):
+                    raise ConfigError(
+                        f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, cls.keys())}"
+                    )
+            place[last] = value
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise ConfigError(_explain(error, cls.keys())) from None
+
+    def changed(self, section: str, **values: Any) -> Self:
+        """A copy with some values of one section changed."""
+        return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
+
+    def save(self, path: Path) -> None:
+        """Write as TOML."""
+        storage.write_bytes(path, tomli_w.dumps(self.model_dump()).encode())
+
+    @classmethod
+    def keys(cls) -> list[str]:
+        """Every dotted key."""
+        return [".".join(key) for key in _walk(cls)]
+
+    def differences(self, other: Self) -> list[str]:
+        """The dotted keys in which two recipes differ, with both values, for a person."""
+        found = []
+        for path in _walk(type(self)):
+            first, second = self, other
+            for name in path:
+                first, second = getattr(first, name), getattr(second, name)
+            if first != second:
+                found.append(f"`{'.'.join(path)}` {first!r} and {second!r}")
+        return found
+
+
+class ModelSection(Section):
     """Which model to start from."""
 
     name: str = "base"
@@ -41,7 +99,7 @@ class ModelSection(_Section):
     """Keys of AlbertConfig to override."""
 
 
-class DataSection(_Section):
+class DataSection(Section):
     """Which data, and what its columns are."""
 
     train: str = ""
@@ -67,7 +125,7 @@ class DataSection(_Section):
     """Leave out rows without text or label instead of stopping."""
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """How to train."""
 
     epochs: Annotated[float, Field(gt=0)] = 3.0
@@ -106,65 +164,13 @@ class TrainingSection(_Section):
     """Score that chooses the best weights; default: the task's."""
 
 
-class Recipe(_Section):
-    """A whole run."""
+class Recipe(BaseRecipe):
+    """A whole run of fine-tuning."""
 
     task: Literal["text-classification"] = "text-classification"
-    framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
-    """What computes; auto: the first of these that is installed."""
-    seed: Count = 42
-    """Decides fresh weights, the order of examples, dropout, and what is held out."""
     model: ModelSection = ModelSection()
     data: DataSection = DataSection()
     training: TrainingSection = TrainingSection()
-
-    @classmethod
-    def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
-        """Read a TOML file, then apply `overrides` by dotted key (None leaves a value alone), then "key=value" texts.
-
-        Raises ConfigError naming the key, the rule and the value for whatever does not fit.
-        """
-        content = _read(Path(path)) if path else {}
-        given = {key: value for key, value in overrides.items() if value is not None}
-        for key, value in {**given, **dict(map(_parse, settings))}.items():
-            *sections, last = key.split(".")
-            place = content
-            for section in sections:
-                place = place.setdefault(section, {})
-                if not isinstance(place, dict):
-                    raise ConfigError(
-                        f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, keys())}"
-                    )
-            place[last] = value
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            raise ConfigError(_explain(error)) from None
-
-    def changed(self, section: str, **values: Any) -> Self:
-        """A copy with some values of one section changed."""
-        return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
-
-    def save(self, path: Path) -> None:
-        """Write as TOML."""
-        storage.write_bytes(path, tomli_w.dumps(self.model_dump()).encode())
-
-
-def differences(one: Recipe, other: Recipe) -> list[str]:
-    """The dotted keys in which two recipes differ, with both values, for a person."""
-    found = []
-    for path in _walk(Recipe):
-        first, second = one, other
-        for name in path:
-            first, second = getattr(first, name), getattr(second, name)
-        if first != second:
-            found.append(f"`{'.'.join(path)}` {first!r} and {second!r}")
-    return found
-
-
-def keys() -> list[str]:
-    """Every dotted key of a recipe."""
-    return [".".join(key) for key in _walk(Recipe)]
 
 
 def default_learning_rate(config: AlbertConfig, fresh: bool) -> float:
@@ -208,12 +214,12 @@ def _parse(setting: str) -> tuple[str, Any]:
         return key.strip(), value
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, keys: Sequence[str]) -> str:
     problems = []
     for problem in error.errors():
         key = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            problems.append(f"A recipe has no key `{key}`.{did_you_mean(key, keys())}")
+            problems.append(f"A recipe has no key `{key}`.{did_you_mean(key, keys)}")
         else:
             problems.append(f"`{key}`: {problem['msg']}. Received: {problem['input']!r}.")
     return " ".join(problems)

@@ -37,7 +37,7 @@ def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str])
     checkpoint = None if fresh else files.load(recipe.model.name)
     tokenizer, story = _tokenizer(recipe, texts, fresh)
     if checkpoint is None:
-        config = getattr(AlbertConfig, recipe.model.name)(**{**_of_tokenizer(tokenizer), **recipe.model.config})
+        config = getattr(AlbertConfig, recipe.model.name)(**{**of_tokenizer(tokenizer), **recipe.model.config})
         tensors: report.Tensors = {}
     else:
         config = checkpoint.config.changed(**recipe.model.config)
@@ -69,7 +69,7 @@ def _tokenizer(recipe: Recipe, texts: Sequence[str], fresh: bool) -> tuple[Alber
     return AlbertTokenizerFast.from_pretrained(name), [f"Tokenizer from {name}."]
 
 
-def _of_tokenizer(tokenizer: AlbertTokenizerBase) -> dict[str, Any]:
+def of_tokenizer(tokenizer: AlbertTokenizerBase) -> dict[str, Any]:
     """The keys of a config that a tokenizer decides."""
     return {
         "vocab_size": len(tokenizer),

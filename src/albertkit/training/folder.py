@@ -1,0 +1,66 @@
+"""The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
+
+import shutil
+from pathlib import Path
+
+from albertkit import storage
+from albertkit.checkpoint import files
+from albertkit.errors import ConfigError
+from albertkit.tokenization import files as tokenizer_files
+from albertkit.training import progress
+from albertkit.training.recipe import BaseRecipe
+
+CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
+
+WRITTEN = (
+    *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
+    *(progress.LOG, progress.CURVES, *tokenizer_files.PATTERNS),
+)
+"""What a finished run leaves."""
+
+STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
+"""What an older model may have left that would be read beside the new one."""
+
+
+def begun(output: Path) -> Path | None:
+    """The recipe of the run that was cut off in a folder, or None."""
+    path = output / CHECKPOINTS / RECIPE
+    return path if path.exists() else None
+
+
+def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
+    """ConfigError where a run may not begin or go on in a folder."""
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
+    storage.recover(output)
+    unfinished = (output / CHECKPOINTS).is_dir()
+    if resume:
+        if not unfinished:
+            raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
+        first = begun(output)
+        apart = type(asked).load(first, {}).differences(asked) if first else []
+        if apart:
+            raise ConfigError(
+                f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
+                "options out, for --resume finds the recipe, or begin again with --overwrite."
+            )
+    elif unfinished and not overwrite:
+        raise ConfigError(
+            f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
+        )
+    elif not overwrite:
+        found = [path.name for name in WRITTEN for path in (sorted(output.glob(name)) if output.exists() else ())]
+        if found:
+            raise ConfigError(
+                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
+                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
+            )
+
+
+def begin(asked: BaseRecipe, output: Path) -> None:
+    """Make place for a new run: what an older one was about is forgotten, its finished model stays until the end."""
+    with storage.explained(output):
+        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+        (output / progress.LOG).unlink(missing_ok=True)
+        (output / CHECKPOINTS).mkdir(parents=True)
+    asked.save(output / CHECKPOINTS / RECIPE)

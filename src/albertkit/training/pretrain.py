@@ -1,0 +1,279 @@
+"""Pre-training: a corpus and a recipe in, a folder with the trained model, its tokenizer and its results out."""
+
+import hashlib
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from albertkit import arrays, frameworks, storage
+from albertkit.checkpoint import files, init, names, report
+from albertkit.config import SIZES, AlbertConfig
+from albertkit.errors import ConfigError
+from albertkit.pretraining.examples import Examples, Vocabulary
+from albertkit.pretraining.shards import Corpus
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training import folder, loop, progress, record
+from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.rows import Rows
+from albertkit.training.start import Start, of_tokenizer
+
+HEAD = "ForPreTraining"
+EVALUATIONS = 50
+"""Evaluations of a run whose recipe does not say how often."""
+EVALUATION_TOKENS = 8192
+EVALUATION_SEED = 0
+"""All runs on a corpus are judged on the same rows, masked alike."""
+RATE, RATE_TOKENS = 0.00176, 4096 * 512
+"""Peak rate of the original and the tokens of its step; see `_settled`."""
+
+
+def run(
+    asked: PretrainRecipe,
+    output: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
+
+    A run that was cut off goes on with `resume`, to the same weights as if it had not been. Raises ConfigError,
+    InputError, CheckpointError or TrainingError; see `albertkit.errors`.
+    """
+    console = console or Console(highlight=False, soft_wrap=True, markup=False)
+    asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
+    folder.require_room(asked, output, resume, overwrite)
+    corpus, held_out = _read(asked)
+    tokenizer = corpus.tokenizer()
+    beginning = _start(asked, tokenizer)
+    recipe = _settled(asked)
+    training = _examples(recipe, corpus, tokenizer, recipe.seed)
+    judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
+    rows = Rows(training, recipe.training.batch_size)
+    for line in (*_told(recipe, corpus, held_out, rows), *beginning.story):
+        console.print(line)
+    plan = _planned(recipe, beginning, corpus, held_out)
+    if not resume:
+        folder.begin(asked, output)
+
+    def evaluate(forward: Any) -> dict[str, float]:
+        return evaluated(forward, judged, recipe.training.evaluation_rows)
+
+    with progress.Reporter(output, console, plan.schedule.steps) as reporter:
+        tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
+    results = {
+        **next(e for e in course.evaluations if e["step"] == course.best_step),
+        "epoch": round(course.best_step / len(rows), 3),
+        "tokens_held_out": held_out.tokens,
+        "left_out": course.left_out,
+    }
+    card = record.pretraining_card(recipe, results, corpus, beginning.story)
+    tokenizer.model_max_length = beginning.config.max_position_embeddings
+    with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
+        files.write(staging, beginning.config, tensors, f"Albert{HEAD}")
+        tokenizer.write(staging)
+        asked.save(staging / folder.RECIPE)
+        storage.write_json(staging / "eval_results.json", results)
+        storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
+        storage.write_text(staging / "README.md", card)
+        progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
+    shutil.rmtree(output / folder.CHECKPOINTS)
+    return results
+
+
+def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
+    """Scores on the first `most` rows: those of the masked pieces, and of the order of texts where there is any.
+
+    loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
+    """
+    step = max(EVALUATION_TOKENS // examples.length, 1)
+    count = min(len(examples), most)
+    found: dict[str, list[np.ndarray]] = {}
+    for start in range(0, count, step):
+        batch = examples.batch(0, range(start, min(start + step, count)))
+        outputs = forward(batch)
+        for name in arrays.counts(batch):
+            is_asked = batch[f"{name}_labels"] >= 0
+            for key in (f"{name}_losses", f"{name}_hits"):
+                found.setdefault(key, []).append(outputs[key][is_asked])
+    means = {key: float(np.concatenate(values).mean(dtype=np.float64)) for key, values in found.items()}
+    scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}
+    scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
+    if "sop_losses" in means and len(np.concatenate(found["sop_losses"])):
+        scores["loss"] += means["sop_losses"]
+        scores |= {"sop_loss": means["sop_losses"], "sop_accuracy": means["sop_hits"]}
+    return scores
+
+
+# ------------------------------------------------------------------------------------------------------------ beginning
+
+
+def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
+    if not recipe.data.corpus:
+        raise ConfigError("Pre-training needs a corpus. Name its folder with `data.corpus`.")
+    corpus = Corpus.open(recipe.data.corpus)
+    if not recipe.data.eval:
+        return _split(corpus, recipe.data.held_out)
+    held_out = Corpus.open(recipe.data.eval)
+    if held_out.tokenizer().get_vocab() != corpus.tokenizer().get_vocab():
+        raise ConfigError(
+            "`data.corpus` and `data.eval` must be built with the same tokenizer. Received: "
+            f"{recipe.data.corpus} and {recipe.data.eval}, whose vocabularies differ."
+        )
+    return corpus, held_out
+
+
+def _split(corpus: Corpus, part: float) -> tuple[Corpus, Corpus]:
+    """All but the last documents of every shard, and these, of about `part` of its tokens but at least one."""
+    kept, held = [], []
+    for shard in corpus.shards:
+        starts = shard.sentences[shard.documents[:-1]]
+        first = min(int(np.searchsorted(starts, len(shard.tokens) * (1 - part))), len(starts) - 1)
+        kept.append(shard.part(0, first or len(starts)))
+        if first:
+            held.append(shard.part(first, len(starts)))
+    if not held:
+        raise ConfigError(
+            "Holding out a part needs two documents in a shard. Those of the corpus have one each. Give another corpus "
+            "to evaluate on with `data.eval`."
+        )
+    return corpus.of(kept), corpus.of(held)
+
+
+def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
+    """A fresh model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
+    name, keys = recipe.model.name, of_tokenizer(tokenizer)
+    fresh = name in SIZES
+    if fresh:
+        config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
+        tensors: report.Tensors = {}
+    else:
+        checkpoint = files.load(name)
+        config = checkpoint.config.changed(**{**keys, **recipe.model.config})
+        tensors = _extended(checkpoint.tensors, checkpoint.config, config, recipe, tokenizer)
+    if config.max_position_embeddings < recipe.data.length:
+        raise ConfigError(
+            "`data.length` must not exceed the model's `max_position_embeddings`. Received: "
+            f"{recipe.data.length} and {config.max_position_embeddings}."
+        )
+    wanted = names.expected(config, HEAD)
+    if fresh:
+        chosen = init.fresh(wanted, config, recipe.seed)
+        story = [f"A fresh model of {config.num_parameters(HEAD):,} parameters, none of them trained."]
+    else:
+        chosen, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), tensors, name)
+        chosen |= init.fresh({missing: wanted[missing] for missing in what.missing}, config, recipe.seed)
+        story = [str(what)]
+    return Start(config, tokenizer, chosen, fresh, story)
+
+
+def _extended(
+    tensors: report.Tensors,
+    old: AlbertConfig,
+    new: AlbertConfig,
+    recipe: PretrainRecipe,
+    tokenizer: AlbertTokenizerBase,
+) -> report.Tensors:
+    """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more."""
+    own = AlbertTokenizerFast.from_pretrained(recipe.model.name).get_vocab()
+    vocabulary = tokenizer.get_vocab()
+    moved = [token for token, index in own.items() if vocabulary.get(token) != index]
+    if moved:
+        raise ConfigError(
+            f"The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
+            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build the "
+            f"corpus with --tokenizer {recipe.model.name}."
+        )
+    if new.vocab_size == old.vocab_size:
+        return dict(tensors)
+    extended = dict(tensors)
+    for name, tensor in tensors.items():
+        if name.endswith("word_embeddings.weight") or name == "predictions.decoder.weight":
+            extended[name] = init.resized(tensor, new.vocab_size, None, recipe.seed)
+        elif name in ("predictions.bias", "predictions.decoder.bias"):
+            extended[name] = np.concatenate(
+                [tensor, np.full(new.vocab_size - old.vocab_size, tensor.min(), tensor.dtype)]
+            )
+    return extended
+
+
+# ------------------------------------------------------------------------------------------------------------- planning
+
+
+def _settled(recipe: PretrainRecipe) -> PretrainRecipe:
+    """The recipe with its open choices made.
+
+    The rate grows with the root of the tokens of a step (arXiv 1904.00962, section 4), from the original's.
+    """
+    training = recipe.training
+    rate = loop.scaled_learning_rate(RATE, training.batch_size * recipe.data.length, RATE_TOKENS)
+    return recipe.changed(
+        "training",
+        learning_rate=training.learning_rate or rate,
+        evaluate_every=training.evaluate_every or max(training.steps // EVALUATIONS, 1),
+    )
+
+
+def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> Examples:
+    data = recipe.data
+    return Examples(
+        corpus,
+        Vocabulary.of(tokenizer),
+        length=data.length,
+        objective=data.objective,
+        seed=seed,
+        short_seq_prob=data.short_seq_prob,
+        ngram=data.ngram,
+        budget=data.masked,
+        replacement=data.replacement,
+    )
+
+
+def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out: Corpus) -> loop.Plan:
+    training = recipe.training
+    covered = json.dumps([recipe.model_dump(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
+    return loop.Plan(
+        framework=recipe.framework,
+        config=beginning.config.with_named_results().changed(gradient_checkpointing=training.checkpointing),
+        head=HEAD,
+        tensors=beginning.tensors,
+        optimizer={
+            "optimizer": training.optimizer,
+            "weight_decay": training.weight_decay,
+            "betas": (training.beta1, training.beta2),
+            "epsilon": training.epsilon,
+            "bias_correction": {"auto": None, "on": True, "off": False}[training.bias_correction],
+            "max_gradient_norm": training.max_gradient_norm,
+            "precision": training.precision,
+        },
+        schedule=loop.Schedule(
+            training.learning_rate, training.steps, round(training.warmup * training.steps), training.schedule
+        ),
+        seed=recipe.seed,
+        parts=training.accumulation,
+        averaging=training.averaging,
+        evaluate_every=training.evaluate_every,
+        save_every=training.save_every,
+        patience=0,
+        metric="loss",
+        is_error=True,
+        fingerprint=hashlib.sha256(covered.encode()).hexdigest(),
+        spike=training.spike,
+        forgiven=training.forgiven,
+    )
+
+
+def _told(recipe: PretrainRecipe, corpus: Corpus, held_out: Corpus, rows: Rows) -> list[str]:
+    training, epochs = recipe.training, recipe.training.steps / len(rows)
+    return [
+        f"{corpus.tokens:,} tokens of {corpus.documents:,} documents to train on, {held_out.tokens:,} of "
+        f"{held_out.documents:,} held out.",
+        f"{training.steps:,} steps of {training.batch_size:,} rows of {recipe.data.length} tokens: {epochs:.2f} "
+        f"epochs of {recipe.data.objective}, peak rate {training.learning_rate:.2e}.",
+    ]
