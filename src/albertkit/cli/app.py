@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import convert, evaluate, finetune, info, predict, tokenizer
+from albertkit.cli import convert, evaluate, finetune, info, predict, pretrain, tokenizer
 
 app = typer.Typer(
     name="albertkit",
@@ -13,6 +13,7 @@ app = typer.Typer(
 )
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(tokenizer.app, name="tokenizer")
+app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("info")(info.command)

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 
-def pretrain(
+def command(
     output: Annotated[Path, Option(help="Folder to write the model and its results to.")],
     recipe: Annotated[Path | None, Argument(help="TOML recipe; options override it.")] = None,
     corpus: Annotated[str | None, Option(help="Folder that `albertkit corpus build` made.")] = None,

@@ -65,6 +65,16 @@ class Shard:
             )
         return shard
 
+    def part(self, first: int, last: int) -> "Shard":
+        """Documents `first` to `last`, the last not included, as a shard of their own."""
+        sentences = slice(int(self.documents[first]), int(self.documents[last]) + 1)
+        tokens = slice(int(self.sentences[sentences][0]), int(self.sentences[sentences][-1]))
+        return Shard(
+            self.tokens[tokens],
+            self.sentences[sentences] - tokens.start,
+            self.documents[first : last + 1] - sentences.start,
+        )
+
 
 class Corpus:
     """A finished corpus, its shards mapped from disk. Travels between processes as its folder."""
@@ -108,11 +118,40 @@ class Corpus:
                 )
         return cls(folder, head, shards)
 
+    def split(self, part: float) -> "tuple[Corpus, Corpus]":
+        """All but the last documents of every shard, and these: about `part` of its tokens, but at least a document.
+
+        A shard of one document stays whole. InputError where all have only one.
+        """
+        kept, held_out = [], []
+        for shard in self.shards:
+            starts = shard.sentences[shard.documents[:-1]]
+            first = min(int(np.searchsorted(starts, len(shard.tokens) * (1 - part))), len(starts) - 1)
+            kept.append(shard.part(0, first or len(starts)))
+            if first:
+                held_out.append(shard.part(first, len(starts)))
+        if not held_out:
+            raise InputError(
+                f"Holding out a part needs a shard of two documents. Those of {self.folder} have one each. Build "
+                "another corpus to evaluate on."
+            )
+        return self._of(kept), self._of(held_out)
+
+    def _of(self, shards: Sequence[Shard]) -> "Corpus":
+        counts = {
+            "tokens": sum(len(shard.tokens) for shard in shards),
+            "sentences": sum(len(shard.sentences) - 1 for shard in shards),
+            "documents": sum(len(shard.documents) - 1 for shard in shards),
+        }
+        return Corpus(self.folder, {**self.head, **counts}, shards)
+
     def tokenizer(self) -> AlbertTokenizerBase:
         """The tokenizer that made the ids; an AlbertWordPieceTokenizer where it was one."""
         return AlbertTokenizerFast.from_pretrained(self.folder / TOKENIZER)
 
-    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.documents != self.head["documents"] or self.tokens != sum(row["tokens"] for row in self.head["shards"]):
+            return Corpus, (self.folder, self.head, self.shards)
         return Corpus.open, (self.folder,)
 
     def __repr__(self) -> str:

@@ -14,8 +14,9 @@ from albertkit import arrays, frameworks, storage
 from albertkit.checkpoint import files, init, names, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.errors import ConfigError
-from albertkit.pretraining.examples import Examples, Vocabulary
+from albertkit.pretraining.examples import Examples
 from albertkit.pretraining.shards import Corpus
+from albertkit.pretraining.words import Pieces
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import folder, loop, progress, record
@@ -73,7 +74,7 @@ def run(
         "tokens_held_out": held_out.tokens,
         "left_out": course.left_out,
     }
-    card = record.pretraining_card(recipe, results, corpus, beginning.story)
+    card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
     tokenizer.model_max_length = beginning.config.max_position_embeddings
     with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
         files.write(staging, beginning.config, tensors, f"Albert{HEAD}")
@@ -119,7 +120,7 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
         raise ConfigError("Pre-training needs a corpus. Name its folder with `data.corpus`.")
     corpus = Corpus.open(recipe.data.corpus)
     if not recipe.data.eval:
-        return _split(corpus, recipe.data.held_out)
+        return corpus.split(recipe.data.held_out)
     held_out = Corpus.open(recipe.data.eval)
     if held_out.tokenizer().get_vocab() != corpus.tokenizer().get_vocab():
         raise ConfigError(
@@ -127,23 +128,6 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
             f"{recipe.data.corpus} and {recipe.data.eval}, whose vocabularies differ."
         )
     return corpus, held_out
-
-
-def _split(corpus: Corpus, part: float) -> tuple[Corpus, Corpus]:
-    """All but the last documents of every shard, and these, of about `part` of its tokens but at least one."""
-    kept, held = [], []
-    for shard in corpus.shards:
-        starts = shard.sentences[shard.documents[:-1]]
-        first = min(int(np.searchsorted(starts, len(shard.tokens) * (1 - part))), len(starts) - 1)
-        kept.append(shard.part(0, first or len(starts)))
-        if first:
-            held.append(shard.part(first, len(starts)))
-    if not held:
-        raise ConfigError(
-            "Holding out a part needs two documents in a shard. Those of the corpus have one each. Give another corpus "
-            "to evaluate on with `data.eval`."
-        )
-    return corpus.of(kept), corpus.of(held)
 
 
 def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
@@ -224,7 +208,7 @@ def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizer
     data = recipe.data
     return Examples(
         corpus,
-        Vocabulary.of(tokenizer),
+        Pieces.of(tokenizer),
         length=data.length,
         objective=data.objective,
         seed=seed,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import Recipe
 
 _PACKAGES = (
@@ -83,6 +84,53 @@ def model_card(
         "",
         f'classify = pipeline("{recipe.task}", "path/to/this/folder")',
         'classify(["..."])',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, story: Sequence[str]) -> str:
+    """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
+    scores = {key: value for key, value in results.items() if isinstance(value, float) and key != "epoch"}
+    seen = results["step"] * recipe.training.batch_size * recipe.data.length
+    lines = [
+        "---",
+        "library_name: albertkit",
+        "pipeline_tag: fill-mask",
+        "tags: [albert]",
+        "---",
+        "",
+        "# A pre-trained ALBERT",
+        "",
+        f"Pre-trained with albertkit in {recipe.framework} on the corpus `{recipe.data.corpus}` of {tokens:,} tokens, "
+        f"objective {recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
+        "",
+        *(f"    {line}" for text in story for line in text.splitlines()),
+        "",
+        "## Results",
+        "",
+        f"On {results['tokens_held_out']:,} tokens that were not trained on, with the weights of step "
+        f"{results['step']} (epoch {results['epoch']}):",
+        "",
+        "| score | value |",
+        "|---|---|",
+        *(f"| {name} | {value:.4f} |" for name, value in scores.items()),
+        "",
+        "![curves](curves.png)",
+        "",
+        "## Recipe",
+        "",
+        "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.",
+        "",
+        "| key | value |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in {**recipe.data.model_dump(), **recipe.training.model_dump()}.items()),
+        "",
+        "## Use",
+        "",
+        "```bash",
+        "albertkit finetune text-classification --model path/to/this/folder --train train.csv --output classifier",
         "```",
         "",
     ]
