@@ -73,11 +73,12 @@ def init_state(
         found = tape.gradient(loss, list(parameters.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, [tf.convert_to_tensor(gradient) for gradient in found]
 
-    def update(loss: tf.Tensor, found: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(loss: tf.Tensor, found: Sequence[tf.Tensor], numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        learning_rate, highest_norm = tf.unstack(numbers, 2)
         norm = tf.linalg.global_norm(found)
         scale = tf.minimum(1.0, limit / (norm + 1e-6))
         tf.cond(
-            tf.math.is_finite(loss) & tf.math.is_finite(norm),
+            tf.math.is_finite(loss) & tf.math.is_finite(norm) & (norm <= highest_norm),
             lambda: chosen.step([gradient * scale for gradient in found], learning_rate),
             lambda: None,
         )
@@ -88,33 +89,36 @@ def init_state(
         chosen,
         max_gradient_norm,
         precision,
-        with_free_shapes(lambda batch, share, seed, rate: update(*gradients(batch, share, seed), rate)),
+        with_free_shapes(lambda batch, share, seed, numbers: update(*gradients(batch, share, seed), numbers)),
         with_free_shapes(gradients),
         with_free_shapes(update),
         with_free_shapes(lambda batch: dict(model(batch, return_dict=True))),
     )
 
 
-def train_step(state: State, batches: Sequence[Batch], learning_rate: float, seed: int) -> dict[str, float]:
+def train_step(
+    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
+) -> dict[str, float]:
     """One step over `batches`, whose examples count alike: the loss before it and the norm of its gradient.
 
-    `seed` decides dropout. Where the loss or the norm is not finite, weights and optimizer stay as they are.
+    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
+    optimizer stay as they are.
     """
     examples = sum(len(batch["input_ids"]) for batch in batches)
-    rate = np.float32(learning_rate)
+    numbers = np.array([learning_rate, highest_norm], np.float32)
     parts = []
     for number, batch in enumerate(batches):
         require_valid(state.model.config, batch)
         share = np.float32(len(batch["input_ids"]) / examples)
         parts.append((dict(batch), share, np.array([seed, number << 16], np.int64)))
     if len(parts) == 1:
-        loss, norm = state.whole_step(*parts[0], rate)
+        loss, norm = state.whole_step(*parts[0], numbers)
     else:
         total, sums = state.gradients(*parts[0])
         for part in parts[1:]:
             loss, found = state.gradients(*part)
             total, sums = total + loss, [one + other for one, other in zip(sums, found, strict=True)]
-        loss, norm = state.update(total, sums, rate)
+        loss, norm = state.update(total, sums, numbers)
     return {"loss": float(loss), "gradient_norm": float(norm)}
 
 
@@ -138,24 +142,32 @@ def set_weights(state: State, tensors: Tensors) -> None:
 
 
 def get_optimizer(state: State) -> Tensors:
-    """What the optimizer remembers of each parameter, copied, as {parameter/what: values}."""
+    """What the optimizer remembers of each parameter, copied, as {parameter/what: values}, and its number of steps."""
     return {"all/step": weights.to_numpy(state.optimizer.steps)} | {
-        f"{name}/{what}": weights.to_numpy(moment)
-        for name, moments in state.optimizer.moments.items()
-        for what, moment in zip(("exp_avg", "exp_avg_sq"), moments, strict=True)
+        name: np.ascontiguousarray(place.read()) for name, place in _moments(state).items()
     }
 
 
 def set_optimizer(state: State, tensors: Tensors) -> None:
     """Put the values of `get_optimizer` in place, or those of PyTorch, which counts steps of each parameter."""
+    own = _moments(state)
     for key, array in tensors.items():
-        name, _, what = key.rpartition("/")
-        if what == "step":
+        if key.endswith("/step"):
             state.optimizer.steps.assign(array.astype(np.int64))
         else:
-            state.optimizer.moments[name][what == "exp_avg_sq"].assign(array)
+            place = own[key]
+            place.variable.assign(array.T if place.is_transposed else array)
 
 
 def _parameters(model: models.TFAlbertPreTrainedModel) -> dict[str, weights.Place]:
     tied = names.tied(model.config)
     return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
+
+
+def _moments(state: State) -> dict[str, weights.Place]:
+    """The two moments of every parameter as {parameter/what}, each laid out as the parameter."""
+    return {
+        f"{name}/{what}": weights.Place(moment, place.is_transposed)
+        for name, place in _parameters(state.model).items()
+        for what, moment in zip(("exp_avg", "exp_avg_sq"), state.optimizer.moments[name], strict=True)
+    }

@@ -1,0 +1,198 @@
+"""The optimizers of every framework against the rules in NumPy, and what they remember."""
+
+import numpy as np
+import pytest
+
+from albertkit import frameworks
+from albertkit.checkpoint import names
+from albertkit.errors import ConfigError
+from frameworks import reference_optimizers as reference
+from frameworks.common import batch, difference, random_tensors, small
+
+STEPS = 25
+LAYER = "albert.encoder.albert_layer_groups.0.albert_layers.0"
+SHAPES = {
+    "albert.embeddings.word_embeddings.weight": (61, 8),
+    "albert.embeddings.position_embeddings.weight": (5, 3),
+    "albert.embeddings.LayerNorm.weight": (8,),
+    "albert.embeddings.LayerNorm.bias": (8,),
+    "albert.encoder.embedding_hidden_mapping_in.weight": (1, 9),
+    f"{LAYER}.full_layer_layer_norm.weight": (16,),
+    f"{LAYER}.ffn.weight": (33, 64),
+    f"{LAYER}.ffn.bias": (33,),
+    "albert.pooler.weight": (4, 4),
+    "predictions.bias": (61,),
+    "classifier.weight": (1, 1),
+}
+WITHOUT_VALUE = ("albert.pooler.weight", "predictions.bias")
+WITHOUT_GRADIENT = ("albert.embeddings.position_embeddings.weight", "predictions.bias", f"{LAYER}.ffn.bias")
+HABITS = [("adamw", True), ("adamw", False), ("lamb", False), ("lamb", True)]
+
+
+def torch_course(optimizer, weights, gradients, rates, **options):
+    import torch
+
+    from albertkit.torch import optimizers
+
+    parameters = {name: torch.nn.Parameter(torch.from_numpy(value.copy())) for name, value in weights.items()}
+    made = optimizers.create(optimizer, parameters, **options)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        for name, parameter in parameters.items():
+            parameter.grad = torch.from_numpy(gradient[name])
+        for group in made.param_groups:
+            group["lr"] = rate
+        made.step()
+    return {name: parameter.detach().numpy() for name, parameter in parameters.items()}
+
+
+def tensorflow_course(optimizer, weights, gradients, rates, **options):
+    import tensorflow as tf
+
+    from albertkit.tensorflow import optimizers
+
+    parameters = {name: tf.Variable(value) for name, value in weights.items()}
+    made = optimizers.create(optimizer, parameters, **options)
+    step = tf.function(made.step)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        step([tf.constant(gradient[name]) for name in parameters], tf.constant(rate, tf.float32))
+    return {name: parameter.numpy() for name, parameter in parameters.items()}
+
+
+def flax_course(optimizer, weights, gradients, rates, **options):
+    import jax
+
+    from albertkit.flax import optimizers
+
+    def leaf(name):
+        at = {"dense": "kernel", "embedding": "embedding", "norm": "scale", "bias": "bias"}
+        return at[names.kind(name)]
+
+    made = optimizers.create(optimizer, **options)
+    parameters = {name: {leaf(name): value} for name, value in weights.items()}
+    memory = made.transformation.init(parameters)
+    step = jax.jit(made.step)
+    for gradient, rate in zip(gradients, rates, strict=True):
+        changes = {name: {leaf(name): gradient[name]} for name in weights}
+        parameters, memory = step(parameters, memory, changes, np.float32(rate))
+    return {name: np.asarray(parameters[name][leaf(name)]) for name in weights}
+
+
+COURSES = {"torch": torch_course, "tensorflow": tensorflow_course, "flax": flax_course}
+
+
+@pytest.fixture(scope="module")
+def course():
+    """Weights of several sizes, gradients of several scales, and a rate that rises and falls."""
+    rng = np.random.default_rng(3)
+    weights = {
+        name: rng.standard_normal(shape).astype(np.float32) * (name not in WITHOUT_VALUE) * 0.3
+        for name, shape in SHAPES.items()
+    }
+    gradients = [
+        {
+            name: (rng.standard_normal(shape) * rng.choice([1e-3, 1e-2, 1.0]) * (name not in WITHOUT_GRADIENT)).astype(
+                np.float32
+            )
+            for name, shape in SHAPES.items()
+        }
+        for _ in range(STEPS)
+    ]
+    weights = {name: value.astype(np.float32) for name, value in weights.items()}
+    return weights, gradients, [0.02 * min(step + 1, STEPS - step) / STEPS for step in range(STEPS)]
+
+
+@pytest.mark.parametrize("weight_decay", [0.1, 0.0])
+@pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS)
+def test_many_steps_follow_the_rules(room, course, optimizer, bias_correction, weight_decay):
+    numbers = {"weight_decay": weight_decay, "betas": (0.9, 0.98), "epsilon": 1e-5, "bias_correction": bias_correction}
+    expected = reference.train(optimizer, *course, **numbers)
+    found = COURSES[room.name](optimizer, *course, **numbers)
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=2e-5, atol=2e-6, err_msg=name)
+    still = {name for name, value in found.items() if np.array_equal(value, course[0][name])}
+    resting = {name for name in WITHOUT_GRADIENT if not weight_decay or any(part in name for part in reference.SPARED)}
+    assert still == resting
+
+
+@pytest.mark.parametrize(("optimizer", "habit"), [("adamw", True), ("lamb", False)])
+def test_the_numbers_of_the_original_are_the_usual_ones(room, course, optimizer, habit):
+    expected = reference.train(
+        optimizer, *course, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-6, bias_correction=habit
+    )
+    for name, value in COURSES[room.name](optimizer, *course).items():
+        np.testing.assert_allclose(value, expected[name], rtol=2e-5, atol=2e-6, err_msg=name)
+
+
+def test_another_optimizer_is_refused_and_the_nearest_named(room):
+    train = frameworks.room(room.name, "train")
+    with pytest.raises(ConfigError, match=r"`optimizer` must be one of adamw, lamb. Received: 'lam'.*`lamb`"):
+        train.init_state(small(), "Model", random_tensors(small(), "Model"), optimizer="lam")
+
+
+@pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS[1:])
+def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, optimizer, bias_correction):
+    """Names, layouts and the table that input and output share are those of a whole model."""
+    config, head, rates = small(num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
+    numbers = {"weight_decay": 0.1, "betas": (0.9, 0.999), "epsilon": 1e-3, "bias_correction": bias_correction}
+    train = frameworks.room(room.name, "train")
+    tied = names.tied(config)
+    start = {name: value for name, value in random_tensors(config, head).items() if name not in tied}
+    parts = [batch(head, seed=seed) for seed in range(len(rates))]
+
+    def begun():
+        return train.init_state(
+            config, head, random_tensors(config, head), optimizer=optimizer, max_gradient_norm=0.0, **numbers
+        )
+
+    state, gradients = begun(), []
+    for number, (part, rate) in enumerate(zip(parts, rates, strict=True)):
+        current = train.get_weights(state)
+        found = room.gradients(room.build(head, config, complete(current, tied)), part)
+        gradients.append({name: found[name] for name in start})
+        if number == 2:
+            other = begun()
+            train.set_weights(other, current)
+            train.set_optimizer(other, train.get_optimizer(state))
+        train.train_step(state, [part], rate, seed=number)
+    weights = train.get_weights(state)
+    expected = reference.train(optimizer, start, gradients, rates, **numbers)
+    for name, value in expected.items():
+        assert difference(weights[name], value) <= 1e-4, name
+    train.train_step(other, [parts[2]], rates[2], seed=2)
+    for name, value in weights.items():
+        np.testing.assert_array_equal(train.get_weights(other)[name], value, err_msg=name)
+    for name, value in train.get_optimizer(state).items():
+        np.testing.assert_array_equal(train.get_optimizer(other)[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room, optimizer):
+    pytest.importorskip("torch")
+    config, head = small(), "ForSequenceClassification"
+    parts = [batch(head, seed=seed) for seed in range(3)]
+
+    def begun(framework):
+        train = frameworks.room(framework, "train")
+        tensors = random_tensors(config, head)
+        return train, train.init_state(config, head, tensors, optimizer=optimizer, epsilon=1e-3, bias_correction=True)
+
+    torch_train, first = begun("torch")
+    for seed, part in enumerate(parts[:2]):
+        torch_train.train_step(first, [part], 1e-2, seed)
+    train, between = begun(room.name)
+    train.set_weights(between, torch_train.get_weights(first))
+    train.set_optimizer(between, torch_train.get_optimizer(first))
+    _, last = begun("torch")
+    torch_train.set_weights(last, train.get_weights(between))
+    torch_train.set_optimizer(last, train.get_optimizer(between))
+    for where, one in ((torch_train, first), (train, between), (torch_train, last)):
+        where.train_step(one, [parts[2]], 1e-2, 2)
+    expected = torch_train.get_weights(first)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(torch_train.get_weights(last)[name], value, err_msg=name)
+        assert difference(train.get_weights(between)[name], value) <= 1e-4, name
+
+
+def complete(tensors, tied):
+    return {**tensors, **{name: tensors[other] for name, other in tied.items() if other in tensors}}
