@@ -1,5 +1,9 @@
 """The optimizers of every framework against the rules in NumPy, and what they remember."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -192,6 +196,42 @@ def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room
     for name, value in expected.items():
         np.testing.assert_array_equal(torch_train.get_weights(last)[name], value, err_msg=name)
         assert difference(train.get_weights(between)[name], value) <= 1e-4, name
+
+
+SPREAD = """
+import jax, numpy as np
+from albertkit.flax import optimizers
+
+rng = np.random.default_rng(0)
+draw = lambda: {"a": {"kernel": rng.standard_normal((8, 6), np.float32)}, "b": {"scale": np.ones(4, np.float32)}}
+weights, gradients = draw(), [draw() for _ in range(5)]
+mesh = jax.make_mesh((2,), ("devices",), (jax.sharding.AxisType.Auto,))
+over = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("devices"))
+made = optimizers.create("lamb")
+
+def course(place):
+    parameters = place(weights)
+    memory = made.transformation.init(parameters)
+    for gradient in gradients:
+        parameters, memory = jax.jit(made.step)(parameters, memory, place(gradient), np.float32(0.1))
+    return parameters
+
+whole, spread = course(lambda tree: tree), course(lambda tree: jax.device_put(tree, over))
+assert len(spread["a"]["kernel"].sharding.device_set) == 2
+for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(spread), strict=True):
+    np.testing.assert_allclose(one, other, atol=1e-6)
+"""
+
+
+@pytest.mark.flax
+def test_a_ratio_is_that_of_the_whole_tensor_where_jax_spreads_it_over_devices():
+    """In a process of its own, for the number of devices is fixed when JAX starts."""
+    pytest.importorskip("albertkit.flax", exc_type=ImportError)
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", SPREAD], env={**os.environ, **devices}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def complete(tensors, tied):
