@@ -107,6 +107,21 @@ def test_a_step_that_is_not_finite_changes_nothing(room):
         np.testing.assert_array_equal(value, memory[key], err_msg=key)
 
 
+def test_a_step_above_the_highest_norm_changes_nothing(room):
+    train, state = begun(room.name)
+    part = next(batches())
+    train.train_step(state, part, 1e-2, seed=0)
+    weights, memory = train.get_weights(state), train.get_optimizer(state)
+    norm = train.train_step(state, part, 1e-2, 1, 1e-3)["gradient_norm"]
+    assert norm > 1e-3
+    for key, value in train.get_weights(state).items():
+        np.testing.assert_array_equal(value, weights[key], err_msg=key)
+    for key, value in train.get_optimizer(state).items():
+        np.testing.assert_array_equal(value, memory[key], err_msg=key)
+    train.train_step(state, part, 1e-2, 1, norm * 1.01)
+    assert any((value != weights[key]).any() for key, value in train.get_weights(state).items())
+
+
 def test_the_seed_of_a_step_decides_its_dropout(room):
     config = small(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, classifier_dropout_prob=0.3)
     tensors = random_tensors(config, HEAD)

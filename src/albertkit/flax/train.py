@@ -59,10 +59,13 @@ def init_state(
     return State(model, chosen, memory, max_gradient_norm, precision)
 
 
-def train_step(state: State, batches: Sequence[Batch], learning_rate: float, seed: int) -> dict[str, float]:
+def train_step(
+    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
+) -> dict[str, float]:
     """One step over `batches`, whose examples count alike: the loss before it and the norm of its gradient.
 
-    `seed` decides dropout. Where the loss or the norm is not finite, weights and optimizer stay as they are.
+    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
+    optimizer stay as they are.
     """
     examples = sum(len(batch["input_ids"]) for batch in batches)
     definition, parameters, rest = nnx.split(state.model, nnx.Param, ...)
@@ -72,8 +75,8 @@ def train_step(state: State, batches: Sequence[Batch], learning_rate: float, see
         ready = infer.prepared(state.model.config, batch)
         found = _gradient(definition, parameters, rest, ready, share, np.array([seed, number], np.uint32))
         total = found if total is None else _add(total, found)
-    rate, limit = np.float32(learning_rate), np.float32(state.max_gradient_norm or np.inf)
-    parameters, state.memory, loss, norm = _update(parameters, state.memory, total, rate, limit, state.optimizer)
+    numbers = np.array([learning_rate, state.max_gradient_norm or np.inf, highest_norm], np.float32)
+    parameters, state.memory, loss, norm = _update(parameters, state.memory, total, numbers, state.optimizer)
     nnx.update(state.model, parameters)
     return {"loss": float(loss), "gradient_norm": float(norm)}
 
@@ -136,17 +139,18 @@ def _add(total: Any, found: Any) -> Any:
     return jax.tree.map(jnp.add, total, found)
 
 
-@functools.partial(jax.jit, static_argnums=5, donate_argnums=(0, 1))
-def _update(parameters: Any, memory: Any, found: Any, rate: Any, limit: Any, optimizer: optimizers.AdamW) -> Any:
+@functools.partial(jax.jit, static_argnums=4, donate_argnums=(0, 1))
+def _update(parameters: Any, memory: Any, found: Any, numbers: Any, optimizer: optimizers.AdamW) -> Any:
+    rate, limit, highest = numbers
     loss, gradients = found
     norm = jnp.sqrt(sum(jnp.square(gradient).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, limit / (norm + 1e-6))
     clipped = jax.tree.map(lambda gradient: gradient * scale, gradients)
     changed, later = optimizer.step(parameters, memory, clipped, rate)
-    is_finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+    is_taken = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm <= highest)
 
     def chosen(new: Any, old: Any) -> Any:
-        return jax.tree.map(lambda one, other: jnp.where(is_finite, one, other), new, old)
+        return jax.tree.map(lambda one, other: jnp.where(is_taken, one, other), new, old)
 
     return chosen(changed, parameters), chosen(later, memory), loss, norm
 
