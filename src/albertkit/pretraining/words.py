@@ -18,7 +18,7 @@ CONTINUED = "##"
 # Scripts that put no space between words, by the beginnings of their characters' Unicode names.
 _UNSPACED = re.compile(
     "(CJK |IDEOGRAPHIC |HIRAGANA |KATAKANA|HALFWIDTH KATAKANA |BOPOMOFO |YI |THAI |LAO |KHMER |MYANMAR |TIBETAN |"
-    "TAI LE |NEW TAI LUE |TAI THAM |TAI VIET |JAVANESE |BALINESE )"
+    "TAI |NEW TAI LUE |JAVANESE |BALINESE )"
 )
 _LATER_BYTE = re.compile(r"<0x[89AB][0-9A-F]>")
 
