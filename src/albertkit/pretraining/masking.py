@@ -74,7 +74,7 @@ def spans(found: Words, owner: np.ndarray, budgets: np.ndarray, ngram: int, rng:
     order = np.lexsort((keys, owner))
     for word, sequence in zip(order.tolist(), owner[order].tolist(), strict=True):
         room = left[sequence]
-        if not room or covered[word]:
+        if not room:
             continue
         begin, size = begins[word], sizes[word]
         while size and ends[word + size - 1] - begin > room:
