@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 
 from albertkit import rules
@@ -73,6 +76,27 @@ def test_sizes_of_a_vocabulary():
         rules.vocabulary_size(61, 10, 1.3)
     with pytest.raises(InputError, match="Received: 0"):
         rules.vocabulary_size(61, 0, None)
+    assert rules.vocabulary_size(61, np.int64(70), None) == 70
+    for size in (70.0, "70"):
+        with pytest.raises(InputError, match=rf"must be an integer\. Received: {size!r}"):
+            rules.vocabulary_size(61, size, None)
+
+
+def test_labels_have_the_shape_of_what_they_are_compared_with():
+    for shape, wanted in (((3,), (3,)), ((3, 1), (3,)), ((3,), (3, 1)), ((), (1,)), ((3, 5), (3, 5))):
+        rules.require_labels_array("labels", shape, wanted)
+    for shape, wanted in (((1,), (3,)), ((), (3,)), ((3, 2), (3,)), ((3,), (3, 3)), ((5, 3), (3, 5)), ((15,), (3, 5))):
+        with pytest.raises(InputError, match=rf"`labels` must have the shape {re.escape(str(wanted))}.*Received: \("):
+            rules.require_labels_array("labels", shape, wanted)
+
+
+def test_labels_are_classes_that_there_are():
+    rules.require_labels("labels", 0, 2, 3)
+    for lowest, highest in ((-1, 2), (0, 3)):
+        with pytest.raises(
+            InputError, match=rf"`labels` must lie in 0\.\.2, .*-100.*Received: {lowest} to {highest}\."
+        ):
+            rules.require_labels("labels", lowest, highest, 3)
 
 
 def test_what_labels_mean():

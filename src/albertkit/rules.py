@@ -3,6 +3,7 @@
 Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N heads, V vocabulary, C classes.
 """
 
+from numbers import Integral
 from typing import Any
 
 from albertkit.config import PROBLEM_TYPES, AlbertConfig
@@ -90,9 +91,37 @@ def require_head_mask(shape: tuple[int, ...], layers: int, heads: int) -> None:
         )
 
 
+def require_labels_array(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    """InputError for labels of another shape than `wanted`. Axes of size 1 at the end do not count."""
+    if _without_ones(shape) != _without_ones(wanted):
+        raise InputError(
+            f"`{name}` must have the shape {wanted}, as what it is compared with. Received: {shape}. A text has one "
+            "integer, (B,), or with `problem_type` multi_label_classification a 0 or 1 for each class, (B, C); a token "
+            "has one, (B, L); an answer has one place, (B,)."
+        )
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
+def require_labels(name: str, lowest: int, highest: int, classes: int) -> None:
+    """InputError for classes outside 0..C-1; those that a loss leaves out are not among `lowest` and `highest`."""
+    if lowest < 0 or highest >= classes:
+        raise InputError(
+            f"`{name}` must lie in 0..{classes - 1}, what the model tells apart, or be {IGNORED} to be left out. "
+            f"Received: {lowest} to {highest}. Number classes from 0 and load the model with as many, "
+            "from_pretrained(..., num_labels=...); take tokens from the model's own tokenizer."
+        )
+
+
 def vocabulary_size(old: int, new: int | None, pad_to_multiple_of: int | None) -> int:
     """The size that a vocabulary of `old` tokens is resized to: `new`, rounded up to a multiple."""
     size = old if new is None else new
+    if not isinstance(size, Integral):
+        raise InputError(f"A vocabulary's size must be an integer. Received: {size!r}. Pass len(tokenizer).")
     if pad_to_multiple_of is not None:
         if not isinstance(pad_to_multiple_of, int):
             raise InputError(
@@ -102,7 +131,7 @@ def vocabulary_size(old: int, new: int | None, pad_to_multiple_of: int | None) -
         size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
     if size < 1:
         raise InputError(f"A vocabulary needs at least one token. Received: {size}.")
-    return size
+    return int(size)
 
 
 def problem_type(stated: str | None, classes: int, has_integer_labels: bool) -> str:

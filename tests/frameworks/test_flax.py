@@ -36,6 +36,13 @@ def same(one, other, **options):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **options), one, other)
 
 
+@pytest.mark.parametrize("head", ["Model", "ForMultipleChoice"])
+def test_lists_are_taken_for_arrays(head):
+    model, inputs = make(head), {name: value for name, value in batch(head).items() if name != "labels"}
+    lists = {name: value.tolist() for name, value in inputs.items()}
+    jax.tree.map(np.testing.assert_array_equal, dict(model(**lists)), dict(model(**inputs)))
+
+
 # ------------------------------------------------------------------------------------------------- parameters as a tree
 
 
@@ -196,7 +203,7 @@ def test_parameters_keep_the_precision_of_the_file_and_dtype_is_that_of_the_comp
     assert files_written[0] == files_written[1]
 
 
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, "float16", np.dtype("float16")])
 def test_half_precision_stays_near_and_finite(dtype):
     config = small()
     expected = make("ForMaskedLM")(**batch("Model")).logits

@@ -244,6 +244,11 @@ def test_a_row_alone_gives_what_it_gives_in_a_batch(room):
         np.testing.assert_allclose(one[1:2], other, atol=1e-5)
 
 
+def test_a_batch_of_no_rows_has_an_answer_of_no_rows(room):
+    found = room.outputs(make(room, "Model"), {"input_ids": np.ones((0, LENGTH), np.int64)})
+    assert found["last_hidden_state"].shape == (0, LENGTH, 16)
+
+
 @pytest.mark.parametrize("head", ["Model", "ForMultipleChoice"])
 def test_ids_and_embeddings_exclude_each_other(room, head):
     model = make(room, head)
@@ -347,6 +352,62 @@ def test_question_answering_and_sentence_order_have_two_outputs_whatever_the_lab
     assert room.outputs(make(room, "ForQuestionAnswering", num_labels=5), batch("ForQuestionAnswering"))
     found = room.outputs(make(room, "ForPreTraining", num_labels=5), batch("ForPreTraining"))
     assert found["sop_logits"].shape == (BATCH, 2)
+
+
+@pytest.mark.parametrize(
+    ("head", "changes", "labels"),
+    [
+        ("ForSequenceClassification", {}, np.array([1])),
+        ("ForSequenceClassification", {}, np.array(1)),
+        ("ForSequenceClassification", {}, np.ones((BATCH, 3), np.int64)),
+        ("ForSequenceClassification", {}, np.ones(BATCH, np.float32)),
+        ("ForSequenceClassification", {"problem_type": "multi_label_classification"}, np.ones(BATCH, np.float32)),
+        ("ForSequenceClassification", {"problem_type": "regression"}, np.ones((BATCH, 1), np.float32)),
+        ("ForSequenceClassification", {"num_labels": 1}, np.ones(1, np.float32)),
+        ("ForTokenClassification", {}, np.ones((LENGTH, BATCH), np.int64)),
+        ("ForMultipleChoice", {}, np.ones((BATCH, CHOICES), np.int64)),
+        ("ForMaskedLM", {}, np.ones((LENGTH, BATCH), np.int64)),
+        ("ForPreTraining", {}, np.ones((BATCH, LENGTH - 1), np.int64)),
+    ],
+)
+def test_labels_of_another_shape_are_refused_by_name(room, head, changes, labels):
+    model = make(room, head, **{"num_labels": 3, **changes})
+    with pytest.raises(InputError, match=r"`labels` must have the shape \(3.*Received: \("):
+        room.outputs(model, {**batch(head), "labels": labels})
+
+
+@pytest.mark.parametrize("name", ["start_positions", "end_positions"])
+def test_places_of_an_answer_are_one_a_text(room, name):
+    inputs = batch("ForQuestionAnswering") | {name: np.array([1])}
+    with pytest.raises(InputError, match=rf"`{name}` must have the shape \(3,\)"):
+        room.outputs(make(room, "ForQuestionAnswering"), inputs)
+
+
+@pytest.mark.parametrize("value", [-1, 61, -101])
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        *((head, "labels") for head in HEADS if head not in ("Model", "ForQuestionAnswering")),
+        ("ForPreTraining", "sentence_order_label"),
+    ],
+)
+def test_labels_that_are_no_class_are_refused_by_name(room, head, name, value):
+    inputs = batch(head)
+    inputs[name] = inputs[name].copy()
+    inputs[name].flat[1] = value
+    with pytest.raises(InputError, match=rf"`{name}` must lie in 0\.\.\d+, .*-100.* Received: .*{value}"):
+        room.outputs(make(room, head), inputs)
+
+
+def test_classes_may_come_as_a_column_as_floats_and_as_truth_values(room):
+    model = make(room, "ForSequenceClassification", num_labels=3, problem_type="single_label_classification")
+    expected = room.outputs(model, {**batch("Model"), "labels": np.array([0, 2, 1])})["loss"]
+    for labels in (np.array([[0], [2], [1]]), np.array([0.0, 2.0, 1.0], np.float32), np.array([0, 2, 1], np.uint8)):
+        assert room.outputs(model, {**batch("Model"), "labels": labels})["loss"] == expected
+    several = make(room, "ForSequenceClassification", num_labels=3)
+    labels = np.array([[True, False, True], [False, False, False], [True, True, True]])
+    found = [room.outputs(several, {**batch("Model"), "labels": labels.astype(t)})["loss"] for t in (bool, np.float32)]
+    assert found[0] == found[1]
 
 
 # -------------------------------------------------------------------------------------------------------------- dropout

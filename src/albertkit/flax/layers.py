@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
 
@@ -125,6 +126,7 @@ class AlbertEmbeddings(nnx.Module):
         """
         rules.require_inputs(input_ids, inputs_embeds)
         if inputs_embeds is None:
+            input_ids = as_array(input_ids)
             rules.require_ids_array("input_ids", input_ids.shape, jnp.issubdtype(input_ids.dtype, jnp.integer))
             embedded = self.word_embeddings(_checked("input_ids", input_ids, self.word_embeddings.num_embeddings))
         else:
@@ -144,15 +146,22 @@ class AlbertEmbeddings(nnx.Module):
         return self.dropout(normed, deterministic=deterministic, rngs=key)
 
 
-def _checked(name: str, ids: Any, size: int) -> Array:
-    """The ids, or TokenIdError for one outside 0..size-1.
+def as_array(values: Any) -> Any:
+    """Lists as an array; arrays as they are, so that looking at those of NumPy needs no device."""
+    return values if hasattr(values, "shape") else np.asarray(values)
 
-    Skipped inside jit, and on accelerators, where looking would wait for the device.
-    """
-    is_seen = not isinstance(ids, jax.core.Tracer)
-    if is_seen and isinstance(ids, Array):
-        is_seen = all(device.platform == "cpu" for device in ids.devices())
-    if is_seen and ids.size:
+
+def is_seen(values: Any) -> bool:
+    """Whether values can be looked at: not inside jit, nor on accelerators, where looking would wait for the device."""
+    if isinstance(values, jax.core.Tracer):
+        return False
+    return not isinstance(values, Array) or all(device.platform == "cpu" for device in values.devices())
+
+
+def _checked(name: str, ids: Any, size: int) -> Array:
+    """The ids, or TokenIdError for one outside 0..size-1 where they can be seen."""
+    ids = as_array(ids)
+    if ids.size and is_seen(ids):
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
     return jnp.asarray(ids)
 
@@ -210,7 +219,8 @@ class AlbertAttention(nnx.Module):
 
     def _heads(self, x: Array) -> Array:
         """(B, L, H) -> (B, L, N, D)."""
-        return x.reshape(*x.shape[:-1], self.num_attention_heads, -1)
+        heads = self.num_attention_heads
+        return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)
 
 
 class AlbertLayer(nnx.Module):

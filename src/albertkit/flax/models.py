@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax import Array
@@ -30,7 +31,17 @@ from jax import Array
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.flax.layers import AlbertEmbeddings, AlbertTransformer, activation, dropout, linear, norm, split
+from albertkit.flax.layers import (
+    AlbertEmbeddings,
+    AlbertTransformer,
+    activation,
+    as_array,
+    dropout,
+    is_seen,
+    linear,
+    norm,
+    split,
+)
 from albertkit.flax.pretrained import FlaxAlbertPreTrainedModel, Params
 from albertkit.outputs import (
     AlbertForPreTrainingOutput,
@@ -58,10 +69,12 @@ class FlaxAlbertModel(FlaxAlbertPreTrainedModel):
         add_pooling_layer: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        self.embeddings = AlbertEmbeddings(config, dtype)
-        self.encoder = AlbertTransformer(config, dtype)
+        self.embeddings = AlbertEmbeddings(config, self.dtype)
+        self.encoder = AlbertTransformer(config, self.dtype)
         self.add_pooling_layer = add_pooling_layer
-        self.pooler = linear(config.hidden_size, config.hidden_size, dtype) if add_pooling_layer else nnx.data(None)
+        self.pooler = (
+            linear(config.hidden_size, config.hidden_size, self.dtype) if add_pooling_layer else nnx.data(None)
+        )
         self.post_init()
 
     def __call__(
@@ -198,10 +211,10 @@ class FlaxAlbertForPreTraining(_WithMLMHead):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner)
-        self.predictions = AlbertMLMHead(config, dtype)
-        self.sop_classifier = AlbertSOPHead(config, dtype)
+        self.predictions = AlbertMLMHead(config, self.dtype)
+        self.sop_classifier = AlbertSOPHead(config, self.dtype)
         self.post_init()
 
     def __call__(
@@ -237,7 +250,7 @@ class FlaxAlbertForPreTraining(_WithMLMHead):
         if labels is not None:
             losses.append(_cross_entropy(prediction_logits, labels))
         if sentence_order_label is not None:
-            losses.append(_cross_entropy(sop_logits, sentence_order_label))
+            losses.append(_cross_entropy(sop_logits, sentence_order_label, "sentence_order_label"))
         output = AlbertForPreTrainingOutput(
             loss=sum(losses[1:], losses[0]) if losses else None,
             prediction_logits=prediction_logits,
@@ -260,9 +273,9 @@ class FlaxAlbertForMaskedLM(_WithMLMHead):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner, add_pooling_layer=False)
-        self.predictions = AlbertMLMHead(config, dtype)
+        self.predictions = AlbertMLMHead(config, self.dtype)
         self.post_init()
 
     def __call__(
@@ -309,10 +322,10 @@ class FlaxAlbertForSequenceClassification(FlaxAlbertPreTrainedModel):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner)
         self.dropout = dropout(config.head_dropout)
-        self.classifier = linear(config.hidden_size, config.num_labels, dtype)
+        self.classifier = linear(config.hidden_size, config.num_labels, self.dtype)
         self.post_init()
 
     def __call__(
@@ -364,10 +377,10 @@ class FlaxAlbertForMultipleChoice(FlaxAlbertPreTrainedModel):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner)
         self.dropout = dropout(config.head_dropout)
-        self.classifier = linear(config.hidden_size, 1, dtype)
+        self.classifier = linear(config.hidden_size, 1, self.dtype)
         self.post_init()
 
     def __call__(
@@ -392,15 +405,15 @@ class FlaxAlbertForMultipleChoice(FlaxAlbertPreTrainedModel):
         `labels` (B,): the index of the right choice.
         """
         rules.require_inputs(input_ids, inputs_embeds)
-        given: Any = inputs_embeds if input_ids is None else input_ids
+        shape = np.shape(inputs_embeds if input_ids is None else input_ids)
         own, keys = self._with(params), split(self._key(dropout_rng, train), 2)
         *inputs, inputs_embeds = (
-            None if array is None else array.reshape(-1, *array.shape[2:])
+            None if array is None else as_array(array).reshape(-1, *np.shape(array)[2:])
             for array in (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         )
         options = {"return_dict": True, "head_mask": head_mask, "inputs_embeds": inputs_embeds}
         outputs = own.albert(*inputs, None, keys[0], train, output_attentions, output_hidden_states, **options)
-        logits = own.classifier(_dropped(own.dropout, outputs.pooler_output, train, keys[1])).reshape(given.shape[:2])
+        logits = own.classifier(_dropped(own.dropout, outputs.pooler_output, train, keys[1])).reshape(shape[:2])
         output = MultipleChoiceModelOutput(
             loss=None if labels is None else _cross_entropy(logits, labels),
             logits=logits,
@@ -422,10 +435,10 @@ class FlaxAlbertForTokenClassification(FlaxAlbertPreTrainedModel):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner, add_pooling_layer=False)
         self.dropout = dropout(config.head_dropout)
-        self.classifier = linear(config.hidden_size, config.num_labels, dtype)
+        self.classifier = linear(config.hidden_size, config.num_labels, self.dtype)
         self.post_init()
 
     def __call__(
@@ -472,9 +485,9 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertPreTrainedModel):
         _do_init: bool = True,
     ) -> None:
         super().__init__(config, input_shape, seed, dtype, _do_init)
-        inner = (input_shape, seed, dtype, _do_init)
+        inner = (input_shape, seed, self.dtype, _do_init)
         self.albert = FlaxAlbertModel(config, *inner, add_pooling_layer=False)
-        self.qa_outputs = linear(config.hidden_size, 2, dtype)
+        self.qa_outputs = linear(config.hidden_size, 2, self.dtype)
         self.post_init()
 
     def __call__(
@@ -509,8 +522,8 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertPreTrainedModel):
         start_logits, end_logits = logits[..., 0], logits[..., 1]
         loss = None
         if start_positions is not None and end_positions is not None:
-            pairs = ((start_logits, start_positions), (end_logits, end_positions))
-            loss = sum(_position_loss(*pair, length) for pair in pairs) / 2
+            start_loss = _position_loss(start_logits, start_positions, "start_positions", length)
+            loss = (start_loss + _position_loss(end_logits, end_positions, "end_positions", length)) / 2
         output = QuestionAnsweringModelOutput(
             loss=loss,
             start_logits=start_logits,
@@ -525,9 +538,25 @@ def _dropped(layer: nnx.Dropout, x: Array, train: bool | None, key: Array | None
     return layer(x, deterministic=None if train is None else not train, rngs=key)
 
 
-def _cross_entropy(logits: Array, labels: Any, ignored: Any = rules.IGNORED) -> Array:
-    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not `ignored`."""
-    labels = jnp.asarray(labels)
+def _cross_entropy(logits: Array, labels: Any, name: str = "labels") -> Array:
+    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100."""
+    fitting = _fitting(name, labels, logits.shape[:-1])
+    _check_labels(name, labels, logits.shape[-1])
+    return _mean_loss(logits, fitting, rules.IGNORED)
+
+
+def _check_labels(name: str, labels: Any, classes: int) -> None:
+    """InputError for a class outside 0..C-1 where the values can be seen."""
+    if not is_seen(labels):
+        return
+    values = np.asarray(labels)
+    counted = values[values != rules.IGNORED]
+    if counted.size:
+        rules.require_labels(name, int(counted.min()), int(counted.max()), classes)
+
+
+def _mean_loss(logits: Array, labels: Array, ignored: Any) -> Array:
+    labels = labels.astype(jnp.int32)
     counted = labels != ignored
     logits = logits.astype(jnp.float32)
     chosen = jnp.take_along_axis(logits, jnp.where(counted, labels, 0)[..., None], axis=-1)[..., 0]
@@ -535,21 +564,29 @@ def _cross_entropy(logits: Array, labels: Any, ignored: Any = rules.IGNORED) -> 
     return jnp.where(counted, losses, 0).sum() / counted.sum()
 
 
-def _position_loss(logits: Array, positions: Any, length: Any) -> Array:
+def _fitting(name: str, labels: Any, shape: tuple[int, ...]) -> Array:
+    """Labels in the shape of what they are compared with. InputError for others."""
+    labels = jnp.asarray(labels)
+    rules.require_labels_array(name, labels.shape, shape)
+    return labels.reshape(shape)
+
+
+def _position_loss(logits: Array, positions: Any, name: str, length: Any) -> Array:
     """Cross entropy of (B, L) logits at (B,) or (B, 1) positions; what lies at `length` or beyond does not count."""
     if length is None:
         length = logits.shape[-1]
     else:
         logits = jnp.where(jnp.arange(logits.shape[-1]) < length, logits, jnp.finfo(logits.dtype).min)
-    return _cross_entropy(logits, jnp.asarray(positions).reshape(-1).clip(0, length), ignored=length)
+    return _mean_loss(logits, _fitting(name, positions, logits.shape[:-1]).clip(0, length), length)
 
 
 def _problem_loss(logits: Array, labels: Any, problem_type: str | None) -> Array:
     """The loss of the kind of problem that `config.problem_type` names or the labels show."""
     labels, logits = jnp.asarray(labels), logits.astype(jnp.float32)
-    kind = rules.problem_type(problem_type, logits.shape[-1], not jnp.issubdtype(labels.dtype, jnp.floating))
-    if kind == "regression":
-        return jnp.square(logits.ravel() - labels.ravel()).mean()
+    kind = rules.problem_type(problem_type, logits.shape[-1], bool(jnp.issubdtype(labels.dtype, jnp.integer)))
     if kind == "single_label_classification":
         return _cross_entropy(logits, labels)
-    return optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype)).mean()
+    labels = _fitting("labels", labels, logits.shape).astype(logits.dtype)
+    if kind == "regression":
+        return jnp.square(logits - labels).mean()
+    return optax.sigmoid_binary_cross_entropy(logits, labels).mean()

@@ -236,7 +236,7 @@ class TFAlbertForPreTraining(_WithMLMHead):
         if labels is not None:
             losses.append(_cross_entropy(prediction_logits, labels))
         if sentence_order_label is not None:
-            losses.append(_cross_entropy(sop_logits, sentence_order_label))
+            losses.append(_cross_entropy(sop_logits, sentence_order_label, "sentence_order_label"))
         output = AlbertForPreTrainingOutput(
             loss=sum(losses[1:], losses[0]) if losses else None,
             prediction_logits=prediction_logits,
@@ -458,7 +458,8 @@ class TFAlbertForQuestionAnswering(TFAlbertPreTrainedModel):
         start_logits, end_logits = tf.unstack(self.qa_outputs(outputs.last_hidden_state), axis=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
-            loss = (_position_loss(start_logits, start_positions) + _position_loss(end_logits, end_positions)) / 2
+            start_loss = _position_loss(start_logits, start_positions, "start_positions")
+            loss = (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
         output = QuestionAnsweringModelOutput(
             loss=loss,
             start_logits=start_logits,
@@ -474,8 +475,14 @@ def _flat(x: Tensor) -> Tensor:
     return tf.reshape(x, (-1, *ops.shape(x)[2:]))
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor, ignored: Tensor | int = rules.IGNORED) -> Tensor:
-    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not `ignored`."""
+def _cross_entropy(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
+    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100."""
+    _check_shape(name, labels, logits.shape[:-1])
+    _check_labels(name, labels, logits.shape[-1])
+    return _mean_loss(logits, labels, rules.IGNORED)
+
+
+def _mean_loss(logits: Tensor, labels: Tensor, ignored: Tensor | int) -> Tensor:
     logits = tf.cast(tf.reshape(logits, (-1, logits.shape[-1] or tf.shape(logits)[-1])), tf.float32)
     labels = tf.cast(tf.reshape(labels, (-1,)), tf.int64)
     counts = labels != tf.cast(ignored, tf.int64)
@@ -483,17 +490,35 @@ def _cross_entropy(logits: Tensor, labels: Tensor, ignored: Tensor | int = rules
     return tf.reduce_sum(tf.where(counts, losses, 0)) / tf.reduce_sum(tf.cast(counts, tf.float32))
 
 
-def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
+def _check_shape(name: str, labels: Tensor, wanted: tf.TensorShape) -> None:
+    """InputError for labels of another shape, unless a graph leaves it open."""
+    if labels.shape.is_fully_defined() and wanted.is_fully_defined():
+        rules.require_labels_array(name, tuple(labels.shape), tuple(wanted))
+
+
+def _check_labels(name: str, labels: Tensor, classes: int) -> None:
+    """InputError for a class outside 0..C-1. Skipped in graphs, and on accelerators, where it would wait for them."""
+    if not hasattr(labels, "numpy") or "CPU" not in labels.device:
+        return
+    values = labels.numpy()
+    counted = values[values != rules.IGNORED]
+    if counted.size:
+        rules.require_labels(name, int(counted.min()), int(counted.max()), classes)
+
+
+def _position_loss(logits: Tensor, positions: Tensor, name: str) -> Tensor:
     """Cross entropy of (B, L) logits at (B,) or (B, 1) positions; those at L or beyond do not count."""
+    _check_shape(name, positions, logits.shape[:-1])
     length = tf.shape(logits, tf.int64)[-1]
-    return _cross_entropy(logits, tf.clip_by_value(tf.cast(positions, tf.int64), 0, length), length)
+    return _mean_loss(logits, tf.clip_by_value(tf.cast(positions, tf.int64), 0, length), length)
 
 
 def _problem_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tensor:
     """The loss of the kind of problem that `config.problem_type` names or the labels show."""
-    kind = rules.problem_type(problem_type, logits.shape[-1], not labels.dtype.is_floating)
+    kind = rules.problem_type(problem_type, logits.shape[-1], labels.dtype.is_integer)
     if kind == "single_label_classification":
         return _cross_entropy(logits, labels)
+    _check_shape("labels", labels, logits.shape)
     logits, labels = (tf.reshape(tf.cast(values, tf.float32), (-1,)) for values in (logits, labels))
     if kind == "regression":
         return tf.reduce_mean(tf.square(logits - labels))

@@ -194,7 +194,7 @@ class AlbertForPreTraining(_WithMLMHead):
         if labels is not None:
             losses.append(_cross_entropy(prediction_logits, labels))
         if sentence_order_label is not None:
-            losses.append(_cross_entropy(sop_logits, sentence_order_label))
+            losses.append(_cross_entropy(sop_logits, sentence_order_label, "sentence_order_label"))
         output = AlbertForPreTrainingOutput(
             loss=sum(losses[1:], losses[0]) if losses else None,
             prediction_logits=prediction_logits,
@@ -394,7 +394,8 @@ class AlbertForQuestionAnswering(AlbertPreTrainedModel):
         start_logits, end_logits = self.qa_outputs(outputs.last_hidden_state).unbind(-1)
         loss = None
         if start_positions is not None and end_positions is not None:
-            loss = (_position_loss(start_logits, start_positions) + _position_loss(end_logits, end_positions)) / 2
+            start_loss = _position_loss(start_logits, start_positions, "start_positions")
+            loss = (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
         output = QuestionAnsweringModelOutput(
             loss=loss,
             start_logits=start_logits,
@@ -405,22 +406,37 @@ class AlbertForQuestionAnswering(AlbertPreTrainedModel):
         return self._answer(output, return_dict)
 
 
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, labels: Tensor, name: str = "labels") -> Tensor:
     """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100."""
+    rules.require_labels_array(name, tuple(labels.shape), tuple(logits.shape[:-1]))
+    _check_labels(name, labels, logits.shape[-1])
     return functional.cross_entropy(logits.flatten(0, -2), labels.flatten().long(), ignore_index=rules.IGNORED)
 
 
-def _position_loss(logits: Tensor, positions: Tensor) -> Tensor:
+def _check_labels(name: str, labels: Tensor, classes: int) -> None:
+    """InputError for a class outside 0..C-1. Skipped on accelerators, where looking would wait for the device."""
+    if labels.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._get_tracing_state():
+        return
+    counted = labels[labels != rules.IGNORED]
+    if counted.numel():
+        rules.require_labels(name, int(counted.min()), int(counted.max()), classes)
+
+
+def _position_loss(logits: Tensor, positions: Tensor, name: str) -> Tensor:
     """Cross entropy of (B, L) logits at (B,) or (B, 1) positions; those at L or beyond do not count."""
     length = logits.shape[-1]
-    return functional.cross_entropy(logits, positions.view(-1).long().clamp(0, length), ignore_index=length)
+    rules.require_labels_array(name, tuple(positions.shape), tuple(logits.shape[:-1]))
+    return functional.cross_entropy(logits, positions.flatten().long().clamp(0, length), ignore_index=length)
 
 
 def _problem_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tensor:
     """The loss of the kind of problem that `config.problem_type` names or the labels show."""
-    kind = rules.problem_type(problem_type, logits.shape[-1], not labels.is_floating_point())
-    if kind == "regression":
-        return functional.mse_loss(logits.flatten(), labels.flatten().to(logits.dtype))
+    is_integer = not labels.is_floating_point() and labels.dtype != torch.bool
+    kind = rules.problem_type(problem_type, logits.shape[-1], is_integer)
     if kind == "single_label_classification":
         return _cross_entropy(logits, labels)
-    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    rules.require_labels_array("labels", tuple(labels.shape), tuple(logits.shape))
+    logits, labels = logits.flatten(), labels.flatten().to(logits.dtype)
+    if kind == "regression":
+        return functional.mse_loss(logits, labels)
+    return functional.binary_cross_entropy_with_logits(logits, labels)
