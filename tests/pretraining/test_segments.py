@@ -193,6 +193,11 @@ def test_rows_of_short_documents_are_full_all_the_same():
     assert min(sizes) > 128 - LEAST
 
 
+def test_a_single_segment_fills_the_place_that_a_pair_would_part():
+    corpus = corpora.corpus([[7], [8]])
+    assert {sum(sequence.length for sequence in row) for row in rows(corpus, 16, 20)} == {16}
+
+
 def test_no_document_is_begun_twice_in_a_row():
     corpus = corpora.corpus([[2, 2], [3]], [[1, 1, 1]])
     document, _ = corpora.bounds(corpus)
@@ -209,6 +214,16 @@ def test_what_a_negative_leaves_unused_is_read_again():
             negatives += 1
             assert 0 <= int(after.first[0]) - int(before.first[-1]) - 1 <= after.truncated <= 4
     assert negatives > 20
+
+
+def test_a_sentence_alone_at_the_end_is_read_once_though_its_pair_is_a_negative():
+    corpus = corpora.corpus([[3, 3], [3, 3], [3, 3]])
+    document, _ = corpora.bounds(corpus)
+    _, segments = made(corpus, 128, "mlm+nsp")
+    for seed in range(60):
+        row = segments.row(3, np.random.default_rng(seed))
+        assert row[0].first.tolist() == [5, 6, 7]
+        assert 0 not in document[np.concatenate([sequence.first for sequence in row[1:]]) - corpora.SPECIAL]
 
 
 # ---------------------------------------------------------------------------------------------------------- truncation
