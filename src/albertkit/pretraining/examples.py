@@ -29,7 +29,7 @@ class CorpusLike(Protocol):
 
 
 class Examples:
-    """The rows of a corpus, epoch by epoch. Travels to other processes as the corpus does, and is cheap to make there.
+    """The rows of a corpus, epoch by epoch. May be asked from several threads, and travels to processes as its corpus.
 
     corpus: an albertkit.pretraining.shards.Corpus. pieces: those of its tokenizer, which is loaded where they are not
     given.
@@ -66,7 +66,8 @@ class Examples:
         self._segments = Segments(self._stream, length, objective, short_seq_prob)
         if objective == "mlm+nsp" and self._stream.documents < 2:
             raise InputError(
-                "mlm+nsp takes segments from other documents. Received: a corpus of one document. Use mlm+sop."
+                "mlm+nsp takes segments from other documents. Received: a corpus of one document. Take one of more documents, "
+                "or mlm+sop."
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
