@@ -140,3 +140,42 @@ def test_shortening_cuts_what_stands_a_token_and_nothing_else():
         "end_logits": (2, 5),
         "sop_logits": (2, 8),
     }
+
+
+@given(st.integers(0, 2**31), st.integers(1, 5), st.integers(4, 20))
+def test_unpadded_rows_keep_every_token_its_place_and_its_sequence(seed, rows, length):
+    rng = np.random.default_rng(seed)
+    sequence = np.zeros((rows, length), np.int32)
+    for row in sequence:
+        ends = np.sort(rng.integers(1, length + 1, 3))
+        for number, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            row[start:end] = number + 1
+        row[:] = np.unique(row, return_inverse=True)[1] + (row.min() > 0)
+    ids = np.where(sequence > 0, np.arange(rows * length).reshape(rows, length) + 100, 0)
+    first = np.diff(np.pad(sequence, ((0, 0), (1, 0))), axis=1) > 0
+    filled = np.flatnonzero(sequence)
+    batch = {
+        "input_ids": ids,
+        "sequence": sequence,
+        "mlm_positions": rng.choice(filled, min(3, len(filled)), replace=False),
+        "mlm_labels": np.arange(3),
+        "cls_positions": np.flatnonzero(first),
+        "sop_labels": np.zeros(first.sum()),
+    }
+    flat, groups = arrays.unpadded(batch)
+    assert flat["input_ids"].shape == (1, len(filled)) == (1, sum(count * size for count, size in groups))
+    for name in ("mlm_positions", "cls_positions"):
+        np.testing.assert_array_equal(flat["input_ids"][0, flat[name]], ids.ravel()[batch[name]])
+    runs = np.split(flat["input_ids"][0], np.cumsum([size for count, size in groups for _ in range(count)])[:-1])
+    wanted = [ids[row][sequence[row] == n] for row in range(rows) for n in range(1, sequence[row].max() + 1)]
+    assert sorted(map(tuple, runs)) == sorted(map(tuple, wanted))
+    assert [size for _, size in groups] == sorted({len(run) for run in runs}, reverse=True)
+    assert arrays.tokens(batch) == len(filled)
+
+
+def test_losses_count_examples_or_what_is_foretold():
+    assert arrays.counts({"input_ids": np.zeros((3, 4))}) == {"loss": 3}
+    batch = {"input_ids": np.zeros((3, 4)), "mlm_labels": np.array([7, 8, -100]), "sop_labels": np.array([-100, 1])}
+    assert arrays.counts(batch) == {"mlm": 2, "sop": 1}
+    assert arrays.tokens({"input_ids": np.zeros((3, 4)), "attention_mask": np.eye(3, 4)}) == 3
+    assert arrays.tokens({"input_ids": np.zeros((3, 4))}) == 12

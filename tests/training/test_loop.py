@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 import itertools
 
 from albertkit.checkpoint import init, names
-from albertkit.errors import CheckpointError, TrainingError
+from albertkit.errors import TrainingError
 from albertkit.training import loop
 from albertkit.training.batches import Batches
 from frameworks.common import small
@@ -242,23 +242,99 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(tmp_pat
     assert all(np.isfinite(values).all() for values in kept.values())
 
 
-def test_a_full_disk_stops_the_run_with_the_last_checkpoint_whole(tmp_path, monkeypatch):
-    real, calls = safetensors.numpy.save_file, []
+@pytest.mark.parametrize("what", ["step-00000008", "best"])
+def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, monkeypatch, what):
+    whole = run(tmp_path / "whole", save_every=4)
+    real, refused = safetensors.numpy.save_file, []
 
     def failing(tensors, path, *rest):
-        calls.append(path)
-        if "step-00000008" in str(path):
+        if what in str(path) and len(refused) < 8:
+            refused.append(path)
             Path(path).write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(tensors, path, *rest)
 
     monkeypatch.setattr(safetensors.numpy, "save_file", failing)
-    with pytest.raises(CheckpointError, match="the disk is full"):
-        run(tmp_path, save_every=4)
-    monkeypatch.setattr(safetensors.numpy, "save_file", real)
+    folder, ear = tmp_path / "full", Ear()
+    tensors, progress = run(folder, ear, save_every=4)
+    assert refused
+    assert "the disk is full" in ear.notes[0]
+    assert "Training goes on" in ear.notes[0]
+    assert not (folder / "step-00000008").exists() or what == "best"
+    assert progress == whole[1]
+    for name, values in whole[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_a_run_cut_off_after_the_disk_was_full_goes_on_from_the_checkpoint_before(tmp_path, monkeypatch):
+    real = safetensors.numpy.save_file
+
+    def failing(tensors, path, *rest):
+        if "step-00000008" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(tensors, path, *rest)
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=10), save_every=4)
     ear = Ear()
     run(tmp_path, ear, save_every=4)
-    assert ear.notes == ["Resumed from step-00000004."]
+    assert ear.notes[0] == "Resumed from step-00000004."
+
+
+class Leaping:
+    """A room whose gradient norms are these in turn, and which says which steps it took."""
+
+    def __init__(self, norms):
+        self.norms, self.taken = norms, []
+
+    def processes(self):
+        return 0, 1
+
+    def init_state(self, *_, **__):
+        return self
+
+    def train_step(self, _state, _batches, _rate, _seed, highest=np.inf):
+        norm = self.norms[len(self.taken)]
+        self.taken.append(bool(np.isfinite(norm) and norm <= highest))
+        return {"loss": 1.0, "gradient_norm": norm}
+
+    def get_weights(self, _state):
+        return {"w": np.zeros(1, np.float32)}
+
+    def set_weights(self, *_):
+        pass
+
+    get_optimizer, set_optimizer = get_weights, set_weights
+
+
+def leap(monkeypatch, folder, norms, **changes):
+    room, ear = Leaping(norms), Ear()
+    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
+    _, progress = run(folder, ear, lambda _: {"score": 0.0}, steps=len(norms), evaluate_every=len(norms), **changes)
+    return room.taken, ear.notes, progress
+
+
+def test_a_step_whose_gradient_leaps_is_left_out_and_told(tmp_path, monkeypatch):
+    norms = [*[2.0] * loop.NORMS, 19.9, 20.1, np.nan, 2.0]
+    taken, notes, progress = leap(monkeypatch, tmp_path, norms, spike=10.0, forgiven=2)
+    assert taken == [True] * (loop.NORMS + 1) + [False, False, True]
+    assert notes[0] == f"Step {loop.NORMS + 2} was left out: loss 1, gradient_norm 20.1 where 2 is usual."
+    assert (progress.left_out, progress.left_out_in_a_row) == (2, 0)
+    assert len(progress.norms) == loop.NORMS
+    assert 20.1 not in progress.norms
+
+
+def test_too_many_leaps_in_a_row_stop_the_run(tmp_path, monkeypatch):
+    with pytest.raises(TrainingError, match=r"The gradient must not leap\. At step 103.*where 1 is usual"):
+        leap(monkeypatch, tmp_path, [1.0] * loop.NORMS + [50.0] * 3 + [1.0], spike=10.0, forgiven=2)
+
+
+def test_before_enough_is_known_and_without_a_limit_nothing_is_a_leap(tmp_path, monkeypatch):
+    taken, _, _ = leap(monkeypatch, tmp_path / "a", [1.0] * (loop.NORMS - 1) + [99.0], spike=10.0)
+    assert all(taken)
+    taken, _, _ = leap(monkeypatch, tmp_path / "b", [1.0] * loop.NORMS + [99.0])
+    assert all(taken)
 
 
 def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):

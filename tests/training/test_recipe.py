@@ -17,7 +17,7 @@ def test_a_recipe_written_is_the_recipe_read(tmp_path):
 
 def test_every_value_can_be_overridden_by_its_dotted_key():
     plain = Recipe.load(None, {})
-    for key in Recipe.keys():
+    for key in list(Recipe.keys()):
         section, _, name = key.rpartition(".")
         value = getattr(getattr(plain, section) if section else plain, name)
         other = {bool: True, int: 7, float: 0.5, str: "x", list: ["x"], dict: {"hidden_size": 32}}[type(value)]

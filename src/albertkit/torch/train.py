@@ -3,14 +3,19 @@
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
 """
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import distributed, nn
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from albertkit import arrays
 from albertkit.checkpoint import names
@@ -23,14 +28,50 @@ from albertkit.torch.layers import Packing
 Batch = Mapping[str, np.ndarray]
 
 
+class Objective(nn.Module):
+    """A model with its losses: one module, so that what wraps a module for several processes sees all of it."""
+
+    def __init__(self, model: models.AlbertPreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
+        if "sequence" not in batch:
+            outputs = self.model(**_on_device(batch, self.model))
+            return {"loss": outputs.loss * len(batch["input_ids"])} if self.training else dict(outputs)
+        found: dict[str, torch.Tensor] = {}
+        for name, (logits, labels) in _pretraining(self.model, batch).items():
+            losses = functional.cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
+            if self.training:
+                found[name] = losses.sum()
+            else:
+                found |= {f"{name}_losses": losses, f"{name}_hits": logits.argmax(-1) == labels}
+        return found
+
+
 @dataclass
 class State:
-    """A model in training and its optimizer."""
+    """A model in training and its optimizer. `objective` is the model's, wrapped where there are several processes."""
 
     model: models.AlbertPreTrainedModel
+    objective: nn.Module
     optimizer: torch.optim.Optimizer
     max_gradient_norm: float
     precision: str
+
+
+def begin_processes() -> None:
+    """Meet the other processes that torchrun has started, if it has, and take the GPU of one's own."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def processes() -> tuple[int, int]:
+    """The number of this process, from 0, and how many there are."""
+    return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
 
 
 def init_state(
@@ -45,16 +86,22 @@ def init_state(
     bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
+    is_sharded: bool = False,
 ) -> State:
     """A model `Albert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
-    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
+    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32. Several processes each hold the
+    whole of both, or a share of them where `is_sharded`. Then all weights are gathered once a step: they are those of
+    one layer, which is used from the first moment to the last, so that gathering by layer would save nothing.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model._prefix, config, tensors, "the start of training")
     model.tie_weights()
+    objective: nn.Module = Objective(model.train())
+    if is_sharded and processes()[1] > 1:
+        objective = fully_shard(objective, reshard_after_forward=False)
     chosen = optimizers.create(
         optimizer,
         {model._prefix + name: parameter for name, parameter in model.named_parameters()},
@@ -63,7 +110,9 @@ def init_state(
         epsilon=epsilon,
         bias_correction=bias_correction,
     )
-    return State(model.train(), chosen, max_gradient_norm, precision)
+    if not is_sharded and processes()[1] > 1:
+        objective = DistributedDataParallel(objective)
+    return State(model, objective, chosen, max_gradient_norm, precision)
 
 
 def train_step(
@@ -74,22 +123,23 @@ def train_step(
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
     optimizer stay as they are.
     """
-    torch.manual_seed(seed)
-    state.model.train()
-    totals: dict[str, int] = {}
-    for batch in batches:
-        for name, count in arrays.counts(batch).items():
-            totals[name] = totals.get(name, 0) + count
+    number, count = processes()
+    torch.manual_seed(seed + number)
+    state.objective.train()
+    totals = _totals(batches)
     losses = dict.fromkeys(totals, 0.0)
     for batch in batches:
-        with _precision(state):
-            parts = _losses(state.model, batch)
-        shares = {name: loss / max(totals[name], 1) for name, loss in parts.items()}
-        torch.stack(list(shares.values())).sum().backward()
+        with _meeting(state, is_last=batch is batches[-1]):
+            with _precision(state):
+                sums = state.objective(batch)
+            shares = {name: loss / max(totals[name], 1) for name, loss in sums.items()}
+            # What wraps a module for several processes takes the mean of their gradients, where the sum is wanted.
+            (torch.stack(list(shares.values())).sum() * count).backward()
         for name, share in shares.items():
             losses[name] += float(share.detach())
-    limit = state.max_gradient_norm or float("inf")
-    norm = float(nn.utils.clip_grad_norm_(state.model.parameters(), limit))
+    losses = _summed(losses)
+    norm = nn.utils.clip_grad_norm_(state.model.parameters(), state.max_gradient_norm or float("inf"))
+    norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
     record = {"loss": sum(losses.values()), **losses, "gradient_norm": norm}
     if np.isfinite(record["loss"]) and norm <= highest_norm and np.isfinite(norm):
         for group in state.optimizer.param_groups:
@@ -99,18 +149,16 @@ def train_step(
     return record
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
     """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
 
     For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
     mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,).
     """
-    state.model.eval()
+    state.objective.eval()
     with _precision(state):
-        outputs = (
-            _foretold(state.model, batch) if "sequence" in batch else state.model(**_on_device(batch, state.model))
-        )
+        outputs = state.objective(batch)
     return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
 
@@ -118,24 +166,27 @@ def _precision(state: State) -> torch.autocast:
     return torch.autocast(state.model.device.type, torch.bfloat16, enabled=state.precision == "bf16")
 
 
-def _losses(model: models.AlbertPreTrainedModel, batch: Batch) -> dict[str, torch.Tensor]:
-    """The sum of each loss over the items of a batch; see `arrays.counts`."""
-    if "sequence" not in batch:
-        return {"loss": model(**_on_device(batch, model)).loss * len(batch["input_ids"])}
-    return {
-        name: functional.cross_entropy(logits.float(), labels, reduction="sum", ignore_index=IGNORED)
-        for name, (logits, labels) in _pretraining(model, batch).items()
-    }
+def _totals(batches: Sequence[Batch]) -> dict[str, int]:
+    """Of how many items of all parts and processes each loss is the mean."""
+    counts = [arrays.counts(batch) for batch in batches]
+    return {name: int(total) for name, total in _summed({n: sum(c[n] for c in counts) for n in counts[0]}).items()}
 
 
-def _foretold(model: models.AlbertPreTrainedModel, batch: Batch) -> dict[str, torch.Tensor]:
-    found = {}
-    for name, (logits, labels) in _pretraining(model, batch).items():
-        found[f"{name}_losses"] = functional.cross_entropy(
-            logits.float(), labels, reduction="none", ignore_index=IGNORED
-        )
-        found[f"{name}_hits"] = logits.argmax(-1) == labels
-    return found
+def _summed(numbers: dict[str, Any]) -> dict[str, float]:
+    """Numbers by name, added up over the processes."""
+    if processes()[1] == 1:
+        return numbers
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    values = torch.tensor(list(numbers.values()), dtype=torch.float64, device=device)
+    distributed.all_reduce(values)
+    return dict(zip(numbers, values.tolist(), strict=True))
+
+
+def _meeting(state: State, is_last: bool) -> contextlib.AbstractContextManager[Any]:
+    """Gradients are exchanged after the last part of a step only."""
+    if isinstance(state.objective, DistributedDataParallel) and not is_last:
+        return state.objective.no_sync()
+    return contextlib.nullcontext()
 
 
 def _pretraining(model: Any, batch: Batch) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -158,8 +209,8 @@ def _pretraining(model: Any, batch: Batch) -> dict[str, tuple[torch.Tensor, torc
 def get_weights(state: State) -> Tensors:
     """The weights by neutral name, copied, tied ones once."""
     tied = names.tied(state.model.config)
-    current = weights.extract(state.model, state.model._prefix)
-    return {name: array.copy() for name, array in current.items() if name not in tied}
+    own = weights.neutral(state.model, state.model._prefix)
+    return {name: _whole(tensor) for name, tensor in own.items() if name not in tied}
 
 
 @torch.no_grad()
@@ -167,13 +218,13 @@ def set_weights(state: State, tensors: Tensors) -> None:
     """Put the values of `get_weights` in place."""
     own = weights.neutral(state.model, state.model._prefix)
     for name, array in tensors.items():
-        own[name].copy_(weights.to_torch(array))
+        own[name].copy_(_like(own[name], array))
 
 
 def get_optimizer(state: State) -> Tensors:
     """What the optimizer remembers of each parameter, copied, as {parameter/what: values}."""
     return {
-        f"{name}/{what}": weights.to_numpy(value).copy()
+        f"{name}/{what}": _whole(value)
         for name, parameter in state.model.named_parameters()
         for what, value in state.optimizer.state.get(parameter, {}).items()
     }
@@ -187,8 +238,22 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
     for key, array in tensors.items():
         name, _, what = key.rpartition("/")
         for each in known if name == "all" else [name]:
-            value = weights.to_torch(array.copy()).to(parameters[each].device, torch.float32)
-            state.optimizer.state[parameters[each]][what] = value
+            parameter = parameters[each]
+            value = weights.to_torch(array.copy()).to(parameter.device, torch.float32)
+            state.optimizer.state[parameter][what] = value if what == "step" else _like(parameter, array)
+
+
+def _whole(tensor: torch.Tensor) -> np.ndarray:
+    """The values of a parameter, copied, gathered where they are spread over processes."""
+    return weights.to_numpy(tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).copy()
+
+
+def _like(parameter: torch.Tensor, array: np.ndarray) -> torch.Tensor:
+    """Values as a tensor of their own, where and as the parameter's are kept."""
+    values = weights.to_torch(array.copy()).to(parameter.device)
+    if isinstance(parameter, DTensor):
+        return distribute_tensor(values, parameter.device_mesh, parameter.placements)
+    return values
 
 
 def _on_device(batch: Batch, model: nn.Module) -> dict[str, torch.Tensor]:

@@ -150,6 +150,7 @@ class _Run:
     def __init__(self, plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> None:
         self.plan, self.data, self.evaluate, self.folder, self.listener = plan, data, evaluate, folder, listener
         self.room = frameworks.room(plan.framework, "train")
+        self.is_first = self.room.processes()[0] == 0
         self.state = self.room.init_state(plan.config, plan.head, plan.tensors, **plan.optimizer)
         self.mean: Tensors | None = None
         self.progress = Progress()
@@ -290,7 +291,12 @@ class _Run:
         self.saved = self.saved[-KEPT:]
 
     def _write(self, path: Path, files: dict[str, Tensors], state: dict[str, Any]) -> bool:
-        """Write the files of a folder as one step. False, and a note, where the disk does not take them."""
+        """Write the files of a folder as one step. False, and a note, where the disk does not take them.
+
+        Of several processes, only the first writes.
+        """
+        if not self.is_first:
+            return False
         try:
             with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 for name, tensors in files.items():
@@ -303,11 +309,15 @@ class _Run:
             return False
         return True
 
+    def _remove(self, path: Path) -> None:
+        if self.is_first:
+            shutil.rmtree(path)
+
     def _resume(self) -> None:
         for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
             storage.recover(path)
             if not (path / _STATE).exists():  # its process died before it was whole
-                shutil.rmtree(path)
+                self._remove(path)
             elif path.name.startswith("step-"):
                 self.saved.append(path)
         for path in reversed(self.saved):
@@ -322,7 +332,7 @@ class _Run:
                 weights, memory, progress = found["model"], found["optimizer"], Progress(**kept)
             except (CheckpointError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
                 self.listener.note(f"{path.name} is damaged ({error}); trying the one before.")
-                shutil.rmtree(path)
+                self._remove(path)
                 self.saved.remove(path)
                 continue
             self.room.set_weights(self.state, weights)

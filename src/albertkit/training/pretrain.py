@@ -47,26 +47,31 @@ def run(
     A run that was cut off goes on with `resume`, to the same weights as if it had not been. Raises ConfigError,
     InputError, CheckpointError or TrainingError; see `albertkit.errors`.
     """
-    console = console or Console(highlight=False, soft_wrap=True, markup=False)
     asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
-    folder.require_room(asked, output, resume, overwrite)
+    room = frameworks.room(asked.framework, "train")
+    room.begin_processes()
+    number, count = room.processes()
+    console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=number > 0)
+    if number == 0:
+        folder.require_room(asked, output, resume, overwrite)
     corpus, held_out = _read(asked)
     tokenizer = corpus.tokenizer()
     beginning = _start(asked, tokenizer)
     recipe = _settled(asked)
     training = _examples(recipe, corpus, tokenizer, recipe.seed)
     judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
-    rows = Rows(training, recipe.training.batch_size)
+    rows = Rows(training, recipe.training.batch_size, number, count)
     for line in (*_told(recipe, corpus, held_out, rows), *beginning.story):
         console.print(line)
     plan = _planned(recipe, beginning, corpus, held_out)
-    if not resume:
+    if number == 0 and not resume:
         folder.begin(asked, output)
 
     def evaluate(forward: Any) -> dict[str, float]:
         return evaluated(forward, judged, recipe.training.evaluation_rows)
 
-    with progress.Reporter(output, console, plan.schedule.steps) as reporter:
+    log = output if number == 0 else None
+    with progress.Reporter(log, console, plan.schedule.steps, count) as reporter:
         tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
     results = {
         **next(e for e in course.evaluations if e["step"] == course.best_step),
@@ -74,6 +79,8 @@ def run(
         "tokens_held_out": held_out.tokens,
         "left_out": course.left_out,
     }
+    if number > 0:
+        return results
     card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
     tokenizer.model_max_length = beginning.config.max_position_embeddings
     with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
@@ -103,10 +110,14 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
             is_asked = batch[f"{name}_labels"] >= 0
             for key in (f"{name}_losses", f"{name}_hits"):
                 found.setdefault(key, []).append(outputs[key][is_asked])
-    means = {key: float(np.concatenate(values).mean(dtype=np.float64)) for key, values in found.items()}
+    means = {
+        key: float(np.concatenate(values).mean(dtype=np.float64))
+        for key, values in found.items()
+        if any(map(len, values))
+    }
     scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}
     scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
-    if "sop_losses" in means and len(np.concatenate(found["sop_losses"])):
+    if "sop_losses" in means:
         scores["loss"] += means["sop_losses"]
         scores |= {"sop_loss": means["sop_losses"], "sop_accuracy": means["sop_hits"]}
     return scores
@@ -170,9 +181,9 @@ def _extended(
     moved = [token for token, index in own.items() if vocabulary.get(token) != index]
     if moved:
         raise ConfigError(
-            f"The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
-            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build the "
-            f"corpus with --tokenizer {recipe.model.name}."
+            "The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
+            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
+            f"the corpus with --tokenizer {recipe.model.name}."
         )
     if new.vocab_size == old.vocab_size:
         return dict(tensors)
@@ -235,6 +246,7 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
             "bias_correction": {"auto": None, "on": True, "off": False}[training.bias_correction],
             "max_gradient_norm": training.max_gradient_norm,
             "precision": training.precision,
+            **({"is_sharded": True} if training.sharded else {}),
         },
         schedule=loop.Schedule(
             training.learning_rate, training.steps, round(training.warmup * training.steps), training.schedule

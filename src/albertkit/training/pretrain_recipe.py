@@ -12,7 +12,7 @@ class ModelSection(Section):
 
     name: str = "base"
     """A size for a fresh model, or a checkpoint (folder or hub name) to go on from."""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default={})
     """Keys of AlbertConfig to override."""
 
 
@@ -68,6 +68,8 @@ class TrainingSection(Section):
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpointing: bool = False
     """Compute each layer a second time in the backward pass instead of keeping what it gave: less memory, more time."""
+    sharded: bool = False
+    """Several processes each keep a share of weights and optimizer instead of the whole: for xxlarge."""
     spike: Annotated[float, Field(ge=0)] = 10.0
     """Leave a step out whose gradient norm is above this many times the usual one; 0: never."""
     forgiven: Count = 10

@@ -21,9 +21,13 @@ RECENT = 50
 class Reporter:
     """Writes log.jsonl, a line for a step or an evaluation, and tells the console."""
 
-    def __init__(self, folder: Path, console: Console, steps: int) -> None:
-        """`steps` is the length of the whole run, of which at most a thousand are logged."""
-        self._path, self._console, self._steps = folder / LOG, console, steps
+    def __init__(self, folder: Path | None, console: Console, steps: int, processes: int = 1) -> None:
+        """`steps` is the length of the whole run, of which at most a thousand are logged; None: without a log.
+
+        `processes` is how many work like this one, and multiplies its speed.
+        """
+        self._path, self._console, self._steps = None if folder is None else folder / LOG, console, steps
+        self._processes = processes
         self._every = math.ceil(steps / 1000)
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -46,6 +50,7 @@ class Reporter:
         self._recent.append(record)
         loss = sum(row["loss"] for row in self._recent) / len(self._recent)
         speed = sum(row["tokens"] for row in self._recent) / max(sum(row["seconds"] for row in self._recent), 1e-9)
+        speed *= self._processes
         described = f"loss {loss:.4f} · rate {record['learning_rate']:.1e} · {speed:,.0f} tokens/s"
         self._bar.update(self._task, completed=record["step"], description=described)
         if record["step"] % self._every == 0 or record["step"] == self._steps:
@@ -66,11 +71,13 @@ class Reporter:
     def _forget_after(self, step: int) -> None:
         """Drop what an interrupted run logged beyond the step it is resumed from."""
         self._started = True
-        if self._path.exists():
+        if self._path and self._path.exists():
             kept = [row for row in read_log(self._path) if row.get("evaluation", row)["step"] < step]
             storage.write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
 
     def _write(self, record: dict[str, Any]) -> None:
+        if not self._path:
+            return
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")

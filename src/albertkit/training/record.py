@@ -93,6 +93,7 @@ def model_card(
 def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, story: Sequence[str]) -> str:
     """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
     scores = {key: value for key, value in results.items() if isinstance(value, float) and key != "epoch"}
+    keys = recipe.data.model_dump() | recipe.training.model_dump()
     seen = results["step"] * recipe.training.batch_size * recipe.data.length
     lines = [
         "---",
@@ -125,7 +126,7 @@ def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: in
         "",
         "| key | value |",
         "|---|---|",
-        *(f"| {key} | {value} |" for key, value in {**recipe.data.model_dump(), **recipe.training.model_dump()}.items()),
+        *(f"| {key} | {value} |" for key, value in keys.items()),
         "",
         "## Use",
         "",

@@ -1,5 +1,6 @@
 """The batches of pre-training: which rows of the corpus stand in which step, made ahead of the step that needs them."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Iterator
@@ -49,10 +50,9 @@ def _ahead(batches: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
 
     def offer(item: list[Batch] | BaseException | None) -> None:
         while is_wanted.is_set():
-            try:
-                return made.put(item, timeout=0.1)
-            except queue.Full:
-                continue
+            with contextlib.suppress(queue.Full):
+                made.put(item, timeout=0.1)
+                return
 
     def work() -> None:
         try:

@@ -1,0 +1,194 @@
+"""Pre-training runs: from a corpus to a folder that everything else reads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from rich.console import Console
+
+pytest.importorskip("torch")
+
+from albertkit.checkpoint import files
+from albertkit.errors import ConfigError, InputError
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training import pretrain
+from albertkit.training.pretrain_recipe import PretrainRecipe
+from training import pretraining
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return pretraining.corpus(tmp_path_factory.mktemp("corpus") / "stories")
+
+
+def run(recipe, output, **options):
+    with Path(os.devnull).open("w") as nowhere:
+        return pretrain.run(recipe, output, console=Console(file=nowhere), **options)
+
+
+def log(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def losses(folder):
+    return [(row["step"], row["loss"]) for row in log(folder) if "loss" in row]
+
+
+def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path):
+    recipe = pretraining.recipe(
+        corpus,
+        training__steps=300,
+        training__batch_size=16,
+        training__learning_rate=5e-3,
+        training__evaluate_every=150,
+        training__optimizer="adamw",
+    )
+    results = run(recipe, tmp_path / "model")
+    assert results["mlm_accuracy"] > 0.3  # the most frequent token is one in seven
+    assert results["sop_accuracy"] > 0.85
+    assert results["pseudo_perplexity"] == pytest.approx(np.exp(results["mlm_loss"]))
+    assert results["loss"] == pytest.approx(results["mlm_loss"] + results["sop_loss"])
+    checkpoint = files.load(tmp_path / "model")
+    assert checkpoint.config.vocab_size == len(AlbertTokenizerFast.from_pretrained(tmp_path / "model"))
+    assert "sop_classifier.classifier.weight" in checkpoint.tensors
+    left = {path.name for path in (tmp_path / "model").iterdir()}
+    assert {"README.md", "recipe.toml", "run.json", "eval_results.json", "curves.png", "tokenizer.json"} <= left
+    assert "checkpoints" not in left
+    assert PretrainRecipe.load(tmp_path / "model" / "recipe.toml", {}) == recipe
+    assert "mlm_accuracy" in (tmp_path / "model" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("objective", ["mlm", "mlm+nsp"])
+def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
+    results = run(pretraining.recipe(corpus, data__objective=objective, training__steps=3), tmp_path / "m")
+    assert ("sop_accuracy" in results) == (objective == "mlm+nsp")
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(corpus, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(pretraining.recipe(corpus, seed=seed), tmp_path / name)
+    assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
+
+
+def test_parts_give_the_losses_of_the_whole_batch(corpus, tmp_path):
+    config = {**pretraining.TINY, "hidden_dropout_prob": 0.0}
+    for name, parts in (("one", 1), ("three", 3)):
+        run(pretraining.recipe(corpus, training__accumulation=parts, model__config=config), tmp_path / name)
+    one, three = (np.array(losses(tmp_path / name))[:, 1] for name in ("one", "three"))
+    np.testing.assert_allclose(one, three, rtol=1e-5)
+
+
+def test_checkpointing_changes_nothing_but_memory(corpus, tmp_path):
+    for name, given in (("plain", False), ("again", True)):
+        run(pretraining.recipe(corpus, training__checkpointing=given), tmp_path / name)
+    np.testing.assert_allclose(losses(tmp_path / "plain"), losses(tmp_path / "again"), rtol=1e-5)
+    assert not json.loads((tmp_path / "again" / "config.json").read_text()).get("gradient_checkpointing")
+
+
+def command(recipe, folder, *options):
+    recipe.save(folder / "recipe.toml")
+    return [sys.executable, "-m", "albertkit", "pretrain", str(folder / "recipe.toml"), *options]
+
+
+def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(corpus, tmp_path):
+    recipe = pretraining.recipe(corpus, training__steps=150, training__evaluate_every=50, training__save_every=7)
+    straight = command(recipe, tmp_path, "--output", str(tmp_path / "straight"))
+    subprocess.run(straight, check=True, capture_output=True)
+    again = command(recipe, tmp_path, "--output", str(tmp_path / "killed"))
+    written = tmp_path / "killed" / "log.jsonl"
+    for more in (30, 80):
+        options = ["--resume"] if written.exists() else []
+        process = subprocess.Popen([*again, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not (written.exists() and written.read_text().count("\n") > more):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (tmp_path / "killed" / "config.json").exists()
+    subprocess.run([*again, "--resume"], check=True, capture_output=True)
+    assert losses(tmp_path / "killed") == losses(tmp_path / "straight")
+    one, other = (safetensors.numpy.load_file(tmp_path / n / "model.safetensors") for n in ("straight", "killed"))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded):
+    config = {**pretraining.TINY, "hidden_dropout_prob": 0.0}
+    recipe = pretraining.recipe(corpus, model__config=config, training__accumulation=2, training__sharded=sharded)
+    run(recipe, tmp_path / "one")
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = command(recipe, tmp_path, "--output", str(tmp_path / "two"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*start, *given[1:]], check=True, capture_output=True, env=environment)
+    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-5)
+    evaluations = [[r["evaluation"]["loss"] for r in log(tmp_path / n) if "evaluation" in r] for n in ("one", "two")]
+    np.testing.assert_allclose(*evaluations, rtol=1e-5)
+    assert files.load(tmp_path / "two").config.hidden_size == 32
+
+
+# ------------------------------------------------------------------------------------------------ going on from a model
+
+
+def test_going_on_from_a_checkpoint_begins_where_it_ended(corpus, tmp_path):
+    first = run(pretraining.recipe(corpus, training__steps=60, training__optimizer="adamw"), tmp_path / "first")
+    recipe = pretraining.recipe(
+        corpus, model__name=str(tmp_path / "first"), model__config={}, training__steps=1, training__learning_rate=1e-9
+    )
+    second = run(recipe, tmp_path / "second")
+    assert second["loss"] == pytest.approx(first["loss"], rel=1e-4)
+
+
+def test_a_vocabulary_may_grow_and_the_old_pieces_keep_what_they_learned(corpus, tmp_path):
+    first = run(pretraining.recipe(corpus, training__steps=60, training__optimizer="adamw"), tmp_path / "first")
+    tokenizer = AlbertTokenizerFast.from_pretrained(tmp_path / "first")
+    size = len(tokenizer)
+    tokenizer.add_tokens(["Zeno", "Yara"])
+    grown = pretraining.corpus(tmp_path / "grown", tokenizer=tokenizer)
+    recipe = pretraining.recipe(
+        grown, model__name=str(tmp_path / "first"), model__config={}, training__steps=1, training__learning_rate=1e-9
+    )
+    second = run(recipe, tmp_path / "second")
+    before, after = (files.load(tmp_path / name).tensors for name in ("first", "second"))
+    name = "albert.embeddings.word_embeddings.weight"
+    assert after[name].shape[0] == size + 2
+    np.testing.assert_allclose(after[name][:size], before[name], atol=1e-6)
+    assert second["mlm_loss"] == pytest.approx(first["mlm_loss"], rel=0.05)
+
+
+def test_a_corpus_of_another_vocabulary_is_refused(corpus, tmp_path):
+    run(pretraining.recipe(corpus, training__steps=1), tmp_path / "first")
+    other = pretraining.corpus(tmp_path / "other", count=30, seed=9)
+    with pytest.raises(ConfigError, match=r"built with the tokenizer of the checkpoint.*--tokenizer"):
+        run(pretraining.recipe(other, model__name=str(tmp_path / "first"), model__config={}), tmp_path / "second")
+    with pytest.raises(ConfigError, match="the same tokenizer"):
+        run(pretraining.recipe(corpus, data__eval=str(other)), tmp_path / "third")
+
+
+# ------------------------------------------------------------------------------------------------------------ bad input
+
+
+def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_path):
+    with pytest.raises(ConfigError, match="needs a corpus"):
+        run(pretraining.recipe(corpus, data__corpus=""), tmp_path / "m")
+    with pytest.raises(InputError, match="A corpus is a folder"):
+        run(pretraining.recipe(tmp_path), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"`data.length` must not exceed.*Received: 128 and 64"):
+        run(pretraining.recipe(corpus, data__length=128), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+def test_another_corpus_may_be_named_to_evaluate_on(corpus, tmp_path):
+    tokenizer = AlbertTokenizerFast.from_pretrained(corpus / "tokenizer")
+    held_out = pretraining.corpus(tmp_path / "held", count=20, seed=5, tokenizer=tokenizer)
+    results = run(pretraining.recipe(corpus, data__eval=str(held_out), training__steps=2), tmp_path / "m")
+    assert results["tokens_held_out"] < 1500
