@@ -61,7 +61,7 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
     assert checkpoint.config.vocab_size == len(AlbertTokenizerFast.from_pretrained(tmp_path / "model"))
     assert "sop_classifier.classifier.weight" in checkpoint.tensors
     left = {path.name for path in (tmp_path / "model").iterdir()}
-    assert {"README.md", "recipe.toml", "run.json", "eval_results.json", "curves.png", "tokenizer.json"} <= left
+    assert {"README.md", "recipe.toml", "run.json", "eval_results.json", "curves.png", "vocab.txt"} <= left
     assert "checkpoints" not in left
     assert PretrainRecipe.load(tmp_path / "model" / "recipe.toml", {}) == recipe
     assert "mlm_accuracy" in (tmp_path / "model" / "README.md").read_text()

@@ -110,11 +110,8 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
             is_asked = batch[f"{name}_labels"] >= 0
             for key in (f"{name}_losses", f"{name}_hits"):
                 found.setdefault(key, []).append(outputs[key][is_asked])
-    means = {
-        key: float(np.concatenate(values).mean(dtype=np.float64))
-        for key, values in found.items()
-        if any(map(len, values))
-    }
+    items = {key: np.concatenate(values) for key, values in found.items()}
+    means = {key: float(values.mean(dtype=np.float64)) for key, values in items.items() if len(values)}
     scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}
     scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
     if "sop_losses" in means:
