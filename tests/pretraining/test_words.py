@@ -54,7 +54,10 @@ def test_a_vocabulary_with_neither_mark_is_one_of_words():
 
 
 def test_ids_without_a_piece_stand_alone():
-    assert word_starts(Listed(["▁a", None, "s"])).tolist() == [True, True, False]
+    listed = Listed(["▁a", None, "s"])
+    assert word_starts(listed).tolist() == [True, True, False]
+    listed.cls_token_id = listed.sep_token_id = listed.mask_token_id = listed.pad_token_id = 0
+    assert Pieces.of(listed).special.tolist() == [False, True, False]
 
 
 def test_words_of_a_text_are_those_between_spaces_and_marks(data):
