@@ -465,3 +465,17 @@ def test_errors_of_the_file_system_are_explained(tmp_path, error, words):
         raise error
     assert caught.value.__cause__ is error
     assert str(tmp_path) in str(caught.value)
+
+
+def test_a_folder_is_held_by_one_at_a_time(tmp_path):
+    alone = storage.alone
+    with alone(tmp_path), pytest.raises(CheckpointError, match="Another one works in"), alone(tmp_path):
+        pass
+    with storage.alone(tmp_path):
+        pass
+
+
+def test_a_folder_without_locks_is_held_by_anyone(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "fcntl", None)
+    with storage.alone(tmp_path), storage.alone(tmp_path):
+        pass

@@ -125,6 +125,28 @@ def reading(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def alone(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a folder for as long as a process works in it. CheckpointError where another one does.
+
+    Where there are no locks, it does without.
+    """
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None:
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CheckpointError(
+                    f"Only one process at a time may work in a folder. Another one works in {folder}: wait for it, or "
+                    "end it."
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+        yield
+
+
 def recover(folder: str | os.PathLike[str]) -> None:
     """Finish a save that was cut off after its commit. Does nothing where there is none.
 
