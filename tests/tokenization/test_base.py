@@ -687,3 +687,27 @@ def test_the_base_asks_its_classes_for_their_files(tmp_path):
         AlbertTokenizerBase._vocabulary_in(tmp_path, {})
     with pytest.raises(NotImplementedError):
         AlbertTokenizerBase.save_vocabulary(None, tmp_path)
+
+
+def test_literal_takes_special_tokens_for_text(tokenizer):
+    texts = ["hello world", "", "a [MASK] b [SEP]", "[CLS]"]
+    plain = {"add_special_tokens": False, "split_special_tokens": True}
+    assert tokenizer.literal(texts) == tokenizer(texts, **plain)["input_ids"]
+    assert not {index for row in tokenizer.literal(texts) for index in row} & {2, 3, 4}
+    assert tokenizer.literal([]) == []
+
+
+def test_literal_finds_tokens_that_were_added(make):
+    tokenizer = make()
+    tokenizer.add_tokens(["newtok"])
+    index = tokenizer.convert_tokens_to_ids("newtok")
+    rows = tokenizer.literal(["a newtok", "[MASK] hello", "newtok"])
+    assert index in rows[0]
+    assert rows[2] == [index]
+    assert rows[1] == make().literal(["[MASK] hello"])[0]
+
+
+def test_one_thread_gives_the_same_ids(make):
+    tokenizer = make()
+    tokenizer.use_one_thread()
+    assert tokenizer.literal(["hello world"] * 3) == make().literal(["hello world"] * 3)

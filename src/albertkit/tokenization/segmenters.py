@@ -31,6 +31,9 @@ class Segmenter(Protocol):
     """Whether the same text may be cut differently the next time."""
     added: AddedVocabulary
 
+    threads: int
+    """How many threads SentencePiece uses at once; -1: as many as there are cores."""
+
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
         """Tokens of each text; with their pieces, offsets and words where `align`."""
         ...
@@ -60,6 +63,7 @@ class SentencePieceSegmenter:
     """
 
     fair = True
+    threads = -1
 
     def __init__(self, model: bytes, cleaning: Cleaning, **sampling: Any) -> None:
         unknown = sampling.keys() - {"enable_sampling", "nbest_size", "alpha"}
@@ -132,7 +136,8 @@ class SentencePieceSegmenter:
         if not self._knows_comma:
             yield from (Tokens(tokens.ids) for tokens in self._aligned(texts))
             return
-        rows = self._processor.encode([self.cleaning(text) for text in texts], out_type=int, **self.sampling)
+        cleaned = [self.cleaning(text) for text in texts]
+        rows = self._processor.encode(cleaned, out_type=int, num_threads=self.threads, **self.sampling)
         for ids in rows:
             if not self._recut.keys().isdisjoint(ids):
                 ids = [
@@ -233,6 +238,7 @@ class TokenizersSegmenter:
 
     fair = False
     random = False
+    threads = -1
 
     def __init__(self, backend: tokenizers.Tokenizer) -> None:
         backend.no_truncation()
