@@ -25,6 +25,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.errors import InputError
+from albertkit.pretraining.growing import Growing
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
@@ -172,9 +173,9 @@ class ShardWriter:
             if self._aside.exists():
                 shutil.rmtree(self._aside)
             self._aside.mkdir(parents=True)
-            self._tokens = _Growing(self._aside / "tokens.npy", dtype)
-            self._sentences = _Growing(self._aside / "sentences.npy", np.int64)
-            self._documents = _Growing(self._aside / "documents.npy", np.int64)
+            self._tokens = Growing(self._aside / "tokens.npy", dtype)
+            self._sentences = Growing(self._aside / "sentences.npy", np.int64)
+            self._documents = Growing(self._aside / "documents.npy", np.int64)
             self._sentences.append([0])
             self._documents.append([0])
         self._closed = 0, 0  # tokens and sentences up to the end of the last whole document
@@ -241,44 +242,6 @@ class ShardWriter:
         for array in (self._tokens, self._sentences, self._documents):
             array.discard()
         shutil.rmtree(self._aside, ignore_errors=True)
-
-
-class _Growing:
-    """A one-dimensional .npy file that grows at its end. Its header keeps room for the final length."""
-
-    def __init__(self, path: Path, dtype: Any) -> None:
-        self._dtype = np.dtype(dtype)
-        self._file = path.open("w+b")
-        self.length = 0
-        self._write_header()
-        self._start = self._file.tell()
-
-    def append(self, values: Any) -> None:
-        values = np.ascontiguousarray(values, dtype=self._dtype)
-        self._file.write(values.data)
-        self.length += len(values)
-
-    def cut(self, length: int) -> None:
-        self._file.flush()
-        self._file.truncate(self._start + length * self._dtype.itemsize)
-        self._file.seek(0, os.SEEK_END)
-        self.length = length
-
-    def close(self) -> None:
-        self._file.seek(0)
-        self._write_header()
-        if self._file.tell() != self._start:
-            raise RuntimeError(f"The header of {self._file.name} outgrew its place.")
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def discard(self) -> None:
-        self._file.close()
-
-    def _write_header(self) -> None:
-        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.length,)}
-        np.lib.format.write_array_header_1_0(self._file, header)
 
 
 def dtype_for(tokenizer: AlbertTokenizerBase) -> type[np.uint16] | type[np.uint32]:

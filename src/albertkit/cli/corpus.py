@@ -1,0 +1,76 @@
+"""albertkit corpus: text to what pre-training reads, and what such a corpus holds."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer import Argument, Option
+
+app = typer.Typer(help="Make the corpus that a model is pre-trained on.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Make the corpus that a model is pre-trained on."""
+
+
+@app.command("build")
+def build(
+    inputs: Annotated[list[str], Argument(help="Files, folders, or patterns in quotes; .gz, .xz, .bz2, .zst too.")],
+    output: Annotated[Path, Option(help="Folder to write the corpus to; a build cut off there goes on.")],
+    tokenizer: Annotated[str, Option(help="A tokenizer: a folder, a name on the hub, or a spiece.model.")],
+    format: Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")] = "auto",
+    text_field: Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")] = "text",
+    language: Annotated[str, Option(help="Language whose rules end sentences: en, ja, zh, ...")] = "en",
+    sentences: Annotated[str, Option(help="split: by those rules; lines: a sentence a line.")] = "split",
+    line_breaks: Annotated[str, Option(help="What one is under split: paragraph (its end), or space.")] = "paragraph",
+    deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents that came before.")] = False,
+    skip_broken: Annotated[bool, Option("--skip-broken", help="Count records without text, do not stop.")] = False,
+    workers: Annotated[int | None, Option(help="Processes; default: all cores. The result is the same.")] = None,
+    shard_tokens: Annotated[int, Option(help="Tokens after which a shard ends.")] = 2**24,
+    overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
+) -> None:
+    """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
+    from albertkit.pretraining import corpus, statistics
+    from albertkit.pretraining.documents import Options
+    from albertkit.pretraining.meter import Meter
+    from albertkit.pretraining.sentences import Splitter
+    from albertkit.tokenization.fast import AlbertTokenizerFast
+
+    settings = corpus.Settings(
+        Options(format, text_field, skip_broken), Splitter(language, sentences, line_breaks), deduplicate, shard_tokens
+    )
+    is_file = Path(tokenizer).is_file()
+    made = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
+    with Meter(Console(highlight=False, markup=False, emoji=False)) as meter:
+        built = corpus.build(
+            inputs, output, made, settings, processes=workers, overwrite=overwrite, note=meter.note, show=meter.show
+        )
+    left_out = statistics.left_out(built)
+    typer.echo(f"{built}{f'; left out: {left_out}' if left_out else ''}")
+
+
+@app.command("info")
+def info(folder: Annotated[Path, Argument(help="Folder of a corpus.")]) -> None:
+    """Documents, sentences, tokens, lengths, unknown rate, fingerprint and settings."""
+    from albertkit.pretraining import statistics
+    from albertkit.pretraining.shards import Corpus
+
+    corpus = Corpus.open(folder)
+    console = Console(highlight=False, markup=False, emoji=False)
+    table = Table(show_header=False)
+    for name, value in statistics.lines(corpus):
+        table.add_row(name, value)
+    console.print(table)
+    for name, title in (("sentence_lengths", "sentences"), ("document_lengths", "documents")):
+        rows = statistics.bins(corpus.statistics, name)
+        bins = Table("tokens", title, "share", "")
+        for words, count in rows:
+            share = count / sum(other for _, other in rows)
+            bins.add_row(words, f"{count:,}", f"{share:.1%}", "█" * round(40 * share))
+        if rows:
+            console.print(bins)
+    for key, value in corpus.head["settings"].items():
+        console.print(f"{key}: {value}")

@@ -1,0 +1,215 @@
+"""Building a corpus: files -> documents -> units -> ids -> shards, and on again from where it was cut off.
+
+Processes encode units in any order; what they give is written in the order of the inputs, so that their number changes
+nothing. The finished shards say how far a build is.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from albertkit import storage
+from albertkit.errors import ConfigError, InputError
+from albertkit.pretraining import documents, duplicates, shards, statistics, units, workers
+from albertkit.pretraining.duplicates import Seen
+from albertkit.pretraining.inputs import find
+from albertkit.pretraining.sentences import Splitter
+from albertkit.pretraining.shards import Corpus, Shard, ShardWriter
+from albertkit.pretraining.units import Unit, Units
+from albertkit.tokenization.base import AlbertTokenizerBase
+
+BEGUN = "build.json"
+"""What a build was begun with: it goes on only with the same."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the tokens, besides inputs and tokenizer."""
+
+    reading: documents.Options = field(default_factory=documents.Options)
+    splitter: Splitter = field(default_factory=Splitter)
+    deduplicate: bool = False
+    """Whether a document with the text of an earlier one is left out."""
+    shard_tokens: int = shards.SHARD_TOKENS
+    """Tokens after which a shard ends, with the unit that reaches them."""
+
+    def __post_init__(self) -> None:
+        if self.shard_tokens < 1:
+            raise ConfigError(f"`shard_tokens` must be at least 1. Received: {self.shard_tokens}.")
+
+    def flat(self) -> dict[str, Any]:
+        """As one level of JSON values, with the release of the rules that cut sentences."""
+        own = {"deduplicate": self.deduplicate, "shard_tokens": self.shard_tokens, "unit": units.UNIT}
+        return asdict(self.reading) | asdict(self.splitter) | {"rules": self.splitter.rules} | own
+
+
+def build(
+    inputs: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    tokenizer: AlbertTokenizerBase,
+    settings: Settings | None = None,
+    *,
+    processes: int | None = None,
+    overwrite: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+    show: Callable[[int, int, int, int], None] = lambda total, position, text, tokens: None,
+) -> Corpus:
+    """Build a corpus of files, folders and patterns, or go on with the build that was cut off in `output`.
+
+    `processes` encode, by default one a core; the result is the same whatever their number. `show` is told the bytes of
+    the inputs, how many of them are done, the bytes of text and the tokens that they gave; `note` what a person should
+    know.
+
+    InputError for inputs that are missing, broken or empty, and for a folder that holds something else; ConfigError
+    where a build was begun with other settings; CheckpointError where writing fails or another process builds there.
+    """
+    settings, folder = settings or Settings(), Path(output)
+    processes = cores() if processes is None else processes
+    if processes < 1:
+        raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
+    files, other = find(inputs, apart_from=folder)
+    if other:
+        note(f"left out: {len(other)} files with other endings, such as {other[0]}")
+    with storage.explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with storage.alone(folder):
+        _begin(folder, files, tokenizer, settings, overwrite)
+        if (folder / shards.HEAD).exists():
+            note(f"{folder} holds this corpus already")
+        else:
+            _finish(folder, files, tokenizer, settings, processes, note, show)
+        (folder / duplicates.NAME).unlink(missing_ok=True)
+        return Corpus.open(folder)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _begin(
+    folder: Path, files: Sequence[Path], tokenizer: AlbertTokenizerBase, settings: Settings, overwrite: bool
+) -> None:
+    """Write down what a build begins with, or make sure that it is the same."""
+    with tempfile.TemporaryDirectory() as aside:
+        digest = shards.save_tokenizer(aside, tokenizer)
+    inputs = [f"{path.name}, {path.stat().st_size:,} bytes" for path in files]
+    begins = {"inputs": inputs, "tokenizer": digest, **settings.flat()}
+    if overwrite:
+        for path in (folder / shards.HEAD, folder / BEGUN, folder / duplicates.NAME):
+            path.unlink(missing_ok=True)
+        for path in (*folder.glob("shard-*"), *folder.glob(".shard-*"), folder / shards.TOKENIZER):
+            shutil.rmtree(path, ignore_errors=True)
+    if (folder / BEGUN).exists():
+        began = storage.read_json(folder / BEGUN)
+        apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
+        if apart:
+            raise ConfigError(
+                f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
+                "Give the same, or another --output, or begin anew with --overwrite."
+            )
+        return
+    found = sorted(path.name for path in folder.iterdir() if path.name != shards.TOKENIZER)
+    if found:
+        raise InputError(
+            f"A corpus is built in a new or empty folder. {folder} holds {', '.join(found[:4])}"
+            f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite to replace a corpus."
+        )
+    shards.save_tokenizer(folder, tokenizer)
+    storage.write_json(folder / BEGUN, begins)
+
+
+def _told(began: Mapping[str, Any], begins: Mapping[str, Any], key: str) -> str:
+    """The two values of a setting; of lists the first place where they differ."""
+    then, now = began.get(key), begins[key]
+    if isinstance(then, list) and isinstance(now, list):
+        pairs = itertools.zip_longest(then, now, fillvalue="nothing")
+        then, now = next(pair for pair in pairs if pair[0] != pair[1])
+    return f"{then} and {now}"
+
+
+def _finish(
+    folder: Path,
+    files: Sequence[Path],
+    tokenizer: AlbertTokenizerBase,
+    settings: Settings,
+    processes: int,
+    note: Callable[[str], None],
+    show: Callable[[int, int, int, int], None],
+) -> None:
+    """Make the shards that are not there yet, and publish the corpus."""
+    names = (shards.name_of(number) for number in itertools.count())
+    there = itertools.takewhile(Path.exists, (folder / name / shards.RECORD for name in names))
+    records = [storage.read_json(path) for path in there]
+    behind = records[-1] if records else None
+    if behind:
+        note(f"going on behind {len(records)} finished shards")
+    with contextlib.ExitStack() as stack:
+        seen = None
+        if settings.deduplicate:
+            if behind and not (folder / duplicates.NAME).exists():
+                raise InputError(
+                    f"Going on needs {duplicates.NAME}, the digests of the documents so far. {folder} lost it: begin "
+                    "anew with --overwrite."
+                )
+            seen = stack.enter_context(contextlib.closing(Seen(folder)))
+        source = Units(files, settings.reading, seen, behind)
+        encoding = workers.encoding(folder / shards.TOKENIZER, settings.splitter, processes, source)
+        encoded = _shown(stack.enter_context(encoding), files, records, show)
+        while record := _write(folder / shards.name_of(len(records)), encoded, tokenizer, settings.shard_tokens, seen):
+            records.append(record)
+    if not records:
+        raise InputError(
+            f"A corpus must hold at least one token. Received: {len(files)} files with "
+            f"{source.counts['documents_read']:,} documents, all of them empty."
+        )
+    opened = (Shard.open(folder / record["name"]) for record in records)
+    figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
+    sources = [{"name": path.name, "bytes": path.stat().st_size} for path in files]
+    shards.publish(folder, records, settings.flat(), figures, inputs=sources)
+
+
+Encoded = Iterator[tuple[Unit, workers.Encoded]]
+
+
+def _shown(
+    encoded: Encoded,
+    files: Sequence[Path],
+    records: Sequence[Mapping[str, Any]],
+    show: Callable[[int, int, int, int], None],
+) -> Encoded:
+    """The same, told to `show` on the way, from what `records` of earlier shards say on."""
+    total, tokens = sum(path.stat().st_size for path in files), sum(record["tokens"] for record in records)
+    behind = records[-1] if records else {"bytes_done": 0, "counts": {"text_bytes": 0}}
+    show(total, behind["bytes_done"], behind["counts"]["text_bytes"], tokens)
+    for unit, got in encoded:
+        tokens += len(got.tokens)
+        show(total, unit.bytes_done, unit.counts["text_bytes"], tokens)
+        yield unit, got
+
+
+def _write(
+    path: Path, encoded: Encoded, tokenizer: AlbertTokenizerBase, most: int, seen: Seen | None
+) -> dict[str, Any] | None:
+    """Write the next shard and return its record, or None where no document is left."""
+    with ShardWriter(path, shards.dtype_for(tokenizer)) as writer:
+        unit = None
+        for unit, got in encoded:
+            writer.add(got.tokens, got.sentences, got.documents, ended=unit.ended and not unit.dropped)
+            if unit.dropped:
+                writer.drop()
+            if unit.ended and writer.tokens >= most:
+                break
+        if unit is None or not writer.documents:
+            return None
+        if seen:
+            seen.commit()
+        return writer.finish(position=unit.position, bytes_done=unit.bytes_done, counts=unit.counts)
