@@ -148,6 +148,21 @@ def test_going_on_from_a_checkpoint_begins_where_it_ended(corpus, tmp_path):
     assert second["loss"] == pytest.approx(first["loss"], rel=1e-4)
 
 
+def test_a_checkpoint_of_a_run_that_was_cut_off_is_a_model_to_go_on_from(corpus, tmp_path, monkeypatch):
+    def stop(self, record):
+        if record["step"] == 9:
+            raise KeyboardInterrupt
+
+    recipe = pretraining.recipe(corpus, training__save_every=4)
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrain.progress.Reporter, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, tmp_path / "cut")
+    checkpoint = tmp_path / "cut" / "checkpoints" / "step-00000008"
+    assert len(AlbertTokenizerFast.from_pretrained(checkpoint)) == files.load(checkpoint).config.vocab_size
+    run(pretraining.recipe(corpus, model__name=str(checkpoint), model__config={}), tmp_path / "on")
+
+
 def test_a_vocabulary_may_grow_and_the_old_pieces_keep_what_they_learned(corpus, tmp_path):
     first = run(pretraining.recipe(corpus, training__steps=60, training__optimizer="adamw"), tmp_path / "first")
     tokenizer = AlbertTokenizerFast.from_pretrained(tmp_path / "first")

@@ -117,6 +117,8 @@ class Plan:
     """A step is left out whose gradient norm is above this many times the median of the last `NORMS`; 0: none is."""
     forgiven: int = 0
     """Steps in a row that may be left out, for a spike or for numbers that are not finite, before the run stops."""
+    companions: Callable[[Path], None] = lambda folder: None
+    """Writes into a checkpoint what makes a model of it that can be loaded: config.json and the tokenizer's files."""
 
 
 @dataclass
@@ -301,6 +303,7 @@ class _Run:
             with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 for name, tensors in files.items():
                     safetensors.numpy.save_file(tensors, staging / name)
+                self.plan.companions(staging)
                 storage.write_json(staging / _STATE, state)
         except CheckpointError as error:
             if not (path / _STATE).exists():

@@ -229,6 +229,12 @@ def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizer
 
 def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out: Corpus) -> loop.Plan:
     training = recipe.training
+    described = beginning.config.changed(architectures=[f"Albert{HEAD}"])
+
+    def companions(place: Path) -> None:
+        described.save_pretrained(place)
+        beginning.tokenizer.write(place)
+
     covered = json.dumps([recipe.model_dump(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
     return loop.Plan(
         framework=recipe.framework,
@@ -259,6 +265,7 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
         fingerprint=hashlib.sha256(covered.encode()).hexdigest(),
         spike=training.spike,
         forgiven=training.forgiven,
+        companions=companions,
     )
 
 
