@@ -96,15 +96,15 @@ def run(
 
 
 def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
-    """Scores on the first `most` rows: those of the masked pieces, and of the order of texts where there is any.
+    """Scores on `most` rows, drawn from all: of the masked pieces, and of the order of texts where there is any.
 
     loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
     """
     step = max(EVALUATION_TOKENS // examples.length, 1)
-    count = min(len(examples), most)
+    chosen = np.sort(examples.order(0)[:most])
     found: dict[str, list[np.ndarray]] = {}
-    for start in range(0, count, step):
-        batch = examples.batch(0, range(start, min(start + step, count)))
+    for start in range(0, len(chosen), step):
+        batch = examples.batch(0, chosen[start : start + step])
         outputs = forward(batch)
         for name in arrays.counts(batch):
             is_asked = batch[f"{name}_labels"] >= 0
