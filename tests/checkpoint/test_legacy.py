@@ -327,3 +327,12 @@ def test_a_msgpack_of_something_else_is_refused(tmp_path, content):
     (tmp_path / "flax_model.msgpack").write_bytes(msgpack.packb(content))
     with pytest.raises(CheckpointError, match="must be a complete msgpack file of Flax"):
         files.load(tmp_path)
+
+
+def test_a_message_about_a_damaged_file_does_not_hold_the_file(tmp_path):
+    pytest.importorskip("msgpack")
+    small().save_pretrained(tmp_path)
+    (tmp_path / "flax_model.msgpack").write_bytes(b"\x01" + b"x" * 10_000)
+    with pytest.raises(CheckpointError, match=r"complete msgpack file of Flax\. Reading its 10,001 bytes") as caught:
+        files.load(tmp_path)
+    assert len(str(caught.value)) < 600

@@ -86,6 +86,21 @@ def test_the_command_prints_what_became_of_each_tensor(data, tmp_path):
     assert checkpoint.tensors[WORDS].dtype == ml_dtypes.bfloat16
 
 
+def test_what_was_inferred_stays_with_the_folder_until_the_model_is_saved_anew(data, tmp_path):
+    folder = copy_of(data / "legacy" / "original", tmp_path / "old")
+    done = convert(folder, tmp_path / "new")
+    assert done.notes
+    assert files.load(tmp_path / "new").notes == files.load(folder).notes == done.notes
+    for place in (folder, tmp_path / "new"):
+        shown = " ".join(albertkit("info", place).stdout.split())
+        assert all(note in shown for note in done.notes)
+    again = convert(tmp_path / "new", tmp_path / "again", architecture="AlbertModel")
+    assert files.load(tmp_path / "again").notes == again.notes == done.notes
+    checkpoint = files.load(tmp_path / "new")
+    files.save(tmp_path / "saved", checkpoint.config, checkpoint.tensors, "AlbertForPreTraining")
+    assert files.load(tmp_path / "saved").notes == ()
+
+
 def test_the_command_takes_an_architecture_and_a_config(data, tmp_path):
     folder = copy_of(data / "legacy" / "original", tmp_path / "old")
     (folder / "albert_config.json").replace(tmp_path / "sizes.json")

@@ -90,13 +90,14 @@ def convert(
         chosen |= _others(checkpoint, what.unexpected)
     written = {name: _cast(name, tensor, dtype) for name, tensor in chosen.items() if tied.get(name) not in chosen}
     vocabulary = _tokenizer_files(_places(source, checkpoint.source, fetching))
+    notes = (*checkpoint.notes, *notes)
     stale = [*files.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
     with storage.replacing(target, head=CONFIG_FILE, stale=stale) as staging:
-        files.write(staging, checkpoint.config, written, label)
+        files.write(staging, checkpoint.config, written, label, notes=notes)
         for name, file in vocabulary.items():
             shutil.copyfile(file, staging / name)
         _verify(staging, written, tied)
-    return Conversion(checkpoint, Path(target), what, written, tuple(vocabulary), (*checkpoint.notes, *notes))
+    return Conversion(checkpoint, Path(target), what, written, tuple(vocabulary), notes)
 
 
 def read_config(name: str) -> AlbertConfig:

@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Checkpoint:
     skipped: tuple[str, ...] = ()
     """Stored names of what is no weight: buffers, optimizer slots, step counters."""
     notes: tuple[str, ...] = ()
-    """Sentences on what the files do not say and was inferred."""
+    """Sentences on what the files do not say and was inferred, now or when they were converted."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def load(
                 config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
                 held = _translated(weight_files)
                 source = weight_files[0] if len(weight_files) == 1 else folder
-                return Checkpoint(config, held.tensors, source, held.renamed, held.skipped)
+                return Checkpoint(config, held.tensors, source, held.renamed, held.skipped, _notes(weight_files[0]))
     wanted = " or ".join(form.single(variant) for form in formats)
     if use_safetensors is not True and variant is None:
         folder = hub.fetch(name, original.PATTERNS, **fetching)
@@ -186,6 +186,14 @@ def _read_safetensors(file: Path) -> tuple[Tensors, str | None]:
         tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
         start += size
     return {name: tensors[name] for name in sorted(tensors)}, stated
+
+
+def _notes(file: Path) -> tuple[str, ...]:
+    """What `write` noted in a file."""
+    if file.suffix != ".safetensors":
+        return ()
+    with safetensors.safe_open(file, "np") as opened:
+        return tuple((opened.metadata() or {}).get("notes", "").splitlines())
 
 
 def _read_pickle(file: Path) -> Tensors:
@@ -280,11 +288,13 @@ def write(
     *,
     max_shard_size: int | str = "5GB",
     variant: str | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the files of `save` plainly, for a caller that gathers more files in the same step.
 
     Tied tensors are stored once, under the name that Transformers keeps, and a bare encoder without the prefix
     `albert.`, as there. An untied model stores the bias of its head under both names, for Transformers 5 unties it too.
+    `notes` are sentences to keep beside the tensors, until the model is changed and saved anew.
     """
     tied = names.tied(config)
     if not config.tie_word_embeddings:
@@ -302,7 +312,7 @@ def write(
     keys |= {"dtype": dtypes.pop()} if len(dtypes) == 1 else {}
     storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
     shards = list(_shards(stored, parse_size(max_shard_size)))
-    metadata = {"format": "pt"}
+    metadata = {"format": "pt"} | ({"notes": "\n".join(notes)} if notes else {})
     if len(shards) == 1:
         safetensors.numpy.save_file(shards[0], folder / _SAFETENSORS.single(variant), metadata)
         return

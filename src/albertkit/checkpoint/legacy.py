@@ -75,7 +75,8 @@ def _flatten(node: Any, path: str, tensors: Tensors) -> None:
 
 
 def _damaged(file: Path, kind: str, error: Exception) -> CheckpointError:
+    why = f"{type(error).__name__}: {error}"[:200]  # not its repr, which may hold the rest of the file
     return CheckpointError(
-        f"{file} must be a complete {kind}. Reading its {file.stat().st_size:,} bytes failed: {error!r}. If a download "
-        "or a copy was cut short, repeat it."
+        f"{file} must be a complete {kind}. Reading its {file.stat().st_size:,} bytes failed: {why}. If a download or "
+        "a copy was cut short, repeat it."
     )

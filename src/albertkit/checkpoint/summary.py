@@ -48,7 +48,8 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
     config = checkpoint.config
     shapes = {key: tensor.shape for key, tensor in checkpoint.tensors.items()}
     dtypes = sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})
-    notes = [f"Stored as {', '.join(dtypes)}.", *_about(config), _complete(shapes, config), *_broken(checkpoint)]
+    notes = [f"Stored as {', '.join(dtypes)}.", *_about(config), *checkpoint.notes]
+    notes += [_complete(shapes, config), *_broken(checkpoint)]
     return Summary(f"{checkpoint.source}", _parts(shapes, config), notes)
 
 
