@@ -244,6 +244,27 @@ def test_a_row_alone_gives_what_it_gives_in_a_batch(room):
         np.testing.assert_allclose(one[1:2], other, atol=1e-5)
 
 
+def test_choices_are_texts_with_all_that_texts_have(room):
+    model = make(room, "ForMultipleChoice")
+    inputs = {name: value for name, value in batch("ForMultipleChoice").items() if name != "labels"}
+    inputs["position_ids"] = np.broadcast_to(np.arange(LENGTH)[::-1], inputs["input_ids"].shape).copy()
+    heads = np.ones((4, 4), np.float32)
+    heads[1, 2] = heads[3, 0] = 0
+    inputs["head_mask"] = heads
+    found = room.outputs(model, inputs)["logits"]
+    for changed in ("position_ids", "head_mask", "token_type_ids", "attention_mask"):
+        other = room.outputs(model, {name: value for name, value in inputs.items() if name != changed})["logits"]
+        assert np.abs(found - other).max() > 1e-6, changed
+    for choice in range(CHOICES):
+        one = {name: value[:, choice : choice + 1] for name, value in inputs.items() if name != "head_mask"}
+        alone = room.outputs(model, {**one, "head_mask": heads})["logits"]
+        np.testing.assert_allclose(alone[:, 0], found[:, choice], atol=1e-6)
+    table = room.tensors(model)["albert.embeddings.word_embeddings.weight"]
+    embedded = {**inputs, "inputs_embeds": table[inputs["input_ids"]]}
+    del embedded["input_ids"]
+    np.testing.assert_allclose(room.outputs(model, embedded)["logits"], found, atol=1e-6)
+
+
 def test_a_batch_of_no_rows_has_an_answer_of_no_rows(room):
     found = room.outputs(make(room, "Model"), {"input_ids": np.ones((0, LENGTH), np.int64)})
     assert found["last_hidden_state"].shape == (0, LENGTH, 16)

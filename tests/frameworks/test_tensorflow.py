@@ -365,8 +365,12 @@ def test_a_config_that_wants_tuples_trains_too():
 def test_fit_says_what_it_lacks():
     model = make("ForSequenceClassification")
     model.compile("adam", run_eagerly=True)
-    with pytest.raises(InputError, match=r"needs labels\. Received none\. Give them as y or inside x \(`labels`\)"):
+    with pytest.raises(InputError, match=r"needs labels\. Received: none\. Give them as y or inside x \(`labels`\)"):
         model.fit(inputs_of("ForSequenceClassification"), verbose=0)
+    answering = make("ForQuestionAnswering")
+    answering.compile("adam", run_eagerly=True)
+    with pytest.raises(InputError, match=r"Received: start_positions\. .*`start_positions` and `end_positions`"):
+        answering.fit(inputs_of("ForQuestionAnswering"), {"start_positions": np.ones(BATCH)}, verbose=0)
     with pytest.raises(InputError, match=r"Received: sample_weight\. Give a loss to compile"):
         model.fit(
             inputs_of("ForSequenceClassification"),
@@ -376,6 +380,13 @@ def test_fit_says_what_it_lacks():
         )
     with pytest.raises(InputError, match=r"Received: sample_weight without y"):
         model.fit(batch("ForSequenceClassification"), sample_weight=np.ones(BATCH), verbose=0)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_keras_sums_a_model_up(head):
+    lines = []
+    make(head).summary(expand_nested=True, print_fn=lambda text, **_: lines.append(text))
+    assert f"{make(head).num_parameters():,}" in "".join(lines)
 
 
 # ------------------------------------------------------------------------------------------------------------ precision
@@ -485,6 +496,10 @@ def test_loading_takes_old_keywords_precisions_and_overrides(tmp_path, caplog):
     ]
     assert load(tmp_path, from_tf=True, dtype="bfloat16").dtype == "bfloat16"
     assert load(tmp_path, dtype="auto").dtype == "float32"
+    for dtype in (tf.bfloat16, np.dtype("float16"), keras.DTypePolicy("mixed_float16")):
+        found = load(tmp_path, dtype=dtype)
+        assert found.compute_dtype == getattr(dtype, "compute_dtype", getattr(dtype, "name", ""))
+    assert keras.config.dtype_policy().name == "float32"
     model.save_pretrained(tmp_path / "five")
     with pytest.raises(RuntimeError, match=r"classifier\.weight"):
         load(tmp_path / "five", num_labels=4)

@@ -426,6 +426,7 @@ class TFAlbertForQuestionAnswering(TFAlbertPreTrainedModel):
     """Scores for where an answer starts and ends."""
 
     _labels = ("start_positions", "end_positions")
+    _fewest_labels = 2
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)

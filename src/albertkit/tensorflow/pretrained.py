@@ -62,6 +62,8 @@ class TFAlbertPreTrainedModel(keras.Model):
     """What happened when the weights were loaded; None for a model that was built fresh."""
     _labels: ClassVar[tuple[str, ...]] = ()
     """The labels of the model's own loss, in the order of the logits that they belong to."""
+    _fewest_labels: ClassVar[int] = 1
+    """How many of them that loss needs."""
     _input_rank: ClassVar[int] = 2
 
     def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
@@ -83,7 +85,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         layers = self._flatten_layers(include_self=False, recursive=False)
         for layer in layers:
             if isinstance(layer, (Block, Linear, Embedding)) and not layer.built:
-                layer.build(None)
+                layer.build()  # a shape given here would be taken for that of the input, in `summary`
         self.built = True
         if not all(layer.built for layer in layers):
             self(self.dummy_inputs)
@@ -300,11 +302,11 @@ class TFAlbertPreTrainedModel(keras.Model):
         elif y is not None and self._labels:
             labels |= zip(self._labels, y if isinstance(y, (list, tuple)) else [y], strict=False)
         if self._compile_loss is None:
-            if not labels:
+            if len(labels) < self._fewest_labels:
                 wanted = " and ".join(f"`{name}`" for name in self._labels) or "none, for it has no head"
                 raise InputError(
-                    f"The own loss of {type(self).__name__} needs labels. Received none. Give them as y or inside x "
-                    f"({wanted}), or give a loss to compile()."
+                    f"The own loss of {type(self).__name__} needs labels. Received: {', '.join(labels) or 'none'}. "
+                    f"Give them as y or inside x ({wanted}), or give a loss to compile()."
                 )
             if sample_weight is not None:
                 raise InputError(
@@ -345,8 +347,8 @@ class TFAlbertPreTrainedModel(keras.Model):
         """Read a model from a folder or from the hub.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is a dtype policy such as
-        "float16" or "mixed_bfloat16": Keras' global one by default, "auto" for the file's precision. Keywords that name
-        a field of the config override it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`,
+        "mixed_bfloat16" or a dtype: Keras' global one by default, "auto" for the file's precision. Keywords that name a
+        field of the config override it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`,
         `local_files_only`, ...) say where to look, and those of the constructor reach it. With `output_loading_info`
         the answer is (model, info). `from_pt` and `from_tf` are accepted and change nothing: there is one format.
 
@@ -371,7 +373,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         config = config.changed(**kwargs)
         if dtype == "auto":
             dtype = config.dtype or next(iter(tensors.values())).dtype.name
-        with weights.computing_in(str(dtype).removeprefix("torch.") if dtype else None), weights.without_values():
+        with weights.computing_in(dtype), weights.without_values():
             model = cls(config, *model_args, **arguments)
         what = weights.load(
             model, model._prefix, config, tensors, source, ignore_mismatched_sizes=ignore_mismatched_sizes

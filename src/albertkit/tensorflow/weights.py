@@ -57,8 +57,10 @@ class _Drawing:
 
 @contextlib.contextmanager
 def computing_in(policy: Any) -> Iterator[None]:
-    """Layers built inside have this dtype policy, such as "mixed_bfloat16" or "float16"; None changes nothing."""
+    """Layers built inside have this dtype policy, such as "mixed_bfloat16", or dtype; None changes nothing."""
     before = keras.config.dtype_policy()
+    if policy is not None and not isinstance(policy, (str, keras.DTypePolicy)):
+        policy = keras.backend.standardize_dtype(policy)  # of any framework
     keras.config.set_dtype_policy(policy or before)
     try:
         yield
