@@ -181,7 +181,7 @@ class AlbertAttention(nn.Module):
         dropout = self.attention_dropout.p if self.training else 0.0
         if isinstance(attention_bias, Packing):
             groups = zip(*(attention_bias.cut(x.transpose(1, 2)) for x in (query, key, value)), strict=True)
-            attended = [functional.scaled_dot_product_attention(*group, dropout_p=dropout) for group in groups]
+            attended = [_attend(*group, None, dropout) for group in groups]
             context = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in attended])[None].transpose(1, 2)
         elif output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
             scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
@@ -192,7 +192,7 @@ class AlbertAttention(nn.Module):
                 probabilities = probabilities * head_mask
             context = probabilities @ value
         else:
-            context = functional.scaled_dot_product_attention(query, key, value, attention_bias, dropout)
+            context = _attend(query, key, value, attention_bias, dropout)
         context = self.dense(context.transpose(1, 2).flatten(2))
         attended = self.LayerNorm(hidden_states + self.output_dropout(context))
         return attended, probabilities if output_attentions else None
@@ -200,6 +200,17 @@ class AlbertAttention(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, H) -> (B, N, L, D)."""
         return x.unflatten(-1, (self.num_attention_heads, -1)).transpose(1, 2)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+    """(B, N, L, D) each -> (B, N, L, D)."""
+    if query.dtype != torch.bfloat16 or query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, key, value, bias, dropout)
+    # PyTorch's fused attention is slow in bfloat16 on the CPU: its backward pass takes four times as long as this one.
+    with torch.autocast("cpu", enabled=False):
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        probabilities = (scores if bias is None else scores + bias.to(scores.dtype)).softmax(-1)
+        return functional.dropout(probabilities, dropout) @ value
 
 
 class AlbertLayer(nn.Module):
