@@ -87,6 +87,12 @@ def test_parameters_can_be_set_and_given_in_a_call():
     np.testing.assert_allclose(model(**inputs).logits, given, rtol=1e-6)
 
 
+@pytest.mark.parametrize("head", HEADS)
+def test_every_part_of_a_head_takes_the_parameters_of_a_call(head):
+    model, other, inputs = make(head), getattr(models, f"FlaxAlbert{head}")(small(), seed=5), batch(head)
+    jax.tree.map(np.testing.assert_array_equal, dict(model(**inputs, params=other.params)), dict(other(**inputs)))
+
+
 @pytest.mark.parametrize("way", ["set", "call"])
 def test_parameters_that_do_not_fit_are_refused_by_name(way):
     model = make("ForTokenClassification")
