@@ -63,6 +63,10 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
     left = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"README.md", "recipe.toml", "run.json", "eval_results.json", "curves.png", "vocab.txt"} <= left
     assert "checkpoints" not in left
+    table = (tmp_path / "model" / "evaluations.csv").read_text().splitlines()
+    assert table[0].startswith("step,loss,mlm_loss")
+    assert [line.split(",")[0] for line in table[1:]] == ["150", "300"]
+    assert list((tmp_path / "model" / "tensorboard").glob("events.*"))
     assert PretrainRecipe.load(tmp_path / "model" / "recipe.toml", {}) == recipe
     assert "mlm_accuracy" in (tmp_path / "model" / "README.md").read_text()
 

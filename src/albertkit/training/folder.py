@@ -14,7 +14,7 @@ CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
-    *(progress.LOG, progress.CURVES, *tokenizer_files.PATTERNS),
+    *(progress.LOG, progress.CURVES, progress.TABLE, *tokenizer_files.PATTERNS),
 )
 """What a finished run leaves."""
 
@@ -62,5 +62,6 @@ def begin(asked: BaseRecipe, output: Path) -> None:
     with storage.explained(output):
         shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
         (output / progress.LOG).unlink(missing_ok=True)
+        shutil.rmtree(output / progress.TENSORBOARD, ignore_errors=True)
         (output / CHECKPOINTS).mkdir(parents=True)
     asked.save(output / CHECKPOINTS / RECIPE)

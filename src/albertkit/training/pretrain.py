@@ -71,7 +71,7 @@ def run(
         return evaluated(forward, judged, recipe.training.evaluation_rows)
 
     log = output if number == 0 else None
-    with progress.Reporter(log, console, plan.schedule.steps, count) as reporter:
+    with progress.Reporter(log, console, plan.schedule.steps, count, tensorboard=True) as reporter:
         tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
     results = {
         **next(e for e in course.evaluations if e["step"] == course.best_step),
@@ -90,6 +90,7 @@ def run(
         storage.write_json(staging / "eval_results.json", results)
         storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
         storage.write_text(staging / "README.md", card)
+        progress.write_table(output / progress.LOG, staging / progress.TABLE)
         progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
     shutil.rmtree(output / folder.CHECKPOINTS)
     return results
@@ -235,7 +236,9 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
         described.save_pretrained(place)
         beginning.tokenizer.write(place)
 
-    covered = json.dumps([recipe.model_dump(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
+    # Without the defaults, so that a release with more keys can go on with a run of an older one.
+    given = recipe.model_dump(exclude_defaults=True)
+    covered = json.dumps([given, corpus.fingerprint, held_out.fingerprint], sort_keys=True)
     return loop.Plan(
         framework=recipe.framework,
         config=beginning.config.with_named_results().changed(gradient_checkpointing=training.checkpointing),
@@ -252,7 +255,12 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
             **({"is_sharded": True} if training.sharded else {}),
         },
         schedule=loop.Schedule(
-            training.learning_rate, training.steps, round(training.warmup * training.steps), training.schedule
+            training.learning_rate,
+            training.steps,
+            round(training.warmup * training.steps),
+            training.schedule,
+            training.power,
+            training.clock == "start",
         ),
         seed=recipe.seed,
         parts=training.accumulation,

@@ -50,8 +50,12 @@ class TrainingSection(Section):
     optimizer: Literal["lamb", "adamw"] = "lamb"
     learning_rate: Amount = 0.0
     """Peak of the rate; 0: 0.00176 at 4096 rows of 512 tokens, and with the root of the tokens elsewhere."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "polynomial", "cosine", "constant"] = "linear"
     """Course of the rate after the warm-up."""
+    power: Annotated[float, Field(gt=0)] = 1.0
+    """Of the polynomial."""
+    clock: Literal["warmup", "start"] = "warmup"
+    """Since when the descent counts: the end of the warm-up, or the start of the run, as in the original."""
     warmup: Part = 0.025
     """Part of the steps in which the rate rises."""
     weight_decay: Amount = 0.01

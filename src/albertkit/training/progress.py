@@ -1,5 +1,7 @@
 """What a person and the log see of a run: a live line, log.jsonl, and the curves at the end."""
 
+import csv
+import io
 import json
 import math
 from collections import deque
@@ -14,6 +16,8 @@ from albertkit.errors import CheckpointError
 
 LOG = "log.jsonl"
 CURVES = "curves.png"
+TABLE = "evaluations.csv"
+TENSORBOARD = "tensorboard"
 RECENT = 50
 """Steps over which loss and speed are averaged."""
 
@@ -21,11 +25,18 @@ RECENT = 50
 class Reporter:
     """Writes log.jsonl, a line for a step or an evaluation, and tells the console."""
 
-    def __init__(self, folder: Path | None, console: Console, steps: int, processes: int = 1) -> None:
+    def __init__(
+        self, folder: Path | None, console: Console, steps: int, processes: int = 1, *, tensorboard: bool = False
+    ) -> None:
         """`steps` is the length of the whole run, of which at most a thousand are logged; None: without a log.
 
-        `processes` is how many work like this one, and multiplies its speed.
+        `processes` is how many work like this one, and multiplies its speed. `tensorboard` logs for that as well.
         """
+        self._events: Any = None
+        if folder is not None and tensorboard:
+            from tensorboardX import SummaryWriter
+
+            self._events = SummaryWriter(str(folder / TENSORBOARD))
         self._path, self._console, self._steps = None if folder is None else folder / LOG, console, steps
         self._processes = processes
         self._every = math.ceil(steps / 1000)
@@ -42,6 +53,8 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
+        if self._events:
+            self._events.close()
 
     def step(self, record: dict[str, Any]) -> None:
         """A step is done."""
@@ -78,6 +91,10 @@ class Reporter:
     def _write(self, record: dict[str, Any]) -> None:
         if not self._path:
             return
+        kind, row = ("evaluation", record["evaluation"]) if "evaluation" in record else ("training", record)
+        for name, value in row.items() if self._events else ():
+            if name not in ("step", "best"):
+                self._events.add_scalar(f"{kind}/{name}", value, row["step"])
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
@@ -94,6 +111,16 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return records
+
+
+def write_table(log: Path, target: Path) -> None:
+    """The evaluations of a log as CSV."""
+    rows = [row["evaluation"] for row in read_log(log) if "evaluation" in row]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows(rows)
+    storage.write_text(target, text.getvalue())
 
 
 def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:
