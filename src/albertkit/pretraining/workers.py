@@ -46,13 +46,11 @@ class Encoder:
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """The ids of texts."""
         documents = [self._split(text) for text in texts]
-        rows = self._tokenizer.literal(list(itertools.chain.from_iterable(documents)))
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        tokens = np.fromiter(itertools.chain.from_iterable(rows), self._dtype, int(lengths.sum()))
+        tokens, lengths = self._tokenizer.literal(list(itertools.chain.from_iterable(documents)))
         kept = np.cumsum(lengths > 0)
         ends = np.cumsum([len(sentences) for sentences in documents], dtype=np.int64)
         sizes = np.diff(np.concatenate([[0], kept])[ends], prepend=0)
-        return Encoded(tokens, lengths[lengths > 0], sizes)
+        return Encoded(tokens.astype(self._dtype), lengths[lengths > 0], sizes)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from tokenizers import AddedToken
 
 from albertkit import hub, storage
@@ -19,7 +20,7 @@ from albertkit.tokenization import batch, files
 from albertkit.tokenization.batch import BatchEncoding
 from albertkit.tokenization.encoding import Encoding, Tokens, Truncation, assemble
 from albertkit.tokenization.options import UNLIMITED, Options, lengths, side
-from albertkit.tokenization.segmenters import Segmenter
+from albertkit.tokenization.segmenters import Segmenter, flattened
 from albertkit.tokenization.vocabulary import ROLES, Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -154,21 +155,24 @@ class AlbertTokenizerBase(Vocabulary):
         options = {"verbose": False, **options, "return_offsets_mapping": True}
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
-    def literal(self, texts: Sequence[str]) -> list[list[int]]:
+    def literal(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of texts as text only: none around them, and "[MASK]" in a text is six letters, not a special token.
 
-        The shortest way from many texts to ids. Tokens that were added and are not special are found as always.
+        The shortest way from many texts to ids: those of all texts one behind another (T,) int32, and how many each has
+        (S,) int64. Tokens that were added and are not special are found as always.
         """
         added = self.added_tokens_decoder.values()
         special = [token.content for token in added if token.special]
-        plain = [len(special) == len(added) or any(content in text for content in special) for text in texts]
+        if len(special) == len(added):
+            return self._segmenter.flat(texts)
+        spelt = [any(content in text for content in special) for text in texts]
         rows = {
             split: iter(
-                self._segmenter.encode([t for t, p in zip(texts, plain, strict=True) if p is split], False, split)
+                self._segmenter.encode([t for t, s in zip(texts, spelt, strict=True) if s is split], False, split)
             )
             for split in (True, False)
         }
-        return [next(rows[split]).ids for split in plain]
+        return flattened([next(rows[split]).ids for split in spelt])
 
     def use_one_thread(self) -> None:
         """Encode in the calling thread alone, as one of many processes should.

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import sentencepiece
 import tokenizers
 from tokenizers import AddedToken
@@ -36,6 +37,10 @@ class Segmenter(Protocol):
 
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
         """Tokens of each text; with their pieces, offsets and words where `align`."""
+        ...
+
+    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of texts as text only, one behind another (T,), and how many each has (S,); int32 and int64."""
         ...
 
     def piece(self, index: int) -> str | None:
@@ -132,6 +137,26 @@ class SentencePieceSegmenter:
         runs = self._aligned(plain) if align else self._bare(plain)
         return [self._gather(text, cuts, runs, align) for text, cuts in zip(texts, parts, strict=True)]
 
+    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of texts as text only. See Segmenter."""
+        if not self._knows_comma:
+            return flattened([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
+        cleaned = [self.cleaning(text) for text in texts]
+        ids, lengths = flattened(
+            self._processor.encode(cleaned, out_type=int, num_threads=self.threads, **self.sampling)
+        )
+        known = np.zeros(self.size, bool)
+        known[list(self._recut)] = True
+        places = np.flatnonzero(known[ids])
+        new = [[index for index, _ in self._recut[old]] for old in ids[places].tolist()]
+        counts = np.ones(len(ids), np.int64)
+        counts[places] = [len(cuts) for cuts in new]
+        np.add.at(lengths, np.repeat(np.arange(len(texts)), lengths)[places], counts[places] - 1)
+        ids, starts = np.repeat(ids, counts), np.cumsum(counts) - counts
+        for start, cuts in zip(starts[places].tolist(), new, strict=True):
+            ids[start : start + len(cuts)] = cuts
+        return ids, lengths
+
     def _bare(self, texts: list[str]) -> Iterator[Tokens]:
         if not self._knows_comma:
             yield from (Tokens(tokens.ids) for tokens in self._aligned(texts))
@@ -219,6 +244,12 @@ class SentencePieceSegmenter:
         return Tokens(ids, pieces, offsets, words) if align else Tokens(ids)
 
 
+def flattened(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids one behind another (T,) int32, and their lengths (S,) int64."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
+
+
 def ends_in_comma(piece: str) -> bool:
     """Whether the digit-comma rule cuts a piece."""
     return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
@@ -277,6 +308,10 @@ class TokenizersSegmenter:
             return [Tokens(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
         rows = backend.encode_batch(texts, add_special_tokens=False)
         return [Tokens(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]
+
+    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The ids of texts as text only. See Segmenter."""
+        return flattened([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
 
     def _without_special(self) -> tokenizers.Tokenizer:
         """A second tokenizer, which takes special tokens for text: several threads may use both at once."""
