@@ -28,7 +28,7 @@ def build(
     line_breaks: Annotated[str, Option(help="What one is under split: paragraph (its end), or space.")] = "paragraph",
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents that came before.")] = False,
     skip_broken: Annotated[bool, Option("--skip-broken", help="Count records without text, do not stop.")] = False,
-    workers: Annotated[int | None, Option(help="Processes; default: all cores. The result is the same.")] = None,
+    workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
     shard_tokens: Annotated[int, Option(help="Tokens after which a shard ends.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:

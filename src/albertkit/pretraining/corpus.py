@@ -26,6 +26,8 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 
 BEGUN = "build.json"
 """What a build was begun with: it goes on only with the same."""
+MOST = 16
+"""Processes that encode unless more are asked for: one process reads, and does not keep more of them busy."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def build(
 ) -> Corpus:
     """Build a corpus of files, folders and patterns, or go on with the build that was cut off in `output`.
 
-    `processes` encode, by default one a core; the result is the same whatever their number. `show` is told the bytes of
+    `processes` encode, by default one a core, MOST at most; the result is the same whatever their number. `show` is told the bytes of
     the inputs, how many of them are done, the bytes of text and the tokens that they gave; `note` what a person should
     know.
 
@@ -70,7 +72,7 @@ def build(
     where a build was begun with other settings; CheckpointError where writing fails or another process builds there.
     """
     settings, folder = settings or Settings(), Path(output)
-    processes = cores() if processes is None else processes
+    processes = min(cores(), MOST) if processes is None else processes
     if processes < 1:
         raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
     if folder.exists() and not folder.is_dir():
@@ -163,7 +165,7 @@ def _finish(
             seen = stack.enter_context(contextlib.closing(Seen(folder)))
         source = Units(files, settings.reading, seen, behind)
         encoding = workers.encoding(folder / shards.TOKENIZER, settings.splitter, processes, source)
-        encoded = _shown(stack.enter_context(encoding), files, records, show)
+        encoded = _shown(stack.enter_context(encoding), source, files, records, show)
         while record := _write(folder / shards.name_of(len(records)), encoded, tokenizer, settings.shard_tokens, seen):
             records.append(record)
     if not records:
@@ -182,6 +184,7 @@ Encoded = Iterator[tuple[Unit, workers.Encoded]]
 
 def _shown(
     encoded: Encoded,
+    source: Units,
     files: Sequence[Path],
     records: Sequence[Mapping[str, Any]],
     show: Callable[[int, int, int, int], None],
@@ -194,6 +197,7 @@ def _shown(
         tokens += len(got.tokens)
         show(total, unit.bytes_done, unit.counts["text_bytes"], tokens)
         yield unit, got
+    show(total, total, source.counts["text_bytes"], tokens)
 
 
 def _write(
