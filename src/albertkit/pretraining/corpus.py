@@ -64,9 +64,9 @@ def build(
 ) -> Corpus:
     """Build a corpus of files, folders and patterns, or go on with the build that was cut off in `output`.
 
-    `processes` encode, by default one a core, MOST at most; the result is the same whatever their number. `show` is told the bytes of
-    the inputs, how many of them are done, the bytes of text and the tokens that they gave; `note` what a person should
-    know.
+    `processes` encode, by default one a core, MOST at most; the result is the same whatever their number. `show` is
+    told the bytes of the inputs, how many of them are done, the bytes of text and the tokens that they gave; `note`
+    what a person should know.
 
     InputError for inputs that are missing, broken or empty, and for a folder that holds something else; ConfigError
     where a build was begun with other settings; CheckpointError where writing fails or another process builds there.
