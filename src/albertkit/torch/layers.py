@@ -180,8 +180,8 @@ class AlbertAttention(nn.Module):
         probabilities = None
         dropout = self.attention_dropout.p if self.training else 0.0
         if isinstance(attention_bias, Packing):
-            groups = zip(*(attention_bias.cut(x.transpose(1, 2)) for x in (query, key, value)), strict=True)
-            attended = [_attend(*group, None, dropout) for group in groups]
+            queries, keys, values = (attention_bias.cut(x.transpose(1, 2)) for x in (query, key, value))
+            attended = [_attend(q, k, v, None, dropout) for q, k, v in zip(queries, keys, values, strict=True)]
             context = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in attended])[None].transpose(1, 2)
         elif output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
             scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5

@@ -101,7 +101,7 @@ def init_state(
     model.tie_weights()
     objective: nn.Module = Objective(model.train())
     if is_sharded and processes()[1] > 1:
-        objective = fully_shard(objective, reshard_after_forward=False)
+        fully_shard(objective, reshard_after_forward=False)  # changes the module itself
     chosen = optimizers.create(
         optimizer,
         {model._prefix + name: parameter for name, parameter in model.named_parameters()},
