@@ -2,22 +2,32 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, did_you_mean
-from albertkit.inference.engine import Engine
-from albertkit.tasks import tables
+from albertkit.inference import engine
+from albertkit.tasks import fill_mask, tables
 from albertkit.tasks import text_classification as task
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
+Name = str | os.PathLike[str]
 
+
+@overload
 def pipeline(
-    name: str, model: str | os.PathLike[str], framework: str = "auto", max_length: int | None = None
-) -> "TextClassification":
-    """The pipeline of a task ("text-classification") with the model of a folder or of the hub.
+    name: Literal["text-classification"], model: Name, framework: str = ..., max_length: int | None = ...
+) -> "TextClassification": ...
+@overload
+def pipeline(
+    name: Literal["fill-mask"], model: Name, framework: str = ..., max_length: int | None = ...
+) -> "FillMask": ...
+@overload
+def pipeline(name: str, model: Name, framework: str = ..., max_length: int | None = ...) -> Any: ...
+def pipeline(name: str, model: Name, framework: str = "auto", max_length: int | None = None) -> Any:
+    """The pipeline of a task ("text-classification", "fill-mask") with the model of a folder or of the hub.
 
     `framework` is torch, tensorflow or flax, or auto for the first that is installed; texts are cut at `max_length`
     tokens, by default where they were cut in training. Raises InputError for a task that there is none for, and
@@ -29,19 +39,39 @@ def pipeline(
     return TASKS[name](model, framework, max_length)
 
 
-class TextClassification:
-    """Classes, several classes at once, or a number, for texts or pairs of texts."""
+def task_of(model: Name) -> str:
+    """The task that a model answers, by the class that its config names; classification where it names none."""
+    classes = files.load(model).config.architectures or ()
+    return fill_mask.NAME if any(name.endswith(fill_mask.HEADS) for name in classes) else task.NAME
 
-    def __init__(self, model: str | os.PathLike[str], framework: str = "auto", max_length: int | None = None) -> None:
+
+class _Pipeline:
+    """A model with its tokenizer, ready to answer for one head."""
+
+    head: ClassVar[str]
+    tokens: ClassVar[int] = engine.TOKENS
+
+    def __init__(self, model: Name, framework: str = "auto", max_length: int | None = None) -> None:
         checkpoint = files.load(model)
+        self.config = checkpoint.config
         self.tokenizer = AlbertTokenizerFast.from_pretrained(model)
-        self.schema = task.Schema.of(checkpoint.config)
         longest = checkpoint.config.max_position_embeddings
         self.max_length = min(max_length or self.tokenizer.model_max_length, longest)
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many texts of the last call were longer than the model and were cut."""
-        self._engine = Engine(checkpoint, task.HEAD, framework)
+        self._engine = engine.Engine(checkpoint, self.head, framework, self.tokens)
+
+
+class TextClassification(_Pipeline):
+    """Classes, several classes at once, or a number, for texts or pairs of texts."""
+
+    head = task.HEAD
+
+    @property
+    def schema(self) -> task.Schema:
+        """What the answers are."""
+        return task.Schema.of(self.config)
 
     def __call__(self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> Any:
         """An answer for each text or pair, or one for a single text; see `decode` in tasks.text_classification."""
@@ -71,4 +101,35 @@ class TextClassification:
         return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
 
 
-TASKS = {task.NAME: TextClassification}
+class FillMask(_Pipeline):
+    """The best tokens for each [MASK] of a text, by the head that masked-language-model pre-training made."""
+
+    head = fill_mask.HEAD
+    tokens = 1024  # each may be a mask, and have scores for the whole vocabulary
+
+    def __call__(
+        self, texts: str | Sequence[str], *, top_k: int = 5, targets: str | Sequence[str] | None = None
+    ) -> Any:
+        """The `top_k` best answers for each text, or for a single one; see `decode` in tasks.fill_mask.
+
+        With `targets` only these words are answered. InputError for a text without a mask, and for a target that is no
+        single piece of the vocabulary.
+        """
+        if isinstance(texts, str):
+            return self([texts], top_k=top_k, targets=targets)[0]
+        size = min(len(self.tokenizer), self.config.vocab_size)
+        allowed = range(size) if targets is None else fill_mask.targets(self.tokenizer, targets)
+        features = fill_mask.encode(self.tokenizer, texts, self.max_length)
+        self.truncated = features.truncated
+        answers: list[Any] = [None] * len(texts)
+        found = self._engine.scores_at(self.tokenizer.mask_token_id, features.input_ids, features.token_type_ids)
+        for rows, columns, logits in found:
+            scores, ids = fill_mask.best(logits, allowed, top_k)
+            for row in np.unique(rows):
+                own = rows == row
+                answer = columns[own].tolist(), scores[own], ids[own]
+                answers[row] = fill_mask.decode(self.tokenizer, features.input_ids[row], *answer)
+        return answers
+
+
+TASKS = {task.NAME: TextClassification, fill_mask.NAME: FillMask}

@@ -308,7 +308,7 @@ def test_a_broken_model_gives_no_answer(problem, value):
         lambda: task.decode(logits, Schema(problem, ("a", "b"))),
         lambda: task.score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
     ):
-        with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 texts"):
+        with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 answers"):
             ask()
 
 

@@ -20,7 +20,9 @@ Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     """The forward of `FlaxAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
 
-    Runs on the first accelerator where there is one. WeightMismatch where the head's weights are not among the tensors.
+    A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
+    nowhere else. Runs on the first accelerator where there is one. WeightMismatch where the head's weights are not
+    among the tensors.
     """
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
     weights.load(model, model._prefix, config, tensors, "the checkpoint").require_complete()
@@ -31,7 +33,14 @@ def forward(
     config: AlbertConfig, definition: Any, state: Any, batch: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """The outputs of a model that nnx.split has taken apart, without dropout."""
-    outputs = _forward(definition, state, prepared(config, batch))
+    inputs = prepared(config, batch)
+    if "places" not in inputs:
+        outputs = _forward(definition, state, inputs)
+    else:  # as many as a power of two, so that few shapes are compiled
+        count = len(places := inputs.pop("places"))
+        added = 2 ** max(count - 1, 1).bit_length() - count
+        logits = _scores(definition, state, inputs, np.pad(places, ((0, added), (0, 0))))
+        outputs = {"logits": logits[:count]}
     found = {name: weights.to_numpy(value) for name, value in outputs.items()}
     return arrays.shortened(found, batch["input_ids"].shape[-1])
 
@@ -52,3 +61,12 @@ def prepared(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> dict[str,
 def _forward(definition: Any, state: Any, batch: dict[str, Any]) -> Any:
     outputs = nnx.merge(definition, state)(**batch, train=False, return_dict=True)
     return jax.tree.map(lambda value: value.astype(jnp.float32), outputs)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _scores(definition: Any, state: Any, batch: dict[str, Any], places: jax.Array) -> jax.Array:
+    """Logits (P, V) of a masked-language-model head at rows and columns (P, 2)."""
+    model = nnx.merge(definition, state)
+    states = model.albert(**batch, train=False, return_dict=True).last_hidden_state
+    chosen = states[places[:, 0], places[:, 1]]
+    return model.predictions(chosen, model.get_input_embeddings()).astype(jnp.float32)

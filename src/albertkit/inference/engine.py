@@ -1,6 +1,6 @@
 """Inputs of many lengths through a framework's forward, batched so that little padding is computed. Knows no text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from albertkit.checkpoint.files import Checkpoint
 
 TOKENS = 4096
 """Tokens in a batch, with their padding."""
+
+Rows = Sequence[Sequence[int]]
 
 
 class Engine:
@@ -21,14 +23,30 @@ class Engine:
         self._forward = infer.compile(checkpoint.config.with_named_results(), head, checkpoint.tensors)
         self._tokens = tokens
 
-    def run(self, input_ids: Sequence[Sequence[int]], token_type_ids: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    def run(self, input_ids: Rows, token_type_ids: Rows) -> dict[str, np.ndarray]:
         """One row of outputs for each row of ids, by output name. Only for outputs whose shape no length changes."""
         outputs: dict[str, np.ndarray] = {}
-        for rows in arrays.by_length([len(row) for row in input_ids], self._tokens):
-            batch = arrays.model_inputs(
-                [input_ids[row] for row in rows], [token_type_ids[row] for row in rows], self.config.pad_token_id or 0
-            )
+        for rows, batch in self._batches(input_ids, token_type_ids):
             for name, values in self._forward(batch).items():
                 found = outputs.setdefault(name, np.zeros((len(input_ids), *values.shape[1:]), values.dtype))
                 found[rows] = values
         return outputs
+
+    def scores_at(
+        self, token: int, input_ids: Rows, token_type_ids: Rows
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Scores over the vocabulary at the places that hold `token`, a batch at a time, as they come.
+
+        Yields rows and columns (P,) of the places, by row and column within a batch that holds whole rows, and logits
+        (P, V). So no more is kept than one batch's, and no other place's is computed. For heads with such scores.
+        """
+        for rows, batch in self._batches(input_ids, token_type_ids):
+            places = np.argwhere(batch["input_ids"] == token)
+            if len(places):
+                yield rows[places[:, 0]], places[:, 1], self._forward({**batch, "places": places})["logits"]
+
+    def _batches(self, input_ids: Rows, token_type_ids: Rows) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        """The numbers of the rows and the arrays of each batch."""
+        for rows in arrays.by_length([len(row) for row in input_ids], self._tokens):
+            ids, types = [input_ids[row] for row in rows], [token_type_ids[row] for row in rows]
+            yield rows, arrays.model_inputs(ids, types, self.config.pad_token_id or 0)

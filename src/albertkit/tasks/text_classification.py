@@ -6,15 +6,16 @@ Letters: N examples, C classes.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from albertkit.config import PROBLEM_TYPES
 from albertkit.errors import InputError
+from albertkit.tasks.exchange import Features, require_finite
 from albertkit.tasks.tables import Table
 
-NAME = "text-classification"
+NAME: Final = "text-classification"
 HEAD = "ForSequenceClassification"
 
 REGRESSION, SINGLE, MULTI = PROBLEM_TYPES
@@ -283,16 +284,6 @@ def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndar
 # ------------------------------------------------------------------------------------------------- to and from a model
 
 
-@dataclass(frozen=True)
-class Features:
-    """Model inputs, one list a row and not padded yet."""
-
-    input_ids: list[list[int]]
-    token_type_ids: list[list[int]]
-    truncated: int = 0
-    """How many examples were cut to the longest input."""
-
-
 def encode(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Features:
     """Texts or pairs -> ids and token types of at most `max_length` tokens. What is cut is counted."""
     encoded = tokenizer(list(texts), None if pairs is None else list(pairs), truncation=True, max_length=max_length)
@@ -306,7 +297,7 @@ def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels those
     of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
     """
-    _require_finite(logits)
+    require_finite(logits)
     logits = logits.astype(np.float64)
     if schema.problem_type == REGRESSION:
         return [{"value": float(row[0])} for row in logits]
@@ -334,15 +325,6 @@ def score(logits: np.ndarray, labels: np.ndarray, schema: Schema) -> dict[str, f
     """
     from albertkit.tasks import metrics
 
-    _require_finite(logits)
+    require_finite(logits)
     scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
     return scorers[schema.problem_type](logits, labels)
-
-
-def _require_finite(logits: np.ndarray) -> None:
-    broken = int((~np.isfinite(logits)).any(axis=-1).sum())
-    if broken:
-        raise InputError(
-            f"A model must answer with finite numbers. Received: others for {broken} of {len(logits)} texts. See what "
-            "its weights hold with `albertkit info`, or take another checkpoint."
-        )

@@ -17,7 +17,9 @@ Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     """The forward of `TFAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
 
-    Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
+    A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
+    nowhere else. Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the
+    tensors.
     """
     with weights.without_values():
         model = getattr(models, f"TFAlbert{head}")(config)
@@ -30,6 +32,15 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
         return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
 
     return forward
+
+
+def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The model's outputs; see `compile` for `places`."""
+    if "places" not in batch:
+        return dict(model(batch, return_dict=True))
+    inputs = {name: tensor for name, tensor in batch.items() if name != "places"}
+    states = model.albert(inputs, return_dict=True).last_hidden_state
+    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(batch["places"], (None, 2))))}
 
 
 def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:

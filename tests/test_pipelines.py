@@ -1,0 +1,116 @@
+"""Filling in masks, in every framework; classification is tested where it is trained, in training/test_finetune.py."""
+
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import files
+from albertkit.errors import InputError, WeightMismatch
+from albertkit.inference.engine import Engine
+from albertkit.pipelines import pipeline, task_of
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from frameworks.common import random_tensors, small
+from frameworks.rooms import ROOMS
+
+TEXTS = ["[MASK] is good.", "A [MASK] or the [MASK] of it, and more of that." * 2, "the [MASK]", "[MASK]"]
+FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(data):
+    return AlbertTokenizerFast(data / "spiece.model")
+
+
+@pytest.fixture(scope="module", params=["ForPreTraining", "ForMaskedLM"])
+def model(request, tmp_path_factory, tokenizer):
+    """A folder with a model of random weights, and more embeddings than there are tokens."""
+    folder = tmp_path_factory.mktemp(request.param)
+    config = small(vocab_size=len(tokenizer) + 8, max_position_embeddings=64)
+    files.save(folder, config, random_tensors(config, request.param), f"Albert{request.param}")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(params=FRAMEWORKS)
+def framework(request):
+    ROOMS[request.param]()  # which skips where it is not installed
+    return request.param
+
+
+def expected(room, model, tokenizer, text):
+    """The probabilities of a text's masks by the model itself, (P, V)."""
+    ids = np.array([tokenizer(text)["input_ids"]])
+    checkpoint = files.load(model)
+    built = room.evaluating(room.build("ForMaskedLM", checkpoint.config, checkpoint.tensors))
+    logits = room.outputs(built, {"input_ids": ids})["logits"][ids == tokenizer.mask_token_id]
+    chances = np.exp(logits.astype(np.float64))
+    return chances / chances.sum(-1, keepdims=True)
+
+
+def test_answers_are_the_best_of_the_models_own_scores(framework, model, tokenizer):
+    fill = pipeline("fill-mask", model, framework)
+    answers = fill(TEXTS, top_k=3)
+    for text, answer in zip(TEXTS, answers, strict=True):
+        each = answer if text.count("[MASK]") > 1 else [answer]
+        chances = expected(ROOMS[framework](), model, tokenizer, text)
+        assert len(each) == len(chances) == text.count("[MASK]")
+        for row, found in zip(chances, each, strict=True):
+            best = np.argsort(-row[: len(tokenizer)])[:3]
+            assert [one["token"] for one in found] == best.tolist()
+            np.testing.assert_allclose([one["score"] for one in found], row[best], rtol=1e-4)
+    assert [one["sequence"] for one in fill(TEXTS[0], top_k=3)] == [one["sequence"] for one in answers[0]]
+    assert fill([]) == []
+
+
+def test_targets_keep_their_share_of_all(framework, model, tokenizer):
+    answers = pipeline("fill-mask", model, framework)("the [MASK]", targets=["a", "the"])
+    row = expected(ROOMS[framework](), model, tokenizer, "the [MASK]")[0]
+    vocabulary = tokenizer.get_vocab()
+    assert {one["token"] for one in answers} == {vocabulary["▁a"], vocabulary["▁the"]}
+    np.testing.assert_allclose(
+        [one["score"] for one in answers], sorted(row[one["token"]] for one in answers)[::-1], rtol=1e-4
+    )
+
+
+@pytest.mark.torch
+def test_scores_come_for_the_masked_places_alone(model, tokenizer):
+    engine = Engine(files.load(model), "ForMaskedLM", "torch", tokens=64)
+    ids = tokenizer(TEXTS)["input_ids"]
+    calls = []
+    forward = engine._forward
+    engine._forward = lambda batch: calls.append(batch) or forward(batch)
+    found = list(engine.scores_at(tokenizer.mask_token_id, ids, [[0] * len(row) for row in ids]))
+    assert len(found) > 1
+    places = {(int(row), int(column)) for rows, columns, _ in found for row, column in zip(rows, columns, strict=True)}
+    assert places == {(r, c) for r, row in enumerate(ids) for c, token in enumerate(row) if token == 4}
+    assert all(logits.shape == (len(rows), len(tokenizer) + 8) for rows, _, logits in found)
+    assert sum(len(batch["places"]) for batch in calls) == len(places)
+
+
+@pytest.mark.torch
+def test_batches_without_the_token_are_passed_over(model):
+    assert list(Engine(files.load(model), "ForMaskedLM", "torch").scores_at(4, [[2, 9, 3]], [[0, 0, 0]])) == []
+
+
+@pytest.mark.torch
+def test_mistakes_are_told(model, tmp_path, tokenizer):
+    fill = pipeline("fill-mask", model, "torch", max_length=8)
+    with pytest.raises(InputError, match="without"):
+        fill("no mask")
+    with pytest.raises(InputError, match="one piece"):
+        fill("[MASK]", targets="unbelievable")
+    fill("[MASK]" + " a" * 20)
+    assert fill.truncated == 1
+    config = small(vocab_size=len(tokenizer))
+    files.save(tmp_path, config, random_tensors(config, "Model"), "AlbertModel")
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(WeightMismatch, match=r"lacks predictions\."):
+        pipeline("fill-mask", tmp_path, "torch")
+    with pytest.raises(InputError, match="Did you mean `fill-mask`"):
+        pipeline("fill_mask", model)
+
+
+def test_the_task_is_found_in_the_config(model, tmp_path):
+    assert task_of(model) == "fill-mask"
+    for name in ("AlbertForSequenceClassification", "AlbertModel"):
+        files.save(tmp_path, small(), random_tensors(small(), "Model"), name)
+        assert task_of(tmp_path) == "text-classification"
