@@ -310,6 +310,13 @@ def test_no_special_token_stands_in_the_stream(tokenizer, tmp_path):
     assert not special & set(made.shards[0].tokens.tolist())
 
 
+def test_sentences_and_documents_without_a_token_are_left_out(tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text("the cat\n\u0301\nsat\n\n\u0301\n\nmill")
+    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
+    assert content(made) == [["the cat", "sat"], ["mill"]]
+    assert made.statistics["documents_read"] == 3
+
+
 def test_a_wordpiece_vocabulary_and_its_unknown_rate(tmp_path):
     (tmp_path / "vocab.txt").write_text(
         "".join(f"{w}\n" for w in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "你", "好", "。"])

@@ -115,6 +115,19 @@ def test_errors_say_what_to_do(tmp_path, tokenizer):
         shards.Corpus.open(tmp_path)
 
 
+def test_whole_documents_stay_when_an_open_one_behind_them_is_dropped(tmp_path):
+    with shards.ShardWriter(tmp_path / "shard", np.uint16) as writer:
+        writer.add([5, 6, 7, 8, 9], [1, 2, 2], [2, 1], ended=False)
+        writer.drop()
+        assert (writer.tokens, writer.sentences, writer.documents) == (3, 2, 1)
+        writer.add([4], [1], [1])
+        writer.finish()
+    shard = shards.Shard.open(tmp_path / "shard")
+    assert shard.tokens.tolist() == [5, 6, 7, 4]
+    assert shard.sentences.tolist() == [0, 1, 3, 4]
+    assert shard.documents.tolist() == [0, 2, 3]
+
+
 def sizes(documents):
     return [len(sentence) for document in documents for sentence in document]
 
