@@ -1,9 +1,12 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from albertkit import arrays
+from frameworks.rows import packed, sequences
 
 ROWS = st.lists(st.lists(st.integers(-5, 30000), max_size=9), max_size=9)
 LENGTHS = st.lists(st.integers(0, 600), max_size=60)
@@ -179,3 +182,54 @@ def test_losses_count_examples_or_what_is_foretold():
     assert arrays.counts(batch) == {"mlm": 2, "sop": 1}
     assert arrays.tokens({"input_ids": np.zeros((3, 4)), "attention_mask": np.eye(3, 4)}) == 3
     assert arrays.tokens({"input_ids": np.zeros((3, 4))}) == 12
+
+
+def packed_rows(seed, rows):
+    rng = np.random.default_rng(seed)
+    return packed([sequences(rng, int(rng.integers(1, 3))) for _ in range(rows)])
+
+
+@given(st.integers(0, 2**16), st.integers(1, 6), st.integers(1, 4))
+def test_cut_rows_are_a_batch_of_their_own(seed, rows, cuts):
+    batch = packed_rows(seed, rows)
+    bounds = np.linspace(0, rows, cuts + 1).astype(int)
+    parts = [arrays.cut(batch, *pair) for pair in itertools.pairwise(bounds)]
+    for name, array in batch.items():
+        moved = bounds[:-1] * 16 if name.endswith("_positions") else [0] * cuts
+        joined = np.concatenate([part[name] + move for part, move in zip(parts, moved, strict=True)])
+        np.testing.assert_array_equal(joined, array, err_msg=name)
+    for part in parts:
+        assert part["input_ids"].ravel()[part["cls_positions"]].tolist() == [2] * len(part["cls_positions"])
+
+
+@given(st.integers(0, 2**16), st.integers(1, 4), st.integers(0, 3), st.integers(0, 40))
+def test_filling_adds_only_what_no_loss_counts(seed, rows, more, items):
+    batch = packed_rows(seed, rows)
+    masked, ordered = len(batch["mlm_labels"]) + items, len(batch["sop_labels"]) + items
+    found = arrays.filled(batch, rows + more, masked, ordered, pad_id=5)
+    assert arrays.counts(found) == arrays.counts(batch)
+    assert arrays.tokens(found) == arrays.tokens(batch)
+    for name, array in batch.items():
+        np.testing.assert_array_equal(found[name][: len(array)], array, err_msg=name)
+    assert found["input_ids"].shape == (rows + more, 16)
+    assert (found["input_ids"][rows:] == 5).all()
+    assert found["mlm_positions"].shape == found["mlm_labels"].shape == (masked,)
+    assert found["cls_positions"].shape == found["sop_labels"].shape == (ordered,)
+
+
+@given(st.integers(1, 64), st.integers(16, 512), st.integers(0, 10_000), st.integers(0, 1000))
+def test_room_is_enough_and_not_much_more(rows, length, masked, ordered):
+    room, ends = arrays.roomy(rows, length, masked, ordered)
+    step = max(rows * length // 32, 8)
+    assert masked <= room <= masked + step
+    assert room % step == 0
+    assert ordered <= ends <= max(2 * ordered, 8 * rows)
+
+
+def test_the_usual_batches_have_one_shape():
+    rng = np.random.default_rng(0)
+    for rows, length in ((8, 512), (64, 128), (256, 128)):
+        usual = round(rows * length * 0.15)
+        near = rng.integers(int(usual * 0.94), usual + 1, 100)
+        starts = rng.integers(rows, 3 * rows, 100)
+        assert len({arrays.roomy(rows, length, *pair) for pair in zip(near, starts, strict=True)}) == 1

@@ -6,6 +6,9 @@ import numpy as np
 
 from albertkit.rules import IGNORED
 
+_ITEMS = (("mlm_positions", "mlm_labels"), ("cls_positions", "sop_labels"))
+"""The items of a batch of pre-training that losses count: where each stands, ascending, and what it should be."""
+
 
 def padded(rows: Sequence[Sequence[int]], filling: int) -> np.ndarray:
     """Rows of different length as one int64 array (B, L), filled up on the right."""
@@ -120,3 +123,45 @@ def counts(batch: Mapping[str, np.ndarray]) -> dict[str, int]:
     if not labels:
         return {"loss": len(batch["input_ids"])}
     return {name: int((batch[key] != IGNORED).sum()) for name, key in labels.items()}
+
+
+def cut(batch: Mapping[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
+    """Some rows of a batch of pre-training as a batch of their own, with what is masked and begins in them."""
+    length = batch["sequence"].shape[1]
+    found = {name: array[start:stop] for name, array in batch.items() if array.ndim == 2}
+    for places, labels in _ITEMS:
+        first, last = np.searchsorted(batch[places], (start * length, stop * length))
+        found[places] = batch[places][first:last] - np.int32(start * length)
+        if labels in batch:
+            found[labels] = batch[labels][first:last]
+    return found
+
+
+def filled(
+    batch: Mapping[str, np.ndarray], rows: int, masked: int, sequences: int, pad_id: int = 0
+) -> dict[str, np.ndarray]:
+    """A batch of pre-training with so many rows, masked pieces and sequences, the new ones empty.
+
+    Empty rows hold `pad_id` in no sequence; empty items stand at place 0 with the label -100, which no loss counts.
+    """
+    wanted = {name: rows for name, array in batch.items() if array.ndim == 2}
+    wanted |= {name: count for names, count in zip(_ITEMS, (masked, sequences), strict=True) for name in names}
+    fillings = {"input_ids": pad_id, "mlm_labels": IGNORED, "sop_labels": IGNORED}
+    return {
+        name: np.pad(
+            array,
+            [(0, wanted[name] - len(array)), *[(0, 0)] * (array.ndim - 1)],
+            constant_values=fillings.get(name, 0),
+        )
+        for name, array in batch.items()
+    }
+
+
+def roomy(rows: int, length: int, masked: int, sequences: int) -> tuple[int, int]:
+    """Masked pieces and sequences of a batch of pre-training, rounded up so that nearly all batches have one shape.
+
+    Masked pieces to a multiple of a thirty-second of the places, so that the usual 15 % become five of them; sequences
+    to a power of two, and to four a row at least.
+    """
+    step = max(rows * length // 32, 8)
+    return max(-(-masked // step), 1) * step, 2 ** max(sequences - 1, 4 * rows - 1, 1).bit_length()
