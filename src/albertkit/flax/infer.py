@@ -46,15 +46,24 @@ def forward(
 
 
 def prepared(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A batch of rounded length. TokenIdError and InputError for what compiled code cannot see: bad ids, long input."""
-    ids, longest = batch["input_ids"], config.max_position_embeddings
-    rules.require_length(ids.shape[-1], longest)
+    """A batch of rounded length, whose ids are valid."""
+    require_valid(config, batch)
+    longer = arrays.lengthened(batch, config.max_position_embeddings, config.pad_token_id or 0)
+    if "start_positions" in batch:
+        longer["length"] = np.array(batch["input_ids"].shape[-1], np.int32)
+    return longer
+
+
+def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:
+    """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long.
+
+    Compiled code cannot see either.
+    """
+    ids = batch["input_ids"]
+    length = int(batch["position_ids"].max(initial=-1)) + 1 if "position_ids" in batch else ids.shape[-1]
+    rules.require_length(length, config.max_position_embeddings)
     if ids.size:
         rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
-    longer = arrays.lengthened(batch, longest, config.pad_token_id or 0)
-    if "start_positions" in batch:
-        longer["length"] = np.array(ids.shape[-1], np.int32)
-    return longer
 
 
 @functools.partial(jax.jit, static_argnums=0)

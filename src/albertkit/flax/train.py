@@ -1,9 +1,12 @@
 """Training steps in JAX: neutral weights and NumPy batches in, numbers and neutral weights out.
 
-Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
+Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed. Each device of
+each process computes the gradient of its own rows, and gradients are added up once a step: those of shared layers are
+whole only when the backward pass is over, so that nothing could be sent earlier.
 """
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,25 +14,56 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
+from jax.sharding import PartitionSpec
 
+from albertkit import arrays
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.flax import infer, models, optimizers, weights
+from albertkit.errors import ConfigError
+from albertkit.flax import devices, infer, models, optimizers, weights
+from albertkit.rules import IGNORED
 
 Batch = Mapping[str, np.ndarray]
 
 
 @dataclass
 class State:
-    """A model in training, its optimizer, and what the optimizer remembers."""
+    """A model in training, its optimizer, what the optimizer remembers, and where all of it lies."""
 
     model: models.FlaxAlbertPreTrainedModel
     optimizer: optimizers.AdamW
     memory: Any
     max_gradient_norm: float
     precision: str
+    layout: devices.Layout
+
+
+def begin_processes() -> None:
+    """Meet the other processes where the environment says that there are some. Before anything else is done with JAX.
+
+    It says so by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or by what Slurm's srun, Open MPI's
+    mpirun or, with jax[k8s], an indexed Job of Kubernetes sets. ConfigError where something is missing.
+    """
+    asked = os.environ.get
+    address = asked("JAX_COORDINATOR_ADDRESS")
+    count, number = (int(asked(name, "")) if asked(name) else None for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
+    if jax.distributed.is_initialized() or not (address or devices.are_launched()):
+        return
+    if None in (count, number) and not devices.are_launched():
+        raise ConfigError(
+            "Each process must know where the first one is, how many there are, and which it is. Received: "
+            f"JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES={count}, JAX_PROCESS_ID={number}. Set all three, or "
+            "start the processes with srun or mpirun."
+        )
+    jax.distributed.initialize(address, count, number)
+
+
+def processes() -> tuple[int, int]:
+    """The number of this process, from 0, and how many there are."""
+    return jax.process_index(), jax.process_count()
 
 
 def init_state(
@@ -44,51 +78,76 @@ def init_state(
     bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
+    is_sharded: bool = False,
 ) -> State:
     """A model `FlaxAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
-    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
+    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32. Several devices each hold the
+    whole of both, or a share of them where `is_sharded`. Then all weights are gathered once a step: they are those of
+    one layer, which is used from the first moment to the last, so that gathering by layer would save nothing.
     """
     dtype = {"fp32": jnp.float32, "bf16": jnp.bfloat16}[precision]
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
+    model.rngs = nnx.data(None)  # every step has a seed of its own
     weights.load(model, model._prefix, config, tensors, "the start of training")
     chosen = optimizers.create(
         optimizer, weight_decay=weight_decay, betas=betas, epsilon=epsilon, bias_correction=bias_correction
     )
-    memory = chosen.transformation.init(nnx.state(model, nnx.Param))
-    return State(model, chosen, memory, max_gradient_norm, precision)
+    layout = devices.Layout.of_all_devices(is_sharded)
+    memory = layout.put(chosen.transformation.init(nnx.state(model)))
+    nnx.update(model, layout.put(nnx.state(model)))
+    return State(model, chosen, memory, max_gradient_norm, precision, layout)
 
 
 def train_step(
     state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
 ) -> dict[str, float]:
-    """One step over `batches`, whose examples count alike: the loss before it and the norm of its gradient.
+    """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
-    optimizer stay as they are.
+    optimizer stay as they are. Of pre-training each process brings its own rows, otherwise all bring the same batches,
+    which each device computes whole.
     """
-    examples = sum(len(batch["input_ids"]) for batch in batches)
-    definition, parameters, rest = nnx.split(state.model, nnx.Param, ...)
+    layout = state.layout
+    share = layout.shared_out if "sequence" in batches[0] else layout.repeated
+    parts, factors = share(state.model.config, batches)
+    definition, parameters = nnx.split(state.model)
+    whole = layout.whole(parameters)
     total = None
-    for number, batch in enumerate(batches):
-        share = np.float32(len(batch["input_ids"]) / examples)
-        ready = infer.prepared(state.model.config, batch)
-        found = _gradient(definition, parameters, rest, ready, share, np.array([seed, number], np.uint32))
+    for number, part in enumerate(parts):
+        found = _gradient(layout, definition, whole, part, factors, np.array([seed, number], np.uint32))
         total = found if total is None else _add(total, found)
     numbers = np.array([learning_rate, state.max_gradient_norm or np.inf, highest_norm], np.float32)
-    parameters, state.memory, loss, norm = _update(parameters, state.memory, total, numbers, state.optimizer)
+    changed = _update(layout, state.optimizer, parameters, state.memory, total, numbers)
+    parameters, state.memory, losses, norm = changed
     nnx.update(state.model, parameters)
-    return {"loss": float(loss), "gradient_norm": float(norm)}
+    record = {name: float(loss) for name, loss in losses.items()}
+    return {"loss": sum(record.values()), **record, "gradient_norm": float(norm)}
 
 
 def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
-    """The model's outputs for a batch without dropout, the loss among them where the batch has labels."""
-    return infer.forward(state.model.config, *nnx.split(state.model), batch)
+    """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
+
+    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
+    mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,). Each process computes its batch by itself, on its first
+    device; where weights are spread over processes, all must call this alike.
+    """
+    config = state.model.config
+    definition, parameters = nnx.split(state.model)
+    own = jax.tree.map(lambda value: value.addressable_data(0), state.layout.whole(parameters))
+    if "sequence" not in batch:
+        return infer.forward(config, definition, own, batch)
+    infer.require_valid(config, batch)
+    rows, length = batch["sequence"].shape
+    masked, sequences = len(batch["mlm_positions"]), len(batch["cls_positions"])
+    room = arrays.roomy(rows, length, masked, sequences)
+    found = _foretold(definition, own, arrays.filled(batch, rows, *room, config.pad_token_id or 0))
+    return {name: np.asarray(value)[: masked if name.startswith("mlm") else sequences] for name, value in found.items()}
 
 
 def get_weights(state: State) -> Tensors:
     """The weights by neutral name, copied, tied ones once."""
-    return {name: np.array(place.read(), order="C") for name, place in _parameters(state.model).items()}
+    return {name: np.array(place.read(), order="C") for name, place in _parameters(_whole(state)).items()}
 
 
 def set_weights(state: State, tensors: Tensors) -> None:
@@ -96,6 +155,7 @@ def set_weights(state: State, tensors: Tensors) -> None:
     own = _parameters(state.model)
     for name, array in tensors.items():
         own[name].write(array)
+    nnx.update(state.model, state.layout.put(nnx.state(state.model)))
 
 
 def get_optimizer(state: State) -> Tensors:
@@ -118,20 +178,77 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
             adam = adam._replace(count=jnp.array(array, jnp.int32))
         else:
             own[what][name].write(array)
-    first, second = (nnx.state(model, nnx.Param) for model in moments.values())
-    state.memory = (adam._replace(mu=first, nu=second), *state.memory[1:])
+    first, second = (nnx.state(model) for model in moments.values())
+    state.memory = state.layout.put((adam._replace(mu=first, nu=second), *state.memory[1:]))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _gradient(layout: devices.Layout, definition: Any, parameters: Any, batch: Any, factors: Any, seed: Any) -> Any:
+    """-> the losses of each device's batch, times their factors, and the gradient of their sum: all (D, ...)."""
+
+    def own(parameters: Any, batch: dict[str, jax.Array], factors: Any, seed: jax.Array) -> Any:
+        batch = {name: array[0] for name, array in batch.items()}
+        number = seed[1] * layout.mesh.size + jax.lax.axis_index("data").astype(jnp.uint32)
+        key = jax.random.fold_in(jax.random.key(seed[0]), number)
+
+        def loss(parameters: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+            sums = _losses(nnx.merge(definition, parameters), dict(batch), key)
+            losses = {name: value * factors[name] for name, value in sums.items()}
+            return functools.reduce(jnp.add, losses.values()), losses
+
+        (_, losses), gradients = jax.value_and_grad(loss, has_aux=True)(parameters)
+        return jax.tree.map(lambda value: value[None], (losses, gradients))
+
+    everywhere, divided = PartitionSpec(), PartitionSpec("data")
+    specs = (everywhere, divided, everywhere, everywhere)
+    each = jax.shard_map(own, mesh=layout.mesh, in_specs=specs, out_specs=divided, check_vma=False)
+    return each(parameters, batch, factors, seed)
+
+
+def _losses(model: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.Array]:
+    """The sum of each loss over the items of a batch; see `arrays.counts`."""
+    if "sequence" not in batch:
+        share = batch.pop("share")
+        return {"loss": model(**batch, dropout_rng=key, train=True, return_dict=True).loss * share}
+    items = _pretraining(model, batch, key)
+    return {name: _each_loss(logits, labels).sum() for name, (logits, labels) in items.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _gradient(definition: Any, parameters: Any, rest: Any, batch: dict[str, Any], share: Any, seed: Any) -> Any:
-    """-> the loss of a batch, times its share of the step's examples, and the gradient of that."""
+def _foretold(definition: Any, parameters: Any, batch: dict[str, Any]) -> dict[str, jax.Array]:
+    found = {}
+    for name, (logits, labels) in _pretraining(nnx.merge(definition, parameters), batch, None).items():
+        found[f"{name}_losses"] = _each_loss(logits, labels)
+        found[f"{name}_hits"] = (logits.argmax(-1) == labels).astype(jnp.float32)
+    return found
 
-    def loss(parameters: Any) -> jax.Array:
-        model = nnx.merge(definition, parameters, rest)
-        key = jax.random.fold_in(jax.random.key(seed[0]), seed[1])
-        return model(**batch, dropout_rng=key, train=True, return_dict=True).loss * share
 
-    return jax.value_and_grad(loss)(parameters)
+def _each_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """Cross entropy (items,) in float32, 0 where an item is left out."""
+    is_counted = labels != IGNORED
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+        logits.astype(jnp.float32), jnp.where(is_counted, labels, 0)
+    )
+    return jnp.where(is_counted, losses, 0)
+
+
+def _pretraining(model: Any, batch: Mapping[str, Any], key: jax.Array | None) -> dict[str, tuple[Any, Any]]:
+    """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
+
+    Attention stays inside each sequence, and there is no product with the vocabulary where nothing is masked. Without a
+    key no dropout acts.
+    """
+    sequence = batch["sequence"]
+    mask = (sequence[:, :, None] == sequence[:, None, :]) & (sequence > 0)[:, None, :]
+    inputs = (batch["input_ids"], mask, batch["token_type_ids"], batch["position_ids"])
+    states = model.albert(*inputs, dropout_rng=key, train=key is not None, return_dict=True).last_hidden_state
+    states = states.reshape(-1, states.shape[-1])
+    logits = model.predictions(states[batch["mlm_positions"]], model.get_input_embeddings())
+    found = {"mlm": (logits, batch["mlm_labels"])}
+    if "sop_labels" in batch:
+        pooled = jnp.tanh(model.albert.pooler(states[batch["cls_positions"]]))
+        found["sop"] = model.sop_classifier(pooled), batch["sop_labels"]
+    return found
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -139,10 +256,16 @@ def _add(total: Any, found: Any) -> Any:
     return jax.tree.map(jnp.add, total, found)
 
 
-@functools.partial(jax.jit, static_argnums=4, donate_argnums=(0, 1))
-def _update(parameters: Any, memory: Any, found: Any, numbers: Any, optimizer: optimizers.AdamW) -> Any:
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2, 3))
+def _update(
+    layout: devices.Layout, optimizer: optimizers.AdamW, parameters: Any, memory: Any, found: Any, numbers: Any
+) -> Any:
     rate, limit, highest = numbers
-    loss, gradients = found
+    losses, gradients = jax.tree.map(lambda values: values.sum(axis=0), found)
+    gradients = jax.tree.map(
+        lambda gradient: jax.lax.with_sharding_constraint(gradient, layout.of(gradient)), gradients
+    )
+    loss = functools.reduce(jnp.add, losses.values())
     norm = jnp.sqrt(sum(jnp.square(gradient).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, limit / (norm + 1e-6))
     clipped = jax.tree.map(lambda gradient: gradient * scale, gradients)
@@ -150,9 +273,11 @@ def _update(parameters: Any, memory: Any, found: Any, numbers: Any, optimizer: o
     is_taken = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm <= highest)
 
     def chosen(new: Any, old: Any) -> Any:
-        return jax.tree.map(lambda one, other: jnp.where(is_taken, one, other), new, old)
+        value = jnp.where(is_taken, new, old)
+        return jax.lax.with_sharding_constraint(value, layout.of(value))
 
-    return chosen(changed, parameters), chosen(later, memory), loss, norm
+    kept = jax.tree.map(chosen, (changed, later), (parameters, memory))
+    return *kept, *jax.lax.with_sharding_constraint((losses, norm), layout.everywhere)
 
 
 def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Place]:
@@ -160,8 +285,13 @@ def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Pl
     return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
 
 
+def _whole(state: State, values: Any = None) -> Any:
+    """A twin of the model whose parameters, or the values given in their place, are whole on every device."""
+    definition, parameters = nnx.split(state.model)
+    return nnx.merge(definition, state.layout.whole(parameters if values is None else values))
+
+
 def _moments(state: State) -> dict[str, models.FlaxAlbertPreTrainedModel]:
     """The two moments of every parameter, each in the place of the parameter in a twin of the model."""
-    definition, _, rest = nnx.split(state.model, nnx.Param, ...)
     adam = state.memory[0]
-    return {"exp_avg": nnx.merge(definition, adam.mu, rest), "exp_avg_sq": nnx.merge(definition, adam.nu, rest)}
+    return {"exp_avg": _whole(state, adam.mu), "exp_avg_sq": _whole(state, adam.nu)}

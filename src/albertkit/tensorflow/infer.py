@@ -24,7 +24,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     with weights.without_values():
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model._prefix, config, tensors, "the checkpoint").require_complete()
-    traced = with_free_shapes(lambda batch: dict(model(batch, return_dict=True)))
+    traced = with_free_shapes(lambda batch: _outputs(model, batch))
 
     def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         require_valid(config, batch)
@@ -46,7 +46,8 @@ def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:
     """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long: graphs cannot see it."""
     ids = batch["input_ids"]
-    rules.require_length(ids.shape[-1], config.max_position_embeddings)
+    length = int(batch["position_ids"].max(initial=-1)) + 1 if "position_ids" in batch else ids.shape[-1]
+    rules.require_length(length, config.max_position_embeddings)
     if ids.size:
         rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
 

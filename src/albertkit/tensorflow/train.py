@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from albertkit import arrays
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
+from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
 
@@ -34,6 +36,15 @@ class State:
     evaluate: Graph
 
 
+def begin_processes() -> None:
+    """Nothing: training in TensorFlow is one process."""
+
+
+def processes() -> tuple[int, int]:
+    """The number of this process, from 0, and how many there are: 0 and 1."""
+    return 0, 1
+
+
 def init_state(
     config: AlbertConfig,
     head: str,
@@ -46,10 +57,12 @@ def init_state(
     bias_correction: bool | None = None,
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
+    is_sharded: bool = False,
 ) -> State:
     """A model `TFAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
-    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32.
+    `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32. `is_sharded` changes nothing:
+    there is one process to hold them.
     """
     with weights.computing_in({"fp32": "float32", "bf16": "mixed_bfloat16"}[precision]), weights.without_values():
         model = getattr(models, f"TFAlbert{head}")(config)
@@ -65,68 +78,125 @@ def init_state(
     )
     limit = max_gradient_norm or float("inf")
 
-    def gradients(batch: dict[str, tf.Tensor], share: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def gradients(
+        batch: dict[str, tf.Tensor], factors: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         model.base_model.seed_generator.state.assign(seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(list(parameters.values()))
-            loss = model(batch, return_dict=True, training=True).loss * share
+            losses = {name: loss * factors[name] for name, loss in _losses(model, batch).items()}
+            loss = tf.add_n(list(losses.values()))
         found = tape.gradient(loss, list(parameters.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return loss, [tf.convert_to_tensor(gradient) for gradient in found]
+        return losses, [tf.convert_to_tensor(gradient) for gradient in found]
 
-    def update(loss: tf.Tensor, found: Sequence[tf.Tensor], numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(
+        losses: dict[str, tf.Tensor], found: Sequence[tf.Tensor], numbers: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         learning_rate, highest_norm = tf.unstack(numbers, 2)
-        norm = tf.linalg.global_norm(found)
+        loss, norm = tf.add_n(list(losses.values())), tf.linalg.global_norm(found)
         scale = tf.minimum(1.0, limit / (norm + 1e-6))
         tf.cond(
             tf.math.is_finite(loss) & tf.math.is_finite(norm) & (norm <= highest_norm),
             lambda: chosen.step([gradient * scale for gradient in found], learning_rate),
             lambda: None,
         )
-        return loss, norm
+        return losses, norm
 
     return State(
         model,
         chosen,
         max_gradient_norm,
         precision,
-        with_free_shapes(lambda batch, share, seed, numbers: update(*gradients(batch, share, seed), numbers)),
+        with_free_shapes(lambda batch, factors, seed, numbers: update(*gradients(batch, factors, seed), numbers)),
         with_free_shapes(gradients),
         with_free_shapes(update),
-        with_free_shapes(lambda batch: dict(model(batch, return_dict=True))),
+        with_free_shapes(lambda batch: _outputs(model, batch)),
     )
 
 
 def train_step(
     state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
 ) -> dict[str, float]:
-    """One step over `batches`, whose examples count alike: the loss before it and the norm of its gradient.
+    """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
     optimizer stay as they are.
     """
-    examples = sum(len(batch["input_ids"]) for batch in batches)
     numbers = np.array([learning_rate, highest_norm], np.float32)
+    counts = [arrays.counts(batch) for batch in batches]
+    totals = {name: max(sum(count[name] for count in counts), 1) for name in counts[0]}
     parts = []
-    for number, batch in enumerate(batches):
+    for number, (batch, count) in enumerate(zip(batches, counts, strict=True)):
         require_valid(state.model.config, batch)
-        share = np.float32(len(batch["input_ids"]) / examples)
-        parts.append((dict(batch), share, np.array([seed, number << 16], np.int64)))
+        # The models' own loss is a mean, those of pre-training are sums.
+        factors = {name: np.float32((count[name] if name == "loss" else 1) / totals[name]) for name in totals}
+        parts.append((dict(batch), factors, np.array([seed, number << 16], np.int64)))
     if len(parts) == 1:
-        loss, norm = state.whole_step(*parts[0], numbers)
+        losses, norm = state.whole_step(*parts[0], numbers)
     else:
-        total, sums = state.gradients(*parts[0])
+        losses, sums = state.gradients(*parts[0])
         for part in parts[1:]:
-            loss, found = state.gradients(*part)
-            total, sums = total + loss, [one + other for one, other in zip(sums, found, strict=True)]
-        loss, norm = state.update(total, sums, numbers)
-    return {"loss": float(loss), "gradient_norm": float(norm)}
+            more, found = state.gradients(*part)
+            losses = {name: loss + more[name] for name, loss in losses.items()}
+            sums = [one + other for one, other in zip(sums, found, strict=True)]
+        losses, norm = state.update(losses, sums, numbers)
+    record = {name: float(losses[name]) for name in totals}
+    return {"loss": sum(record.values()), **record, "gradient_norm": float(norm)}
 
 
 def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
-    """The model's outputs for a batch without dropout, the loss among them where the batch has labels."""
+    """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
+
+    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
+    mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,).
+    """
     require_valid(state.model.config, batch)
     outputs = state.evaluate(dict(batch))
     return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
+
+
+def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The mean loss of a batch of examples, or the sum of each loss over the items of one of pre-training."""
+    if "sequence" not in batch:
+        return {"loss": model(batch, return_dict=True, training=True).loss}
+    items = _pretraining(model, batch, training=True)
+    return {name: tf.reduce_sum(_each_loss(logits, labels)) for name, (logits, labels) in items.items()}
+
+
+def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """See `eval_step`."""
+    if "sequence" not in batch:
+        return dict(model(batch, return_dict=True))
+    found = {}
+    for name, (logits, labels) in _pretraining(model, batch, training=False).items():
+        found[f"{name}_losses"] = _each_loss(logits, labels)
+        found[f"{name}_hits"] = tf.argmax(logits, -1, labels.dtype) == labels
+    return found
+
+
+def _each_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross entropy (items,) in float32, 0 where an item is left out."""
+    is_counted = labels != IGNORED
+    known = tf.where(is_counted, labels, 0)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(known, tf.cast(logits, tf.float32))
+    return tf.where(is_counted, losses, 0.0)
+
+
+def _pretraining(model: Any, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+    """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
+
+    Attention stays inside each sequence, and there is no product with the vocabulary where nothing is masked.
+    """
+    sequence = batch["sequence"]
+    mask = (sequence[:, :, None] == sequence[:, None, :]) & (sequence > 0)[:, None, :]
+    inputs = (batch["input_ids"], mask, batch["token_type_ids"], batch["position_ids"])
+    states = model.albert(*inputs, return_dict=True, training=training).last_hidden_state
+    states = tf.reshape(states, (-1, model.config.hidden_size))
+    found = {"mlm": (model._scores(tf.gather(states, batch["mlm_positions"])), batch["mlm_labels"])}
+    if "sop_labels" in batch:
+        pooled = tf.tanh(model.albert.pooler(tf.gather(states, batch["cls_positions"])))
+        found["sop"] = model.sop_classifier(pooled), batch["sop_labels"]
+    return found
 
 
 def get_weights(state: State) -> Tensors:
