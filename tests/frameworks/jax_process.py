@@ -1,0 +1,48 @@
+"""A few steps of pre-training in one of several processes, or on several devices. Run by test_processes.
+
+python jax_process.py OUTPUT.npz [sharded]
+"""
+
+import sys
+
+import jax
+import numpy as np
+
+from albertkit import arrays
+from albertkit.flax import devices, train
+from frameworks import rows
+from frameworks.common import random_tensors, small
+
+HEAD = "ForPreTraining"
+STEPS, ROWS = 3, 5
+
+
+def main(output: str, is_sharded: bool) -> None:
+    train.begin_processes()
+    number, count = train.processes()
+    config = small(num_hidden_groups=2, vocab_size=64)
+    state = train.init_state(config, HEAD, random_tensors(config, HEAD), optimizer="lamb", is_sharded=is_sharded)
+    found = {}
+    for step, (whole,) in enumerate(rows.steps(STEPS, ROWS)):
+        bounds = [0, 3, ROWS] if count == 2 else [0, ROWS]
+        own = arrays.cut(whole, *bounds[number : number + 2])
+        # As unlike as can be: the first process has two parts, the second one.
+        parts = [own] if number else [arrays.cut(own, 0, 1), arrays.cut(own, 1, len(own["input_ids"]))]
+        record = train.train_step(state, parts, 1e-2, seed=step)
+        found |= {f"{step}/{name}": np.float64(value) for name, value in record.items()}
+        if step == 0:  # and on from what was taken out and put back
+            weights, memory = train.get_weights(state), train.get_optimizer(state)
+            empty = {name: np.zeros_like(value) for name, value in weights.items()}
+            state = train.init_state(config, HEAD, empty, optimizer="lamb", is_sharded=is_sharded)
+            train.set_weights(state, weights)
+            train.set_optimizer(state, memory)
+    (whole,) = next(rows.steps(1, ROWS, seed=9))
+    found |= {f"evaluation/{name}": values for name, values in train.eval_step(state, whole).items()}
+    spread = [value for value in jax.tree.leaves(state.memory) if not value.sharding.is_fully_replicated]
+    numbers = {"process": number, "processes": count, "devices": jax.device_count(), "spread": len(spread)}
+    np.savez(output, **found, **numbers, **train.get_weights(state), **train.get_optimizer(state))
+
+
+if __name__ == "__main__":
+    devices.LARGE = 64
+    main(sys.argv[1], "sharded" in sys.argv)

@@ -1,0 +1,88 @@
+"""JAX on several devices and in several processes: the course of one device, whatever the cut."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("albertkit.flax", exc_type=ImportError)
+
+from albertkit.errors import ConfigError
+from albertkit.flax import train
+from frameworks import jax_process
+
+pytestmark = pytest.mark.flax
+SCRIPT = Path(jax_process.__file__)
+
+
+def started(output, *options, devices=1, **environment):
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", SCRIPT, output, *options],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent.parent), "XLA_FLAGS": flags, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finished(processes):
+    for process in processes:
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+
+
+def several(folder, *options, count=2, **changes):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    common = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
+    outputs = [folder / f"{number}.npz" for number in range(count)]
+    finished(
+        [
+            started(output, *options, **common, JAX_PROCESS_ID=str(number), **changes)
+            for number, output in enumerate(outputs)
+        ]
+    )
+    return [np.load(output) for output in outputs]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """The course on the one device of this process."""
+    output = tmp_path_factory.mktemp("one") / "one.npz"
+    jax_process.main(str(output), is_sharded=False)
+    return np.load(output)
+
+
+def assert_same_course(found, expected):
+    assert set(found) == set(expected)
+    for name in set(expected) - {"process", "processes", "devices", "spread"}:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("options", [(), ("sharded",)], ids=["whole", "sharded"])
+def test_two_processes_go_the_course_of_one(tmp_path, expected, options):
+    for number, found in enumerate(several(tmp_path, *options)):
+        assert (found["process"], found["processes"], found["devices"]) == (number, 2, 2)
+        assert (found["spread"] > 20) == bool(options)
+        assert_same_course(found, expected)
+
+
+@pytest.mark.parametrize("options", [(), ("sharded",)], ids=["whole", "sharded"])
+def test_two_devices_of_one_process_go_the_course_of_one(tmp_path, expected, options):
+    finished([started(tmp_path / "two.npz", *options, devices=2)])
+    found = np.load(tmp_path / "two.npz")
+    assert (found["process"], found["processes"], found["devices"]) == (0, 1, 2)
+    assert (found["spread"] > 20) == bool(options)
+    assert_same_course(found, expected)
+
+
+def test_a_process_that_knows_too_little_says_what_it_needs(monkeypatch):
+    monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(ConfigError, match="JAX_NUM_PROCESSES=None"):
+        train.begin_processes()
