@@ -10,7 +10,10 @@ import pytest
 
 pytest.importorskip("torch")
 
+from albertkit.checkpoint import files
+from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune
+from frameworks.common import random_tensors, small
 from training import common
 
 pytestmark = pytest.mark.torch
@@ -87,6 +90,36 @@ def test_predict_answers_arguments_files_and_standard_input_in_order(model, tmp_
         assert [(row["text"], row["label"]) for row in rows] == [(texts[0], "pos"), (texts[1], "neg")], done.stderr
     one = albertkit("predict", model, "the plot", "--pair", "was superb")
     assert len(one.stdout.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def filler(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("filler")
+    tokenizer = AlbertTokenizerFast(data / "spiece.model")
+    config = small(vocab_size=len(tokenizer))
+    files.save(folder, config, random_tensors(config, "ForPreTraining"), "AlbertForPreTraining")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_predict_fills_the_masks_of_a_pre_trained_model(filler):
+    done = albertkit("predict", filler, "the [MASK]", "[MASK] or [MASK]", "--top-k", "2")
+    one, several = (json.loads(line) for line in done.stdout.splitlines())
+    assert one["text"] == "the [MASK]"
+    assert [len(one["answers"]), len(several["answers"]), len(several["answers"][1])] == [2, 2, 2]
+    assert one["answers"][0].keys() == {"score", "token", "token_str", "sequence"}
+
+
+def test_predict_takes_a_task_by_name_and_refuses_what_does_not_fit_it(filler, model):
+    for arguments, told in (
+        ((filler, "the [MASK]", "--pair", "more"), "A mask is filled in one text"),
+        ((filler, "the film", "--task", "text-classification"), "lacks classifier.weight"),
+        ((model, "the [MASK]", "--task", "fill-mask"), "lacks predictions."),
+        ((model, "the [MASK]", "--task", "fillmask"), "Did you mean `fill-mask`?"),
+    ):
+        done = albertkit("predict", *arguments)
+        assert done.returncode == 1
+        assert told in done.stderr
 
 
 def test_predict_says_how_many_texts_were_cut(model):
