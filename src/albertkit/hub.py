@@ -1,11 +1,15 @@
 """A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
 
+import importlib.resources
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit import storage
 from albertkit.errors import CheckpointNotFound
+
+EMBEDDED = {"albertkit/small-en": "small-en"}
+"""The models that come with this package: their folders under albertkit/models, by name."""
 
 OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 """The keywords of `fetch`, which everything that loads by name passes on."""
@@ -24,8 +28,9 @@ def fetch(
 ) -> Path:
     """The local folder that holds the files matching `patterns` of a model.
 
-    `name` is a folder, used as it is, or `owner/model` on the Hugging Face hub, whose cache is used and, unless
-    `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit there.
+    `name` is a folder, used as it is, a model of EMBEDDED, or `owner/model` on the Hugging Face hub, whose cache is
+    used and, unless `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit
+    there.
 
     Raises CheckpointNotFound where there is neither a folder nor such a model.
     """
@@ -35,6 +40,8 @@ def fetch(
         return folder / subfolder
     if folder.is_file():
         raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a file.")
+    if str(name) in EMBEDDED:
+        return embedded(str(name)) / subfolder
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
             f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
@@ -64,6 +71,17 @@ def fetch(
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
     return Path(root) / subfolder
+
+
+def embedded(name: str) -> Path:
+    """The folder of a model of EMBEDDED. CheckpointNotFound where it was left out of this copy of the package."""
+    folder = Path(str(importlib.resources.files("albertkit"))) / "models" / EMBEDDED[name]
+    if not folder.is_dir():
+        raise CheckpointNotFound(
+            f"{name!r} comes with the package. This copy lacks it: there is no {folder}. Install albertkit anew, or "
+            "name another model."
+        )
+    return folder
 
 
 def _is_hub_name(name: str) -> bool:

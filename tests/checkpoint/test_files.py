@@ -86,6 +86,20 @@ def test_every_precision_is_kept(tmp_path, dtype):
     assert checkpoint.config.dtype == np.dtype(dtype).name
 
 
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
+def test_a_file_may_keep_half_of_the_precision_that_the_config_states(tmp_path, dtype):
+    tensors = {"albert.pooler.bias": np.arange(4).astype(dtype), "classifier.bias": np.arange(3)}
+    files.save(tmp_path, AlbertConfig(dtype="float32"), tensors, "AlbertModel")
+    stated = AlbertConfig.from_pretrained(tmp_path).changed(dtype="float32")
+    found = files.load(tmp_path, config=stated).tensors
+    assert {name: tensor.dtype for name, tensor in found.items()} == {
+        "albert.pooler.bias": np.float32,
+        "classifier.bias": np.int64,
+    }
+    np.testing.assert_array_equal(found["albert.pooler.bias"], np.arange(4))
+    assert files.load(tmp_path, config=stated.changed(dtype="float16")).tensors["albert.pooler.bias"].dtype == dtype
+
+
 def test_mixed_precision_is_kept_and_the_config_names_none(tmp_path):
     tensors = drawn(small(), "Model")
     tensors["albert.pooler.weight"] = tensors["albert.pooler.weight"].astype(np.float16)

@@ -95,8 +95,9 @@ def load(
 
     Of several files in one place the first of these is read: `model.safetensors` of any framework,
     `pytorch_model.bin`, `tf_model.h5`, `flax_model.msgpack`, a checkpoint of the original code, a SavedModel of TF-Hub.
-    `config` replaces the folder's own config. `variant` reads `model.{variant}.safetensors`. `use_safetensors` True
-    refuses anything but safetensors, False passes over it. `fetching` goes to `hub.fetch`.
+    Tensors have the file's precision, but float32 where the config states it and the file keeps only half of it to be
+    small. `config` replaces the folder's own config. `variant` reads `model.{variant}.safetensors`. `use_safetensors`
+    True refuses anything but safetensors, False passes over it. `fetching` goes to `hub.fetch`.
 
     Raises CheckpointNotFound where there are no weights, CheckpointError where a file is damaged, UnsafeCheckpoint
     where a pickle wants to run code, MissingDependency where a format needs a package that is not there.
@@ -113,7 +114,8 @@ def load(
                 config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
                 held = _translated(weight_files)
                 source = weight_files[0] if len(weight_files) == 1 else folder
-                return Checkpoint(config, held.tensors, source, held.renamed, held.skipped, _notes(weight_files[0]))
+                tensors = _as_stated(held.tensors, config)
+                return Checkpoint(config, tensors, source, held.renamed, held.skipped, _notes(weight_files[0]))
     wanted = " or ".join(form.single(variant) for form in formats)
     if use_safetensors is not True and variant is None:
         folder = hub.fetch(name, original.PATTERNS, **fetching)
@@ -121,6 +123,14 @@ def load(
             return _load_original(prefix, config)
         wanted += " or a TensorFlow checkpoint"
     raise CheckpointNotFound(f"Error no file named {wanted} (or its shards) found in {name}.{_listing(name)}")
+
+
+def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
+    """Tensors in float32 where the config says so and the file keeps them in half of it."""
+    if config.dtype != "float32":
+        return tensors
+    halves = (np.float16, ml_dtypes.bfloat16)
+    return {name: tensor.astype(np.float32) if tensor.dtype in halves else tensor for name, tensor in tensors.items()}
 
 
 def _load_original(prefix: Path, config: AlbertConfig | None) -> Checkpoint:

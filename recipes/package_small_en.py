@@ -1,0 +1,229 @@
+"""Put a pre-trained model into the package as albertkit/small-en: weights in half precision, tokenizer, model card.
+
+    python recipes/package_small_en.py RUN [RUN ...] [--corpus DIR] [--output DIR]
+
+Each RUN is a folder of `albertkit pretrain`, in the order of training; the last one gives the weights, the others, which
+may have been ended early, are counted in what it cost. What is not in the files of the runs, of the corpus and of benchmarks/results is not claimed.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from albertkit import storage
+from albertkit.checkpoint import files
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import CONFIG_FILE, AlbertConfig
+from albertkit.errors import CheckpointError
+from albertkit.tokenization import files as tokenizer_files
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training import folder
+from albertkit.training.pretrain_recipe import PretrainRecipe
+
+ROOT = Path(__file__).parents[1]
+OUTPUT = ROOT / "src" / "albertkit" / "models" / "small-en"
+RESULTS = ROOT / "benchmarks" / "results" / "small_en.json"
+LIMIT = 12_000_000
+"""Bytes that the folder may take."""
+
+
+def package(runs: list[Path], corpus: Path | None, output: Path, results: Path | None = RESULTS) -> str:
+    """Write the folder of the embedded model as one step, and say in a sentence what rounding changed.
+
+    CheckpointError where a weight is too large for half precision, or the folder for the package.
+    """
+    last = runs[-1]
+    checkpoint = files.load(last)
+    tensors, told = rounded(checkpoint.tensors)
+    settled = [about(run) for run in runs]
+    tokenizer = AlbertTokenizerFast.from_pretrained(last)
+    # Positions beyond the rows of training have never been trained.
+    tokenizer.model_max_length = max(run["settled"]["data"]["length"] for run in settled)
+    built = corpus or Path(settled[-1]["settled"]["data"]["corpus"])
+    card = model_card(runs, settled, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
+    stale = (*files.STALE, *tokenizer_files.PATTERNS)
+    with storage.replacing(output, head=CONFIG_FILE, stale=stale) as staging:
+        files.write(staging, checkpoint.config, tensors, "AlbertForPreTraining")
+        # The config states the precision of the model, which loading restores; the file's is the file's own matter.
+        keys = storage.read_json(staging / CONFIG_FILE) | {"dtype": "float32"}
+        storage.write_text(staging / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
+        tokenizer.write(staging)
+        if (staging / tokenizer_files.SPIECE).exists():  # from which the other is made
+            (staging / tokenizer_files.TOKENIZER).unlink(missing_ok=True)
+        storage.write_text(staging / "README.md", card)
+        size = sum(path.stat().st_size for path in staging.iterdir())
+        if size > LIMIT:
+            raise CheckpointError(
+                f"The embedded model must take at most {LIMIT:,} bytes. Received: {size:,}. Train a smaller one."
+            )
+    return f"{output}: {size:,} bytes. {told}"
+
+
+def about(run: Path) -> dict[str, Any]:
+    """The run.json of a run, or of one that was ended early only its recipe."""
+    if (run / "run.json").exists() or (recipe := folder.begun(run)) is None:
+        return storage.read_json(run / "run.json")
+    return {"settled": PretrainRecipe.load(recipe, {}).model_dump()}
+
+
+def rounded(tensors: Tensors) -> tuple[Tensors, str]:
+    """Tensors in float16, and the largest difference that this makes. CheckpointError where a value overflows."""
+    halves: Tensors = {}
+    differences = {}
+    for name, tensor in tensors.items():
+        values = tensor.astype(np.float32)
+        with np.errstate(over="ignore"):
+            halves[name] = values.astype(np.float16)
+        if not np.isfinite(halves[name]).all():
+            raise CheckpointError(
+                f"A weight in half precision must lie within 65,504. {name} holds up to {np.abs(values).max():,.0f}. "
+                "Train with more weight decay, or store float32."
+            )
+        differences[name] = float(np.abs(values - halves[name].astype(np.float32)).max(initial=0))
+    worst = max(differences, key=lambda name: differences[name])
+    largest = float(np.abs(tensors[worst]).max())
+    return halves, (
+        f"Rounding to half precision changes no weight by more than {differences[worst]:.1e} (in {worst}, whose "
+        f"largest is {largest:.2f})."
+    )
+
+
+def cost(run: Path) -> dict[str, float]:
+    """Steps, tokens of input and hours of a run, from its log: steps times the median of those that are logged."""
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    steps = [row for row in rows if "evaluation" not in row]
+    last = steps[-1]["step"]
+    tokens, seconds = (statistics.median(row[key] for row in steps) for key in ("tokens", "seconds"))
+    return {"steps": last, "tokens": last * tokens, "hours": last * seconds / 3600}
+
+
+def model_card(
+    runs: list[Path],
+    settled: list[dict[str, Any]],
+    corpus: dict[str, Any],
+    config: AlbertConfig,
+    told: str,
+    results: Path | None,
+) -> str:
+    """README.md of the embedded model."""
+    spent = [cost(run) for run in runs]
+    steps, tokens, hours = (sum(one[key] for one in spent) for key in ("steps", "tokens", "hours"))
+    held_out = storage.read_json(runs[-1] / "eval_results.json")
+    environment, recipe = settled[-1], settled[-1]["settled"]
+    megabytes = corpus["statistics"]["text_bytes"] / 1e6
+    longest = max(run["settled"]["data"]["length"] for run in settled)
+    scores = {key: value for key, value in held_out.items() if isinstance(value, float) and key != "epoch"}
+    lines = [
+        "---",
+        "language: en",
+        "library_name: albertkit",
+        "license: apache-2.0",
+        "pipeline_tag: fill-mask",
+        "tags: [albert]",
+        "---",
+        "",
+        "# albertkit/small-en",
+        "",
+        f"A small English ALBERT of {config.num_parameters('ForPreTraining'):,} parameters that comes with albertkit: "
+        f"{config.num_hidden_layers} layers of width {config.hidden_size} that share one set of weights, embeddings of "
+        f"width {config.embedding_size}, an uncased vocabulary of {config.vocab_size:,} pieces. It was pre-trained by "
+        "`albertkit corpus build` and `albertkit pretrain` and nothing else, from random weights, as a start for small "
+        "tasks, for trying things out, and for tests with a model that knows something.",
+        "",
+        "```python",
+        "from albertkit.pipelines import pipeline",
+        "",
+        'pipeline("fill-mask", "albertkit/small-en")("The capital of France is [MASK].")',
+        "```",
+        "",
+        "## Data",
+        "",
+        "Public-domain English books, such as Project Gutenberg keeps, and articles of the English Wikipedia (whose "
+        f"text is under CC BY-SA): {corpus['documents']:,} documents, {megabytes:,.0f} MB of text, "
+        f"{corpus['tokens']:,} tokens, of which {held_out['tokens_held_out']:,} were held out. No reviews and no "
+        "labelled data. The vocabulary was learned from the same text.",
+        "",
+        "## Training",
+        "",
+        f"Objective {recipe['data']['objective']}, {recipe['data']['masked']:.0%} of the pieces masked. {steps:,.0f} "
+        f"steps in {len(runs)} stage{'s' if len(runs) > 1 else ''}, {tokens / 1e6:,.0f} million tokens in all: "
+        f"{tokens / corpus['tokens']:.1f} times the corpus. About {hours:.1f} hours in {recipe['framework']} on "
+        f"{environment['cores']} cores ({environment['platform']}).",
+        "",
+        "| stage | steps | rows | length | optimizer | peak rate | schedule | precision |",
+        "|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {number} | {one['steps']:,.0f} | {training['batch_size']} | {data['length']} | "
+            f"{training['optimizer']} | {training['learning_rate']} | {training['schedule']} | "
+            f"{training['precision']} |"
+            for number, (one, training, data) in enumerate(
+                ((s, r["settled"]["training"], r["settled"]["data"]) for s, r in zip(spent, settled, strict=True)), 1
+            )
+        ),
+        "",
+        "The recipes are `recipes/small_en*.toml` of the project.",
+        "",
+        "## Figures",
+        "",
+        f"On text held out of the same corpus, at step {held_out['step']} of the last stage, before rounding:",
+        "",
+        "| score | value |",
+        "|---|---|",
+        *(f"| {name} | {value:.4f} |" for name, value in scores.items()),
+        "",
+        "(0.5 is chance in sop_accuracy.)",
+        "",
+        *benchmarks(results),
+        f"{told} Weights load as float32.",
+        "",
+        "## Limits",
+        "",
+        f"It is small and saw little: {megabytes:,.0f} MB of text, where the published models saw 16 GB many times "
+        f"over and are better at everything. It was trained on rows of {longest} tokens. Positions beyond are untrained, "
+        f"and its tokenizer says so (`model_max_length` {longest}). Much of its text is a century old or more, and it "
+        "repeats what that says of people. It knows hardly any facts; do not ask it for them.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def benchmarks(results: Path | None) -> list[str]:
+    """What benchmarks/small_en.py has measured, if it has."""
+    if results is None or not results.exists():
+        return []
+    ours = storage.read_json(results)["ours"]
+    lines = [
+        "By `benchmarks/small_en.py`, the median of the seeds:",
+        "",
+        "| task | from scratch | from it |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {name}, accuracy | {found['scratch']['accuracy']:.4f} | {found['embedded']['accuracy']:.4f} |"
+        for name, found in ours["tasks"].items()
+    ]
+    lines += ["", "| WikiText-2 | masked pieces | pseudo-perplexity | sentence order |", "|---|---|---|---|"]
+    lines += [
+        f"| {part} | {found['mlm_accuracy']:.4f} | {found['pseudo_perplexity']:.2f} | {found['sop_accuracy']:.4f} |"
+        for part, found in ours["wikitext2"].items()
+    ]
+    return [*lines, ""]
+
+
+def main() -> None:
+    """Parse, package, and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("--corpus", type=Path, help="the corpus of the last run, if it is not where its recipe says")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    options = parser.parse_args()
+    sys.stdout.write(package(options.runs, options.corpus, options.output) + "\n")
+
+
+if __name__ == "__main__":
+    main()

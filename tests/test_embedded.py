@@ -1,0 +1,189 @@
+"""Models that come with the package: found by name without a network, and packaged by recipes/package_small_en.py."""
+
+import importlib.util
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import albertkit
+from albertkit import frameworks, hub
+from albertkit.checkpoint import files
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from frameworks.common import random_tensors, small
+from frameworks.rooms import ROOMS
+
+ROOT = Path(__file__).parents[1]
+NAME = "albertkit/small-en"
+FOLDER = ROOT / "src" / "albertkit" / "models" / "small-en"
+FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
+there = pytest.mark.skipif(not FOLDER.is_dir(), reason="the weights of albertkit/small-en are not in this checkout")
+
+
+@pytest.fixture(scope="module")
+def packager():
+    spec = importlib.util.spec_from_file_location("package_small_en", ROOT / "recipes" / "package_small_en.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(tmp_path, data):
+    """What `albertkit pretrain` leaves, and its corpus, without the training."""
+    folder = tmp_path / "run"
+    tokenizer = AlbertTokenizerFast(data / "spiece.model")
+    config = small(vocab_size=len(tokenizer), max_position_embeddings=64)
+    files.save(folder, config, random_tensors(config, "ForPreTraining"), "AlbertForPreTraining")
+    tokenizer.save_pretrained(folder)
+    training = {"batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3, "schedule": "linear", "precision": "bf16"}
+    settled = {
+        "framework": "torch",
+        "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15},
+        "training": training,
+    }
+    results = {"step": 50, "mlm_accuracy": 0.25, "sop_accuracy": 0.625, "tokens_held_out": 4321, "epoch": 1.5}
+    corpus = {"documents": 77, "tokens": 12345, "statistics": {"text_bytes": 2_000_000}}
+    (folder / "run.json").write_text(json.dumps({"settled": settled, "cores": 2, "platform": "a machine"}))
+    (folder / "eval_results.json").write_text(json.dumps(results))
+    (tmp_path / "corpus.json").write_text(json.dumps(corpus))
+    steps = [{"step": step, "tokens": 128, "seconds": 36.0} for step in (10, 50)]
+    log = [steps[0], {"evaluation": {"step": 20, "loss": 1.0}}, steps[1]]
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
+    return folder
+
+
+@pytest.fixture
+def embedded(packager, run, tmp_path, monkeypatch):
+    """A packaged model under a name of its own."""
+    packager.package([run], None, tmp_path / "models" / "tiny", None)
+    monkeypatch.setitem(hub.EMBEDDED, "albertkit/tiny", "tiny")
+    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(socket, "socket", None)
+    return "albertkit/tiny"
+
+
+def test_a_folder_is_complete_and_says_what_it_is(packager, run, tmp_path):
+    said = packager.package([run, run], None, tmp_path / "out", None)
+    assert "changes no weight by more than" in said
+    found = sorted(path.name for path in (tmp_path / "out").iterdir())
+    plain = ["README.md", "config.json", "model.safetensors", "special_tokens_map.json", "spiece.model"]
+    assert found == [*plain, "tokenizer_config.json"]
+    card = (tmp_path / "out" / "README.md").read_text()
+    # Two runs of fifty steps: 100 steps of 128 tokens, an hour.
+    for words in ("77 documents", "12,345 tokens", "4,321 were held out", "100 steps in 2 stages", "About 1.0 hours"):
+        assert words in card
+    for words in ("| sop_accuracy | 0.6250 |", "No reviews", "rows of 32 tokens", "2 cores (a machine)"):
+        assert words in card
+    stored = files._read_safetensors(tmp_path / "out" / "model.safetensors")[0]
+    assert {tensor.dtype.name for tensor in stored.values()} == {"float16"}
+
+
+def test_a_first_stage_may_have_been_ended_early(packager, run, tmp_path):
+    first = tmp_path / "first"
+    (first / "checkpoints").mkdir(parents=True)
+    shutil.copy(run / "log.jsonl", first)
+    (first / "checkpoints" / "recipe.toml").write_text("[data]\nlength = 48\n[training]\nbatch_size = 7\n")
+    packager.package([first, run], None, tmp_path / "out", None)
+    assert "| 1 | 50 | 7 | 48 | lamb |" in (tmp_path / "out" / "README.md").read_text()
+    assert AlbertTokenizerFast.from_pretrained(tmp_path / "out").model_max_length == 48
+
+
+def test_a_folder_replaces_an_older_one_whole(packager, run, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "tokenizer.json").write_text("old")
+    packager.package([run], None, out, None)
+    assert not (out / "tokenizer.json").exists()
+
+
+def test_figures_of_the_benchmark_go_into_the_card(packager, run, tmp_path):
+    scores = {"mlm_accuracy": 0.5, "pseudo_perplexity": 12.0, "sop_accuracy": 0.75}
+    task = {"scratch": {"accuracy": 0.8}, "embedded": {"accuracy": 0.85}}
+    results = tmp_path / "small_en.json"
+    results.write_text(json.dumps({"ours": {"tasks": {"SST-2": task}, "wikitext2": {"test": scores}}}))
+    packager.package([run], None, tmp_path / "out", results)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "| SST-2, accuracy | 0.8000 | 0.8500 |" in card
+    assert "| test | 0.5000 | 12.00 | 0.7500 |" in card
+
+
+def test_what_half_precision_cannot_hold_is_refused(packager):
+    with pytest.raises(CheckpointError, match=r"within 65,504. b holds up to 70,000"):
+        packager.rounded({"a": np.ones(2, np.float32), "b": np.array([7e4, 1], np.float32)})
+    halves, said = packager.rounded({"a": np.array([1.0], np.float32), "b": np.array([2.0003], np.float32)})
+    assert halves["b"].dtype == np.float16
+    assert "3.0e-04 (in b" in said
+
+
+def test_a_folder_that_is_too_large_is_refused_and_nothing_is_left(packager, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(packager, "LIMIT", 1000)
+    with pytest.raises(CheckpointError, match="at most 1,000 bytes"):
+        packager.package([run], None, tmp_path / "out", None)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_embedded_model_is_found_by_name_without_a_network(embedded, run):
+    checkpoint = files.load(embedded)
+    assert AlbertConfig.from_pretrained(embedded).vocab_size == checkpoint.config.vocab_size
+    tokenizer = AlbertTokenizerFast.from_pretrained(embedded)
+    assert tokenizer.model_max_length == 32
+    assert tokenizer("the good")["input_ids"] == AlbertTokenizerFast.from_pretrained(run)("the good")["input_ids"]
+    for name, tensor in files.load(run).tensors.items():
+        assert checkpoint.tensors[name].dtype == np.float32
+        np.testing.assert_array_equal(checkpoint.tensors[name], tensor.astype(np.float16))
+
+
+def test_a_subfolder_and_a_folder_of_the_same_name_are_respected(embedded, tmp_path, monkeypatch):
+    assert hub.fetch(embedded, ["*"], subfolder="inner").name == "inner"
+    own = tmp_path / "work" / "albertkit" / "tiny"
+    own.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    assert hub.fetch(embedded, ["*"]).resolve() == own
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_weights_in_half_precision_load_and_train_as_float32(framework, packager, run, tmp_path):
+    ROOMS[framework]()  # which skips where it is not installed
+    packager.package([run], None, tmp_path / "out", None)
+    loader = getattr(albertkit, f"{frameworks.PREFIXES[framework]}ForPreTraining")
+    model = loader.from_pretrained(tmp_path / "out")
+    found = frameworks.room(framework, "weights").extract(model, "")
+    assert {array.dtype.name for array in found.values()} == {"float32"}
+    train = frameworks.room(framework, "train")
+    checkpoint = files.load(tmp_path / "out")
+    state = train.init_state(checkpoint.config, "ForPreTraining", checkpoint.tensors)
+    assert {array.dtype.name for array in train.get_weights(state).values()} == {"float32"}
+
+
+def test_a_copy_without_the_model_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    with pytest.raises(CheckpointNotFound, match=r"comes with the package. This copy lacks it.*Install albertkit anew"):
+        hub.fetch(NAME, ["*"])
+
+
+@there
+def test_the_packaged_folder_is_complete_and_small():
+    found = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
+    assert {"config.json", "model.safetensors", "README.md", "tokenizer_config.json", "spiece.model"} <= set(found)
+    assert sum(found.values()) < 12_000_000
+    checkpoint = files.load(NAME)
+    assert checkpoint.config.architectures == ["AlbertForPreTraining"]
+    assert all(np.isfinite(tensor).all() for tensor in checkpoint.tensors.values())
+    assert len(AlbertTokenizerFast.from_pretrained(NAME)) == checkpoint.config.vocab_size
+
+
+@there
+@pytest.mark.torch
+def test_the_embedded_model_knows_some_english():
+    pytest.importorskip("torch")
+    from albertkit.pipelines import pipeline
+
+    fill = pipeline("fill-mask", NAME, "torch")
+    words = [answer["token_str"] for answer in fill("He went to [MASK] house.", top_k=20)]
+    assert {"the", "his", "her"} & set(words)
