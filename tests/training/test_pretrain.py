@@ -16,7 +16,8 @@ from rich.console import Console
 pytest.importorskip("torch")
 
 from albertkit.checkpoint import files
-from albertkit.errors import ConfigError, InputError
+from albertkit.errors import ConfigError, InputError, WeightMismatch
+from albertkit.pretraining.shards import Corpus
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -211,3 +212,25 @@ def test_another_corpus_may_be_named_to_evaluate_on(corpus, tmp_path):
     held_out = pretraining.corpus(tmp_path / "held", count=20, seed=5, tokenizer=tokenizer)
     results = run(pretraining.recipe(corpus, data__eval=str(held_out), training__steps=2), tmp_path / "m")
     assert results["tokens_held_out"] < 1500
+
+
+def test_a_finished_model_is_judged_as_its_run_judged_it(corpus, tmp_path):
+    other = pretraining.corpus(tmp_path / "other", 60, seed=1, tokenizer=Corpus.open(corpus).tokenizer())
+    recipe = pretraining.recipe(corpus, data__eval=str(other))
+    results = run(recipe, tmp_path / "model")
+    found = pretrain.evaluate(str(tmp_path / "model"), other, recipe)
+    assert {name: results[name] for name in found} == pytest.approx(found)
+    assert {"loss", "mlm_accuracy", "pseudo_perplexity", "sop_accuracy"} <= set(found)
+
+
+def test_a_corpus_of_another_vocabulary_or_a_model_without_the_heads_is_not_judged(corpus, tmp_path):
+    recipe = pretraining.recipe(corpus)
+    run(recipe, tmp_path / "model")
+    other = pretraining.corpus(tmp_path / "other", 60, seed=1)
+    with pytest.raises(ConfigError, match=r"model's tokenizer. Received: .*Build it with --tokenizer"):
+        pretrain.evaluate(str(tmp_path / "model"), other, recipe)
+    checkpoint = files.load(tmp_path / "model")
+    kept = {name: tensor for name, tensor in checkpoint.tensors.items() if not name.startswith("sop_")}
+    files.save(tmp_path / "model", checkpoint.config, kept, "AlbertForMaskedLM")
+    with pytest.raises(WeightMismatch, match=r"lacks sop_classifier"):
+        pretrain.evaluate(str(tmp_path / "model"), corpus, recipe)

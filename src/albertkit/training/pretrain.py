@@ -121,6 +121,29 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
     return scores
 
 
+def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, float]:
+    """Scores of a pre-trained checkpoint on a corpus that was built with its tokenizer; see `evaluated`.
+
+    What is asked, on how many rows and in which framework is the recipe's. ConfigError where the vocabularies differ,
+    WeightMismatch where the checkpoint lacks a head.
+    """
+    checkpoint, held_out = files.load(model), Corpus.open(corpus)
+    tokenizer = held_out.tokenizer()
+    if tokenizer.get_vocab() != AlbertTokenizerFast.from_pretrained(model).get_vocab():
+        raise ConfigError(
+            f"A corpus to evaluate on must be built with the model's tokenizer. Received: {corpus} and {model}, whose "
+            f"vocabularies differ. Build it with --tokenizer {model}."
+        )
+    config = checkpoint.config
+    wanted = names.expected(config, HEAD)
+    tensors, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), checkpoint.tensors, model)
+    what.require_complete()
+    room = frameworks.room(frameworks.chosen(recipe.framework), "train")
+    state = room.init_state(config.with_named_results(), HEAD, tensors, precision=recipe.training.precision)
+    judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
+    return evaluated(lambda batch: room.eval_step(state, batch), judged, recipe.training.evaluation_rows)
+
+
 # ------------------------------------------------------------------------------------------------------------ beginning
 
 
