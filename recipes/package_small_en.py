@@ -2,8 +2,9 @@
 
     python recipes/package_small_en.py RUN [RUN ...] [--corpus DIR] [--output DIR]
 
-Each RUN is a folder of `albertkit pretrain`, in the order of training; the last one gives the weights, the others, which
-may have been ended early, are counted in what it cost. What is not in the files of the runs, of the corpus and of benchmarks/results is not claimed.
+Each RUN is a folder of `albertkit pretrain`, in the order of training; the last one gives the weights, the others,
+which may have been ended early, are counted in what it cost. What is not in the files of the runs, of the corpus and of
+benchmarks/results is not claimed.
 """
 
 import argparse
@@ -184,9 +185,9 @@ def model_card(
         "## Limits",
         "",
         f"It is small and saw little: {megabytes:,.0f} MB of text, where the published models saw 16 GB many times "
-        f"over and are better at everything. It was trained on rows of {longest} tokens. Positions beyond are untrained, "
-        f"and its tokenizer says so (`model_max_length` {longest}). Much of its text is a century old or more, and it "
-        "repeats what that says of people. It knows hardly any facts; do not ask it for them.",
+        f"over and are better at everything. It was trained on rows of {longest} tokens. Positions beyond are "
+        f"untrained, and its tokenizer says so (`model_max_length` {longest}). Much of its text is a century old or "
+        "more, and it repeats what that says of people. It knows hardly any facts; do not ask it for them.",
         "",
     ]
     return "\n".join(lines)
