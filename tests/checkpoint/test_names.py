@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from albertkit.checkpoint import names
@@ -208,3 +210,25 @@ def test_buffers_carry_no_weight(name):
 @pytest.mark.parametrize("name", ["classifier.weight", "bert.pooler.weight", "gamma_ray.bias", "lm_head.module.weight"])
 def test_other_names_stay(name):
     assert names.canonical(name) == name
+
+
+PAPER = {  # tables 3 and 4 of the paper, in millions: by E, what the layers share
+    64: {"none": 87, "all": 10},
+    128: {"none": 89, "attention": 64, "ffn": 38, "all": 12},
+    256: {"none": 93, "all": 16},
+    768: {"none": 108, "attention": 83, "ffn": 57, "all": 31},
+}
+
+
+@pytest.mark.parametrize(("width", "sharing"), [(width, what) for width, row in PAPER.items() for what in row])
+def test_the_counts_of_the_paper_come_out(width, sharing):
+    config = AlbertConfig.base(embedding_size=width)
+    sizes = {name: math.prod(shape) for name, shape in names.expected(config, "Model").items()}
+    layer = {name: size for name, size in sizes.items() if ".albert_layers." in name}
+    attention = sum(size for name, size in layer.items() if ".attention." in name)
+    repeated = {"all": 0, "none": sum(layer.values()), "attention": sum(layer.values()) - attention, "ffn": attention}
+    millions = (sum(sizes.values()) + 11 * repeated[sharing]) / 1e6
+    assert abs(millions - PAPER[width][sharing]) < (1.7 if (width, sharing) == (768, "none") else 0.95)
+    if sharing == "none":
+        apart = AlbertConfig.base(embedding_size=width, num_hidden_groups=12)
+        assert apart.num_parameters() == round(millions * 1e6)
