@@ -9,7 +9,7 @@ PIP := install --quiet --disable-pip-version-check --constraint requirements/con
 
 .PHONY: demo test lint unit oracle rooms format clean
 
-demo: $(BIN)/ready  ## train a small classifier on the example reviews, evaluate it and let it answer
+demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
 
 test: lint unit oracle  ## all that must hold
