@@ -42,6 +42,35 @@ def test_what_is_written_is_read(tmp_path, tokenizer):
     assert corpus.tokenizer()("the", add_special_tokens=False) == tokenizer("the", add_special_tokens=False)
 
 
+@pytest.mark.parametrize("part", [0.01, 0.4, 0.9])
+def test_the_last_documents_of_every_shard_are_held_out(tmp_path, tokenizer, part):
+    whole = [[[5 + d, 9]] * (d % 3 + 1) for d in range(12)]
+    corpus = shards.write(tmp_path, tokenizer, whole, shard_tokens=16)
+    assert len(corpus.shards) > 1
+    kept, held_out = corpus.split(part)
+    assert len(kept.shards) == len(held_out.shards) == len(corpus.shards)
+    for one, two, all_of_it in zip(kept.shards, held_out.shards, corpus.shards, strict=True):
+        assert content(corpus._of([one])) + content(corpus._of([two])) == content(corpus._of([all_of_it]))
+        assert len(one.tokens)
+        assert len(two.tokens)
+    assert kept.tokens + held_out.tokens == corpus.tokens
+    assert kept.documents + held_out.documents == 12
+    for shard, whole_shard in zip(held_out.shards, corpus.shards, strict=True):
+        assert len(shard.tokens) <= part * len(whole_shard.tokens) or len(shard.documents) == 2
+    for side in (kept, held_out):
+        assert content(pickle.loads(pickle.dumps(side))) == content(side)  # noqa: S301
+
+
+def test_a_shard_of_one_document_is_not_split(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, [[[5] * 9], [[6]], [[7]]], shard_tokens=8)
+    kept, held_out = corpus.split(0.1)
+    assert content(kept) == [[[5] * 9], [[6]]]
+    assert content(held_out) == [[[7]]]
+    alone = shards.write(tmp_path / "alone", tokenizer, [[[5]]])
+    with pytest.raises(InputError, match="a shard of two documents"):
+        alone.split(0.5)
+
+
 def test_a_shard_ends_with_its_document(tmp_path, tokenizer):
     corpus = shards.write(tmp_path, tokenizer, DOCUMENTS, shard_tokens=5)
     assert [len(shard.tokens) for shard in corpus.shards] == [6, 4]

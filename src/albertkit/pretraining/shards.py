@@ -67,13 +67,13 @@ class Shard:
         return shard
 
     def part(self, first: int, last: int) -> "Shard":
-        """Documents `first` to `last`, the last not included, as a shard of their own."""
+        """Documents `first` to `last`, the last not included, as a shard of their own, mapped still if `first` is 0."""
         sentences = slice(int(self.documents[first]), int(self.documents[last]) + 1)
         tokens = slice(int(self.sentences[sentences][0]), int(self.sentences[sentences][-1]))
         return Shard(
             self.tokens[tokens],
-            self.sentences[sentences] - tokens.start,
-            self.documents[first : last + 1] - sentences.start,
+            self.sentences[sentences] - tokens.start if first else self.sentences[sentences],
+            self.documents[first : last + 1] - sentences.start if first else self.documents[: last + 1],
         )
 
 
@@ -151,7 +151,7 @@ class Corpus:
         return AlbertTokenizerFast.from_pretrained(self.folder / TOKENIZER)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.documents != self.head["documents"] or self.tokens != sum(row["tokens"] for row in self.head["shards"]):
+        if self.tokens != sum(row["tokens"] for row in self.head["shards"]):  # one side of a split
             return Corpus, (self.folder, self.head, self.shards)
         return Corpus.open, (self.folder,)
 
