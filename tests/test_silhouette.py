@@ -28,8 +28,8 @@ ONLY_TORCH = {
 }
 """What makes no sense elsewhere, by file."""
 
-ONLY_THERE = {"flax": {"devices"}}
-"""Files that one room has beside those of all: JAX is told where every value lies."""
+ONLY_THERE = {"flax": {"devices"}, "tensorflow": {"loops"}}
+"""Files that one room has beside those of all: JAX is told where every value lies, TensorFlow what a loop keeps."""
 
 
 def outline(framework: str, file: str) -> dict[str, list[str]]:

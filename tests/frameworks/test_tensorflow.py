@@ -129,11 +129,61 @@ def test_looped_layers_compute_what_unrolled_ones_do(axis, dropout):
 
 @pytest.mark.parametrize("is_xla", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_graphs_loop_but_for_training_under_xla(training, is_xla):
-    model = make("Model")
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_graphs_loop_but_where_dropout_acts_under_xla(dropout, training, is_xla):
+    model = make("Model", hidden_dropout_prob=dropout)
     graph = tf.function(lambda inputs: model(inputs, training=training).pooler_output, jit_compile=is_xla or None)
     nodes = graph.get_concrete_function(batch("Model")).graph.as_graph_def().node
-    assert any(node.op in ("While", "StatelessWhile") for node in nodes) == (not (training and is_xla))
+    assert any(node.op in ("While", "StatelessWhile") for node in nodes) == (not (dropout and training and is_xla))
+
+
+@pytest.mark.parametrize("change", ["groups and chunks", "half", "ids alone"])
+def test_a_loop_under_xla_has_the_gradients_of_straight_code(change):
+    dropout = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.3}
+    several = {"num_hidden_groups": 2, "inner_group_num": 2, "chunk_size_feed_forward": 4}
+    if change == "half":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = make("ForSequenceClassification", **dropout, **(several if "groups" in change else {}))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    given = {"input_ids": batch("Model")["input_ids"], "labels": batch("ForSequenceClassification")["labels"]}
+    if change != "ids alone":
+        given = batch("ForSequenceClassification")
+        given["head_mask"] = np.random.default_rng(0).random((model.config.num_hidden_layers, 4)).astype(np.float32)
+    found = []
+    for loops in (True, False):
+        model.albert.encoder.loops = loops
+        model.albert.seed_generator.state.assign([7, 0])
+
+        @tf.function(jit_compile=True)
+        def step(inputs):
+            variables = [variable.value for variable in model.trainable_weights]
+            with tf.GradientTape() as tape:
+                loss = model(inputs, training=True).loss
+            return [loss, *map(tf.convert_to_tensor, tape.gradient(loss, variables))]
+
+        found.append(step({name: tf.constant(value) for name, value in given.items()}))
+    one, other = (np.concatenate([np.ravel(value) for value in values]) for values in found)
+    assert difference(one, other) <= (0.05 if change == "half" else 1e-5)
+
+
+def test_a_loop_under_xla_refuses_a_second_derivative():
+    model, given = make("ForMaskedLM"), batch("ForMaskedLM")
+
+    @tf.function(jit_compile=True, autograph=False)
+    def curvature(inputs):
+        variable = model.albert.encoder.embedding_hidden_mapping_in.bias.value
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as tape:
+                loss = model(inputs, training=True).loss
+            slope = tape.gradient(loss, variable)
+        return outer.gradient(slope, variable)
+
+    with pytest.raises(InputError, match=r"no second derivative.*Set `encoder\.loops` to False"):
+        curvature(given)
+    model.albert.encoder.loops = False
+    assert np.abs(curvature(given)).max() > 0
 
 
 @pytest.mark.parametrize("name", ["gelu", "gelu_new"])

@@ -13,11 +13,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras import ops
+from keras.src.backend.common.variables import AutocastScope
 from tensorflow.python.ops import control_flow_util
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutput
+from albertkit.tensorflow import loops
 
 Tensor = Any
 """A tensor of TensorFlow, or what Keras takes for one."""
@@ -109,6 +111,11 @@ def dropout(x: Tensor, rate: float, seed: Tensor | None) -> Tensor:
     return x if seed is None or not rate else tf.nn.experimental.stateless_dropout(x, rate, seed)
 
 
+def _affine(rows: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
+    product = tf.matmul(rows, kernel)
+    return product if bias is None else tf.nn.bias_add(product, bias)
+
+
 class Linear(keras.layers.Dense):
     """A dense layer that knows the width of its input, so that its variables can exist before it is called."""
 
@@ -122,9 +129,9 @@ class Linear(keras.layers.Dense):
 
     def call(self, inputs: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs), as the product of two matrices: over a batch of them it would be slower."""
-        rows = tf.matmul(tf.reshape(inputs, (-1, self.input_width)), tf.convert_to_tensor(self.kernel))
-        if self.use_bias:
-            rows = tf.nn.bias_add(rows, tf.convert_to_tensor(self.bias))
+        rows = tf.reshape(inputs, (-1, self.input_width))
+        weights = (self.kernel, self.bias) if self.use_bias else (self.kernel,)
+        rows = loops.kept(_affine, rows, *map(tf.convert_to_tensor, weights))
         return tf.reshape(rows, (*ops.shape(inputs)[:-1], self.units))
 
 
@@ -252,7 +259,7 @@ class AlbertAttention(Block):
         probabilities = dropout(probabilities, self.attention_dropout, fold(seed, 0))
         if head_mask is not None:
             probabilities = probabilities * head_mask
-        context = tf.transpose(tf.matmul(probabilities, value), (0, 2, 1, 3))
+        context = tf.transpose(loops.kept(tf.matmul, probabilities, value), (0, 2, 1, 3))
         context = self.dense(tf.reshape(context, ops.shape(hidden_states)))
         attended = self.LayerNorm(hidden_states + dropout(context, self.output_dropout, fold(seed, 1)))
         return attended, probabilities if output_attentions else None
@@ -339,6 +346,7 @@ class AlbertTransformer(Block):
         ]
         self.group_of_layer = tuple(config.group_of_layer)
         self.gradient_checkpointing = config.gradient_checkpointing
+        self.drops = bool(config.hidden_dropout_prob or config.attention_probs_dropout_prob)
         self.loops: bool | None = None
 
     def call(
@@ -394,29 +402,40 @@ class AlbertTransformer(Block):
         self, hidden_states: Tensor, attention_bias: Tensor | None, head_mask: Tensor | None, seed: Tensor | None
     ) -> Tensor:
         """Each run of layers with the same weights as one loop, traced and compiled once however deep the model is."""
+        given = {"attention_bias": attention_bias, "head_mask": head_mask}
+        given = {name: value for name, value in given.items() if value is not None}
         start = 0
-        for group, run in itertools.groupby(self.group_of_layer):
-            end = start + len(list(run))
+        for number, run in itertools.groupby(self.group_of_layer):
+            turns = range(start, start + len(list(run)))
+            group = self.albert_layer_groups[number]
+            # Read here, outside: a weight read inside would count as a result of every turn. In full precision, in
+            # which the gradients of all turns are then added up.
+            with AutocastScope(None):
+                weights = [tf.convert_to_tensor(weight.value) for weight in group.weights]
 
-            def step(layer: Tensor, state: Tensor, group: int = group) -> tuple[Tensor, Tensor]:
-                mask = None if head_mask is None else head_mask[layer]
-                state, _ = self.albert_layer_groups[group](state, attention_bias, mask, seed=fold(seed, layer))
-                return layer + 1, state
+            def step(layer: Tensor, state: Tensor, *values: Tensor, group: AlbertLayerGroup = group) -> Tensor:
+                weights = group.weights
+                options = dict(zip(given, values[len(weights) :], strict=True))
+                if "head_mask" in options:
+                    options["head_mask"] = options["head_mask"][layer]
+                with keras.StatelessScope(list(zip(weights, values[: len(weights)], strict=True))):
+                    return group(state, **options, seed=fold(seed, layer))[0]
 
-            _, hidden_states = tf.while_loop(
-                lambda layer, _, end=end: layer < end,
-                step,
-                (tf.constant(start), hidden_states),
-                maximum_iterations=end - start,
-            )
-            start = end
+            loop = loops.lean if seed is not None and _is_under_xla() else loops.plain
+            hidden_states = loop(step, turns, hidden_states, [*weights, *given.values()])
+            start = turns.stop
         return hidden_states
 
     def _is_looped(self, seed: Tensor | None) -> bool:
         """Whether a graph holds loops: `loops`, or where it is None, wherever a loop was measured to be as fast.
 
-        That is everywhere but in training under XLA, whose loops keep more for the backward pass than straight code.
+        That is everywhere but where dropout acts under XLA: a lean loop draws the masks again to go back.
         """
         if self.loops is not None or tf.executing_eagerly():
             return bool(self.loops)
-        return seed is None or not control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+        return seed is None or not self.drops or not _is_under_xla()
+
+
+def _is_under_xla() -> bool:
+    graph = tf.compat.v1.get_default_graph
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph())
