@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +35,9 @@ def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     finetune.run(common.recipe(folder), folder / "my-checkpoint")
     finetune.run(common.recipe(folder), folder / "my-model")
-    shutil.copy(ROOT / "tests" / "data" / "text.txt", folder)
+    lines = (ROOT / "tests" / "data" / "text.txt").read_text(encoding="utf-8").splitlines()
+    documents = ("\n".join(lines[start : start + 20]) for start in range(0, len(lines), 20))
+    (folder / "text.txt").write_text("\n\n".join(documents), encoding="utf-8")
     return folder
 
 
