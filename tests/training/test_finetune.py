@@ -45,7 +45,8 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert results["accuracy"] == 1.0
     assert {path.name for path in (folder / "model").iterdir()} == {
         *("config.json", "model.safetensors", "tokenizer_config.json", "special_tokens_map.json", "spiece.model"),
-        *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png", "README.md"),
+        *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png"),
+        *("evaluations.csv", "README.md"),
     }
     assert json.loads((folder / "model" / "eval_results.json").read_text()) == results
     assert "60 training and 20 evaluation examples" in said

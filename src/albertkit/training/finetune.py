@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, frameworks, storage
-from albertkit.checkpoint import files
+from albertkit import arrays, frameworks
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.tasks import tables
 from albertkit.tasks import text_classification as task
@@ -73,15 +71,7 @@ def run(
     card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
     tokenizer = beginning.tokenizer
     tokenizer.model_max_length = recipe.data.max_length
-    with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
-        files.write(staging, beginning.config, tensors, f"Albert{task.HEAD}")
-        tokenizer.write(staging)
-        asked.save(staging / folder.RECIPE)
-        storage.write_json(staging / "eval_results.json", results)
-        storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
-        storage.write_text(staging / "README.md", card)
-        progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
-    shutil.rmtree(checkpoints)
+    folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 

@@ -2,12 +2,17 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from albertkit import storage
 from albertkit.checkpoint import files
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.tokenization import files as tokenizer_files
-from albertkit.training import progress
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.training import progress, record
+from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
 
 CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
@@ -65,3 +70,31 @@ def begin(asked: BaseRecipe, output: Path) -> None:
         shutil.rmtree(output / progress.TENSORBOARD, ignore_errors=True)
         (output / CHECKPOINTS).mkdir(parents=True)
     asked.save(output / CHECKPOINTS / RECIPE)
+
+
+def finish(
+    output: Path,
+    asked: BaseRecipe,
+    settled: BaseRecipe,
+    plan: Plan,
+    config: AlbertConfig,
+    tensors: Tensors,
+    tokenizer: AlbertTokenizerBase,
+    results: dict[str, Any],
+    card: str,
+) -> None:
+    """Write all that a finished run leaves, as one step, and forget its checkpoints.
+
+    `asked` is the recipe as it was given and `settled` with its open choices made; `results` has the step of `tensors`.
+    """
+    log = output / progress.LOG
+    with storage.replacing(output, head="config.json", stale=STALE) as staging:
+        files.write(staging, config, tensors, f"Albert{plan.head}")
+        tokenizer.write(staging)
+        asked.save(staging / RECIPE)
+        storage.write_json(staging / "eval_results.json", results)
+        storage.write_json(staging / "run.json", {"settled": settled.model_dump(), **record.environment()})
+        storage.write_text(staging / "README.md", card)
+        progress.write_table(log, staging / progress.TABLE)
+        progress.draw_curves(log, staging / progress.CURVES, plan.metric, results["step"])
+    shutil.rmtree(output / CHECKPOINTS)

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, frameworks, storage
+from albertkit import arrays, frameworks
 from albertkit.checkpoint import files, init, names, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.errors import ConfigError
@@ -83,16 +82,7 @@ def run(
         return results
     card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
     tokenizer.model_max_length = beginning.config.max_position_embeddings
-    with storage.replacing(output, head="config.json", stale=folder.STALE) as staging:
-        files.write(staging, beginning.config, tensors, f"Albert{HEAD}")
-        tokenizer.write(staging)
-        asked.save(staging / folder.RECIPE)
-        storage.write_json(staging / "eval_results.json", results)
-        storage.write_json(staging / "run.json", {"settled": recipe.model_dump(), **record.environment()})
-        storage.write_text(staging / "README.md", card)
-        progress.write_table(output / progress.LOG, staging / progress.TABLE)
-        progress.draw_curves(output / progress.LOG, staging / progress.CURVES, plan.metric, course.best_step)
-    shutil.rmtree(output / folder.CHECKPOINTS)
+    folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 
