@@ -123,9 +123,11 @@ def test_broken_lines_are_an_error_or_counted(tmp_path, line):
     assert reader.broken == 1
 
 
-def test_broken_bytes_in_a_line_count_as_one(tmp_path):
+# In another encoding, and half of a character as some programs write it.
+@pytest.mark.parametrize("broken", [b"\xe9t\xe9", b"\xed\xa0\xbd"])
+def test_broken_bytes_in_a_line_count_as_one(tmp_path, broken):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"text": "\xe9t\xe9"}\n{"text": "two"}\n')
+    path.write_bytes(b'{"text": "' + broken + b'"}\n{"text": "two"}\n')
     with pytest.raises(InputError, match="line 1, must be UTF-8"):
         read(path)
     assert read(path, skip_broken=True) == ["two"]

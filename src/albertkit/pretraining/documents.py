@@ -161,7 +161,8 @@ class Reader:
             if line.isspace():
                 continue
             try:
-                text = self._field(json.loads(line), f"line {number}")
+                # Decoded here: of bytes, `loads` would let halves of characters through, and nothing could write them.
+                text = self._field(json.loads(line.decode()), f"line {number}")
             except (ValueError, RecursionError) as error:
                 if isinstance(error, UnicodeDecodeError):
                     self._break(f"{self.path}, line {number}, must be UTF-8 text: {error}.")
