@@ -210,6 +210,19 @@ def test_long_parts_end_where_sentences_do(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("sentence", ["One here. ", "Été là. ", "二つ目。", "😀 и я. "])
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_line_of_any_length_and_script_is_parted_behind_sentences(tmp_path, monkeypatch, name, sentence):
+    monkeypatch.setattr(documents, "PART", 64)
+    text = sentence * 100
+    content = json.dumps({"text": text}, ensure_ascii=False) if name == "a.jsonl" else text
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    parts = [part.text for part in Reader(tmp_path / name, Options())]
+    assert "".join(parts) == text
+    assert len(parts) > 5
+    assert all(part.endswith(sentence) for part in parts)
+
+
 def test_reading_knows_how_far_it_is(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"text": "one"}\n' * 10))

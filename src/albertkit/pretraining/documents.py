@@ -139,7 +139,7 @@ class Reader:
             line = rest + decoder.decode(read, final=not read)
             rest = ""
             ends = line.endswith("\n")
-            if len(line) >= PART and not ends:
+            if len(read) == PART and not ends:
                 cut = _cut(line)
                 line, rest = line[:cut], line[cut:]
             yield line, first
