@@ -70,11 +70,13 @@ def plain_name(path: Path) -> Path:
 
 @contextlib.contextmanager
 def unpacked(path: Path, raw: io.BufferedReader) -> Iterator[io.BufferedReader]:
-    """The content of a packed file, by its ending."""
+    """The content of a packed file, by its ending. EOFError where it holds nothing at all."""
     suffix = path.suffix.lower()
     if suffix not in PACKED:
         yield raw
         return
+    if not raw.peek(1):  # of no bytes, some openers make an empty text
+        raise EOFError("a packed file has at least a header")
     if suffix == ".zst":
         try:
             import pyarrow
