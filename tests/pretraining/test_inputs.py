@@ -38,8 +38,12 @@ def test_inputs_come_in_the_order_given_and_once(folder):
     assert names(folder, files) == ["b.txt", "AA/wiki_00", "AA/wiki_01", "picture.png", "a.jsonl.xz", "out/a.txt"]
 
 
-def test_what_is_being_built_is_not_an_input(folder):
-    assert "out/a.txt" not in names(folder, find([folder], apart_from=folder / "out")[0])
+def test_what_is_being_built_is_neither_an_input_nor_left_out(folder):
+    (folder / "out" / "tokens.npy").write_text("ids")
+    files, other = find([folder], apart_from=folder / "out")
+    assert "out/a.txt" not in names(folder, files)
+    assert names(folder, other) == ["picture.png"]
+    assert names(folder, find([folder])[1]) == ["out/tokens.npy", "picture.png"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):

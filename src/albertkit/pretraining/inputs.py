@@ -28,7 +28,7 @@ def find(
     """The files that inputs name, in order, and those of folders that are left out because of their ending.
 
     An input is a file, a folder (its files and those below, by name) or a pattern such as `data/*.jsonl.xz`.
-    Files in the folder `apart_from` are passed over. InputError where an input names nothing.
+    Files in the folder `apart_from` are in neither list. InputError where an input names nothing.
     """
     files: list[Path] = []
     other: list[Path] = []
@@ -47,10 +47,15 @@ def find(
                 f"{', '.join(PACKED)} behind where packed."
             )
         files += found
-    once = {path.resolve(): path for path in files}
+    return _once(files, apart_from), _once(other, apart_from)
+
+
+def _once(paths: Sequence[Path], apart_from: str | os.PathLike[str] | None) -> list[Path]:
+    """Each file where it comes first, and none in the folder `apart_from`."""
+    once = {path.resolve(): path for path in paths}
     if apart_from is not None:
         once = {real: path for real, path in once.items() if not real.is_relative_to(Path(apart_from).resolve())}
-    return list(once.values()), other
+    return list(once.values())
 
 
 def _is_hidden(path: Path, folder: str) -> bool:
