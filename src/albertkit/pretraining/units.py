@@ -42,7 +42,10 @@ class Units:
     def __init__(
         self, files: Sequence[Path], options: Options, seen: Seen | None, behind: Mapping[str, Any] | None = None
     ) -> None:
-        """With `seen`, documents whose text was there before are left out. `behind` is the record of the last shard."""
+        """With `seen`, documents whose text was there before are left out, whatever space is around it.
+
+        `behind` is the record of the last shard.
+        """
         self._files, self._options, self._seen = files, options, seen
         self._position: tuple[int, int] = tuple(behind["position"]) if behind else (0, 0)
         self._bytes_done = 0
@@ -53,12 +56,12 @@ class Units:
         unit, size, begun = Unit(), 0, False
         digest = hashlib.blake2b(digest_size=16)
         for part in self._parts():
-            content = part.text.encode()
-            self.counts["text_bytes"] += len(content)
+            self.counts["text_bytes"] += len(part.text.encode())
             self.counts["documents_read"] += part.last
             repeated = False
             if self._seen:
-                digest.update(content)
+                # Without the line end that a text has or lacks by its format and its place in a file.
+                digest.update(part.text.strip().encode())
                 if part.last:
                     file, number = self._position
                     repeated = self._seen.before(digest.digest(), (file << 40) + number)
