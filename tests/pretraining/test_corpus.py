@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -195,8 +196,10 @@ def test_a_killed_build_goes_on_and_its_processes_end(reference, texts, data, to
     assert any((tmp_path / "out").glob(".shard-*"))
     with pytest.raises(InputError, match="run the same command again"):
         shards.Corpus.open(tmp_path / "out")
-    made = build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1)
-    assert files(made.folder) == files(reference.folder)
+    shutil.copytree(tmp_path / "out", tmp_path / "again")
+    for name, overwrite in (("out", False), ("again", True)):
+        made = build([texts], tmp_path / name, tokenizer, SETTINGS, processes=1, overwrite=overwrite)
+        assert files(made.folder) == files(reference.folder)
 
 
 def test_a_process_that_dies_is_said(small, texts, tokenizer, tmp_path):
@@ -253,6 +256,43 @@ def test_a_folder_of_something_else_is_not_touched(texts, tokenizer, tmp_path):
     with pytest.raises(InputError, match="which is a file"):
         build([texts], tmp_path / "out" / "notes.txt", tokenizer)
     assert files(tmp_path / "out") == {"notes.txt": b"mine"}
+
+
+@pytest.mark.parametrize("head", [None, "corpus.json", "build.json"])
+def test_overwriting_takes_nothing_but_a_corpus(texts, tokenizer, tmp_path, head):
+    for name in ["tokenizer/mine", "shard-of-mine/mine", "notes.txt", *([head] if head else [])]:
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text("{}")
+    before = files(tmp_path / "out")
+    with pytest.raises(InputError, match=r"holds notes\.txt"):
+        build([texts], tmp_path / "out", tokenizer, overwrite=True)
+    assert files(tmp_path / "out") == before
+
+
+def test_the_tokenizer_in_a_corpus_may_build_the_one_that_replaces_it(reference, texts):
+    before = files(reference.folder)
+    build([texts], reference.folder, reference.tokenizer(), SETTINGS, processes=1, overwrite=True)
+    assert files(reference.folder) == before
+
+
+def test_overwriting_that_is_cut_off_is_only_gone_on_with_by_overwriting(reference, texts, tokenizer, monkeypatch):
+    def fail(path):
+        raise OSError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "shutil", SimpleNamespace(rmtree=fail))
+        with pytest.raises(CheckpointError, match="run the same command again"):
+            build([texts], reference.folder, tokenizer, SETTINGS, processes=1, overwrite=True)
+    with pytest.raises(ConfigError, match=r"inputs: nothing and a\.jsonl, [\d,]+ bytes; .*--overwrite"):
+        build([texts], reference.folder, tokenizer, SETTINGS, processes=1)
+    made = build([texts], reference.folder, tokenizer, SETTINGS, processes=1, overwrite=True)
+    assert made.fingerprint == reference.fingerprint
+
+
+def test_a_build_killed_before_it_wrote_down_what_it_is_begins_anew(texts, tokenizer, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".build.json-x1").write_text("{")
+    build([texts / "c.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
 
 
 def test_only_one_process_builds_in_a_folder(texts, tokenizer, tmp_path):

@@ -29,6 +29,20 @@ BEGUN = "build.json"
 MOST = 16
 """Processes that encode unless more are asked for: one process reads, and does not keep more of them busy."""
 
+_UNWRITTEN = f".{BEGUN}-*"
+"""What a kill leaves of BEGUN while it is written."""
+_OWN = (
+    shards.HEAD,
+    BEGUN,
+    _UNWRITTEN,
+    f".{shards.HEAD}-*",
+    shards.TOKENIZER,
+    f"{duplicates.NAME}*",
+    "shard-*",
+    ".shard-*",
+)
+"""All that a corpus and its build may hold."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -106,10 +120,7 @@ def _begin(
     inputs = [f"{path.name}, {path.stat().st_size:,} bytes" for path in files]
     begins = {"inputs": inputs, "tokenizer": digest, **settings.flat()}
     if overwrite:
-        for path in (folder / shards.HEAD, folder / BEGUN, folder / duplicates.NAME):
-            path.unlink(missing_ok=True)
-        for path in (*folder.glob("shard-*"), *folder.glob(".shard-*"), folder / shards.TOKENIZER):
-            shutil.rmtree(path, ignore_errors=True)
+        _clear(folder)
     if (folder / BEGUN).exists():
         began = storage.read_json(folder / BEGUN)
         apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
@@ -118,22 +129,49 @@ def _begin(
                 f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
                 "Give the same, or another --output, or begin anew with --overwrite."
             )
+    else:
+        found = sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN))
+        if found:
+            raise InputError(
+                f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
+                "pass --overwrite to replace a corpus."
+            )
+        storage.write_json(folder / BEGUN, begins)
+    if not (folder / shards.HEAD).exists():
+        shards.save_tokenizer(folder, tokenizer)
+
+
+def _clear(folder: Path) -> None:
+    """Take away a corpus, finished or only begun. InputError where the folder holds anything else: nothing is touched.
+
+    A folder without a corpus is left as it is.
+    """
+    there = list(folder.iterdir())
+    if not any(path.name in (shards.HEAD, BEGUN) for path in there):
         return
-    found = sorted(path.name for path in folder.iterdir() if path.name != shards.TOKENIZER)
-    if found:
+    other = sorted(path.name for path in there if not any(path.match(pattern) for pattern in _OWN))
+    if other:
         raise InputError(
-            f"A corpus is built in a new or empty folder. {folder} holds {', '.join(found[:4])}"
-            f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite to replace a corpus."
+            f"--overwrite replaces a corpus and nothing else. {folder} holds {_some(other)} beside one. Move that "
+            "away, or give another --output."
         )
-    shards.save_tokenizer(folder, tokenizer)
-    storage.write_json(folder / BEGUN, begins)
+    with storage.explained(folder, "Part of the corpus is gone: run the same command again."):
+        storage.write_json(folder / BEGUN, {})  # cut off from here on, it goes on with nothing but --overwrite
+        for path in there:
+            if path.name != BEGUN:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        (folder / BEGUN).unlink()
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
 
 
 def _told(began: Mapping[str, Any], begins: Mapping[str, Any], key: str) -> str:
     """The two values of a setting; of lists the first place where they differ."""
     then, now = began.get(key), begins[key]
-    if isinstance(then, list) and isinstance(now, list):
-        pairs = itertools.zip_longest(then, now, fillvalue="nothing")
+    if isinstance(now, list):
+        pairs = itertools.zip_longest(then or [], now, fillvalue="nothing")
         then, now = next(pair for pair in pairs if pair[0] != pair[1])
     return f"{then} and {now}"
 
