@@ -330,6 +330,23 @@ def test_broken_input_stops_a_build_that_can_go_on_when_it_is_mended(small, text
     assert content(made) == expected(texts, deduplicate=False)
 
 
+def test_broken_records_may_be_left_out_from_the_first_on(reference, texts, tokenizer, tmp_path):
+    settings = Settings(Options(), LINES, deduplicate=True, shard_tokens=300)
+    whole = (texts / "a.jsonl").read_bytes()
+    (texts / "a.jsonl").write_bytes(b"\n".join(line for line in whole.split(b"\n") if len(line) > 2))
+    started = build([texts / "a.jsonl"], tmp_path / "started", tokenizer, settings, processes=1)
+    assert started.statistics["broken_records"] == 0
+    with pytest.raises(ConfigError, match="skip_broken: False and True"):
+        build([texts / "a.jsonl"], started.folder, tokenizer, SETTINGS, processes=1)
+    with pytest.raises(InputError, match=r"b\.jsonl, line 22"):
+        build([texts], tmp_path / "out", tokenizer, settings, processes=1)
+    assert any((tmp_path / "out").glob("shard-*"))
+    made = build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1)
+    assert files(made.folder) == files(build([texts], tmp_path / "at-once", tokenizer, SETTINGS, processes=1).folder)
+    with pytest.raises(ConfigError, match="skip_broken: True and False"):
+        build([texts], tmp_path / "out", tokenizer, settings, processes=1)
+
+
 def test_one_giant_document_passes_through(small, tokenizer, tmp_path):
     lines = [f"the cat sat {number}" for number in range(500)]
     for name in ("a", "b"):

@@ -123,21 +123,22 @@ def _begin(
         _clear(folder)
     if (folder / BEGUN).exists():
         began = storage.read_json(folder / BEGUN)
+        if began.get("skip_broken") is False and not (folder / shards.HEAD).exists():
+            # Nothing was broken so far: whoever meets the first broken record may pass over it from there on.
+            began["skip_broken"] = begins["skip_broken"]
         apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
         if apart:
             raise ConfigError(
                 f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
                 "Give the same, or another --output, or begin anew with --overwrite."
             )
-    else:
-        found = sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN))
-        if found:
-            raise InputError(
-                f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
-                "pass --overwrite to replace a corpus."
-            )
-        storage.write_json(folder / BEGUN, begins)
+    elif found := sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN)):
+        raise InputError(
+            f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
+            "pass --overwrite to replace a corpus."
+        )
     if not (folder / shards.HEAD).exists():
+        storage.write_json(folder / BEGUN, begins)
         shards.save_tokenizer(folder, tokenizer)
 
 
