@@ -144,9 +144,18 @@ def test_errors_say_what_to_do(tmp_path, tokenizer):
         shards.Corpus.open(tmp_path)
 
 
-def test_whole_documents_stay_when_an_open_one_behind_them_is_dropped(tmp_path):
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [([5, 6, 7, 8, 9], [1, 2, 2], [2, 1])],
+        [([5, 6, 7], [1, 2], [2]), ([8, 9], [2], [0, 1])],  # the end of the whole one adds no sentence to it
+        [([5], [1], [1]), ([6, 7, 8, 9], [2, 2], [1, 1])],
+    ],
+)
+def test_whole_documents_stay_when_an_open_one_behind_them_is_dropped(tmp_path, rows):
     with shards.ShardWriter(tmp_path / "shard", np.uint16) as writer:
-        writer.add([5, 6, 7, 8, 9], [1, 2, 2], [2, 1], ended=False)
+        for row in rows:
+            writer.add(*row, ended=False)
         writer.drop()
         assert (writer.tokens, writer.sentences, writer.documents) == (3, 2, 1)
         writer.add([4], [1], [1])

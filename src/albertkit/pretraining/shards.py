@@ -201,18 +201,16 @@ class ShardWriter:
         Where not `ended`, the last document goes on in the next call. A document without a sentence is left out.
         """
         with storage.explained(self._folder):
-            ends = self.tokens + np.cumsum(sentences, dtype=np.int64)
-            bounds = self.sentences + np.cumsum(documents, dtype=np.int64)
-            self._tokens.append(tokens)
-            self._sentences.append(ends)
+            before = self.sentences
+            starts = self.tokens + np.cumsum(np.concatenate([[0], sentences]), dtype=np.int64)
+            bounds = before + np.cumsum(documents, dtype=np.int64)
             bounds = bounds if ended else bounds[:-1]
             bounds = bounds[np.diff(bounds, prepend=self._closed[1]) > 0]
+            self._tokens.append(tokens)
+            self._sentences.append(starts[1:])
             self._documents.append(bounds)
-            if len(bounds) and bounds[-1] == self.sentences:
-                self._closed = self.tokens, self.sentences
-            elif len(bounds):
-                within = len(ends) - (self.sentences - int(bounds[-1]))
-                self._closed = int(ends[within - 1]), int(bounds[-1])
+            if len(bounds):
+                self._closed = int(starts[bounds[-1] - before]), int(bounds[-1])
 
     def drop(self) -> None:
         """Take back what was added of a document that has not ended."""
