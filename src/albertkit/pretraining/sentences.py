@@ -50,13 +50,13 @@ class Splitter:
 
     def __call__(self, text: str) -> list[str]:
         """The sentences of a text, without the space around them; none is empty."""
-        paragraphs = _EMPTY_LINES.split(text) if self.line_breaks == "space" else text.splitlines()
-        if self.method == "lines":
-            return [line for line in map(str.strip, text.splitlines()) if line]
-        if self.line_breaks == "space":
-            paragraphs = [" ".join(paragraph.splitlines()) for paragraph in paragraphs]
-        segment = _require()
-        found = (sentence for paragraph in paragraphs for sentence in segment(self.language, paragraph))
+        if self.method == "split" and self.line_breaks == "space":
+            found = [" ".join(paragraph.splitlines()) for paragraph in _EMPTY_LINES.split(text)]
+        else:
+            found = text.splitlines()
+        if self.method == "split":
+            segment = _require()
+            found = [sentence for paragraph in found for sentence in segment(self.language, paragraph)]
         return [sentence for sentence in map(str.strip, found) if sentence]
 
 
