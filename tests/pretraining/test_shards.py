@@ -142,6 +142,8 @@ def test_errors_say_what_to_do(tmp_path, tokenizer):
     (tmp_path / "corpus.json").unlink()
     with pytest.raises(InputError, match="run the same command again"):
         shards.Corpus.open(tmp_path)
+    with pytest.raises(InputError, match="shards of one that was cut off"):
+        shards.write(tmp_path, tokenizer, DOCUMENTS)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,10 @@ class Shard:
 
 
 class Corpus:
-    """A finished corpus, its shards mapped from disk. Travels between processes as its folder."""
+    """A finished corpus, its shards mapped from disk.
+
+    Travels between processes as its folder; one side of a split, which no folder holds, as a copy of its arrays.
+    """
 
     def __init__(self, folder: Path, head: Mapping[str, Any], shards: Sequence[Shard]) -> None:
         """See `open`."""
@@ -289,8 +292,11 @@ def write(
 ) -> Corpus:
     """Write a corpus of documents that are ids already: each a list of sentences, each of these a list of ids."""
     folder = Path(folder)
-    if (folder / HEAD).exists():
-        raise InputError(f"A corpus is written to a folder without one. Received: {folder}, which holds one.")
+    if (folder / HEAD).exists() or any(folder.glob("shard-*")):
+        raise InputError(
+            f"A corpus is written to a folder without one. Received: {folder}, which holds one, or shards of one that "
+            "was cut off."
+        )
     save_tokenizer(folder, tokenizer)
     records: list[dict[str, Any]] = []
     source = iter(documents)
