@@ -119,7 +119,11 @@ class AlbertMLMHead(nn.Module):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(..., H) -> (..., V)."""
-        return self.decoder(self.LayerNorm(self.activation(self.dense(hidden_states))))
+        return self.decoder(self._narrowed(hidden_states))
+
+    def _narrowed(self, hidden_states: Tensor) -> Tensor:
+        """(..., H) -> (..., E), which the word embeddings are compared with."""
+        return self.LayerNorm(self.activation(self.dense(hidden_states)))
 
 
 class AlbertSOPHead(nn.Module):

@@ -5,7 +5,7 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
-from albertkit.torch import models, optimizers, weights
+from albertkit.torch import models, optimizers, vocabulary, weights
 from albertkit.torch.layers import Packing
 
 Batch = Mapping[str, np.ndarray]
@@ -33,20 +33,24 @@ class Objective(nn.Module):
 
     def __init__(self, model: models.AlbertPreTrainedModel) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
         if "sequence" not in batch:
             outputs = self.model(**_on_device(batch, self.model))
             return {"loss": outputs.loss * len(batch["input_ids"])} if self.training else dict(outputs)
-        found: dict[str, torch.Tensor] = {}
-        for name, (logits, labels) in _pretraining(self.model, batch).items():
-            losses = functional.cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
-            if self.training:
-                found[name] = losses.sum()
-            else:
-                found |= {f"{name}_losses": losses, f"{name}_hits": logits.argmax(-1) == labels}
+        inputs, states = _packed(self.model, batch)
+        masked, labels, head = states[inputs["mlm_positions"]], inputs["mlm_labels"], self.model.predictions
+        if self.training:
+            decoder = head.decoder
+            found = {"mlm": vocabulary.summed_loss(head._narrowed(masked), decoder.weight, decoder.bias, labels)}
+        else:
+            found = _scored("mlm", head(masked), labels)
+        if "sop_labels" in inputs:
+            pooled = torch.tanh(self.model.albert.pooler(states[inputs["cls_positions"]]))
+            scored = _scored("sop", self.model.sop_classifier(pooled), inputs["sop_labels"])
+            found |= {"sop": scored["sop_losses"].sum()} if self.training else scored
         return found
 
 
@@ -87,6 +91,7 @@ def init_state(
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
     is_sharded: bool = False,
+    unreached: Collection[str] = (),
 ) -> State:
     """A model `Albert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -109,6 +114,7 @@ def init_state(
         betas=betas,
         epsilon=epsilon,
         bias_correction=bias_correction,
+        unreached=unreached,
     )
     if not is_sharded and processes()[1] > 1:
         objective = DistributedDataParallel(objective)
@@ -189,21 +195,19 @@ def _meeting(state: State, is_last: bool) -> contextlib.AbstractContextManager[A
     return contextlib.nullcontext()
 
 
-def _pretraining(model: Any, batch: Batch) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
-
-    No place without a token is computed, and no product with the vocabulary where nothing is masked.
-    """
+def _packed(model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """The arrays of `arrays.unpadded` and the last hidden state (T, H): no place without a token is computed."""
     flat, groups = arrays.unpadded(batch)
     inputs = _on_device({name: array.astype(np.int64) for name, array in flat.items()}, model)
     albert = model.albert
     embedded = albert.embeddings(inputs["input_ids"], inputs["token_type_ids"], inputs["position_ids"])
-    states = albert.encoder(embedded, Packing(groups)).last_hidden_state[0]
-    found = {"mlm": (model.predictions(states[inputs["mlm_positions"]]), inputs["mlm_labels"])}
-    if "sop_labels" in inputs:
-        pooled = torch.tanh(albert.pooler(states[inputs["cls_positions"]]))
-        found["sop"] = model.sop_classifier(pooled), inputs["sop_labels"]
-    return found
+    return inputs, albert.encoder(embedded, Packing(groups)).last_hidden_state[0]
+
+
+def _scored(name: str, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """(M, C) and (M,) -> the loss of each item, 0 where its label is ignored, and whether it was foretold."""
+    losses = functional.cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
+    return {f"{name}_losses": losses, f"{name}_hits": logits.argmax(-1) == labels}
 
 
 def get_weights(state: State) -> Tensors:

@@ -1,0 +1,43 @@
+"""The loss over a vocabulary, which is most of what a small model computes, without the arrays it seems to need."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+PIECE = 2**21
+"""Scores that are turned into probabilities at a time on a CPU: what its caches hold. GPUs take all at once."""
+
+
+def summed_loss(states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy, summed, of the scores `states @ weight.T + bias`: (M, E), (V, E), (V,), (M,) -> () float32.
+
+    Of all that is as large as the scores only they are kept, in the precision of the product: (M, V), which the
+    gradient then overwrites. Has first derivatives only.
+    """
+    return _SummedLoss.apply(states, weight, bias, labels)  # type: ignore[no-untyped-call]
+
+
+class _SummedLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
+        scores = functional.linear(states, weight, bias)  # where autocast acts, in its precision
+        rows = max(PIECE // len(weight), 1) if scores.device.type == "cpu" else max(len(scores), 1)
+        loss = torch.zeros((), device=scores.device)
+        for part, wanted in zip(scores.split(rows), labels[:, None].split(rows), strict=True):
+            logarithms = part.float().log_softmax(-1)
+            loss -= logarithms.gather(-1, wanted).sum()
+            gradient = logarithms.exp_()
+            gradient.scatter_add_(-1, wanted, gradient.new_full(wanted.shape, -1.0))
+            part.copy_(gradient)
+        ctx.save_for_backward(scores, states.to(scores.dtype), weight.to(scores.dtype))
+        ctx.kinds = states.dtype, weight.dtype, bias.dtype
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+        gradient, states, weight = ctx.saved_tensors
+        found = gradient @ weight, gradient.mT @ states, gradient.sum(0)
+        to_states, to_weight, to_bias = (one.to(kind) * upstream for one, kind in zip(found, ctx.kinds, strict=True))
+        return to_states, to_weight, to_bias, None
