@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from albertkit import arrays, frameworks
+from albertkit.checkpoint import names
 from albertkit.errors import TokenIdError
 from frameworks import rows
 from frameworks.common import difference, random_tensors, small
@@ -128,6 +129,17 @@ def test_a_sequence_without_a_label_has_no_loss_and_is_no_hit(room):
     assert found["sop_losses"][0] == 0
     assert found["sop_hits"][0] == 0
     assert train.train_step(state, [batch], 0.0, 0)["sop"] == pytest.approx(found["sop_losses"][1], abs=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+def test_what_no_loss_reaches_stays_as_it_is(room, optimizer):
+    parts = ("pooler", "sop_classifier")
+    train, state = begun(room.name, optimizer=optimizer, unreached=parts)
+    before = train.get_weights(state)
+    for step, batches in enumerate(rows.steps(3, ordered=False)):
+        train.train_step(state, batches, 1e-2, seed=step)
+    same = {name for name, value in train.get_weights(state).items() if np.array_equal(value, before[name])}
+    assert same == {name for name in before if names.part(name) in parts}
 
 
 def test_the_seed_of_a_step_decides_its_dropout(room):

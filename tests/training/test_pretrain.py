@@ -15,7 +15,7 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, init, names
 from albertkit.errors import ConfigError, InputError, WeightMismatch
 from albertkit.pretraining.shards import Corpus
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -76,6 +76,10 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
 def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
     results = run(pretraining.recipe(corpus, data__objective=objective, training__steps=3), tmp_path / "m")
     assert ("sop_accuracy" in results) == (objective == "mlm+nsp")
+    checkpoint = files.load(tmp_path / "m")
+    fresh = init.fresh(names.expected(checkpoint.config, "ForPreTraining"), checkpoint.config, 42)
+    for name in ("albert.pooler.weight", "sop_classifier.classifier.weight"):
+        assert np.array_equal(checkpoint.tensors[name], fresh[name]) == (objective == "mlm")
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(corpus, tmp_path):

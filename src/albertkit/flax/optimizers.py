@@ -4,6 +4,7 @@ Knows no model and no schedule: trees of parameters, and the learning rate that 
 compiled, and stays right where arrays are spread over devices: a norm is that of a whole tensor.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from albertkit import rules
+from albertkit.checkpoint import names
 
 
 @dataclass(frozen=True)  # not a tuple: jit must not take a Lamb for an AdamW with the same numbers
@@ -26,6 +28,7 @@ class AdamW:
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-6
     bias_correction: bool = True
+    unreached: tuple[str, ...] = ()
 
     @property
     def transformation(self) -> optax.GradientTransformation:
@@ -39,7 +42,17 @@ class AdamW:
 
     def _parts(self) -> tuple[optax.GradientTransformation, ...]:
         moments = optax.scale_by_adam if self.bias_correction else _scale_by_plain_moments
-        return moments(*self.betas, self.epsilon), optax.add_decayed_weights(self.weight_decay, mask=_changed)
+        return moments(*self.betas, self.epsilon), optax.add_decayed_weights(self.weight_decay, mask=self._changed)
+
+    def _changed(self, parameters: Any) -> Any:
+        """Which parameters decay and are adapted: those of the kinds dense and embedding that a loss reaches."""
+
+        def is_changed(path: Any, _: Any) -> bool:
+            keys = [str(getattr(part, "key", "")) for part in path]
+            is_kind = not {"kernel", "embedding"}.isdisjoint(keys)
+            return is_kind and names.part(".".join(keys)) not in self.unreached
+
+        return jax.tree_util.tree_map_with_path(is_changed, parameters)
 
 
 @dataclass(frozen=True)
@@ -52,7 +65,7 @@ class Lamb(AdamW):
     bias_correction: bool = False
 
     def _parts(self) -> tuple[optax.GradientTransformation, ...]:
-        return *super()._parts(), optax.masked(optax.scale_by_trust_ratio(), _changed)
+        return *super()._parts(), optax.masked(optax.scale_by_trust_ratio(), self._changed)
 
 
 def create(
@@ -62,14 +75,16 @@ def create(
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
     bias_correction: bool | None = None,
+    unreached: Collection[str] = (),
 ) -> AdamW:
     """The optimizer "adamw" or "lamb" of a model's parameters; a shared one stands among them once.
 
-    Biases and norms are spared from decay, and from LAMB's adaptation. `bias_correction` None is the optimizer's habit.
-    ConfigError for another optimizer.
+    Biases and norms are spared from decay, and from LAMB's adaptation, and so are `unreached` parts of the model: what
+    no loss reaches stays as it is. `bias_correction` None is the optimizer's habit. ConfigError for another optimizer.
     """
     is_corrected = rules.bias_correction(optimizer, bias_correction)
-    return {"adamw": AdamW, "lamb": Lamb}[optimizer](weight_decay, tuple(betas), epsilon, is_corrected)
+    kind = {"adamw": AdamW, "lamb": Lamb}[optimizer]
+    return kind(weight_decay, tuple(betas), epsilon, is_corrected, tuple(unreached))
 
 
 def _scale_by_plain_moments(beta1: float, beta2: float, epsilon: float) -> optax.GradientTransformation:
@@ -82,10 +97,3 @@ def _scale_by_plain_moments(beta1: float, beta2: float, epsilon: float) -> optax
         return scaled, optax.ScaleByAdamState(state.count + 1, first, second)
 
     return optax.GradientTransformation(optax.scale_by_adam(beta1, beta2, epsilon).init, update)
-
-
-def _changed(parameters: Any) -> Any:
-    """Which parameters decay and are adapted: those of the kinds dense and embedding."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: any(getattr(part, "key", None) in ("kernel", "embedding") for part in path), parameters
-    )

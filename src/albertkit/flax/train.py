@@ -7,7 +7,7 @@ whole only when the backward pass is over, so that nothing could be sent earlier
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ def init_state(
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
     is_sharded: bool = False,
+    unreached: Collection[str] = (),
 ) -> State:
     """A model `FlaxAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -91,7 +92,12 @@ def init_state(
     model.rngs = nnx.data(None)  # every step has a seed of its own
     weights.load(model, model._prefix, config, tensors, "the start of training")
     chosen = optimizers.create(
-        optimizer, weight_decay=weight_decay, betas=betas, epsilon=epsilon, bias_correction=bias_correction
+        optimizer,
+        weight_decay=weight_decay,
+        betas=betas,
+        epsilon=epsilon,
+        bias_correction=bias_correction,
+        unreached=unreached,
     )
     layout = devices.Layout.of_all_devices(is_sharded)
     memory = layout.put(chosen.transformation.init(nnx.state(model)))

@@ -3,7 +3,7 @@
 Knows no model and no schedule: variables by neutral name, and the learning rate that each step brings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -14,8 +14,8 @@ from albertkit.checkpoint import names
 class AdamW:
     """Adam with decoupled weight decay (arXiv 1711.05101), whose moments need not be corrected for their start at 0.
 
-    With the correction it gives the numbers of PyTorch, without it those of the original ALBERT. Biases and norms are
-    not decayed. `steps` counts, and each parameter has its two moments in `moments`.
+    With the correction it gives the numbers of PyTorch, without it those of the original ALBERT. Biases, norms and
+    `unreached` parts are not decayed. `steps` counts, and each parameter has its two moments in `moments`.
     """
 
     def __init__(
@@ -25,9 +25,14 @@ class AdamW:
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-6,
         bias_correction: bool = True,
+        unreached: Collection[str] = (),
     ) -> None:
         self.parameters = dict(parameters)
-        self.changed = {name for name in parameters if names.kind(name) not in ("bias", "norm")}
+        self.changed = {
+            name
+            for name in parameters
+            if names.kind(name) not in ("bias", "norm") and names.part(name) not in unreached
+        }
         self.weight_decay, self.betas, self.epsilon = weight_decay, betas, epsilon
         self.bias_correction = bias_correction
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -70,7 +75,7 @@ class Lamb(AdamW):
     """LAMB (arXiv 1904.00962, algorithm 2) as the original ALBERT has it: no correction of the moments by default.
 
     The update of AdamW, decay included, is scaled by its tensor's trust ratio |w| / |update|, or 1 where either is 0.
-    Biases and norms are neither decayed nor scaled.
+    Biases, norms and `unreached` parts are neither decayed nor scaled.
     """
 
     def __init__(
@@ -80,8 +85,9 @@ class Lamb(AdamW):
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-6,
         bias_correction: bool = False,
+        unreached: Collection[str] = (),
     ) -> None:
-        super().__init__(parameters, weight_decay, betas, epsilon, bias_correction)
+        super().__init__(parameters, weight_decay, betas, epsilon, bias_correction, unreached)
 
     def step(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Change every parameter by its gradient, in a graph."""
@@ -107,11 +113,12 @@ def create(
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
     bias_correction: bool | None = None,
+    unreached: Collection[str] = (),
 ) -> AdamW:
     """The optimizer "adamw" or "lamb" of the parameters by neutral name; a shared one stands in there once.
 
-    Biases and norms are spared from decay, and from LAMB's adaptation. `bias_correction` None is the optimizer's habit.
-    ConfigError for another optimizer.
+    Biases and norms are spared from decay, and from LAMB's adaptation, and so are `unreached` parts of the model: what
+    no loss reaches stays as it is. `bias_correction` None is the optimizer's habit. ConfigError for another optimizer.
     """
     is_corrected = rules.bias_correction(optimizer, bias_correction)
-    return {"adamw": AdamW, "lamb": Lamb}[optimizer](parameters, weight_decay, betas, epsilon, is_corrected)
+    return {"adamw": AdamW, "lamb": Lamb}[optimizer](parameters, weight_decay, betas, epsilon, is_corrected, unreached)

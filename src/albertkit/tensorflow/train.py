@@ -3,7 +3,7 @@
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ def init_state(
     max_gradient_norm: float = 1.0,
     precision: str = "fp32",
     is_sharded: bool = False,
+    unreached: Collection[str] = (),
 ) -> State:
     """A model `TFAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -75,6 +76,7 @@ def init_state(
         betas=betas,
         epsilon=epsilon,
         bias_correction=bias_correction,
+        unreached=unreached,
     )
     limit = max_gradient_norm or float("inf")
 

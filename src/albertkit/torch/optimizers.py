@@ -6,7 +6,7 @@ Knows no model and no schedule: groups of parameters, and the learning rate that
 # pyright: reportPrivateImportUsage=false
 # The operations over many tensors at once have no public name; PyTorch's own optimizers are made of them.
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
@@ -108,16 +108,18 @@ def create(
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-6,
     bias_correction: bool | None = None,
+    unreached: Collection[str] = (),
 ) -> torch.optim.Optimizer:
     """The optimizer "adamw" or "lamb" of the parameters by neutral name; a shared one stands in there once.
 
-    Biases and norms are spared from decay, and from LAMB's adaptation. `bias_correction` None is the optimizer's habit.
-    ConfigError for another optimizer.
+    Biases and norms are spared from decay, and from LAMB's adaptation, and so are `unreached` parts of the model: what
+    no loss reaches stays as it is. `bias_correction` None is the optimizer's habit. ConfigError for another optimizer.
     """
     is_corrected = rules.bias_correction(optimizer, bias_correction)
     spared, changed = [], []
     for name, parameter in parameters.items():
-        (spared if names.kind(name) in ("bias", "norm") else changed).append(parameter)
+        is_spared = names.kind(name) in ("bias", "norm") or names.part(name) in unreached
+        (spared if is_spared else changed).append(parameter)
     groups = [
         {"params": changed, "weight_decay": weight_decay},
         {"params": spared, "weight_decay": 0.0, "is_adapted": False},

@@ -265,7 +265,8 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
             "bias_correction": {"auto": None, "on": True, "off": False}[training.bias_correction],
             "max_gradient_norm": training.max_gradient_norm,
             "precision": training.precision,
-            **({"is_sharded": True} if training.sharded else {}),
+            "is_sharded": training.sharded,
+            "unreached": ("pooler", "sop_classifier") if recipe.data.objective == "mlm" else (),
         },
         schedule=loop.Schedule(
             training.learning_rate,
