@@ -46,8 +46,9 @@ SHAPE = (
 )
 """What makes a fresh model of the same configuration, but for the vocabulary, which the tokenizer brings."""
 # WikiText-2 is cut into tokens with marks; text has none of them. What was rare there stands as <unk>, and is left out.
-MARKS = ((" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."), (" <unk>", ""))
-TITLE = re.compile(r"^ = ([^=].*) = $", re.MULTILINE)
+MARKS = ((" <unk>", ""), (" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."))
+TITLE = re.compile(r"^ *\n = (?!=).* = \n(?= *$)", re.MULTILINE)
+"""Of an article, between empty lines; a formula of the text may stand between such marks as well."""
 
 
 def tasks(model: str, seeds: list[int], steps: int, console: Console) -> dict[str, Any]:
@@ -81,12 +82,11 @@ def one(keys: dict[str, Any], steps: int, console: Console) -> dict[str, Any]:
 
 def articles(text: str) -> list[str]:
     """The articles of WikiText-2, one paragraph a line."""
+    _, *found = TITLE.split(text)
     for mark, plain in MARKS:
-        text = text.replace(mark, plain)
-    places = [match.start() for match in TITLE.finditer(text)]
-    found = [text[start:end] for start, end in zip(places, [*places[1:], len(text)], strict=True)]
+        found = [one.replace(mark, plain) for one in found]
     paragraphs = [[line.strip() for line in one.splitlines()] for one in found]
-    return ["\n".join(line for line in lines if line and not line.startswith("=")) for lines in paragraphs]
+    return ["\n".join(line for line in lines if line and not line.startswith("= =")) for lines in paragraphs]
 
 
 def wikitext(model: str, length: int, rows: int) -> dict[str, Any]:
