@@ -85,3 +85,54 @@ def test_the_rest_of_the_config_does_not_matter():
 def test_a_name_outside_the_table_is_refused():
     with pytest.raises(KeyError):
         init.fresh({"decoder.weight": (2, 2)}, CONFIG, 0)
+
+
+CHANGED = ("position_embeddings.weight", ".query.weight", ".key.weight")
+
+
+def test_local_attention_changes_positions_queries_and_keys_alone():
+    drawn = init.fresh(SHAPES, CONFIG, 1)
+    kept = {name: values.copy() for name, values in drawn.items()}
+    local = init.local(drawn, CONFIG)
+    assert list(local) == list(drawn)
+    for name, values in local.items():
+        assert (values.dtype, values.shape) == (np.float32, SHAPES[name])
+        assert (values == drawn[name]).all() != name.endswith(CHANGED), name
+        assert (drawn[name] == kept[name]).all()
+
+
+def test_positions_are_as_wide_as_what_is_drawn():
+    positions = init.local(init.fresh(SHAPES, CONFIG, 1), CONFIG)[init.POSITIONS]
+    assert positions.std() == pytest.approx(CONFIG.initializer_range, rel=0.1)
+
+
+@pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"hidden_size": 96, "embedding_size": 66}])
+def test_each_head_attends_most_to_the_place_at_its_offset(changes):
+    config = CONFIG.changed(**changes)
+    tensors = init.local(init.fresh(names.expected(config, "Model"), config, 1), config)
+    embedded = tensors[init.POSITIONS][:100]
+    embedded = embedded / embedded.std() * np.sqrt(1 / 3)  # a third of what the norm of the embeddings leaves
+    states = embedded @ tensors[init.MAPPING].T
+    layers = [name for name in tensors if name.endswith("query.weight")]
+    assert len(layers) == 2
+    for name in layers:
+        key = tensors[name.replace("query", "key")]
+        queries, keys = (
+            (states @ weight.T).reshape(100, config.num_attention_heads, -1) for weight in (tensors[name], key)
+        )
+        scores = np.einsum("qnd,knd->nqk", queries, keys) / np.sqrt(queries.shape[-1])
+        for head, offset in enumerate((-1, 1, -2, 2)):
+            middle = np.arange(10, 90)
+            assert (scores[head, middle].argmax(-1) == middle + offset).all()
+            assert scores[head, middle, middle + offset].mean() == pytest.approx(init.PEAK, rel=0.35)
+
+
+def test_the_rest_of_a_wide_head_stays_as_it_was_drawn():
+    config = CONFIG.changed(embedding_size=16)
+    drawn = init.fresh(names.expected(config, "Model"), config, 1)
+    local = init.local(drawn, config)
+    name = next(name for name in drawn if name.endswith("query.weight"))
+    for head in range(4):
+        rows = slice(head * 32, head * 32 + 16), slice(head * 32 + 16, head * 32 + 32)
+        assert (local[name][rows[0]] != drawn[name][rows[0]]).all()
+        assert (local[name][rows[1]] == drawn[name][rows[1]]).all()

@@ -2,6 +2,9 @@
 
 Dense and embedding weights are drawn from a normal distribution cut at two standard deviations, as in the original
 code; biases are 0, norms 1 and 0, and the embedding of the pad token is 0.
+
+What is drawn so attends to every place alike, and long learns from what a text is about and not from what stands where.
+`local` begins with attention to the places nearby.
 """
 
 from collections.abc import Mapping
@@ -12,6 +15,15 @@ import numpy as np
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 
+POSITIONS = "albert.embeddings.position_embeddings.weight"
+MAPPING = "albert.encoder.embedding_hidden_mapping_in.weight"
+
+SLOWEST = 1000
+"""Positions turn by 1 a place at the fastest, and by one over this at the slowest."""
+
+PEAK = 4.0
+"""The score of the place that a head attends to most, where positions are a third of the embedding."""
+
 
 def fresh(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tensors:
     """float32 values for the tensors in `shapes`, a mapping of neutral names to shapes.
@@ -19,6 +31,47 @@ def fresh(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tens
     A tensor's values depend on the seed, its name and its shape, not on which others are asked for.
     """
     return {name: _fresh(name, shape, config, seed) for name, shape in shapes.items()}
+
+
+def local(tensors: Tensors, config: Any) -> Tensors:
+    """The same weights, but for positions, queries and keys, with which each head begins by attending nearby.
+
+    Position t becomes sines and cosines of t (E,), on average as wide as the weights are drawn. Keys of a head read the
+    fastest of them, and its queries the same turned by the head's offset: -1, 1, -2, 2, ... places, of which a place
+    attends to that offset most and to others the less the farther they are. The rest of a head's width, if it has more
+    than positions fill, stays as it was drawn. In the manner of Trockman and Kolter (arXiv 2305.09828), who begin so
+    with attention to the place itself.
+    """
+    width, heads = config.embedding_size, config.num_attention_heads
+    head = config.hidden_size // heads
+    speeds = np.float64(SLOWEST) ** (-np.arange(width // 2) / (width // 2))
+    angles = np.arange(config.max_position_embeddings)[:, None] * speeds
+    positions = np.zeros((config.max_position_embeddings, width))
+    positions[:, : 2 * len(speeds)] = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    found = dict(tensors)
+    found[POSITIONS] = (positions * np.sqrt(2) * config.initializer_range).astype(np.float32)
+    read = min(head // 2, len(speeds))
+    # What words and types add to positions makes them a third of what the norm leaves, hence 2 / 3 for sine and cosine.
+    strength = np.sqrt(PEAK * np.sqrt(head) / (read * 2 / 3))
+    back = np.linalg.pinv(tensors[MAPPING].astype(np.float64))
+    for name in tensors:
+        if name.endswith((".attention.query.weight", ".attention.key.weight")):
+            weight = found[name] = tensors[name].copy()
+            for number in range(heads):
+                offset = (number // 2 + 1) * (-1) ** (number + 1) if ".query." in name else 0
+                turned = _turned(speeds[:read], offset, width) @ back
+                weight[number * head : number * head + 2 * read] = strength * turned
+    return found
+
+
+def _turned(speeds: np.ndarray, offset: int, width: int) -> np.ndarray:
+    """(2 S, E): from the embedding of position t to sines and cosines, in turn, of t + offset at S speeds."""
+    count, half = np.arange(len(speeds)), width // 2
+    sine, cosine = np.sin(speeds * offset), np.cos(speeds * offset)
+    turned = np.zeros((2 * len(speeds), width))
+    turned[2 * count, count], turned[2 * count, half + count] = cosine, sine
+    turned[2 * count + 1, count], turned[2 * count + 1, half + count] = -sine, cosine
+    return turned
 
 
 def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> np.ndarray:

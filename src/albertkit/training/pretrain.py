@@ -159,6 +159,11 @@ def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
     if fresh:
         config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
         tensors: report.Tensors = {}
+    elif recipe.model.attention != "drawn":
+        raise ConfigError(
+            "`model.attention` is how that of a fresh model begins, and a checkpoint has its own. Received: "
+            f"{recipe.model.attention!r} with {name}. Leave it out."
+        )
     else:
         checkpoint = files.load(name)
         config = checkpoint.config.changed(**{**keys, **recipe.model.config})
@@ -171,6 +176,8 @@ def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
     wanted = names.expected(config, HEAD)
     if fresh:
         chosen = init.fresh(wanted, config, recipe.seed)
+        if recipe.model.attention == "local":
+            chosen = init.local(chosen, config)
         story = [f"A fresh model of {config.num_parameters(HEAD):,} parameters, none of them trained."]
     else:
         chosen, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), tensors, name)

@@ -12,6 +12,8 @@ class ModelSection(Section):
 
     name: str = "base"
     """A size for a fresh model, or a checkpoint (folder or hub name) to go on from."""
+    attention: Literal["drawn", "local"] = "drawn"
+    """How that of a fresh model begins: as drawn at random, or with heads that attend nearby, and so learns sooner."""
     config: dict[str, Any] = Field(default={})
     """Keys of AlbertConfig to override."""
 
