@@ -3,17 +3,19 @@
 Both sides are fine-tuned by recipes/small_en_sst2.toml with the same data, steps, and vocabulary; only where the
 weights start differs. Run in the project's environment:
 
-    python benchmarks/small_en.py [--seeds 1 2 3] [--steps N] [--rows N] [--model DIR]
+    python benchmarks/small_en.py [--seeds 1 2 3] [--steps N] [--rows N] [--model DIR] [--precision bf16]
 """
 
 import argparse
 import json
+import multiprocessing
 import re
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 
 import common
@@ -43,6 +45,7 @@ TASKS: dict[str, dict[str, Any]] = {
 SHAPE = (
     *("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
     *("max_position_embeddings", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "initializer_range",
 )
 """What makes a fresh model of the same configuration, but for the vocabulary, which the tokenizer brings."""
 # WikiText-2 is cut into tokens with marks; text has none of them. What was rare there stands as <unk>, and is left out.
@@ -51,24 +54,30 @@ TITLE = re.compile(r"^ *\n = (?!=).* = \n(?= *$)", re.MULTILINE)
 """Of an article, between empty lines; a formula of the text may stand between such marks as well."""
 
 
-def tasks(model: str, seeds: list[int], steps: int, console: Console) -> dict[str, Any]:
-    """Accuracy of both sides on each task: the median of the seeds, and each."""
+def tasks(model: str, seeds: list[int], steps: int, precision: str) -> dict[str, Any]:
+    """Accuracy of both sides on each task: the median of the seeds, and each. A run takes one core."""
     config = AlbertConfig.from_pretrained(model)
     same = {key: getattr(config, key) for key in SHAPE}
     sides = {
         "embedded": {"model.name": model},
         "scratch": {"model.name": "base", "model.tokenizer": model, "model.config": same},
     }
-    found: dict[str, Any] = {}
-    for task, keys in TASKS.items():
-        found[task] = {}
-        for side, changes in sides.items():
-            runs = [one(keys | changes | {"seed": seed}, steps, console) for seed in seeds]
-            found[task][side] = {"accuracy": statistics.median(run["accuracy"] for run in runs), "runs": runs}
+    chosen = {"training.precision": precision}
+    wanted = {
+        (task, side): [{**keys, **changes, **chosen, "seed": seed} for seed in seeds]
+        for task, keys in TASKS.items()
+        for side, changes in sides.items()
+    }
+    with multiprocessing.get_context("spawn").Pool(initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        asked = {kind: [pool.apply_async(one, (keys, steps)) for keys in each] for kind, each in wanted.items()}
+        runs = {kind: [run.get() for run in each] for kind, each in asked.items()}
+    found: dict[str, Any] = {task: {} for task in TASKS}
+    for (task, side), each in runs.items():
+        found[task][side] = {"accuracy": statistics.median(run["accuracy"] for run in each), "runs": each}
     return found
 
 
-def one(keys: dict[str, Any], steps: int, console: Console) -> dict[str, Any]:
+def one(keys: dict[str, Any], steps: int) -> dict[str, Any]:
     """Accuracy of one run, and the step that it was chosen at."""
     limit = {"training.max_steps": steps, "training.evaluate_every": steps} if steps else {}
     asked = Recipe.load(ROOT / "recipes" / "small_en_sst2.toml", {**keys, **limit})
@@ -76,7 +85,7 @@ def one(keys: dict[str, Any], steps: int, console: Console) -> dict[str, Any]:
         own = Recipe.load(ROOT / "recipes" / "small_en_sst2.toml", {}).model.config
         asked = asked.changed("model", config={**own, **keys["model.config"]})
     with tempfile.TemporaryDirectory() as folder:
-        results = finetune.run(asked, Path(folder) / "model", console=console)
+        results = finetune.run(asked, Path(folder) / "model", console=Console(soft_wrap=True, stderr=True))
     return {"seed": keys["seed"], "accuracy": results["accuracy"], "step": results["step"]}
 
 
@@ -111,11 +120,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=0, help="of each fine-tuning; 0: what the recipe says")
     parser.add_argument("--rows", type=int, default=4096, help="rows of WikiText-2 to judge on, or all there are")
     parser.add_argument("--model", default=NAME)
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     options = parser.parse_args()
     length = AlbertTokenizerFast.from_pretrained(options.model).model_max_length
     ours = {
         "wikitext2": wikitext(options.model, length, options.rows),
-        "tasks": tasks(options.model, options.seeds, options.steps, Console(soft_wrap=True, stderr=True)),
+        "tasks": tasks(options.model, options.seeds, options.steps, options.precision),
     }
     gains = {
         f"{task}, points gained": 100 * (found["embedded"]["accuracy"] - found["scratch"]["accuracy"])
