@@ -40,6 +40,7 @@ def main(output: str, is_sharded: bool) -> None:
     found |= {f"evaluation/{name}": values for name, values in train.eval_step(state, whole).items()}
     spread = [value for value in jax.tree.leaves(state.memory) if not value.sharding.is_fully_replicated]
     numbers = {"process": number, "processes": count, "devices": jax.device_count(), "spread": len(spread)}
+    numbers["said"] = train.said_by_first(7 + number)
     np.savez(output, **found, **numbers, **train.get_weights(state), **train.get_optimizer(state))
 
 

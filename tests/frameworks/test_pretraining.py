@@ -173,6 +173,7 @@ def test_there_is_one_process_where_none_were_started(room):
     train = frameworks.room(room.name, "train")
     train.begin_processes()
     assert train.processes() == (0, 1)
+    assert train.said_by_first(7) == 7
 
 
 def test_counts_name_the_losses_of_a_step(room):

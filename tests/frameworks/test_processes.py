@@ -69,6 +69,7 @@ def assert_same_course(found, expected):
 def test_two_processes_go_the_course_of_one(tmp_path, expected, options):
     for number, found in enumerate(several(tmp_path, *options)):
         assert (found["process"], found["processes"], found["devices"]) == (number, 2, 2)
+        assert found["said"] == 7
         assert (found["spread"] > 20) == bool(options)
         assert_same_course(found, expected)
 

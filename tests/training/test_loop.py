@@ -194,11 +194,16 @@ def forget(folder):
     (folder / "optimizer.safetensors").unlink()
 
 
+def hide(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").mkdir()
+
+
 def garble(folder):
     (folder / "state.json").write_text('{"fingerprint": "same", "steps": 8}')
 
 
-@pytest.mark.parametrize("damage", [cut, forget, garble])
+@pytest.mark.parametrize("damage", [cut, forget, hide, garble])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Ear(stop_at=9), save_every=4)
@@ -207,11 +212,33 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     ear = Ear()
     run(tmp_path, ear, save_every=4)
     assert "step-00000008 is damaged" in ear.notes[0]
+    assert ear.notes[0].endswith("trying step-00000004.")
     assert ear.notes[1] == "Resumed from step-00000004."
     assert ear.steps[0]["step"] == 5
     whole = Ear()
     run(tmp_path / "whole", whole, save_every=4)
     assert [record["loss"] for record in ear.steps] == [record["loss"] for record in whole.steps[4:]]
+
+
+def test_where_all_checkpoints_are_damaged_the_run_begins_anew_and_says_so(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=7), save_every=4)
+    cut(tmp_path / "step-00000004")
+    ear = Ear(stop_at=3)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, ear, save_every=4)
+    assert ear.notes[0].endswith("there is no other: the run begins anew.")
+    assert ear.steps[0]["step"] == 1
+    assert (tmp_path / "step-00000004" / "optimizer.safetensors").exists()  # it is not for the run to throw away
+
+
+def test_without_its_running_mean_a_checkpoint_is_damaged(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=9), save_every=4, averaging=0.9)
+    (tmp_path / "step-00000008" / "mean.safetensors").unlink()
+    ear = Ear()
+    run(tmp_path, ear, save_every=4, averaging=0.9)
+    assert ear.notes[1] == "Resumed from step-00000004."
 
 
 def test_only_two_checkpoints_are_kept(tmp_path):
@@ -282,14 +309,38 @@ def test_a_run_cut_off_after_the_disk_was_full_goes_on_from_the_checkpoint_befor
     assert ear.notes[0] == "Resumed from step-00000004."
 
 
+def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_checkpoint(tmp_path, monkeypatch):
+    real, given = safetensors.numpy.save_file, {"save_every": 4}
+    whole = run(tmp_path / "whole", evaluate=scores([3, 1, 1, 1]), **given)
+
+    def failing(tensors, path, *rest):
+        if "best" in str(path):
+            monkeypatch.setattr(safetensors.numpy, "save_file", real)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(tensors, path, *rest)
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", Ear(stop_at=9), scores([3]), **given)
+    tensors, progress = run(tmp_path / "cut", evaluate=scores([1, 1, 1]), **given)
+    assert progress == whole[1]
+    for name, values in whole[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
 class Leaping:
     """A room whose gradient norms are these in turn, and which says which steps it took."""
+
+    number, begun = 0, 0
 
     def __init__(self, norms):
         self.norms, self.taken = norms, []
 
     def processes(self):
-        return 0, 1
+        return self.number, self.number + 1
+
+    def said_by_first(self, number):
+        return self.begun if self.number else number
 
     def init_state(self, *_, **__):
         return self
@@ -335,6 +386,32 @@ def test_before_enough_is_known_and_without_a_limit_nothing_is_a_leap(tmp_path, 
     assert all(taken)
     taken, _, _ = leap(monkeypatch, tmp_path / "b", [1.0] * loop.NORMS + [99.0])
     assert all(taken)
+
+
+def second(monkeypatch, folder, begun):
+    """The run of a second process, whose first one goes on from a step."""
+    room, ear = Leaping([1.0] * 20), Ear()
+    room.number, room.begun = 1, begun
+    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
+    return run(folder, ear, lambda _: {"score": 0.0}, save_every=4), ear
+
+
+def test_a_second_process_goes_on_where_the_first_does_and_writes_nothing(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=9), save_every=4)
+    (tmp_path / "half-written").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    (tensors, progress), ear = second(monkeypatch, tmp_path, begun=4)
+    assert ear.steps[0]["step"] == 5
+    assert (tensors, progress.step) == ({}, 20)
+    assert sorted(tmp_path.rglob("*")) == before
+    (_, progress), ear = second(monkeypatch, tmp_path, begun=0)  # the first begins anew
+    assert ear.steps[0]["step"] == 1
+
+
+def test_a_process_that_cannot_read_what_the_first_goes_on_from_says_so(tmp_path, monkeypatch):
+    with pytest.raises(TrainingError, match=r"must see the same output folder\. .*process 1 cannot read"):
+        second(monkeypatch, tmp_path, begun=4)
 
 
 def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):

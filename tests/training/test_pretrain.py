@@ -82,6 +82,20 @@ def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
         assert np.array_equal(checkpoint.tensors[name], fresh[name]) == (objective == "mlm")
 
 
+def test_a_fresh_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path):
+    step = {"training__steps": 1, "training__learning_rate": 1e-9}
+    recipe = pretraining.recipe(corpus, **step, model__attention="local")
+    run(recipe, tmp_path / "model")
+    made = files.load(tmp_path / "model")
+    drawn = init.fresh(names.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
+    wanted = init.local(drawn, made.config)
+    for name, values in made.tensors.items():
+        np.testing.assert_allclose(values, wanted[name], atol=1e-6, err_msg=name)
+    again = pretraining.recipe(corpus, **step, model__attention="local", model__name=str(tmp_path / "model"))
+    with pytest.raises(ConfigError, match=r"a checkpoint has its own.*'local' with .*Leave it out"):
+        run(again, tmp_path / "again")
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(corpus, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(pretraining.recipe(corpus, seed=seed), tmp_path / name)
@@ -130,17 +144,43 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_bits(corpus, tmp_path):
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
-@pytest.mark.parametrize("sharded", [False, True])
-def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded):
-    config = {**pretraining.TINY, "hidden_dropout_prob": 0.0}
-    recipe = pretraining.recipe(corpus, model__config=config, training__accumulation=2, training__sharded=sharded)
+def cut_off(recipe, output, step):
+    """A run that ended in the middle of its course."""
+
+    def stop(self, record):
+        if record["step"] == step:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pretrain.progress.Reporter, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, output)
+
+
+@pytest.mark.parametrize(("sharded", "begun"), [(False, 0), (True, 0), (False, 9), (True, 9)])
+def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
+    recipe = pretraining.recipe(
+        corpus,
+        model__config={**pretraining.TINY, "hidden_dropout_prob": 0.0},
+        training__batch_size=7,
+        training__accumulation=2,
+        training__sharded=sharded,
+        training__save_every=4,
+    )
     run(recipe, tmp_path / "one")
+    if begun:
+        cut_off(recipe, tmp_path / "two", begun)
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    given = command(recipe, tmp_path, "--output", str(tmp_path / "two"))
+    options = ["--resume"] if begun else []
+    given = command(recipe, tmp_path, "--output", str(tmp_path / "two"), *options)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*start, *given[1:]], check=True, capture_output=True, env=environment)
-    np.testing.assert_allclose(losses(tmp_path / "one"), losses(tmp_path / "two"), rtol=1e-5)
-    evaluations = [[r["evaluation"]["loss"] for r in log(tmp_path / n) if "evaluation" in r] for n in ("one", "two")]
+    first = begun // 4 * 4
+    np.testing.assert_allclose(losses(tmp_path / "one")[first:], losses(tmp_path / "two"), rtol=1e-5)
+    evaluations = [
+        [r["evaluation"]["loss"] for r in log(tmp_path / n) if r.get("evaluation", {"step": 0})["step"] > first]
+        for n in ("one", "two")
+    ]
     np.testing.assert_allclose(*evaluations, rtol=1e-5)
     assert files.load(tmp_path / "two").config.hidden_size == 32
 
@@ -157,16 +197,8 @@ def test_going_on_from_a_checkpoint_begins_where_it_ended(corpus, tmp_path):
     assert second["loss"] == pytest.approx(first["loss"], rel=1e-4)
 
 
-def test_a_checkpoint_of_a_run_that_was_cut_off_is_a_model_to_go_on_from(corpus, tmp_path, monkeypatch):
-    def stop(self, record):
-        if record["step"] == 9:
-            raise KeyboardInterrupt
-
-    recipe = pretraining.recipe(corpus, training__save_every=4)
-    with monkeypatch.context() as patched:
-        patched.setattr(pretrain.progress.Reporter, "step", stop)
-        with pytest.raises(KeyboardInterrupt):
-            run(recipe, tmp_path / "cut")
+def test_a_checkpoint_of_a_run_that_was_cut_off_is_a_model_to_go_on_from(corpus, tmp_path):
+    cut_off(pretraining.recipe(corpus, training__save_every=4), tmp_path / "cut", 9)
     checkpoint = tmp_path / "cut" / "checkpoints" / "step-00000008"
     assert len(AlbertTokenizerFast.from_pretrained(checkpoint)) == files.load(checkpoint).config.vocab_size
     run(pretraining.recipe(corpus, model__name=str(checkpoint), model__config={}), tmp_path / "on")

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec
 
 from albertkit import arrays
@@ -64,6 +65,11 @@ def begin_processes() -> None:
 def processes() -> tuple[int, int]:
     """The number of this process, from 0, and how many there are."""
     return jax.process_index(), jax.process_count()
+
+
+def said_by_first(number: int) -> int:
+    """A whole number, in every process as the first one says it; all must ask."""
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
 def init_state(

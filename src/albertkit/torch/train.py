@@ -78,6 +78,15 @@ def processes() -> tuple[int, int]:
     return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
 
 
+def said_by_first(number: int) -> int:
+    """A whole number, in every process as the first one says it; all must ask."""
+    if processes()[1] == 1:
+        return number
+    said = torch.tensor(number, device="cuda" if torch.cuda.is_available() else "cpu")
+    distributed.broadcast(said, 0)
+    return int(said)
+
+
 def init_state(
     config: AlbertConfig,
     head: str,

@@ -142,8 +142,8 @@ Evaluate = Callable[[Callable[[Batch], dict[str, np.ndarray]]], dict[str, float]
 def train(plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> tuple[Tensors, Progress]:
     """Train to the end of the plan, from the newest good checkpoint in `folder` if there is one.
 
-    Returns the weights with the best score, and the course of the run. Raises TrainingError where the loss or the
-    gradient is not finite; then the best weights so far stand in `folder`/best.
+    Returns the weights with the best score, of several processes in the first alone, and the course of the run. Raises
+    TrainingError where the loss or the gradient is not finite; then the best weights so far stand in `folder`/best.
     """
     return _Run(plan, data, evaluate, folder, listener).to_the_end()
 
@@ -152,12 +152,13 @@ class _Run:
     def __init__(self, plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Listener) -> None:
         self.plan, self.data, self.evaluate, self.folder, self.listener = plan, data, evaluate, folder, listener
         self.room = frameworks.room(plan.framework, "train")
-        self.is_first = self.room.processes()[0] == 0
+        self.number = self.room.processes()[0]
         self.state = self.room.init_state(plan.config, plan.head, plan.tensors, **plan.optimizer)
         self.mean: Tensors | None = None
         self.progress = Progress()
         self.saved: list[Path] = []
-        self.best: Tensors | None = None
+        self.unwritten: tuple[Tensors, dict[str, Any]] | None = None
+        """The best weights and their scores, where the disk did not take them."""
         self._resume()
 
     def to_the_end(self) -> tuple[Tensors, Progress]:
@@ -181,8 +182,11 @@ class _Run:
                 break
             if not last and (progress.step % plan.save_every == 0 if plan.save_every else evaluated):
                 self._save()
-        tensors = self.best or safetensors.numpy.load_file(self.folder / "best" / "model.safetensors")
-        return tensors, progress
+        if self.number:
+            return {}, progress
+        if self.unwritten:
+            return self.unwritten[0], progress
+        return safetensors.numpy.load_file(self.folder / "best" / "model.safetensors"), progress
 
     def _batches(self) -> Iterator[list[Batch]]:
         while self.progress.step < self.plan.schedule.steps:
@@ -233,7 +237,8 @@ class _Run:
 
     def _whereabouts(self) -> str:
         best = f"the best so far, of step {self.progress.best_step}, are in {self.folder / 'best'}"
-        newest = f"the last checkpoint is {self.saved[-1]}" if self.saved else "no checkpoint had been written yet"
+        saved = sorted(self.folder.glob("step-*"))
+        newest = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint had been written yet"
         return f"{best} and {newest}" if self.progress.best_step else newest
 
     # ------------------------------------------------------------------------------------------------------ evaluation
@@ -264,8 +269,8 @@ class _Run:
         score = scores[self.plan.metric] * (-1 if self.plan.is_error else 1)
         if score > progress.best_score or not progress.best_step:
             progress.best_step, progress.best_score, progress.since_best = progress.step, score, 0
-            is_kept = self._write(self.folder / "best", {"model.safetensors": tensors}, record)
-            self.best = None if is_kept else {name: array.copy() for name, array in tensors.items()}
+            self.unwritten = {name: array.copy() for name, array in tensors.items()}, record
+            self._keep_best()
         else:
             progress.since_best += 1
         self.listener.evaluation({**record, "best": progress.since_best == 0})
@@ -284,21 +289,29 @@ class _Run:
         }
         if self.mean is not None:
             files["mean.safetensors"] = self.mean
-        path = self.folder / f"step-{self.progress.step:08}"
-        if not self._write(path, files, {**vars(self.progress), "fingerprint": self.plan.fingerprint}):
+        path = self._place(self.progress.step)
+        state = {**vars(self.progress), "fingerprint": self.plan.fingerprint}
+        # A checkpoint speaks of the best weights, so these come first.
+        if self.number or not (self._keep_best() and self._write(path, files, state)):
             return
         self.saved.append(path)
         for old in self.saved[:-KEPT]:
             shutil.rmtree(old)
         self.saved = self.saved[-KEPT:]
 
-    def _write(self, path: Path, files: dict[str, Tensors], state: dict[str, Any]) -> bool:
-        """Write the files of a folder as one step. False, and a note, where the disk does not take them.
+    def _place(self, step: int) -> Path:
+        return self.folder / f"step-{step:08}"
 
-        Of several processes, only the first writes.
-        """
-        if not self.is_first:
-            return False
+    def _keep_best(self) -> bool:
+        """Write the best weights, where that is still to be done. False where the disk does not take them."""
+        if self.unwritten:
+            tensors, record = self.unwritten
+            if self.number or self._write(self.folder / "best", {"model.safetensors": tensors}, record):
+                self.unwritten = None
+        return self.unwritten is None
+
+    def _write(self, path: Path, files: dict[str, Tensors], state: dict[str, Any]) -> bool:
+        """Write the files of a folder as one step. False, and a note, where the disk does not take them."""
         try:
             with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 for name, tensors in files.items():
@@ -312,34 +325,53 @@ class _Run:
             return False
         return True
 
-    def _remove(self, path: Path) -> None:
-        if self.is_first:
-            shutil.rmtree(path)
-
     def _resume(self) -> None:
+        """Go on from the newest good checkpoint, if there is one: the first process finds it, and all take the same."""
+        found = None if self.number else self._newest()
+        step = self.room.said_by_first(found[1].step if found else 0)
+        if not step:
+            return
+        path = self._place(step)
+        tensors, self.progress = found or self._seen_by_all(path)
+        self.room.set_weights(self.state, tensors["model"])
+        self.room.set_optimizer(self.state, tensors["optimizer"])
+        self.mean = tensors.get("mean")
+        self.listener.note(f"Resumed from {path.name}.")
+
+    def _newest(self) -> tuple[dict[str, Tensors], Progress] | None:
+        """The newest checkpoint that can be read; what was not written to its end is cleared away."""
         for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
             storage.recover(path)
             if not (path / _STATE).exists():  # its process died before it was whole
-                self._remove(path)
+                shutil.rmtree(path)
             elif path.name.startswith("step-"):
                 self.saved.append(path)
-        for path in reversed(self.saved):
+        while self.saved:
             try:
-                kept = storage.read_json(path / _STATE)
-                found = {file.stem: safetensors.numpy.load_file(file) for file in path.glob("*.safetensors")}
-                if kept.pop("fingerprint") != self.plan.fingerprint:
-                    raise TrainingError(
-                        f"A run may only be resumed with the recipe and data it began with. {path} was written by "
-                        "another. Give the same ones, another --output, or --overwrite."
-                    )
-                weights, memory, progress = found["model"], found["optimizer"], Progress(**kept)
-            except (CheckpointError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-                self.listener.note(f"{path.name} is damaged ({error}); trying the one before.")
-                self._remove(path)
-                self.saved.remove(path)
-                continue
-            self.room.set_weights(self.state, weights)
-            self.room.set_optimizer(self.state, memory)
-            self.mean, self.progress = found.get("mean"), progress
-            self.listener.note(f"Resumed from {path.name}.")
-            return
+                return self._read(self.saved[-1])
+            except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+                damaged = self.saved.pop().name  # stays until the run writes it anew
+                then = f"trying {self.saved[-1].name}" if self.saved else "there is no other: the run begins anew"
+                self.listener.note(f"{damaged} is damaged ({error}); {then}.")
+        return None
+
+    def _seen_by_all(self, path: Path) -> tuple[dict[str, Tensors], Progress]:
+        try:
+            return self._read(path)
+        except OSError as error:
+            raise TrainingError(
+                f"All processes must see the same output folder. The first goes on from {path}, which process "
+                f"{self.number} cannot read: {error}. Give an --output that all share."
+            ) from error
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensors], Progress]:
+        """What a checkpoint holds: the tensors of its files by their names, and where the run stood."""
+        kept = storage.read_json(path / _STATE)
+        stems = ("model", "optimizer", *(("mean",) if self.plan.averaging else ()))
+        tensors = {stem: safetensors.numpy.load_file(path / f"{stem}.safetensors") for stem in stems}
+        if kept.pop("fingerprint") != self.plan.fingerprint:
+            raise TrainingError(
+                f"A run may only be resumed with the recipe and data it began with. {path} was written by another. "
+                "Give the same ones, another --output, or --overwrite."
+            )
+        return tensors, Progress(**kept)
