@@ -47,6 +47,8 @@ CONTENTS = {
     "no_ending": "\r\n\r\n".join(text.replace("\n", "\r\n") for text in TEXTS),
     "marked.txt": "\ufeff" + "\n\n".join(TEXTS),
     "marked.jsonl": "\ufeff" + "".join(json.dumps({"text": text}) + "\n" for text in TEXTS),
+    "marked_wiki": "\ufeff" + "".join(f"<doc id=1>\n{text}\n</doc>\n<doc id=2>\n</doc>\n" for text in TEXTS),
+    "marked_lines": '\ufeff{ "text": "' + '"}\n{"text": "'.join(text.replace("\n", "\\n") for text in TEXTS) + '"}',
     "wiki.txt": "".join(f"<doc id=1>\n{text}\n</doc>\n" for text in TEXTS),
 }
 
@@ -100,6 +102,9 @@ def test_other_encodings_are_refused(tmp_path, name):
     (tmp_path / "latin.txt").write_bytes(b"one\n\n\xe9t\xe9\n")
     with pytest.raises(InputError, match=r"iconv -f LATIN1 -t UTF-8 latin\.txt"):
         read(tmp_path / "latin.txt")
+    (tmp_path / "cut.txt").write_bytes("one\ntwó".encode()[:-1])
+    with pytest.raises(InputError, match="unexpected end of data"):
+        read(tmp_path / "cut.txt")
 
 
 BROKEN = {

@@ -118,7 +118,7 @@ class Reader:
                 inside = True
             elif inside and first and line.strip() == "</doc>":
                 inside = False
-                yield from gathered.end(always=True)
+                yield from gathered.end()
             elif inside:
                 yield from gathered.add(html.unescape(line))
             elif not line.isspace():
@@ -248,8 +248,8 @@ class _Gathered:
         self._lines.append(line)
         self._size += len(line)
 
-    def end(self, always: bool = False) -> Iterator[Part]:
-        if self._lines or always:
+    def end(self) -> Iterator[Part]:
+        if self._lines:
             yield Part("".join(self._lines), True)
         self._lines, self._size = [], 0
 
