@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from albertkit.errors import InputError
 from albertkit.pretraining import shards
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import _OFFSET, _ORDER, Examples
 from albertkit.pretraining.segments import OBJECTIVES
 from albertkit.rules import IGNORED
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -164,6 +164,12 @@ def test_epochs_are_cut_in_other_places():
     begins = [next(sequences(made.batch(epoch, [0])))[0][0] for epoch in range(8)]
     assert np.std(begins) > 0.1 * corpus.tokens
     assert len({int(begin) // 3 * 3 % 62 for begin in begins}) > 4  # not whole rows apart
+
+
+def test_what_an_epoch_draws_no_row_draws_again():
+    made = examples(prose())
+    drawn = [made._rng(2, *behind).random() for behind in (_OFFSET, _ORDER, (0,), (1,), (2,))]
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_the_order_of_an_epoch_holds_every_row_once():

@@ -1,6 +1,7 @@
 """What a person sees where there is no terminal: a line for each twentieth, and none twice."""
 
 import io
+import time
 
 from rich.console import Console
 
@@ -28,6 +29,13 @@ def test_a_line_for_each_twentieth():
 def test_what_an_earlier_run_did_is_not_told_again():
     assert lines((100, 50, 5, 5), (100, 51, 6, 6))[0].startswith("a note")
     assert lines((100, 50, 5, 5), (100, 55, 6, 6))[0].startswith("55%")
+
+
+def test_speed_and_time_left_are_those_of_this_run(monkeypatch):
+    clock = iter([100.0, 110.0])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
+    (line, _) = lines((1000, 500, 80_000_000, 7), (1000, 600, 100_000_000, 9))
+    assert line == "60% · 100 MB of text · 9 tokens · 2.0 MB/s · 0:00:40 left"
 
 
 def test_inputs_of_no_bytes_divide_nothing():

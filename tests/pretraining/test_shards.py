@@ -1,6 +1,7 @@
 """Shards: what is written is what is read, whatever the pieces it was written in."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -139,6 +140,20 @@ def test_errors_say_what_to_do(tmp_path, tokenizer):
     with pytest.raises(InputError, match="belong together"):
         shards.Corpus.open(tmp_path)
     tokens.write_bytes(whole)
+    for name in ("sentences", "documents"):
+        bounds = np.load(tmp_path / "shard-00000" / f"{name}.npy")
+        np.save(tmp_path / "shard-00000" / f"{name}.npy", bounds[:-1])
+        with pytest.raises(InputError, match="belong together"):
+            shards.Corpus.open(tmp_path)
+        np.save(tmp_path / "shard-00000" / f"{name}.npy", bounds)
+    head = json.loads((tmp_path / "corpus.json").read_text())
+    for wrong, words in (
+        ({"format": 2}, "must be of format 1. It is of 2"),
+        ({"shards": [{**head["shards"][0], "tokens": 11}]}, "must have 11 tokens, as corpus.json says. It has 10"),
+    ):
+        (tmp_path / "corpus.json").write_text(json.dumps(head | wrong))
+        with pytest.raises(InputError, match=words):
+            shards.Corpus.open(tmp_path)
     (tmp_path / "corpus.json").unlink()
     with pytest.raises(InputError, match="run the same command again"):
         shards.Corpus.open(tmp_path)
