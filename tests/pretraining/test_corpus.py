@@ -295,6 +295,16 @@ def test_a_build_killed_before_it_wrote_down_what_it_is_begins_anew(texts, token
     build([texts / "c.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
 
 
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are text here")
+def test_a_name_that_is_not_text_does_no_harm(tokenizer, tmp_path):
+    for name in (b"\xe9.txt", b"\xe9.png"):
+        (tmp_path / os.fsdecode(name)).write_text("the cat")
+    told = []
+    made = build([tmp_path], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1, note=told.append)
+    assert [row["name"] for row in made.head["inputs"]] == ["\ufffd.txt"]
+    assert told == [f"left out: 1 files with other endings, such as {tmp_path}/\ufffd.png"]
+
+
 def test_only_one_process_builds_in_a_folder(texts, tokenizer, tmp_path):
     (tmp_path / "out").mkdir()
     with storage.alone(tmp_path / "out"), pytest.raises(CheckpointError, match="Another one works in"):

@@ -18,7 +18,7 @@ from albertkit import storage
 from albertkit.errors import ConfigError, InputError
 from albertkit.pretraining import documents, duplicates, shards, statistics, units, workers
 from albertkit.pretraining.duplicates import Seen
-from albertkit.pretraining.inputs import find
+from albertkit.pretraining.inputs import find, written
 from albertkit.pretraining.sentences import Splitter
 from albertkit.pretraining.shards import Corpus, Shard, ShardWriter
 from albertkit.pretraining.units import Unit, Units
@@ -93,7 +93,7 @@ def build(
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
     files, other = find(inputs, apart_from=folder)
     if other:
-        note(f"left out: {len(other)} files with other endings, such as {other[0]}")
+        note(f"left out: {len(other)} files with other endings, such as {written(other[0])}")
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
@@ -117,7 +117,7 @@ def _begin(
     """Write down what a build begins with, or make sure that it is the same."""
     with tempfile.TemporaryDirectory() as aside:
         digest = shards.save_tokenizer(aside, tokenizer)
-    inputs = [f"{path.name}, {path.stat().st_size:,} bytes" for path in files]
+    inputs = [f"{written(path.name)}, {path.stat().st_size:,} bytes" for path in files]
     begins = {"inputs": inputs, "tokenizer": digest, **settings.flat()}
     if overwrite:
         _clear(folder)
@@ -214,7 +214,7 @@ def _finish(
         )
     opened = (Shard.open(folder / record["name"]) for record in records)
     figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
-    sources = [{"name": path.name, "bytes": path.stat().st_size} for path in files]
+    sources = [{"name": written(path.name), "bytes": path.stat().st_size} for path in files]
     shards.publish(folder, records, settings.flat(), figures, inputs=sources)
 
 

@@ -68,6 +68,11 @@ def kind(path: Path) -> str | None:
     return _ENDINGS.get(suffix) if suffix else ""
 
 
+def written(path: str | os.PathLike[str]) -> str:
+    """A path or a name as text for a file or a screen: bytes of it that are not UTF-8 become U+FFFD."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def plain_name(path: Path) -> Path:
     """A path without the ending of a packed file."""
     return path.with_suffix("") if path.suffix.lower() in PACKED else path
