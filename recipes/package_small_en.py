@@ -94,13 +94,22 @@ def rounded(tensors: Tensors) -> tuple[Tensors, str]:
     )
 
 
-def cost(run: Path) -> dict[str, float]:
-    """Steps, tokens of input and hours of a run, from its log: steps times the median of those that are logged."""
+def cost(run: Path, recipe: dict[str, Any]) -> dict[str, float]:
+    """Steps of a run by its log, their rows in tokens, and their hours: steps times the median of those logged."""
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     steps = [row for row in rows if "evaluation" not in row]
     last = steps[-1]["step"]
-    tokens, seconds = (statistics.median(row[key] for row in steps) for key in ("tokens", "seconds"))
-    return {"steps": last, "tokens": last * tokens, "hours": last * seconds / 3600}
+    tokens = last * recipe["training"]["batch_size"] * recipe["data"]["length"]
+    return {"steps": last, "tokens": tokens, "hours": last * statistics.median(row["seconds"] for row in steps) / 3600}
+
+
+def stage(number: int, recipe: dict[str, Any], spent: dict[str, float]) -> str:
+    """A run as a row of the card's table."""
+    data, training = recipe["data"], recipe["training"]
+    masked = f"{data['masked']:.0%}, {data['ngram']} word{'s' if data['ngram'] > 1 else ''} at most together"
+    sizes = f"{spent['steps']:,.0f} | {training['batch_size']} | {data['length']}"
+    how = " | ".join(str(training[key]) for key in ("optimizer", "learning_rate", "schedule", "precision"))
+    return f"| {number} | {data['objective']} | {masked} | {sizes} | {how} |"
 
 
 def model_card(
@@ -112,7 +121,7 @@ def model_card(
     results: Path | None,
 ) -> str:
     """README.md of the embedded model."""
-    spent = [cost(run) for run in runs]
+    spent = [cost(run, one["settled"]) for run, one in zip(runs, settled, strict=True)]
     steps, tokens, hours = (sum(one[key] for one in spent) for key in ("steps", "tokens", "hours"))
     held_out = storage.read_json(runs[-1] / "eval_results.json")
     environment, recipe = settled[-1], settled[-1]["settled"]
@@ -133,7 +142,7 @@ def model_card(
         f"A small English ALBERT of {config.num_parameters('ForPreTraining'):,} parameters that comes with albertkit: "
         f"{config.num_hidden_layers} layers of width {config.hidden_size} that share one set of weights, embeddings of "
         f"width {config.embedding_size}, an uncased vocabulary of {config.vocab_size:,} pieces. It was pre-trained by "
-        "`albertkit corpus build` and `albertkit pretrain` and nothing else, from random weights, as a start for small "
+        "`albertkit corpus build` and `albertkit pretrain` and nothing else, from fresh weights, as a start for small "
         "tasks, for trying things out, and for tests with a model that knows something.",
         "",
         "```python",
@@ -151,20 +160,15 @@ def model_card(
         "",
         "## Training",
         "",
-        f"Objective {recipe['data']['objective']}, {recipe['data']['masked']:.0%} of the pieces masked. {steps:,.0f} "
-        f"steps in {len(runs)} stage{'s' if len(runs) > 1 else ''}, {tokens / 1e6:,.0f} million tokens in all: "
-        f"{tokens / corpus['tokens']:.1f} times the corpus. About {hours:.1f} hours in {recipe['framework']} on "
+        f"{steps:,.0f} steps in {len(runs)} stage{'s' if len(runs) > 1 else ''}, {tokens / 1e6:,.0f} million tokens in "
+        f"all: {tokens / corpus['tokens']:.1f} times the corpus. About {hours:.1f} hours in {recipe['framework']} on "
         f"{environment['cores']} cores ({environment['platform']}).",
         "",
-        "| stage | steps | rows | length | optimizer | peak rate | schedule | precision |",
-        "|---|---|---|---|---|---|---|---|",
+        "| stage | objective | masked | steps | rows | length | optimizer | peak rate | schedule | precision |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(
-            f"| {number} | {one['steps']:,.0f} | {training['batch_size']} | {data['length']} | "
-            f"{training['optimizer']} | {training['learning_rate']} | {training['schedule']} | "
-            f"{training['precision']} |"
-            for number, (one, training, data) in enumerate(
-                ((s, r["settled"]["training"], r["settled"]["data"]) for s, r in zip(spent, settled, strict=True)), 1
-            )
+            stage(number, one["settled"], each)
+            for number, (one, each) in enumerate(zip(settled, spent, strict=True), 1)
         ),
         "",
         "The recipes are `recipes/small_en*.toml` of the project.",

@@ -44,7 +44,7 @@ def run(tmp_path, data):
     training = {"batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3, "schedule": "linear", "precision": "bf16"}
     settled = {
         "framework": "torch",
-        "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15},
+        "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15, "ngram": 3},
         "training": training,
     }
     results = {"step": 50, "mlm_accuracy": 0.25, "sop_accuracy": 0.625, "tokens_held_out": 4321, "epoch": 1.5}
@@ -76,6 +76,8 @@ def test_a_folder_is_complete_and_says_what_it_is(packager, run, tmp_path):
     assert found == [*plain, "tokenizer_config.json"]
     card = (tmp_path / "out" / "README.md").read_text()
     # Two runs of fifty steps: 100 steps of 128 tokens, an hour.
+    assert "0 million tokens in all: 1.0 times the corpus" in card
+    assert "| 2 | mlm+sop | 15%, 3 words at most together | 50 | 4 | 32 | adamw | 0.001 | linear | bf16 |" in card
     for words in ("77 documents", "12,345 tokens", "4,321 were held out", "100 steps in 2 stages", "About 1.0 hours"):
         assert words in card
     for words in ("| sop_accuracy | 0.6250 |", "No reviews", "rows of 32 tokens", "2 cores (a machine)"):
@@ -88,9 +90,12 @@ def test_a_first_stage_may_have_been_ended_early(packager, run, tmp_path):
     first = tmp_path / "first"
     (first / "checkpoints").mkdir(parents=True)
     shutil.copy(run / "log.jsonl", first)
-    (first / "checkpoints" / "recipe.toml").write_text("[data]\nlength = 48\n[training]\nbatch_size = 7\n")
+    (first / "checkpoints" / "recipe.toml").write_text("[data]\nlength = 48\nngram = 1\n[training]\nbatch_size = 7\n")
     packager.package([first, run], None, tmp_path / "out", None)
-    assert "| 1 | 50 | 7 | 48 | lamb |" in (tmp_path / "out" / "README.md").read_text()
+    assert (
+        "| 1 | mlm+sop | 15%, 1 word at most together | 50 | 7 | 48 | lamb |"
+        in (tmp_path / "out" / "README.md").read_text()
+    )
     assert AlbertTokenizerFast.from_pretrained(tmp_path / "out").model_max_length == 48
 
 
