@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,18 @@ def test_every_step_and_evaluation_is_told(tmp_path):
         sum(int(p.get("attention_mask", np.ones_like(p["input_ids"])).sum()) for p in b) for b in data().epoch(0)
     ]
     assert [record["tokens"] for record in ear.steps[:5]] == counted
+
+
+def test_a_step_takes_the_time_that_it_waits_for_its_batch(tmp_path, monkeypatch):
+    real, ear = Batches._batch, Ear()
+
+    def slow(*args):
+        time.sleep(0.05)
+        return real(*args)
+
+    monkeypatch.setattr(Batches, "_batch", slow)
+    run(tmp_path, ear, steps=3)
+    assert all(record["seconds"] > 0.05 for record in ear.steps)
 
 
 def test_the_weights_with_the_best_score_come_back(tmp_path):
@@ -287,6 +300,7 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, monkeypatch, 
     assert refused
     assert "the disk is full" in ear.notes[0]
     assert "Training goes on" in ear.notes[0]
+    assert ("in memory alone" in ear.notes[0]) == (what == "best")
     assert not (folder / "step-00000008").exists() or what == "best"
     assert progress == whole[1]
     for name, values in whole[0].items():

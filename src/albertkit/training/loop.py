@@ -163,8 +163,8 @@ class _Run:
 
     def to_the_end(self) -> tuple[Tensors, Progress]:
         plan, progress = self.plan, self.progress
+        started = time.perf_counter()
         for batches in self._batches():
-            started = time.perf_counter()
             rate = plan.schedule(progress.step)
             seed = int(np.random.default_rng([plan.seed, progress.step]).integers(2**31))
             highest = self._highest_norm()
@@ -182,6 +182,7 @@ class _Run:
                 break
             if not last and (progress.step % plan.save_every == 0 if plan.save_every else evaluated):
                 self._save()
+            started = time.perf_counter()  # what the next step waits for its batch is part of it
         if self.number:
             return {}, progress
         if self.unwritten:
@@ -236,7 +237,8 @@ class _Run:
             )
 
     def _whereabouts(self) -> str:
-        best = f"the best so far, of step {self.progress.best_step}, are in {self.folder / 'best'}"
+        place = "in memory alone" if self.unwritten else f"in {self.folder / 'best'}"
+        best = f"the best so far, of step {self.progress.best_step}, are {place}"
         saved = sorted(self.folder.glob("step-*"))
         newest = f"the last checkpoint is {saved[-1]}" if saved else "no checkpoint had been written yet"
         return f"{best} and {newest}" if self.progress.best_step else newest

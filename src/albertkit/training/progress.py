@@ -1,9 +1,11 @@
 """What a person and the log see of a run: a live line, log.jsonl, and the curves at the end."""
 
 import csv
+import errno
 import io
 import json
 import math
+import os
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from albertkit import storage
-from albertkit.errors import CheckpointError
 
 LOG = "log.jsonl"
 CURVES = "curves.png"
@@ -28,17 +29,18 @@ class Reporter:
     def __init__(
         self, folder: Path | None, console: Console, steps: int, processes: int = 1, *, tensorboard: bool = False
     ) -> None:
-        """`steps` is the length of the whole run, of which at most a thousand are logged; None: without a log.
+        """Logs to `folder`, or nowhere where it is None.
 
-        `processes` is how many work like this one, and multiplies its speed. `tensorboard` logs for that as well.
+        `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many work
+        like this one, and multiplies its speed. `tensorboard` logs for that as well.
         """
-        self._events: Any = None
+        self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
+        self._log = None if folder is None else _Growing(folder / LOG)
+        self._events: _Growing | None = None
         if folder is not None and tensorboard:
-            from tensorboardX import SummaryWriter
+            from albertkit.training import tensorboard as form
 
-            self._events = SummaryWriter(str(folder / TENSORBOARD))
-        self._path, self._console, self._steps = None if folder is None else folder / LOG, console, steps
-        self._processes = processes
+            self._form, self._events = form, _Growing(folder / TENSORBOARD / form.name())
         self._every = math.ceil(steps / 1000)
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
@@ -53,13 +55,14 @@ class Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
-        if self._events:
-            self._events.close()
+        for file in (self._log, self._events):
+            if file:
+                file.add(b"")
 
     def step(self, record: dict[str, Any]) -> None:
         """A step is done."""
         if not self._started:
-            self._forget_after(record["step"])
+            self._begin(record["step"])
         self._recent.append(record)
         loss = sum(row["loss"] for row in self._recent) / len(self._recent)
         speed = sum(row["tokens"] for row in self._recent) / max(sum(row["seconds"] for row in self._recent), 1e-9)
@@ -81,25 +84,50 @@ class Reporter:
         """Something a person should know."""
         self._console.print(text)
 
-    def _forget_after(self, step: int) -> None:
-        """Drop what an interrupted run logged beyond the step it is resumed from."""
+    def _begin(self, step: int) -> None:
+        """Drop what an interrupted run logged from `step` on, with which this one begins."""
         self._started = True
-        if self._path and self._path.exists():
-            kept = [row for row in read_log(self._path) if row.get("evaluation", row)["step"] < step]
-            storage.write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
+        if not self._folder:
+            return
+        log = self._folder / LOG
+        if log.exists():
+            kept = [row for row in read_log(log) if row.get("evaluation", row)["step"] < step]
+            storage.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
+        if self._events:
+            self._add(self._events, self._form.beginning(step))
 
     def _write(self, record: dict[str, Any]) -> None:
-        if not self._path:
-            return
-        kind, row = ("evaluation", record["evaluation"]) if "evaluation" in record else ("training", record)
-        for name, value in row.items() if self._events else ():
-            if name not in ("step", "best"):
-                self._events.add_scalar(f"{kind}/{name}", value, row["step"])
+        self._add(self._log, json.dumps(record).encode() + b"\n")
+        if self._events:
+            kind, row = ("evaluation", record["evaluation"]) if "evaluation" in record else ("training", record)
+            values = {f"{kind}/{name}": value for name, value in row.items() if name not in ("step", "best")}
+            self._add(self._events, self._form.scalars(row["step"], values))
+
+    def _add(self, file: "_Growing | None", content: bytes) -> None:
+        if file and (error := file.add(content)):
+            self.note(f"Writing {file.path} failed: {error}. Training goes on, and tries again later.")
+
+
+class _Growing:
+    """A file that only grows. What a full disk does not take waits for the next time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self._waiting = path, b""
+
+    def add(self, content: bytes) -> OSError | None:
+        """Append, all or nothing. What went wrong, the first time that it does."""
+        was_waiting, self._waiting = bool(self._waiting), self._waiting + content
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab", buffering=0) as file:
+                end = file.tell()
+                if file.write(self._waiting) < len(self._waiting):
+                    file.truncate(end)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise CheckpointError(f"Writing {self._path} failed: {error}.") from error
+            return None if was_waiting else error
+        self._waiting = b""
+        return None
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,122 @@
+"""What is logged of a run, and what a full disk or a kill leaves of it."""
+
+import io
+import json
+import struct
+from contextlib import contextmanager
+
+import pytest
+from rich.console import Console
+
+from albertkit.training import progress, tensorboard
+
+resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
+
+
+def row(step):
+    return {"step": step, "loss": 1.0 / step, "learning_rate": 0.1, "tokens": 10, "seconds": 0.5}
+
+
+@contextmanager
+def reporting(folder, steps=100, **options):
+    said = io.StringIO()
+    with progress.Reporter(folder, Console(file=said, width=500), steps, **options) as reporter:
+        yield reporter, said
+
+
+@contextmanager
+def full_disk(size):
+    """No file may grow beyond a size: what goes beyond it is cut off, and then refused."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def logged(folder):
+    return [json.loads(line).get("step") for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_full_disk_is_told_and_loses_nothing_of_the_log(tmp_path):
+    with reporting(tmp_path) as (reporter, said):
+        reporter.step(row(1))
+        whole = (tmp_path / "log.jsonl").read_bytes()
+        with full_disk(len(whole) + 30):
+            reporter.step(row(2))
+            assert (tmp_path / "log.jsonl").read_bytes() == whole
+            reporter.step(row(3))
+        reporter.evaluation({"step": 3, "loss": 0.5, "best": True})
+        with full_disk(len(whole)):
+            reporter.step(row(4))
+    assert logged(tmp_path) == [1, 2, 3, None, 4]
+    assert said.getvalue().count("Training goes on, and tries again later") == 2
+
+
+def test_what_an_interrupted_run_logged_beyond_its_checkpoint_is_forgotten(tmp_path):
+    with reporting(tmp_path, tensorboard=True) as (reporter, _):
+        for step in (1, 2, 3):
+            reporter.step(row(step))
+        reporter.evaluation({"step": 3, "loss": 0.5, "best": True})
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')
+    with reporting(tmp_path, tensorboard=True) as (reporter, _):
+        reporter.step(row(3))
+    assert logged(tmp_path) == [1, 2, 3]
+    assert [event.step for event in events(tmp_path) if event.session_log.status == 1] == [1, 3]
+
+
+def events(folder):
+    """What TensorBoard reads."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    for path in sorted((folder / "tensorboard").iterdir()):
+        content, at = path.read_bytes(), 0
+        while at < len(content):
+            (length,) = struct.unpack_from("<Q", content, at)
+            yield Event.FromString(content[at + 12 : at + 12 + length])
+            at += 16 + length
+
+
+def test_tensorboard_gets_every_number_once_the_disk_takes_it(tmp_path):
+    with reporting(tmp_path, tensorboard=True) as (reporter, said):
+        reporter.step(row(1))
+        with full_disk(300):
+            for step in range(2, 40):
+                reporter.step(row(step))
+        reporter.evaluation({"step": 39, "loss": 0.25, "best": True})
+    made = list(events(tmp_path))
+    assert made[0].file_version == "brain.Event:2"
+    assert [event.step for event in made[2:]] == [*range(1, 40), 39]
+    found = {value.tag: value.simple_value for event in made[-2:] for value in event.summary.value}
+    assert found["training/loss"] == pytest.approx(1 / 39)
+    assert found["evaluation/loss"] == 0.25
+    assert "training/step" not in found
+    assert said.getvalue().count("tries again later") == 2
+
+
+def test_a_record_is_what_its_library_would_write(tmp_path):
+    from tensorboardX.record_writer import RecordWriter
+
+    content = tensorboard.scalars(7, {"loss": 0.5})
+    (length,) = struct.unpack_from("<Q", content)
+    writer = RecordWriter(str(tmp_path / "record"))
+    writer.write(content[12 : 12 + length])
+    writer.close()
+    assert (tmp_path / "record").read_bytes() == content
+
+
+def test_a_long_run_logs_a_thousand_steps_and_its_last(tmp_path):
+    with reporting(tmp_path, steps=2500) as (reporter, _):
+        for step in range(1, 2501):
+            reporter.step(row(step))
+    assert logged(tmp_path) == [*range(3, 2500, 3), 2500]
+
+
+def test_without_a_folder_nothing_is_logged(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with reporting(None, tensorboard=True) as (reporter, said):
+        reporter.step(row(5))
+    assert not list(tmp_path.iterdir())
+    assert "step 5/100" in said.getvalue()
