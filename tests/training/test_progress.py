@@ -120,3 +120,10 @@ def test_without_a_folder_nothing_is_logged(tmp_path, monkeypatch):
         reporter.step(row(5))
     assert not list(tmp_path.iterdir())
     assert "step 5/100" in said.getvalue()
+
+
+def test_the_tokens_of_a_step_are_those_of_all_processes(tmp_path):
+    with reporting(tmp_path, steps=1, processes=3) as (reporter, said):
+        reporter.step(row(1))
+    assert json.loads((tmp_path / "log.jsonl").read_text())["tokens"] == 30
+    assert "60 tokens/s" in said.getvalue()

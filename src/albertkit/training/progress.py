@@ -31,8 +31,8 @@ class Reporter:
     ) -> None:
         """Logs to `folder`, or nowhere where it is None.
 
-        `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many work
-        like this one, and multiplies its speed. `tensorboard` logs for that as well.
+        `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many share a
+        step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
         """
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
         self._log = None if folder is None else _Growing(folder / LOG)
@@ -63,10 +63,10 @@ class Reporter:
         """A step is done."""
         if not self._started:
             self._begin(record["step"])
+        record = {**record, "tokens": record["tokens"] * self._processes}
         self._recent.append(record)
         loss = sum(row["loss"] for row in self._recent) / len(self._recent)
         speed = sum(row["tokens"] for row in self._recent) / max(sum(row["seconds"] for row in self._recent), 1e-9)
-        speed *= self._processes
         described = f"loss {loss:.4f} · rate {record['learning_rate']:.1e} · {speed:,.0f} tokens/s"
         self._bar.update(self._task, completed=record["step"], description=described)
         if record["step"] % self._every == 0 or record["step"] == self._steps:
