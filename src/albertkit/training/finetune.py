@@ -53,25 +53,23 @@ def run(
     eval_part = _encoded(recipe, beginning, schema, eval_examples, console)
     recipe = _settled(recipe, beginning, schema, len(train_part))
     batches, plan = _planned(recipe, beginning, train_part)
-    checkpoints = output / folder.CHECKPOINTS
-    if not resume:
-        folder.begin(asked, output)
 
     def evaluate(forward: Any) -> dict[str, float]:
         return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
 
-    with progress.Reporter(output, console, plan.schedule.steps) as reporter:
-        tensors, course = loop.train(plan, batches, evaluate, checkpoints, reporter)
-    results = {
-        **next(e for e in course.evaluations if e["step"] == course.best_step),
-        "epoch": round(course.best_step / len(batches), 3),
-        "examples": len(eval_part),
-        "data": eval_examples.table.path,
-    }
-    card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
-    tokenizer = beginning.tokenizer
-    tokenizer.model_max_length = recipe.data.max_length
-    folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+    with folder.held(asked, output, resume):
+        with progress.Reporter(output, console, plan.schedule.steps) as reporter:
+            tensors, course = loop.train(plan, batches, evaluate, output / folder.CHECKPOINTS, reporter)
+        results = {
+            **next(e for e in course.evaluations if e["step"] == course.best_step),
+            "epoch": round(course.best_step / len(batches), 3),
+            "examples": len(eval_part),
+            "data": eval_examples.table.path,
+        }
+        card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
+        tokenizer = beginning.tokenizer
+        tokenizer.model_max_length = recipe.data.max_length
+        folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 

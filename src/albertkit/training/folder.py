@@ -1,6 +1,8 @@
 """The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
-    *(progress.LOG, progress.CURVES, progress.TABLE, *tokenizer_files.PATTERNS),
+    *(progress.LOG, progress.CURVES, progress.TABLE, progress.TENSORBOARD, *tokenizer_files.PATTERNS),
 )
 """What a finished run leaves."""
 
@@ -34,11 +36,14 @@ def begun(output: Path) -> Path | None:
 
 
 def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
-    """ConfigError where a run may not begin or go on in a folder."""
+    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there."""
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     storage.recover(output)
     unfinished = (output / CHECKPOINTS).is_dir()
+    if unfinished:
+        with storage.alone(output / CHECKPOINTS):
+            pass
     if resume:
         if not unfinished:
             raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
@@ -62,14 +67,22 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
             )
 
 
-def begin(asked: BaseRecipe, output: Path) -> None:
-    """Make place for a new run: what an older one was about is forgotten, its finished model stays until the end."""
+@contextlib.contextmanager
+def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
+    """Keep other processes out of a folder while a run goes on in it. CheckpointError where one was faster.
+
+    For a new run what an older one was about is forgotten first; its finished model stays until the end.
+    """
+    checkpoints = output / CHECKPOINTS
     with storage.explained(output):
-        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
-        (output / progress.LOG).unlink(missing_ok=True)
-        shutil.rmtree(output / progress.TENSORBOARD, ignore_errors=True)
-        (output / CHECKPOINTS).mkdir(parents=True)
-    asked.save(output / CHECKPOINTS / RECIPE)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+    with storage.alone(checkpoints):
+        if not resume:
+            with storage.explained(output):
+                for path in (*checkpoints.iterdir(), output / progress.LOG, output / progress.TENSORBOARD):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            asked.save(checkpoints / RECIPE)
+        yield
 
 
 def finish(

@@ -1,5 +1,6 @@
 """Pre-training: a corpus and a recipe in, a folder with the trained model, its tokenizer and its results out."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -63,26 +64,24 @@ def run(
     for line in (*_told(recipe, corpus, held_out, rows), *beginning.story):
         console.print(line)
     plan = _planned(recipe, beginning, corpus, held_out)
-    if number == 0 and not resume:
-        folder.begin(asked, output)
 
     def evaluate(forward: Any) -> dict[str, float]:
         return evaluated(forward, judged, recipe.training.evaluation_rows)
 
-    log = output if number == 0 else None
-    with progress.Reporter(log, console, plan.schedule.steps, count, tensorboard=True) as reporter:
-        tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
-    results = {
-        **next(e for e in course.evaluations if e["step"] == course.best_step),
-        "epoch": round(course.best_step / len(rows), 3),
-        "tokens_held_out": held_out.tokens,
-        "left_out": course.left_out,
-    }
-    if number > 0:
-        return results
-    card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
-    tokenizer.model_max_length = beginning.config.max_position_embeddings
-    folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+    with contextlib.nullcontext() if number else folder.held(asked, output, resume):
+        log = None if number else output
+        with progress.Reporter(log, console, plan.schedule.steps, count, tensorboard=True) as reporter:
+            tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
+        results = {
+            **next(e for e in course.evaluations if e["step"] == course.best_step),
+            "epoch": round(course.best_step / len(rows), 3),
+            "tokens_held_out": held_out.tokens,
+            "left_out": course.left_out,
+        }
+        if number == 0:
+            card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
+            tokenizer.model_max_length = beginning.config.max_position_embeddings
+            folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 

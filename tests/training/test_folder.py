@@ -1,0 +1,55 @@
+"""Whose a folder is: when a run may begin or go on there, and while one does."""
+
+import pytest
+
+from albertkit.errors import CheckpointError, ConfigError
+from albertkit.training import folder
+from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.recipe import Recipe
+
+RECIPE = Recipe.load(None, {})
+
+
+def test_while_a_run_goes_on_no_other_may_begin_or_go_on_or_overwrite_it(tmp_path):
+    with folder.held(RECIPE, tmp_path, resume=False):
+        (tmp_path / "checkpoints" / "step-00000001").mkdir()
+        for resume, overwrite in ((False, False), (True, False), (False, True)):
+            with pytest.raises(CheckpointError, match="Another one works in"):
+                folder.require_room(RECIPE, tmp_path, resume, overwrite)
+        with pytest.raises(CheckpointError, match="Another one works in"), folder.held(RECIPE, tmp_path, False):
+            pass
+        assert (tmp_path / "checkpoints" / "step-00000001").exists()
+    folder.require_room(RECIPE, tmp_path, resume=True, overwrite=False)
+
+
+def test_a_new_run_forgets_an_older_one_and_one_that_goes_on_does_not(tmp_path):
+    old = (
+        "checkpoints/step-00000004/state.json",
+        "checkpoints/notes",
+        "tensorboard/events",
+        "log.jsonl",
+        "config.json",
+    )
+    for resume in (True, False):
+        for name in old:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("{}")
+        with folder.held(RECIPE, tmp_path, resume):
+            left = [name for name in old if (tmp_path / name).exists()]
+            assert left == (list(old) if resume else ["config.json"])
+    assert Recipe.load(folder.begun(tmp_path), {}) == RECIPE
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "evaluations.csv", "model-00001-of-00002.safetensors"])
+def test_what_a_run_would_replace_is_not_replaced_unasked(tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(ConfigError, match=rf"only with --overwrite.*holds {name}"):
+        folder.require_room(RECIPE, tmp_path, resume=False, overwrite=False)
+    folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
+
+
+def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path):
+    with folder.held(RECIPE, tmp_path, resume=False):
+        pass
+    with pytest.raises(ConfigError, match=r"`task`: .*'text-classification'"):
+        folder.require_room(PretrainRecipe.load(None, {}), tmp_path, resume=True, overwrite=False)
