@@ -6,6 +6,7 @@ import pytest
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
+from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import Recipe, default_learning_rate
 
 
@@ -59,6 +60,13 @@ def test_what_does_not_fit_is_refused_by_key_rule_and_value(setting, words):
     with pytest.raises(ConfigError) as caught:
         Recipe.load(None, {}, [setting])
     assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_of_a_recipe_for_another_task_only_the_task_is_told(tmp_path):
+    Recipe.load(None, {}).save(tmp_path / "recipe.toml")
+    with pytest.raises(ConfigError) as caught:
+        PretrainRecipe.load(tmp_path / "recipe.toml", {})
+    assert str(caught.value) == "`task`: Input should be 'pretraining'. Received: 'text-classification'."
 
 
 def test_a_key_below_a_value_is_refused():

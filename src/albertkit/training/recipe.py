@@ -215,8 +215,9 @@ def _parse(setting: str) -> tuple[str, Any]:
 
 
 def _explain(error: ValidationError, keys: Sequence[str]) -> str:
-    problems = []
-    for problem in error.errors():
+    found, problems = error.errors(), []
+    of_another_task = [problem for problem in found if problem["loc"] == ("task",)]  # whose other keys are others, too
+    for problem in of_another_task or found:
         key = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
             problems.append(f"A recipe has no key `{key}`.{did_you_mean(key, keys)}")
