@@ -221,6 +221,23 @@ def test_a_vocabulary_may_grow_and_the_old_pieces_keep_what_they_learned(corpus,
     assert second["mlm_loss"] == pytest.approx(first["mlm_loss"], rel=0.05)
 
 
+def test_a_vocabulary_that_was_rounded_up_is_kept_and_new_pieces_begin_anew_there(corpus, tmp_path):
+    still = {"training__steps": 1, "training__learning_rate": 1e-9}
+    run(pretraining.recipe(corpus, **still, model__config={**pretraining.TINY, "vocab_size": 96}), tmp_path / "first")
+    on = {**still, "model__name": str(tmp_path / "first"), "model__config": {}}
+    run(pretraining.recipe(corpus, **on), tmp_path / "same")
+    tokenizer = AlbertTokenizerFast.from_pretrained(tmp_path / "first")
+    size = len(tokenizer)
+    tokenizer.add_tokens(["Zeno", "Yara"])
+    run(pretraining.recipe(pretraining.corpus(tmp_path / "g", tokenizer=tokenizer), **on), tmp_path / "grown")
+    name = "albert.embeddings.word_embeddings.weight"
+    first, same, grown = (files.load(tmp_path / each).tensors[name] for each in ("first", "same", "grown"))
+    assert first.shape == same.shape == grown.shape == (96, 16)
+    np.testing.assert_allclose(same, first, atol=1e-6)
+    np.testing.assert_allclose(grown[:size], first[:size], atol=1e-6)
+    np.testing.assert_allclose(grown[size:], np.tile(first[:size].mean(axis=0), (96 - size, 1)), atol=1e-4)
+
+
 def test_a_corpus_of_another_vocabulary_is_refused(corpus, tmp_path):
     run(pretraining.recipe(corpus, training__steps=1), tmp_path / "first")
     other = pretraining.corpus(tmp_path / "other", count=30, seed=9)
@@ -240,6 +257,10 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_p
         run(pretraining.recipe(tmp_path), tmp_path / "m")
     with pytest.raises(ConfigError, match=r"`data.length` must not exceed.*Received: 128 and 64"):
         run(pretraining.recipe(corpus, data__length=128), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"an embedding for every token.*`vocab_size` 20\. .*leave its `vocab_size`"):
+        run(pretraining.recipe(corpus, model__config={**pretraining.TINY, "vocab_size": 20}), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"a row for each of the parts.*Received: 8, and 9 parts in 1 processes"):
+        run(pretraining.recipe(corpus, training__accumulation=9), tmp_path / "m")
     assert not (tmp_path / "m").exists()
 
 

@@ -22,7 +22,7 @@ from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import folder, loop, progress, record
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.rows import Rows
-from albertkit.training.start import Start, of_tokenizer
+from albertkit.training.start import Start, of_tokenizer, require_agreement, weights
 
 HEAD = "ForPreTraining"
 EVALUATIONS = 50
@@ -54,6 +54,7 @@ def run(
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=number > 0)
     if number == 0:
         folder.require_room(asked, output, resume, overwrite)
+    _require_rows_for_all(asked, count)
     corpus, held_out = _read(asked)
     tokenizer = corpus.tokenizer()
     beginning = _start(asked, tokenizer)
@@ -136,9 +137,18 @@ def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, floa
 # ------------------------------------------------------------------------------------------------------------ beginning
 
 
+def _require_rows_for_all(recipe: PretrainRecipe, processes: int) -> None:
+    rows, parts = recipe.training.batch_size, recipe.training.accumulation
+    if rows < parts * processes:
+        raise ConfigError(
+            "`training.batch_size` must hold a row for each of the parts, `training.accumulation`, in every process. "
+            f"Received: {rows}, and {parts} parts in {processes} processes."
+        )
+
+
 def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
     if not recipe.data.corpus:
-        raise ConfigError("Pre-training needs a corpus. Name its folder with `data.corpus`.")
+        raise ConfigError("Pre-training needs a corpus. Name its folder with --corpus or `data.corpus`.")
     corpus = Corpus.open(recipe.data.corpus)
     if not recipe.data.eval:
         return corpus.split(recipe.data.held_out)
@@ -154,45 +164,32 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
 def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
     """A fresh model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
     name, keys = recipe.model.name, of_tokenizer(tokenizer)
-    fresh = name in SIZES
-    if fresh:
+    checkpoint = None if name in SIZES else files.load(name)
+    if checkpoint is None:
         config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
-        tensors: report.Tensors = {}
     elif recipe.model.attention != "drawn":
         raise ConfigError(
             "`model.attention` is how that of a fresh model begins, and a checkpoint has its own. Received: "
             f"{recipe.model.attention!r} with {name}. Leave it out."
         )
     else:
-        checkpoint = files.load(name)
+        keys["vocab_size"] = max(keys["vocab_size"], checkpoint.config.vocab_size)  # which may have been rounded up
         config = checkpoint.config.changed(**{**keys, **recipe.model.config})
-        tensors = _extended(checkpoint.tensors, checkpoint.config, config, recipe, tokenizer)
-    if config.max_position_embeddings < recipe.data.length:
-        raise ConfigError(
-            "`data.length` must not exceed the model's `max_position_embeddings`. Received: "
-            f"{recipe.data.length} and {config.max_position_embeddings}."
-        )
-    wanted = names.expected(config, HEAD)
-    if fresh:
-        chosen = init.fresh(wanted, config, recipe.seed)
-        if recipe.model.attention == "local":
-            chosen = init.local(chosen, config)
-        story = [f"A fresh model of {config.num_parameters(HEAD):,} parameters, none of them trained."]
-    else:
-        chosen, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), tensors, name)
-        chosen |= init.fresh({missing: wanted[missing] for missing in what.missing}, config, recipe.seed)
-        story = [str(what)]
-    return Start(config, tokenizer, chosen, fresh, story)
+    require_agreement(config, tokenizer, "data.length", recipe.data.length)
+    tensors = None if checkpoint is None else _extended(checkpoint, config, recipe, tokenizer)
+    chosen, told = weights(name, HEAD, config, tensors, recipe.seed)
+    if recipe.model.attention == "local":
+        chosen = init.local(chosen, config)
+    return Start(config, tokenizer, chosen, checkpoint is None, [told])
 
 
 def _extended(
-    tensors: report.Tensors,
-    old: AlbertConfig,
-    new: AlbertConfig,
-    recipe: PretrainRecipe,
-    tokenizer: AlbertTokenizerBase,
+    checkpoint: files.Checkpoint, config: AlbertConfig, recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase
 ) -> report.Tensors:
-    """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more."""
+    """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more.
+
+    Rows that no token has had until now, if its own was rounded up, are new for a token that gets one.
+    """
     own = AlbertTokenizerFast.from_pretrained(recipe.model.name).get_vocab()
     vocabulary = tokenizer.get_vocab()
     moved = [token for token, index in own.items() if vocabulary.get(token) != index]
@@ -202,16 +199,16 @@ def _extended(
             f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
             f"the corpus with --tokenizer {recipe.model.name}."
         )
-    if new.vocab_size == old.vocab_size:
-        return dict(tensors)
-    extended = dict(tensors)
-    for name, tensor in tensors.items():
+    extended = dict(checkpoint.tensors)
+    if (len(vocabulary), config.vocab_size) == (len(own), checkpoint.config.vocab_size):
+        return extended
+    for name, tensor in checkpoint.tensors.items():
+        kept = tensor[: len(own)]
         if name.endswith("word_embeddings.weight") or name == "predictions.decoder.weight":
-            extended[name] = init.resized(tensor, new.vocab_size, None, recipe.seed)
+            extended[name] = init.resized(kept, config.vocab_size, None, recipe.seed)
         elif name in ("predictions.bias", "predictions.decoder.bias"):
-            extended[name] = np.concatenate(
-                [tensor, np.full(new.vocab_size - old.vocab_size, tensor.min(), tensor.dtype)]
-            )
+            lowest = np.full(config.vocab_size - len(kept), kept.min(), kept.dtype)
+            extended[name] = np.concatenate([kept, lowest])
     return extended
 
 

@@ -1,4 +1,4 @@
-"""Where a fine-tuning run starts: the tokenizer, the config and the weights that its recipe asks for."""
+"""Where a run starts: the tokenizer, the config and the weights that its recipe asks for."""
 
 import tempfile
 from collections.abc import Sequence
@@ -38,24 +38,31 @@ def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str])
     tokenizer, story = _tokenizer(recipe, texts, fresh)
     if checkpoint is None:
         config = getattr(AlbertConfig, recipe.model.name)(**{**of_tokenizer(tokenizer), **recipe.model.config})
-        tensors: report.Tensors = {}
+        tensors = None
     else:
         config = checkpoint.config.changed(**recipe.model.config)
-        tensors = dict(checkpoint.tensors)
+        tensors = checkpoint.tensors
         if list(config.id2label.values()) != list(keys["id2label"].values()):
             tensors = {name: tensor for name, tensor in tensors.items() if names.part(name) != "classifier"}
     config = config.changed(**keys)
-    _require_agreement(recipe, config, tokenizer)
+    require_agreement(config, tokenizer, "data.max_length", recipe.data.max_length)
+    chosen, told = weights(recipe.model.name, head, config, tensors, recipe.seed)
+    return Start(config, tokenizer, chosen, fresh, [*story, told])
+
+
+def weights(
+    name: str, head: str, config: AlbertConfig, tensors: report.Tensors | None, seed: int
+) -> tuple[report.Tensors, str]:
+    """The weights of `Albert{head}`, and in words where they come from.
+
+    They are those of the checkpoint `name`, `tensors`, and fresh ones where it has none; all fresh where it is None.
+    """
     wanted = names.expected(config, head)
-    if fresh:
-        chosen = init.fresh(wanted, config, recipe.seed)
+    if tensors is None:
         count = config.num_parameters(head)
-        story.append(f"A fresh model of {count:,} parameters, none of them trained.")
-    else:
-        chosen, what = report.fit(f"Albert{head}", wanted, names.tied(config), tensors, recipe.model.name)
-        chosen |= init.fresh({name: wanted[name] for name in what.missing}, config, recipe.seed)
-        story.append(str(what))
-    return Start(config, tokenizer, chosen, fresh, story)
+        return init.fresh(wanted, config, seed), f"A fresh model of {count:,} parameters, none of them trained."
+    chosen, what = report.fit(f"Albert{head}", wanted, names.tied(config), tensors, name)
+    return chosen | init.fresh({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
 
 
 def _tokenizer(recipe: Recipe, texts: Sequence[str], fresh: bool) -> tuple[AlbertTokenizerBase, list[str]]:
@@ -79,19 +86,21 @@ def of_tokenizer(tokenizer: AlbertTokenizerBase) -> dict[str, Any]:
     }
 
 
-def _require_agreement(recipe: Recipe, config: AlbertConfig, tokenizer: AlbertTokenizerBase) -> None:
+def require_agreement(config: AlbertConfig, tokenizer: AlbertTokenizerBase, key: str, length: int) -> None:
+    """ConfigError where a tokenizer is not the model's, or inputs of `length`, a `key` of the recipe, are too long."""
     if len(tokenizer) > config.vocab_size:
         raise ConfigError(
             f"A model needs an embedding for every token. Received: a tokenizer of {len(tokenizer)} tokens and a "
-            f"model of `vocab_size` {config.vocab_size}. Use the tokenizer that belongs to the model."
+            f"model of `vocab_size` {config.vocab_size}. Use the tokenizer that belongs to the model, and leave its "
+            "`vocab_size` as it is."
         )
     if tokenizer.pad_token_id != config.pad_token_id:
         raise ConfigError(
             f"Tokenizer and model must agree on the pad token. Received: ids {tokenizer.pad_token_id} and "
             f"{config.pad_token_id}. Use the tokenizer that belongs to the model."
         )
-    if recipe.data.max_length > config.max_position_embeddings:
+    if length > config.max_position_embeddings:
         raise ConfigError(
-            "`data.max_length` must not exceed the model's `max_position_embeddings`. Received: "
-            f"{recipe.data.max_length} and {config.max_position_embeddings}."
+            f"`{key}` must not exceed the model's `max_position_embeddings`. Received: {length} and "
+            f"{config.max_position_embeddings}."
         )
