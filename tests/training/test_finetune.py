@@ -92,6 +92,8 @@ def test_the_log_and_the_card_tell_the_course(trained):
     assert [row["evaluation"]["step"] for row in rows if "evaluation" in row] == list(range(8, 65, 8))
     card = (folder / "model" / "README.md").read_text()
     assert f"| accuracy | {results['accuracy']:.4f} |" in card
+    assert f"On 20 examples of `{folder / 'dev.csv'}`, with the weights of step {results['step']}" in card
+    assert "chosen by accuracy on the same ones" in card
     assert (folder / "model" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -69,7 +69,10 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
     assert [line.split(",")[0] for line in table[1:]] == ["150", "300"]
     assert list((tmp_path / "model" / "tensorboard").glob("events.*"))
     assert PretrainRecipe.load(tmp_path / "model" / "recipe.toml", {}) == recipe
-    assert "mlm_accuracy" in (tmp_path / "model" / "README.md").read_text()
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"| mlm_accuracy | {results['mlm_accuracy']:.4f} |" in card
+    assert f"On 32 rows of 32 tokens, drawn from {results['tokens_held_out']:,} that were not trained on" in card
+    assert "chosen by loss on the same ones" in card
 
 
 @pytest.mark.parametrize("objective", ["mlm", "mlm+nsp"])

@@ -76,6 +76,7 @@ def run(
         results = {
             **next(e for e in course.evaluations if e["step"] == course.best_step),
             "epoch": round(course.best_step / len(rows), 3),
+            "rows": min(recipe.training.evaluation_rows, len(judged)),
             "tokens_held_out": held_out.tokens,
             "left_out": course.left_out,
         }

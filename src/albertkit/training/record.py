@@ -40,99 +40,82 @@ def model_card(
 
     `results` is the contents of eval_results.json, `examples` the number trained on, `story` where the start came from.
     """
-    scores = {key: value for key, value in results.items() if isinstance(value, float) and key != "epoch"}
-    lines = [
-        "---",
-        "library_name: albertkit",
-        f"pipeline_tag: {recipe.task}",
-        "tags: [albert]",
-        "---",
-        "",
-        f"# ALBERT for {recipe.task}",
-        "",
-        f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
-        "",
-        *(f"    {line}" for text in story for line in text.splitlines()),
-        "",
-        "## Results",
-        "",
-        f"On {results['examples']:,} examples of `{results['data']}`, with the weights of step {results['step']} "
-        f"(epoch {results['epoch']}), chosen by {recipe.training.metric} on the same examples:",
-        "",
-        "| score | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.4f} |" for name, value in scores.items()),
-        "",
-        "![curves](curves.png)",
-        "",
-        "## Data",
-        "",
-        f"{examples:,} training examples from `{recipe.data.train}`. Labels: {', '.join(labels)}.",
-        "",
-        "## Recipe",
-        "",
-        "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.",
-        "",
-        "| key | value |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in recipe.training.model_dump().items()),
-        "",
-        "## Use",
-        "",
+    use = [
         "```python",
         "from albertkit.pipelines import pipeline",
         "",
         f'classify = pipeline("{recipe.task}", "path/to/this/folder")',
         'classify(["..."])',
         "```",
-        "",
     ]
-    return "\n".join(lines)
+    return _card(
+        results,
+        story,
+        title=f"ALBERT for {recipe.task}",
+        tag=recipe.task,
+        made=f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
+        judged=f"{results['examples']:,} examples of `{results['data']}`",
+        metric=recipe.training.metric,
+        data=f"{examples:,} training examples from `{recipe.data.train}`. Labels: {', '.join(labels)}.",
+        keys=recipe.training.model_dump(),
+        use=use,
+    )
 
 
 def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, story: Sequence[str]) -> str:
     """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
-    scores = {key: value for key, value in results.items() if isinstance(value, float) and key != "epoch"}
-    keys = recipe.data.model_dump() | recipe.training.model_dump()
     seen = results["step"] * recipe.training.batch_size * recipe.data.length
-    lines = [
-        "---",
-        "library_name: albertkit",
-        "pipeline_tag: fill-mask",
-        "tags: [albert]",
-        "---",
-        "",
-        "# A pre-trained ALBERT",
-        "",
-        f"Pre-trained with albertkit in {recipe.framework} on the corpus `{recipe.data.corpus}` of {tokens:,} tokens, "
-        f"objective {recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
-        "",
-        *(f"    {line}" for text in story for line in text.splitlines()),
-        "",
-        "## Results",
-        "",
-        f"On {results['tokens_held_out']:,} tokens that were not trained on, with the weights of step "
-        f"{results['step']} (epoch {results['epoch']}):",
-        "",
-        "| score | value |",
-        "|---|---|",
-        *(f"| {name} | {value:.4f} |" for name, value in scores.items()),
-        "",
-        "![curves](curves.png)",
-        "",
-        "## Recipe",
-        "",
-        "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.",
-        "",
-        "| key | value |",
-        "|---|---|",
-        *(f"| {key} | {value} |" for key, value in keys.items()),
-        "",
-        "## Use",
-        "",
+    use = [
         "```bash",
         "albertkit finetune text-classification --model path/to/this/folder --train train.csv --output classifier",
         "```",
-        "",
+    ]
+    return _card(
+        results,
+        story,
+        title="A pre-trained ALBERT",
+        tag="fill-mask",
+        made=f"Pre-trained with albertkit in {recipe.framework} from {recipe.model.name}, objective "
+        f"{recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
+        judged=f"{results['rows']:,} rows of {recipe.data.length} tokens, drawn from {results['tokens_held_out']:,} "
+        "that were not trained on",
+        metric="loss",
+        data=f"{tokens:,} tokens of the corpus `{recipe.data.corpus}`.",
+        keys=recipe.data.model_dump() | recipe.training.model_dump(),
+        use=use,
+    )
+
+
+def _card(
+    results: dict[str, Any],
+    story: Sequence[str],
+    *,
+    title: str,
+    tag: str,
+    made: str,
+    judged: str,
+    metric: str,
+    data: str,
+    keys: dict[str, Any],
+    use: Sequence[str],
+) -> str:
+    """The page that both kinds of models have. `judged` is what the scores were taken on."""
+    scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
+    lines = [
+        *("---", "library_name: albertkit", f"pipeline_tag: {tag}", "tags: [albert]", "---", ""),
+        *(f"# {title}", "", made, ""),
+        *(f"    {line}" for text in story for line in text.splitlines()),
+        *("", "## Results", ""),
+        f"On {judged}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} on "
+        "the same ones:",
+        *("", *_table("score", scores), "", "![curves](curves.png)", ""),
+        *("## Data", "", data, ""),
+        *("## Recipe", "", "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.", ""),
+        *(*_table("key", keys), ""),
+        *("## Use", "", *use, ""),
     ]
     return "\n".join(lines)
+
+
+def _table(head: str, values: dict[str, Any]) -> list[str]:
+    return [f"| {head} | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items())]
