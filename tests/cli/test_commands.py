@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -14,7 +15,7 @@ from albertkit.checkpoint import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune
 from frameworks.common import random_tensors, small
-from training import common
+from training import common, pretraining
 
 pytestmark = pytest.mark.torch
 
@@ -37,6 +38,8 @@ def model(tmp_path_factory):
         [],
         ["finetune"],
         ["finetune", "text-classification"],
+        ["pretrain"],
+        ["corpus", "build"],
         ["tokenizer"],
         ["tokenizer", "train"],
         ["evaluate"],
@@ -70,6 +73,23 @@ def test_finetune_takes_options_and_settings(tmp_path):
     assert "seed = 3" in recipe
     assert "batch_size = 16" in recipe
     assert "learning_rate = 0.01" in recipe
+
+
+def test_pretrain_takes_options_and_settings(tmp_path):
+    corpus = pretraining.corpus(tmp_path / "corpus", count=40)
+    config = ", ".join(f"{key} = {value}" for key, value in pretraining.TINY.items())
+    done = albertkit(
+        *("pretrain", "--corpus", corpus, "--output", tmp_path / "m", "--model", "large", "--objective", "mlm"),
+        *("--framework", "torch", "--steps", "2", "--batch-size", "4", "--length", "32", "--learning-rate", "0.01"),
+        *("--seed", "3", "--set", f"model.config={{{config}}}"),
+    )
+    assert done.returncode == 0, done.stderr
+    recipe = tomllib.loads((tmp_path / "m" / "recipe.toml").read_text())
+    given = {"corpus": str(corpus), "objective": "mlm", "length": 32}
+    assert {key: recipe["data"][key] for key in given} == given
+    given = {"steps": 2, "batch_size": 4, "learning_rate": 0.01}
+    assert {key: recipe["training"][key] for key in given} == given
+    assert (recipe["framework"], recipe["seed"], recipe["model"]["name"]) == ("torch", 3, "large")
 
 
 def test_evaluate_prints_json(model):
@@ -182,6 +202,10 @@ def test_tokenizer_train_learns_a_vocabulary(tmp_path):
         (["finetune", "text-classification", "--train", "no.csv", "--output", "{tmp}/m"], "there is none"),
         (["finetune", "text-classification", "--output", "{tmp}/m"], "Name a file with --train"),
         (["finetune", "text-classification", "--output", "{tmp}/m", "--set", "training.epoch=3"], "Did you mean"),
+        (["pretrain", "--output", "{tmp}/m"], "Name its folder with --corpus"),
+        (["pretrain", "--output", "{tmp}/m", "--corpus", "no", "--set", "training.step=3"], "Did you mean"),
+        (["pretrain", "no.toml", "--output", "{tmp}/m"], "where there is none"),
+        (["pretrain", "--output", "{tmp}/m", "--resume"], "nothing to resume"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_one(tmp_path, arguments, words):

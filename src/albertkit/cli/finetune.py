@@ -6,20 +6,20 @@ from typing import Annotated
 import typer
 from typer import Option
 
+from albertkit.cli import options
+
 app = typer.Typer(help="Fine-tune a model on a task.", no_args_is_help=True)
 
 
 @app.command("text-classification")
 def text_classification(
-    output: Annotated[Path, Option(help="Folder to write the model and its results to.")],
+    output: options.Output,
     train: Annotated[str | None, Option(help="Training data: .csv, .tsv, .jsonl or .parquet.")] = None,
     eval: Annotated[str | None, Option(help="Evaluation data; default: a part of the training data.")] = None,
-    model: Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a fresh model.")] = None,
+    model: options.Model = None,
     tokenizer: Annotated[str | None, Option(help="Tokenizer, if not the checkpoint's own.")] = None,
     recipe: Annotated[Path | None, Option(help="TOML recipe; options here override it.")] = None,
-    framework: Annotated[
-        str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")
-    ] = None,
+    framework: options.Framework = None,
     text_column: Annotated[str | None, Option(help="Column of the text; default: by the usual names.")] = None,
     pair_column: Annotated[str | None, Option(help="Column of the second text of a pair.")] = None,
     label_column: Annotated[str | None, Option(help="Column of the label; default: by the usual names.")] = None,
@@ -27,12 +27,12 @@ def text_classification(
     problem: Annotated[str | None, Option(help="auto, single, multi or regression.")] = None,
     epochs: Annotated[float | None, Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, Option(help="Examples a step.")] = None,
-    learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
+    learning_rate: options.LearningRate = None,
     max_length: Annotated[int | None, Option(help="Longest input in tokens.")] = None,
-    seed: Annotated[int | None, Option(help="Seed of everything random.")] = None,
-    settings: Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")] = None,
-    resume: Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")] = False,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")] = False,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Classes, several classes at once, or a number, for texts or pairs of texts."""
     from albertkit.training import finetune, folder

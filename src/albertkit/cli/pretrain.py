@@ -5,26 +5,24 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from albertkit.cli import options
+
 
 def command(
-    output: Annotated[Path, Option(help="Folder to write the model and its results to.")],
+    output: options.Output,
     recipe: Annotated[Path | None, Argument(help="TOML recipe; options override it.")] = None,
     corpus: Annotated[str | None, Option(help="Folder that `albertkit corpus build` made.")] = None,
-    model: Annotated[
-        str | None, Option(help="A size (base, large, ...) for a fresh model, or a checkpoint to go on from.")
-    ] = None,
+    model: options.Model = None,
     objective: Annotated[str | None, Option(help="mlm, mlm+sop or mlm+nsp.")] = None,
-    framework: Annotated[
-        str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")
-    ] = None,
+    framework: options.Framework = None,
     steps: Annotated[int | None, Option(help="Steps of the whole run.")] = None,
     batch_size: Annotated[int | None, Option(help="Rows a step.")] = None,
     length: Annotated[int | None, Option(help="Tokens of a row.")] = None,
-    learning_rate: Annotated[float | None, Option(help="Peak learning rate.")] = None,
-    seed: Annotated[int | None, Option(help="Seed of everything random.")] = None,
-    settings: Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")] = None,
-    resume: Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")] = False,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")] = False,
+    learning_rate: options.LearningRate = None,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    resume: options.Resume = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train a fresh ALBERT, or go on with one, on masked pieces and the order of texts."""
     from albertkit.training import folder, pretrain
