@@ -1,8 +1,7 @@
 """From the model that comes with the package to answers of one's own: fill in masks, fine-tune, evaluate, predict.
 
 Prints each command as one would type it, and writes to demo/. At the end every installed framework loads both models,
-and their answers must agree. Where the weights of the model are absent, the reviews are learned from nothing. Run by
-`make demo`.
+and their answers must agree. Run by `make demo`.
 """
 
 import os
@@ -22,21 +21,20 @@ TEXTS = (
     "I thought the plot is clever, but the ending is truly dull.",
     "The dialogue is never boring.",
 )
-FILLING = ("Let the model that comes with the package fill in words", "predict", MODEL, *SENTENCES, "--top-k", "3")
+RECIPE = "examples/reviews/small_en.toml"
+STEPS = (
+    ("Let the model that comes with the package fill in words", "predict", MODEL, *SENTENCES, "--top-k", "3"),
+    (
+        "Train it on 2,000 reviews",
+        *("finetune", "text-classification", "--recipe", RECIPE, "--output", OUTPUT, "--overwrite"),
+    ),
+    ("Score it on the 400 reviews it has not seen", "evaluate", OUTPUT, "examples/reviews/dev.csv"),
+    ("Let it answer", "predict", OUTPUT, *TEXTS),
+    ("Look inside", "info", OUTPUT),
+)
 
 
-def steps(recipe: str) -> tuple[tuple[str, ...], ...]:
-    """Titles and arguments of the commands that make a classifier and use it."""
-    train = ("finetune", "text-classification", "--recipe", recipe, "--output", OUTPUT, "--overwrite")
-    return (
-        ("Train it on 2,000 reviews", *train),
-        ("Score it on the 400 reviews it has not seen", "evaluate", OUTPUT, "examples/reviews/dev.csv"),
-        ("Let it answer", "predict", OUTPUT, *TEXTS),
-        ("Look inside", "info", OUTPUT),
-    )
-
-
-def agree(has_model: bool) -> None:
+def agree() -> None:
     """Let every installed framework answer with the same weights, and stop where their scores differ."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from albertkit import frameworks
@@ -45,10 +43,11 @@ def agree(has_model: bool) -> None:
     sys.stdout.write("\n== Load it in every installed framework\n")
     known: dict[str, list[float]] = {}
     for name in frameworks.installed():
-        scores = {"classes": pipeline("text-classification", OUTPUT, name).logits(TEXTS)[:, -1].tolist()}
-        if has_model:
-            answers = pipeline("fill-mask", MODEL, name)(SENTENCES, targets=["the", "door", "sea", "city"])
-            scores["words"] = [one["score"] for answer in answers for one in answer]
+        answers = pipeline("fill-mask", MODEL, name)(SENTENCES, targets=["the", "door", "sea", "city"])
+        scores = {
+            "words": [one["score"] for answer in answers for one in answer],
+            "classes": pipeline("text-classification", OUTPUT, name).logits(TEXTS)[:, -1].tolist(),
+        }
         for kind, found in scores.items():
             first = known.setdefault(kind, found)
             apart = max(abs(a - b) for a, b in zip(found, first, strict=True)) / max(map(abs, first))
@@ -61,23 +60,12 @@ def agree(has_model: bool) -> None:
 def main() -> None:
     """Run the steps, and stop at the first that fails."""
     os.chdir(Path(__file__).parents[1])
-    from albertkit import hub
-    from albertkit.errors import CheckpointNotFound
-
-    try:
-        has_model = hub.embedded(MODEL).is_dir()
-    except CheckpointNotFound as error:
-        has_model = False
-        sys.stdout.write(f"{error}\nSo a small ALBERT is trained from nothing, vocabulary and all.\n")
-    commands = (
-        (FILLING, *steps("examples/reviews/small_en.toml")) if has_model else steps("examples/reviews/recipe.toml")
-    )
-    for title, *arguments in commands:
+    for title, *arguments in STEPS:
         shown = " ".join(f'"{argument}"' if " " in argument else argument for argument in arguments)
         sys.stdout.write(f"\n== {title}\n$ albertkit {shown}\n")
         sys.stdout.flush()
         subprocess.run([sys.executable, "-m", "albertkit", *arguments], check=True)
-    agree(has_model)
+    agree()
     sys.stdout.write(f"\nEverything the run left behind is in {OUTPUT}: start with {OUTPUT}/README.md.\n")
 
 

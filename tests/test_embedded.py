@@ -22,7 +22,6 @@ ROOT = Path(__file__).parents[1]
 NAME = "albertkit/small-en"
 FOLDER = ROOT / "src" / "albertkit" / "models" / "small-en"
 FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
-there = pytest.mark.skipif(not FOLDER.is_dir(), reason="the weights of albertkit/small-en are not in this checkout")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +171,6 @@ def test_a_copy_without_the_model_says_so(monkeypatch, tmp_path):
         hub.fetch(NAME, ["*"])
 
 
-@there
 def test_the_packaged_folder_is_complete_and_small():
     found = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     assert {"config.json", "model.safetensors", "README.md", "tokenizer_config.json", "spiece.model"} <= set(found)
@@ -183,7 +181,6 @@ def test_the_packaged_folder_is_complete_and_small():
     assert len(AlbertTokenizerFast.from_pretrained(NAME)) == checkpoint.config.vocab_size
 
 
-@there
 @pytest.mark.torch
 def test_the_embedded_model_knows_some_english():
     pytest.importorskip("torch")
