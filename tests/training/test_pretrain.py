@@ -15,15 +15,19 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
+from albertkit import frameworks
 from albertkit.checkpoint import files, init, names
 from albertkit.errors import ConfigError, InputError, WeightMismatch
 from albertkit.pretraining.shards import Corpus
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training import pretrain
+from albertkit.training import loop, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from training import pretraining
 
 pytestmark = pytest.mark.torch
+
+WHAT = ("losses", "hits")
+"""What a forward pass answers of each item."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +46,10 @@ def log(folder):
 
 def losses(folder):
     return [(row["step"], row["loss"]) for row in log(folder) if "loss" in row]
+
+
+def norms(folder):
+    return [row["gradient_norm"] for row in log(folder) if "loss" in row]
 
 
 def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path):
@@ -160,6 +168,23 @@ def cut_off(recipe, output, step):
             run(recipe, output)
 
 
+@pytest.mark.parametrize(
+    "framework", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("flax", "tensorflow")]
+)
+def test_a_run_in_another_framework_resumes_to_the_same_bits(corpus, tmp_path, framework):
+    if framework not in frameworks.installed():
+        pytest.skip(f"{framework} is not installed")
+    recipe = pretraining.recipe(corpus, framework=framework, training__save_every=4, training__optimizer="adamw")
+    run(recipe, tmp_path / "straight")
+    cut_off(recipe, tmp_path / "cut", 9)
+    run(recipe, tmp_path / "cut", resume=True)
+    assert [step for step, _ in losses(tmp_path / "cut")] == [9, 10, 11, 12]
+    assert losses(tmp_path / "cut") == losses(tmp_path / "straight")[8:]
+    one, other = (files.load(tmp_path / name).tensors for name in ("straight", "cut"))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
 @pytest.mark.parametrize(("sharded", "begun"), [(False, 0), (True, 0), (False, 9), (True, 9)])
 def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
     recipe = pretraining.recipe(
@@ -180,12 +205,106 @@ def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
     subprocess.run([*start, *given[1:]], check=True, capture_output=True, env=environment)
     first = begun // 4 * 4
     np.testing.assert_allclose(losses(tmp_path / "one")[first:], losses(tmp_path / "two"), rtol=1e-5)
+    np.testing.assert_allclose(norms(tmp_path / "one")[first:], norms(tmp_path / "two"), rtol=1e-3)
     evaluations = [
         [r["evaluation"]["loss"] for r in log(tmp_path / n) if r.get("evaluation", {"step": 0})["step"] > first]
         for n in ("one", "two")
     ]
     np.testing.assert_allclose(*evaluations, rtol=1e-5)
     assert files.load(tmp_path / "two").config.hidden_size == 32
+
+
+# ------------------------------------------------------------------------------------------------------------- planning
+
+
+def planned(recipe, output, monkeypatch):
+    """What the loop of a run is given."""
+    given = []
+
+    def stop(*args):
+        given.extend(args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pretrain.loop, "train", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, output)
+    return given
+
+
+def test_the_loop_is_told_what_the_recipe_says(corpus, tmp_path, monkeypatch):
+    recipe = pretraining.recipe(
+        corpus,
+        seed=5,
+        data__objective="mlm",
+        training__accumulation=2,
+        training__optimizer="adamw",
+        training__learning_rate=0.003,
+        training__schedule="polynomial",
+        training__power=2.0,
+        training__clock="start",
+        training__warmup=0.25,
+        training__weight_decay=0.1,
+        training__beta1=0.8,
+        training__beta2=0.97,
+        training__epsilon=1e-5,
+        training__bias_correction="off",
+        training__max_gradient_norm=2.0,
+        training__averaging=0.9,
+        training__precision="bf16",
+        training__checkpointing=True,
+        training__sharded=True,
+        training__spike=5.0,
+        training__forgiven=3,
+        training__evaluate_every=7,
+        training__save_every=3,
+    )
+    plan, rows, *_ = planned(recipe, tmp_path / "m", monkeypatch)
+    assert plan.optimizer == {
+        "optimizer": "adamw",
+        "weight_decay": 0.1,
+        "betas": (0.8, 0.97),
+        "epsilon": 1e-5,
+        "bias_correction": False,
+        "max_gradient_norm": 2.0,
+        "precision": "bf16",
+        "is_sharded": True,
+        "unreached": ("pooler", "sop_classifier"),
+    }
+    assert plan.schedule == loop.Schedule(0.003, 12, 3, "polynomial", 2.0, from_zero=True)
+    assert (plan.seed, plan.parts, plan.averaging, plan.spike, plan.forgiven) == (5, 2, 0.9, 5.0, 3)
+    assert (plan.evaluate_every, plan.save_every, plan.metric, plan.is_error) == (7, 3, "loss", True)
+    assert plan.config.gradient_checkpointing
+    assert (rows.batch_size, rows.examples.seed, rows.examples.objective) == (8, 5, "mlm")
+
+
+def test_left_alone_a_recipe_is_the_original_and_the_rate_goes_with_the_root_of_the_tokens():
+    training = PretrainRecipe.load(None, {}).training
+    assert (training.steps, training.batch_size, training.optimizer) == (125_000, 4096, "lamb")
+    assert (training.warmup * training.steps, training.weight_decay, training.max_gradient_norm) == (3125, 0.01, 1.0)
+    assert (training.beta1, training.beta2, training.epsilon) == (0.9, 0.999, 1e-6)
+    for batch_size, length, rate in ((4096, 512, 0.00176), (1024, 512, 0.00088), (4096, 128, 0.00088)):
+        asked = {"training.batch_size": batch_size, "data.length": length}
+        settled = pretrain._settled(PretrainRecipe.load(None, asked)).training
+        assert settled.learning_rate == pytest.approx(rate)
+        assert settled.evaluate_every == 2500
+
+
+def test_every_run_on_a_corpus_is_judged_on_the_same_rows(corpus, tmp_path, monkeypatch):
+    judged = []
+
+    def forward(batch):
+        judged[-1].append(batch)
+        return {f"{name}_{what}": np.ones(len(batch[f"{name}_labels"])) for name in ("mlm", "sop") for what in WHAT}
+
+    for seed in (1, 2):
+        judged.append([])
+        _, _, evaluate, *_ = planned(pretraining.recipe(corpus, seed=seed), tmp_path / str(seed), monkeypatch)
+        assert evaluate(forward)["mlm_accuracy"] == 1
+    for one, other in zip(*judged, strict=True):
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, other[name], err_msg=name)
+    assert sum(len(batch["input_ids"]) for batch in judged[0]) == 32
 
 
 # ------------------------------------------------------------------------------------------------ going on from a model
