@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from albertkit.errors import ConfigError, InputError  # noqa: E402
-from albertkit.torch import models  # noqa: E402
+from albertkit.torch import models, train  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
 from frameworks.rooms import Torch  # noqa: E402
 
@@ -277,3 +277,16 @@ def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
     assert "scorer.weight" in caplog.text
     assert torch.isfinite(begun(**inputs("Model"))).all()
     assert begun.scorer.weight.std() > 0
+
+
+@pytest.mark.parametrize(("variables", "gpu"), [({"LOCAL_RANK": "3"}, 3), ({}, 0)])
+def test_a_process_of_several_takes_the_gpu_of_its_own(monkeypatch, variables, gpu):
+    taken, met = [], []
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    for name, value in {"WORLD_SIZE": "4", **variables}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    monkeypatch.setattr(torch.distributed, "init_process_group", met.append)
+    train.begin_processes()
+    assert (taken, met) == ([gpu], ["nccl"])

@@ -66,10 +66,13 @@ class State:
 
 
 def begin_processes() -> None:
-    """Meet the other processes that torchrun has started, if it has, and take the GPU of one's own."""
+    """Meet the other processes that torchrun, or another in its manner, has started, and take the GPU of one's own.
+
+    Without a LOCAL_RANK, as where each has a machine of its own, that is the first GPU.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
