@@ -51,10 +51,10 @@ def rounded(length: int) -> int:
 def lengthened(batch: Mapping[str, np.ndarray], longest: int, pad_id: int = 0) -> dict[str, np.ndarray]:
     """A batch whose L is rounded up, but not beyond `longest`, by places that are masked out.
 
-    Ids grow by `pad_id`, types and positions by 0, and so does the
-    attention mask, which is made where the batch has none, so that all batches of a shape look alike. Labels grow by
-    -100 where they are integers and stand one a token. Other arrays stay, and no given one is changed. What is spread
-    over the places, such as the chances of an answer's start, must leave the new ones out itself.
+    Ids grow by `pad_id`, types and positions by 0, and so does the attention mask, which is made where the batch has
+    none, so that all batches of a shape look alike. Labels grow by -100 where they are integers and stand one a token.
+    Other arrays stay, and no given one is changed. What is spread over the places, such as the chances of an answer's
+    start, must leave the new ones out itself.
     """
     ids = batch["input_ids"]
     length = ids.shape[-1]
