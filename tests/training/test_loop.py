@@ -328,7 +328,7 @@ def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_check
     whole = run(tmp_path / "whole", evaluate=scores([3, 1, 1, 1]), **given)
 
     def failing(tensors, path, *rest):
-        if "best" in str(path):
+        if Path(path).parents[1].name == "best":
             monkeypatch.setattr(safetensors.numpy, "save_file", real)
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(tensors, path, *rest)
@@ -348,7 +348,7 @@ class Leaping:
     number, begun = 0, 0
 
     def __init__(self, norms):
-        self.norms, self.taken = norms, []
+        self.norms, self.taken, self.seeds, self.put = norms, [], [], []
 
     def processes(self):
         return self.number, self.number + 1
@@ -359,16 +359,18 @@ class Leaping:
     def init_state(self, *_, **__):
         return self
 
-    def train_step(self, _state, _batches, _rate, _seed, highest=np.inf):
+    def train_step(self, _state, _batches, _rate, seed, highest=np.inf):
+        self.seeds.append(seed)
         norm = self.norms[len(self.taken)]
         self.taken.append(bool(np.isfinite(norm) and norm <= highest))
         return {"loss": 1.0, "gradient_norm": norm}
 
     def get_weights(self, _state):
-        return {"w": np.zeros(1, np.float32)}
+        """The number of steps so far."""
+        return {"w": np.full(1, len(self.taken), np.float32)}
 
-    def set_weights(self, *_):
-        pass
+    def set_weights(self, _state, tensors):
+        self.put += tensors.get("w", np.zeros(0)).tolist()
 
     get_optimizer, set_optimizer = get_weights, set_weights
 
@@ -378,6 +380,29 @@ def leap(monkeypatch, folder, norms, **changes):
     monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
     _, progress = run(folder, ear, lambda _: {"score": 0.0}, steps=len(norms), evaluate_every=len(norms), **changes)
     return room.taken, ear.notes, progress
+
+
+def test_every_step_has_a_seed_of_its_own_that_the_run_decides(tmp_path, monkeypatch):
+    drawn = []
+    for number, seed in enumerate((0, 0, 1)):
+        room = Leaping([1.0] * 20)
+        monkeypatch.setattr(loop.frameworks, "room", lambda *_, room=room: room)
+        run(tmp_path / str(number), evaluate=lambda _: {"score": 0.0}, seed=seed)
+        drawn.append(room.seeds)
+    assert drawn[0] == drawn[1]
+    assert len({*drawn[0], *drawn[2]}) == 40
+
+
+def test_the_running_mean_is_short_at_first_and_of_its_decay_later(tmp_path, monkeypatch):
+    room = Leaping([1.0] * 20)
+    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
+    run(tmp_path, evaluate=lambda _: {"score": 0.0}, averaging=0.5)
+    mean, expected = 1.0, []
+    for step in range(2, 21):
+        mean += (1 - min(0.5, (1 + step) / (10 + step))) * (step - mean)
+        if step % 5 == 0:
+            expected += [mean, step]  # is evaluated, and then training goes on with the weights themselves
+    np.testing.assert_allclose(room.put, expected, rtol=1e-6)
 
 
 def test_a_step_whose_gradient_leaps_is_left_out_and_told(tmp_path, monkeypatch):

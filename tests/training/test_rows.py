@@ -28,15 +28,17 @@ def same(one, other):
             assert all(np.array_equal(part[name], twin[name]) for name in part)
 
 
-def test_an_epoch_holds_every_row_once_in_an_order_of_its_own(examples):
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_an_epoch_holds_every_row_once_in_an_order_and_with_masks_of_its_own(examples, epoch):
     rows = Rows(examples, 8)
     assert len(rows) == len(examples) // 8
-    batches = [joined(parts) for parts in rows.epoch(0)]
+    batches = [joined(parts) for parts in rows.epoch(epoch)]
     assert len(batches) == len(rows)
-    order = examples.order(0)
-    for number, batch in enumerate(batches):
-        np.testing.assert_array_equal(batch, examples.batch(0, order[number * 8 : number * 8 + 8])["input_ids"])
+    order = examples.order(epoch)
+    assert sorted(order) == list(range(len(examples)))
     assert not np.array_equal(order, examples.order(1))
+    for number, batch in enumerate(batches):
+        np.testing.assert_array_equal(batch, examples.batch(epoch, order[number * 8 : number * 8 + 8])["input_ids"])
 
 
 def test_from_any_batch_on_it_is_the_same_epoch(examples):
