@@ -251,7 +251,7 @@ def test_every_model_is_read(tmp_path, model, changes, kind):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("chunk", [None, 50])
+@pytest.mark.parametrize("chunk", [None, 10])
 def test_half_precision_and_chunked_arrays_of_flax_are_read(tmp_path, dtype, chunk):
     tensors = drawn(small(), "Model", dtype)
     small().save_pretrained(tmp_path)
@@ -282,6 +282,20 @@ def test_shards_are_read_and_a_missing_one_is_named(tmp_path, kind):
         files.load(tmp_path)
 
 
+def test_one_shard_that_tells_the_framework_is_enough(tmp_path):
+    tensors = drawn(small(), "Model")
+    small().save_pretrained(tmp_path)
+    stored = {name.replace("/", "."): np.ascontiguousarray(value) for name, value in flax_named(tensors).items()}
+    telling = {name for name in stored if not name.endswith(".bias")}
+    for order in (telling, stored.keys() - telling), (stored.keys() - telling, telling):
+        shards = {f"model-0000{number}-of-00002.safetensors": part for number, part in enumerate(order, start=1)}
+        for shard, part in shards.items():
+            safetensors.numpy.save_file({name: stored[name] for name in part}, tmp_path / shard)
+        weight_map = {name: shard for shard, part in shards.items() for name in part}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+        same(files.load(tmp_path).tensors, tensors)
+
+
 def test_files_are_taken_in_the_stated_order(tmp_path, data):
     pytest.importorskip("h5py")
     pytest.importorskip("msgpack")
@@ -310,6 +324,18 @@ def test_unknown_tensors_keep_their_names(tmp_path):
     small().save_pretrained(tmp_path)
     write_h5(tmp_path / "tf_model.h5", {**keras_named(tensors), "my_head/kernel:0": np.ones((2, 3), np.float32)})
     assert set(files.load(tmp_path).tensors) == {*tensors, "my_head/kernel:0"}
+
+
+def test_a_number_of_numpy_is_read_as_an_array(tmp_path):
+    msgpack = pytest.importorskip("msgpack")
+    tensors = drawn(small(), "Model")
+    small().save_pretrained(tmp_path)
+    file = tmp_path / "flax_model.msgpack"
+    write_msgpack(file, flax_named(tensors))
+    number = msgpack.ExtType(3, msgpack.packb(((), "int32", np.int32(7).tobytes()), use_bin_type=True))
+    tree = msgpack.unpackb(file.read_bytes(), ext_hook=msgpack.ExtType)
+    file.write_bytes(msgpack.packb({**tree, "step": number}))
+    same(files.load(tmp_path).tensors, {**tensors, "step": np.array(7, np.int32)})
 
 
 def test_two_models_in_one_file_are_refused(tmp_path):

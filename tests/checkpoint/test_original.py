@@ -145,6 +145,15 @@ def test_names_are_those_of_published_checkpoints():
     assert original.variable("predictions.decoder.weight") is None
 
 
+@pytest.mark.parametrize("number", ["", "_25"])
+def test_norms_that_keras_numbered_are_known_outside_the_layers(number):
+    for scope, module in {
+        "bert/embeddings": "albert.embeddings.LayerNorm",
+        "cls/predictions/transform": "predictions.LayerNorm",
+    }.items():
+        assert original.neutral_name(f"{scope}/layer_normalization{number}/gamma") == f"{module}.weight"
+
+
 @pytest.mark.parametrize(
     ("name", "slot"),
     [
@@ -154,8 +163,11 @@ def test_names_are_those_of_published_checkpoints():
         ("bert/pooler/dense/kernel/Adam", True),
         ("bert/pooler/dense/kernel/Adam_1", True),
         ("bert/pooler/dense/kernel/AdamWeightDecayOptimizer_1", True),
+        ("bert/pooler/dense/kernel/Momentum", True),
         ("global_step", True),
         ("beta1_power", True),
+        ("loss_scale", True),
+        ("save_counter/.ATTRIBUTES/VARIABLE_VALUE", True),
         ("_CHECKPOINTABLE_OBJECT_GRAPH", True),
         ("bert/pooler/dense/kernel", False),
         ("start_logits/dense/kernel", False),
@@ -203,9 +215,16 @@ def test_gelu_of_the_original_code_is_its_tanh_form(tmp_path):
     checkpoint = files.load(tmp_path)
     assert checkpoint.config.hidden_act == "gelu_new"
     assert "gelu_new, its tanh form" in " ".join(checkpoint.notes)
-    (tmp_path / "albert_config.json").unlink()
     AlbertConfig(**SMALL).save_pretrained(tmp_path)  # written by Transformers, where gelu is the exact form
+    assert files.load(tmp_path).config.hidden_act == "gelu_new"
+    (tmp_path / "albert_config.json").unlink()
     assert files.load(tmp_path).config.hidden_act == "gelu"
+
+
+def test_a_config_may_be_named_after_its_size(tmp_path):
+    write(tmp_path, variables(drawn("Model")), config={})
+    (tmp_path / "albert_config.json").rename(tmp_path / "albert_config_tiny_google.json")
+    assert files.load(tmp_path).config.hidden_size == 12
 
 
 @pytest.mark.parametrize("classes", [1, 2, 5])
@@ -243,6 +262,9 @@ def test_of_several_checkpoints_the_newest_is_read(tmp_path):
     )
     assert files.load(tmp_path).source.name == "model.ckpt-20"
     assert files.load(tmp_path / "model.ckpt-10").source.name == "model.ckpt-10"
+    alone = write(tmp_path / "alone", variables(drawn("Model")), config={})
+    shutil.copy(tmp_path / "checkpoint", tmp_path / "alone")  # which names one that was not copied with it
+    assert files.load(tmp_path / "alone").source == alone
     (tmp_path / "checkpoint").unlink()
     with pytest.raises(
         CheckpointError, match=r"holds model.ckpt-10, model.ckpt-20, model.ckpt-30\. Give the path of one"
@@ -283,6 +305,14 @@ def test_without_a_config_a_published_size_is_recognised_and_said(tmp_path, capl
     assert f"the shapes are those of the size {size}, taken for {config.num_hidden_layers} layers" in caplog.text
     assert checkpoint.notes[0] in caplog.text
     assert checkpoint.config == config
+
+
+def test_only_the_width_of_published_embeddings_tells_a_size(tmp_path):
+    config = AlbertConfig.base(vocab_size=40, max_position_embeddings=16, embedding_size=64)
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in names.expected(config, "Model").items()}
+    write(tmp_path, variables(tensors))
+    with pytest.raises(CheckpointNotFound, match="needs a config, and its shapes are of no published size"):
+        files.load(tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------------ oddities

@@ -1,4 +1,4 @@
-"""A few steps of pre-training in one of several processes, or on several devices. Run by test_processes.
+"""A few steps of training in one of several processes, or on several devices. Run by test_processes.
 
 python jax_process.py OUTPUT.npz [sharded]
 """
@@ -11,7 +11,7 @@ import numpy as np
 from albertkit import arrays
 from albertkit.flax import devices, train
 from frameworks import rows
-from frameworks.common import random_tensors, small
+from frameworks.common import batch, random_tensors, small
 
 HEAD = "ForPreTraining"
 STEPS, ROWS = 3, 5
@@ -36,12 +36,27 @@ def main(output: str, is_sharded: bool) -> None:
             state = train.init_state(config, HEAD, empty, optimizer="lamb", is_sharded=is_sharded)
             train.set_weights(state, weights)
             train.set_optimizer(state, memory)
+    found |= fine_tuned(is_sharded)
     (whole,) = next(rows.steps(1, ROWS, seed=9))
     found |= {f"evaluation/{name}": values for name, values in train.eval_step(state, whole).items()}
     spread = [value for value in jax.tree.leaves(state.memory) if not value.sharding.is_fully_replicated]
     numbers = {"process": number, "processes": count, "devices": jax.device_count(), "spread": len(spread)}
     numbers["said"] = train.said_by_first(7 + number)
     np.savez(output, **found, **numbers, **train.get_weights(state), **train.get_optimizer(state))
+
+
+def fine_tuned(is_sharded: bool) -> dict[str, np.ndarray]:
+    """What steps over examples give, of which all processes bring the same: records and weights."""
+    head = "ForSequenceClassification"
+    config = small()
+    state = train.init_state(config, head, random_tensors(config, head), is_sharded=is_sharded)
+    found = {}
+    for step in range(STEPS):
+        whole = batch(head, seed=step)
+        parts = [{name: array[cut] for name, array in whole.items()} for cut in (slice(1), slice(1, None))]
+        record = train.train_step(state, parts, 1e-2, seed=step)
+        found |= {f"examples/{step}/{name}": np.float64(value) for name, value in record.items()}
+    return found | {f"examples/{name}": value for name, value in train.get_weights(state).items()}
 
 
 if __name__ == "__main__":

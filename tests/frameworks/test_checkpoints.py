@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from albertkit.checkpoint import files, names
+from albertkit.errors import CheckpointNotFound
 from frameworks import common
 from frameworks.common import HEADS, batch, difference, random_tensors, small
 from frameworks.rooms import ROOMS
@@ -56,3 +57,23 @@ def test_encoders_go_from_head_to_head(room, source, target, tmp_path):
     for name in set(found) & set(tensors):
         if found[name].shape == tensors[name].shape:
             np.testing.assert_array_equal(found[name], tensors[name], err_msg=name)
+
+
+def test_saving_and_loading_take_their_options(room, tmp_path):
+    config = small()
+    model = room.build("Model", config, random_tensors(config, "Model"))
+    model.save_pretrained(tmp_path / "nothing", is_main_process=False)
+    assert not (tmp_path / "nothing").exists()
+    model.save_pretrained(tmp_path / "shards", max_shard_size=4000)
+    model.save_pretrained(tmp_path / "variant", variant="half")
+    assert len(list((tmp_path / "shards").glob("model-*-of-*.safetensors"))) > 1
+    assert {file.name for file in (tmp_path / "variant").iterdir()} == {"config.json", "model.half.safetensors"}
+    expected = room.tensors(model)
+    for folder, options in (("shards", {}), ("variant", {"variant": "half"})):
+        for name, value in room.tensors(room.load("Model", tmp_path / folder, **options)).items():
+            np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    config.changed(layer_norm_eps=0.5).save_pretrained(tmp_path / "config")
+    assert room.load("Model", tmp_path / "shards", config=tmp_path / "config").config.layer_norm_eps == 0.5
+    for folder, options in (("variant", {}), ("shards", {"use_safetensors": False})):
+        with pytest.raises(CheckpointNotFound):
+            room.load("Model", tmp_path / folder, **options)

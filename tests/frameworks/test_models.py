@@ -133,13 +133,15 @@ def test_a_square_mask_decides_for_each_place_what_it_sees(room):
     assert np.abs(before[:, 6:] - after[:, 6:]).max() > 1e-3
 
 
-def test_a_row_with_nothing_to_attend_to_stays_finite(room):
+def test_a_row_with_nothing_to_attend_to_stays_finite_and_attends_to_all_alike(room):
     model = make(room, "Model")
     mask = np.ones((BATCH, LENGTH), np.int64)
     mask[0] = 0
     for options in ({}, {"output_attentions": True}):
         found = room.outputs(model, {**batch("Model"), "attention_mask": mask}, **options)
         assert np.isfinite(found["last_hidden_state"]).all()
+    for values in found["attentions"]:
+        np.testing.assert_allclose(values[0], 1 / LENGTH, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(BATCH, LENGTH + 1), (BATCH + 1, LENGTH), (BATCH, 3, LENGTH), (LENGTH,)])
@@ -453,6 +455,34 @@ def test_dropout_acts_in_training_and_not_in_evaluation(room, head, dropout):
     model = room.evaluating(model)
     first, second = (room.outputs(model, batch(head))[name] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_embeddings_drop(room):
+    model = make(room, "Model", hidden_dropout_prob=0.5)
+    first, second = (room.outputs(model, batch("Model"), output_hidden_states=True)["hidden_states"] for _ in range(2))
+    assert np.abs(first[0] - second[0]).max() > 1e-3
+
+
+def test_attention_and_feed_forward_each_drop_something_else(room):
+    """Where both add a one to every place, and each one stays or not, states have four values."""
+    config = small(hidden_dropout_prob=0.5, num_hidden_layers=1)
+    ones = ("norm.weight", "LayerNorm.weight", "attention.dense.bias", "ffn_output.bias")
+    tensors = {
+        name: np.full_like(values, name.endswith(ones)) for name, values in random_tensors(config, "Model").items()
+    }
+    found = room.outputs(room.build("Model", config, tensors), batch("Model"))["last_hidden_state"]
+    assert max(len(np.unique(state.round(3))) for state in found.reshape(-1, 16)) == 4
+
+
+def test_every_layer_and_every_step_drops_something_else(room):
+    model = make(room, "Model", attention_probs_dropout_prob=0.5, num_hidden_groups=2, inner_group_num=2)
+    given = batch("Model", padding=None)
+    first, second = (room.outputs(model, given, output_attentions=True)["attentions"] for _ in range(2))
+    dropped = [values == 0 for values in (*first, *second)]
+    assert len(dropped) == 16
+    for number, one in enumerate(dropped):
+        assert 0.4 < one.mean() < 0.6
+        assert not any((one == other).mean() > 0.6 for other in dropped[:number])
 
 
 def test_sentence_order_has_no_dropout_of_its_own(room):

@@ -11,8 +11,11 @@ import pytest
 
 pytest.importorskip("albertkit.flax", exc_type=ImportError)
 
+import jax
+from jax.sharding import PartitionSpec
+
 from albertkit.errors import ConfigError
-from albertkit.flax import train
+from albertkit.flax import devices, train
 from frameworks import jax_process
 
 pytestmark = pytest.mark.flax
@@ -87,3 +90,39 @@ def test_a_process_that_knows_too_little_says_what_it_needs(monkeypatch):
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "127.0.0.1:1")
     with pytest.raises(ConfigError, match="JAX_NUM_PROCESSES=None"):
         train.begin_processes()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, False),
+        ({"SLURM_STEP_NODELIST": "a", "SLURM_NTASKS": "2"}, True),
+        ({"SLURM_STEP_NODELIST": "a", "SLURM_NTASKS": "1"}, False),
+        ({"SLURM_NTASKS": "2"}, False),  # a batch script, in which srun has started nothing yet
+        ({"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({"OMPI_COMM_WORLD_SIZE": "1"}, False),
+    ],
+)
+def test_launchers_are_known_by_what_they_set(monkeypatch, environment, expected):
+    for name in ("SLURM_STEP_NODELIST", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "JOB_COMPLETION_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert devices.are_launched() is expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((6, devices.LARGE), (None, "data")),
+        ((devices.LARGE, 6), ("data",)),
+        ((6, devices.LARGE + 1), ("data",)),  # the longest does not divide
+        ((7, devices.LARGE + 1), ()),
+        ((devices.LARGE - 2,), ()),
+    ],
+)
+def test_large_weights_are_spread_along_their_longest_axis_that_divides(shape, expected):
+    layout = devices.Layout(jax.sharding.AbstractMesh((2,), ("data",)), is_sharded=True)
+    value = jax.ShapeDtypeStruct(shape, np.float32)
+    assert layout.of(value).spec == PartitionSpec(*expected)
+    assert devices.Layout(layout.mesh, is_sharded=False).of(value).spec == PartitionSpec()

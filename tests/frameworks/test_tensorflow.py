@@ -234,8 +234,9 @@ def test_xla_gives_the_same(training):
     np.testing.assert_allclose(compiled(given), losses(given), rtol=1e-5)
 
 
-def test_one_graph_serves_every_length():
-    model, traces = make("ForSequenceClassification"), []
+@pytest.mark.parametrize("chunk", [0, 4])
+def test_one_graph_serves_every_length(chunk):
+    model, traces = make("ForSequenceClassification", chunk_size_feed_forward=chunk), []
 
     def forward(inputs):
         traces.append(1)
@@ -258,17 +259,6 @@ def test_a_model_stands_inside_a_functional_one(tmp_path):
 
 
 # -------------------------------------------------------------------------------------------------------------- dropout
-
-
-def test_every_layer_and_every_step_drops_something_else():
-    model = make("Model", attention_probs_dropout_prob=0.5, inner_group_num=2)
-    given = batch("Model", padding=None)
-    first, second = (model(given, training=True, output_attentions=True).attentions for _ in range(2))
-    dropped = [(values.numpy() == 0) for values in (*first, *second)]
-    assert len(dropped) == 16
-    for number, one in enumerate(dropped):
-        assert 0.4 < one.mean() < 0.6
-        assert not any((one == other).mean() > 0.6 for other in dropped[:number])
 
 
 def test_seeds_of_all_places_differ():
@@ -299,6 +289,7 @@ def test_dropout_repeats_from_a_seed_and_goes_on_inside_a_graph():
 def test_gradient_checkpointing_changes_no_gradient(is_graph, monkeypatch):
     changes = {"num_hidden_groups": 2, "inner_group_num": 2, "hidden_dropout_prob": 0.2}
     model, given = make("ForPreTraining", **changes), batch("ForPreTraining")
+    given["head_mask"] = np.random.default_rng(0).random((4, 4)).astype(np.float32)
     calls = []
     run = layers.AlbertLayerGroup.call
     monkeypatch.setattr(
@@ -315,6 +306,7 @@ def test_gradient_checkpointing_changes_no_gradient(is_graph, monkeypatch):
     model.albert.encoder.loops = False
     expected = gradients()
     assert len(calls) == 4
+    model.albert.encoder.loops = None
     model.gradient_checkpointing_enable()
     assert model.is_gradient_checkpointing
     found = (tf.function(gradients) if is_graph else gradients)()
@@ -385,6 +377,15 @@ def test_own_loss_and_metrics_of_keras_go_together():
     model.compile("adam", metrics=["accuracy"], jit_compile=False)
     right = (logits(model(given)).argmax(-1) == given["labels"]).mean()
     assert model.evaluate(given, verbose=0) == pytest.approx([float(model(given).loss), right], rel=1e-5)
+
+
+def test_own_loss_and_what_layers_add_to_it_go_together():
+    model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
+    kernel = model.classifier.kernel
+    kernel.regularizer = keras.regularizers.L2(3.0)
+    model.compile("adam", jit_compile=False)
+    expected = float(model(given).loss) + 3 * np.square(kernel.numpy()).sum()
+    assert model.evaluate(given, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
 def test_heads_with_two_labels_take_a_loss_for_each():
@@ -473,9 +474,9 @@ def test_mixed_precision_trains_in_fit():
 @pytest.mark.parametrize("head", HEADS)
 def test_an_exported_model_serves_the_same_numbers(head, tmp_path):
     model = make(head)
-    model.save_pretrained(tmp_path, saved_model=True)
+    model.save_pretrained(tmp_path, saved_model=True, version=2)
     assert (tmp_path / "model.safetensors").is_file()
-    served = tf.saved_model.load(str(tmp_path / "saved_model" / "1")).signatures["serving_default"]
+    served = tf.saved_model.load(str(tmp_path / "saved_model" / "2")).signatures["serving_default"]
     signature = served.structured_input_signature[1]
     rank = 3 if head == "ForMultipleChoice" else 2
     assert {name: (spec.dtype, spec.shape.rank) for name, spec in signature.items()} == dict.fromkeys(
@@ -529,6 +530,34 @@ def test_config_goes_in_and_out_as_keras_asks():
     ours, copy = model.get_weights(), models.TFAlbertForMaskedLM(model.config)
     copy.set_weights(ours)
     np.testing.assert_array_equal(copy(batch("Model")).logits, model(batch("Model")).logits)
+
+
+def test_a_fresh_model_has_the_precision_asked_for_and_a_config_of_its_own():
+    config = small()
+    model = models.TFAlbertModel._from_config(config, dtype="mixed_bfloat16")
+    assert model.dtype_policy.name == "mixed_bfloat16"
+    assert model.config == config
+    assert model.config is not config
+
+
+@pytest.mark.parametrize("is_stated", [True, False])
+def test_the_precision_of_a_file_can_be_asked_for(is_stated, tmp_path):
+    with weights.computing_in("bfloat16"):
+        make("Model").save_pretrained(tmp_path)
+    config = AlbertConfig.from_pretrained(tmp_path)
+    assert config.dtype == "bfloat16"
+    config = config if is_stated else config.changed(dtype=None)
+    assert models.TFAlbertModel.from_pretrained(tmp_path, config=config, dtype="auto").dtype == "bfloat16"
+    assert models.TFAlbertModel.from_pretrained(tmp_path).dtype == "float32"
+
+
+def test_values_given_to_save_are_those_that_are_written(tmp_path):
+    model = make("ForMaskedLM")
+    doubled = {name: 2 * value for name, value in weights.extract(model, "").items()}
+    model.save_pretrained(tmp_path, state_dict=doubled)
+    found = weights.extract(models.TFAlbertForMaskedLM.from_pretrained(tmp_path), "")
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, doubled[name], err_msg=name)
 
 
 def test_loading_takes_old_keywords_precisions_and_overrides(tmp_path, caplog):
@@ -645,6 +674,9 @@ def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied
     for name in ("albert.embeddings.word_embeddings.weight", "predictions.decoder.weight", "predictions.bias"):
         np.testing.assert_array_equal(after[name][:kept], before[name][:kept])
     assert not after["predictions.bias"][61:].any()
+    mean = before["predictions.decoder.weight"].mean(0)
+    rows = after["predictions.decoder.weight"][61:]
+    np.testing.assert_allclose(rows, np.broadcast_to(mean, rows.shape), atol=1e-3)
     ids = np.array([[1, size - 1, 2]])
     variables = [variable.value for variable in model.trainable_weights]
     assert len(variables) == len(make("ForMaskedLM", tie_word_embeddings=tied).trainable_weights)
@@ -666,6 +698,13 @@ def test_new_rows_stand_at_the_mean_of_the_old_ones_or_are_fresh():
     model = make("Model", initializer_range=0.5)
     fresh = model.resize_token_embeddings(3000, mean_resizing=False).embeddings.numpy()[61:]
     assert abs(fresh.std() - 0.5) < 0.02
+
+
+def test_predictions_know_the_new_size():
+    model = make("ForMaskedLM")
+    assert model.predict({"input_ids": np.full((1, 3), 60)}, verbose=0).logits.shape == (1, 3, 61)
+    model.resize_token_embeddings(80)
+    assert model.predict({"input_ids": np.full((1, 3), 79)}, verbose=0).logits.shape == (1, 3, 80)
 
 
 def test_resizing_rounds_up_and_a_fitted_model_fits_on():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from albertkit import frameworks
+from albertkit.errors import InputError, TokenIdError
 from frameworks.common import difference, random_tensors, small
 from frameworks.rooms import ROOMS
 
@@ -169,6 +170,29 @@ def test_inference_cuts_outputs_to_the_length_of_the_input(room):
     forward = frameworks.room(room.name, "infer").compile(config, "ForTokenClassification", tensors)
     (part,) = next(batches())
     assert forward({"input_ids": part["input_ids"]})["logits"].shape == (*part["input_ids"].shape, 2)
+
+
+def test_inference_scores_the_places_that_are_asked_for(room):
+    config = small()
+    forward = frameworks.room(room.name, "infer").compile(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"))
+    (part,) = next(batches())
+    inputs = {name: array for name, array in part.items() if name != "labels"}
+    everywhere = forward(inputs)["logits"]
+    for places in ([[0, 2], [2, 0], [2, 1]], [[5, 1]]):
+        found = forward({**inputs, "places": np.array(places)})
+        assert set(found) == {"logits"}
+        assert difference(found["logits"], everywhere[tuple(zip(*places, strict=True))]) <= 1e-5
+
+
+def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(room):
+    config = small()
+    forward = frameworks.room(room.name, "infer").compile(config, "Model", random_tensors(config, "Model"))
+    with pytest.raises(TokenIdError, match=r"`input_ids` must lie in 0\.\.60"):
+        forward({"input_ids": np.array([[1, 61]])})
+    with pytest.raises(InputError, match="Received: 17 tokens"):
+        forward({"input_ids": np.ones((1, 17), np.int64)})
+    with pytest.raises((TokenIdError, InputError), match=r"17 tokens|`position_ids` must lie in 0\.\.15"):
+        forward({"input_ids": np.ones((1, 2), np.int64), "position_ids": np.array([[0, 16]])})
 
 
 def test_every_framework_is_here():
