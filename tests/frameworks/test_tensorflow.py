@@ -637,6 +637,16 @@ def test_a_tied_tensor_has_no_variable_of_its_own(head):
         model.set_output_embeddings(untied.predictions.decoder)
 
 
+def test_an_untied_decoder_can_be_replaced_by_one_without_a_bias():
+    model, other = make("ForMaskedLM", tie_word_embeddings=False), layers.Linear(8, 61, "decoder", use_bias=False)
+    model.set_output_embeddings(other)
+    assert model.get_output_embeddings() is other
+    found = model(batch("Model")).logits.numpy()
+    np.testing.assert_allclose(found, np.broadcast_to(model.predictions.bias.numpy(), found.shape), atol=1e-6)
+    with pytest.raises(InputError, match="use_bias=False"):
+        model.set_output_embeddings(layers.Linear(8, 61, "decoder"))
+
+
 def test_old_ways_to_ask_for_parts_answer():
     model = make("ForMaskedLM")
     assert isinstance(model.get_input_embeddings(), keras.layers.Layer)

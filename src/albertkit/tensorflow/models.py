@@ -180,12 +180,14 @@ class _WithMLMHead(TFAlbertPreTrainedModel):
         return self.predictions.decoder or self.get_input_embeddings()
 
     def set_output_embeddings(self, value: Linear) -> None:
-        """Replace the layer of `get_output_embeddings`."""
+        """Replace the layer of `get_output_embeddings`, which stays without a bias of its own."""
         if self.predictions.decoder is None:
             raise InputError(
                 "The output embeddings of a tied head are its word embeddings. Call set_input_embeddings, or build the "
                 "model with `tie_word_embeddings` False."
             )
+        if value.use_bias:
+            raise InputError("The bias of the head is `predictions.bias`. Give a layer with use_bias=False.")
         if not value.built:
             value.build((None, self.config.embedding_size))
         weights.exchange(self.predictions, "decoder", value)
