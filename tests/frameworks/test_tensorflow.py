@@ -727,6 +727,16 @@ def test_resizing_rounds_up_and_a_fitted_model_fits_on():
     model.fit({**batch("ForMaskedLM"), "input_ids": np.full((BATCH, LENGTH), 63)}, verbose=0)
 
 
+def test_what_was_frozen_when_it_was_resized_can_be_trained_again():
+    model = make("ForMaskedLM")
+    embeddings = model.get_input_embeddings()
+    embeddings.trainable = model.predictions.bias.trainable = False
+    model.resize_token_embeddings(80)
+    assert not {(80, 8), (80,)} & {tuple(variable.shape) for variable in model.trainable_weights}
+    embeddings.trainable = model.predictions.bias.trainable = True
+    assert {(80, 8), (80,)} <= {tuple(variable.shape) for variable in model.trainable_weights}
+
+
 def test_other_embeddings_can_take_the_place():
     model = make("Model")
     other = layers.Embedding(70, 8, "word_embeddings")

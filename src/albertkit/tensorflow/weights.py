@@ -163,7 +163,8 @@ def exchange(layer: keras.layers.Layer, attribute: str, value: Any) -> None:
     if isinstance(value, np.ndarray):
         name = old.path.rpartition("/")[2]
         with layer._open_name_scope():
-            variable = layer.add_weight(shape=value.shape, initializer="zeros", name=name, trainable=old.trainable)
+            variable = layer.add_weight(shape=value.shape, initializer="zeros", name=name)
+        variable.trainable = old.trainable  # not from the start, for what is made frozen can never be thawed
         variable.assign(value)
         value = variable
     setattr(layer, attribute, value)
