@@ -321,6 +321,13 @@ def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(layers):
     assert make("Model", gradient_checkpointing=True).is_gradient_checkpointing
 
 
+def test_options_of_gradient_checkpointing_reach_jax():
+    model, asked = make("ForMaskedLM"), []
+    model.gradient_checkpointing_enable({"policy": lambda *_, **__: bool(asked.append(1))})
+    jax.make_jaxpr(jax.grad(lambda params: model(**batch("ForMaskedLM"), params=params).loss))(model.params)
+    assert asked
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_what_is_compiled_does_not_grow_with_the_number_of_layers(groups):
     def program(layers):

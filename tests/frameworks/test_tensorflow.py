@@ -168,6 +168,14 @@ def test_a_loop_under_xla_has_the_gradients_of_straight_code(change):
     assert difference(one, other) <= (0.05 if change == "half" else 1e-5)
 
 
+def test_loops_read_weights_in_full_precision():
+    with weights.computing_in("mixed_bfloat16"):
+        model = make("Model")
+    graph = tf.function(lambda ids: model(ids).pooler_output).get_concrete_function(batch("Model")["input_ids"]).graph
+    (loop,) = (node for node in graph.as_graph_def().node if node.op in ("While", "StatelessWhile"))
+    assert list(loop.attr["T"].list.type).count(tf.bfloat16.as_datatype_enum) == 1  # the state
+
+
 def test_a_loop_under_xla_refuses_a_second_derivative():
     model, given = make("ForMaskedLM"), batch("ForMaskedLM")
 
