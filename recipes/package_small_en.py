@@ -175,7 +175,8 @@ def model_card(
         "",
         "## Figures",
         "",
-        f"On text held out of the same corpus, at step {held_out['step']} of the last stage, before rounding:",
+        f"On {recipe['training']['evaluation_rows']:,} rows held out of the same corpus, at step {held_out['step']:,} "
+        "of the last stage, before rounding:",
         "",
         "| score | value |",
         "|---|---|",

@@ -41,6 +41,7 @@ def run(tmp_path, data):
     files.save(folder, config, random_tensors(config, "ForPreTraining"), "AlbertForPreTraining")
     tokenizer.save_pretrained(folder)
     training = {"batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3, "schedule": "linear", "precision": "bf16"}
+    training["evaluation_rows"] = 512
     settled = {
         "framework": "torch",
         "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15, "ngram": 3},
@@ -79,7 +80,13 @@ def test_a_folder_is_complete_and_says_what_it_is(packager, run, tmp_path):
     assert "| 2 | mlm+sop | 15%, 3 words at most together | 50 | 4 | 32 | adamw | 0.001 | linear | bf16 |" in card
     for words in ("77 documents", "12,345 tokens", "4,321 were held out", "100 steps in 2 stages", "About 1.0 hours"):
         assert words in card
-    for words in ("| sop_accuracy | 0.6250 |", "No reviews", "rows of 32 tokens", "2 cores (a machine)"):
+    for words in (
+        "| sop_accuracy | 0.6250 |",
+        "No reviews",
+        "rows of 32 tokens",
+        "On 512 rows held out",
+        "2 cores (a machine)",
+    ):
         assert words in card
     stored = files._read_safetensors(tmp_path / "out" / "model.safetensors")[0]
     assert {tensor.dtype.name for tensor in stored.values()} == {"float16"}
