@@ -151,6 +151,27 @@ def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied
     assert model.get_input_embeddings().weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_what_was_frozen_is_frozen_after_resizing(frozen):
+    model = make("ForMaskedLM", tie_word_embeddings=False).requires_grad_(not frozen)
+    model.resize_token_embeddings(80)
+    assert {parameter.requires_grad for parameter in model.parameters()} == {not frozen}
+
+
+def test_output_embeddings_bring_their_bias_or_take_over_the_heads():
+    model = make("ForMaskedLM", tie_word_embeddings=False)
+    plain, bias = nn.Linear(8, 61, bias=False), model.predictions.bias
+    model.set_output_embeddings(plain)
+    assert model.get_output_embeddings() is plain
+    assert plain.bias is model.predictions.bias is bias
+    own = nn.Linear(8, 61)
+    model.set_output_embeddings(own)
+    assert model.predictions.bias is own.bias
+    with pytest.raises(InputError, match=r"which is for 61 tokens\. Received: a layer for 70"):
+        model.set_output_embeddings(nn.Linear(8, 70, bias=False))
+    assert model.get_output_embeddings() is own
+
+
 def test_new_rows_stand_at_the_mean_of_the_old_ones_or_are_fresh():
     model = make("Model", initializer_range=0.5)
     mean = model.get_input_embeddings().weight.mean(0)

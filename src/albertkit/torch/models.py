@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.outputs import (
     AlbertForPreTrainingOutput,
     BaseModelOutputWithPooling,
@@ -150,9 +151,15 @@ class _WithMLMHead(AlbertPreTrainedModel):
         return self.predictions.decoder
 
     def set_output_embeddings(self, value: nn.Linear) -> None:
-        """Replace the layer of `get_output_embeddings`; its bias becomes the head's."""
-        self.predictions.decoder = value
-        self.predictions.bias = value.bias
+        """Replace the layer of `get_output_embeddings`; its bias becomes the head's, which stays where it has none."""
+        head = self.predictions
+        if value.bias is None and value.out_features != len(head.bias):
+            raise InputError(
+                f"Output embeddings without a bias take over that of the head, which is for {len(head.bias)} tokens. "
+                f"Received: a layer for {value.out_features}. Give it a bias, or call resize_token_embeddings first."
+            )
+        head.decoder = value
+        head.bias = head.decoder.bias = head.bias if value.bias is None else value.bias
 
     def tie_weights(self) -> None:
         """The decoder's bias is the head's bias, and its weight the word embeddings unless the config unties them."""

@@ -146,9 +146,11 @@ class AlbertPreTrainedModel(nn.Module):
         if decoder is not None:
             decoder.out_features = size
             if not self.config.tie_word_embeddings:
-                decoder.weight = nn.Parameter(weights.resized(decoder.weight, size, spread))
+                rows = weights.resized(decoder.weight, size, spread)
+                decoder.weight = nn.Parameter(rows, requires_grad=decoder.weight.requires_grad)
             kept = decoder.bias.detach()[:size]
-            decoder.bias = nn.Parameter(torch.cat([kept, kept.new_zeros(size - len(kept))]))
+            longer = torch.cat([kept, kept.new_zeros(size - len(kept))])
+            decoder.bias = nn.Parameter(longer, requires_grad=decoder.bias.requires_grad)
             self.set_output_embeddings(decoder)
         self.config.vocab_size = size
         self.tie_weights()
