@@ -3,10 +3,11 @@
 import copy
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from albertkit.errors import InputError
@@ -14,6 +15,7 @@ from albertkit.pretraining import shards
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
+HEAD = {"fingerprint": "", "statistics": {}, "tokens": 0, "sentences": 0, "documents": 0}
 DOCUMENTS = [[[5, 6, 7], [8]], [[9, 9]], [[10], [11, 12], [13]]]
 
 
@@ -31,6 +33,16 @@ def content(corpus):
     ]
 
 
+def bounds(documents):
+    """The three arrays of a shard."""
+    sentences = [sentence for document in documents for sentence in document]
+    return (
+        np.concatenate([np.array(sentence, np.uint16) for sentence in sentences]),
+        np.cumsum([0, *map(len, sentences)]),
+        np.cumsum([0, *map(len, documents)]),
+    )
+
+
 def test_what_is_written_is_read(tmp_path, tokenizer):
     corpus = shards.write(tmp_path, tokenizer, DOCUMENTS)
     assert content(corpus) == content(shards.Corpus.open(tmp_path)) == DOCUMENTS
@@ -43,21 +55,36 @@ def test_what_is_written_is_read(tmp_path, tokenizer):
     assert corpus.tokenizer()("the", add_special_tokens=False) == tokenizer("the", add_special_tokens=False)
 
 
-@pytest.mark.parametrize("part", [0.01, 0.4, 0.9])
-def test_the_last_documents_of_every_shard_are_held_out(tmp_path, tokenizer, part):
-    whole = [[[5 + d, 9]] * (d % 3 + 1) for d in range(12)]
-    corpus = shards.write(tmp_path, tokenizer, whole, shard_tokens=16)
-    assert len(corpus.shards) > 1
+@given(
+    lengths=st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=6), min_size=1, max_size=6),
+    part=st.floats(0.001, 0.999),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_last_documents_of_shards_are_held_out_up_to_the_part(lengths, part):
+    whole = [shards.Shard(*bounds([[[5] * length] for length in documents])) for documents in lengths]
+    corpus = shards.Corpus(Path("none"), HEAD, whole)._of(whole)
+    assume(any(len(documents) > 1 for documents in lengths))
     kept, held_out = corpus.split(part)
-    assert len(kept.shards) == len(held_out.shards) == len(corpus.shards)
-    for one, two, all_of_it in zip(kept.shards, held_out.shards, corpus.shards, strict=True):
-        assert content(corpus._of([one])) + content(corpus._of([two])) == content(corpus._of([all_of_it]))
-        assert len(one.tokens)
-        assert len(two.tokens)
     assert kept.tokens + held_out.tokens == corpus.tokens
-    assert kept.documents + held_out.documents == 12
-    for shard, whole_shard in zip(held_out.shards, corpus.shards, strict=True):
-        assert len(shard.tokens) <= part * len(whole_shard.tokens) or len(shard.documents) == 2
+    assert kept.documents + held_out.documents == corpus.documents
+    assert held_out.tokens <= part * corpus.tokens or held_out.documents == 1
+    assert len(kept.shards) == len(whole)
+    rest = iter(content(held_out))
+    for one, documents in zip(kept.shards, lengths, strict=True):
+        there = content(corpus._of([one]))
+        assert [len(document[0]) for document in there + [next(rest) for _ in documents[len(there) :]]] == documents
+    # No more was to be had: what is owed at the end is less than the last document kept of the last shard.
+    if held_out.tokens <= part * corpus.tokens and len(kept.shards[-1].documents) > 2:
+        assert part * corpus.tokens - held_out.tokens < lengths[-1][len(kept.shards[-1].documents) - 2]
+
+
+def test_one_long_document_at_the_end_of_each_shard_does_not_take_them_all(tmp_path, tokenizer):
+    corpus = shards.write(tmp_path, tokenizer, [[[5] * 40], [[6] * 40]] * 10, shard_tokens=80)
+    kept, held_out = corpus.split(0.1)
+    assert (len(corpus.shards), len(kept.shards), len(held_out.shards)) == (10, 10, 2)
+    assert held_out.tokens == 0.1 * corpus.tokens
+    _, least = corpus.split(0.001)
+    assert content(least) == [[[6] * 40]]
     for side in (kept, held_out):
         assert content(pickle.loads(pickle.dumps(side))) == content(side)  # noqa: S301
 

@@ -63,7 +63,7 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
         training__optimizer="adamw",
     )
     results = run(recipe, tmp_path / "model")
-    assert results["mlm_accuracy"] > 0.3  # the most frequent token is one in seven
+    assert results["mlm_accuracy"] > 0.25  # the most frequent token is one in seven
     assert results["sop_accuracy"] > 0.85
     assert results["pseudo_perplexity"] == pytest.approx(np.exp(results["mlm_loss"]))
     assert results["loss"] == pytest.approx(results["mlm_loss"] + results["sop_loss"])

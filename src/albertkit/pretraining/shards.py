@@ -123,22 +123,28 @@ class Corpus:
         return cls(folder, head, shards)
 
     def split(self, part: float) -> "tuple[Corpus, Corpus]":
-        """All but the last documents of every shard, and these: about `part` of its tokens, but at least a document.
+        """All but the last documents of shards, and these: at most `part` of the tokens, but at least a document.
 
-        A shard of one document stays whole. InputError where all have only one.
+        Where the last document of a shard is longer than its share, later shards give so much more. Every shard keeps
+        a document. InputError where all have only one.
         """
-        kept, held_out = [], []
-        for shard in self.shards:
-            starts = shard.sentences[shard.documents[:-1]]
-            first = min(int(np.searchsorted(starts, len(shard.tokens) * (1 - part))), len(starts) - 1)
-            kept.append(shard.part(0, first or len(starts)))
-            if first:
-                held_out.append(shard.part(first, len(starts)))
-        if not held_out:
-            raise InputError(
-                f"Holding out a part needs a shard of two documents. Those of {self.folder} have one each. Build "
-                "another corpus to evaluate on."
-            )
+        behind = [len(shard.tokens) - shard.sentences[shard.documents] for shard in self.shards]
+        cuts, owed = [], 0.0
+        for tokens in behind:  # from the start of each document to the end of the shard
+            owed += part * tokens[0]
+            cuts.append(max(int(np.count_nonzero(tokens > owed)), 1))
+            owed -= tokens[cuts[-1]]
+        if not any(tokens[cut] for tokens, cut in zip(behind, cuts, strict=True)):
+            last = [(tokens[-2], number) for number, tokens in enumerate(behind) if len(tokens) > 2]
+            if not last:
+                raise InputError(
+                    f"Holding out a part needs a shard of two documents. Those of {self.folder} have one each. Build "
+                    "another corpus to evaluate on."
+                )
+            cuts[min(last)[1]] -= 1
+        ends = [len(shard.documents) - 1 for shard in self.shards]
+        kept = [shard.part(0, cut) for shard, cut in zip(self.shards, cuts, strict=True)]
+        held_out = [shard.part(cut, end) for shard, cut, end in zip(self.shards, cuts, ends, strict=True) if cut < end]
         return self._of(kept), self._of(held_out)
 
     def _of(self, shards: Sequence[Shard]) -> "Corpus":

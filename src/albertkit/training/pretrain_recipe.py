@@ -26,7 +26,7 @@ class DataSection(Section):
     eval: str = ""
     """Another such folder to evaluate on; default: a part of the corpus is held out."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.005
-    """Part of the corpus that is held out without one: the last documents of every shard."""
+    """Part of the tokens that is held out without one: the last documents of shards, at least one of them."""
     length: Annotated[int, Field(ge=16)] = 512
     """Tokens of a row, [CLS] and [SEP] among them."""
     objective: Literal["mlm", "mlm+sop", "mlm+nsp"] = "mlm+sop"
