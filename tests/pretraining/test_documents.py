@@ -102,6 +102,10 @@ def test_other_encodings_are_refused(tmp_path, name):
     (tmp_path / "latin.txt").write_bytes(b"one\n\n\xe9t\xe9\n")
     with pytest.raises(InputError, match=r"iconv -f LATIN1 -t UTF-8 latin\.txt"):
         read(tmp_path / "latin.txt")
+    for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):  # without a mark; of plain letters each byte is UTF-8
+        (tmp_path / name).write_bytes(CONTENTS[name].encode(encoding))
+        with pytest.raises(InputError, match=r"as UTF-16 does\. Convert it"):
+            read(tmp_path / name)
     (tmp_path / "cut.txt").write_bytes("one\ntwó".encode()[:-1])
     with pytest.raises(InputError, match="unexpected end of data"):
         read(tmp_path / "cut.txt")

@@ -69,6 +69,12 @@ class Reader:
                 kind = self.options.format if self.options.format != "auto" else self._sniffed(file)
                 if kind == "parquet" and self.path.suffix.lower() in inputs.PACKED:
                     raise InputError(f"A Parquet file is packed within. Received: {self.path}. Unpack it first.")
+                if kind != "parquet" and b"\0" in file.peek(64)[:64]:  # valid UTF-8, but never text
+                    name = inputs.plain_name(self.path).name
+                    raise InputError(
+                        f"{self.path} must be UTF-8 text. It begins with zero bytes between its letters, as UTF-16 "
+                        f"does. Convert it, such as: iconv -f UTF-16LE -t UTF-8 {name} > utf8-{name}"
+                    )
                 parts = {"text": self._text, "jsonl": self._json, "wiki": self._wiki, "parquet": self._parquet}[kind]
                 for part in parts(file):
                     self.position = max(self.position, raw.tell())
