@@ -20,7 +20,7 @@ from albertkit import storage
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import CONFIG_FILE, AlbertConfig
-from albertkit.errors import CheckpointError
+from albertkit.errors import AlbertkitError, CheckpointError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import folder
@@ -228,7 +228,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="the corpus of the last run, if it is not where its recipe says")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
-    sys.stdout.write(package(options.runs, options.corpus, options.output) + "\n")
+    try:
+        sys.stdout.write(package(options.runs, options.corpus, options.output) + "\n")
+    except (AlbertkitError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
