@@ -53,6 +53,20 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert "A vocabulary of" in said
 
 
+def test_several_processes_are_refused_before_anything_is_written(tmp_path):
+    """Started by torchrun, each would be the only one to write."""
+    recipe = common.recipe(tmp_path)
+    recipe.save(tmp_path / "recipe.toml")
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "albertkit"]
+    given = ["finetune", "text-classification", "--recipe", str(tmp_path / "recipe.toml")]
+    output = ["--output", str(tmp_path / "model")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*start, *given, *output], capture_output=True, text=True, env=environment)
+    assert done.returncode != 0
+    assert "Fine-tuning runs in one process. Received: 2." in done.stderr
+    assert not (tmp_path / "model").exists()
+
+
 def test_the_recipe_left_behind_is_what_was_asked_and_runs_again(trained, tmp_path):
     folder, results, _ = trained
     recipe = Recipe.load(folder / "model" / "recipe.toml", {})

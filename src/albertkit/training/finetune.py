@@ -44,6 +44,7 @@ def run(
     """
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
+    _require_one_process(asked.framework)
     folder.require_room(asked, output, resume, overwrite)
     train_examples, eval_examples, schema, recipe = _read(asked, console)
     beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
@@ -71,6 +72,16 @@ def run(
         tokenizer.model_max_length = recipe.data.max_length
         folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
+
+
+def _require_one_process(framework: str) -> None:
+    room = frameworks.room(framework, "train")
+    room.begin_processes()
+    if (count := room.processes()[1]) > 1:
+        raise ConfigError(
+            f"Fine-tuning runs in one process. Received: {count}. Start it without torchrun, or as one task of Slurm; "
+            "several are for `albertkit pretrain`."
+        )
 
 
 # ----------------------------------------------------------------------------------------------------------------- data
