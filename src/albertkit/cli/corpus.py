@@ -25,9 +25,11 @@ def build(
     text_field: Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")] = "text",
     language: Annotated[str, Option(help="Language whose rules end sentences: en, ja, zh, ...")] = "en",
     sentences: Annotated[str, Option(help="split: by those rules; lines: a sentence a line.")] = "split",
-    line_breaks: Annotated[str, Option(help="What one is under split: paragraph (its end), or space.")] = "paragraph",
-    deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents that came before.")] = False,
-    skip_broken: Annotated[bool, Option("--skip-broken", help="Count records without text, do not stop.")] = False,
+    line_breaks: Annotated[
+        str, Option(help="Under split, one ends a paragraph, or is a space: wrapped text.")
+    ] = "paragraph",
+    deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
+    skip_broken: Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")] = False,
     workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
     shard_tokens: Annotated[int, Option(help="Tokens after which a shard ends.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,

@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 
 def command(
-    model: Annotated[str, Argument(help="Folder of a trained model.")],
+    model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
     data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .jsonl or .parquet.")],
     text_column: Annotated[str, Option(help="Column of the text; default: by the usual names.")] = "",
     pair_column: Annotated[str, Option(help="Column of the second text of a pair.")] = "",

@@ -24,7 +24,7 @@ def train(
     character_coverage: Annotated[float, Option(help="Part of all characters that pieces must spell.")] = 0.99995,
     sentences: Annotated[int, Option(help="Lines to learn from at most, drawn at random.")] = 10_000_000,
     seed: Annotated[int, Option(help="Seed of that draw.")] = 0,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer of a folder with a model.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Write to a folder that holds a model, too.")] = False,
 ) -> None:
     """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
     from albertkit.tokenization import train
