@@ -319,6 +319,30 @@ def test_the_state_of_an_optimizer_is_left_out(tmp_path):
     same(files.load(tmp_path).tensors, tensors)
 
 
+def test_a_state_of_training_gives_the_weights_and_not_their_moments(tmp_path):
+    msgpack = pytest.importorskip("msgpack")
+    tensors = drawn(small(), "Model")
+    small().save_pretrained(tmp_path)
+    file = tmp_path / "flax_model.msgpack"
+    write_msgpack(file, flax_named(tensors))
+    tree = msgpack.unpackb(file.read_bytes(), ext_hook=msgpack.ExtType)
+    moments = {"0": {"mu": tree, "nu": tree}}
+    state = {"step": 3, "params": tree, "batch_stats": None, "opt_state": moments}
+    file.write_bytes(msgpack.packb(state))
+    found = files.load(tmp_path)
+    same(found.tensors, tensors)
+    assert len(found.skipped) == 2 * len(tensors)
+    file.write_bytes(msgpack.packb({"opt": {"mu": tree}}))
+    assert files.load(tmp_path).tensors == {}
+
+
+def test_weights_of_whole_numbers_are_refused(tmp_path):
+    small().save_pretrained(tmp_path)
+    write_msgpack(tmp_path / "flax_model.msgpack", {"albert/pooler/bias": np.zeros(12, np.int8)})
+    with pytest.raises(CheckpointError, match="albert/pooler/bias is of int8: a quantised model"):
+        files.load(tmp_path)
+
+
 def test_unknown_tensors_keep_their_names(tmp_path):
     tensors = drawn(small(), "Model")
     small().save_pretrained(tmp_path)
@@ -346,7 +370,7 @@ def test_two_models_in_one_file_are_refused(tmp_path):
         files.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"albert": {"pooler": {"bias": [0.5, 0.5]}}}, 3, {"a": "text"}])
+@pytest.mark.parametrize("content", [[1, 2], {"albert": {"pooler": {"bias": [0.5, 0.5]}}}, 3, {"a": 3}, {"a": "b"}])
 def test_a_msgpack_of_something_else_is_refused(tmp_path, content):
     msgpack = pytest.importorskip("msgpack")
     small().save_pretrained(tmp_path)

@@ -57,6 +57,8 @@ def _key(stored: str) -> str:
     return re.sub(r"_embeddings/(embeddings?|weight)$", "_embeddings/weight", stored)
 
 
+_OPTIMIZER = frozenset({"opt", "opt_state", "optimizer", "optimizer_weights", "mu", "nu"})
+"""What stands in the path of what an optimizer remembers, whose names end like those of the weights."""
 _KNOWN = {_key(stored(row.name)): row.name for stored in (keras, flax) for row in names.TABLE}
 
 
@@ -81,17 +83,26 @@ def is_foreign(stated: str | None, stored: Iterable[str]) -> bool:
 
 
 def translate(tensors: Mapping[str, np.ndarray]) -> Translated:
-    """Tensors of a TensorFlow or Flax model under neutral names; unknown ones keep theirs.
+    """Tensors of a TensorFlow or Flax model under neutral names; unknown ones keep theirs, an optimizer's are skipped.
 
-    CheckpointError where two tensors have one neutral name and differ.
+    CheckpointError where two tensors have one neutral name and differ, or a weight is of whole numbers.
     """
     found: Tensors = {}
     renamed = {}
+    skipped = []
     for stored, tensor in tensors.items():
+        if not _OPTIMIZER.isdisjoint(_key(stored).split("/")):
+            skipped.append(stored)
+            continue
         name = neutral_name(stored)
         if name is None:
             found[stored] = tensor
             continue
+        if tensor.dtype.kind in "iub":
+            raise CheckpointError(
+                f"A weight must be of floating point numbers. {stored} is of {tensor.dtype}: a quantised model, or no "
+                "model. Convert the checkpoint that it was made from."
+            )
         if re.search(r"[/.]kernel(:\d+)?$", stored) and tensor.ndim == 2:
             tensor = np.ascontiguousarray(tensor.T)
         if name in found and not np.array_equal(found[name], tensor):
@@ -104,4 +115,4 @@ def translate(tensors: Mapping[str, np.ndarray]) -> Translated:
             renamed[stored] = name
     if "predictions.decoder.bias" in found:  # of the two biases, this is the one that the model adds
         found["predictions.bias"] = found["predictions.decoder.bias"]
-    return Translated(found, renamed)
+    return Translated(found, renamed, tuple(skipped))

@@ -55,6 +55,8 @@ def read_msgpack(file: Path) -> Tensors:
     try:
         content = msgpack.unpackb(file.read_bytes(), ext_hook=decoded, raw=False, strict_map_key=False)
         _flatten(content, "", tensors)
+        if not tensors:
+            raise ValueError("it holds no array")
     except Exception as error:  # as above: ValueError, TypeError, msgpack's own, ...
         raise _damaged(file, "msgpack file of Flax", error) from error
     return tensors
@@ -70,7 +72,7 @@ def _flatten(node: Any, path: str, tensors: Tensors) -> None:
     elif isinstance(node, dict):
         for key, value in node.items():
             _flatten(value, f"{path}/{key}" if path else str(key), tensors)
-    else:
+    elif not path or not isinstance(node, (int, float, type(None))):  # a count of steps, or a collection without any
         raise ValueError(f"{path or 'its content'} is a {type(node).__name__}, not an array")
 
 
