@@ -95,6 +95,15 @@ def test_a_missing_pooler_is_a_fresh_start():
     assert what.missing == ("albert.pooler.weight", "albert.pooler.bias")
 
 
+def test_layers_that_a_subclass_added_to_the_encoder_are_found_or_fresh():
+    wanted = names.expected(CONFIG, "Model") | {"albert.extra.weight": (2,)}
+    held, extra = tensors("Model"), np.zeros(2, np.float32)
+    chosen, what = fit("Own", wanted, {}, held | {"extra.weight": extra}, "folder")
+    assert chosen["albert.extra.weight"] is extra
+    assert (what.missing, what.unexpected) == ((), ())
+    assert fit("Own", wanted, {}, held, "folder")[1].fresh == ("albert.extra.weight",)
+
+
 def test_what_the_model_has_no_use_for_is_unexpected():
     held = tensors("ForPreTraining")
     whole = held | {"predictions.decoder.weight": held[WORDS], "predictions.decoder.bias": held["predictions.bias"]}

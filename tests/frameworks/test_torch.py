@@ -172,6 +172,13 @@ def test_output_embeddings_bring_their_bias_or_take_over_the_heads():
     assert model.get_output_embeddings() is own
 
 
+def test_choices_share_positions_that_are_given_once():
+    model = make("ForMultipleChoice").eval()
+    given = inputs("ForMultipleChoice")
+    length = given["input_ids"].shape[-1]
+    torch.testing.assert_close(model(**given, position_ids=torch.arange(length)).logits, model(**given).logits)
+
+
 def test_new_rows_stand_at_the_mean_of_the_old_ones_or_are_fresh():
     model = make("Model", initializer_range=0.5)
     mean = model.get_input_embeddings().weight.mean(0)
@@ -298,6 +305,22 @@ def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
     assert "scorer.weight" in caplog.text
     assert torch.isfinite(begun(**inputs("Model"))).all()
     assert begun.scorer.weight.std() > 0
+
+
+def test_a_subclass_of_the_encoder_keeps_what_it_adds_and_starts_it_fresh(tmp_path):
+    class Own(models.AlbertModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.extra = nn.Linear(2, 3)
+            self.post_init()
+
+    model = Own(small())
+    model.save_pretrained(tmp_path / "own")
+    loaded = Own.from_pretrained(tmp_path / "own")
+    assert loaded.load_report.missing == loaded.load_report.unexpected == ()
+    torch.testing.assert_close(loaded.extra.weight, model.extra.weight, rtol=0, atol=0)
+    make("Model").save_pretrained(tmp_path / "plain")
+    assert len(Own.from_pretrained(tmp_path / "plain").load_report.fresh) == 2
 
 
 @pytest.mark.parametrize(("variables", "gpu"), [({"LOCAL_RANK": "3"}, 3), ({}, 0)])

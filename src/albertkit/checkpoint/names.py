@@ -92,6 +92,11 @@ def kind(name: str) -> Kind:
     return _KINDS[_INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name)]
 
 
+def is_known(name: str) -> bool:
+    """Whether the table has a row for the tensor called `name`; it has none for layers that a subclass added."""
+    return _INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name) in _KINDS
+
+
 def expected(config: Any, model: str) -> Shapes:
     """Names and shapes of all tensors of `Albert{model}`, in the table's order.
 

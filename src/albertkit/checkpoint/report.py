@@ -80,6 +80,9 @@ def fit(
     Raises WeightMismatch where a tensor of the encoder is missing, or where a shape differs and
     `ignore_mismatched_sizes` is not set.
     """
+    # A bare encoder is stored without its prefix. The table puts it back, but knows no layers that a subclass added.
+    bare = {name.removeprefix("albert."): name for name in wanted if name not in tensors}
+    tensors = {name if name in wanted else bare.get(name, name): tensor for name, tensor in tensors.items()}
     partners = {**tied, **{other: name for name, other in tied.items()}}
     chosen: Tensors = {}
     missing: list[str] = []
@@ -109,7 +112,7 @@ def fit(
 
 
 def _refuse(report: LoadReport, ignore_mismatched_sizes: bool) -> None:
-    lost = [name for name in report.missing if names.part(name) == "encoder"]
+    lost = [name for name in report.missing if names.part(name) == "encoder" and names.is_known(name)]
     if lost:
         have = f"It holds {', '.join(report.unexpected[:3])}, ..." if report.unexpected else ""
         raise WeightMismatch(

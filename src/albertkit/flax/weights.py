@@ -6,7 +6,6 @@ Only a bare FlaxAlbertModel leaves the prefix `albert.` off; functions take what
 `prefix`.
 """
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -19,6 +18,8 @@ from flax import nnx
 from albertkit.checkpoint import init, names, report
 from albertkit.config import AlbertConfig
 
+_STORED = (nnx.Param, nnx.BatchStat)
+"""What a file holds: the second is of layers that a subclass may add."""
 _RULES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
 
 
@@ -56,14 +57,16 @@ def to_numpy(array: Any) -> np.ndarray:
     return np.asarray(array)
 
 
-def places(module: nnx.Module, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], nnx.Param]]:
+def places(
+    module: nnx.Module, path: tuple[str, ...] = (), kinds: tuple[type, ...] = (nnx.Param,)
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every parameter below a module with its attribute path, in which a list's items are "0", "1", ..."""
     items = enumerate(module) if isinstance(module, nnx.List) else list(vars(module).items())
     for name, value in items:
-        if isinstance(value, nnx.Param):
+        if isinstance(value, kinds):
             yield (*path, str(name)), value
         elif isinstance(value, nnx.Module):
-            yield from places(value, (*path, str(name)))
+            yield from places(value, (*path, str(name)), kinds)
 
 
 def flat(params: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -90,7 +93,7 @@ def neutral(model: nnx.Module, prefix: str) -> dict[str, Place]:
     """The places of the model's tensors by neutral name, in the table's order, tied ones under each of their names."""
     found = {
         prefix + ".".join((*path, _RULES.get(last, last))): Place(parameter, last == "kernel")
-        for (*path, last), parameter in places(model)
+        for (*path, last), parameter in places(model, kinds=_STORED)
     }
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
@@ -128,7 +131,7 @@ def load(
     wanted = {name: place.shape for name, place in own.items()}
     tied = names.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and _in_table(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
     chosen |= init.fresh(known, config, seed)
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
@@ -144,7 +147,7 @@ def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.M
     own = {
         name: place
         for name, place in neutral(model, prefix).items()
-        if id(place.parameter) not in drawn and name not in tied and _in_table(name)
+        if id(place.parameter) not in drawn and name not in tied and names.is_known(name)
     }
     values = init.fresh({name: place.shape for name, place in own.items()}, config, seed)
     for name, place in own.items():
@@ -164,9 +167,3 @@ def _draw_the_rest(model: nnx.Module, seed: int) -> None:
         if isinstance(parameter.get_value(), jax.ShapeDtypeStruct):
             draw = dense if len(parameter.shape) > 1 else ones if path[-1] == "scale" else zeros
             parameter.set_value(draw(jax.random.key(seed), parameter.shape, parameter.dtype))
-
-
-def _in_table(name: str) -> bool:
-    with contextlib.suppress(KeyError):
-        return bool(names.kind(name))
-    return False

@@ -322,7 +322,7 @@ class AlbertForMultipleChoice(AlbertPreTrainedModel):
         rules.require_inputs(input_ids, inputs_embeds)
         given: Any = inputs_embeds if input_ids is None else input_ids
         inputs = [
-            array if array is None or array is head_mask else array.flatten(0, 1)
+            array if array is None or array is head_mask or array.dim() < 2 else array.flatten(0, 1)
             for array in (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         ]
         outputs = self.albert(*inputs, output_attentions, output_hidden_states, return_dict=True)

@@ -4,7 +4,6 @@ The attribute paths of the modules are the neutral names, so the rule for every 
 bare AlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as `prefix`.
 """
 
-import contextlib
 from collections.abc import Mapping
 
 import ml_dtypes
@@ -60,7 +59,7 @@ def load(
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = names.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and _in_table(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
     chosen |= init.fresh(known, config, _seed())
     state = {}
     for name, array in chosen.items():
@@ -86,7 +85,7 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
     own = {
         name: tensor
         for name, tensor in neutral(model, prefix).items()
-        if not tensor.is_meta and id(tensor) not in drawn and _in_table(name)
+        if not tensor.is_meta and id(tensor) not in drawn and names.is_known(name)
     }
     values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, _seed())
     with torch.no_grad():
@@ -97,12 +96,6 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
 def resized(weight: Tensor, size: int, spread: float | None) -> Tensor:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return to_torch(init.resized(to_numpy(weight), size, spread, _seed())).to(weight.device)
-
-
-def _in_table(name: str) -> bool:
-    with contextlib.suppress(KeyError):
-        return bool(names.kind(name))
-    return False
 
 
 def _seed() -> int:
