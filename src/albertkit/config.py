@@ -460,6 +460,7 @@ class AlbertConfig:
             revision=revision,
             subfolder=subfolder,
         )
+        hub.options(overrides)  # of which those that change nothing are left
         with storage.reading(folder):
             content = storage.read_json(folder / CONFIG_FILE)
         return cls.from_dict(content, **overrides)

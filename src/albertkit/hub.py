@@ -4,6 +4,7 @@ import importlib.resources
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from albertkit import storage
 from albertkit.errors import CheckpointNotFound
@@ -13,6 +14,15 @@ EMBEDDED = {"albertkit/small-en": "small-en"}
 
 OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 """The keywords of `fetch`, which everything that loads by name passes on."""
+VOID = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
+"""Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
+
+
+def options(keywords: dict[str, Any]) -> dict[str, Any]:
+    """Take out of `keywords` those of `fetch`, which are returned, and those that change nothing."""
+    for name in VOID:
+        keywords.pop(name, None)
+    return {name: keywords.pop(name) for name in OPTIONS if name in keywords}
 
 
 def fetch(

@@ -72,6 +72,9 @@ def test_saving_and_loading_take_their_options(room, tmp_path):
     for folder, options in (("shards", {}), ("variant", {"variant": "half"})):
         for name, value in room.tensors(room.load("Model", tmp_path / folder, **options)).items():
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    void = {"from_pt": True, "from_tf": True, "from_flax": False, "weights_only": True}
+    void |= {"trust_remote_code": False, "adapter_kwargs": None}
+    assert room.load("Model", tmp_path / "shards", **void).config.vocab_size == config.vocab_size
     config.changed(layer_norm_eps=0.5).save_pretrained(tmp_path / "config")
     assert room.load("Model", tmp_path / "shards", config=tmp_path / "config").config.layer_norm_eps == 0.5
     for folder, options in (("variant", {}), ("shards", {"use_safetensors": False})):

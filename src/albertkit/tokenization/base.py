@@ -416,7 +416,7 @@ class AlbertTokenizerBase(Vocabulary):
         A folder with a `vocab.txt` in place of a SentencePiece model, as the Chinese ALBERTs have, gives an
         AlbertWordPieceTokenizer whichever class is asked.
         """
-        fetching = {key: keywords.pop(key) for key in hub.OPTIONS if key in keywords}
+        fetching = hub.options(keywords)
         folder = files.fetch(str(pretrained_model_name_or_path), **fetching)
         with storage.reading(folder):
             return cls._read(folder, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})

@@ -204,7 +204,8 @@ class AlbertPreTrainedModel(nn.Module):
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is the precision to keep
         the weights in: float32 by default, "auto" for the file's own. Keywords that name a field of the config override
         it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`, `local_files_only`, ...) say where to look,
-        and those of the constructor reach it. With `output_loading_info` the answer is (model, info).
+        those of `hub.VOID` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
+        `output_loading_info` the answer is (model, info).
 
         What was loaded and what started fresh stands in `model.load_report`; fresh weights are announced as a warning.
         Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
@@ -215,7 +216,7 @@ class AlbertPreTrainedModel(nn.Module):
                 "without values. Leave the context before loading."
             )
         name = pretrained_model_name_or_path
-        fetching = {key: kwargs.pop(key) for key in hub.OPTIONS if key in kwargs}
+        fetching = hub.options(kwargs)
         accepted = inspect.signature(cls.__init__).parameters
         arguments = {key: kwargs.pop(key) for key in list(kwargs) if key in accepted}
         if name is None and (config is None or state_dict is None):
