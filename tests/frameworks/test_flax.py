@@ -4,6 +4,7 @@ import copy
 import inspect
 import logging
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -419,6 +420,104 @@ def test_a_captured_model_cannot_draw_inside_jit_and_says_how_to():
     head = models.FlaxAlbertForMaskedLM(small(hidden_dropout_prob=0.5))
     with pytest.raises(InputError, match="encoder inside a head"):
         head.albert(**inputs, train=True)
+
+
+# --------------------------------------------------------------------------------------------------- the config and jit
+
+
+def test_jit_sees_what_changes_in_a_config_and_keeps_those_of_two_models_apart():
+    one, two = make("ForSequenceClassification"), make("ForSequenceClassification")
+    config = two.config
+    config.problem_type = "regression"
+    inputs = {**batch("ForSequenceClassification"), "labels": jnp.eye(one.config.num_labels)[:2]}
+    inputs["input_ids"] = inputs["input_ids"][:2]
+    inputs = {name: value[:2] for name, value in inputs.items()}
+    expected = [model(**inputs).loss for model in (one, two)]
+    assert abs(expected[0] - expected[1]) > 1e-3
+    for transform in (nnx.jit, jax.jit):
+        compiled = transform(lambda model: model(**inputs).loss)
+        np.testing.assert_allclose([compiled(one), compiled(two)], expected, rtol=1e-5)
+    assert two.config is config
+    assert (one.config.problem_type, two.config.problem_type) == (None, "regression")
+    outputs = nnx.jit(lambda model: model(input_ids=inputs["input_ids"]))
+    assert "hidden_states" not in outputs(one)
+    one.config.output_hidden_states = True
+    assert "hidden_states" in outputs(one)
+    one.config.id2label[0] = "first"
+    outputs(one)
+    assert two.config.id2label[0] == "LABEL_0"
+
+
+def test_jit_compiles_once_for_models_of_one_kind_and_again_for_another_way_of_attention(tmp_path):
+    for seed in (1, 2):
+        models.FlaxAlbertModel(small(), seed=seed).save_pretrained(tmp_path / str(seed))
+    several = [models.FlaxAlbertModel.from_pretrained(tmp_path / str(seed), seed=seed) for seed in (1, 2)]
+    traced = []
+
+    def pooled(model):
+        traced.append(model.config._attn_implementation)
+        return model(jnp.ones((1, 4), int)).pooler_output
+
+    compiled = jax.jit(pooled)
+    apart = [compiled(model) for model in several]
+    assert traced == ["sdpa"]
+    together = jax.tree.map(lambda *values: jnp.stack(values), *several)
+    np.testing.assert_allclose(jax.vmap(pooled)(together), jnp.stack(apart), rtol=1e-5, atol=1e-6)
+    several[0].set_attn_implementation("eager")
+    compiled(several[0])
+    assert traced[-1] == "eager"
+    assert [model.seed for model in several] == [1, 2]
+    assert all(model.load_report.missing == () for model in several)
+
+
+@pytest.mark.parametrize("copied", [nnx.clone, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])  # noqa: S301
+def test_a_copy_has_a_config_of_its_own_that_head_and_encoder_share(copied):
+    model = make("ForMaskedLM")
+    model.config.problem_type = "regression"
+    twin = copied(model)
+    model.config.problem_type = None
+    assert twin.config is twin.albert.config
+    assert twin.config.problem_type == "regression"
+    twin.resize_token_embeddings(70)
+    assert (model.config.vocab_size, twin.config.vocab_size, twin.albert.config.vocab_size) == (61, 70, 70)
+    assert model(jnp.ones((1, 3), int)).logits.shape == (1, 3, 61)
+    twin.config = small(vocab_size=70, problem_type="multi_label_classification")
+    assert twin.albert.config.problem_type == "multi_label_classification"
+
+
+def test_what_jit_cannot_see_of_bad_ids_and_labels_gives_nan_and_no_answer():
+    model = make("ForTokenClassification")
+    ids = jnp.ones((2, 5), jnp.int32)
+    compiled = jax.jit(lambda ids, labels: model(ids, labels=labels).loss)
+    assert np.isfinite(compiled(ids, ids * 0))
+    assert np.isfinite(compiled(ids, (ids * -100).at[0, 0].set(1)))
+    for bad in (-1, 7):
+        assert np.isnan(compiled(ids, ids * bad))
+        assert np.isnan(compiled(ids * (-1 if bad < 0 else 61), ids * 0))
+
+
+@pytest.mark.parametrize("base", [models.FlaxAlbertModel, models.FlaxAlbertForMaskedLM])
+def test_a_subclass_keeps_what_it_adds(base, tmp_path):
+    class Own(base):
+        def __init__(self, config, *args, **kwargs):
+            super().__init__(config, *args, **kwargs)
+            self.extra = nnx.Sequential(nnx.Linear(2, 4, rngs=nnx.Rngs(0)))
+            self.norm = nnx.BatchNorm(2, rngs=nnx.Rngs(0))
+            self.post_init()
+
+    model = Own(small())
+    model.extra.layers[0].kernel.set_value(jnp.full((2, 4), 7.0))
+    model.norm.mean.set_value(jnp.full((2,), 5.0))
+    model.save_pretrained(tmp_path)
+    loaded, info = Own.from_pretrained(tmp_path, output_loading_info=True)
+    assert not any(info.values())
+    assert (loaded.extra.layers[0].kernel.get_value() == 7).all()
+    assert (loaded.norm.mean.get_value() == 5).all()
+    with pytest.raises(ValueError, match="keeps no parameters"):
+        _ = Own(small(), _do_init=False).params
+    _, params, info = Own.from_pretrained(tmp_path, _do_init=False, output_loading_info=True)
+    assert params["extra"]["layers"]["0"]["kernel"][0, 0] == 7
+    assert info["missing_keys"] == []
 
 
 # ------------------------------------------------------------------------------------------------ attention, embeddings

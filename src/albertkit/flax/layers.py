@@ -159,11 +159,11 @@ def is_seen(values: Any) -> bool:
 
 
 def _checked(name: str, ids: Any, size: int) -> Array:
-    """The ids, or TokenIdError for one outside 0..size-1 where they can be seen."""
+    """The ids, or TokenIdError for one outside 0..size-1 where they can be seen. Elsewhere such an id gives NaN."""
     ids = as_array(ids)
     if ids.size and is_seen(ids):
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
-    return jnp.asarray(ids)
+    return jnp.where(ids < 0, size, ids)  # one below 0 would count from the end of the table
 
 
 class AlbertAttention(nnx.Module):

@@ -559,6 +559,8 @@ def _mean_loss(logits: Array, labels: Array, ignored: Any) -> Array:
     labels = labels.astype(jnp.int32)
     counted = labels != ignored
     logits = logits.astype(jnp.float32)
+    # A class below 0, which would count from the end, lies beyond it instead: that gives NaN.
+    labels = jnp.where(labels < 0, logits.shape[-1], labels)
     chosen = jnp.take_along_axis(logits, jnp.where(counted, labels, 0)[..., None], axis=-1)[..., 0]
     losses = jax.nn.logsumexp(logits, axis=-1) - chosen
     return jnp.where(counted, losses, 0).sum() / counted.sum()

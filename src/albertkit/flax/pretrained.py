@@ -1,5 +1,6 @@
 """FlaxAlbertPreTrainedModel: what all Flax models share. The config, parameters, the vocabulary's size, folders."""
 
+import copy
 import inspect
 import logging
 import os
@@ -39,16 +40,39 @@ for _output in ALL:
 
 
 class Constant:
-    """A config as jit sees it: equal where it was equal when the model was built, whatever is changed in it later."""
+    """A config as jit sees it: equal to another that said the same when it was written down.
 
-    def __init__(self, config: AlbertConfig) -> None:
-        self.config, self._written = config, repr(config)
+    What is compiled is kept under it, so what it compares by never changes. The config itself belongs to one module.
+    """
+
+    def __init__(self, config: AlbertConfig, owner: object) -> None:
+        self.config, self.owner = config, id(owner)
+        self.written: dict[str, Any] = copy.deepcopy(vars(config))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Constant) and self._written == other._written
+        return isinstance(other, Constant) and self.written == other.written
 
     def __hash__(self) -> int:
-        return hash(self._written)
+        return hash(Constant)
+
+    def copied(self, owner: object) -> "Constant":
+        """One with a config of its own, as it was written down."""
+        config = copy.copy(self.config)
+        vars(config).update(copy.deepcopy(self.written))
+        return Constant(config, owner)
+
+
+class Aside:
+    """What a module keeps that jit need not see: it makes no difference between two modules."""
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Aside)
+
+    def __hash__(self) -> int:
+        return hash(Aside)
 
 
 class FlaxAlbertPreTrainedModel(nnx.Module):
@@ -64,8 +88,6 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _tied_weights_keys: ClassVar[list[str] | None] = None
-    load_report: LoadReport | None = None
-    """What happened when the weights were loaded; None for a model that was built fresh."""
 
     def __init__(
         self,
@@ -77,10 +99,8 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
     ) -> None:
         rules.require_config(type(self).__name__, config)
         self.config = config
-        self.input_shape = tuple(input_shape)
-        self.seed = seed
+        self._aside = Aside(input_shape=tuple(input_shape), seed=seed, load_report=None, draws=_do_init)
         self._dtype = _as_dtype(dtype)
-        self._do_init = _do_init
         if config._attn_implementation is None:
             config._attn_implementation = "sdpa"
         _check_attention(config._attn_implementation)
@@ -95,24 +115,82 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
     def post_init(self) -> None:
         """Draw fresh weights from the seed. The last line of every model's constructor."""
         inner = None if self.base_model is self else self.base_model
-        if self._do_init:
+        if self._aside.values["draws"]:
             weights.initialise(self, self._prefix, self.config, inner, self.seed)
-        self._do_init = True  # done with, and no difference between two models that jit should see
         self.rngs = nnx.Rngs(dropout=self.seed)
         if inner is not None:
-            cast(Any, inner).rngs = nnx.data(None)  # one stream of randomness a model
+            cast(Any, inner).rngs = nnx.data(None)  # one stream of randomness a model, and one config
+            vars(self).pop("_constant", None)
         self.eval()
 
     # ------------------------------------------------------------------------------------------------------- about it
 
     @property
     def config(self) -> AlbertConfig:
-        """The config."""
-        return self._constant.config
+        """The config, which the encoder keeps. When it changes jit compiles anew; a copy of a model has its own."""
+        keeper = self.base_model
+        held = vars(keeper)["_constant"]
+        if held.owner != id(keeper):  # a module that NNX made of another's parts
+            held = vars(keeper)["_constant"] = held.copied(keeper)
+        return held.config
 
     @config.setter
     def config(self, config: AlbertConfig) -> None:
-        self._constant = Constant(config)
+        keeper = self.base_model
+        vars(keeper)["_constant"] = Constant(config, keeper)
+
+    def _settle(self) -> None:
+        """Write the config down as it is now, before NNX looks at the attributes."""
+        held = vars(self).get("_constant")
+        if held is not None and held.owner == id(self) and held.written != vars(held.config):
+            vars(self)["_constant"] = Constant(held.config, self)
+
+    def _graph_node_flatten(self) -> Any:
+        self._settle()
+        return super()._graph_node_flatten()
+
+    def _pytree__flatten(self) -> Any:
+        self._settle()
+        return super()._pytree__flatten()
+
+    def _pytree__flatten_with_paths(self) -> Any:
+        self._settle()
+        return super()._pytree__flatten_with_paths()
+
+    def _graph_node_clear(self) -> None:
+        own = self._own
+        super()._graph_node_clear()
+        vars(self).update(own)
+
+    def _graph_node_init(self, attributes: Any) -> None:
+        """After a call NNX puts back what it compiled with, of another module maybe: what is equal stays one's own."""
+        own = self._own
+        super()._graph_node_init(attributes)
+        vars(self).update({name: value for name, value in own.items() if vars(self)[name] == value})
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in ("_constant", "_aside") if name in vars(self)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles."""
+        self._settle()
+        return super().__getstate__()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape that the model was built for; every other will do as well."""
+        return self._aside.values["input_shape"]
+
+    @property
+    def seed(self) -> int:
+        """What fresh weights and the stream of random keys were drawn from."""
+        return self._aside.values["seed"]
+
+    @property
+    def load_report(self) -> LoadReport | None:
+        """What happened when the weights were loaded; None for a model that was built fresh."""
+        return self._aside.values["load_report"]
 
     @property
     def base_model(self) -> "FlaxAlbertModel":
@@ -149,8 +227,11 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
         """False: an encoder does not generate text."""
         return False
 
-    def num_parameters(self, exclude_embeddings: bool = False) -> int:
-        """Parameters, each shared one counted once; with `exclude_embeddings` without the three embedding tables."""
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Parameters, each shared one counted once; with `exclude_embeddings` without the three embedding tables.
+
+        `only_trainable` changes nothing: in NNX the optimizer says what is trained.
+        """
         return sum(
             int(np.prod(parameter.shape))
             for path, parameter in weights.places(self)
@@ -309,8 +390,6 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
             kept = bias.get_value()[:size]
             bias.set_value(jnp.concatenate([kept, jnp.zeros(size - len(kept), kept.dtype)]))
         self.config.vocab_size = size
-        self.config = self.config
-        self.base_model.config = self.config
         return old
 
     # --------------------------------------------------------------------------------------------------------- switches
@@ -356,22 +435,23 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
-        from_pt: bool = False,
+        torch_dtype: Any = None,
         _do_init: bool = True,
         **kwargs: Any,
     ) -> Any:
         """Read a model from a folder or from the hub, whichever framework wrote it.
 
-        `config` replaces the folder's config.json. `dtype` is the precision of the computation; parameters keep that of
-        the file. Keywords that name a field of the config override it (`num_labels=3`), those of `hub.fetch`
-        (`revision`, `cache_dir`, `local_files_only`, ...) say where to look, and those of the constructor reach it, of
-        which `seed` decides fresh weights. With `_do_init=False` the answer is (model, params), with
-        `output_loading_info` it is (model, info). `from_pt` changes nothing: there is one kind of folder.
+        `config` replaces the folder's config.json. `dtype`, or `torch_dtype`, is the precision of the computation;
+        parameters keep that of the file. Keywords that name a field of the config override it (`num_labels=3`), those
+        of `hub.fetch` (`revision`, `cache_dir`, `local_files_only`, ...) say where to look, those of `hub.VOID`
+        (`from_pt`, ...) change nothing, and those of the constructor reach it, of which `seed` decides fresh weights.
+        With `_do_init=False` the answer is (model, params), and with `output_loading_info` it ends in a dictionary of
+        what was missing, unexpected and mismatched.
 
         What was loaded and what started fresh stands in `model.load_report`; fresh weights are announced as a warning.
         Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching = {key: kwargs.pop(key) for key in hub.OPTIONS if key in kwargs}
+        fetching = hub.options(kwargs)
         accepted = inspect.signature(cls.__init__).parameters
         arguments = {key: kwargs.pop(key) for key in list(kwargs) if key in accepted}
         if isinstance(config, (str, os.PathLike)):
@@ -379,6 +459,7 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
         options = {"config": config, "variant": variant, "use_safetensors": use_safetensors}
         checkpoint = files.load(pretrained_model_name_or_path, **options, **fetching)
         config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
+        dtype = dtype if torch_dtype in (None, "auto") else torch_dtype
         model = cls(config, *model_args, dtype=dtype, _do_init=False, **arguments)
         what = weights.load(
             model,
@@ -392,13 +473,12 @@ class FlaxAlbertPreTrainedModel(nnx.Module):
         )
         if announcement := what.announcement():
             logger.warning(announcement)
-        model.load_report = what
-        if not _do_init:
-            return model._without_values()
-        if not output_loading_info:
-            return model
-        info = {"missing_keys": sorted(what.missing), "unexpected_keys": sorted(what.unexpected)}
-        return model, info | {"mismatched_keys": sorted(what.mismatched), "error_msgs": []}
+        model._aside.values["load_report"] = what
+        answer = (model,) if _do_init else model._without_values()
+        if output_loading_info:
+            info = {"missing_keys": sorted(what.missing), "unexpected_keys": sorted(what.unexpected)}
+            answer += (info | {"mismatched_keys": sorted(what.mismatched), "error_msgs": []},)
+        return answer if len(answer) > 1 else model
 
     def _without_values(self) -> tuple[Any, dict[str, Any]]:
         """Itself without its parameters, and these."""
