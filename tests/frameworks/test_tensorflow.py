@@ -4,6 +4,7 @@ import inspect
 import logging
 import subprocess
 import sys
+import threading
 from collections import UserDict
 
 import numpy as np
@@ -764,6 +765,16 @@ def test_the_seed_of_keras_decides_fresh_weights():
         drawn.append(models.TFAlbertModel(small()).pooler.kernel.numpy())
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert not np.array_equal(drawn[0], drawn[2])
+
+
+def test_a_model_draws_fresh_weights_while_another_thread_loads_one():
+    drawn = []
+    with weights.without_values():
+        thread = threading.Thread(target=lambda: drawn.append(models.TFAlbertModel(small())))
+        thread.start()
+        thread.join()
+        assert not models.TFAlbertModel(small()).pooler.kernel.numpy().any()
+    assert drawn[0].pooler.kernel.numpy().any()
 
 
 def test_without_a_pooler_the_dictionary_lacks_it_and_the_tuple_keeps_its_place():

@@ -8,6 +8,7 @@ bare TFAlbertModel leaves the prefix `albert.` off; functions take what stands b
 import contextlib
 import random
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import keras
@@ -17,6 +18,8 @@ from albertkit.checkpoint import init, names, report
 from albertkit.config import AlbertConfig
 
 _RULES = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+
+_draws: ContextVar[bool] = ContextVar("draws", default=True)
 
 
 class Place(NamedTuple):
@@ -44,15 +47,11 @@ class Place(NamedTuple):
 @contextlib.contextmanager
 def without_values() -> Iterator[None]:
     """Models built inside draw no fresh values, for they are about to be loaded."""
-    _Drawing.is_wanted = False
+    token = _draws.set(False)
     try:
         yield
     finally:
-        _Drawing.is_wanted = True
-
-
-class _Drawing:
-    is_wanted = True
+        _draws.reset(token)
 
 
 @contextlib.contextmanager
@@ -133,7 +132,7 @@ def load(
 
 def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: keras.Model | None) -> None:
     """Draw fresh values for the variables that the table knows, but for those of the inner model `done`."""
-    if not _Drawing.is_wanted:
+    if not _draws.get():
         return
     drawn = set() if done is None else {id(variable) for variable in done.variables}
     tied = names.tied(config)
