@@ -629,6 +629,55 @@ def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
     assert begun.scorer.kernel.numpy().std() > 0
 
 
+class TwoNorms(keras.layers.Layer):
+    """A layer two of whose variables would go by one name."""
+
+    def build(self, input_shape=None):
+        self.gamma, self.kernel = self.add_weight((2,), name="gamma"), self.add_weight((2, 3), name="kernel")
+        self.built = True
+
+
+class Collector(models.TFAlbertPreTrainedModel):
+    """A model that holds layers and variables in every way that Keras follows."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.albert = models.TFAlbertModel(config, name="albert")
+        self.extra = keras.Sequential([keras.Input((16,)), keras.layers.Dropout(0.1), keras.layers.Dense(4)])
+        inputs = keras.Input((4,))
+        self.graph = keras.Model(inputs, keras.layers.Dense(4)(inputs))
+        self.norm = keras.layers.BatchNormalization()
+        self.pair = (keras.layers.Dense(4), keras.layers.Dense(4))
+        self.by_name = {"one": keras.layers.Dense(4)}
+        self._private = [keras.layers.Dense(4)]
+        self.mixer = keras.layers.MultiHeadAttention(2, 2)
+        self.scale = self.add_weight(shape=(4,), initializer="ones", name="scale")
+        self.both = TwoNorms()
+        self.both.build()
+        self.post_init()
+
+    def call(self, input_ids=None, attention_mask=None, training=False):
+        x = self.graph(self.extra(self.albert(input_ids, attention_mask).pooler_output))
+        for layer in (self.norm, *self.pair, *self.by_name.values(), *self._private):
+            x = layer(x)
+        return self.mixer(x[:, None], x[:, None]) * self.scale
+
+
+def test_a_subclass_keeps_every_variable(tmp_path):
+    model, generator = Collector(small()), np.random.default_rng(0)
+    for variable in model.weights:
+        variable.assign(generator.normal(size=variable.shape))
+    model.save_pretrained(tmp_path)
+    loaded = Collector.from_pretrained(tmp_path)
+    assert len(loaded.load_report.loaded) == len(model.weights)
+    assert not loaded.load_report.missing + loaded.load_report.unexpected
+    for one, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    as_torch = {"extra.1.weight", "norm.running_mean", "norm.weight", "pair.1.bias", "by_name.one.weight", "scale"}
+    assert as_torch | {"_private.0.weight", "mixer._query_dense.bias"} <= set(loaded.load_report.loaded)
+    assert loaded.load_report.loaded.count("both.weight") == 1
+
+
 # ----------------------------------------------------------------------------------------------------------- vocabulary
 
 

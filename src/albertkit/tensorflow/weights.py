@@ -1,23 +1,32 @@
 """Neutral tensors <-> the variables of a Keras model.
 
 The attribute paths of the layers are the neutral names. The rule by kind: a dense `weight` is the transposed `kernel`,
-an embedding `weight` the `embeddings`, a norm's `weight` and `bias` its `gamma` and `beta`, a bias is a bias. Only a
-bare TFAlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as `prefix`.
+an embedding `weight` the `embeddings`, a norm's `weight` and `bias` its `gamma` and `beta`, a bias is a bias. What else
+a subclass holds has its attribute path too, as in PyTorch. Only a bare TFAlbertModel leaves the prefix `albert.` off;
+functions take what stands before a model's own names as `prefix`.
 """
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+from keras.src.models.functional import Functional
 
 from albertkit.checkpoint import init, names, report
 from albertkit.config import AlbertConfig
 
-_RULES = {"kernel": "weight", "embeddings": "weight", "gamma": "weight", "beta": "bias", "bias": "bias"}
+_RULES = {
+    "kernel": "weight",
+    "embeddings": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 
 _draws: ContextVar[bool] = ContextVar("draws", default=True)
 
@@ -74,7 +83,7 @@ def to_numpy(tensor: Any) -> np.ndarray:
 
 def neutral(model: keras.Model, prefix: str) -> dict[str, Place]:
     """The places of the model's tensors by neutral name, in the table's order, tied ones under each of their names."""
-    found = {prefix + name: place for name, place in _places(model)}
+    found = {prefix + name: place for name, place in _places(model).items()}
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
         found |= {name: found[other] for name, other in names.tied(config).items() if other in found}
@@ -87,20 +96,48 @@ def _every_name(config: AlbertConfig) -> dict[str, None]:
     return dict.fromkeys(name for model in names.PARTS for name in names.expected(config, model))
 
 
-def _places(layer: keras.layers.Layer, path: str = "") -> Iterator[tuple[str, Place]]:
-    """Every variable below a layer, by its attribute path."""
-    for own, name in _RULES.items():
-        if isinstance(variable := getattr(layer, own, None), keras.Variable):
-            yield path + name, Place(variable, own == "kernel" and len(variable.shape) == 2)
-    for name, value in list(vars(layer).items()):
-        if name.startswith("_"):
-            continue
-        if isinstance(value, keras.layers.Layer):
-            yield from _places(value, f"{path}{name}.")
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, keras.layers.Layer):
-                    yield from _places(item, f"{path}{name}.{index}.")
+def _places(model: keras.Model) -> dict[str, Place]:
+    """Every variable of a model by its attribute path, but for the states of seeds and metrics."""
+    found: dict[str, Place] = {}
+    rest = {id(variable): variable for variable in model.weights}
+    for path, variable in _walk(model):
+        if isinstance(variable, keras.Variable):
+            own = path.rpartition(".")[2]
+            kind = own.removeprefix("_")  # Keras has `_kernel` where others have `kernel`
+            name = path.removesuffix(own) + _RULES.get(kind, own)
+            if name not in found:
+                found[name] = Place(variable, kind == "kernel" and len(variable.shape) == 2)
+                rest.pop(id(variable), None)
+    # By number what no attribute leads to, and what by the rules would have the name of another.
+    return found | {f"weights.{number}": Place(variable) for number, variable in enumerate(rest.values())}
+
+
+def _walk(value: Any, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+    """A layer, and the layers and variables below it, each once, by attribute path; what holds others comes first."""
+    seen = set() if seen is None else seen
+    if isinstance(value, (keras.layers.Layer, keras.Variable)):
+        if id(value) in seen:
+            return
+        seen.add(id(value))
+        yield path, value
+    for name, part in _parts(value):
+        yield from _walk(part, f"{path}.{name}" if path else str(name), seen)
+
+
+def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+    """What a layer or a container holds, by name or number."""
+    if isinstance(value, (keras.Sequential, Functional)):
+        return enumerate(value.layers)
+    if isinstance(value, keras.layers.Layer):
+        held = vars(value).items()
+        return [(name, part) for name, part in held if name not in _LISTS and not name.startswith("_self_")]
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, (list, tuple)) else ()
+
+
+_LISTS = ("_layers", "_trainable_variables", "_non_trainable_variables")
+"""Attributes where Keras notes once more what a layer holds; those of TensorFlow begin with `_self_`."""
 
 
 def extract(model: keras.Model, prefix: str) -> report.Tensors:
