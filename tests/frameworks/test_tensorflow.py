@@ -258,13 +258,21 @@ def test_one_graph_serves_every_length(chunk):
     assert len(traces) == 1
 
 
-def test_a_model_stands_inside_a_functional_one(tmp_path):
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_model_stands_inside_a_functional_one_and_in_its_file(is_frozen, tmp_path):
     inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in ("input_ids", "attention_mask")}
-    encoder = make("Model")
+    encoder = models.TFAlbertModel(small(), name="reader")
+    encoder.trainable = not is_frozen
     whole = keras.Model(inputs, keras.layers.Dense(2)(encoder(inputs).pooler_output))
     given = {name: batch("Model")[name].astype(np.int32) for name in inputs}
     expected = whole.layers[-1](encoder(given).pooler_output)
     np.testing.assert_allclose(whole(given), expected, atol=1e-6)
+    whole.save(tmp_path / "whole.keras")
+    loaded = keras.saving.load_model(tmp_path / "whole.keras")
+    np.testing.assert_array_equal(loaded(given), whole(given))
+    assert loaded.get_layer("reader").trainable != is_frozen
+    assert len(loaded.trainable_weights) == len(whole.trainable_weights)
+    assert (len(loaded.trainable_weights) == 2) == is_frozen
 
 
 # -------------------------------------------------------------------------------------------------------------- dropout
@@ -530,6 +538,22 @@ def test_a_keras_file_keeps_precision_and_a_missing_pooler(tmp_path):
     assert loaded.dtype_policy.name == "mixed_bfloat16"
     assert list(loaded(batch("Model"))) == ["last_hidden_state"]
     np.testing.assert_array_equal(loaded(batch("Model")).last_hidden_state, model(batch("Model")).last_hidden_state)
+
+
+def test_a_keras_file_keeps_what_is_frozen(tmp_path):
+    model = make("ForMaskedLM", num_hidden_groups=2)
+    model.albert.trainable = model.predictions.bias.trainable = False
+    model.albert.encoder.albert_layer_groups[1].trainable = True
+    model.compile("adam", jit_compile=False)
+    model.fit(batch("ForMaskedLM"), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert weights.frozen(loaded) == weights.frozen(model)
+    assert "albert.encoder.albert_layer_groups.0" in weights.frozen(loaded)
+    assert [v.trainable for v in loaded.weights] == [v.trainable for v in model.weights]
+    assert len(loaded.optimizer.variables) == len(model.optimizer.variables)
+    loaded.albert.trainable = True
+    assert weights.frozen(loaded) == ["predictions.bias"]
 
 
 def test_config_goes_in_and_out_as_keras_asks():

@@ -203,8 +203,8 @@ class TFAlbertForPreTraining(_WithMLMHead):
 
     _labels = ("labels", "sentence_order_label")
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, name="albert")
         self.predictions = AlbertMLMHead(config)
         self.sop_classifier = AlbertSOPHead(config)
@@ -255,8 +255,8 @@ class TFAlbertForMaskedLM(_WithMLMHead):
 
     _labels = ("labels",)
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, add_pooling_layer=False, name="albert")
         self.predictions = AlbertMLMHead(config)
         self.post_init()
@@ -294,8 +294,8 @@ class TFAlbertForSequenceClassification(TFAlbertPreTrainedModel):
 
     _labels = ("labels",)
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, name="albert")
         self.dropout = config.head_dropout
         self.classifier = Linear(config.hidden_size, config.num_labels, "classifier")
@@ -340,8 +340,8 @@ class TFAlbertForMultipleChoice(TFAlbertPreTrainedModel):
     _labels = ("labels",)
     _input_rank = 3
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, name="albert")
         self.dropout = config.head_dropout
         self.classifier = Linear(config.hidden_size, 1, "classifier")
@@ -389,8 +389,8 @@ class TFAlbertForTokenClassification(TFAlbertPreTrainedModel):
 
     _labels = ("labels",)
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, add_pooling_layer=False, name="albert")
         self.dropout = config.head_dropout
         self.classifier = Linear(config.hidden_size, config.num_labels, "classifier")
@@ -430,8 +430,8 @@ class TFAlbertForQuestionAnswering(TFAlbertPreTrainedModel):
     _labels = ("start_positions", "end_positions")
     _fewest_labels = 2
 
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: AlbertConfig, name: str | None = None) -> None:
+        super().__init__(config, name)
         self.albert = TFAlbertModel(config, add_pooling_layer=False, name="albert")
         self.qa_outputs = Linear(config.hidden_size, 2, "qa_outputs")
         self.post_init()

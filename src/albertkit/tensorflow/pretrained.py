@@ -444,8 +444,13 @@ class TFAlbertPreTrainedModel(keras.Model):
         return tf.function(self.serving, input_signature=[self.input_signature])
 
     def get_config(self) -> dict[str, Any]:
-        """What `keras.saving` keeps of a model: its config and its precision."""
-        return {"config": self.config.to_dict(), "dtype": keras.dtype_policies.serialize(self.dtype_policy)}
+        """What `keras.saving` keeps of a model: its name, its config, its precision, and what of it is frozen."""
+        return {
+            "name": self.name,
+            "config": self.config.to_dict(),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "frozen_parts": weights.frozen(self),
+        }
 
     @classmethod
     def from_config(cls, config: AlbertConfig | dict[str, Any], custom_objects: Any = None) -> Self:
@@ -454,10 +459,15 @@ class TFAlbertPreTrainedModel(keras.Model):
             return cls(config)
         if "config" not in config:
             return cls(AlbertConfig.from_dict(config))
-        own, policy, arguments = config["config"], config["dtype"], {**config}
-        del arguments["config"], arguments["dtype"]
+        arguments = {**config}
+        own, policy, frozen = arguments.pop("config"), arguments.pop("dtype"), arguments.pop("frozen_parts", None)
+        if "name" not in inspect.signature(cls.__init__).parameters:  # a class that someone else wrote
+            arguments.pop("name", None)
         with weights.computing_in(keras.dtype_policies.get(policy)):
-            return cls(AlbertConfig.from_dict(own), **arguments)
+            model = cls(AlbertConfig.from_dict(own), **arguments)
+        if frozen is not None:  # older files do not say
+            weights.freeze(model, frozen)
+        return model
 
     def get_build_config(self) -> None:
         """None: a model is built by its constructor."""

@@ -8,7 +8,7 @@ functions take what stands before a model's own names as `prefix`.
 
 import contextlib
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -138,6 +138,17 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
 
 _LISTS = ("_layers", "_trainable_variables", "_non_trainable_variables")
 """Attributes where Keras notes once more what a layer holds; those of TensorFlow begin with `_self_`."""
+
+
+def frozen(model: keras.Model) -> list[str]:
+    """The attribute paths of the layers and variables that do not train; that of the model is empty."""
+    return [path for path, part in _walk(model) if not part.trainable]
+
+
+def freeze(model: keras.Model, paths: Collection[str]) -> None:
+    """Let every layer and variable train but those of `frozen`."""
+    for path, part in _walk(model):  # what holds others comes first, for it hands its own state down
+        part.trainable = path not in paths
 
 
 def extract(model: keras.Model, prefix: str) -> report.Tensors:
