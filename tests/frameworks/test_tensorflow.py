@@ -556,6 +556,12 @@ def test_a_keras_file_keeps_what_is_frozen(tmp_path):
     assert weights.frozen(loaded) == ["predictions.bias"]
 
 
+def test_a_function_as_activation_is_not_put_into_a_file(tmp_path):
+    model = models.TFAlbertModel(small(hidden_act=keras.ops.tanh))
+    with pytest.raises(ConfigError, match="`hidden_act` must be a name to be written to a file"):
+        model.save(tmp_path / "model.keras")
+
+
 def test_config_goes_in_and_out_as_keras_asks():
     model = make("ForMaskedLM", num_labels=3)
     for config in (model.get_config(), model.config.to_dict(), model.config):

@@ -444,7 +444,12 @@ class TFAlbertPreTrainedModel(keras.Model):
         return tf.function(self.serving, input_signature=[self.input_signature])
 
     def get_config(self) -> dict[str, Any]:
-        """What `keras.saving` keeps of a model: its name, its config, its precision, and what of it is frozen."""
+        """What `keras.saving` keeps of a model: its name, its config, its precision, and what of it is frozen.
+
+        ConfigError where `hidden_act` is a function, which no file can hold.
+        """
+        if callable(self.config.hidden_act):
+            self.config.to_json_string()  # refuses it, and says what to do
         return {
             "name": self.name,
             "config": self.config.to_dict(),
