@@ -423,6 +423,22 @@ def test_batches_train_and_evaluate_and_encodings_are_taken():
     assert model.predict_on_batch(given).logits.shape == (BATCH, 2)
 
 
+def test_encodings_are_taken_to_validate_on():
+    model, given = make("ForSequenceClassification"), UserDict(batch("ForSequenceClassification"))
+    inputs = UserDict(inputs_of("ForSequenceClassification"))
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    for held_out in ((inputs, given["labels"]), [inputs, UserDict(labels=given["labels"])], given):
+        found = model.fit(inputs, given["labels"], validation_data=held_out, verbose=0).history["val_loss"][0]
+        assert found == pytest.approx(float(model(given).loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch"])
+def test_methods_of_keras_keep_their_signatures(name):
+    ours, theirs = getattr(models.TFAlbertModel, name), getattr(keras.Model, name)
+    assert inspect.signature(ours) == inspect.signature(theirs)
+    assert ours.__doc__ == theirs.__doc__
+
+
 def test_a_config_that_wants_tuples_trains_too():
     model, given = make("ForSequenceClassification", return_dict=False), batch("ForSequenceClassification")
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"], jit_compile=False)
@@ -446,8 +462,14 @@ def test_fit_says_what_it_lacks():
             sample_weight=np.ones(BATCH),
             verbose=0,
         )
-    with pytest.raises(InputError, match=r"Received: sample_weight without y"):
-        model.fit(batch("ForSequenceClassification"), sample_weight=np.ones(BATCH), verbose=0)
+    given, ones = batch("ForSequenceClassification"), np.ones(BATCH)
+    for call in (
+        lambda: model.fit(given, sample_weight=ones, verbose=0),
+        lambda: model.train_on_batch(given, None, ones),
+        lambda: model.fit(given, validation_data=(given, None, ones), verbose=0),
+    ):
+        with pytest.raises(InputError, match=r"Received: sample_weight without y"):
+            call()
 
 
 @pytest.mark.parametrize("head", HEADS)

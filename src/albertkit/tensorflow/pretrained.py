@@ -1,5 +1,6 @@
 """TFAlbertPreTrainedModel: what all Keras models share. Fresh weights, the vocabulary's size, folders, fit, serving."""
 
+import functools
 import inspect
 import logging
 import os
@@ -37,14 +38,30 @@ for _output in ALL:
 
 def _taking_encodings(method: Any) -> Any:
     """A method of keras.Model that also takes what a tokenizer answers with."""
+    signature = inspect.signature(method)
 
-    def wrapped(self: Any, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("sample_weight") is not None and not args and kwargs.get("y") is None:
+    @functools.wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        given = bound.arguments
+        held_out = given.get("validation_data")
+        batches = [(given.get("x"), given.get("y"), given.get("sample_weight"))]
+        batches += [keras.utils.unpack_x_y_sample_weight(held_out)] if isinstance(held_out, (list, tuple)) else []
+        if any(y is None and sample_weight is not None for _, y, sample_weight in batches):
             raise InputError("Keras weights labels that are given as y. Received: sample_weight without y.")
-        return method(self, dict(x) if isinstance(x, Mapping) else x, *args, **kwargs)
+        for name in ("x", "y", "validation_data"):
+            if name in given:
+                given[name] = _as_dict(given[name])
+        if isinstance(held_out, (list, tuple)):
+            given["validation_data"] = tuple(map(_as_dict, held_out))
+        return method(*bound.args, **bound.kwargs)
 
-    wrapped.__name__, wrapped.__doc__ = method.__name__, method.__doc__
     return wrapped
+
+
+def _as_dict(value: Any) -> Any:
+    """Any mapping as a dict, the only one that Keras knows."""
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 class TFAlbertPreTrainedModel(keras.Model):
