@@ -472,6 +472,19 @@ def test_fit_says_what_it_lacks():
             call()
 
 
+@pytest.mark.parametrize("loss", [None, keras.losses.SparseCategoricalCrossentropy(from_logits=True)])
+def test_labels_under_a_wrong_name_are_refused(loss):
+    model, y = make("ForSequenceClassification"), batch("ForSequenceClassification")["labels"]
+    model.compile("adam", loss=loss, run_eagerly=True)
+    with pytest.raises(InputError, match=r"among: labels\. Received: label\. Did you mean `labels`\?"):
+        model.fit(inputs_of("ForSequenceClassification"), {"label": y}, verbose=0)
+    if loss is None:
+        bare = make("Model")
+        bare.compile("adam", run_eagerly=True)
+        with pytest.raises(InputError, match=r"Received: target\."):
+            bare.fit(inputs_of("Model"), {"target": y}, verbose=0)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_keras_sums_a_model_up(head):
     lines = []

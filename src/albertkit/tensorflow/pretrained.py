@@ -17,7 +17,7 @@ from albertkit import hub, rules
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport, Tensors
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, InputError
+from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import ALL, ModelOutput
 from albertkit.tensorflow import weights
 from albertkit.tensorflow.layers import Block, Embedding, Linear, Tensor
@@ -315,6 +315,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x, labels = self._apart(x)
         if isinstance(y, Mapping):
+            self._require_known(y)
             labels |= y
         elif y is not None and self._labels:
             labels |= zip(self._labels, y if isinstance(y, (list, tuple)) else [y], strict=False)
@@ -334,6 +335,17 @@ class TFAlbertPreTrainedModel(keras.Model):
         if labels:
             y = labels if len(self._labels) > 1 else next(iter(labels.values()))
         return x, y, sample_weight
+
+    def _require_known(self, labels: Mapping[str, Any]) -> None:
+        """InputError for labels under names that the model does not take them by."""
+        # A model that someone else wrote may take any of its inputs for a label.
+        known = self._labels or tuple(inspect.signature(self.call).parameters)
+        wrong = [name for name in labels if name not in known]
+        if wrong and (self._labels or self._compile_loss is None):
+            raise InputError(
+                f"Labels that {type(self).__name__} is given by name must be among: {', '.join(known)}. Received: "
+                f"{', '.join(wrong)}.{did_you_mean(wrong[0], known)}"
+            )
 
     def _logits(self, y_pred: Any, has_loss: bool = False) -> Any:
         """What losses and metrics compare with the labels: the logits, by label where there are several labels."""
