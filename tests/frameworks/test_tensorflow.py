@@ -891,6 +891,12 @@ def test_a_model_draws_fresh_weights_while_another_thread_loads_one():
     assert drawn[0].pooler.kernel.numpy().any()
 
 
+def test_building_a_model_leaves_the_callers_config_as_it_is():
+    config = small()
+    models.TFAlbertModel(config)
+    assert config._attn_implementation is None
+
+
 def test_without_a_pooler_the_dictionary_lacks_it_and_the_tuple_keeps_its_place():
     model = models.TFAlbertModel(small(), add_pooling_layer=False)
     assert list(model(batch("Model"))) == ["last_hidden_state"]

@@ -87,9 +87,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         rules.require_config(type(self).__name__, config)
         super().__init__(name=name)
         self.config = config
-        if config._attn_implementation is None:
-            config._attn_implementation = "eager"
-        _check_attention(config._attn_implementation)
+        _check_attention(config._attn_implementation or "eager")
 
     def post_init(self) -> None:
         """Make the variables and draw fresh values. The last line of every model's constructor."""
