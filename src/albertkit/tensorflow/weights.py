@@ -170,7 +170,7 @@ def load(
     wanted = {name: place.shape for name, place in own.items()}
     tied = names.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and _in_table(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
     chosen |= init.fresh(known, config, _seed())
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
@@ -187,7 +187,7 @@ def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: kera
     own = {
         name: place
         for name, place in neutral(model, prefix).items()
-        if id(place.variable) not in drawn and name not in tied and _in_table(name)
+        if id(place.variable) not in drawn and name not in tied and names.is_known(name)
     }
     values = init.fresh({name: place.shape for name, place in own.items()}, config, _seed())
     for name, place in own.items():
@@ -216,12 +216,6 @@ def exchange(layer: keras.layers.Layer, attribute: str, value: Any) -> None:
         value = variable
     setattr(layer, attribute, value)
     layer._tracker.lock()
-
-
-def _in_table(name: str) -> bool:
-    with contextlib.suppress(KeyError):
-        return bool(names.kind(name))
-    return False
 
 
 def _seed() -> int:
