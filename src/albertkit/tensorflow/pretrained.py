@@ -367,8 +367,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
-        from_pt: bool = False,
-        from_tf: bool = False,
+        torch_dtype: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Read a model from a folder or from the hub.
@@ -376,14 +375,15 @@ class TFAlbertPreTrainedModel(keras.Model):
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is a dtype policy such as
         "mixed_bfloat16" or a dtype: Keras' global one by default, "auto" for the file's precision. Keywords that name a
         field of the config override it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`,
-        `local_files_only`, ...) say where to look, and those of the constructor reach it. With `output_loading_info`
-        the answer is (model, info). `from_pt` and `from_tf` are accepted and change nothing: there is one format.
+        `local_files_only`, ...) say where to look, those of the constructor reach it, and those of `hub.VOID`
+        (`from_pt`, ...) change nothing. `torch_dtype` is another name of `dtype`. With `output_loading_info` the answer
+        is (model, info).
 
         What was loaded and what started fresh stands in `model.load_report`; fresh weights are announced as a warning.
         Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        name = pretrained_model_name_or_path
-        fetching = {key: kwargs.pop(key) for key in hub.OPTIONS if key in kwargs}
+        name, dtype = pretrained_model_name_or_path, dtype or torch_dtype
+        fetching = hub.options(kwargs)
         accepted = inspect.signature(cls.__init__).parameters
         arguments = {key: kwargs.pop(key) for key in list(kwargs) if key in accepted}
         if name is None and (config is None or state_dict is None):
