@@ -319,13 +319,19 @@ def test_the_state_of_an_optimizer_is_left_out(tmp_path):
     same(files.load(tmp_path).tensors, tensors)
 
 
-def test_a_state_of_training_gives_the_weights_and_not_their_moments(tmp_path):
+def flax_folder(folder):
+    """A small Flax model in a folder: its tensors, its file, and the tree in it with arrays as they are stored."""
     msgpack = pytest.importorskip("msgpack")
     tensors = drawn(small(), "Model")
-    small().save_pretrained(tmp_path)
-    file = tmp_path / "flax_model.msgpack"
+    small().save_pretrained(folder)
+    file = folder / "flax_model.msgpack"
     write_msgpack(file, flax_named(tensors))
-    tree = msgpack.unpackb(file.read_bytes(), ext_hook=msgpack.ExtType)
+    return tensors, file, msgpack.unpackb(file.read_bytes(), ext_hook=msgpack.ExtType)
+
+
+def test_a_state_of_training_gives_the_weights_and_not_their_moments(tmp_path):
+    msgpack = pytest.importorskip("msgpack")
+    tensors, file, tree = flax_folder(tmp_path)
     moments = {"0": {"mu": tree, "nu": tree}}
     state = {"step": 3, "params": tree, "batch_stats": None, "opt_state": moments}
     file.write_bytes(msgpack.packb(state))
@@ -352,12 +358,8 @@ def test_unknown_tensors_keep_their_names(tmp_path):
 
 def test_a_number_of_numpy_is_read_as_an_array(tmp_path):
     msgpack = pytest.importorskip("msgpack")
-    tensors = drawn(small(), "Model")
-    small().save_pretrained(tmp_path)
-    file = tmp_path / "flax_model.msgpack"
-    write_msgpack(file, flax_named(tensors))
+    tensors, file, tree = flax_folder(tmp_path)
     number = msgpack.ExtType(3, msgpack.packb(((), "int32", np.int32(7).tobytes()), use_bin_type=True))
-    tree = msgpack.unpackb(file.read_bytes(), ext_hook=msgpack.ExtType)
     file.write_bytes(msgpack.packb({**tree, "step": number}))
     same(files.load(tmp_path).tensors, {**tensors, "step": np.array(7, np.int32)})
 
