@@ -707,6 +707,41 @@ def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
     assert begun.scorer.kernel.numpy().std() > 0
 
 
+@keras.saving.register_keras_serializable("tests")
+class Rescored(models.TFAlbertForSequenceClassification):
+    """A finished model that someone else added a layer to, and whose inputs are handed on."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.rescorer = keras.layers.Dense(3, name="rescorer")
+
+    def call(self, *args, **kwargs):
+        return self.rescorer(super().call(*args, **kwargs).logits)
+
+
+def test_a_subclass_of_a_finished_model_adds_a_layer_and_trains_saves_loads_and_serves(tmp_path):
+    inputs, labels = batch("Model"), np.arange(BATCH) % 3
+    model = Rescored(small())
+    model.save_pretrained(tmp_path / "folder")  # before anything has asked for the layer's variables
+    loaded = Rescored.from_pretrained(tmp_path / "folder")
+    assert "rescorer.weight" in loaded.load_report.loaded
+    np.testing.assert_array_equal(loaded(inputs), model(inputs))
+    model.compile("sgd")
+    with pytest.raises(InputError, match="Rescored, which answers"):
+        model.train_on_batch(inputs, labels)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    before = model.rescorer.kernel.numpy()
+    model.fit(inputs, labels, verbose=0)
+    assert not np.array_equal(model.rescorer.kernel, before)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(again(inputs), model(inputs))
+    model.export(tmp_path / "served")
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    given = {name: tf.constant(value, tf.int32) for name, value in inputs.items()}
+    np.testing.assert_allclose(served(**given)["output"], model(inputs), atol=1e-5)
+
+
 class TwoNorms(keras.layers.Layer):
     """A layer two of whose variables would go by one name."""
 

@@ -64,6 +64,9 @@ def _as_dict(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 class TFAlbertPreTrainedModel(keras.Model):
     """A model with a config, which knows how to start fresh, to change its vocabulary, and to be read and written.
 
@@ -94,6 +97,7 @@ class TFAlbertPreTrainedModel(keras.Model):
         self.build(None)
         done = None if self.base_model is self else self.base_model
         weights.initialise(self, self._prefix, self.config, done)
+        self._tracker.unlock()  # a subclass may go on to add layers
 
     def build(self, input_shape: Any = None) -> None:
         """Build every layer inside; those that cannot know their input's width are built by a small batch."""
@@ -109,9 +113,22 @@ class TFAlbertPreTrainedModel(keras.Model):
         """Answer a batch; see the module `models`."""
         return super().__call__(**self._by_name(args, kwargs))
 
+    @classmethod
+    def _inputs(cls) -> list[str]:
+        """The names that `call` takes, and where it hands on others too, those of the class above."""
+        found: dict[str, None] = {}
+        for kind in cls.__mro__[: cls.__mro__.index(TFAlbertPreTrainedModel)]:
+            if "call" in vars(kind):
+                _, *parameters = inspect.signature(vars(kind)["call"]).parameters.values()
+                named = [each.name for each in parameters if each.kind not in _ANY]
+                found |= dict.fromkeys(named)
+                if len(named) == len(parameters):
+                    break
+        return list(found)
+
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """All inputs by the names of the signature, whichever way they were given."""
-        known = [name for name in inspect.signature(self.call).parameters if name != "kwargs"]
+        known = self._inputs()
         first = args[0] if args else kwargs.get("input_ids")
         if isinstance(first, Mapping):
             ignored = [name for name in first if name not in known]
@@ -295,6 +312,11 @@ class TFAlbertPreTrainedModel(keras.Model):
         """The loss given to `compile`, of the logits alone; without one, the model's own."""
         if self._compile_loss is not None:
             return super().compute_loss(x, y, self._logits(y_pred), sample_weight, training)
+        if not isinstance(y_pred, (ModelOutput, tuple, list)):
+            raise InputError(
+                f"Without a loss in compile(), a model must answer with its own. Received: {type(self).__name__}, "
+                f"which answers with one {type(y_pred).__name__}. Give it a loss there."
+            )
         loss = y_pred["loss"] if isinstance(y_pred, ModelOutput) else y_pred[0]
         return tf.add_n([loss, *(self._aggregate_additional_loss(extra) for extra in self.losses)])
 
@@ -349,6 +371,8 @@ class TFAlbertPreTrainedModel(keras.Model):
         """What losses and metrics compare with the labels: the logits, by label where there are several labels."""
         if isinstance(y_pred, ModelOutput):
             y_pred = [value for name, value in y_pred.items() if name != "loss"]
+        elif not isinstance(y_pred, (tuple, list)):
+            return y_pred  # of a model that someone else wrote
         elif has_loss:
             y_pred = y_pred[1:]
         return y_pred[0] if len(self._labels) < 2 else dict(zip(self._labels, y_pred, strict=False))
@@ -402,6 +426,7 @@ class TFAlbertPreTrainedModel(keras.Model):
             dtype = config.dtype or next(iter(tensors.values())).dtype.name
         with weights.computing_in(dtype), weights.without_values():
             model = cls(config, *model_args, **arguments)
+            model.build(None)  # what a subclass added
         what = weights.load(
             model, model._prefix, config, tensors, source, ignore_mismatched_sizes=ignore_mismatched_sizes
         )
@@ -440,6 +465,7 @@ class TFAlbertPreTrainedModel(keras.Model):
             raise InputError("albertkit writes safetensors only. For HDF5 call model.save_weights(path).")
         if not is_main_process:
             return
+        self.build(None)  # what a subclass added
         tensors = weights.extract(self, self._prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__.removeprefix("TF")
         files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
@@ -459,9 +485,13 @@ class TFAlbertPreTrainedModel(keras.Model):
         archive.write_out(os.fspath(filepath), verbose=bool(options.get("verbose")))
 
     def serving(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The outputs by name, as a SavedModel gives them; of several tensors under one name, each with its number."""
-        answer = {}
-        for name, value in self(dict(inputs), return_dict=True).items():
+        """The outputs by name, as a SavedModel gives them; of several tensors under one name, each with its number.
+
+        What a model that someone else wrote answers without names is called `output`.
+        """
+        named = {"return_dict": True} if "return_dict" in inspect.signature(self.call).parameters else {}
+        answer, found = {}, self(dict(inputs), **named)
+        for name, value in found.items() if isinstance(found, Mapping) else [("output", found)]:
             answer |= {f"{name}_{n}": v for n, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
         return answer
 
@@ -497,6 +527,7 @@ class TFAlbertPreTrainedModel(keras.Model):
             arguments.pop("name", None)
         with weights.computing_in(keras.dtype_policies.get(policy)):
             model = cls(AlbertConfig.from_dict(own), **arguments)
+            model.build(None)  # what a subclass added
         if frozen is not None:  # older files do not say
             weights.freeze(model, frozen)
         return model
