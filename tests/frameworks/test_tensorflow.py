@@ -19,7 +19,7 @@ from albertkit.checkpoint import names
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
 from albertkit.outputs import SequenceClassifierOutput
-from albertkit.tensorflow import infer, layers, models, weights
+from albertkit.tensorflow import infer, layers, models, train, weights
 from frameworks import common
 from frameworks.common import BATCH, HEADS, LENGTH, batch, difference, random_tensors, small
 from frameworks.rooms import TensorFlow
@@ -997,3 +997,11 @@ def test_a_config_is_needed():
     with pytest.raises(TypeError, match=r"TFAlbertModel\(config\) takes an AlbertConfig"):
         models.TFAlbertModel({"hidden_size": 16})
     assert isinstance(models.TFAlbertModel(small()).config, AlbertConfig)
+
+
+def test_training_refuses_to_be_one_of_several_processes(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"one process\. Received: WORLD_SIZE 2"):
+        train.begin_processes()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    train.begin_processes()

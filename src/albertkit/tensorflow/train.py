@@ -3,6 +3,7 @@
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
 """
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from albertkit import arrays
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
@@ -37,7 +39,13 @@ class State:
 
 
 def begin_processes() -> None:
-    """Nothing: training in TensorFlow is one process."""
+    """ConfigError where a launcher has started several processes: training in TensorFlow is one."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        raise ConfigError(
+            f"Training in TensorFlow runs in one process. Received: WORLD_SIZE {count}, as torchrun sets it. Start it "
+            "without torchrun; several processes are for the frameworks torch and flax."
+        )
 
 
 def processes() -> tuple[int, int]:
