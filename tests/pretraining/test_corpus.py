@@ -1,5 +1,6 @@
 """Building: the same bytes however many processes, however often cut off, and nothing wrong goes unsaid."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, ConfigError, InputError, TrainingError
-from albertkit.pretraining import corpus, documents, shards, units, workers
+from albertkit.pretraining import corpus, documents, duplicates, shards, units, workers
 from albertkit.pretraining.corpus import Settings, build
 from albertkit.pretraining.documents import Options
 from albertkit.pretraining.sentences import Splitter
@@ -213,6 +214,14 @@ def test_a_process_that_dies_is_said(small, texts, tokenizer, tmp_path):
 
 def test_a_finished_corpus_is_left_alone(reference, texts, tokenizer):
     before, told = files(reference.folder), []
+    swapped = texts / "c.txt"
+    whole = swapped.read_bytes()
+    swapped.write_bytes(whole.replace(b"dog", b"cow"))
+    with pytest.raises(
+        ConfigError, match=r"files: c\.txt, [\d,]+ bytes and the same name and size with other contents"
+    ):
+        build([texts], reference.folder, tokenizer, SETTINGS, processes=1)
+    swapped.write_bytes(whole)
     again = build([texts], reference.folder, tokenizer, SETTINGS, processes=1, note=told.append)
     assert again.fingerprint == reference.fingerprint
     assert told == [f"{reference.folder} holds this corpus already"]
@@ -224,7 +233,7 @@ def test_other_settings_inputs_and_tokenizers_are_refused(reference, texts, toke
     other = Settings(Options(skip_broken=True), LINES, deduplicate=False, shard_tokens=300)
     with pytest.raises(ConfigError, match=r"deduplicate: True and False\. .*--overwrite"):
         build([texts], folder, tokenizer, other)
-    with pytest.raises(ConfigError, match=r"inputs: c\.txt, [\d,]+ bytes and nothing"):
+    with pytest.raises(ConfigError, match=r"files: c\.txt, [\d,]+ bytes and nothing"):
         build([texts / "a.jsonl", texts / "b.jsonl"], folder, tokenizer, SETTINGS)
     with pytest.raises(ConfigError, match="tokenizer: "):
         build([texts], folder, AlbertTokenizerFast(data / "spiece.model", keep_accents=True), SETTINGS)
@@ -283,7 +292,7 @@ def test_overwriting_that_is_cut_off_is_only_gone_on_with_by_overwriting(referen
         patch.setattr(corpus, "shutil", SimpleNamespace(rmtree=fail))
         with pytest.raises(CheckpointError, match="run the same command again"):
             build([texts], reference.folder, tokenizer, SETTINGS, processes=1, overwrite=True)
-    with pytest.raises(ConfigError, match=r"inputs: nothing and a\.jsonl, [\d,]+ bytes; .*--overwrite"):
+    with pytest.raises(ConfigError, match=r"files: nothing and a\.jsonl, [\d,]+ bytes; .*--overwrite"):
         build([texts], reference.folder, tokenizer, SETTINGS, processes=1)
     made = build([texts], reference.folder, tokenizer, SETTINGS, processes=1, overwrite=True)
     assert made.fingerprint == reference.fingerprint
@@ -328,16 +337,43 @@ def test_numbers_must_make_sense(texts, tokenizer, tmp_path):
 
 
 def test_broken_input_stops_a_build_that_can_go_on_when_it_is_mended(small, texts, tokenizer, tmp_path):
-    path = texts / "b.jsonl"
-    whole = path.read_text()
-    path.write_text(whole.replace("[]", "xx"))
-    settings = Settings(splitter=LINES, shard_tokens=300)
-    (texts / "a.jsonl").unlink()
-    with pytest.raises(InputError, match=r"b\.jsonl, line 22, must be one JSON object"):
+    whole = (texts / "c.txt").read_bytes()
+    (texts / "c.txt").write_bytes(b"\xe9" + whole)
+    settings = Settings(Options(skip_broken=True), LINES, shard_tokens=300)
+    with pytest.raises(InputError, match=r"c\.txt must be complete UTF-8"):
         build([texts], tmp_path / "out", tokenizer, settings, processes=2)
-    path.write_text(whole.replace("[]", "  "))
+    assert any((tmp_path / "out").glob("shard-*"))
+    first = (texts / "a.jsonl").read_bytes()
+    (texts / "a.jsonl").write_bytes(first.replace(b"cat", b"rat"))
+    with pytest.raises(ConfigError, match=r"files: a\.jsonl, [\d,]+ bytes and the same name and size with other cont"):
+        build([texts], tmp_path / "out", tokenizer, settings, processes=2)
+    (texts / "a.jsonl").write_bytes(first)
+    (texts / "c.txt").write_bytes(whole)  # of which no finished shard holds anything
     made = build([texts], tmp_path / "out", tokenizer, settings, processes=2)
-    assert content(made) == expected(texts, deduplicate=False)
+    assert files(made.folder) == files(build([texts], tmp_path / "at-once", tokenizer, settings, processes=1).folder)
+
+
+def test_where_nothing_is_finished_nothing_binds(tokenizer, tmp_path):
+    path, out = tmp_path / "a.jsonl", tmp_path / "out"
+    path.write_text('{"body": "the cat"}\n' * 2)
+    with pytest.raises(InputError, match="Name the field with --text-field"):
+        build([path], out, tokenizer, Settings(splitter=LINES, deduplicate=True), processes=1)
+    (out / "seen.sqlite").write_text("of the documents that were read")
+    path.write_text('{"body": "the cat"}\n')
+    settings = Settings(Options(text_field="body"), LINES, deduplicate=True)
+    assert content(build([path], out, tokenizer, settings, processes=1)) == [["the cat"]]
+
+
+def test_documents_that_were_read_ahead_are_forgotten(tmp_path):
+    paths = tmp_path / "a.txt", tmp_path / "b.txt"
+    for path, text in zip(paths, ("one\n\ntwo", "three\n\nfour"), strict=True):
+        path.write_text(text)
+    with contextlib.closing(duplicates.Seen(tmp_path)) as seen:
+        list(units.Units(paths, Options(), seen))
+        paths[1].write_text("five\n\nthree\n\ntwo")
+        behind = {"position": [0, 2], "counts": dict.fromkeys(units.COUNTS, 0)}
+        found = [text.strip() for unit in units.Units(paths, Options(), seen, behind) for text in unit.texts]
+    assert found == ["five", "three"]
 
 
 def test_broken_records_may_be_left_out_from_the_first_on(reference, texts, tokenizer, tmp_path):

@@ -5,6 +5,7 @@ nothing. The finished shards say how far a build is.
 """
 
 import contextlib
+import hashlib
 import itertools
 import os
 import shutil
@@ -25,9 +26,12 @@ from albertkit.pretraining.units import Unit, Units
 from albertkit.tokenization.base import AlbertTokenizerBase
 
 BEGUN = "build.json"
-"""What a build was begun with: it goes on only with the same."""
+"""What a build was begun with: once a shard is finished, it goes on only with the same."""
 MOST = 16
 """Processes that encode unless more are asked for: one process reads, and does not keep more of them busy."""
+
+Source = Mapping[str, Any]
+"""A file of the inputs: name, bytes, digest."""
 
 _UNWRITTEN = f".{BEGUN}-*"
 """What a kill leaves of BEGUN while it is written."""
@@ -97,11 +101,12 @@ def build(
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
-        _begin(folder, files, tokenizer, settings, overwrite)
+        sources = [_source(path) for path in files]
+        _begin(folder, sources, tokenizer, settings, overwrite)
         if (folder / shards.HEAD).exists():
             note(f"{folder} holds this corpus already")
         else:
-            _finish(folder, files, tokenizer, settings, processes, note, show)
+            _finish(folder, files, sources, tokenizer, settings, processes, note, show)
         (folder / duplicates.NAME).unlink(missing_ok=True)
         return Corpus.open(folder)
 
@@ -111,27 +116,33 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _source(path: Path) -> Source:
+    """A file as a corpus remembers it. The digest takes little: a build reads a hundred times slower."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"An input must be a file that can be read. Reading {written(path)} failed: {error}."
+        ) from error
+    return {"name": written(path.name), "bytes": path.stat().st_size, "digest": digest}
+
+
 def _begin(
-    folder: Path, files: Sequence[Path], tokenizer: AlbertTokenizerBase, settings: Settings, overwrite: bool
+    folder: Path, sources: Sequence[Source], tokenizer: AlbertTokenizerBase, settings: Settings, overwrite: bool
 ) -> None:
     """Write down what a build begins with, or make sure that it is the same."""
     with tempfile.TemporaryDirectory() as aside:
         digest = shards.save_tokenizer(aside, tokenizer)
-    inputs = [f"{written(path.name)}, {path.stat().st_size:,} bytes" for path in files]
-    begins = {"inputs": inputs, "tokenizer": digest, **settings.flat()}
+    begins = {"files": sources, "tokenizer": digest, **settings.flat()}
     if overwrite:
         _clear(folder)
     if (folder / BEGUN).exists():
-        began = storage.read_json(folder / BEGUN)
-        if began.get("skip_broken") is False and not (folder / shards.HEAD).exists():
-            # Nothing was broken so far: whoever meets the first broken record may pass over it from there on.
-            began["skip_broken"] = begins["skip_broken"]
-        apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
-        if apart:
-            raise ConfigError(
-                f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
-                "Give the same, or another --output, or begin anew with --overwrite."
-            )
+        if (folder / shards.HEAD).exists() or any(folder.glob("shard-*")):
+            _require_same(folder, begins)
+        else:  # nothing is finished, so nothing binds
+            for path in folder.glob(f"{duplicates.NAME}*"):
+                path.unlink()
     elif found := sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN)):
         raise InputError(
             f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
@@ -140,6 +151,31 @@ def _begin(
     if not (folder / shards.HEAD).exists():
         storage.write_json(folder / BEGUN, begins)
         shards.save_tokenizer(folder, tokenizer)
+
+
+def _require_same(folder: Path, begins: Mapping[str, Any]) -> None:
+    """ConfigError where what is finished was made of something else: of a build under way, the inputs read so far."""
+    began = storage.read_json(folder / BEGUN)
+    if not (folder / shards.HEAD).exists():
+        if began.get("skip_broken") is False:
+            # Nothing was broken so far: whoever meets the first broken record may pass over it from there on.
+            began["skip_broken"] = begins["skip_broken"]
+        if records := _finished(folder):
+            read = records[-1]["position"][0] + 1
+            began, begins = ({**given, "files": given.get("files", [])[:read]} for given in (began, begins))
+    apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
+    if apart:
+        raise ConfigError(
+            f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
+            "Give the same, or another --output, or begin anew with --overwrite."
+        )
+
+
+def _finished(folder: Path) -> list[dict[str, Any]]:
+    """The records of the shards that are there."""
+    names = (shards.name_of(number) for number in itertools.count())
+    there = itertools.takewhile(Path.exists, (folder / name / shards.RECORD for name in names))
+    return [storage.read_json(path) for path in there]
 
 
 def _clear(folder: Path) -> None:
@@ -172,14 +208,20 @@ def _told(began: Mapping[str, Any], begins: Mapping[str, Any], key: str) -> str:
     """The two values of a setting; of lists the first place where they differ."""
     then, now = began.get(key), begins[key]
     if isinstance(now, list):
-        pairs = itertools.zip_longest(then or [], now, fillvalue="nothing")
-        then, now = next(pair for pair in pairs if pair[0] != pair[1])
+        pairs = itertools.zip_longest(then or [], now)
+        then, now = map(_described, next(pair for pair in pairs if pair[0] != pair[1]))
+        now = "the same name and size with other contents" if then == now else now
     return f"{then} and {now}"
+
+
+def _described(source: Source | None) -> str:
+    return f"{source['name']}, {source['bytes']:,} bytes" if source else "nothing"
 
 
 def _finish(
     folder: Path,
     files: Sequence[Path],
+    sources: Sequence[Source],
     tokenizer: AlbertTokenizerBase,
     settings: Settings,
     processes: int,
@@ -187,9 +229,7 @@ def _finish(
     show: Callable[[int, int, int, int], None],
 ) -> None:
     """Make the shards that are not there yet, and publish the corpus."""
-    names = (shards.name_of(number) for number in itertools.count())
-    there = itertools.takewhile(Path.exists, (folder / name / shards.RECORD for name in names))
-    records = [storage.read_json(path) for path in there]
+    records = _finished(folder)
     behind = records[-1] if records else None
     if behind:
         note(f"going on behind {len(records)} finished shards")
@@ -214,7 +254,6 @@ def _finish(
         )
     opened = (Shard.open(folder / record["name"]) for record in records)
     figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
-    sources = [{"name": written(path.name), "bytes": path.stat().st_size} for path in files]
     shards.publish(folder, records, settings.flat(), figures, inputs=sources)
 
 

@@ -33,6 +33,11 @@ class Seen:
             first = self._base.execute("SELECT first FROM seen WHERE digest = ?", (digest,)).fetchone()
             return first[0] < number
 
+    def forget(self, number: int) -> None:
+        """Take back the documents with larger numbers: what stands in their place now may be others."""
+        with self._explained():
+            self._base.execute("DELETE FROM seen WHERE first > ?", (number,))
+
     def commit(self) -> None:
         """Keep what was seen so far, whatever happens next."""
         with self._explained():

@@ -51,6 +51,8 @@ class Units:
         self._bytes_done = 0
         self.counts: dict[str, int] = dict(behind["counts"]) if behind else dict.fromkeys(COUNTS, 0)
         """COUNTS, of all that was read so far."""
+        if seen and behind:
+            seen.forget(self._number())
 
     def __iter__(self) -> Iterator[Unit]:
         unit, size, begun = Unit(), 0, False
@@ -63,8 +65,7 @@ class Units:
                 # Without the line end that a text has or lacks by its format and its place in a file.
                 digest.update(part.text.strip().encode())
                 if part.last:
-                    file, number = self._position
-                    repeated = self._seen.before(digest.digest(), (file << 40) + number)
+                    repeated = self._seen.before(digest.digest(), self._number())
                     self.counts["duplicates"] += repeated
                     digest = hashlib.blake2b(digest_size=16)
             whole = part.last and not begun
@@ -82,6 +83,11 @@ class Units:
                 unit, size = Unit(), 0
         if unit.texts:
             yield unit
+
+    def _number(self) -> int:
+        """Of the document that was read last, in the order of all."""
+        file, documents = self._position
+        return (file << 40) + documents
 
     def _parts(self) -> Iterator[Part]:
         """The documents behind the position; keeps this, and the count of broken records, as reading goes on."""
