@@ -216,7 +216,13 @@ def garble(folder):
     (folder / "state.json").write_text('{"fingerprint": "same", "steps": 8}')
 
 
-@pytest.mark.parametrize("damage", [cut, forget, hide, garble])
+def flip(folder):
+    content = bytearray((folder / "optimizer.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "optimizer.safetensors").write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, forget, hide, garble, flip])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Ear(stop_at=9), save_every=4)
@@ -231,6 +237,62 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     whole = Ear()
     run(tmp_path / "whole", whole, save_every=4)
     assert [record["loss"] for record in ear.steps] == [record["loss"] for record in whole.steps[4:]]
+
+
+def test_best_weights_that_are_damaged_are_noticed_at_the_start_and_replaced(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=9), scores([0.9]), save_every=4)
+    cut(tmp_path / "best")
+    ear = Ear()
+    tensors, progress = run(tmp_path, ear, scores([0.5, 0.4, 0.3]), save_every=4)
+    assert "best is damaged" in ear.notes[0]
+    assert progress.best_step == 10
+    assert tensors
+
+
+def test_best_weights_that_are_damaged_while_the_run_goes_on_are_not_returned(tmp_path):
+    class Breaking(Ear):
+        def step(self, record):
+            if record["step"] == 12:
+                cut(tmp_path / "best")
+
+    with pytest.raises(TrainingError, match=r"as they were written.*Resume the run"):
+        run(tmp_path, Breaking(), scores([0.9, 0.5, 0.4, 0.3]), save_every=4)
+    ear = Ear()
+    _, progress = run(tmp_path, ear, scores([0.2]), save_every=4)
+    assert progress.best_step == 20
+
+
+def test_the_step_that_is_reported_is_that_of_the_weights_that_come_back(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=11), scores([0.5, 0.9]), save_every=8)  # the best are newer than the checkpoint
+    kept = safetensors.numpy.load_file(tmp_path / "best" / "model.safetensors")
+    tensors, progress = run(tmp_path, Ear(), scores([0.4, 0.3, 0.2]), save_every=8)  # as if on another machine
+    assert progress.best_step == 10
+    assert [e for e in progress.evaluations if e["step"] == 10] == [{"step": 10, "score": 0.9}]
+    for name, values in kept.items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_a_checkpoint_is_json_before_anything_was_evaluated(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Ear(stop_at=4), save_every=2)
+    text = (tmp_path / "step-00000002" / "state.json").read_text()
+    json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_ends_no_run(tmp_path, monkeypatch):
+    real = loop.shutil.rmtree
+
+    def failing(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+        return None if Path(path).name == "step-00000004" else real(path, ignore_errors=True)
+
+    monkeypatch.setattr(loop.shutil, "rmtree", failing)
+    _, progress = run(tmp_path, save_every=4)
+    assert progress.step == 20
+    assert (tmp_path / "step-00000004").exists()
 
 
 def test_where_all_checkpoints_are_damaged_the_run_begins_anew_and_says_so(tmp_path):
@@ -295,13 +357,19 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, monkeypatch, 
         return real(tensors, path, *rest)
 
     monkeypatch.setattr(safetensors.numpy, "save_file", failing)
-    folder, ear = tmp_path / "full", Ear()
+
+    class Looking(Ear):
+        def step(self, record):
+            if record["step"] == 9:
+                self.seen = sorted(path.name for path in folder.glob("step-*"))
+
+    folder, ear = tmp_path / "full", Looking()
     tensors, progress = run(folder, ear, save_every=4)
     assert refused
     assert "the disk is full" in ear.notes[0]
     assert "Training goes on" in ear.notes[0]
     assert ("in memory alone" in ear.notes[0]) == (what == "best")
-    assert not (folder / "step-00000008").exists() or what == "best"
+    assert ear.seen == ["step-00000004"]
     assert progress == whole[1]
     for name, values in whole[0].items():
         np.testing.assert_array_equal(tensors[name], values, err_msg=name)

@@ -3,11 +3,12 @@
 Works on neutral weights and NumPy batches through a framework's train module; knows no task and no text.
 """
 
+import hashlib
 import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,7 +128,8 @@ class Progress:
 
     step: int = 0
     best_step: int = 0
-    best_score: float = -math.inf
+    """0 as long as there are no best weights; then the score means nothing."""
+    best_score: float = 0.0
     since_best: int = 0
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
@@ -146,6 +148,12 @@ def train(plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Li
     TrainingError where the loss or the gradient is not finite; then the best weights so far stand in `folder`/best.
     """
     return _Run(plan, data, evaluate, folder, listener).to_the_end()
+
+
+_DAMAGES = (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError)
+"""What reading a damaged checkpoint raises."""
+_AGAIN = "Begin again, from a checkpoint or from nothing, with a smaller learning rate, a longer warm-up, or fp32."
+"""What helps a run that fails by its numbers: it cannot go on with another recipe."""
 
 
 class _Run:
@@ -185,9 +193,7 @@ class _Run:
             started = time.perf_counter()  # what the next step waits for its batch is part of it
         if self.number:
             return {}, progress
-        if self.unwritten:
-            return self.unwritten[0], progress
-        return safetensors.numpy.load_file(self.folder / "best" / "model.safetensors"), progress
+        return self._best_of_all(), progress
 
     def _batches(self) -> Iterator[list[Batch]]:
         while self.progress.step < self.plan.schedule.steps:
@@ -220,10 +226,12 @@ class _Run:
         if progress.left_out_in_a_row <= plan.forgiven:
             self.listener.note(f"Step {step} was left out: {numbers}{usual}.")
             return
-        rule = "Loss and gradient must stay finite" if not is_finite else "The gradient must not leap"
+        rule, way = "Loss and gradient must stay finite", _AGAIN
+        if is_finite:
+            rule, way = "The gradient must not leap", f"{_AGAIN} If it stays so large, go on with `training.spike` 0."
         raise TrainingError(
             f"{rule}. At step {step}: {numbers}{usual}. The weights were left as they were before it; "
-            f"{self._whereabouts()}. Use a smaller learning rate, a longer warm-up, or fp32."
+            f"{self._whereabouts()}. {way}"
         )
 
     def _require_finite_scores(self, scores: dict[str, float]) -> None:
@@ -232,8 +240,7 @@ class _Run:
             raise TrainingError(
                 f"The scores of an evaluation must be finite. At step {self.progress.step}: "
                 + ", ".join(f"{name} {value}" for name, value in broken.items())
-                + f". These weights were not kept; {self._whereabouts()}. Use a smaller learning rate, a longer "
-                "warm-up, or fp32."
+                + f". These weights were not kept; {self._whereabouts()}. {_AGAIN}"
             )
 
     def _whereabouts(self) -> str:
@@ -298,7 +305,7 @@ class _Run:
             return
         self.saved.append(path)
         for old in self.saved[:-KEPT]:
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # what stays is removed when the run ends
         self.saved = self.saved[-KEPT:]
 
     def _place(self, step: int) -> Path:
@@ -312,6 +319,24 @@ class _Run:
                 self.unwritten = None
         return self.unwritten is None
 
+    def _best_of_all(self) -> Tensors:
+        """The best weights; where the run was resumed, maybe of a step that scored otherwise when it was done again."""
+        if self.unwritten:
+            return self.unwritten[0]
+        progress = self.progress
+        try:
+            tensors, record = _read(self.folder / "best", ["model"])
+        except _DAMAGES as error:
+            raise TrainingError(
+                f"The best weights must be as they were written. Received: {error}, in {self.folder / 'best'}. Resume "
+                "the run: it goes on from its last checkpoint."
+            ) from error
+        if record["step"] != progress.best_step:
+            progress.best_step = record["step"]
+            others = [each for each in progress.evaluations if each["step"] != record["step"]]
+            progress.evaluations = [*others, record]
+        return tensors["model"]
+
     def _write(self, path: Path, files: dict[str, Tensors], state: dict[str, Any]) -> bool:
         """Write the files of a folder as one step. False, and a note, where the disk does not take them."""
         try:
@@ -319,7 +344,8 @@ class _Run:
                 for name, tensors in files.items():
                     safetensors.numpy.save_file(tensors, staging / name)
                 self.plan.companions(staging)
-                storage.write_json(staging / _STATE, state)
+                digests = {name: _digest(staging / name) for name in files}
+                storage.write_json(staging / _STATE, {**state, "digests": digests})
         except CheckpointError as error:
             if not (path / _STATE).exists():
                 shutil.rmtree(path, ignore_errors=True)
@@ -335,6 +361,8 @@ class _Run:
             return
         path = self._place(step)
         tensors, self.progress = found or self._seen_by_all(path)
+        if not self.room.said_by_first(int(bool(self.number or self._has_best()))):
+            self.progress.best_step = 0
         self.room.set_weights(self.state, tensors["model"])
         self.room.set_optimizer(self.state, tensors["optimizer"])
         self.mean = tensors.get("mean")
@@ -351,11 +379,19 @@ class _Run:
         while self.saved:
             try:
                 return self._read(self.saved[-1])
-            except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+            except _DAMAGES as error:
                 damaged = self.saved.pop().name  # stays until the run writes it anew
                 then = f"trying {self.saved[-1].name}" if self.saved else "there is no other: the run begins anew"
                 self.listener.note(f"{damaged} is damaged ({error}); {then}.")
         return None
+
+    def _has_best(self) -> bool:
+        """Whether the best weights are as they were written."""
+        try:
+            return not self.progress.best_step or bool(_read(self.folder / "best", ["model"]))
+        except _DAMAGES as error:
+            self.listener.note(f"best is damaged ({error}); the weights of the next evaluation take its place.")
+            return False
 
     def _seen_by_all(self, path: Path) -> tuple[dict[str, Tensors], Progress]:
         try:
@@ -368,12 +404,29 @@ class _Run:
 
     def _read(self, path: Path) -> tuple[dict[str, Tensors], Progress]:
         """What a checkpoint holds: the tensors of its files by their names, and where the run stood."""
-        kept = storage.read_json(path / _STATE)
-        stems = ("model", "optimizer", *(("mean",) if self.plan.averaging else ()))
-        tensors = {stem: safetensors.numpy.load_file(path / f"{stem}.safetensors") for stem in stems}
+        tensors, kept = _read(path, ["model", "optimizer", *(["mean"] if self.plan.averaging else [])])
         if kept.pop("fingerprint") != self.plan.fingerprint:
             raise TrainingError(
                 f"A run may only be resumed with the recipe and data it began with. {path} was written by another. "
                 "Give the same ones, another --output, or --overwrite."
             )
         return tensors, Progress(**kept)
+
+
+def _read(path: Path, stems: Sequence[str]) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    """The tensors of the files of a checkpoint, and its state. One of `_DAMAGES` where they are not as written."""
+    state = storage.read_json(path / _STATE)
+    digests = state.pop("digests")
+    tensors = {}
+    for stem in stems:
+        file = path / f"{stem}.safetensors"
+        if _digest(file) != digests[file.name]:
+            raise ValueError(f"{file.name} is not as it was written")
+        tensors[stem] = safetensors.numpy.load_file(file)
+    return tensors, state
+
+
+def _digest(path: Path) -> str:
+    """A digest of what a file holds."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
