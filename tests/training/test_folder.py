@@ -1,8 +1,13 @@
 """Whose a folder is: when a run may begin or go on there, and while one does."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from albertkit.checkpoint import init, names
+from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, ConfigError
+from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 from albertkit.training import folder
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import Recipe
@@ -46,6 +51,34 @@ def test_what_a_run_would_replace_is_not_replaced_unasked(tmp_path, name):
     with pytest.raises(ConfigError, match=rf"only with --overwrite.*holds {name}"):
         folder.require_room(RECIPE, tmp_path, resume=False, overwrite=False)
     folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
+
+
+def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp_path, monkeypatch):
+    config = AlbertConfig.base(vocab_size=60, hidden_size=16, intermediate_size=16, num_attention_heads=2)
+    plan = SimpleNamespace(head="Model", metric="loss")
+    monkeypatch.setattr(folder.record, "environment", dict)
+    monkeypatch.setattr(folder.progress, "write_table", lambda *_: None)
+    monkeypatch.setattr(folder.progress, "draw_curves", lambda *_: None)
+    tensors = init.fresh(names.expected(config, "Model"), config, 0)
+    vocabulary = tmp_path / "vocabulary.txt"
+    vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword")
+    tokenizer = AlbertWordPieceTokenizer(vocabulary)
+
+    def crash(path, ignore_errors=False):
+        if (path / "step-00000001").exists():
+            raise KeyboardInterrupt
+
+    with folder.held(RECIPE, tmp_path, resume=False):
+        (tmp_path / "checkpoints" / "step-00000001").mkdir()
+        monkeypatch.setattr(folder.shutil, "rmtree", crash)
+        with pytest.raises(KeyboardInterrupt):
+            folder.finish(tmp_path, RECIPE, RECIPE, plan, config, tensors, tokenizer, {"step": 1}, "card")
+    monkeypatch.undo()
+    assert (tmp_path / "model.safetensors").exists()
+    with pytest.raises(ConfigError, match="no run was cut off there"):
+        folder.require_room(RECIPE, tmp_path, resume=True, overwrite=False)
+    with folder.held(RECIPE, tmp_path, resume=False):
+        assert not list(tmp_path.glob(".checkpoints*"))
 
 
 def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path):

@@ -1,6 +1,7 @@
 """The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
 
 import contextlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
 
 CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
+DONE = f".{CHECKPOINTS}"
+"""Those of a finished run, on their way out."""
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
@@ -79,7 +82,10 @@ def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
     with storage.alone(checkpoints):
         if not resume:
             with storage.explained(output):
-                for path in (*checkpoints.iterdir(), output / progress.LOG, output / progress.TENSORBOARD):
+                for path in (
+                    *checkpoints.iterdir(),
+                    *(output / name for name in (progress.LOG, progress.TENSORBOARD, DONE)),
+                ):
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             asked.save(checkpoints / RECIPE)
         yield
@@ -110,4 +116,8 @@ def finish(
         storage.write_text(staging / "README.md", card)
         progress.write_table(log, staging / progress.TABLE)
         progress.draw_curves(log, staging / progress.CURVES, plan.metric, results["step"])
-    shutil.rmtree(output / CHECKPOINTS)
+    # Moved first: what a crash leaves of them would look like a run that was cut off.
+    shutil.rmtree(output / DONE, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.rename(output / CHECKPOINTS, output / DONE)
+    shutil.rmtree(output / DONE, ignore_errors=True)
