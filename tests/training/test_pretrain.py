@@ -1,7 +1,11 @@
 """Pre-training runs: from a corpus to a folder that everything else reads."""
 
+import io
 import json
+import math
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +22,7 @@ pytest.importorskip("torch")
 from albertkit import frameworks
 from albertkit.checkpoint import files, init, names
 from albertkit.errors import ConfigError, InputError, WeightMismatch
+from albertkit.pretraining import shards
 from albertkit.pretraining.examples import Examples
 from albertkit.pretraining.shards import Corpus
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -284,6 +289,7 @@ def test_left_alone_a_recipe_is_the_original_and_the_rate_goes_with_the_root_of_
     assert (training.steps, training.batch_size, training.optimizer) == (125_000, 4096, "lamb")
     assert (training.warmup * training.steps, training.weight_decay, training.max_gradient_norm) == (3125, 0.01, 1.0)
     assert (training.beta1, training.beta2, training.epsilon) == (0.9, 0.999, 1e-6)
+    assert training.clock == "warmup"  # where the original has "start"
     for batch_size, length, rate in ((4096, 512, 0.00176), (1024, 512, 0.00088), (4096, 128, 0.00088)):
         asked = {"training.batch_size": batch_size, "data.length": length}
         settled = pretrain._settled(PretrainRecipe.load(None, asked)).training
@@ -387,7 +393,43 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_p
         run(pretraining.recipe(corpus, model__config={**pretraining.TINY, "vocab_size": 20}), tmp_path / "m")
     with pytest.raises(ConfigError, match=r"a row for each of the parts.*Received: 8, and 9 parts in 1 processes"):
         run(pretraining.recipe(corpus, training__accumulation=9), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"`data.eval` must be another corpus.*Leave `data.eval` out"):
+        run(pretraining.recipe(corpus, data__eval=str(corpus)), tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"`training.learning_rate`.*finite.*Received: inf"):
+        pretraining.recipe(corpus, training__learning_rate=math.inf)
+    with pytest.raises(ConfigError, match=r"no key `steps`. Did you mean `training.steps`"):
+        PretrainRecipe.load(None, {"steps": 3})
     assert not (tmp_path / "m").exists()
+
+
+def test_a_corpus_of_fewer_rows_than_a_batch_is_told(corpus, tmp_path):
+    said = io.StringIO()
+    recipe = pretraining.recipe(corpus, training__steps=1, training__batch_size=5000, training__accumulation=50)
+    pretrain.run(recipe, tmp_path / "m", console=Console(file=said, width=400))
+    assert re.search(r"The corpus fills [\d,]+ rows, fewer than the 5,000 of a step", said.getvalue())
+
+
+def test_text_in_which_nothing_can_be_masked_is_not_judged(corpus, tmp_path):
+    tokenizer = Corpus.open(corpus).tokenizer()
+    unknown = shards.write(tmp_path / "unknown", tokenizer, [[[tokenizer.unk_token_id] * 9] * 3] * 4)
+    with pytest.raises(InputError, match=r"pieces that can be masked. Received: \d+ rows"):
+        run(pretraining.recipe(corpus, data__eval=str(unknown.folder)), tmp_path / "m")
+
+
+def test_a_run_goes_on_with_a_moved_corpus_and_another_guard_and_with_nothing_else(corpus, tmp_path, monkeypatch):
+    recipe = pretraining.recipe(corpus)
+    moved = shutil.copytree(corpus, tmp_path / "moved")
+    plans = {}
+    for name, changes in {
+        "first": {},
+        "moved": {"data__corpus": str(moved)},
+        "guard": {"training__spike": 0.0, "training__forgiven": 2},
+        "rate": {"training__learning_rate": 1e-3},
+    }.items():
+        changed = pretraining.recipe(corpus, **changes)
+        plans[name] = planned(changed, tmp_path / name, monkeypatch)[0].fingerprint
+        assert bool(recipe.differences(changed)) == (name == "rate")
+    assert plans["first"] == plans["moved"] == plans["guard"] != plans["rate"]
 
 
 def test_another_corpus_may_be_named_to_evaluate_on(corpus, tmp_path):
@@ -410,6 +452,8 @@ def test_a_corpus_of_another_vocabulary_or_a_model_without_the_heads_is_not_judg
     recipe = pretraining.recipe(corpus)
     run(recipe, tmp_path / "model")
     other = pretraining.corpus(tmp_path / "other", 60, seed=1)
+    with pytest.raises(ConfigError, match=r"`data.length` must not exceed.*Received: 128 and 64"):
+        pretrain.evaluate(str(tmp_path / "model"), corpus, pretraining.recipe(corpus, data__length=128))
     with pytest.raises(ConfigError, match=r"model's tokenizer. Received: .*Build it with --tokenizer"):
         pretrain.evaluate(str(tmp_path / "model"), other, recipe)
     checkpoint = files.load(tmp_path / "model")

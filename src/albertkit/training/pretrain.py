@@ -13,7 +13,7 @@ from rich.console import Console
 from albertkit import arrays, frameworks
 from albertkit.checkpoint import files, init, names, report
 from albertkit.config import SIZES, AlbertConfig
-from albertkit.errors import ConfigError
+from albertkit.errors import ConfigError, InputError
 from albertkit.pretraining.examples import Examples
 from albertkit.pretraining.shards import Corpus
 from albertkit.pretraining.words import Pieces
@@ -62,7 +62,7 @@ def run(
     training = _examples(recipe, corpus, tokenizer, recipe.seed)
     judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
     rows = Rows(training, recipe.training.batch_size, number, count)
-    for line in (*_told(recipe, corpus, held_out, rows), *beginning.story):
+    for line in (*_told(recipe, corpus, held_out, rows), *([] if resume else beginning.story)):
         console.print(line)
     plan = _planned(recipe, beginning, corpus, held_out)
 
@@ -103,6 +103,11 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
             for key in (f"{name}_losses", f"{name}_hits"):
                 found.setdefault(key, []).append(outputs[key][is_asked])
     items = {key: np.concatenate(values) for key, values in found.items()}
+    if not len(items["mlm_losses"]):
+        raise InputError(
+            f"Rows to evaluate on must hold pieces that can be masked. Received: {len(chosen)} rows of nothing but "
+            "special and unknown tokens. Take a corpus of other text."
+        )
     means = {key: float(values.mean(dtype=np.float64)) for key, values in items.items() if len(values)}
     scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}
     scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
@@ -126,6 +131,7 @@ def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, floa
             f"vocabularies differ. Build it with --tokenizer {model}."
         )
     config = checkpoint.config
+    require_agreement(config, tokenizer, "data.length", recipe.data.length)
     wanted = names.expected(config, HEAD)
     tensors, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), checkpoint.tensors, model)
     what.require_complete()
@@ -154,6 +160,11 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
     if not recipe.data.eval:
         return corpus.split(recipe.data.held_out)
     held_out = Corpus.open(recipe.data.eval)
+    if held_out.fingerprint == corpus.fingerprint:
+        raise ConfigError(
+            "`data.eval` must be another corpus than `data.corpus`. Received: the same one, "
+            f"{corpus.fingerprint}, as both. Leave `data.eval` out to hold a part of it out."
+        )
     if held_out.tokenizer().get_vocab() != corpus.tokenizer().get_vocab():
         raise ConfigError(
             "`data.corpus` and `data.eval` must be built with the same tokenizer. Received: "
@@ -253,9 +264,7 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
         described.save_pretrained(place)
         beginning.tokenizer.write(place)
 
-    # Without the defaults, so that a release with more keys can go on with a run of an older one.
-    given = recipe.model_dump(exclude_defaults=True)
-    covered = json.dumps([given, corpus.fingerprint, held_out.fingerprint], sort_keys=True)
+    covered = json.dumps([recipe.decisive(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
     return loop.Plan(
         framework=recipe.framework,
         config=beginning.config.with_named_results().changed(gradient_checkpointing=training.checkpointing),
@@ -297,9 +306,15 @@ def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out:
 
 def _told(recipe: PretrainRecipe, corpus: Corpus, held_out: Corpus, rows: Rows) -> list[str]:
     training, epochs = recipe.training, recipe.training.steps / len(rows)
+    there = len(rows.examples)
+    repeats = (
+        f"The corpus fills {there:,} rows, fewer than the {training.batch_size:,} of a step: each stands in every step "
+        f"{training.batch_size / there:.1f} times. A smaller `training.batch_size` learns the same in less time."
+    )
     return [
         f"{corpus.tokens:,} tokens of {corpus.documents:,} documents to train on, {held_out.tokens:,} of "
         f"{held_out.documents:,} held out.",
         f"{training.steps:,} steps of {training.batch_size:,} rows of {recipe.data.length} tokens: {epochs:.2f} "
         f"epochs of {recipe.data.objective}, peak rate {training.learning_rate:.2e}.",
+        *([repeats] if there < training.batch_size else []),
     ]

@@ -1,6 +1,6 @@
 """The recipe of a pre-training run."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class DataSection(Section):
 
 
 class TrainingSection(Section):
-    """How to train. The defaults are those of the original (arXiv 1909.11942, section 4.1)."""
+    """How to train. The defaults are those of the original (arXiv 1909.11942, section 4.1), but for `clock`."""
 
     steps: Positive = 125_000
     batch_size: Positive = 4096
@@ -90,6 +90,11 @@ class TrainingSection(Section):
 
 class PretrainRecipe(BaseRecipe):
     """A whole run of pre-training."""
+
+    # Where a corpus lies is free, for what it holds is compared; and a guard may have to let a run pass.
+    _FREE: ClassVar[frozenset[tuple[str, ...]]] = frozenset(
+        {("data", "corpus"), ("data", "eval"), ("training", "spike"), ("training", "forgiven")}
+    )
 
     task: Literal["pretraining"] = "pretraining"
     model: ModelSection = ModelSection()

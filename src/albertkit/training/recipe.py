@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from albertkit import storage
 from albertkit.config import AlbertConfig
@@ -26,12 +26,20 @@ class Section(BaseModel):
     """A table of a recipe."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, protected_namespaces=(), use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
     )
 
 
 class BaseRecipe(Section):
     """What the recipes of all runs share: the sections differ, and each has one `model`, `data` and `training`."""
+
+    _FREE: ClassVar[frozenset[tuple[str, ...]]] = frozenset()
+    """Keys that may be others where a run goes on."""
 
     framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
     """What computes; auto: the first of these that is installed."""
@@ -74,10 +82,19 @@ class BaseRecipe(Section):
         """Every dotted key."""
         return [".".join(key) for key in _walk(cls)]
 
+    def decisive(self) -> dict[str, Any]:
+        """What decides the course of a run, without defaults: a release with more keys can go on with an older run."""
+        found = self.model_dump(exclude_defaults=True)
+        for section, name in self._FREE:
+            found.get(section, {}).pop(name, None)
+        return found
+
     def differences(self, other: Self) -> list[str]:
-        """The dotted keys in which two recipes differ, with both values, for a person."""
+        """The dotted keys in which two recipes may not differ and do, with both values, for a person."""
         found = []
         for path in _walk(type(self)):
+            if path in self._FREE:
+                continue
             first, second = self, other
             for name in path:
                 first, second = getattr(first, name), getattr(second, name)
@@ -220,7 +237,8 @@ def _explain(error: ValidationError, keys: Sequence[str]) -> str:
     for problem in of_another_task or found:
         key = ".".join(map(str, problem["loc"]))
         if problem["type"] == "extra_forbidden":
-            problems.append(f"A recipe has no key `{key}`.{did_you_mean(key, keys)}")
+            alike = [known for known in keys if known.rpartition(".")[2] == key.rpartition(".")[2]]
+            problems.append(f"A recipe has no key `{key}`.{did_you_mean(alike[0] if alike else key, keys)}")
         else:
             problems.append(f"`{key}`: {problem['msg']}. Received: {problem['input']!r}.")
     return " ".join(problems)

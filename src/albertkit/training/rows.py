@@ -39,7 +39,7 @@ class Rows:
         order = np.resize(order, max(len(order), self.batch_size))
         batches = [order[at * self.batch_size : (at + 1) * self.batch_size] for at in range(start, len(self))]
         cuts = (np.array_split(np.array_split(rows, self.processes)[self.process], parts) for rows in batches)
-        yield from _ahead([self.examples.batch(number, cut) for cut in parts if len(cut)] for parts in cuts)
+        yield from _ahead([self.examples.batch(number, part) for part in cut if len(part)] for cut in cuts)
 
 
 def _ahead(batches: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
