@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from rich.console import Console
 
+from albertkit.errors import CheckpointError, MissingDependency
 from albertkit.training import progress, tensorboard
 
 resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
@@ -65,6 +66,25 @@ def test_what_an_interrupted_run_logged_beyond_its_checkpoint_is_forgotten(tmp_p
         reporter.step(row(3))
     assert logged(tmp_path) == [1, 2, 3]
     assert [event.step for event in events(tmp_path) if event.session_log.status == 1] == [1, 3]
+
+
+def test_a_log_that_cannot_be_shortened_costs_a_note(tmp_path, monkeypatch):
+    (tmp_path / "log.jsonl").write_text(json.dumps(row(1)) + "\n")
+
+    def failing(*_):
+        raise CheckpointError("Writing failed.")
+
+    monkeypatch.setattr(progress.storage, "write_text", failing)
+    with reporting(tmp_path) as (reporter, said):
+        reporter.step(row(1))
+    assert "the log holds the steps from 1 on twice" in said.getvalue()
+    assert logged(tmp_path) == [1, 1]
+
+
+def test_without_what_draws_the_curves_no_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match="needs matplotlib"), reporting(tmp_path):
+        pass
 
 
 def events(folder):

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import importlib.util
 import io
 import json
 import math
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from albertkit import storage
+from albertkit.errors import CheckpointError, MissingDependency
 
 LOG = "log.jsonl"
 CURVES = "curves.png"
@@ -34,6 +36,8 @@ class Reporter:
         `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many share a
         step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
         """
+        if folder is not None and importlib.util.find_spec("matplotlib") is None:  # better now than at the end
+            raise MissingDependency("A picture of the run", "matplotlib", "train")
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
         self._log = None if folder is None else _Growing(folder / LOG)
         self._events: _Growing | None = None
@@ -77,7 +81,8 @@ class Reporter:
     def evaluation(self, record: dict[str, Any]) -> None:
         """An evaluation is done."""
         self._write({"evaluation": record})
-        scores = " · ".join(f"{key} {value:.4f}" for key, value in record.items() if key not in ("step", "best"))
+        values = {key: value for key, value in record.items() if key not in ("step", "best")}
+        scores = " · ".join(f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items())
         self._console.print(f"step {record['step']}: {scores}{' · best so far' if record['best'] else ''}")
 
     def note(self, text: str) -> None:
@@ -92,7 +97,10 @@ class Reporter:
         log = self._folder / LOG
         if log.exists():
             kept = [row for row in read_log(log) if row.get("evaluation", row)["step"] < step]
-            storage.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
+            try:
+                storage.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
+            except CheckpointError as error:
+                self.note(f"{error} Training goes on; the log holds the steps from {step} on twice.")
         if self._events:
             self._add(self._events, self._form.beginning(step))
 
