@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -24,8 +25,10 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    program = Path(sys.argv[0])
+    name = "albertkit" if program.name in ("albertkit", "__main__.py") else program.name
     return {
-        "command": " ".join(sys.argv[:1] and ["albertkit", *sys.argv[1:]]),
+        "command": " ".join([name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
