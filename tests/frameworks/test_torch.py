@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from torch import nn  # noqa: E402
+from torch import distributed, nn  # noqa: E402
 
 from albertkit.errors import ConfigError, InputError  # noqa: E402
 from albertkit.torch import models, train  # noqa: E402
@@ -334,3 +334,20 @@ def test_a_process_of_several_takes_the_gpu_of_its_own(monkeypatch, variables, g
     monkeypatch.setattr(torch.distributed, "init_process_group", met.append)
     train.begin_processes()
     assert (taken, met) == ([gpu], ["nccl"])
+
+
+def test_a_sharded_optimizer_is_whole_right_after_an_evaluation(monkeypatch):
+    config, head = small(num_labels=2), "ForSequenceClassification"
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(train, "processes", lambda: (0, 2))  # one alone shares nothing out
+            state = train.init_state(config, head, random_tensors(config, head), is_sharded=True)
+        inputs = batch(head)
+        train.train_step(state, [inputs], 1e-3, 0)
+        whole = train.get_optimizer(state)
+        train.eval_step(state, inputs)
+        assert whole
+        assert set(train.get_optimizer(state)) == set(whole)
+    finally:
+        distributed.destroy_process_group()

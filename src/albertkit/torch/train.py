@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import distributed, nn
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
@@ -177,6 +177,8 @@ def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
     state.objective.eval()
     with _precision(state):
         outputs = state.objective(batch)
+    if isinstance(state.objective, FSDPModule):
+        state.objective.reshard()  # else the weights stay gathered, and are not those that the optimizer knows
     return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
 
