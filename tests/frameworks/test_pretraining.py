@@ -157,6 +157,7 @@ def test_half_precision_trains_near_the_full_one(room):
     full, half = (trained(room.name, precision=precision)[0] for precision in ("fp32", "bf16"))
     for one, other in zip(full, half, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], abs=5e-2)
+    assert [one["loss"] for one in full] != [other["loss"] for other in half]
 
 
 def test_ids_outside_the_vocabulary_are_refused(room):

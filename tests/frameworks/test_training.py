@@ -148,10 +148,22 @@ def test_evaluation_has_no_dropout_and_gives_losses_and_logits(room):
     assert set(train.eval_step(state, {k: v for k, v in part.items() if k != "labels"})) == {"logits"}
 
 
+def test_gradients_are_clipped_to_the_norm_that_is_asked_for(room):
+    for limit in (0.05, 0.0):
+        train, state = begun(room.name, max_gradient_norm=limit)
+        norm = train.train_step(state, next(batches()), 1e-3, 0)["gradient_norm"]
+        assert norm > 0.1
+        # After one step the first moment is a tenth of the gradient that the optimizer was given.
+        moments = [v for name, v in train.get_optimizer(state).items() if name.endswith("exp_avg")]
+        given = 10 * np.sqrt(sum(float(np.square(values).sum()) for values in moments))
+        assert given == pytest.approx(limit or norm, rel=1e-3)
+
+
 def test_half_precision_trains_near_the_full_one(room):
     full, half = (trained(room.name, precision=precision)[0] for precision in ("fp32", "bf16"))
     for one, other in zip(full, half, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], abs=2e-2)
+    assert [one["loss"] for one in full] != [other["loss"] for other in half]
 
 
 def test_inference_gives_the_outputs_of_evaluation(room):
