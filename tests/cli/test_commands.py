@@ -1,5 +1,6 @@
 """The commands as a person types them."""
 
+import gzip
 import json
 import os
 import shutil
@@ -181,9 +182,8 @@ def test_tokenizer_train_learns_a_vocabulary(tmp_path):
     done = albertkit("tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "t", "--vocab-size", "40")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t" / "spiece.model").exists()
-    (tmp_path / "t" / "config.json").write_text("{}")
     again = ("tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "t", "--vocab-size", "39")
-    assert "holds a model" in albertkit(*again).stderr
+    assert "to a folder without one" in albertkit(*again).stderr
     assert albertkit(*again, "--overwrite").returncode == 0
     too_many = albertkit(
         "tokenizer", "train", tmp_path / "text.txt", "--output", tmp_path / "u", "--vocab-size", "9000"
@@ -192,13 +192,29 @@ def test_tokenizer_train_learns_a_vocabulary(tmp_path):
     assert "Received: `vocab_size` 9000. They can fill" in too_many.stderr
 
 
+def test_tokenizer_train_reads_what_a_corpus_is_built_from(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    rows = [json.dumps({"body": f"le {word} à la crème"}) for word in common.GOOD]
+    (texts / "a.jsonl.gz").write_bytes(gzip.compress("\n".join([*rows, "{"]).encode()))
+    (texts / "b.txt").write_text("of its own\n")
+    (texts / "c.png").write_text("no text")
+    command = ("tokenizer", "train", texts, "--output", tmp_path / "t", "--vocab-size", "35", "--text-field", "body")
+    assert "line 6, must be one JSON object" in albertkit(*command).stderr
+    done = albertkit(*command, "--skip-broken")
+    assert done.returncode == 0, done.stderr
+    for words in ("1 broken records", "1 files with other endings", "such as à, which becomes a: --keep-accents"):
+        assert words in done.stdout
+    assert "{" not in AlbertTokenizerFast.from_pretrained(tmp_path / "t").get_vocab()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["predict", "nowhere/at/all", "text"], "there is no such folder"),
         (["evaluate", "nowhere/at/all", "x.csv"], "there is no such folder"),
         (["info", "nowhere/at/all"], "there is no such folder"),
-        (["tokenizer", "train", "nowhere.txt", "--output", "{tmp}/t"], "there is none"),
+        (["tokenizer", "train", "nowhere.txt", "--output", "{tmp}/t"], "which names none"),
         (["finetune", "text-classification", "--train", "no.csv", "--output", "{tmp}/m"], "there is none"),
         (["finetune", "text-classification", "--output", "{tmp}/m"], "Name a file with --train"),
         (["finetune", "text-classification", "--output", "{tmp}/m", "--set", "training.epoch=3"], "Did you mean"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from albertkit.errors import ConfigError, InputError
 from albertkit.pretraining import documents
-from albertkit.pretraining.documents import Options, Part, Reader
+from albertkit.pretraining.documents import Options, Part, Reader, lines
 
 TEXTS = ["One line.\nAnother — line.", "二つ目。", "A third & last."]
 
@@ -231,6 +231,19 @@ def test_a_line_of_any_length_and_script_is_parted_behind_sentences(tmp_path, mo
     assert "".join(parts) == text
     assert len(parts) > 5
     assert all(part.endswith(sentence) for part in parts)
+
+
+def test_lines_are_those_of_the_file_or_of_the_texts(tmp_path, data):
+    plain = tmp_path / "a.txt"
+    plain.write_bytes((data / "text.txt").read_bytes()[:5000].rpartition(b"\n")[0] + b"\r\n\r\n  \nlast\rone")
+    with plain.open(encoding="utf-8") as file:
+        expected = [line.strip() for line in file if line.strip()]
+    assert [line.strip() for line in lines([plain], Options(), pytest.fail) if line.strip()] == expected
+    (tmp_path / "a.jsonl").write_text('{"body": "one\\ntwo"}\n{}\n{"body": "three"}\n')
+    told = []
+    found = lines([tmp_path / "a.jsonl"], Options(text_field="body", skip_broken=True), told.append)
+    assert list(found) == ["one", "two", "three"]
+    assert told == [f"left out: 1 broken records of {tmp_path / 'a.jsonl'}"]
 
 
 def test_reading_knows_how_far_it_is(tmp_path):

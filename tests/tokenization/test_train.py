@@ -1,6 +1,3 @@
-import bz2
-import gzip
-import lzma
 import subprocess
 import sys
 import textwrap
@@ -11,7 +8,7 @@ import pytest
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.text import Cleaning
-from albertkit.tokenization.train import CHOSEN, _drawn, lines, train
+from albertkit.tokenization.train import CHOSEN, _drawn, train
 
 SIZE = 90
 
@@ -100,11 +97,34 @@ def test_a_vocabulary_that_cannot_be_filled_names_the_size_that_can(tmp_path):
 
 
 def test_texts_that_give_no_vocabulary_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"able to fill the vocabulary. Received: `vocab_size` 5. SentencePiece"):
-        train(["enough letters"], 5, tmp_path)
+    with pytest.raises(
+        InputError, match=r"every character .* `vocab_size` 20\. .* they take (\d+): pass that or more"
+    ) as caught:
+        train(["enough letters, and more"] * 9, 20, tmp_path)
+    size = int(str(caught.value).split("they take ")[1].split(":")[0])
+    assert len(train(["enough letters, and more"] * 9, size, tmp_path)) == size
     for empty in ([], ["", "  "]):
         with pytest.raises(InputError, match="must hold at least one line"):
-            train(empty, 60, tmp_path)
+            train(empty, 60, tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("がくがく" * 9, "48.6% of the letters lose a mark, such as が, which becomes か: --keep-accents keeps them"),
+        ("Ÿ Ÿ yy", "such as Ÿ, which becomes y: "),
+        ("e\u0301" * 9, "such as COMBINING ACUTE ACCENT: "),
+        ("plain letters " * 9 + "é", None),
+        ("한국어 中文 русские", None),
+    ],
+)
+def test_that_many_letters_lose_their_marks_is_told(text, told, tmp_path):
+    notes = []
+    train([text, "a"], 100, tmp_path / "a", exact=False, note=notes.append)
+    assert len(notes) == bool(told)
+    assert all(told in note for note in notes)
+    train([text, "a"], 100, tmp_path / "b", exact=False, keep_accents=True, note=notes.append)
+    assert len(notes) == bool(told)
 
 
 DRAW = """
@@ -132,13 +152,18 @@ def test_every_line_is_as_likely_to_be_drawn():
     assert _drawn(texts, 30, 0) == texts
 
 
-def test_a_folder_with_a_model_keeps_its_tokenizer_unless_told(texts, tmp_path):
+def test_a_folder_with_a_model_or_a_tokenizer_keeps_its_tokenizer_unless_told(texts, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match=r"holds a model, .*--overwrite"):
         train(texts, SIZE, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     train(texts, SIZE, tmp_path, overwrite=True)
     assert (tmp_path / "spiece.model").exists()
+    (tmp_path / "config.json").unlink()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"holds .*spiece\.model, tokenizer\.json\. .*--overwrite"):
+        train(texts, SIZE - 10, tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=r"must be a folder. Received: .*file, which is a file"):
         train(texts, SIZE, tmp_path / "file")
@@ -153,7 +178,7 @@ def test_a_save_that_fails_leaves_the_tokenizer_that_was_there(texts, tmp_path, 
 
     monkeypatch.setattr(AlbertTokenizerFast, "write", full)
     with pytest.raises(CheckpointError, match="disk is full"):
-        train(texts, SIZE - 10, tmp_path)
+        train(texts, SIZE - 10, tmp_path, overwrite=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -161,45 +186,3 @@ def test_a_save_that_fails_leaves_the_tokenizer_that_was_there(texts, tmp_path, 
 def test_a_coverage_that_sentencepiece_does_not_know_is_refused(coverage, tmp_path):
     with pytest.raises(InputError, match=rf"`character_coverage` must lie in 0.98..1, .* Received: {coverage}"):
         train(["a b c"], 20, tmp_path, character_coverage=coverage)
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe", b"ok\n\xe9"])
-def test_a_file_that_cannot_be_read_stops_the_training_with_its_own_reason(content, tmp_path):
-    path = tmp_path / "text.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=r"text\.txt"):
-        train(lines([path]), 60, tmp_path / "out")
-
-
-@pytest.mark.parametrize(("suffix", "opened"), [("", open), (".gz", gzip.open), (".bz2", bz2.open), (".xz", lzma.open)])
-def test_lines_of_plain_and_packed_files_are_read(suffix, opened, tmp_path):
-    paths = [tmp_path / f"a.txt{suffix}", tmp_path / f"b.txt{suffix}"]
-    for path, text in zip(paths, ("café\ntwo\n", "three"), strict=True):
-        with opened(path, "wt", encoding="utf-8") as file:
-            file.write(text)
-    assert [line.rstrip("\n") for line in lines(paths)] == ["café", "two", "three"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("a.gz", b"plain"),
-        ("a.gz", gzip.compress(b"line\n" * 2000, mtime=0)[:40]),
-        ("a.gz", gzip.compress(bytes(range(200)), mtime=0)[:12] + b"\xff" * 40),
-        ("a.bz2", b"plain"),
-        ("a.xz", b"plain"),
-        ("a.xz", lzma.compress(b"line\n" * 2000)[:60]),
-        ("a.txt", "é".encode("latin-1")),
-    ],
-)
-def test_broken_files_are_named(name, content, tmp_path):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=rf"{name} must be complete UTF-8 text. Reading it failed"):
-        list(lines([tmp_path / name]))
-
-
-def test_missing_files_are_named(tmp_path):
-    for path in (tmp_path / "nowhere.txt", tmp_path):
-        with pytest.raises(InputError, match=f"A text file must be there. Received: {path}, where there is none"):
-            list(lines([path]))

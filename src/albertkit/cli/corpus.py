@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
+from albertkit.cli import options
+
 app = typer.Typer(help="Make the corpus that a model is pre-trained on.", no_args_is_help=True)
 
 
@@ -21,15 +23,15 @@ def build(
     inputs: Annotated[list[str], Argument(help="Files, folders, or patterns in quotes; .gz, .xz, .bz2, .zst too.")],
     output: Annotated[Path, Option(help="Folder to write the corpus to; a build cut off there goes on.")],
     tokenizer: Annotated[str, Option(help="A tokenizer: a folder, a name on the hub, or a spiece.model.")],
-    format: Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")] = "auto",
-    text_field: Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")] = "text",
+    format: options.Format = "auto",
+    text_field: options.TextField = "text",
     language: Annotated[str, Option(help="Language whose rules end sentences: en, ja, zh, ...")] = "en",
     sentences: Annotated[str, Option(help="split: by those rules; lines: a sentence a line.")] = "split",
     line_breaks: Annotated[
         str, Option(help="Under split, one ends a paragraph, or is a space: wrapped text.")
     ] = "paragraph",
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
-    skip_broken: Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")] = False,
+    skip_broken: options.SkipBroken = False,
     workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
     shard_tokens: Annotated[int, Option(help="Tokens after which a shard ends.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,

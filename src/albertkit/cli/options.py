@@ -1,4 +1,4 @@
-"""The options that all commands with a recipe have: what a run starts from, where it writes, and how it goes on."""
+"""The options that several commands have: what a run starts from, where it writes, how it goes on; how text is read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,3 +13,7 @@ Seed = Annotated[int | None, Option(help="Seed of everything random.")]
 Settings = Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")]
+
+Format = Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")]
+TextField = Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")]
+SkipBroken = Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")]

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from albertkit.cli import options
+
 app = typer.Typer(help="Make tokenizers.", no_args_is_help=True)
 
 
@@ -16,21 +18,27 @@ def group() -> None:
 
 @app.command("train")
 def train(
-    inputs: Annotated[list[Path], Argument(help="Text files, one sentence or paragraph a line; .gz, .xz, .bz2 too.")],
+    inputs: Annotated[list[str], Argument(help="Files, folders, or patterns in quotes; .gz, .xz, .bz2, .zst too.")],
     output: Annotated[Path, Option(help="Folder to write the tokenizer to.")],
+    format: options.Format = "auto",
+    text_field: options.TextField = "text",
+    skip_broken: options.SkipBroken = False,
     vocab_size: Annotated[int, Option(help="Entries of the vocabulary, special tokens among them.", min=16)] = 30000,
     keep_case: Annotated[bool, Option("--keep-case", help="Do not lower-case.")] = False,
     keep_accents: Annotated[bool, Option("--keep-accents", help="Do not take accents off.")] = False,
     character_coverage: Annotated[float, Option(help="Part of all characters that pieces must spell.")] = 0.99995,
     sentences: Annotated[int, Option(help="Lines to learn from at most, drawn at random.")] = 10_000_000,
     seed: Annotated[int, Option(help="Seed of that draw.")] = 0,
-    overwrite: Annotated[bool, Option("--overwrite", help="Write to a folder that holds a model, too.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer that is there.")] = False,
 ) -> None:
     """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
+    from albertkit.pretraining import documents
+    from albertkit.pretraining.inputs import chosen
     from albertkit.tokenization import train
 
+    reading = documents.Options(format, text_field, skip_broken)
     tokenizer = train.train(
-        train.lines(inputs),
+        documents.lines(chosen(inputs, output, typer.echo), reading, typer.echo),
         vocab_size,
         output,
         do_lower_case=not keep_case,
@@ -39,5 +47,6 @@ def train(
         sentences=sentences,
         seed=seed,
         overwrite=overwrite,
+        note=typer.echo,
     )
     typer.echo(f"{tokenizer} written to {output}")

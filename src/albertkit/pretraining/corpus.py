@@ -19,7 +19,7 @@ from albertkit import storage
 from albertkit.errors import ConfigError, InputError
 from albertkit.pretraining import documents, duplicates, shards, statistics, units, workers
 from albertkit.pretraining.duplicates import Seen
-from albertkit.pretraining.inputs import find, written
+from albertkit.pretraining.inputs import chosen, written
 from albertkit.pretraining.sentences import Splitter
 from albertkit.pretraining.shards import Corpus, Shard, ShardWriter
 from albertkit.pretraining.units import Unit, Units
@@ -95,9 +95,7 @@ def build(
         raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
-    files, other = find(inputs, apart_from=folder)
-    if other:
-        note(f"left out: {len(other)} files with other endings, such as {written(other[0])}")
+    files = chosen(inputs, folder, note)
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):

@@ -8,8 +8,9 @@ import html
 import io
 import json
 import lzma
+import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ PART = 2**20
 LONGEST_RECORD = 2**27
 """Bytes of the longest line of JSON: it has to fit into memory whole."""
 
+_LINE_END = re.compile("[\r\n]")
 _READING_ERRORS = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
 
 
@@ -238,6 +240,19 @@ class Reader:
         if not self.options.skip_broken:
             raise InputError(message if "--skip-broken" in message else f"{message} Or pass --skip-broken.") from None
         self.broken += 1
+
+
+def lines(files: Iterable[Path], options: Options, note: Callable[[str], None]) -> Iterator[str]:
+    """The lines of the documents of files, empty ones too; one longer than PART comes as several.
+
+    `note` is told how many broken records of a file were left out. InputError as from a Reader.
+    """
+    for path in files:
+        reader = Reader(path, options)
+        for part in reader:
+            yield from _LINE_END.split(part.text)
+        if reader.broken:
+            note(f"left out: {reader.broken:,} broken records of {inputs.written(path)}")
 
 
 class _Gathered:

@@ -50,6 +50,16 @@ def find(
     return _once(files, apart_from), _once(other, apart_from)
 
 
+def chosen(
+    inputs: Sequence[str | os.PathLike[str]], apart_from: str | os.PathLike[str], note: Callable[[str], None]
+) -> list[Path]:
+    """The files that `find` finds; of those that are left out `note` is told."""
+    files, other = find(inputs, apart_from)
+    if other:
+        note(f"left out: {len(other)} files with other endings, such as {written(other[0])}")
+    return files
+
+
 def _once(paths: Sequence[Path], apart_from: str | os.PathLike[str] | None) -> list[Path]:
     """Each file where it comes first, and none in the folder `apart_from`."""
     once = {path.resolve(): path for path in paths}

@@ -1,14 +1,12 @@
 """Learning a vocabulary from text, with the SentencePiece options of the original ALBERT."""
 
-import bz2
-import gzip
 import io
-import lzma
 import os
 import random
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,8 @@ from albertkit.tokenization.text import Cleaning
 CONTROL = ("[CLS]", "[SEP]", "[MASK]")
 CHOSEN = ("(", ")", '"', "-", ".", "–", "£", "€")
 """Symbols that are always pieces of their own."""
-
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+MARKED = 0.01
+"""The share of letters with marks from which on their loss is told."""
 
 
 def train(
@@ -39,20 +37,25 @@ def train(
     seed: int = 0,
     exact: bool = True,
     overwrite: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> AlbertTokenizerFast:
     """Learn a unigram vocabulary from lines of text, save the tokenizer to `folder` as one step, and return it.
 
     `vocab_size` counts <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4 and eight symbols. `sentences` is how many lines
     are used at most, drawn by `seed`: the same lines give the same files. Lines are cleaned as the tokenizer cleans
     text. Where the texts cannot fill a vocabulary of that size, InputError names the size that they can fill; without
-    `exact` it is taken. A folder that holds a model only gets another tokenizer with `overwrite`.
+    `exact` it is taken. A folder that holds a model or a tokenizer only gets another one with `overwrite`. `note` is
+    told where many letters lose their marks.
     """
     folder = Path(folder)
     _require_usable(folder, sentences, character_coverage, overwrite)
     cleaning = Cleaning(do_lower_case, keep_accents=keep_accents)
-    drawn = _drawn((line for line in map(cleaning, texts) if line), sentences, seed)
+    characters: Counter[str] = Counter()
+    drawn = _drawn((line for line in map(cleaning, _counted(texts, characters)) if line), sentences, seed)
     if not drawn:
         raise InputError("The texts must hold at least one line with something in it. Received: none.")
+    if not keep_accents:
+        _tell_lost_marks(characters, cleaning, note)
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -72,8 +75,13 @@ def train(
             minloglevel=2,
         )
     except RuntimeError as error:
+        if least := re.search(r"\d+ vs (\d+)\. Increase vocab_size", str(error)):
+            raise InputError(
+                f"A vocabulary must have room for every character of the texts. Received: `vocab_size` {vocab_size}. "
+                f"With special tokens and symbols they take {least[1]}: pass that or more, or a lower coverage."
+            ) from None
         limit = re.search(r"value <= (\d+)", str(error))
-        advice = f"They can fill {limit[1]}: pass that or less." if limit else f"SentencePiece says: {error}."
+        advice = f"They can fill {limit[1]}: pass that or less." if limit else f"SentencePiece says: {error}"
         raise InputError(
             f"The texts must be able to fill the vocabulary. Received: `vocab_size` {vocab_size}. {advice}"
         ) from None
@@ -93,9 +101,16 @@ def _require_usable(folder: Path, sentences: int, character_coverage: float, ove
         )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
-    if (folder / "config.json").exists() and not overwrite:
+    if overwrite:
+        return
+    if (folder / "config.json").exists():
         raise InputError(
             f"{folder} holds a model, which another tokenizer would not fit. Give another folder, or pass --overwrite."
+        )
+    if found := [name for name in files.PATTERNS if (folder / name).exists()]:
+        raise InputError(
+            f"A tokenizer is written to a folder without one. {folder} holds {', '.join(found)}. Give another folder, "
+            "or pass --overwrite to replace it."
         )
 
 
@@ -111,13 +126,26 @@ def _drawn(lines: Iterable[str], most: int, seed: int) -> list[str]:
     return drawn
 
 
-def lines(paths: Sequence[str | os.PathLike[str]]) -> Iterator[str]:
-    """The lines of text files, which may end in .gz, .xz or .bz2. InputError where one is missing or not text."""
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise InputError(f"A text file must be there. Received: {path}, where there is none.")
-        try:
-            with _OPENERS.get(path.suffix, open)(path, "rt", encoding="utf-8") as file:
-                yield from file
-        except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-            raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}.") from error
+def _counted(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:
+    """The same texts, their characters counted on the way."""
+    for text in texts:
+        if text.isascii():
+            characters["a"] += len(text) - text.count(" ")  # near enough, and a hundred times faster
+        else:
+            characters.update(text)
+        yield text
+
+
+def _tell_lost_marks(characters: Counter[str], cleaning: Cleaning, note: Callable[[str], None]) -> None:
+    letters = sum(count for character, count in characters.items() if character.isalpha())
+    marked = Counter({c: n for c, n in characters.items() if any(map(unicodedata.combining, _decomposed(c)))})
+    share = marked.total() / max(letters, 1)
+    if share > MARKED:
+        one = max(marked, key=marked.__getitem__)
+        bare = cleaning(one)
+        example = f"{one}, which becomes {bare}" if bare else unicodedata.name(one, f"U+{ord(one):04X}")
+        note(f"{share:.1%} of the letters lose a mark, such as {example}: --keep-accents keeps them")
+
+
+def _decomposed(character: str) -> str:
+    return unicodedata.normalize("NFKD", character)
