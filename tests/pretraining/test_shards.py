@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, TokenIdError
 from albertkit.pretraining import shards
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
@@ -103,6 +103,14 @@ def test_a_shard_ends_with_its_document(tmp_path, tokenizer):
     corpus = shards.write(tmp_path, tokenizer, DOCUMENTS, shard_tokens=5)
     assert [len(shard.tokens) for shard in corpus.shards] == [6, 4]
     assert content(corpus) == DOCUMENTS
+
+
+@pytest.mark.parametrize("wrong", [70_000, -1, 600, 2**70, 5.5, "a"])
+def test_ids_that_the_tokenizer_lacks_are_refused(tmp_path, tokenizer, wrong):
+    with pytest.raises(TokenIdError, match=rf"in 0\.\.599, .* Received: {wrong} in document 2\."):
+        shards.write(tmp_path, tokenizer, [[[5]], [[wrong]]])
+    ids = np.array([5, 599], np.uint16)
+    assert content(shards.write(tmp_path / "right", tokenizer, [[ids, [0]]])) == [[[5, 599], [0]]]
 
 
 def test_nothing_empty_is_kept(tmp_path, tokenizer):

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from albertkit import storage
-from albertkit.errors import InputError
+from albertkit.errors import InputError, TokenIdError
 from albertkit.pretraining.growing import Growing
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -296,7 +296,10 @@ def write(
     *,
     shard_tokens: int = SHARD_TOKENS,
 ) -> Corpus:
-    """Write a corpus of documents that are ids already: each a list of sentences, each of these a list of ids."""
+    """Write a corpus of documents that are ids already: each a list of sentences, each of these a list of ids.
+
+    InputError where the folder holds a corpus or the documents no token; TokenIdError for ids that the tokenizer lacks.
+    """
     folder = Path(folder)
     if (folder / HEAD).exists() or any(folder.glob("shard-*")):
         raise InputError(
@@ -306,19 +309,32 @@ def write(
     save_tokenizer(folder, tokenizer)
     records: list[dict[str, Any]] = []
     source = iter(documents)
-    ended = False
+    number, ended = 1, False
     while not ended:
         with ShardWriter(folder / name_of(len(records)), dtype_for(tokenizer)) as writer:
             while writer.tokens < shard_tokens and not ended:
                 document = next(source, None)
                 ended = document is None
                 rows = [list(sentence) for sentence in document or () if len(sentence)]
-                writer.add([index for row in rows for index in row], [len(row) for row in rows], [len(rows)])
+                ids = np.array([index for row in rows for index in row])
+                _require_ids(ids, len(tokenizer), number)
+                writer.add(ids, [len(row) for row in rows], [len(rows)])
+                number += 1
             if writer.documents:
                 records.append(writer.finish())
     if not records:
         raise InputError("A corpus must hold at least one token. Received: documents without any.")
     return publish(folder, records, {"source": "ids"}, {})
+
+
+def _require_ids(ids: np.ndarray, size: int, document: int) -> None:
+    """TokenIdError for ids that an array of unsigned integers would not keep, or that are no token."""
+    wrong = ids[(ids < 0) | (ids >= size)] if ids.dtype.kind in "iu" else ids
+    if wrong.size:
+        raise TokenIdError(
+            f"Ids must be whole numbers in 0..{size - 1}, those of the tokenizer. Received: {wrong[0]} in document "
+            f"{document}. Pass the tokenizer that made them."
+        )
 
 
 def name_of(number: int) -> str:
