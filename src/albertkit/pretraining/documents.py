@@ -71,12 +71,8 @@ class Reader:
                 kind = self.options.format if self.options.format != "auto" else self._sniffed(file)
                 if kind == "parquet" and self.path.suffix.lower() in inputs.PACKED:
                     raise InputError(f"A Parquet file is packed within. Received: {self.path}. Unpack it first.")
-                if kind != "parquet" and b"\0" in file.peek(64)[:64]:  # valid UTF-8, but never text
-                    name = inputs.plain_name(self.path).name
-                    raise InputError(
-                        f"{self.path} must be UTF-8 text. It begins with zero bytes between its letters, as UTF-16 "
-                        f"does. Convert it, such as: iconv -f UTF-16LE -t UTF-8 {name} > utf8-{name}"
-                    )
+                if kind != "parquet":
+                    self._require_text(file.peek(64)[:64])
                 parts = {"text": self._text, "jsonl": self._json, "wiki": self._wiki, "parquet": self._parquet}[kind]
                 for part in parts(file):
                     self.position = max(self.position, raw.tell())
@@ -90,8 +86,22 @@ class Reader:
                 )
             place = f" behind line {self._line}" if self._line else ""
             raise InputError(
-                f"{self.path} must be complete UTF-8 text. Reading it failed{place}: {error}. {advice}"
+                f"{self.path} must be complete UTF-8 text. Reading it failed{place}: {_reason(error)}. {advice}"
             ) from error
+
+    def _require_text(self, head: bytes) -> None:
+        """InputError for zero bytes: valid UTF-8, but never text."""
+        name, zeros = inputs.plain_name(self.path).name, head.count(0)
+        if zeros * 4 >= len(head) > 0:
+            raise InputError(
+                f"{self.path} must be UTF-8 text. It begins with zero bytes between its letters, as UTF-16 does. "
+                f"Convert it, such as: iconv -f UTF-16LE -t UTF-8 {name} > utf8-{name}"
+            )
+        if zeros:
+            raise InputError(
+                f"{self.path} must be UTF-8 text. It holds a zero byte at {head.index(0)}. Take such bytes out, such "
+                f"as: tr -d '\\000' < {name} > text-{name}"
+            )
 
     def _sniffed(self, file: io.BufferedReader) -> str:
         """The format by name, or where that tells nothing, by how the file begins."""
@@ -136,7 +146,8 @@ class Reader:
                 )
         if inside:
             raise InputError(
-                f"{self.path} must end with </doc>. Its last line is {self._line}. If a copy was cut short, repeat it."
+                f"{self.path} must end with </doc>. It ends within a document, behind line {self._line}. If a copy was "
+                "cut short, repeat it."
             )
 
     def _lines(self, file: io.BufferedReader) -> Iterator[tuple[str, bool]]:
@@ -182,7 +193,10 @@ class Reader:
                         "has to be written as lines first; a last line cut short means an incomplete copy."
                     )
                 continue
-            yield from _parts(SURROGATE.sub("\ufffd", text) if b"\\u" in line.lower() else text)
+            if half := SURROGATE.search(text) if b"\\u" in line.lower() else None:
+                self._break(f"{self.path}, line {number}, must be text. It holds half of a character, {half[0]!r}.")
+                continue
+            yield from _parts(text)
 
     def _parquet(self, _: io.BufferedReader) -> Iterator[Part]:
         """A document a row, the text in one of the columns; read by pages, whatever the size of a row group."""
@@ -210,8 +224,8 @@ class Reader:
                     self.position = size * number // rows
         except pyarrow.ArrowException as error:
             raise InputError(
-                f"{self.path} must be a complete Parquet file. Reading it failed: {error}. If a copy was cut short, "
-                "repeat it."
+                f"{self.path} must be a complete Parquet file. Reading it failed: {_reason(error)}. If a copy was cut "
+                "short, repeat it."
             ) from error
 
     def _field(self, record: Any, place: str) -> str:
@@ -273,6 +287,11 @@ class _Gathered:
         if self._lines:
             yield Part("".join(self._lines), True)
         self._lines, self._size = [], 0
+
+
+def _reason(error: BaseException) -> str:
+    """What a library says, as the end of a sentence of ours."""
+    return str(error).rstrip(".")
 
 
 def _parts(text: str) -> Iterator[Part]:
