@@ -66,8 +66,9 @@ class Examples:
         self._segments = Segments(self._stream, length, objective, short_seq_prob)
         if objective == "mlm+nsp" and self._stream.documents < 2:
             raise InputError(
-                "mlm+nsp takes segments from other documents. Received: a corpus of one document. Take one of more "
-                "documents, or mlm+sop."
+                "mlm+nsp takes segments from other documents. Received: one document. Take a corpus of more, or "
+                "mlm+sop; where one document is held out to evaluate on, a larger `data.held_out`, or a corpus as "
+                "`data.eval`."
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
