@@ -47,7 +47,14 @@ def test_build_and_info(folder):
     assert shown.returncode == 0, shown.stderr
     head = json.loads((folder / "corpus" / "corpus.json").read_text())
     assert head["sentences"] == 5
-    for words in ("5, 1.7 a document", "unknown tokens", head["fingerprint"], "1 duplicates", "text_field: body"):
+    for words in (
+        "5, 1.7 a document",
+        "unknown tokens",
+        head["fingerprint"],
+        "1 duplicates",
+        "text_field: body",
+        "MB, duplicates",
+    ):
         assert words in shown.stdout
     other = albertkit(*build, "--language", "ja", cwd=folder)
     assert other.returncode == 1

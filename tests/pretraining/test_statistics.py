@@ -57,6 +57,8 @@ def test_a_corpus_of_ids_has_lines_too(tmp_path, data):
     assert lines["tokens"] == "4, 1.3 a sentence"
     assert lines["fingerprint"] == made.fingerprint
     assert statistics.left_out(made) == ""
+    made.statistics.update({"text_bytes": 2_000_000, "documents_read": 2, "duplicates": 0})
+    assert dict(statistics.lines(made))["text"] == "2.0 MB"
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def lines(corpus: Corpus) -> Sequence[tuple[str, str]]:
         unknown = counts["unknown_tokens"]
         rows.append(("unknown tokens", f"{unknown:,}, {unknown / corpus.tokens:.4%}"))
     if "text_bytes" in counts:
-        rows.append(("text", f"{counts['text_bytes'] / 1e6:,.1f} MB, duplicates among it"))
+        repeated = ", duplicates among it" if corpus.head["settings"].get("deduplicate") else ""
+        rows.append(("text", f"{counts['text_bytes'] / 1e6:,.1f} MB{repeated}"))
         rows.append(("left out", left_out(corpus) or "nothing"))
     return [*rows, ("fingerprint", corpus.fingerprint)]
 
