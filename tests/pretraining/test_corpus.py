@@ -327,6 +327,9 @@ def test_a_corpus_of_nothing_is_refused(tokenizer, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": " "}\n{"text": ""}\n')
     with pytest.raises(InputError, match="1 files with 2 documents, all of them empty"):
         build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, Settings(splitter=LINES), processes=1)
+    (tmp_path / "a.jsonl").write_text('[{"text": "one"},\n{"text": "two"}]\n')
+    with pytest.raises(InputError, match=r"Left out were 2 broken records: .* one JSON array .* a record a line"):
+        build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, Settings(Options(skip_broken=True), LINES))
 
 
 def test_numbers_must_make_sense(texts, tokenizer, tmp_path):
@@ -436,11 +439,20 @@ def test_a_wordpiece_vocabulary_and_its_unknown_rate(tmp_path):
     )
     (tmp_path / "a.txt").write_text("你好。你他。\n\n好。")
     tokenizer = AlbertWordPieceTokenizer(tmp_path / "vocab.txt")
-    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, Settings(splitter=Splitter("zh")), processes=1)
+    notes, settings = [], Settings(splitter=Splitter("zh"))
+    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, settings, processes=1, note=notes.append)
+    assert notes == ["12.5% of the tokens are unknown: the tokenizer may be of another language than the text"]
     assert [shard.tokens.tolist() for shard in made.shards] == [[5, 6, 7, 5, 1, 7, 6, 7]]
     assert made.shards[0].sentences.tolist() == [0, 3, 6, 8]
     assert made.statistics["unknown_tokens"] == 1
     assert made.tokenizer().convert_ids_to_tokens([5]) == ["你"]
+
+
+def test_a_language_without_rules_is_told(tokenizer, tmp_path):
+    (tmp_path / "a.txt").write_text("the cat")
+    notes, settings = [], Settings(splitter=Splitter("xx"))
+    build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, settings, processes=1, note=notes.append)
+    assert notes == [settings.splitter.remark]
 
 
 def test_figures_are_those_of_the_arrays(reference):

@@ -24,6 +24,7 @@ pytest.importorskip("sentencex")
         ("ja", "今日は晴れ。明日は雨だろう！そうです", ["今日は晴れ。", "明日は雨だろう！", "そうです"]),
         ("zh", "你好。今天天气很好！", ["你好。", "今天天气很好！"]),
         ("de", "Er kam z. B. am Abend. Dann ging er.", ["Er kam z. B. am Abend.", "Dann ging er."]),
+        ("de-DE", "Am 3. Mai kam er. Dann ging er.", ["Am 3. Mai kam er.", "Dann ging er."]),
         ("en", " \n ", []),
     ],
 )
@@ -52,6 +53,8 @@ def test_nothing_is_lost(options, text, language):
     ("options", "words"),
     [
         ({"language": "english"}, "such as en, ja, zh"),
+        ({"language": "deu"}, r"two letters .* Received: 'deu'\. Did you mean `de`\?"),
+        ({"language": "fre-ca"}, r"Did you mean `fr`\?"),
         ({"method": "regex"}, "split, lines"),
         ({"line_breaks": "none"}, "paragraph, space"),
     ],
@@ -67,6 +70,17 @@ def test_lines_need_no_library(monkeypatch):
     assert Splitter(method="lines").rules == "lines"
     with pytest.raises(MissingDependency, match=r'pip install "albertkit\[train\]"'):
         Splitter()("a")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"language": "qqq"}, "for 'qqq': sentences end by those of a relative"), ({"language": "pt-br"}, "")],
+)
+def test_that_a_language_has_no_rules_is_known(options, words):
+    remark = Splitter(**options).remark
+    assert words in remark
+    assert bool(words) == bool(remark)
+    assert Splitter(**options, method="lines").remark == ""
 
 
 def test_the_release_of_the_rules_is_known():

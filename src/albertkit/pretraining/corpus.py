@@ -30,6 +30,9 @@ BEGUN = "build.json"
 MOST = 16
 """Processes that encode unless more are asked for: one process reads, and does not keep more of them busy."""
 
+UNKNOWN = 0.02
+"""The share of unknown tokens from which on it is told."""
+
 Source = Mapping[str, Any]
 """A file of the inputs: name, bytes, digest."""
 
@@ -57,7 +60,7 @@ class Settings:
     deduplicate: bool = False
     """Whether a document with the text of an earlier one is left out."""
     shard_tokens: int = shards.SHARD_TOKENS
-    """Tokens after which a shard ends, with the unit that reaches them."""
+    """Tokens after which a shard ends, with the unit of some million characters that reaches them."""
 
     def __post_init__(self) -> None:
         if self.shard_tokens < 1:
@@ -96,6 +99,8 @@ def build(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
     files = chosen(inputs, folder, note)
+    if settings.splitter.remark:
+        note(settings.splitter.remark)
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
@@ -246,12 +251,20 @@ def _finish(
         while record := _write(folder / shards.name_of(len(records)), encoded, tokenizer, settings.shard_tokens, seen):
             records.append(record)
     if not records:
+        broken = source.counts["broken_records"]
+        advice = (
+            f" Left out were {broken:,} broken records: without --skip-broken it is said what is wrong with them. A "
+            "file that is one JSON array has to be written as lines first, a record a line."
+        )
         raise InputError(
             f"A corpus must hold at least one token. Received: {len(files)} files with "
-            f"{source.counts['documents_read']:,} documents, all of them empty."
+            f"{source.counts['documents_read']:,} documents, all of them empty.{advice if broken else ''}"
         )
     opened = (Shard.open(folder / record["name"]) for record in records)
     figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
+    share = figures["unknown_tokens"] / sum(record["tokens"] for record in records)
+    if share > UNKNOWN:
+        note(f"{share:.1%} of the tokens are unknown: the tokenizer may be of another language than the text")
     shards.publish(folder, records, settings.flat(), figures, inputs=sources)
 
 

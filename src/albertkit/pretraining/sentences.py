@@ -13,6 +13,13 @@ from albertkit.errors import ConfigError, MissingDependency
 METHODS = ("split", "lines")
 LINE_BREAKS = ("paragraph", "space")
 
+_CODES = """
+    am amh, ar ara, bg bul, bn ben, ca cat, da dan, de deu ger, el ell gre, en eng, es spa, fi fin, fr fra fre, gu guj,
+    hi hin, hy hye arm, it ita, ja jpn, kk kaz, kn kan, ml mal, mr mar, my mya bur, nl nld dut, pa pan, pl pol, pt por,
+    ru rus, sk slk slo, ta tam, te tel, uk ukr, zh zho chi
+"""
+_OWN = {code: longer for code, *longer in map(str.split, _CODES.split(","))}
+"""The languages that sentencex has rules of its own for, with their three-letter codes, which it does not know."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 
@@ -39,6 +46,23 @@ class Splitter:
             raise ConfigError(
                 f"`language` must be the code of a language, such as en, ja, zh or pt-br. Received: {self.language!r}."
             )
+        for code, longer in _OWN.items():
+            if self._stem in longer:
+                raise ConfigError(
+                    f"`language` must be a code of two letters where a language has one. Received: {self.language!r}. "
+                    f"Did you mean `{code}`?"
+                )
+
+    @property
+    def _stem(self) -> str:
+        return self.language.partition("-")[0]
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of the rules; "" where they are those of the language itself."""
+        if self.method == "lines" or self._stem in _OWN:
+            return ""
+        return f"no rules of its own for {self.language!r}: sentences end by those of a relative, or else of English"
 
     @property
     def rules(self) -> str:
@@ -56,7 +80,9 @@ class Splitter:
             found = text.splitlines()
         if self.method == "split":
             segment = _require()
-            found = [sentence for paragraph in found for sentence in segment(self.language, paragraph)]
+            # Codes with a country or a script are known in part and in small letters only.
+            code = self._stem if self._stem in _OWN else self.language.lower()
+            found = [sentence for paragraph in found for sentence in segment(code, paragraph)]
         return [sentence for sentence in map(str.strip, found) if sentence]
 
 
