@@ -25,7 +25,9 @@ def build(
     tokenizer: Annotated[str, Option(help="A tokenizer: a folder, a name on the hub, or a spiece.model.")],
     format: options.Format = "auto",
     text_field: options.TextField = "text",
-    language: Annotated[str, Option(help="Language whose rules end sentences: en, ja, ... (two letters).")] = "en",
+    language: Annotated[
+        str, Option(help="Language whose rules end sentences: en, ja, ...; two letters if it has them.")
+    ] = "en",
     sentences: Annotated[str, Option(help="split: by those rules; lines: a sentence a line.")] = "split",
     line_breaks: Annotated[
         str, Option(help="Under split, one ends a paragraph, or is a space: wrapped text.")
@@ -33,7 +35,7 @@ def build(
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
     skip_broken: options.SkipBroken = False,
     workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
-    shard_tokens: Annotated[int, Option(help="Tokens after which a shard ends, with its million characters.")] = 2**24,
+    shard_tokens: Annotated[int, Option(help="Least tokens of a shard; texts come by the million characters.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
