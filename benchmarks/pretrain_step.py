@@ -90,11 +90,13 @@ def products(batch: dict[str, np.ndarray]) -> float:
     c = CONFIG
     _, groups = arrays.unpadded(batch)
     tokens, masked = arrays.tokens(batch), len(batch["mlm_labels"])
-    layer = tokens * (4 * c.hidden_size**2 + 2 * c.hidden_size * c.intermediate_size)
+    asked = masked + len(batch["cls_positions"])
+    before, behind = 3 * c.hidden_size**2, c.hidden_size**2 + 2 * c.hidden_size * c.intermediate_size  # of attention
+    layers = c.num_hidden_layers * tokens * before + ((c.num_hidden_layers - 1) * tokens + asked) * behind
     attention = sum(2 * count * size**2 * c.hidden_size for count, size in groups)
     head = masked * c.embedding_size * (c.hidden_size + c.vocab_size)
     ends = tokens * c.embedding_size * c.hidden_size + len(batch["cls_positions"]) * c.hidden_size**2
-    return 3 * 2 * (c.num_hidden_layers * (layer + attention) + head + ends)
+    return 3 * 2 * (layers + c.num_hidden_layers * attention + head + ends)
 
 
 def rate(precision: str, seconds: float = 3.0) -> float:

@@ -6,7 +6,7 @@ Layers know nothing of tasks, files or padding: an attention mask arrives here a
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -138,9 +138,15 @@ class Packing:
     """T tokens of many sequences laid end to end, none of them padding.
 
     `groups`: (number of sequences, their length) for each run of sequences of one length, in the order of the tokens.
+    `places` (P,): the tokens whose last hidden state is asked for, where that is not asked of all.
     """
 
     groups: tuple[tuple[int, int], ...]
+    places: Tensor | None = None
+
+    def asked(self, x: Tensor) -> Tensor:
+        """(1, T, H) -> (1, P, H)."""
+        return x if self.places is None else x[:, self.places]
 
     def cut(self, x: Tensor) -> list[Tensor]:
         """(1, T, N, D) -> for each group (sequences, N, length, D)."""
@@ -173,7 +179,7 @@ class AlbertAttention(nn.Module):
         """(B, L, H) -> (B, L, H), and the probabilities (B, N, L, L) where asked for.
 
         `attention_bias` is added to the scores and broadcasts to (B, N, L, L); `head_mask` multiplies the
-        probabilities, which are returned masked. With a `Packing` in its place, (1, T, H) -> (1, T, H), and a token
+        probabilities, which are returned masked. With a `Packing` in its place, (1, T, H) -> (1, P, H), and a token
         attends to those of its own sequence.
         """
         query, key, value = (self._heads(project(hidden_states)) for project in (self.query, self.key, self.value))
@@ -193,13 +199,21 @@ class AlbertAttention(nn.Module):
             context = probabilities @ value
         else:
             context = _attend(query, key, value, attention_bias, dropout)
-        context = self.dense(context.transpose(1, 2).flatten(2))
+        context = context.transpose(1, 2).flatten(2)
+        if isinstance(attention_bias, Packing):  # from here on a token is by itself
+            context, hidden_states = attention_bias.asked(context), attention_bias.asked(hidden_states)
+        context = self.dense(context)
         attended = self.LayerNorm(hidden_states + self.output_dropout(context))
         return attended, probabilities if output_attentions else None
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, L, H) -> (B, N, L, D)."""
         return x.unflatten(-1, (self.num_attention_heads, -1)).transpose(1, 2)
+
+
+def _for_layer(bias: Tensor | Packing | None, is_last: bool) -> Tensor | Packing | None:
+    """What a layer is given: the next one attends to all tokens, so that only the last can leave any out."""
+    return bias if is_last or not isinstance(bias, Packing) else replace(bias, places=None)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
@@ -261,8 +275,9 @@ class AlbertLayerGroup(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(B, L, H) -> (B, L, H), and the attention probabilities of each inner layer where asked for."""
         attentions = []
-        for layer in self.albert_layers:
-            hidden_states, probabilities = layer(hidden_states, attention_bias, head_mask, output_attentions)
+        for number, layer in enumerate(self.albert_layers, start=1):
+            bias = _for_layer(attention_bias, is_last=number == len(self.albert_layers))
+            hidden_states, probabilities = layer(hidden_states, bias, head_mask, output_attentions)
             attentions += [probabilities] if output_attentions else []
         return hidden_states, tuple(attentions)
 
@@ -290,7 +305,8 @@ class AlbertTransformer(nn.Module):
         hidden_states = self.embedding_hidden_mapping_in(embeddings)
         all_hidden_states, attentions = (hidden_states,), ()
         for layer, group in enumerate(self.group_of_layer):
-            arguments = (attention_bias, None if head_mask is None else head_mask[layer], output_attentions)
+            bias = _for_layer(attention_bias, is_last=layer + 1 == len(self.group_of_layer))
+            arguments = (bias, None if head_mask is None else head_mask[layer], output_attentions)
             if self.gradient_checkpointing and self.training:
                 hidden_states, probabilities = checkpoint(
                     self.albert_layer_groups[group], hidden_states, *arguments, **self.gradient_checkpointing_kwargs

@@ -40,15 +40,15 @@ class Objective(nn.Module):
         if "sequence" not in batch:
             outputs = self.model(**_on_device(batch, self.model))
             return {"loss": outputs.loss * len(batch["input_ids"])} if self.training else dict(outputs)
-        inputs, states = _packed(self.model, batch)
-        masked, labels, head = states[inputs["mlm_positions"]], inputs["mlm_labels"], self.model.predictions
+        inputs, masked, starts = _packed(self.model, batch)
+        labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
             decoder = head.decoder
             found = {"mlm": vocabulary.summed_loss(head._narrowed(masked), decoder.weight, decoder.bias, labels)}
         else:
             found = _scored("mlm", head(masked), labels)
         if "sop_labels" in inputs:
-            pooled = torch.tanh(self.model.albert.pooler(states[inputs["cls_positions"]]))
+            pooled = torch.tanh(self.model.albert.pooler(starts))
             scored = _scored("sop", self.model.sop_classifier(pooled), inputs["sop_labels"])
             found |= {"sop": scored["sop_losses"].sum()} if self.training else scored
         return found
@@ -209,13 +209,19 @@ def _meeting(state: State, is_last: bool) -> contextlib.AbstractContextManager[A
     return contextlib.nullcontext()
 
 
-def _packed(model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """The arrays of `arrays.unpadded` and the last hidden state (T, H): no place without a token is computed."""
+def _packed(model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """The arrays of `arrays.unpadded`, and the last hidden states of masked pieces (M, H) and of [CLS] (S, H).
+
+    No place without a token is computed, and in the last layer no other token than these.
+    """
     flat, groups = arrays.unpadded(batch)
     inputs = _on_device({name: array.astype(np.int64) for name, array in flat.items()}, model)
     albert = model.albert
     embedded = albert.embeddings(inputs["input_ids"], inputs["token_type_ids"], inputs["position_ids"])
-    return inputs, albert.encoder(embedded, Packing(groups)).last_hidden_state[0]
+    asked = [inputs["mlm_positions"], inputs["cls_positions"]]
+    states = albert.encoder(embedded, Packing(groups, torch.cat(asked))).last_hidden_state[0]
+    masked, starts = states.split([len(places) for places in asked])
+    return inputs, masked, starts
 
 
 def _scored(name: str, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
