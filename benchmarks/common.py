@@ -40,7 +40,7 @@ def write(name: str, ratios: dict[str, float], ours: Any, peer: Any, packages: t
         "ratios": {key: round(value, 4) for key, value in ratios.items()},
         "ours": ours,
         "peer": peer,
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(_portable, sys.argv[1:])]),
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(portable, sys.argv[1:])]),
         "machine": machine(),
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
     }
@@ -50,7 +50,7 @@ def write(name: str, ratios: dict[str, float], ours: Any, peer: Any, packages: t
     sys.stdout.write(text)
 
 
-def _portable(argument: str) -> str:
+def portable(argument: str) -> str:
     """An argument as it would be typed elsewhere: of an absolute path, the last part."""
     return Path(argument).name if Path(argument).is_absolute() else argument
 

@@ -141,7 +141,8 @@ def probed(folder: str, corpus: Path, held_out: Path, length: int, objective: st
 def told(folder: str) -> dict[str, Any]:
     """What a run was given, and what it came to."""
     record, results = (json.loads((Path(folder) / name).read_text()) for name in ("run.json", "eval_results.json"))
-    return {"command": record["command"], **record["settled"], "results": results}
+    command = " ".join(map(common.portable, record["command"].split()))
+    return {"command": command, **record["settled"], "results": results}
 
 
 def main() -> None:

@@ -56,3 +56,10 @@ def test_an_input_must_name_something(folder, given):
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match="which names none"):
         find([folder / given])
+
+
+def test_of_the_output_only_what_is_named_is_read(folder):
+    files, _ = find([folder / "out" / "a.txt", folder], apart_from=folder / "out")
+    assert names(folder, files) == ["out/a.txt", "AA/wiki_00", "AA/wiki_01", "a.jsonl.xz", "b.txt"]
+    files, _ = find([folder / "*.txt", folder / "b.txt"], apart_from=folder)
+    assert names(folder, files) == ["b.txt"]

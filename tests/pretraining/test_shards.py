@@ -108,7 +108,7 @@ def test_a_shard_ends_with_its_document(tmp_path, tokenizer):
 @pytest.mark.parametrize("wrong", [70_000, -1, 600, 2**70, 5.5, "a"])
 def test_ids_that_the_tokenizer_lacks_are_refused(tmp_path, tokenizer, wrong):
     with pytest.raises(TokenIdError, match=rf"in 0\.\.599, .* Received: {wrong} in document 2\."):
-        shards.write(tmp_path, tokenizer, [[[5]], [[wrong]]])
+        shards.write(tmp_path, tokenizer, [[[5]], [[7, wrong]]])
     ids = np.array([5, 599], np.uint16)
     assert content(shards.write(tmp_path / "right", tokenizer, [[ids, [0]]])) == [[[5, 599], [0]]]
 

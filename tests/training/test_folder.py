@@ -6,7 +6,7 @@ import pytest
 
 from albertkit.checkpoint import init, names
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, ConfigError
+from albertkit.errors import CheckpointError, ConfigError, MissingDependency
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 from albertkit.training import folder
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -79,6 +79,20 @@ def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp
         folder.require_room(RECIPE, tmp_path, resume=True, overwrite=False)
     with folder.held(RECIPE, tmp_path, resume=False):
         assert not list(tmp_path.glob(".checkpoints*"))
+
+
+def test_a_run_that_goes_on_with_another_guard_keeps_it(tmp_path):
+    first, later = (PretrainRecipe.load(None, {"training.spike": spike}) for spike in (10.0, 0.0))
+    for recipe, resume in ((first, False), (later, True)):
+        with folder.held(recipe, tmp_path, resume):
+            pass
+    assert PretrainRecipe.load(folder.begun(tmp_path), {}) == later
+
+
+def test_without_what_draws_the_curves_no_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder.progress.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match="needs matplotlib"):
+        folder.require_room(RECIPE, tmp_path, resume=False, overwrite=False)
 
 
 def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path):

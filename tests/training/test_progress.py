@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from rich.console import Console
 
-from albertkit.errors import CheckpointError, MissingDependency
+from albertkit.errors import CheckpointError
 from albertkit.training import progress, tensorboard
 
 resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
@@ -79,12 +79,6 @@ def test_a_log_that_cannot_be_shortened_costs_a_note(tmp_path, monkeypatch):
         reporter.step(row(1))
     assert "the log holds the steps from 1 on twice" in said.getvalue()
     assert logged(tmp_path) == [1, 1]
-
-
-def test_without_what_draws_the_curves_no_run_begins(tmp_path, monkeypatch):
-    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match="needs matplotlib"), reporting(tmp_path):
-        pass
 
 
 def events(folder):

@@ -357,7 +357,7 @@ def _run(
             layer = again(layer, **dict(encoder.gradient_checkpointing_kwargs))
         elif key is None:
             # What a scan keeps it also copies: to compute all but the products with weights again is faster, and takes
-            # two fifths of the memory.
+            # less than a third of the memory.
             layer = again(layer, policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable)
         masks = None if head_mask is None else head_mask[start : start + count]
         hidden_states, (after, probabilities) = jax.lax.scan(

@@ -104,8 +104,11 @@ def build(
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
+        if overwrite:
+            _clear(folder)
+        _require_own(folder)
         sources = [_source(path) for path in files]
-        _begin(folder, sources, tokenizer, settings, overwrite)
+        _begin(folder, sources, tokenizer, settings)
         if (folder / shards.HEAD).exists():
             note(f"{folder} holds this corpus already")
         else:
@@ -126,31 +129,33 @@ def _source(path: Path) -> Source:
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError as error:
         raise InputError(
-            f"An input must be a file that can be read. Reading {written(path)} failed: {error}."
+            f"An input must be a file that can be read. Reading {written(path)} failed: {error}. Leave it out, or "
+            "repeat the command when it can be read."
         ) from error
     return {"name": written(path.name), "bytes": path.stat().st_size, "digest": digest}
 
 
-def _begin(
-    folder: Path, sources: Sequence[Source], tokenizer: AlbertTokenizerBase, settings: Settings, overwrite: bool
-) -> None:
+def _require_own(folder: Path) -> None:
+    """InputError for a folder that holds something and no corpus."""
+    found = sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN))
+    if found and not (folder / BEGUN).exists():
+        raise InputError(
+            f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
+            "pass --overwrite to replace a corpus."
+        )
+
+
+def _begin(folder: Path, sources: Sequence[Source], tokenizer: AlbertTokenizerBase, settings: Settings) -> None:
     """Write down what a build begins with, or make sure that it is the same."""
     with tempfile.TemporaryDirectory() as aside:
         digest = shards.save_tokenizer(aside, tokenizer)
     begins = {"files": sources, "tokenizer": digest, **settings.flat()}
-    if overwrite:
-        _clear(folder)
     if (folder / BEGUN).exists():
         if (folder / shards.HEAD).exists() or any(folder.glob("shard-*")):
             _require_same(folder, begins)
         else:  # nothing is finished, so nothing binds
             for path in folder.glob(f"{duplicates.NAME}*"):
                 path.unlink()
-    elif found := sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN)):
-        raise InputError(
-            f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
-            "pass --overwrite to replace a corpus."
-        )
     if not (folder / shards.HEAD).exists():
         storage.write_json(folder / BEGUN, begins)
         shards.save_tokenizer(folder, tokenizer)

@@ -92,15 +92,15 @@ class Reader:
     def _require_text(self, head: bytes) -> None:
         """InputError for zero bytes: valid UTF-8, but never text."""
         name, zeros = inputs.plain_name(self.path).name, head.count(0)
-        if zeros * 4 >= len(head) > 0:
+        if zeros * 4 >= len(head) > 0 or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise InputError(
-                f"{self.path} must be UTF-8 text. It begins with zero bytes between its letters, as UTF-16 does. "
+                f"{self.path} must be UTF-8 text. It begins as UTF-16 does. "
                 f"Convert it, such as: iconv -f UTF-16LE -t UTF-8 {name} > utf8-{name}"
             )
         if zeros:
             raise InputError(
-                f"{self.path} must be UTF-8 text. It holds a zero byte at {head.index(0)}. Take such bytes out, such "
-                f"as: tr -d '\\000' < {name} > text-{name}"
+                f"{self.path} must be UTF-8 text. It holds a zero byte behind {head.index(0)} others. Take such bytes "
+                f"out, such as: tr -d '\\000' < {name} > text-{name}"
             )
 
     def _sniffed(self, file: io.BufferedReader) -> str:
@@ -193,8 +193,9 @@ class Reader:
                         "has to be written as lines first; a last line cut short means an incomplete copy."
                     )
                 continue
-            if half := SURROGATE.search(text) if b"\\u" in line.lower() else None:
-                self._break(f"{self.path}, line {number}, must be text. It holds half of a character, {half[0]!r}.")
+            half = SURROGATE.search(text) if b"\\u" in line.lower() else None
+            if half:
+                self._break(f"{self.path}, line {number}, must be whole characters. It holds half of one, {half[0]!r}.")
                 continue
             yield from _parts(text)
 

@@ -7,7 +7,7 @@ import gzip
 import io
 import lzma
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,12 @@ def find(
     """The files that inputs name, in order, and those of folders that are left out because of their ending.
 
     An input is a file, a folder (its files and those below, by name) or a pattern such as `data/*.jsonl.xz`.
-    Files in the folder `apart_from` are in neither list. InputError where an input names nothing.
+    Files in the folder `apart_from` are in neither list, unless one is named itself. InputError where an input names
+    nothing.
     """
     files: list[Path] = []
     other: list[Path] = []
+    named = {path.resolve() for path in map(Path, inputs) if path.is_file()}
     for given in map(str, inputs):
         if Path(given).is_dir():
             inside = [path for path in sorted(Path(given).rglob("*")) if path.is_file() and not _is_hidden(path, given)]
@@ -47,7 +49,7 @@ def find(
                 f"{', '.join(PACKED)} behind where packed."
             )
         files += found
-    return _once(files, apart_from), _once(other, apart_from)
+    return _once(files, apart_from, named), _once(other, apart_from, named)
 
 
 def chosen(
@@ -60,12 +62,13 @@ def chosen(
     return files
 
 
-def _once(paths: Sequence[Path], apart_from: str | os.PathLike[str] | None) -> list[Path]:
-    """Each file where it comes first, and none in the folder `apart_from`."""
+def _once(paths: Sequence[Path], apart_from: str | os.PathLike[str] | None, named: Collection[Path]) -> list[Path]:
+    """Each file where it comes first, and of the folder `apart_from` only those that are `named`."""
     once = {path.resolve(): path for path in paths}
-    if apart_from is not None:
-        once = {real: path for real, path in once.items() if not real.is_relative_to(Path(apart_from).resolve())}
-    return list(once.values())
+    if apart_from is None:
+        return list(once.values())
+    folder = Path(apart_from).resolve()
+    return [path for real, path in once.items() if real in named or not real.is_relative_to(folder)]
 
 
 def _is_hidden(path: Path, folder: str) -> bool:

@@ -47,7 +47,7 @@ class Splitter:
                 f"`language` must be the code of a language, such as en, ja, zh or pt-br. Received: {self.language!r}."
             )
         for code, longer in _OWN.items():
-            if self._stem in longer:
+            if self.method == "split" and self._stem in longer:
                 raise ConfigError(
                     f"`language` must be a code of two letters where a language has one. Received: {self.language!r}. "
                     f"Did you mean `{code}`?"

@@ -316,7 +316,7 @@ def write(
                 document = next(source, None)
                 ended = document is None
                 rows = [list(sentence) for sentence in document or () if len(sentence)]
-                ids = np.array([index for row in rows for index in row])
+                ids = [index for row in rows for index in row]
                 _require_ids(ids, len(tokenizer), number)
                 writer.add(ids, [len(row) for row in rows], [len(rows)])
                 number += 1
@@ -327,14 +327,14 @@ def write(
     return publish(folder, records, {"source": "ids"}, {})
 
 
-def _require_ids(ids: np.ndarray, size: int, document: int) -> None:
+def _require_ids(ids: Sequence[Any], size: int, document: int) -> None:
     """TokenIdError for ids that an array of unsigned integers would not keep, or that are no token."""
-    wrong = ids[(ids < 0) | (ids >= size)] if ids.dtype.kind in "iu" else ids
-    if wrong.size:
-        raise TokenIdError(
-            f"Ids must be whole numbers in 0..{size - 1}, those of the tokenizer. Received: {wrong[0]} in document "
-            f"{document}. Pass the tokenizer that made them."
-        )
+    for each in ids:
+        if not isinstance(each, (int, np.integer)) or not 0 <= each < size:
+            raise TokenIdError(
+                f"Ids must be whole numbers in 0..{size - 1}, those of the tokenizer. Received: {each} in document "
+                f"{document}. Pass the tokenizer that made them."
+            )
 
 
 def name_of(number: int) -> str:

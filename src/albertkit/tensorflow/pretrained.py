@@ -359,7 +359,7 @@ class TFAlbertPreTrainedModel(keras.Model):
     def _require_known(self, labels: Mapping[str, Any]) -> None:
         """InputError for labels under names that the model does not take them by."""
         # A model that someone else wrote may take any of its inputs for a label.
-        known = self._labels or tuple(inspect.signature(self.call).parameters)
+        known = self._labels or tuple(self._inputs())
         wrong = [name for name in labels if name not in known]
         if wrong and (self._labels or self._compile_loss is None):
             raise InputError(

@@ -141,7 +141,7 @@ def _tell_lost_marks(characters: Counter[str], cleaning: Cleaning, note: Callabl
     marked = Counter({c: n for c, n in characters.items() if any(map(unicodedata.combining, _decomposed(c)))})
     share = marked.total() / max(letters, 1)
     if share > MARKED:
-        one = max(marked, key=marked.__getitem__)
+        one = marked.most_common(1)[0][0]
         bare = cleaning(one)
         example = f"{one}, which becomes {bare}" if bare else unicodedata.name(one, f"U+{ord(one):04X}")
         note(f"{share:.1%} of the letters lose a mark, such as {example}: --keep-accents keeps them")

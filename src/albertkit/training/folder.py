@@ -39,7 +39,11 @@ def begun(output: Path) -> Path | None:
 
 
 def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
-    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there."""
+    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there.
+
+    MissingDependency where what it ends with could not be written.
+    """
+    progress.require_pictures()
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     storage.recover(output)
@@ -77,17 +81,15 @@ def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
     For a new run what an older one was about is forgotten first; its finished model stays until the end.
     """
     checkpoints = output / CHECKPOINTS
+    older = [output / name for name in (progress.LOG, progress.TENSORBOARD, DONE)]
     with storage.explained(output):
         checkpoints.mkdir(parents=True, exist_ok=True)
     with storage.alone(checkpoints):
         if not resume:
             with storage.explained(output):
-                for path in (
-                    *checkpoints.iterdir(),
-                    *(output / name for name in (progress.LOG, progress.TENSORBOARD, DONE)),
-                ):
+                for path in (*checkpoints.iterdir(), *older):
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            asked.save(checkpoints / RECIPE)
+        asked.save(checkpoints / RECIPE)  # of a run that goes on, too: some keys may have changed
         yield
 
 
@@ -120,4 +122,5 @@ def finish(
     shutil.rmtree(output / DONE, ignore_errors=True)
     with contextlib.suppress(OSError):
         os.rename(output / CHECKPOINTS, output / DONE)
-    shutil.rmtree(output / DONE, ignore_errors=True)
+    for path in (output / CHECKPOINTS, output / DONE):
+        shutil.rmtree(path, ignore_errors=True)

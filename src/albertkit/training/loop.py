@@ -153,7 +153,7 @@ def train(plan: Plan, data: Data, evaluate: Evaluate, folder: Path, listener: Li
 _DAMAGES = (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError)
 """What reading a damaged checkpoint raises."""
 _AGAIN = "Begin again, from a checkpoint or from nothing, with a smaller learning rate, a longer warm-up, or fp32."
-"""What helps a run that fails by its numbers: it cannot go on with another recipe."""
+"""What helps a run that fails by its numbers, for most of its recipe is settled."""
 
 
 class _Run:
@@ -361,7 +361,8 @@ class _Run:
             return
         path = self._place(step)
         tensors, self.progress = found or self._seen_by_all(path)
-        if not self.room.said_by_first(int(bool(self.number or self._has_best()))):
+        has_best = self._has_best() if self.number == 0 else True
+        if not self.room.said_by_first(int(has_best)):
             self.progress.best_step = 0
         self.room.set_weights(self.state, tensors["model"])
         self.room.set_optimizer(self.state, tensors["optimizer"])
@@ -388,10 +389,12 @@ class _Run:
     def _has_best(self) -> bool:
         """Whether the best weights are as they were written."""
         try:
-            return not self.progress.best_step or bool(_read(self.folder / "best", ["model"]))
+            if self.progress.best_step:
+                _read(self.folder / "best", ["model"])
         except _DAMAGES as error:
             self.listener.note(f"best is damaged ({error}); the weights of the next evaluation take its place.")
             return False
+        return True
 
     def _seen_by_all(self, path: Path) -> tuple[dict[str, Tensors], Progress]:
         try:

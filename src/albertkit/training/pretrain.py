@@ -106,7 +106,8 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
     if not len(items["mlm_losses"]):
         raise InputError(
             f"Rows to evaluate on must hold pieces that can be masked. Received: {len(chosen)} rows of nothing but "
-            "special and unknown tokens. Take a corpus of other text."
+            "special and unknown tokens, and of words too long for what is masked of a row. Take other text, or more "
+            "by a larger `data.held_out` or `training.evaluation_rows`."
         )
     means = {key: float(values.mean(dtype=np.float64)) for key, values in items.items() if len(values)}
     scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}

@@ -36,8 +36,6 @@ class Reporter:
         `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many share a
         step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
         """
-        if folder is not None and importlib.util.find_spec("matplotlib") is None:  # better now than at the end
-            raise MissingDependency("A picture of the run", "matplotlib", "train")
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
         self._log = None if folder is None else _Growing(folder / LOG)
         self._events: _Growing | None = None
@@ -157,6 +155,12 @@ def write_table(log: Path, target: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     storage.write_text(target, text.getvalue())
+
+
+def require_pictures() -> None:
+    """MissingDependency where `draw_curves` cannot work, which a run would come to know at its end."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingDependency("A picture of the run", "matplotlib", "train")
 
 
 def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:

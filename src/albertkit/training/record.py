@@ -26,7 +26,7 @@ def environment() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     program = Path(sys.argv[0])
-    name = "albertkit" if program.name in ("albertkit", "__main__.py") else program.name
+    name = "albertkit" if program.parts[-2:] == ("albertkit", "__main__.py") else program.name
     return {
         "command": " ".join([name, *sys.argv[1:]]),
         "python": platform.python_version(),
