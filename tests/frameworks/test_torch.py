@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from torch import distributed, nn  # noqa: E402
 
 from albertkit.errors import ConfigError, InputError  # noqa: E402
-from albertkit.torch import models, train  # noqa: E402
+from albertkit.torch import layers, models, train  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
 from frameworks.rooms import Torch  # noqa: E402
 
@@ -351,3 +351,14 @@ def test_a_sharded_optimizer_is_whole_right_after_an_evaluation(monkeypatch):
         assert set(train.get_optimizer(state)) == set(whole)
     finally:
         distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing):
+    config = small(num_hidden_groups=2, inner_group_num=2, gradient_checkpointing=checkpointing)
+    encoder = models.AlbertModel(config).encoder.train()
+    embedded, places = torch.randn(1, 11, config.embedding_size), torch.tensor([7, 0, 10])
+    found = encoder(embedded, layers.Packing(((2, 4), (1, 3)), places)).last_hidden_state
+    whole = encoder(embedded, layers.Packing(((2, 4), (1, 3)))).last_hidden_state
+    assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
+    torch.testing.assert_close(found, whole[:, places])
