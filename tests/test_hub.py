@@ -1,5 +1,6 @@
 import inspect
 import json
+import os
 
 import huggingface_hub
 import pytest
@@ -57,14 +58,20 @@ def test_a_folder_that_looks_like_a_hub_name_wins(tmp_path, monkeypatch, asked):
     assert asked == []
 
 
-@pytest.mark.parametrize("subfolder", ["", "inner"])
-def test_a_save_that_was_cut_off_is_finished_before_a_folder_is_read(tmp_path, subfolder):
-    commit = tmp_path / subfolder / ".commit"
-    commit.mkdir(parents=True)
-    (commit / "config.json").write_text("{}")
-    (commit / ".note.json").write_text(json.dumps({"head": "config.json", "stale": [], "new": ["config.json"]}))
-    folder = hub.fetch(tmp_path, ["*"], subfolder=subfolder)
-    assert [path.name for path in folder.iterdir()] == ["config.json"]
+@pytest.mark.parametrize("name", [None, 3, 2.5, b"model", ["model"], "x" * 10_000, "org/" + "x" * 5000, "a\0b"])
+def test_what_is_no_name_is_refused_in_words(name, asked):
+    with pytest.raises(CheckpointNotFound, match=r"A model is a folder or an `owner/model` name.*Received: ") as caught:
+        hub.fetch(name, ["*"])
+    assert len(str(caught.value)) < 300
+    assert asked == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs of POSIX")
+def test_a_fifo_is_refused(tmp_path, asked):
+    os.mkfifo(tmp_path / "model")
+    with pytest.raises(CheckpointNotFound, match="which is a device or a FIFO"):
+        hub.fetch(tmp_path / "model", ["*"])
+    assert asked == []
 
 
 def test_a_file_is_refused(tmp_path, asked):

@@ -26,6 +26,7 @@ from conftest import DATA
 
 HEAD = "config.json"
 STALE = ("model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors")
+COMMIT = ".albertkit-commit"
 CHANGES = ("replace", "rename", "unlink", "rmdir", "mkdir", "chmod", "fsync")
 
 
@@ -88,7 +89,22 @@ def replace(folder, new):
 
 
 def visible(folder):
+    """What any program sees."""
     return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+
+def seen(folder):
+    """What a reader sees."""
+    held = storage.Folder(folder)
+    return {name: path.read_text() for name in held.names() if (path := held.file(name))}
+
+
+def everything(folder):
+    """All that lies below a folder, links by what they point to."""
+    return {
+        str(path.relative_to(folder)): path.readlink() if path.is_symlink() else path.is_file() and path.read_bytes()
+        for path in folder.rglob("*")
+    }
 
 
 def listing(folder):
@@ -103,7 +119,7 @@ def cases(scenario):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_death_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path, scenario):
+def test_a_death_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path, scenario, caplog):
     old, new, after = cases(scenario)
     outcomes = []
     for steps in itertools.count():
@@ -112,20 +128,23 @@ def test_a_death_at_any_moment_leaves_the_old_set_or_the_new_one(tmp_path, scena
         finished = survives(steps, lambda folder=folder: replace(folder, new))
         if HEAD in visible(folder):
             assert visible(folder) in (old, after)
-        storage.recover(folder)
-        assert visible(folder) in (old, after)
-        assert not (folder / ".commit").exists()
-        outcomes.append(visible(folder) == after)
+        before = everything(folder)
+        assert seen(folder) in (old, after)
+        assert everything(folder) == before, "reading changes nothing"
+        assert (f"{COMMIT}/head/{HEAD}" in before) == ("was cut off at its very end" in caplog.text)
+        outcomes.append(seen(folder) == after)
+        caplog.clear()
+        replace(folder, single("newest"))
+        assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
         if finished:
             break
     assert outcomes == sorted(outcomes), "a later death must not bring the old set back"
     assert outcomes[0] is False
     assert outcomes.count(True) > 4
-    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize("scenario", ["same names", "shards, then one file", "one file, then shards"])
-def test_a_recovery_that_dies_is_finished_by_the_next(tmp_path, scenario):
+def test_a_save_that_dies_while_it_finishes_another_is_finished_by_the_next(tmp_path, scenario):
     old, new, after = cases(scenario)
     deaths = 0
     for first in itertools.count():
@@ -133,17 +152,18 @@ def test_a_recovery_that_dies_is_finished_by_the_next(tmp_path, scenario):
         fill(broken, old)
         if survives(first, lambda folder=broken: replace(folder, new)):
             break
-        if not (broken / ".commit").exists():
+        if not (broken / COMMIT).exists():
             continue
         for second in itertools.count():
             folder = tmp_path / f"{first}-{second}"
             shutil.copytree(broken, folder)
-            if survives(second, lambda folder=folder: storage.recover(folder)):
+            if survives(second, lambda folder=folder: storage._finish(folder)):
                 break
             deaths += 1
             if HEAD in visible(folder):
                 assert visible(folder) in (old, after)
-            storage.recover(folder)
+            assert seen(folder) == after
+            storage._finish(folder)
             assert visible(folder) == after
     assert deaths > 10
 
@@ -154,7 +174,7 @@ def test_a_save_after_a_death_finishes_the_one_before_first(tmp_path):
     steps = next(
         steps
         for steps in itertools.count()
-        if not survives(steps, lambda: replace(folder, sharded("middle", 2))) and (folder / ".commit").exists()
+        if not survives(steps, lambda: replace(folder, sharded("middle", 2))) and (folder / COMMIT).exists()
     )
     assert steps > 0
     replace(folder, single("new"))
@@ -166,7 +186,7 @@ def test_the_head_is_away_while_files_move(tmp_path, monkeypatch):
     seen, move = [], os.replace
 
     def watched(source, target):
-        if str(source).endswith(".safetensors") and ".commit" in str(source):
+        if str(source).endswith(".safetensors") and COMMIT in str(source):
             seen.append((tmp_path / "model" / HEAD).exists())
         move(source, target)
 
@@ -246,7 +266,6 @@ def test_programs_that_save_and_load_at_once_see_whole_sets_and_fail_at_nothing(
     seen, end = set(), time.monotonic() + 2.5
     try:
         while time.monotonic() < end:
-            storage.recover(tmp_path / "model")
             with storage.reading(tmp_path / "model"):
                 files = visible(tmp_path / "model")
             assert set(files) in ({HEAD, "weights-0"}, {HEAD, "weights-1"})
@@ -266,9 +285,9 @@ def test_programs_that_save_and_load_at_once_see_whole_sets_and_fail_at_nothing(
 
 @pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
 def test_what_a_killed_save_left_is_cleared_away_and_what_a_living_one_writes_is_not(tmp_path):
-    fill(tmp_path / "model" / ".staging-dead", {HEAD: "half"})
+    fill(tmp_path / "model" / ".albertkit-save-dead", {HEAD: "half"})
     with storage.replacing(tmp_path / "model", HEAD, STALE) as staging:
-        assert not (tmp_path / "model" / ".staging-dead").exists()
+        assert not (tmp_path / "model" / ".albertkit-save-dead").exists()
         storage.write_text(staging / HEAD, "slow")
         replace(tmp_path / "model", single("quick"))
         assert staging.is_dir()
@@ -313,34 +332,180 @@ def refuse(*args, **kwargs):
     raise PermissionError(errno.EROFS, "Read-only file system")
 
 
-def test_a_folder_that_may_not_be_written_to_is_read_while_it_is_whole(tmp_path, monkeypatch):
-    fill(tmp_path / "model", single("old"))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "unlink", refuse)
-        with pytest.raises(CheckpointError):
-            replace(tmp_path / "model", single("new"))
-        assert (tmp_path / "model" / ".commit").exists()
-        storage.recover(tmp_path / "model")
-        assert visible(tmp_path / "model") == single("old")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", refuse)
-        with pytest.raises(CheckpointError, match="All that was saved is there"):
-            storage.recover(tmp_path / "model")
-    storage.recover(tmp_path / "model")
-    assert visible(tmp_path / "model") == single("new")
-
-
 def test_an_error_behind_the_commit_says_that_the_new_set_is_there(tmp_path, monkeypatch):
     fill(tmp_path / "model", single("old"))
-    monkeypatch.setattr(
-        os, "replace", lambda *args, move=os.replace: refuse() if ".commit" in str(args) else move(*args)
-    )
-    with pytest.raises(CheckpointError, match="the next load from this folder or save to it moves it") as caught:
+    monkeypatch.setattr(os, "replace", lambda *args, move=os.replace: refuse() if COMMIT in str(args) else move(*args))
+    with pytest.raises(CheckpointError, match="loading finds it, and the next save to the folder moves it") as caught:
         replace(tmp_path / "model", single("new"))
     assert "untouched" not in str(caught.value)
+    assert seen(tmp_path / "model") == single("new"), "even where nothing may be written"
     monkeypatch.undo()
-    storage.recover(tmp_path / "model")
+    storage._finish(tmp_path / "model")
     assert visible(tmp_path / "model") == single("new")
+
+
+def commit(folder, files=("weights",), head=(HEAD,), stale=("old",)):
+    """A commit folder, as a save leaves it, or as a stranger prepares it."""
+    for part, held in (("files", files), ("head", head), ("stale", stale)):
+        fill(folder / COMMIT / part, dict.fromkeys(held, "new"))
+
+
+def link(place, target):
+    place.symlink_to(target)
+
+
+def two_heads(folder):
+    commit(folder, head=(HEAD, "other.json"))
+
+
+def no_head(folder):
+    commit(folder, head=())
+
+
+def head_that_is_stale(folder):
+    commit(folder, stale=(HEAD,))
+
+
+def name_of_its_own(folder):
+    commit(folder, files=(".albertkit-commit",))
+
+
+def file_in_its_place(folder):
+    (folder / COMMIT).write_text("mine")
+
+
+def old_form(folder):
+    fill(folder / COMMIT, {".note.json": json.dumps({"head": "../outside", "stale": ["*"], "new": ["../outside"]})})
+
+
+def linked_commit(folder):
+    commit(folder.parent / "elsewhere")
+    link(folder / COMMIT, folder.parent / "elsewhere" / COMMIT)
+
+
+def linked_part(folder):
+    commit(folder)
+    shutil.rmtree(folder / COMMIT / "files")
+    link(folder / COMMIT / "files", folder.parent)
+
+
+def linked_file(folder):
+    commit(folder, files=())
+    link(folder / COMMIT / "files" / "weights", folder.parent / "outside")
+
+
+def linked_stale(folder):
+    commit(folder, stale=())
+    link(folder / COMMIT / "stale" / "weights", folder.parent / "outside")
+
+
+def folder_in_it(folder):
+    commit(folder)
+    (folder / COMMIT / "files" / "inner").mkdir()
+
+
+STRANGE = [two_heads, no_head, head_that_is_stale, name_of_its_own, file_in_its_place, old_form, linked_commit]
+STRANGE += [linked_part, linked_file, linked_stale, folder_in_it]
+
+
+@pytest.mark.parametrize("prepare", STRANGE, ids=lambda prepare: prepare.__name__)
+def test_a_commit_that_no_save_leaves_is_refused_and_nothing_is_touched(tmp_path, prepare):
+    folder = tmp_path / "model"
+    fill(folder, single("old") | {"old": "mine"})
+    (tmp_path / "outside").write_text("mine")
+    prepare(folder)
+    before = everything(tmp_path)
+    for act in (storage.Folder, lambda folder: replace(folder, single("newer"))):
+        with pytest.raises(CheckpointError, match=r"what a save of albertkit leaves.*Nothing was touched"):
+            act(folder)
+        assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("load", [AlbertConfig.from_pretrained, files.load, AlbertTokenizer.from_pretrained])
+def test_loading_a_folder_with_a_prepared_commit_touches_nothing(tmp_path, load):
+    folder = tmp_path / "model"
+    fill(folder, single("{}") | {"mine.txt": "mine", "tokenizer_config.json": "{}"})
+    commit(folder, files=("mine.txt",), stale=("model.safetensors", "tokenizer_config.json"))
+    before = everything(tmp_path)
+    with contextlib.suppress(CheckpointError, ValueError):
+        load(folder)
+    assert everything(tmp_path) == before
+
+
+def test_a_reader_finds_the_files_of_a_set_that_is_on_its_way(tmp_path):
+    folder = tmp_path / "model"
+    fill(folder, {HEAD: "old", "old": "gone", "notes.txt": "kept"})
+    commit(folder)
+    assert seen(folder) == {HEAD: "new", "weights": "new", "notes.txt": "kept"}
+    assert storage.Folder(folder).file("old") is None
+
+
+NOT_PLAIN = ["../outside", "/outside", "a/b", "", ".", "..", "a\\b", "a\0b", 3, None, ["x"], "x" * 999]
+
+
+@pytest.mark.parametrize("name", NOT_PLAIN)
+def test_only_plain_names_inside_a_folder_are_found(tmp_path, name):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "outside").write_text("mine")
+    with pytest.raises(CheckpointError, match=r"plain name inside its folder|Looking at it failed"):
+        storage.Folder(tmp_path / "model").file(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs of POSIX")
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("{}")
+    link(tmp_path / "link", tmp_path / "file")
+    link(tmp_path / "broken", tmp_path / "nothing")
+    held = storage.Folder(tmp_path)
+    for name, kind in (("config.json", "a FIFO"), ("folder", "a folder")):
+        with pytest.raises(CheckpointError, match=f"must be a file. It is {kind}"):
+            held.file(name)
+        with pytest.raises(CheckpointError, match=f"must be a file. It is {kind}|Is a directory"):
+            storage.read_json(tmp_path / name)
+    assert storage.read_json(held.require("link")) == {}, "the cache of the hub is made of links"
+    assert held.file("broken") is None
+    with pytest.raises(CheckpointNotFound, match=r"broken must be there"):
+        held.require("broken")
+
+
+def test_files_are_read_up_to_a_limit(tmp_path):
+    (tmp_path / "file").write_text("x" * 11)
+    assert storage.read_text(tmp_path / "file", limit=11) == "x" * 11
+    with pytest.raises(CheckpointError, match=r"may have 10 bytes at most. It has 11"):
+        storage.read_text(tmp_path / "file", limit=10)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+        ('{"a": ' + "9" * 5000 + "}", "integer string conversion"),
+        ('{"a": ' + "[" * 100_000, "recursion"),
+        ('{"a": "\xff"}', "must be UTF-8 text"),
+        ('{"a": ' + "[" * 70 + "]" * 70 + "}", "may be nested 64 deep at most"),
+        ('{"a": "\\ud800"}', "half a character"),
+    ],
+)
+def test_json_that_cannot_be_taken_is_refused_in_words(tmp_path, text, words):
+    (tmp_path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(CheckpointError, match=words):
+        storage.read_json(tmp_path / "config.json")
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
+    fill(tmp_path / "model", {".albertkit-write-dead": "half", ".albertkit-mine": "kept", "notes": "kept"})
+    fill(tmp_path / "model" / ".albertkit-save-dead" / "files", {HEAD: "half"})
+    (tmp_path / "elsewhere").mkdir()
+    link(tmp_path / "model" / ".albertkit-save-link", tmp_path / "elsewhere")
+    handle, living = storage._aside(tmp_path / "model")
+    storage.clear_abandoned(tmp_path / "model")
+    os.close(handle)
+    kept = [".albertkit-mine", ".albertkit-save-link", living.rpartition("/")[2], "notes"]
+    assert listing(tmp_path / "model") == sorted(kept)
+    assert (tmp_path / "elsewhere").is_dir()
 
 
 def test_missing_parents_are_made(tmp_path):
@@ -369,14 +534,6 @@ def test_files_get_the_permissions_that_the_umask_leaves(tmp_path, mask, mode):
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_recovering_changes_nothing_where_no_save_was_cut_off(tmp_path):
-    fill(tmp_path / "model", single("old"))
-    storage.recover(tmp_path / "model")
-    storage.recover(tmp_path / "nothing there")
-    assert visible(tmp_path / "model") == single("old")
-    assert listing(tmp_path) == ["model"]
-
-
 def test_a_single_file_is_old_or_new_after_a_death(tmp_path):
     for steps in itertools.count():
         path = tmp_path / str(steps) / "file.txt"
@@ -386,6 +543,8 @@ def test_a_single_file_is_old_or_new_after_a_death(tmp_path):
         assert path.read_text() in ("old", "new" * 1000)
     assert path.read_text() == "new" * 1000
     assert listing(path.parent) == ["file.txt"]
+    storage.clear_abandoned(tmp_path / "0")
+    assert listing(tmp_path / "0") == ["file.txt"]
     assert steps >= 3
 
 
@@ -428,7 +587,7 @@ def test_every_cut_of_a_json_file_is_refused(tmp_path):
     text = json.dumps({"hidden_size": 768, "id2label": {"0": "né"}}, ensure_ascii=False).encode()
     for length in range(len(text)):
         path.write_bytes(text[:length])
-        with pytest.raises(CheckpointError, match=r"config\.json must be JSON text.*cut short"):
+        with pytest.raises(CheckpointError, match=r"config\.json must be (JSON|UTF-8) text.*cut short"):
             storage.read_json(path)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albertkit import storage
 from albertkit.errors import CheckpointNotFound
 
 EMBEDDED = {"albertkit/small-en": "small-en"}
@@ -44,12 +43,12 @@ def fetch(
 
     Raises CheckpointNotFound where there is neither a folder nor such a model.
     """
-    folder = Path(name)
+    folder = local(name)
     if folder.is_dir() and name != "":
-        storage.recover(folder / subfolder)
         return folder / subfolder
-    if folder.is_file():
-        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a file.")
+    if folder.exists() and name != "":
+        what = "file" if folder.is_file() else "device or a FIFO"
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a {what}.")
     if str(name) in EMBEDDED:
         return embedded(str(name)) / subfolder
     if not _is_hub_name(str(name)):
@@ -81,6 +80,22 @@ def fetch(
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
     return Path(root) / subfolder
+
+
+def local(name: Any) -> Path:
+    """A model's name as a path. CheckpointNotFound for what is no name, and for one that no path can have."""
+    rule = "A model is a folder or an `owner/model` name on the hub."
+    if not isinstance(name, (str, os.PathLike)) or isinstance(os.fspath(name), bytes):
+        raise CheckpointNotFound(f"{rule} Received: {name!r:.80}, a {type(name).__name__}. Give its path or name.")
+    path = Path(name)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a name that is too long or holds a zero byte, a folder that is closed
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointNotFound(f"{rule} Received: {str(name)[:80]!r}: {why}. Check the path.") from None
+    return path
 
 
 def embedded(name: str) -> Path:

@@ -1,20 +1,34 @@
-"""Writing so that nothing is ever half there, and reading JSON with errors a person can act on.
+"""Files that are read with care and written so that nothing is ever half there.
 
-A single file is written aside and renamed. A set of files that belong together goes through `replacing`: however the
-process ends, a folder then holds the old set or the new one, never a mixture that would load as something else.
-Programs that save and load at once hold the folder in turns, by a lock on the folder itself that ends with its holder.
+Reading never writes, moves or removes anything: what a folder holds is looked at through `Folder`, which gives only
+regular files of plain names. A single file is written aside and renamed. A set of files that belong together goes
+through `replacing`: however the process ends, a reader then finds the old set or the new one, never a mixture.
+
+A save leaves names that begin with `.albertkit-`:
+
+    .albertkit-save-XXXX/     a set that is being written; its process holds a lock on it
+    .albertkit-commit/        a set that is complete, on its way into the folder
+        files/  head/         its files, and the one without which nothing loads; each moves up in turn, the head last
+        stale/                empty files, named like the files of the old set that go
+    .albertkit-write-XXXX     a single file that is being written
+
+No name is ever read from a file's contents. Processes that save and load at once hold the folder in turns, by a lock on
+the folder itself that ends with its holder.
 """
 
 import contextlib
 import errno
 import fnmatch
 import json
+import logging
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from safetensors import SafetensorError
 
@@ -25,12 +39,192 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-_STAGING = ".staging-"
-_COMMIT = ".commit"
-_NOTE = ".note.json"
+logger = logging.getLogger(__name__)
+
+OWN = ".albertkit-"
+"""What the names of unfinished work begin with."""
+LIMIT = 64 * 2**20
+"""Bytes that a JSON or text file may have, unless its reader says otherwise."""
+
+DEPTH = 64
+"""Levels to which objects and lists of a JSON file may be nested."""
+
+_SAVE = f"{OWN}save-"
+_WRITE = f"{OWN}write-"
+_COMMIT = f"{OWN}commit"
+_FILES, _HEAD, _STALE = "files", "head", "stale"
 
 _UNTOUCHED = "What was there before is untouched."
-_COMMITTED = "All that was saved is there: the next load from this folder or save to it moves it into place."
+_COMMITTED = "All that was saved is there: loading finds it, and the next save to the folder moves it into place."
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+class Folder:
+    """A folder's files as a reader sees them: regular files, by plain names.
+
+    Where a save was cut off after its commit, the files of the new set are found where they are, and those that it
+    was to remove are not found. Nothing is moved: that is left to the next save.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """CheckpointError where the folder holds a commit that no save leaves."""
+        self.path = Path(path)
+        self._commit = _Commit.of(self.path)
+        if self._commit is not None and self._commit.head is None:
+            self._commit = None  # all its files were moved
+        if self._commit is not None:
+            logger.warning("A save to %s was cut off at its very end. Its files are read from %s.", path, _COMMIT)
+
+    def file(self, name: str) -> Path | None:
+        """Where the regular file `name` lies, or None where there is none. Links are followed.
+
+        CheckpointError where `name` is not a plain file name, or names something else than a file.
+        """
+        require_plain(name, self.path)
+        if self._commit is not None:
+            if found := self._commit.files.get(name):
+                return found
+            if name in self._commit.stale:
+                return None
+        path = self.path / name
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {error}.") from error
+        if not stat.S_ISREG(mode):
+            raise CheckpointError(f"{path} must be a file. It is {_kind(mode)}. Remove it, or name another folder.")
+        return path
+
+    def require(self, name: str) -> Path:
+        """`file`, or CheckpointNotFound where there is none."""
+        if found := self.file(name):
+            return found
+        raise CheckpointNotFound(f"{name} must be there. {self.path} does not hold it.")
+
+    def names(self) -> list[str]:
+        """The names of what a reader finds, sorted; folders are among them."""
+        found = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
+        if self._commit is not None:
+            found = (found - self._commit.stale) | self._commit.files.keys()
+        return sorted(name for name in found if not name.startswith(OWN))
+
+
+@contextlib.contextmanager
+def reading(folder: str | os.PathLike[str]) -> Iterator[Folder]:
+    """A folder as a reader sees it, with saves kept out while its files are opened: so all are of the same set."""
+    with _locked(Path(folder), shared=True):
+        yield Folder(folder)
+
+
+def require_plain(name: Any, folder: Path) -> None:
+    """CheckpointError unless `name`, which a file of `folder` may have stated, is the plain name of a file."""
+    if not isinstance(name, str) or name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
+        raise CheckpointError(
+            f"A file of a model must be a plain name inside its folder. Received: {_brief(name)}, for {folder}. Ask "
+            "its author for a folder whose files lie side by side."
+        )
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
+    """The contents of a regular file of at most `limit` bytes.
+
+    CheckpointNotFound where there is none, CheckpointError where it is something else or cannot be read.
+    """
+    path = Path(path)
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} must be a file. It is {_kind(status.st_mode)}. Name a file.")
+            if status.st_size > limit:
+                raise CheckpointError(
+                    f"{path} may have {limit:,} bytes at most. It has {status.st_size:,}: no such file is that large. "
+                    "Check that the right file has this name."
+                )
+            return file.read(limit)
+    except FileNotFoundError:
+        raise CheckpointNotFound(f"{path.name} must be there. {path.parent} does not hold it.") from None
+    except CheckpointError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise CheckpointError(f"{path} must be a file that can be read. Reading it failed: {error}.") from error
+
+
+def read_text(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
+    """The UTF-8 text in a file; see `read_bytes`."""
+    try:
+        return read_bytes(path, limit).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(
+            f"{path} must be UTF-8 text. Reading it failed: {error}. If a download or a copy was cut short, repeat it; "
+            "else write the file as UTF-8."
+        ) from error
+
+
+def read_json(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, Any]:
+    """The object in a JSON file; see `read_bytes`. A key that stands twice is an error too."""
+    text = read_text(path, limit)
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError) as error:  # ValueError: a syntax error, or a whole number of too many digits
+        raise CheckpointError(
+            f"{path} must be JSON text. Reading it failed: {str(error) or type(error).__name__}. If a download or a "
+            "save was cut short, repeat it."
+        ) from error
+    _require_usable(path, text, content)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} must hold a JSON object. It holds a {type(content).__name__}.")
+    return content
+
+
+def _require_usable(path: Path, text: str, content: Any) -> None:
+    """CheckpointError for what is JSON and yet trips up whoever copies, prints or writes it."""
+    level = [content]
+    for _ in range(DEPTH):
+        level = [
+            child
+            for node in level
+            if isinstance(node, (dict, list))
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+    if level:
+        raise CheckpointError(
+            f"{path} may be nested {DEPTH} deep at most. It is deeper. Check that it is the right file."
+        )
+    try:
+        if "\\u" in text:
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CheckpointError(
+            f"{path} must hold text that can be written. It has half a character: {error}. Write both halves, or none."
+        ) from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {_brief(twice)} stands twice in one object")
+    return content
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a socket"}
+    return next((kind for is_kind, kind in kinds.items() if is_kind(mode)), "a device")
+
+
+def _brief(value: Any) -> str:
+    """A value for a message, however long it is."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -38,14 +232,14 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     path = Path(path)
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        handle, aside = _aside(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(aside, 0o666 & ~_umask())
-            os.replace(aside, path)
+                os.chmod(aside, 0o666 & ~_umask())
+                os.replace(aside, path)
         except BaseException:
             Path(aside).unlink(missing_ok=True)
             raise
@@ -61,30 +255,14 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The object in a JSON file. CheckpointNotFound where there is no file, CheckpointError where it is cut short."""
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointNotFound(f"{path.name} must be there. {path.parent} does not hold it.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(
-            f"{path} must be JSON text. Reading it failed: {error}. If a download or a save was cut short, repeat it."
-        ) from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} must hold a JSON object. It holds a {type(content).__name__}.")
-    return content
-
-
 @contextlib.contextmanager
 def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = ()) -> Iterator[Path]:
     """Yield an empty folder to write into; on leaving without an error, its files move into `folder` as one step.
 
     `head` names the file without which the set cannot be loaded: it is taken away first and put back last, so that no
-    other program reads a mixture in between. `stale` are name patterns of the old set that must not survive. A process
-    that dies before the commit leaves the old set untouched, and a folder that the next save clears away; one that dies
-    after it leaves a complete new set, which `recover` moves into place.
+    program that knows nothing of this reads a mixture in between. `stale` are name patterns of the old set that must
+    not survive. A process that dies before the commit leaves the old set untouched, and a folder that the next save
+    clears away; one that dies after it leaves a complete new set: readers find it, the next save moves it into place.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
@@ -94,35 +272,34 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder):
                 _finish(folder)
-                _clear_away(folder)
-                staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
-                living.enter_context(_locked(staging, shared=True))
+                clear_abandoned(folder)
+                save = Path(tempfile.mkdtemp(prefix=_SAVE, dir=folder))
+                living.enter_context(_locked(save, shared=True))
+            for part in (_FILES, _HEAD, _STALE):
+                (save / part).mkdir()
         try:
             with explained(folder):
-                yield staging
-                new = sorted(path.name for path in staging.iterdir())
+                yield save / _FILES
+                new = sorted(path.name for path in (save / _FILES).iterdir())
                 if head not in new:
                     raise CheckpointError(f"The saved set must include {head}. It holds {new}.")
-                write_json(staging / _NOTE, {"head": head, "stale": list(stale), "new": new})
-                for path in staging.iterdir():
+                os.replace(save / _FILES / head, save / _HEAD / head)
+                for path in (*(save / _FILES).iterdir(), save / _HEAD / head):
                     os.chmod(path, 0o666 & ~_umask())
                     _flush(path)
-                _flush(staging)
             with _locked(folder):
                 _finish(folder)  # one that died since
                 with explained(folder):
-                    os.rename(staging, folder / _COMMIT)
+                    for path in folder.iterdir():
+                        if path.name not in new and any(fnmatch.fnmatchcase(path.name, old) for old in stale):
+                            (save / _STALE / path.name).touch()
+                    for part in (save / _FILES, save / _HEAD, save / _STALE, save):
+                        _flush(part)
+                    os.rename(save, folder / _COMMIT)
                 _finish(folder)
         except BaseException:
-            shutil.rmtree(staging, ignore_errors=True)
+            shutil.rmtree(save, ignore_errors=True)
             raise
-
-
-@contextlib.contextmanager
-def reading(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep saves out of a folder while the files of a set are opened, so that all are of the same set."""
-    with _locked(Path(folder), shared=True):
-        yield
 
 
 @contextlib.contextmanager
@@ -147,58 +324,73 @@ def alone(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
 
 
-def recover(folder: str | os.PathLike[str]) -> None:
-    """Finish a save that was cut off after its commit. Does nothing where there is none.
+def clear_abandoned(folder: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed while they wrote into a folder have left there, and nothing else."""
+    for path in Path(folder).glob(f"{OWN}*"):
+        if path.name.startswith((_SAVE, _WRITE)) and not path.is_symlink() and _is_abandoned(path):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
-    CheckpointError where it cannot be finished, such as in a folder that may not be written to, unless the old set is
-    still whole.
-    """
-    folder = Path(folder)
-    if not (folder / _COMMIT).is_dir():
-        return
-    with _locked(folder):
+
+class _Commit:
+    """The set in the commit folder of a save that was cut off, or is just about to move it into place."""
+
+    def __init__(self, folder: Path) -> None:
+        """CheckpointError, with nothing touched, where it is not of the form that `replacing` gives it."""
+        self.path = folder / _COMMIT
+        parts = {part: self._held(self.path / part) for part in (_FILES, _HEAD, _STALE)}
+        self.head = next(iter(parts[_HEAD]), None)
+        self.stale = frozenset(parts[_STALE]) - parts[_FILES].keys()
+        self.files = parts[_FILES] | parts[_HEAD]
+        if len(parts[_HEAD]) > 1 or (self.head is None and self.files) or self.head in self.stale:
+            self._refuse("it holds another set of files")
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Commit | None":
+        """The commit in a folder, or None where there is none."""
+        return cls(folder) if os.path.lexists(folder / _COMMIT) else None
+
+    def _held(self, part: Path) -> dict[str, Path]:
+        """The files of a part, by name: regular ones, and no links."""
         try:
-            _finish(folder)
+            if not all(stat.S_ISDIR(path.lstat().st_mode) for path in (self.path, part)):
+                self._refuse(f"{part.name} is not a folder")
+            with os.scandir(part) as entries:
+                held = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
         except CheckpointError:
-            if not _is_whole(folder):
-                raise
+            raise
+        except OSError as error:
+            self._refuse(f"{error}")
+        for name, is_file in held.items():
+            if not is_file or name.startswith(OWN):
+                self._refuse(f"{name} is not a file")
+        return {name: part / name for name in held}
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise CheckpointError(
+            f"{self.path} must be what a save of albertkit leaves when it is cut off. It is something else: {why}. "
+            "Nothing was touched. Remove it if you do not know it."
+        )
 
 
 def _finish(folder: Path) -> None:
-    """Move a committed set into place, if there is one. For the holder of the folder alone."""
-    commit = folder / _COMMIT
-    if not commit.is_dir():
+    """Move a committed set into place, if there is one. Only for a save that holds the folder."""
+    commit = _Commit.of(folder)
+    if commit is None:
         return
     with explained(folder, _COMMITTED):
-        note = _note(commit)
-        head = note.get("head")
-        if head and (commit / head).exists():  # else everything was moved, and only clearing away was cut off
-            (folder / head).unlink(missing_ok=True)
-            for path in folder.iterdir():
-                if path.name not in note["new"] and any(fnmatch.fnmatchcase(path.name, old) for old in note["stale"]):
-                    path.unlink()
-            for name in sorted(note["new"], key=lambda name: name == head):
-                if (commit / name).exists():
-                    os.replace(commit / name, folder / name)
+        if commit.head is not None:  # else everything was moved, and only clearing away was cut off
+            for name in (commit.head, *sorted(commit.stale)):
+                if not (folder / name).is_dir() or (folder / name).is_symlink():
+                    (folder / name).unlink(missing_ok=True)
+            for name in sorted(commit.files, key=lambda name: name == commit.head):
+                os.replace(commit.files[name], folder / name)
         _flush(folder)
-        shutil.rmtree(commit)
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether a folder with a commit holds one set, old or new: its head is away while there is a mixture."""
-    note = _note(folder / _COMMIT)
-    return not note or (folder / note["head"]).exists()
-
-
-def _note(commit: Path) -> dict[str, Any]:
-    return read_json(commit / _NOTE) if (commit / _NOTE).exists() else {}
-
-
-def _clear_away(folder: Path) -> None:
-    """Remove what processes that were killed before their commit have left. For the holder of the folder alone."""
-    for staging in folder.glob(f"{_STAGING}*"):
-        if _is_abandoned(staging):
-            shutil.rmtree(staging, ignore_errors=True)
+        done = folder / f"{_SAVE}{secrets.token_hex(8)}"
+        os.rename(commit.path, done)  # in one step, for a commit must never be half there
+        shutil.rmtree(done, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -207,18 +399,30 @@ def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if fcntl is not None:
             with contextlib.suppress(OSError):
-                handle = os.open(folder, os.O_RDONLY)
+                handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 stack.callback(os.close, handle)
                 fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
 
 
-def _is_abandoned(staging: Path) -> bool:
-    """Whether nobody holds a folder any more. False where there are no locks to tell."""
+def _aside(folder: Path) -> tuple[int, str]:
+    """A new file to write into, open and locked, so that nobody takes it for abandoned."""
+    while True:
+        handle, aside = tempfile.mkstemp(prefix=_WRITE, dir=folder)
+        if fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else it was cleared away before the lock was there
+            return handle, aside
+        os.close(handle)
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether nobody holds a file or folder any more. False where there are no locks to tell."""
     if fcntl is None:
         return False
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-        handle = os.open(staging, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         stack.callback(os.close, handle)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

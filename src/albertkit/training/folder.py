@@ -46,7 +46,6 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
     progress.require_pictures()
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
-    storage.recover(output)
     unfinished = (output / CHECKPOINTS).is_dir()
     if unfinished:
         with storage.alone(output / CHECKPOINTS):

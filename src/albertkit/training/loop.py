@@ -347,7 +347,7 @@ class _Run:
                 digests = {name: _digest(staging / name) for name in files}
                 storage.write_json(staging / _STATE, {**state, "digests": digests})
         except CheckpointError as error:
-            if not (path / _STATE).exists():
+            if storage.Folder(path).file(_STATE) is None:
                 shutil.rmtree(path, ignore_errors=True)
             self.listener.note(f"{error} Training goes on; {self._whereabouts()}.")
             return False
@@ -372,8 +372,7 @@ class _Run:
     def _newest(self) -> tuple[dict[str, Tensors], Progress] | None:
         """The newest checkpoint that can be read; what was not written to its end is cleared away."""
         for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
-            storage.recover(path)
-            if not (path / _STATE).exists():  # its process died before it was whole
+            if storage.Folder(path).file(_STATE) is None:  # its process died before it was whole
                 shutil.rmtree(path)
             elif path.name.startswith("step-"):
                 self.saved.append(path)
@@ -418,14 +417,15 @@ class _Run:
 
 def _read(path: Path, stems: Sequence[str]) -> tuple[dict[str, Tensors], dict[str, Any]]:
     """The tensors of the files of a checkpoint, and its state. One of `_DAMAGES` where they are not as written."""
-    state = storage.read_json(path / _STATE)
-    digests = state.pop("digests")
-    tensors = {}
-    for stem in stems:
-        file = path / f"{stem}.safetensors"
-        if _digest(file) != digests[file.name]:
-            raise ValueError(f"{file.name} is not as it was written")
-        tensors[stem] = safetensors.numpy.load_file(file)
+    with storage.reading(path) as held:
+        state = storage.read_json(held.require(_STATE))
+        digests = state.pop("digests")
+        tensors = {}
+        for stem in stems:
+            file = held.require(f"{stem}.safetensors")
+            if _digest(file) != digests[file.name]:
+                raise ValueError(f"{file.name} is not as it was written")
+            tensors[stem] = safetensors.numpy.load_file(file)
     return tensors, state
 
 
