@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit.checkpoint import names
-from albertkit.config import ACTIVATIONS, CONFIG_FILE, PROBLEM_TYPES, SIZES, AlbertConfig
+from albertkit.config import CONFIG_FILE, SIZES, AlbertConfig
+from albertkit.config_keys import ACTIVATIONS, COMMON, PROBLEM_TYPES, RULES
 from albertkit.errors import AlbertkitError, CheckpointError, CheckpointNotFound, ConfigError
 
 BACKBONE = {"base": 11_683_584, "large": 17_683_968, "xlarge": 58_724_864, "xxlarge": 222_595_584}
@@ -158,11 +159,11 @@ def test_parameters_of_an_unknown_model_are_refused():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"hidden_size": 0}, "`hidden_size` must be a whole number of at least 1. Received: 0"),
-        ({"vocab_size": -3}, "`vocab_size` must be a whole number of at least 1. Received: -3"),
-        ({"vocab_size": 3.0}, "`vocab_size` must be a whole number of at least 1. Received: 3.0"),
-        ({"num_hidden_layers": True}, "`num_hidden_layers` must be a whole number of at least 1. Received: True"),
-        ({"inner_group_num": "2"}, "`inner_group_num` must be a whole number of at least 1. Received: '2'"),
+        ({"hidden_size": 0}, "`hidden_size` must be a whole number from 1 to [0-9,]+. Received: 0"),
+        ({"vocab_size": -3}, "`vocab_size` must be a whole number from 1 to [0-9,]+. Received: -3"),
+        ({"vocab_size": 3.0}, "`vocab_size` must be a whole number from 1 to [0-9,]+. Received: 3.0"),
+        ({"num_hidden_layers": True}, "`num_hidden_layers` must be a whole number from 1 to [0-9,]+. Received: True"),
+        ({"inner_group_num": "2"}, "`inner_group_num` must be a whole number from 1 to [0-9,]+. Received: '2'"),
         ({"hidden_size": 100, "num_attention_heads": 12}, "divisible by `num_attention_heads`. Received: 100 and 12"),
         ({"num_hidden_groups": 13}, "must not exceed `num_hidden_layers`.*Received: 13 and 12"),
         ({"hidden_dropout_prob": 1}, "`hidden_dropout_prob` must be a probability.*Received: 1"),
@@ -170,19 +171,42 @@ def test_parameters_of_an_unknown_model_are_refused():
         ({"attention_probs_dropout_prob": -0.1}, "`attention_probs_dropout_prob` must be.*Received: -0.1"),
         ({"classifier_dropout_prob": math.nan}, "`classifier_dropout_prob` must be a probability.*Received: nan"),
         ({"hidden_act": "gleu"}, "`hidden_act` must be one of .*Received: 'gleu'. Did you mean `gelu`?"),
-        ({"hidden_act": 3}, "`hidden_act` must be a name or a function. Received: 3"),
-        ({"layer_norm_eps": 0}, "`layer_norm_eps` must be above 0.*Received: 0 and 0.02"),
-        ({"layer_norm_eps": "1e-12"}, "`layer_norm_eps` must be above 0.*Received: '1e-12'"),
-        ({"layer_norm_eps": math.nan}, "`layer_norm_eps` must be above 0.*Received: nan"),
-        ({"initializer_range": -1}, "`initializer_range` at least 0.*and -1"),
-        ({"initializer_range": None}, "`initializer_range` at least 0.*and None"),
+        ({"hidden_act": 3}, "`hidden_act` must be one of .*or a function. Received: 3"),
+        ({"layer_norm_eps": 0}, "`layer_norm_eps` must be a number above 0. Received: 0"),
+        ({"layer_norm_eps": "1e-12"}, "`layer_norm_eps` must be a number above 0. Received: '1e-12'"),
+        ({"layer_norm_eps": math.nan}, "`layer_norm_eps` must be a number above 0. Received: nan"),
+        ({"initializer_range": -1}, "`initializer_range` must be a number of at least 0. Received: -1"),
+        ({"initializer_range": None}, "`initializer_range` must be a number of at least 0. Received: None"),
         ({"pad_token_id": 30000}, "inside the vocabulary.*30000 with `vocab_size` 30000.*None if there is no padding"),
-        ({"pad_token_id": "0"}, "inside the vocabulary. Received: '0'"),
+        ({"pad_token_id": "0"}, "`pad_token_id` must be a whole number.*or null. Received: '0'"),
         ({"position_embedding_type": "relative_key"}, "must be \"absolute\".*Received: 'relative_key'"),
-        ({"problem_type": "ranking"}, "`problem_type` must be None or one of regression.*Received: 'ranking'"),
+        ({"problem_type": "ranking"}, "`problem_type` must be one of regression.*Received: 'ranking'"),
         ({"pruned_heads": {0: [1]}}, "pruning is not supported.*{0: \\[1\\]}.*`head_mask`"),
-        ({"num_labels": 0}, "`num_labels` must be a whole number of at least 1. Received: 0"),
-        ({"num_labels": "3"}, "`num_labels` must be a whole number of at least 1. Received: '3'"),
+        (
+            {"num_hidden_layers": 10**9},
+            "`num_hidden_layers` must be a whole number from 1 to 4,096. Received: 1000",
+        ),
+        ({"inner_group_num": 10**6}, "`inner_group_num` must be a whole number from 1 to 4,096"),
+        (
+            {"num_hidden_layers": 100, "inner_group_num": 100},
+            "must be at most 4,096. Received: 100 and 100",
+        ),
+        ({"max_position_embeddings": 10**9}, "`max_position_embeddings` must be a whole number from 1 to"),
+        ({"num_labels": 10**9}, "`num_labels` must be a whole number from 1 to 1,048,576"),
+        ({"tie_word_embeddings": "false"}, "`tie_word_embeddings` must be true or false. Received: 'false'. In JSON"),
+        ({"return_dict": 1}, "`return_dict` must be true or false. Received: 1"),
+        ({"architectures": "AlbertModel"}, "`architectures` must be a list of texts"),
+        ({"dtype": 32}, "`dtype` must be text"),
+        ({"hidden_act": ["gelu"]}, "`hidden_act` must be one of"),
+        ({"id2label": {0: ["no"], 1: "yes"}}, "`id2label` must map"),
+        ({"id2label": {"0": "no", "1.5": "yes"}}, "`id2label` must map"),
+        ({"id2label": {"9" * 5000: "no"}}, "`id2label` must map"),
+        ({"label2id": {"no": "0"}}, "`label2id` must map"),
+        ({"label2id": ["no"]}, "`label2id` must map"),
+        ({"problem_type": ["regression"]}, "`problem_type` must be one of"),
+        ({"pruned_heads": [3]}, "pruning is not supported"),
+        ({"num_labels": 0}, "`num_labels` must be a whole number from 1 to [0-9,]+. Received: 0"),
+        ({"num_labels": "3"}, "`num_labels` must be a whole number from 1 to [0-9,]+. Received: '3'"),
         ({"id2label": ["no", "yes"]}, "`id2label` must map.*Received: \\['no', 'yes'\\]"),
         ({"id2label": {"no": 0}}, "`id2label` must map.*Received: {'no': 0}"),
         ({"hiden_size": 8}, "AlbertConfig has no key `hiden_size`. Did you mean `hidden_size`?.*config.json"),
@@ -499,7 +523,7 @@ def test_what_generic_tools_ask_of_a_config():
     assert config.to_dict()["initializer_range"] == 0.0
 
 
-@pytest.mark.parametrize("labels", [{1: "a", 2: "b"}, {0: "a", 2: "b"}, {-1: "a", 0: "b"}, {}])
+@pytest.mark.parametrize("labels", [{1: "a", 2: "b"}, {0: "a", 2: "b"}, {}])
 def test_classes_are_numbered_from_zero_without_a_gap(labels):
     for build in (
         lambda: AlbertConfig(id2label=labels),
@@ -527,3 +551,31 @@ def test_an_update_that_fails_changes_nothing(changes):
     with pytest.raises(ValueError):
         config.update(changes)
     assert config.to_dict() == before
+
+
+def test_a_file_must_state_the_sizes_of_its_model(tmp_path):
+    AlbertConfig.base().save_pretrained(tmp_path)
+    stated = json.loads((tmp_path / CONFIG_FILE).read_text())
+    for key in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads"):
+        rest = {name: value for name, value in stated.items() if name != key}
+        (tmp_path / CONFIG_FILE).write_text(json.dumps(rest))
+        for read in (AlbertConfig.from_pretrained, lambda folder: AlbertConfig.from_json_file(folder / CONFIG_FILE)):
+            with pytest.raises(ConfigError, match=rf"must state the sizes.*config\.json lacks {key}\."):
+                read(tmp_path)
+        assert getattr(AlbertConfig.from_pretrained(tmp_path, **{key: stated[key]}), key) == stated[key]
+
+
+def test_an_error_names_the_file_that_it_stands_in(tmp_path):
+    AlbertConfig.base().save_pretrained(tmp_path)
+    stated = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(stated | {"hidden_act": "gleu"}))
+    with pytest.raises(ConfigError, match=r"Received: 'gleu'.*It stands in .*config\.json"):
+        AlbertConfig.from_pretrained(tmp_path)
+
+
+def test_every_key_of_a_file_has_a_rule_or_is_for_generating_text():
+    known = set(PUBLISHED) | set(COMMON)
+    assert set(RULES) <= known
+    generation = {"temperature", "top_k", "top_p", "num_beams", "max_length", "min_length", "do_sample"}
+    assert generation <= known - set(RULES)
+    assert set(PUBLISHED) <= set(RULES)

@@ -22,7 +22,8 @@ def cache(tmp_path):
         for place in ("", "encoder"):
             folder = root / "snapshots" / sha / place
             folder.mkdir(parents=True, exist_ok=True)
-            config = {"model_type": "albert", "hidden_size": size, "num_attention_heads": 2}
+            config = {"model_type": "albert", "hidden_size": size, "num_attention_heads": 2, "embedding_size": 4}
+            config |= {"num_hidden_layers": 1, "intermediate_size": 8}
             (folder / "config.json").write_text(json.dumps(config | {"vocab_size": 77 if place else 55}))
     (root / "refs").mkdir()
     (root / "refs" / "main").write_text(SHA)

@@ -8,11 +8,14 @@ import inspect
 import json
 import logging
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from albertkit import hub, storage
 from albertkit.checkpoint import names
+from albertkit.config_keys import ACTIVATIONS, COMMON, LABELS, LAYERS, RULES, brief, whole
+from albertkit.config_keys import SIZES as SIZES_STATED
 from albertkit.errors import ConfigError, did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -25,33 +28,6 @@ SIZES = {
     "large": (24, 1024, 16, 4096),
     "xlarge": (24, 2048, 16, 8192),
     "xxlarge": (12, 4096, 64, 16384),
-}
-
-ACTIVATIONS = (
-    *("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu"),
-    *("relu", "relu6", "relu2", "leaky_relu", "silu", "swish", "mish", "tanh", "sigmoid", "linear"),
-)
-PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
-
-# Keys that any model's config.json may hold, by their default. The models read some; the others survive a round trip.
-_COMMON: dict[str, Any] = {
-    **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
-    **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
-    **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),
-    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "remove_invalid_values"), False),
-    **dict.fromkeys(("do_sample", "early_stopping", "return_dict_in_generate"), False),
-    **dict.fromkeys(("dtype", "problem_type", "architectures", "finetuning_task", "task_specific_params"), None),
-    **dict.fromkeys(("tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id", "bad_words_ids"), None),
-    **dict.fromkeys(("cross_attention_hidden_size", "forced_bos_token_id", "forced_eos_token_id"), None),
-    **dict.fromkeys(("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"), None),
-    **dict.fromkeys(("chunk_size_feed_forward", "min_length", "diversity_penalty"), 0),
-    **dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), 0),
-    **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), 1),
-    **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
-    "max_length": 20,
-    "top_k": 50,
-    "name_or_path": "",
-    "pruned_heads": {},
 }
 
 
@@ -130,7 +106,7 @@ class AlbertConfig:
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
-        self.__dict__.update(copy.deepcopy(_COMMON))
+        self.__dict__.update(copy.deepcopy(COMMON))
         self.id2label = {0: "LABEL_0", 1: "LABEL_1"}
         self.label2id = {"LABEL_0": 0, "LABEL_1": 1}
         self._attn_implementation = common.pop("attn_implementation", None)
@@ -214,30 +190,29 @@ class AlbertConfig:
         num_labels = values.pop("num_labels", None)
         if "torch_dtype" in values:
             values.setdefault("dtype", values.pop("torch_dtype"))
-        if "dtype" in values and values["dtype"] is not None:
+        if str(values.get("dtype")).startswith("torch."):  # a torch.dtype, or its name
             values["dtype"] = str(values["dtype"]).removeprefix("torch.")
         self.__dict__.update(values)
-        self.pruned_heads = {int(layer): list(heads) for layer, heads in (self.pruned_heads or {}).items()}
+        self.pruned_heads = self.pruned_heads or {}
         self._settle_labels(num_labels, values)
         self.validate()
 
     def _settle_labels(self, num_labels: int | None, given: dict[str, Any]) -> None:
         """Bring `num_labels`, `id2label` and `label2id` into agreement; the names win over the number."""
         id2label, label2id = given.get("id2label"), given.get("label2id")
+        if label2id is not None and not _maps(label2id, str, int):
+            raise ConfigError(
+                "`label2id` must map the name of each class to its number, such as {'no': 0, 'yes': 1}. Received: "
+                f"{brief(label2id)}."
+            )
         if id2label is None and label2id is not None:
             id2label = {index: label for label, index in label2id.items()}
         if id2label is not None:
-            try:
-                self.id2label = {int(index): label for index, label in id2label.items()}
-            except (AttributeError, TypeError, ValueError):
-                raise ConfigError(
-                    "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
-                    f"{id2label!r}."
-                ) from None
+            self.id2label = _numbered(id2label)
             self.label2id = label2id or {label: index for index, label in self.id2label.items()}
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
-                    "`num_labels` is %d but `id2label` names %d: using the names.", num_labels, len(id2label)
+                    "`num_labels` is %s but `id2label` names %d: using the names.", brief(num_labels), len(id2label)
                 )
         elif num_labels is not None and num_labels != len(self.id2label or {}):
             self.num_labels = num_labels
@@ -253,7 +228,7 @@ class AlbertConfig:
     @classmethod
     def _known(cls) -> set[str]:
         published = list(inspect.signature(AlbertConfig.__init__).parameters)[1:-1]
-        return {*published, *_COMMON, "id2label", "label2id", "num_labels", "torch_dtype"}
+        return {*published, *COMMON, "id2label", "label2id", "num_labels", "torch_dtype"}
 
     @property
     def num_labels(self) -> int:
@@ -262,8 +237,8 @@ class AlbertConfig:
 
     @num_labels.setter
     def num_labels(self, count: int) -> None:
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ConfigError(f"`num_labels` must be a whole number of at least 1. Received: {count!r}.")
+        if complaint := whole(LABELS).complaint("num_labels", count):
+            raise ConfigError(complaint)
         self.id2label = {index: f"LABEL_{index}" for index in range(count)}
         self.label2id = {label: index for index, label in self.id2label.items()}
 
@@ -305,73 +280,39 @@ class AlbertConfig:
 
     def validate(self) -> None:
         """ConfigError naming the rule, the received values and the way out, if no model can be built from this."""
-        for key in (
-            *("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_hidden_groups"),
-            *(
-                "num_attention_heads",
-                "intermediate_size",
-                "inner_group_num",
-                "max_position_embeddings",
-                "type_vocab_size",
-            ),
-        ):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"`{key}` must be a whole number of at least 1. Received: {value!r}.")
+        for key, rule in RULES.items():
+            if complaint := rule.complaint(key, getattr(self, key)):
+                raise ConfigError(complaint)
+        for complaint in self._disagreements():
+            raise ConfigError(complaint)
+
+    def _disagreements(self) -> Iterator[str]:
+        """What is wrong with values that are right by themselves."""
         if self.hidden_size % self.num_attention_heads:
-            raise ConfigError(
+            yield (
                 "`hidden_size` must be divisible by `num_attention_heads`. Received: "
                 f"{self.hidden_size} and {self.num_attention_heads}. The published sizes use heads of width 64 or 128."
             )
         if self.num_hidden_groups > self.num_hidden_layers:
-            raise ConfigError(
+            yield (
                 "`num_hidden_groups` must not exceed `num_hidden_layers`, or some groups would never run. Received: "
                 f"{self.num_hidden_groups} and {self.num_hidden_layers}."
             )
-        for key in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
-            value = getattr(self, key)
-            if value is None and key == "classifier_dropout_prob":
-                continue
-            if not isinstance(value, (int, float)) or not 0 <= value < 1:
-                raise ConfigError(f"`{key}` must be a probability, at least 0 and below 1. Received: {value!r}.")
-        if not isinstance(self.hidden_act, str) and not callable(self.hidden_act):
-            raise ConfigError(f"`hidden_act` must be a name or a function. Received: {self.hidden_act!r}.")
-        if isinstance(self.hidden_act, str) and self.hidden_act not in ACTIVATIONS:
-            raise ConfigError(
-                f"`hidden_act` must be one of {', '.join(ACTIVATIONS)}. Received: {self.hidden_act!r}."
-                f"{did_you_mean(self.hidden_act, ACTIVATIONS)}"
-            )
-        small = (self.layer_norm_eps, self.initializer_range)
-        numbers = all(isinstance(value, (int, float)) for value in small)
-        if not (numbers and self.layer_norm_eps > 0 and self.initializer_range >= 0):
-            raise ConfigError(
-                "`layer_norm_eps` must be above 0 and `initializer_range` at least 0. Received: "
-                f"{self.layer_norm_eps!r} and {self.initializer_range!r}."
+        if self.num_hidden_layers * self.inner_group_num > LAYERS:
+            yield (
+                f"`num_hidden_layers` times `inner_group_num` must be at most {LAYERS:,}. Received: "
+                f"{self.num_hidden_layers} and {self.inner_group_num}. The deepest published model has 24 layers."
             )
         pad = self.pad_token_id
-        if pad is not None and not (isinstance(pad, int) and -self.vocab_size <= pad < self.vocab_size):
-            raise ConfigError(
+        if pad is not None and not -self.vocab_size <= pad < self.vocab_size:
+            yield (
                 "`pad_token_id` must lie inside the vocabulary. Received: "
                 f"{pad!r} with `vocab_size` {self.vocab_size}. Set it to None if there is no padding."
             )
-        if self.position_embedding_type != "absolute":
-            raise ConfigError(
-                '`position_embedding_type` must be "absolute", the only kind any published ALBERT has. Received: '
-                f"{self.position_embedding_type!r}."
-            )
         if not self.id2label or set(self.id2label) != set(range(len(self.id2label))):
-            raise ConfigError(
+            yield (
                 "`id2label` must number the classes from 0 without a gap. Received the numbers: "
-                f"{list(self.id2label)}. Number them anew; the names may stay."
-            )
-        if self.problem_type not in (None, *PROBLEM_TYPES):
-            raise ConfigError(
-                f"`problem_type` must be None or one of {', '.join(PROBLEM_TYPES)}. Received: {self.problem_type!r}."
-            )
-        if self.pruned_heads:
-            raise ConfigError(
-                "Head pruning is not supported. Received: "
-                f"`pruned_heads` {self.pruned_heads}. Save the model unpruned, or mask heads with `head_mask`."
+                f"{brief(list(self.id2label))}. Number them anew; the names may stay."
             )
 
     # --------------------------------------------------------------------------------------------- to and from files
@@ -383,7 +324,7 @@ class AlbertConfig:
 
     def to_diff_dict(self) -> dict[str, Any]:
         """What `config.json` holds: the ALBERT keys always, any other key where it differs from its default."""
-        diff = {key: value for key, value in self.to_dict().items() if key not in _COMMON or value != _COMMON[key]}
+        diff = {key: value for key, value in self.to_dict().items() if key not in COMMON or value != COMMON[key]}
         diff.pop("name_or_path", None)
         if all(label == f"LABEL_{index}" for index, label in self.id2label.items()) and self.num_labels == 2:
             del diff["id2label"], diff["label2id"]
@@ -430,8 +371,25 @@ class AlbertConfig:
 
     @classmethod
     def from_json_file(cls, json_file: str | os.PathLike[str]) -> Self:
-        """Build from one JSON file. CheckpointError where it is not valid JSON."""
-        return cls.from_dict(storage.read_json(json_file))
+        """Build from one JSON file, which must state the sizes of the model.
+
+        CheckpointError where it is not valid JSON, ConfigError that names the file where no model can be built from it.
+        """
+        return cls._from_file(Path(json_file), {})
+
+    @classmethod
+    def _from_file(cls, file: Path, overrides: dict[str, Any]) -> Any:
+        stated = storage.read_json(file)
+        missing = [key for key in SIZES_STATED if key not in stated and key not in overrides]
+        if missing:
+            raise ConfigError(
+                f"A config must state the sizes of its model. {file} lacks {', '.join(missing)}. Add them; the weights "
+                "tell some by their shapes, and whoever trained the model knows the others."
+            )
+        try:
+            return cls.from_dict(stated, **overrides)
+        except ConfigError as error:
+            raise ConfigError(f"{error} It stands in {file}.") from None
 
     @classmethod
     def from_pretrained(
@@ -461,9 +419,8 @@ class AlbertConfig:
             subfolder=subfolder,
         )
         hub.options(overrides)  # of which those that change nothing are left
-        with storage.reading(folder):
-            content = storage.read_json(folder / CONFIG_FILE)
-        return cls.from_dict(content, **overrides)
+        with storage.reading(folder) as held:
+            return cls._from_file(held.require(CONFIG_FILE), overrides)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AlbertConfig) and self.to_dict() == other.to_dict()
@@ -472,3 +429,20 @@ class AlbertConfig:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {json.dumps(self.to_diff_dict(), indent=2, sort_keys=True, default=repr)}\n"
+
+
+def _maps(value: Any, keys: type | tuple[type, ...], values: type | tuple[type, ...]) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(key, keys) and isinstance(found, values) for key, found in value.items()
+    )
+
+
+def _numbered(id2label: Any) -> dict[int, Any]:
+    """The names of classes by their number, which JSON writes as text. ConfigError where they are something else."""
+    numbers = [str(index) for index in id2label] if _maps(id2label, (str, int), (str, int, float)) else ["?"]
+    if not all(number.isascii() and number.isdigit() and len(number) < 8 for number in numbers):
+        raise ConfigError(
+            "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
+            f"{brief(id2label)}."
+        )
+    return {int(index): label for index, label in id2label.items()}

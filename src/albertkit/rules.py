@@ -6,7 +6,8 @@ Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N head
 from numbers import Integral
 from typing import Any
 
-from albertkit.config import PROBLEM_TYPES, AlbertConfig
+from albertkit.config import AlbertConfig
+from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import ConfigError, InputError, TokenIdError, did_you_mean
 
 IGNORED = -100

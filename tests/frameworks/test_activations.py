@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from albertkit import frameworks
-from albertkit.config import ACTIVATIONS
+from albertkit.config_keys import ACTIVATIONS
 
 X = np.linspace(-12, 12, 481, dtype=np.float32)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from albertkit.config import PROBLEM_TYPES
+from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import InputError
 from albertkit.tasks.exchange import Features, require_finite
 from albertkit.tasks.tables import Table

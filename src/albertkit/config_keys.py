@@ -1,0 +1,154 @@
+"""The keys of a `config.json`: for each its rule, and for those common to all models their default.
+
+Rules are checked wherever a config is made or read. Bounds lie far beyond every model that was ever published; they
+keep a file from asking for endless work or for more memory than there is.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from albertkit.errors import did_you_mean
+
+SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+"""Keys that a file must state: nothing else tells them, and no default fits all models."""
+
+LAYERS = 4096
+"""Layers that one forward pass may run: `num_hidden_layers` times `inner_group_num`."""
+LABELS = 2**20
+"""Classes that a model may have."""
+
+ACTIVATIONS = (
+    *("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_10", "quick_gelu"),
+    *("relu", "relu6", "relu2", "leaky_relu", "silu", "swish", "mish", "tanh", "sigmoid", "linear"),
+)
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
+
+
+class Rule(NamedTuple):
+    """What the value of a key must be: in words, as a check, and advice for a value that is not."""
+
+    must: str
+    holds: Callable[[Any], bool]
+    advice: Callable[[Any], str] = lambda value: ""
+
+    def complaint(self, key: str, value: Any) -> str | None:
+        """A sentence on a value that breaks the rule, or None."""
+        if self.holds(value):
+            return None
+        return f"`{key}` must be {self.must}. Received: {brief(value)}.{self.advice(value)}"
+
+
+def brief(value: Any) -> str:
+    """A value for a message, however long it is."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def whole(most: int, least: int = 1) -> Rule:
+    """A whole number within bounds."""
+    return Rule(
+        f"a whole number from {least} to {most:,}",
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and least <= value <= most,
+    )
+
+
+def _number(must: str, holds: Callable[[float], bool] = lambda value: True) -> Rule:
+    return Rule(
+        must,
+        lambda value: (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and abs(value) <= 1e300
+            and math.isfinite(value)
+            and holds(value)
+        ),
+    )
+
+
+def _or_none(rule: Rule) -> Rule:
+    return rule._replace(must=f"{rule.must}, or null", holds=lambda value: value is None or rule.holds(value))
+
+
+def _one_of(names: tuple[str, ...]) -> Rule:
+    return Rule(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
+
+
+_FLAG = Rule(
+    "true or false",
+    lambda value: isinstance(value, bool),
+    lambda value: " In JSON true and false stand without quotes." if isinstance(value, str) else "",
+)
+_TEXT = Rule("text", lambda value: isinstance(value, str))
+_TEXTS = Rule(
+    "a list of texts",
+    lambda value: isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value),
+)
+_COUNT = whole(2**31 - 1, least=0)
+_TOKEN = whole(2**31 - 1, least=-(2**31))
+_PROBABILITY = _number("a probability, at least 0 and below 1", lambda value: 0 <= value < 1)
+_ANYTHING = Rule("anything", lambda value: True)
+_ACTIVATION = Rule(
+    f"one of {', '.join(ACTIVATIONS)}, or a function",
+    lambda value: callable(value) or (isinstance(value, str) and value in ACTIVATIONS),
+    lambda value: did_you_mean(value, ACTIVATIONS) if isinstance(value, str) else "",
+)
+
+RULES: dict[str, Rule] = {
+    "vocab_size": whole(2**24),
+    "embedding_size": whole(2**16),
+    "hidden_size": whole(2**16),
+    "num_hidden_layers": whole(LAYERS),
+    "num_hidden_groups": whole(LAYERS),
+    "num_attention_heads": whole(2**16),
+    "intermediate_size": whole(2**20),
+    "inner_group_num": whole(LAYERS),
+    "max_position_embeddings": whole(2**20),
+    "type_vocab_size": whole(2**16),
+    "hidden_act": _ACTIVATION,
+    "hidden_dropout_prob": _PROBABILITY,
+    "attention_probs_dropout_prob": _PROBABILITY,
+    "classifier_dropout_prob": _or_none(_PROBABILITY),
+    "initializer_range": _number("a number of at least 0", lambda value: value >= 0),
+    "layer_norm_eps": _number("a number above 0", lambda value: value > 0),
+    "position_embedding_type": Rule(
+        '"absolute", the only kind that any published ALBERT has', lambda value: value == "absolute"
+    ),
+    **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), _or_none(_TOKEN)),
+    **dict.fromkeys(("return_dict", "tie_word_embeddings", "output_hidden_states", "output_attentions"), _FLAG),
+    **dict.fromkeys(("gradient_checkpointing", "torchscript", "use_bfloat16", "tf_legacy_loss"), _FLAG),
+    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"), _FLAG),
+    "problem_type": _or_none(_one_of(PROBLEM_TYPES)),
+    **dict.fromkeys(("dtype", "finetuning_task", "tokenizer_class", "prefix"), _or_none(_TEXT)),
+    "name_or_path": _TEXT,
+    "architectures": _or_none(_TEXTS),
+    "chunk_size_feed_forward": _COUNT,
+    "pruned_heads": Rule(
+        "empty: head pruning is not supported",
+        lambda value: value == {},
+        lambda value: " Save the model unpruned, or mask heads with `head_mask`.",
+    ),
+    **dict.fromkeys(("sep_token_id", "decoder_start_token_id"), _or_none(_TOKEN)),
+}
+"""The rule of each key that a model reads. What only generating models read may be anything."""
+
+COMMON: dict[str, Any] = {
+    **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
+    **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
+    **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),
+    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "remove_invalid_values"), False),
+    **dict.fromkeys(("do_sample", "early_stopping", "return_dict_in_generate"), False),
+    **dict.fromkeys(("dtype", "problem_type", "architectures", "finetuning_task", "task_specific_params"), None),
+    **dict.fromkeys(("tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id", "bad_words_ids"), None),
+    **dict.fromkeys(("cross_attention_hidden_size", "forced_bos_token_id", "forced_eos_token_id"), None),
+    **dict.fromkeys(("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"), None),
+    **dict.fromkeys(("chunk_size_feed_forward", "min_length", "diversity_penalty"), 0),
+    **dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), 0),
+    **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), 1),
+    **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
+    "max_length": 20,
+    "top_k": 50,
+    "name_or_path": "",
+    "pruned_heads": {},
+}
+"""Keys that any model's config.json may hold, by their default. Models read some; all survive a round trip."""
