@@ -12,6 +12,7 @@ import pytest
 
 import albertkit
 from albertkit import frameworks
+from albertkit.config import AlbertConfig
 
 ROOT = Path(__file__).parents[1]
 ROOMS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "flax": "JAX and Flax"}
@@ -155,7 +156,7 @@ def test_without_its_framework_a_name_answers_with_the_command_and_the_others_wo
 def test_without_its_extras_scoring_and_reading_answer_with_the_command(tmp_path):
     (tmp_path / "data.parquet").write_bytes(b"PAR1")
     (tmp_path / "pytorch_model.bin").write_bytes(b"")
-    (tmp_path / "config.json").write_text("{}")
+    AlbertConfig.base().save_pretrained(tmp_path)
     answers = fresh(
         without("torch", "sklearn", "pyarrow")
         + textwrap.dedent(f"""

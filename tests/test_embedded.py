@@ -11,7 +11,7 @@ import pytest
 
 import albertkit
 from albertkit import frameworks, hub
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -88,7 +88,7 @@ def test_a_folder_is_complete_and_says_what_it_is(packager, run, tmp_path):
         "2 cores (a machine)",
     ):
         assert words in card
-    stored = files._read_safetensors(tmp_path / "out" / "model.safetensors")[0]
+    stored = weight_files.read_safetensors(tmp_path / "out" / "model.safetensors").tensors
     assert {tensor.dtype.name for tensor in stored.values()} == {"float16"}
 
 

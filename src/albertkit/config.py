@@ -370,26 +370,22 @@ class AlbertConfig:
         return (config, unused) if return_unused_kwargs else config
 
     @classmethod
-    def from_json_file(cls, json_file: str | os.PathLike[str]) -> Self:
-        """Build from one JSON file, which must state the sizes of the model.
+    def from_json_file(cls, json_file: str | os.PathLike[str], **overrides: Any) -> Any:
+        """Build from one JSON file, which must state the sizes of the model; see `from_dict` for `overrides`.
 
         CheckpointError where it is not valid JSON, ConfigError that names the file where no model can be built from it.
         """
-        return cls._from_file(Path(json_file), {})
-
-    @classmethod
-    def _from_file(cls, file: Path, overrides: dict[str, Any]) -> Any:
-        stated = storage.read_json(file)
+        stated = storage.read_json(json_file)
         missing = [key for key in SIZES_STATED if key not in stated and key not in overrides]
         if missing:
             raise ConfigError(
-                f"A config must state the sizes of its model. {file} lacks {', '.join(missing)}. Add them; the weights "
-                "tell some by their shapes, and whoever trained the model knows the others."
+                f"A config must state the sizes of its model. {json_file} lacks {', '.join(missing)}. Add them; the "
+                "weights tell some by their shapes, and whoever trained the model knows the others."
             )
         try:
             return cls.from_dict(stated, **overrides)
         except ConfigError as error:
-            raise ConfigError(f"{error} It stands in {file}.") from None
+            raise ConfigError(f"{error} It stands in {json_file}.") from None
 
     @classmethod
     def from_pretrained(
@@ -420,7 +416,7 @@ class AlbertConfig:
         )
         hub.options(overrides)  # of which those that change nothing are left
         with storage.reading(folder) as held:
-            return cls._from_file(held.require(CONFIG_FILE), overrides)
+            return cls.from_json_file(held.require(CONFIG_FILE), **overrides)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AlbertConfig) and self.to_dict() == other.to_dict()

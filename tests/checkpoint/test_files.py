@@ -88,13 +88,13 @@ def test_every_precision_is_kept(tmp_path, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
 def test_a_file_may_keep_half_of_the_precision_that_the_config_states(tmp_path, dtype):
-    tensors = {"albert.pooler.bias": np.arange(4).astype(dtype), "classifier.bias": np.arange(3)}
+    tensors = {"albert.pooler.bias": np.arange(4).astype(dtype), "counter": np.arange(3)}
     files.save(tmp_path, AlbertConfig(dtype="float32"), tensors, "AlbertModel")
     stated = AlbertConfig.from_pretrained(tmp_path).changed(dtype="float32")
     found = files.load(tmp_path, config=stated).tensors
     assert {name: tensor.dtype for name, tensor in found.items()} == {
         "albert.pooler.bias": np.float32,
-        "classifier.bias": np.int64,
+        "counter": np.int64,
     }
     np.testing.assert_array_equal(found["albert.pooler.bias"], np.arange(4))
     assert files.load(tmp_path, config=stated.changed(dtype="float16")).tensors["albert.pooler.bias"].dtype == dtype
@@ -121,7 +121,9 @@ def test_a_view_is_written_as_it_reads(tmp_path):
 def test_the_file_holds_tied_tensors_once_in_the_layout_of_transformers(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "ForPreTraining"), "AlbertForPreTraining")
     with safetensors.safe_open(tmp_path / "model.safetensors", framework="np") as file:
-        assert file.metadata() == {"format": "pt"}
+        metadata = file.metadata()
+        assert metadata.pop("checksum").startswith("xxh3_128:")
+        assert metadata == {"format": "pt"}
         assert set(file.keys()) == set(names.expected(small(), "ForPreTraining")) - set(names.tied(small()))
 
 
@@ -372,7 +374,7 @@ def test_a_pickle_of_something_else_is_refused(tmp_path, content):
     torch = pytest.importorskip("torch")
     small().save_pretrained(tmp_path)
     torch.save(content, tmp_path / "pytorch_model.bin")
-    with pytest.raises(CheckpointError, match=r"must hold a mapping of names to tensors. It holds a (list|dict)"):
+    with pytest.raises(CheckpointError, match=r"holds a list|w in .*pytorch_model.bin is a (str|int)"):
         files.load(tmp_path)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from albertkit import storage
 from albertkit.checkpoint.crc32c import crc32c, masked
 from albertkit.errors import CheckpointError
 
@@ -103,14 +104,16 @@ _REPEAT = "Repeat the download or copy."
 
 def open_bundle(prefix: Path) -> Bundle:
     """The index under a prefix. CheckpointError where it is damaged."""
-    content = _index(prefix).read_bytes()
+    content = storage.read_bytes(_index(prefix))
     try:
         table = dict(_table(content))
         header = dict(_fields(table.pop(b"")))
         entries = {key.decode(): _entry(value) for key, value in table.items() if key[:1] != b"\0"}
         if header.get(2, 0):
             raise ValueError("its numbers are stored in big-endian order")
-        return Bundle(prefix, header.get(1, 1), entries)
+        if not isinstance(shards := header.get(1, 1), int):
+            raise ValueError("it does not state how many files it has")
+        return Bundle(prefix, shards, entries)
     except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
         raise CheckpointError(
             f"{_index(prefix)} must be the complete index of a TensorFlow checkpoint. Reading its {len(content):,} "
@@ -204,6 +207,8 @@ def _snappy(data: bytes) -> bytes:
 def _entry(message: bytes) -> Entry:
     fields = dict(_fields(message))
     sizes = [dict(_fields(size)).get(1, 0) for number, size in _fields(fields.get(2, b"")) if number == 2]
+    if not all(isinstance(value, int) for value in (*sizes, *(fields.get(number, 0) for number in (1, 3, 4, 5, 6)))):
+        raise ValueError("an entry has text where a number belongs")
     return Entry(
         dtype=_DTYPES.get(fields.get(1, 0)),
         shape=tuple(sizes),
@@ -243,6 +248,8 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if octet < 0x80:
             return value, at
         shift += 7
+        if shift > 63:
+            raise ValueError("a number is longer than any number can be")
 
 
 def newest(folder: Path) -> str | None:
@@ -253,5 +260,5 @@ def newest(folder: Path) -> str | None:
     file = folder / "checkpoint"
     if not file.is_file():
         return None
-    named = re.search(r'^model_checkpoint_path: "(?:.*/)?([^/"]+)"', file.read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.search(r'^model_checkpoint_path: "(?:.*/)?([^/"]+)"', storage.read_text(file), re.MULTILINE)
     return named[1] if named else None

@@ -4,36 +4,34 @@ Reads whatever an ALBERT was ever saved as, and writes `config.json` + `model.sa
 Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
 """
 
-import logging
-import math
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from albertkit import hub, storage
-from albertkit.checkpoint import flavours, legacy, names, original
+from albertkit.checkpoint import flavours, legacy, names, original, weight_files
 from albertkit.checkpoint.flavours import Translated
 from albertkit.checkpoint.report import Tensors
+from albertkit.checkpoint.weight_files import Stored
 from albertkit.config import CONFIG_FILE, AlbertConfig
-from albertkit.errors import CheckpointError, CheckpointNotFound, InputError, MissingDependency, UnsafeCheckpoint
-
-logger = logging.getLogger(__name__)
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model on disk: its config, its tensors by neutral name, and the file that they came from."""
+    """A model on disk: its config, its tensors by neutral name, and the file that they came from.
+
+    The values are checked in the background, while a model is being built: whoever asks for `tensors` waits for that.
+    """
 
     config: AlbertConfig
-    tensors: Tensors
+    _tensors: Tensors
     source: Path
     renamed: Mapping[str, str] = field(default_factory=dict)
     """The neutral name by the stored one, where the two differ."""
@@ -41,6 +39,14 @@ class Checkpoint:
     """Stored names of what is no weight: buffers, optimizer slots, step counters."""
     notes: tuple[str, ...] = ()
     """Sentences on what the files do not say and was inferred, now or when they were converted."""
+    _checked: "Future[None] | None" = field(default=None, repr=False, compare=False)
+
+    @property
+    def tensors(self) -> Tensors:
+        """The weights by neutral name. CheckpointError where they are damaged or not finite."""
+        if self._checked is not None:
+            self._checked.result()
+        return self._tensors
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,6 @@ class _Format:
         dot = f".{variant}" if variant else ""
         return [self.single(variant), self.index(variant), f"{self.stem}{dot}-*-of-*.{self.suffix}"]
 
-
-_DTYPES = {
-    **{f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "FIU" for size in (2, 4, 8)},
-    "I8": np.dtype(np.int8),
-    "U8": np.dtype(np.uint8),
-    "BOOL": np.dtype(np.bool_),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-}
-"""The dtypes of safetensors files, by the names that stand in them."""
 
 _SAFETENSORS = _Format("model", "safetensors")
 _PICKLE = _Format("pytorch_model", "bin")
@@ -104,18 +101,15 @@ def load(
     """
     known = _FORMATS if variant is None else (_SAFETENSORS, _PICKLE)
     formats = [form for form in known if use_safetensors in (None, form is _SAFETENSORS)]
-    is_local_file = not Path(name).is_dir() and use_safetensors is not True
-    if is_local_file and (prefix := original.find(Path(name))):
+    path = hub.local(name)
+    if not path.is_dir() and use_safetensors is not True and (prefix := original.find(path)):
         return _load_original(prefix, config)
     for form in formats:
         folder = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)
-        with storage.reading(folder):
-            if weight_files := _weight_files(folder, form, variant):
-                config = config or AlbertConfig.from_json_file(folder / CONFIG_FILE)
-                held = _translated(weight_files)
-                source = weight_files[0] if len(weight_files) == 1 else folder
-                tensors = _as_stated(held.tensors, config)
-                return Checkpoint(config, tensors, source, held.renamed, held.skipped, _notes(weight_files[0]))
+        with storage.reading(folder) as held:
+            if found := _weight_files(held, form, variant):
+                own: AlbertConfig = config or AlbertConfig.from_json_file(held.require(CONFIG_FILE))
+                return _load_files(found, own, source=found[0] if len(found) == 1 else folder)
     wanted = " or ".join(form.single(variant) for form in formats)
     if use_safetensors is not True and variant is None:
         folder = hub.fetch(name, original.PATTERNS, **fetching)
@@ -123,6 +117,21 @@ def load(
             return _load_original(prefix, config)
         wanted += " or a TensorFlow checkpoint"
     raise CheckpointNotFound(f"Error no file named {wanted} (or its shards) found in {name}.{_listing(name)}")
+
+
+def _load_files(found: Sequence[Path], config: AlbertConfig, source: Path) -> Checkpoint:
+    stored = [_READERS[file.suffix](file) for file in found]
+    held = _translated(found, stored)
+    weight_files.require_floats(held.tensors, source)
+
+    def check() -> None:
+        for each in stored:
+            each.check()
+        weight_files.require_finite(held.tensors, source)
+
+    checked = weight_files.in_background(check)
+    tensors = _as_stated(held.tensors, config)
+    return Checkpoint(config, tensors, source, held.renamed, held.skipped, stored[0].notes, checked)
 
 
 def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
@@ -136,110 +145,67 @@ def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
 def _load_original(prefix: Path, config: AlbertConfig | None) -> Checkpoint:
     held = original.read(prefix, config)
     translated = held.translated
+    weight_files.require_floats(translated.tensors, prefix)
+    weight_files.require_finite(translated.tensors, prefix)
     return Checkpoint(held.config, translated.tensors, prefix, translated.renamed, translated.skipped, held.notes)
 
 
-def _weight_files(folder: Path, form: _Format, variant: str | None) -> list[Path]:
-    single, index = folder / form.single(variant), folder / form.index(variant)
-    if single.is_file():
+def _weight_files(held: storage.Folder, form: _Format, variant: str | None) -> list[Path]:
+    """The file of a form in a folder, or the shards that its index names: plain names of that form, all there."""
+    if single := held.file(form.single(variant)):
         return [single]
-    if not index.is_file():
+    index = held.file(form.index(variant))
+    if index is None:
         return []
     weight_map = storage.read_json(index).get("weight_map")
     if not isinstance(weight_map, dict):
         raise CheckpointError(f"{index} must hold a `weight_map` of tensors to files. Repeat the download or copy.")
-    shards = sorted(set(weight_map.values()))
-    absent = [shard for shard in shards if not (folder / shard).is_file()]
+    shards = {}
+    for shard in weight_map.values():
+        if not isinstance(shard, str) or shard not in shards:
+            storage.require_plain(shard, index)
+            if not shard.endswith(f".{form.suffix}"):
+                raise CheckpointError(f"{index} must name files that end in .{form.suffix}. It names {shard!r:.80}.")
+            shards[shard] = held.file(shard)
+    absent = sorted(shard for shard, path in shards.items() if path is None)
     if absent or not shards:
         raise CheckpointError(
-            f"All shards that {index.name} names must be there. Missing from {folder}: {', '.join(absent) or 'all'}. "
-            "Repeat the download or copy."
+            f"All shards that {index.name} names must be there. Missing from {held.path}: "
+            f"{', '.join(absent[:8]) or 'all'}. Repeat the download or copy."
         )
-    return [folder / shard for shard in shards]
+    return [path for _, path in sorted(shards.items()) if path is not None]
 
 
-def _translated(weight_files: list[Path]) -> Translated:
+def _translated(found: Sequence[Path], stored: Sequence[Stored]) -> Translated:
     """The tensors of all files under neutral names."""
-    stored: Tensors = {}
+    tensors: Tensors = {}
     foreign = False
-    for file in weight_files:
+    for file, each in zip(found, stored, strict=True):
+        for name, tensor in each.tensors.items():
+            _require_same(tensors.get(name), tensor, name, file)
+        tensors |= each.tensors
         if file.suffix == ".safetensors":
-            tensors, stated = _read_safetensors(file)
-            foreign = foreign or flavours.is_foreign(stated, tensors)
+            foreign = foreign or flavours.is_foreign(each.framework, each.tensors)
         else:
-            tensors = _READERS[file.suffix](file)
             foreign = foreign or file.suffix != ".bin"
-        stored |= tensors
-    return flavours.translate(stored) if foreign else _canonical(stored)
+    return flavours.translate(tensors) if foreign else _canonical(tensors)
 
 
-def _read_safetensors(file: Path) -> tuple[Tensors, str | None]:
-    """Tensors as views into the file, and the framework that its metadata states.
-
-    A page is read when it is first used, and what is changed stays in memory.
-    """
-    try:
-        with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
-            slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
-            layout = [(name, _DTYPES[part.get_dtype()], part.get_shape()) for name, part in slices.items()]
-            stated = (opened.metadata() or {}).get("format")
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+def _require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: Path) -> None:
+    """CheckpointError where two tensors of one name differ."""
+    if one is not None and not np.array_equal(one, other):
         raise CheckpointError(
-            f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
-            "If a download or a copy was cut short, repeat it."
-        ) from error
-    content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
-    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
-    start = content.size - sum(sizes)  # the format leaves no gaps, so the last tensor ends with the file
-    tensors = {}
-    for (name, dtype, shape), size in zip(layout, sizes, strict=True):
-        tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
-        start += size
-    return {name: tensors[name] for name in sorted(tensors)}, stated
+            f"A weight must be stored once, or twice the same. {source} holds a {name} that differs from another. Save "
+            "the model anew, one model a folder."
+        )
 
 
-def _notes(file: Path) -> tuple[str, ...]:
-    """What `write` noted in a file."""
-    if file.suffix != ".safetensors":
-        return ()
-    with safetensors.safe_open(file, "np") as opened:
-        return tuple((opened.metadata() or {}).get("notes", "").splitlines())
-
-
-def _read_pickle(file: Path) -> Tensors:
-    """Tensors of a `pytorch_model.bin`, old or new. Only tensors are unpickled, never code."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingDependency(f"Reading {file.name}", "PyTorch", "torch") from None
-    import pickle
-
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        asked = re.search(r"GLOBAL (\S+)", str(error))
-        raise UnsafeCheckpoint(
-            f"{file} must hold tensors alone. It is damaged, or asks to run code while being read"
-            f"{f' ({asked[1]})' if asked else ''}, and was refused. Ask its author for a safetensors file."
-        ) from error
-    except Exception as error:  # a damaged pickle fails in any way: KeyError, IndexError, struct.error, ...
-        raise CheckpointError(
-            f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: {error!r}. "
-            "If a download or a copy was cut short, repeat it."
-        ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise CheckpointError(f"{file} must hold a mapping of names to tensors. It holds a {type(content).__name__}.")
-    return {
-        name: tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-        if tensor.dtype == torch.bfloat16
-        else tensor.numpy()
-        for name, tensor in ((name, tensor.detach()) for name, tensor in content.items())
-    }
-
-
-_READERS = {".bin": _read_pickle, ".h5": legacy.read_h5, ".msgpack": legacy.read_msgpack}
+_READERS = {
+    ".safetensors": weight_files.read_safetensors,
+    ".bin": weight_files.read_pickle,
+    ".h5": lambda file: Stored(legacy.read_h5(file)),
+    ".msgpack": lambda file: Stored(legacy.read_msgpack(file)),
+}
 
 
 def neutral(tensors: Mapping[str, np.ndarray]) -> Tensors:
@@ -256,6 +222,7 @@ def _canonical(tensors: Mapping[str, np.ndarray]) -> Translated:
         if name is None:
             skipped.append(stored)
             continue
+        _require_same(found.get(name), tensor, name, Path(stored))
         found[name] = tensor
         if name != stored:
             renamed[stored] = name
@@ -310,11 +277,7 @@ def write(
     if not config.tie_word_embeddings:
         tensors = {**tensors, **{name: tensors[other] for name, other in tied.items() if other in tensors}}
         tied = {}
-    stored = {
-        tied.get(name, name): np.ascontiguousarray(tensor)
-        for name, tensor in tensors.items()
-        if tied.get(name) not in tensors
-    }
+    stored = {tied.get(name, name): tensor for name, tensor in tensors.items() if tied.get(name) not in tensors}
     if all(name.startswith("albert.") for name in stored):
         stored = {name.removeprefix("albert."): tensor for name, tensor in stored.items()}
     dtypes = {tensor.dtype.name for tensor in stored.values()}
@@ -322,15 +285,14 @@ def write(
     keys |= {"dtype": dtypes.pop()} if len(dtypes) == 1 else {}
     storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
     shards = list(_shards(stored, parse_size(max_shard_size)))
-    metadata = {"format": "pt"} | ({"notes": "\n".join(notes)} if notes else {})
     if len(shards) == 1:
-        safetensors.numpy.save_file(shards[0], folder / _SAFETENSORS.single(variant), metadata)
+        weight_files.write_safetensors(folder / _SAFETENSORS.single(variant), shards[0], notes)
         return
     dot = f".{variant}" if variant else ""
     weight_map = {}
     for number, shard in enumerate(shards, start=1):
         file = f"model{dot}-{number:05}-of-{len(shards):05}.safetensors"
-        safetensors.numpy.save_file(shard, folder / file, metadata)
+        weight_files.write_safetensors(folder / file, shard, notes)
         weight_map |= dict.fromkeys(shard, file)
     totals = {
         "total_parameters": sum(tensor.size for tensor in stored.values()),

@@ -13,6 +13,8 @@ from albertkit.checkpoint.report import Tensors
 from albertkit.errors import CheckpointError, MissingDependency
 
 _EXTRA = "legacy"
+_PACKED = 64
+"""How many times its own size the arrays of a compressed file may have."""
 _CHUNKED = "__msgpack_chunked_array__"
 
 
@@ -27,14 +29,26 @@ def read_h5(file: Path) -> Tensors:
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and not path.startswith("optimizer_weights/"):
+            _require_plain(path, item, size)
             tensors[path] = np.asarray(item[()])
 
+    size = file.stat().st_size
     try:
         with h5py.File(file, "r") as opened:
             opened.visititems(visit)
     except Exception as error:  # a damaged file fails in any way: OSError, RuntimeError, KeyError, ...
         raise _damaged(file, "HDF5 file", error) from error
     return tensors
+
+
+def _require_plain(path: str, dataset: Any, size: int) -> None:
+    """ValueError unless a dataset holds numbers, in its own file, and of about as many bytes as that has, `size`."""
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(f"{path} keeps its values in other files")
+    if dataset.dtype.kind not in "fiub":
+        raise ValueError(f"{path} holds {dataset.dtype}, not numbers")
+    if dataset.nbytes > _PACKED * size:
+        raise ValueError(f"{path} states {dataset.nbytes:,} bytes, more than a file of this size holds")
 
 
 def read_msgpack(file: Path) -> Tensors:

@@ -218,9 +218,8 @@ def _config(prefix: Path, tensors: Mapping[str, np.ndarray]) -> tuple[AlbertConf
 def read_config(file: Path) -> AlbertConfig:
     """A config of the original code. What it calls `gelu` is the tanh form, which is called `gelu_new` here."""
     keys = storage.read_json(file)
-    if "model_type" not in keys and keys.get("hidden_act") == "gelu":
-        keys["hidden_act"] = "gelu_new"
-    return AlbertConfig.from_dict(keys)
+    is_tanh_form = "model_type" not in keys and keys.get("hidden_act") == "gelu"
+    return AlbertConfig.from_json_file(file, **({"hidden_act": "gelu_new"} if is_tanh_form else {}))
 
 
 def _with_labels(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> tuple[AlbertConfig, list[str]]:

@@ -1,0 +1,240 @@
+"""One weight file <-> tensors, under the names that stand in it: safetensors with a checksum, and PyTorch's pickles.
+
+What is read is a plain array of numbers, or an error that names the file. Which tensors belong to a model is not known
+here.
+"""
+
+import json
+import logging
+import math
+import re
+import threading
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import safetensors
+import safetensors.numpy
+import xxhash
+
+from albertkit.checkpoint import names
+from albertkit.checkpoint.report import Tensors
+from albertkit.errors import CheckpointError, MissingDependency, UnsafeCheckpoint
+
+logger = logging.getLogger(__name__)
+
+DTYPES = {
+    **{f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "FIU" for size in (2, 4, 8)},
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+}
+"""The dtypes of safetensors files, by the names that stand in them."""
+
+FLOATS = frozenset(map(np.dtype, (np.float16, np.float32, np.float64, ml_dtypes.bfloat16)))
+"""What a weight may be stored in."""
+_EXPONENTS = {np.dtype(np.float16): 0x7C00, np.dtype(ml_dtypes.bfloat16): 0x7F80}
+"""The bits of a two-byte number that are all set where it is not finite."""
+
+_CHECKSUM = "checksum"
+_ALGORITHM = "xxh3_128"  # as fast as memory: a checksum that costs time would be turned off
+
+Check = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a weight file holds."""
+
+    tensors: Tensors
+    framework: str | None = None
+    """The framework that its metadata states."""
+    notes: tuple[str, ...] = ()
+    check: Check = lambda: None
+    """Raises CheckpointError where the tensors are not those that were written; reads all of them."""
+
+
+# --------------------------------------------------------------------------------------------------------- safetensors
+
+
+def read_safetensors(file: Path) -> Stored:
+    """Tensors as views into the file: a page is read when it is first used, and what is changed stays in memory."""
+    try:
+        with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
+            slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
+            layout = [(name, DTYPES[part.get_dtype()], part.get_shape()) for name, part in slices.items()]
+            metadata = opened.metadata() or {}
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
+            "If a download or a copy was cut short, repeat it."
+        ) from error
+    content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
+    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
+    start = content.size - sum(sizes)  # the format leaves no gaps, so the last tensor ends with the file
+    tensors = {}
+    for (name, dtype, shape), size in zip(layout, sizes, strict=True):
+        tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
+        start += size
+    tensors = {name: tensors[name] for name in sorted(tensors)}
+    stated = metadata.get(_CHECKSUM)
+
+    def check() -> None:
+        if stated is not None and stated.startswith(f"{_ALGORITHM}:") and checksum(tensors) != stated:
+            raise CheckpointError(
+                f"The weights in {file} must have the checksum that was written with them. They have another: the file "
+                "is damaged, or was changed by a program that kept its metadata. Repeat the download or copy; if the "
+                f"change was meant, write the file without the key `{_CHECKSUM}` in its metadata."
+            )
+
+    return Stored(tensors, metadata.get("format"), tuple(metadata.get("notes", "").splitlines()), check)
+
+
+def write_safetensors(file: Path, tensors: Mapping[str, np.ndarray], notes: Sequence[str] = ()) -> None:
+    """Write tensors with their checksum, and sentences about them, in the metadata."""
+    tensors = {name: np.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
+    metadata = {"format": "pt", _CHECKSUM: checksum(tensors)} | ({"notes": "\n".join(notes)} if notes else {})
+    safetensors.numpy.save_file(tensors, file, metadata)
+
+
+def checksum(tensors: Mapping[str, np.ndarray]) -> str:
+    """A checksum of names, dtypes, shapes and values, wherever in a file they lie.
+
+    It tells damage, not who made a file: whoever changes the weights can write its checksum too.
+    """
+    digest = xxhash.xxh3_128()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, tensor.dtype.name, list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(np.uint8).data)
+    return f"{_ALGORITHM}:{digest.hexdigest()}"
+
+
+# ------------------------------------------------------------------------------------------------------------- pickles
+
+
+def read_pickle(file: Path) -> Stored:
+    """Tensors of a `pytorch_model.bin`, old or new. Only tensors are unpickled, never code."""
+    try:
+        import torch
+    except ImportError:
+        raise MissingDependency(f"Reading {file.name}", "PyTorch", "torch") from None
+    import pickle
+
+    _require_checksums(file)
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        asked = re.search(r"GLOBAL (\S+)", str(error))
+        raise UnsafeCheckpoint(
+            f"{file} must hold tensors alone. It is damaged, or asks to run code while being read"
+            f"{f' ({asked[1]})' if asked else ''}, and was refused. Ask its author for a safetensors file."
+        ) from error
+    except Exception as error:  # a damaged pickle fails in any way: KeyError, IndexError, struct.error, ...
+        raise CheckpointError(
+            f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: "
+            f"{type(error).__name__}: {error!s:.200}. If a download or a copy was cut short, repeat it."
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):  # of PyTorch Lightning
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise CheckpointError(f"{file} must hold a mapping of names to tensors. It holds a {type(content).__name__}.")
+    return Stored({name: _from_torch(file, name, tensor) for name, tensor in content.items()})
+
+
+def _require_checksums(file: Path) -> None:
+    """CheckpointError where a record of a file in zip form is damaged, which torch does not look at."""
+    if not zipfile.is_zipfile(file):  # the old form, which has no checksums
+        return
+    try:
+        with zipfile.ZipFile(file) as archive:
+            written = any(record.CRC for record in archive.infolist())  # torch can be told to leave them at zero
+            damaged = archive.testzip() if written else None
+    except Exception as error:  # zipfile raises many kinds: BadZipFile, zlib.error, NotImplementedError, EOFError, ...
+        damaged = f"{type(error).__name__}: {error!s:.200}"
+    if damaged is not None:
+        raise CheckpointError(
+            f"{file} must be a complete PyTorch file. It is damaged: {damaged}. If a download or a copy was cut short, "
+            "repeat it."
+        )
+
+
+def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
+    """The values of a tensor out of a pickle. CheckpointError where it is none, or none of plain numbers in memory."""
+    import torch
+
+    what = None if isinstance(tensor, torch.Tensor) else f"a {type(tensor).__name__}"
+    if what is None and (tensor.layout != torch.strided or tensor.is_nested):
+        what = "a sparse or nested tensor"
+    if what is None and tensor.is_quantized:
+        what = "a quantised tensor"
+    if what is None and tensor.is_meta:
+        what = "a tensor without values"
+    if what is None and tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        what = "a tensor that repeats its values"
+    if what is None:
+        tensor = tensor.detach()
+        try:
+            if tensor.dtype == torch.bfloat16:
+                return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+            return tensor.numpy()
+        except (TypeError, RuntimeError):
+            what = f"a tensor of {tensor.dtype}"
+    raise CheckpointError(
+        f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {what}. Convert it to such "
+        "where the file was made."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- checks
+
+
+def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:
+    """CheckpointError where a weight of the table is of something else than floating point numbers."""
+    for name, tensor in tensors.items():
+        if names.is_known(name) and tensor.dtype not in FLOATS:
+            raise CheckpointError(
+                f"A weight must be of floating point numbers. {name} in {source} is of {tensor.dtype}: a quantised "
+                "model, or no model. Convert the checkpoint that it was made from."
+            )
+
+
+def require_finite(tensors: Mapping[str, np.ndarray], source: Path) -> None:
+    """CheckpointError where a weight of the table is not finite."""
+    bad = [name for name, tensor in tensors.items() if names.is_known(name) and not _is_finite(tensor)]
+    if bad:
+        raise CheckpointError(
+            f"Weights must be finite numbers. Not finite in {source}: {', '.join(bad[:4])}"
+            f"{f' and {len(bad) - 4} more' if len(bad) > 4 else ''}. The training that wrote it has diverged: take an "
+            "earlier checkpoint."
+        )
+
+
+def _is_finite(tensor: np.ndarray) -> bool:
+    if exponent := _EXPONENTS.get(tensor.dtype):
+        bits = tensor.reshape(-1).view(np.uint16)
+        return not ((bits & exponent) == exponent).any()
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.add.reduce(tensor, axis=None)):  # three times as fast as looking at each
+            return True
+    return bool(np.isfinite(tensor).all())
+
+
+def in_background(check: Check) -> "Future[None]":
+    """Run a check beside what comes next; `result()` waits for it and raises what it raised."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(check())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
