@@ -4,6 +4,7 @@ import inspect
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import torch
@@ -226,20 +227,20 @@ class AlbertPreTrainedModel(nn.Module):
         if state_dict is None:
             options = {"config": config, "variant": variant, "use_safetensors": use_safetensors}
             checkpoint = files.load(name or "", **options, **fetching)
-            config, tensors, source = checkpoint.config, checkpoint.tensors, str(checkpoint.source)
         else:
             tensors = files.neutral({key: weights.to_numpy(tensor) for key, tensor in state_dict.items()})
-            source = "the given state_dict"
             config = config or cast(AlbertConfig, cls.config_class.from_pretrained(name or "", **fetching))
-        config = config.changed(**kwargs, attn_implementation=attn_implementation)
+            checkpoint = files.Checkpoint(config, tensors, Path("the given state_dict"))
+        config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
         with torch.device("meta"):
             model = cls(config, *model_args, **arguments)
+        tensors = checkpoint.tensors  # only now, for they were checked meanwhile
         what = weights.load(
             model,
             model._prefix,
             config,
             tensors,
-            source,
+            str(checkpoint.source),
             dtype=_chosen_dtype(dtype or torch_dtype, config, tensors),
             ignore_mismatched_sizes=ignore_mismatched_sizes,
         )
