@@ -78,6 +78,15 @@ def test_the_checksum_is_of_names_dtypes_shapes_and_values():
     assert weight_files.checksum(dict(reversed(tensors.items()))) == weight_files.checksum(tensors)
 
 
+def test_equal_models_are_equal_files(tmp_path, config, tensors):
+    for number in range(8):
+        weight_files.write_safetensors(tmp_path / str(number), tensors, notes=["one", "two"])
+    assert len({(tmp_path / str(number)).read_bytes() for number in range(8)}) == 1
+    stored = weight_files.read_safetensors(tmp_path / "0")
+    assert stored.notes == ("one", "two")
+    stored.check()
+
+
 def test_a_file_without_a_checksum_or_with_one_of_another_kind_is_read(tmp_path, config, tensors):
     files.save(tmp_path, config, tensors, "AlbertModel")
     for metadata in ({"format": "pt"}, {"format": "pt", "checksum": "sha512:00"}, None):

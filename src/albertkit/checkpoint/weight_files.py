@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import re
+import struct
 import threading
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +102,19 @@ def write_safetensors(file: Path, tensors: Mapping[str, np.ndarray], notes: Sequ
     tensors = {name: np.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
     metadata = {"format": "pt", _CHECKSUM: checksum(tensors)} | ({"notes": "\n".join(notes)} if notes else {})
     safetensors.numpy.save_file(tensors, file, metadata)
+    _sort_metadata(file)
+
+
+def _sort_metadata(file: Path) -> None:
+    """Give the metadata a fixed order, so that equal models are equal files: safetensors writes it in a random one."""
+    with file.open("r+b") as opened:
+        (size,) = struct.unpack("<Q", opened.read(8))
+        header = json.loads(opened.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        content = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(content) <= size:  # else a name is written in another way, and the order stays as it is
+            opened.seek(8)
+            opened.write(content.ljust(size))
 
 
 def checksum(tensors: Mapping[str, np.ndarray]) -> str:
