@@ -534,6 +534,23 @@ def test_files_get_the_permissions_that_the_umask_leaves(tmp_path, mask, mode):
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
+def test_only_named_files_are_removed_from_a_folder(tmp_path):
+    folder = tmp_path / "model"
+    fill(folder, {"state.json": "ours", "notes.txt": "mine"})
+    fill(folder / "empty later", {"model.safetensors": "ours"})
+    fill(folder / "stays", {"model.safetensors": "ours", "mine.safetensors": "mine"})
+    fill(tmp_path / "outside", {"state.json": "mine"})
+    link(folder / "link", tmp_path / "outside")
+    stays = storage.remove_named(folder, ["state.json", "model.safetensors"])
+    assert [str(path.relative_to(folder)) for path in stays] == ["link", "notes.txt", "stays/mine.safetensors"]
+    assert listing(folder) == ["link", "notes.txt", "stays"]
+    assert visible(tmp_path / "outside") == {"state.json": "mine"}
+    fill(tmp_path / "whole", {"state.json": "ours"})
+    assert storage.remove_named(tmp_path / "whole", ["state.json"]) == []
+    assert not (tmp_path / "whole").exists()
+    assert storage.remove_named(tmp_path / "nothing", ["*"]) == []
+
+
 def test_a_single_file_is_old_or_new_after_a_death(tmp_path):
     for steps in itertools.count():
         path = tmp_path / str(steps) / "file.txt"

@@ -334,6 +334,28 @@ def clear_abandoned(folder: str | os.PathLike[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
+def remove_named(folder: str | os.PathLike[str], patterns: Sequence[str]) -> list[Path]:
+    """Remove the files of a folder whose names match, folder and subfolders too where they are empty then.
+
+    Returns the files that stay: whoever writes into a folder may remove what it wrote there, and nothing else.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() or not folder.is_dir():
+        return [folder] if os.path.lexists(folder) else []
+    stays = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            stays += remove_named(path, patterns)
+        elif any(fnmatch.fnmatchcase(path.name, pattern) for pattern in patterns):
+            path.unlink(missing_ok=True)
+        else:
+            stays.append(path)
+    if not stays:
+        with contextlib.suppress(OSError):  # what another process has just put there
+            folder.rmdir()
+    return stays
+
+
 class _Commit:
     """The set in the commit folder of a save that was cut off, or is just about to move it into place."""
 

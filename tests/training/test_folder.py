@@ -1,5 +1,6 @@
 """Whose a folder is: when a run may begin or go on there, and while one does."""
 
+import errno
 from types import SimpleNamespace
 
 import pytest
@@ -27,21 +28,29 @@ def test_while_a_run_goes_on_no_other_may_begin_or_go_on_or_overwrite_it(tmp_pat
     folder.require_room(RECIPE, tmp_path, resume=True, overwrite=False)
 
 
-def test_a_new_run_forgets_an_older_one_and_one_that_goes_on_does_not(tmp_path):
+def test_a_new_run_forgets_an_older_one_and_nothing_that_a_person_put_there(tmp_path, caplog):
     old = (
         "checkpoints/step-00000004/state.json",
-        "checkpoints/notes",
-        "tensorboard/events",
+        "checkpoints/best/model.safetensors",
+        "tensorboard/events.out.tfevents.1.host",
         "log.jsonl",
         "config.json",
     )
+    own = ("checkpoints/notes.txt", "checkpoints/models/model.safetensors", "checkpoints/step-00000004/notes.txt")
+    own += ("tensorboard/notes.txt",)
     for resume in (True, False):
         for name in old:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text("{}")
+        for name in own:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("mine")
+        caplog.clear()
         with folder.held(RECIPE, tmp_path, resume):
             left = [name for name in old if (tmp_path / name).exists()]
             assert left == (list(old) if resume else ["config.json"])
+            assert [(tmp_path / name).read_text() for name in own] == ["mine"] * len(own)
+            assert ("no run wrote it: models, notes.txt, step-00000004" in caplog.text) == (not resume)
     assert Recipe.load(folder.begun(tmp_path), {}) == RECIPE
 
 
@@ -64,13 +73,13 @@ def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp
     vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword")
     tokenizer = AlbertWordPieceTokenizer(vocabulary)
 
-    def crash(path, ignore_errors=False):
-        if (path / "step-00000001").exists():
-            raise KeyboardInterrupt
+    def crash(path, patterns):
+        assert path.name == "step-00000001"
+        raise KeyboardInterrupt
 
     with folder.held(RECIPE, tmp_path, resume=False):
         (tmp_path / "checkpoints" / "step-00000001").mkdir()
-        monkeypatch.setattr(folder.shutil, "rmtree", crash)
+        monkeypatch.setattr(folder.storage, "remove_named", crash)
         with pytest.raises(KeyboardInterrupt):
             folder.finish(tmp_path, RECIPE, RECIPE, plan, config, tensors, tokenizer, {"step": 1}, "card")
     monkeypatch.undo()
@@ -78,7 +87,30 @@ def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp
     with pytest.raises(ConfigError, match="no run was cut off there"):
         folder.require_room(RECIPE, tmp_path, resume=True, overwrite=False)
     with folder.held(RECIPE, tmp_path, resume=False):
-        assert not list(tmp_path.glob(".checkpoints*"))
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["recipe.toml"]
+
+
+def test_a_disk_that_is_full_at_the_end_says_how_to_go_on(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(folder.files, "write", full)
+    plan = SimpleNamespace(head="Model", metric="loss")
+    with (
+        folder.held(RECIPE, tmp_path, resume=False),
+        pytest.raises(CheckpointError, match=r"disk is full.*not lost: make room.*--resume"),
+    ):
+        folder.finish(tmp_path, RECIPE, RECIPE, plan, None, {}, None, {"step": 1}, "card")
+    assert folder.begun(tmp_path)
+
+
+def test_what_killed_processes_left_is_cleared_when_a_run_begins_or_goes_on(tmp_path):
+    for resume in (False, True):
+        for place in (tmp_path, tmp_path / "checkpoints"):
+            (place / ".albertkit-save-dead" / "files").mkdir(parents=True)
+            (place / ".albertkit-write-dead").write_text("half")
+        with folder.held(RECIPE, tmp_path, resume):
+            assert not list(tmp_path.rglob(".albertkit-*"))
 
 
 def test_a_run_that_goes_on_with_another_guard_keeps_it(tmp_path):

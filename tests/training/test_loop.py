@@ -282,15 +282,14 @@ def test_a_checkpoint_is_json_before_anything_was_evaluated(tmp_path):
 
 
 def test_an_old_checkpoint_that_cannot_be_removed_ends_no_run(tmp_path, monkeypatch):
-    real = loop.shutil.rmtree
+    real = loop.storage.remove_named
 
-    def failing(path, ignore_errors=False):
-        if Path(path).name != "step-00000004":
-            real(path, ignore_errors)
-        elif not ignore_errors:
-            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+    def failing(path, patterns):
+        if Path(path).name == "step-00000004":
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return real(path, patterns)
 
-    monkeypatch.setattr(loop.shutil, "rmtree", failing)
+    monkeypatch.setattr(loop.storage, "remove_named", failing)
     ear = Ear()
     _, progress = run(tmp_path, ear, save_every=4)
     assert (progress.step, ear.notes) == (20, [])

@@ -1,8 +1,7 @@
 """The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
 
 import contextlib
-import os
-import shutil
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,16 @@ from albertkit import storage
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError
+from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.training import progress, record
-from albertkit.training.loop import Plan
+from albertkit.training.loop import OWN, Plan, checkpoints
 from albertkit.training.recipe import BaseRecipe
 
+logger = logging.getLogger(__name__)
+
 CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
-DONE = f".{CHECKPOINTS}"
-"""Those of a finished run, on their way out."""
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
@@ -46,15 +45,14 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
     progress.require_pictures()
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
-    unfinished = (output / CHECKPOINTS).is_dir()
-    if unfinished:
+    if (output / CHECKPOINTS).is_dir():
         with storage.alone(output / CHECKPOINTS):
             pass
+    unfinished = begun(output) is not None
     if resume:
         if not unfinished:
             raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
-        first = begun(output)
-        apart = type(asked).load(first, {}).differences(asked) if first else []
+        apart = type(asked).load(begun(output), {}).differences(asked)
         if apart:
             raise ConfigError(
                 f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
@@ -79,17 +77,44 @@ def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
 
     For a new run what an older one was about is forgotten first; its finished model stays until the end.
     """
-    checkpoints = output / CHECKPOINTS
-    older = [output / name for name in (progress.LOG, progress.TENSORBOARD, DONE)]
+    place = output / CHECKPOINTS
     with storage.explained(output):
-        checkpoints.mkdir(parents=True, exist_ok=True)
-    with storage.alone(checkpoints):
-        if not resume:
-            with storage.explained(output):
-                for path in (*checkpoints.iterdir(), *older):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        asked.save(checkpoints / RECIPE)  # of a run that goes on, too: some keys may have changed
+        place.mkdir(parents=True, exist_ok=True)
+    with storage.alone(place):
+        with storage.explained(output):
+            for path in (output, place):
+                storage.clear_abandoned(path)
+            if not resume:
+                _forget(output)
+                (output / progress.LOG).unlink(missing_ok=True)
+                storage.remove_named(output / progress.TENSORBOARD, [progress.EVENTS])
+        asked.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
         yield
+
+
+def _forget(output: Path) -> None:
+    """Remove the checkpoints of a run, and nothing that a person put beside them.
+
+    The recipe goes first: without it, what a crash leaves of the checkpoints is no run that was cut off.
+    """
+    place = output / CHECKPOINTS
+    (place / RECIPE).unlink(missing_ok=True)
+    for path in checkpoints(place):
+        storage.remove_named(path, OWN)
+    if stays := sorted(path.name for path in place.iterdir()):
+        logger.warning("Left in %s, since no run wrote it: %s.", place, ", ".join(stays[:8]))
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """Add to an error of writing what a person can do about it, for the training itself is done and kept."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} The training is not lost: make room, and repeat the command with --resume, which only has to "
+            "write the result."
+        ) from error
 
 
 def finish(
@@ -108,7 +133,7 @@ def finish(
     `asked` is the recipe as it was given and `settled` with its open choices made; `results` has the step of `tensors`.
     """
     log = output / progress.LOG
-    with storage.replacing(output, head="config.json", stale=STALE) as staging:
+    with _resumable(), storage.replacing(output, head="config.json", stale=STALE) as staging:
         files.write(staging, config, tensors, f"Albert{plan.head}")
         tokenizer.write(staging)
         asked.save(staging / RECIPE)
@@ -117,9 +142,6 @@ def finish(
         storage.write_text(staging / "README.md", card)
         progress.write_table(log, staging / progress.TABLE)
         progress.draw_curves(log, staging / progress.CURVES, plan.metric, results["step"])
-    # Moved first: what a crash leaves of them would look like a run that was cut off.
-    shutil.rmtree(output / DONE, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.rename(output / CHECKPOINTS, output / DONE)
-    for path in (output / CHECKPOINTS, output / DONE):
-        shutil.rmtree(path, ignore_errors=True)
+    _forget(output)
+    with contextlib.suppress(OSError):  # where something of a person's is in it
+        (output / CHECKPOINTS).rmdir()

@@ -3,9 +3,10 @@
 Works on neutral weights and NumPy batches through a framework's train module; knows no task and no text.
 """
 
+import contextlib
 import hashlib
 import math
-import shutil
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +19,15 @@ import safetensors.numpy
 
 from albertkit import arrays, frameworks, storage
 from albertkit.checkpoint.report import Tensors
-from albertkit.config import AlbertConfig
+from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, TrainingError
+from albertkit.tokenization import files as tokenizer_files
 
 Batch = dict[str, np.ndarray]
 _STATE = "state.json"
+_STEMS = ("model", "optimizer", "mean")
+OWN = (_STATE, *(f"{stem}.safetensors" for stem in _STEMS), CONFIG_FILE, *tokenizer_files.PATTERNS)
+"""The files of a checkpoint of a run. Nothing else in its folder is ever removed."""
 KEPT = 2
 """Checkpoints to resume from that are kept: the newest, and one before it should the newest be damaged."""
 NORMS = 100
@@ -305,7 +310,8 @@ class _Run:
             return
         self.saved.append(path)
         for old in self.saved[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)  # what stays is removed when the run ends
+            with contextlib.suppress(OSError):  # what stays is removed when the run ends
+                storage.remove_named(old, OWN)
         self.saved = self.saved[-KEPT:]
 
     def _place(self, step: int) -> Path:
@@ -348,7 +354,7 @@ class _Run:
                 storage.write_json(staging / _STATE, {**state, "digests": digests})
         except CheckpointError as error:
             if storage.Folder(path).file(_STATE) is None:
-                shutil.rmtree(path, ignore_errors=True)
+                storage.remove_named(path, OWN)
             self.listener.note(f"{error} Training goes on; {self._whereabouts()}.")
             return False
         return True
@@ -371,9 +377,10 @@ class _Run:
 
     def _newest(self) -> tuple[dict[str, Tensors], Progress] | None:
         """The newest checkpoint that can be read; what was not written to its end is cleared away."""
-        for path in sorted(path for path in self.folder.glob("*") if path.is_dir()):
+        for path in checkpoints(self.folder):
             if storage.Folder(path).file(_STATE) is None:  # its process died before it was whole
-                shutil.rmtree(path)
+                storage.clear_abandoned(path)
+                storage.remove_named(path, OWN)
             elif path.name.startswith("step-"):
                 self.saved.append(path)
         while self.saved:
@@ -413,6 +420,12 @@ class _Run:
                 "Give the same ones, another --output, or --overwrite."
             )
         return tensors, Progress(**kept)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The folders that a run keeps its checkpoints in, oldest first; what a person put beside them is not listed."""
+    named = (path for path in sorted(folder.glob("*")) if re.fullmatch(r"best|step-\d{8,}", path.name))
+    return [path for path in named if path.is_dir() and not path.is_symlink()]
 
 
 def _read(path: Path, stems: Sequence[str]) -> tuple[dict[str, Tensors], dict[str, Any]]:

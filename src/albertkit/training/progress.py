@@ -21,6 +21,7 @@ LOG = "log.jsonl"
 CURVES = "curves.png"
 TABLE = "evaluations.csv"
 TENSORBOARD = "tensorboard"
+EVENTS = "events.out.tfevents.*"
 RECENT = 50
 """Steps over which loss and speed are averaged."""
 
