@@ -167,7 +167,7 @@ def read_text(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
 
 def read_json(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, Any]:
     """The object in a JSON file; see `read_bytes`. A key that stands twice is an error too."""
-    text = read_text(path, limit)
+    path, text = Path(path), read_text(path, limit)
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:  # ValueError: a syntax error, or a whole number of too many digits

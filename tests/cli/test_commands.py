@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ from frameworks.common import random_tensors, small
 from training import common, pretraining
 
 pytestmark = pytest.mark.torch
+FULL = Path("/dev/full")
 
 
 def albertkit(*arguments, **options):
@@ -230,3 +232,48 @@ def test_a_mistake_is_one_line_and_status_one(tmp_path, arguments, words):
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_predict_prints_what_it_has_answered_before_a_broken_row(model, tmp_path):
+    from albertkit.cli.predict import ROWS
+
+    (tmp_path / "t.csv").write_text("text,other\n" + "good,1\n" * (ROWS + 1) + "bad,1,too much\n")
+    done = albertkit("predict", model, "--file", tmp_path / "t.csv")
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == ROWS
+    assert f"line {ROWS + 3}, has 3" in done.stderr
+
+
+def test_predict_answers_lines_before_the_last_has_come(model):
+    command = [sys.executable, "-m", "albertkit", "predict", str(model)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        running.stdin.write("good\n" * 16)
+        running.stdin.flush()
+        assert [json.loads(running.stdout.readline())["text"] for _ in range(16)] == ["good"] * 16
+        running.stdin.close()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [("predict", "good"), ("info",)])
+def test_output_that_finds_no_room_is_one_line_of_error(model, arguments):
+    verb, *texts = arguments
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "albertkit", verb, str(model), *texts],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: What is printed must find room. Writing it failed: No space left on device."
+    ]
+
+
+def test_a_closed_pipe_ends_a_command_in_silence(model):
+    command = [sys.executable, "-m", "albertkit", "predict", str(model), *["good"] * 200]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == 1

@@ -207,7 +207,7 @@ def test_what_reads_back_otherwise_never_takes_its_place(data, tmp_path, monkeyp
         (folder / "model.safetensors").write_bytes(content)
 
     monkeypatch.setattr(files, "write", flawed)
-    with pytest.raises(CheckpointError, match="must read back the same|must have the checksum"):
+    with pytest.raises(CheckpointError, match=r"must read back the same|must have the checksum"):
         convert(data / "legacy" / "flax_safetensors", tmp_path / "new", overwrite=True)
     assert (tmp_path / "new" / "model.safetensors").read_bytes() == old
     assert listing(tmp_path / "new") == ["config.json", "model.safetensors"]

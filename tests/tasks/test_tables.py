@@ -310,3 +310,39 @@ def test_a_column_that_is_not_there_is_named_with_its_neighbours(tmp_path):
     with pytest.raises(InputError, match=r"The label column must be in the file.*text, label") as caught:
         table.column("lable", "label")
     assert "Received: 'lable'. Did you mean `label`?" in str(caught.value)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".csv.gz", ".parquet"])
+def test_a_file_comes_in_pieces_that_together_are_the_file(tmp_path, ending):
+    path, texts = tmp_path / f"t{ending}", [f"text {number}" for number in range(10)]
+    if ending == ".parquet":
+        pa = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table({"text": texts}), path)
+    else:
+        lines = [json.dumps({"text": text}) for text in texts] if ending == ".jsonl" else ["text", *texts]
+        content = "".join(f"{line}\n" for line in lines).encode()
+        path.write_bytes(gzip.compress(content) if ending.endswith("gz") else content)
+    found = list(tables.pieces(path, most=4))
+    assert [len(table) for table in found] == [4, 4, 2]
+    assert [text for table in found for text in table.columns["text"]] == texts
+    whole = tables.read(path)
+    assert (whole.columns, whole.lines) == ({"text": texts}, [line for table in found for line in table.lines])
+
+
+def test_what_stands_before_a_broken_row_was_given_out(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\n" + "a,1\n" * 9 + "a,1,too much\n")
+    found = tables.pieces(tmp_path / "t.csv", most=4)
+    assert [len(next(found)) for _ in range(2)] == [4, 4]
+    with pytest.raises(InputError, match="line 11, has 3"):
+        next(found)
+
+
+def test_records_of_a_later_piece_may_have_other_names(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"a": 2, "b": 3}\n')
+    assert [table.columns for table in tables.pieces(tmp_path / "t.jsonl", most=1)] == [
+        {"a": [1]},
+        {"a": [2], "b": [3]},
+    ]
+    assert tables.read(tmp_path / "t.jsonl").columns == {"a": [1, 2], "b": [None, 3]}

@@ -1,13 +1,17 @@
 """The command line: one small file a verb. A command parses its arguments and makes one call."""
 
 import logging
+import os
 import sys
 
 from albertkit.errors import AlbertkitError
 
 
 def main() -> None:
-    """Run a command. An error that albertkit raises on purpose is one line and exit status 1; Ctrl-C is status 130."""
+    """Run a command. An error that albertkit raises on purpose is one line and exit status 1; Ctrl-C is status 130.
+
+    So is a device that takes no more of what is printed; a pipe that was closed ends in silence.
+    """
     from rich.console import Console
 
     from albertkit.cli.app import app
@@ -22,3 +26,9 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted", style="red")
         sys.exit(130)
+    except OSError as error:
+        if error.filename is not None:  # not what is printed, which has no name
+            raise
+        errors.print(f"error: What is printed must find room. Writing it failed: {error.strerror}.", style="red")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
+        sys.exit(1)

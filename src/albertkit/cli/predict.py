@@ -1,11 +1,20 @@
 """albertkit predict: answers of a trained model, as JSON lines."""
 
+import itertools
 import json
 import sys
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from albertkit.tasks.text_classification import Columns
+
+ROWS = 4096
+"""Rows that are read and answered at a time: enough to batch them by length."""
+Piece = tuple[list[str], list[str] | None]
 
 
 def command(
@@ -25,36 +34,54 @@ def command(
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input. Prints a JSON line each, in their order.
 
+    A file of any length is read and answered in pieces, which are printed as they are ready.
+
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
     from albertkit import pipelines
     from albertkit.errors import InputError
-    from albertkit.tasks import fill_mask, tables
-    from albertkit.tasks.text_classification import Columns, read
+    from albertkit.tasks import fill_mask
+    from albertkit.tasks.text_classification import Columns
 
     if bool(texts) and bool(file):
         raise InputError("Texts come from arguments or from a file. Received: both.")
-    pairs = None
+    if pair is not None and (file or len(texts or ()) != 1):
+        raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts or ())} texts.")
     if file:
-        columns = Columns(text_column, pair_column)
         names = [name.strip() for name in header.split(",") if name.strip()]
-        examples, _ = read(tables.read(file, names), columns, labelled=False)
-        texts, pairs = examples.texts, examples.pairs
-    elif not texts:
-        texts = [line.rstrip("\r\n") for line in sys.stdin]
-    if pair is not None:
-        if file or len(texts) != 1:
-            raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts)} texts.")
-        pairs = [pair]
+        pieces = _of_file(file, Columns(text_column, pair_column), names)
+    else:
+        pieces = iter([(texts, pair and [pair])]) if texts else _of_lines(sys.stdin)
     task = pipelines.task_of(model) if task == "auto" else task
     answerer = pipelines.pipeline(task, model, framework, max_length)
-    if task == fill_mask.NAME:
-        if pairs is not None:
-            raise InputError("A mask is filled in one text. Received: a pair. Join its texts, or leave one out.")
-        answers = [{"answers": answer} for answer in answerer(texts, top_k=top_k)]
-    else:
-        answers = answerer(texts, pairs)
-    for text, answer in zip(texts, answers, strict=True):
-        typer.echo(json.dumps({"text": text, **answer}, ensure_ascii=False))
-    if answerer.truncated:
-        typer.echo(f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+    truncated = 0
+    for some, pairs in pieces:
+        if task == fill_mask.NAME:
+            if pairs is not None:
+                raise InputError("A mask is filled in one text. Received: a pair. Join its texts, or leave one out.")
+            answers = [{"answers": answer} for answer in answerer(some, top_k=top_k)]
+        else:
+            answers = answerer(some, pairs)
+        for text, answer in zip(some, answers, strict=True):
+            typer.echo(json.dumps({"text": text, **answer}, ensure_ascii=False))
+        truncated += answerer.truncated
+    if truncated:
+        typer.echo(f"{truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+
+
+def _of_file(path: str, columns: "Columns", names: list[str]) -> Iterator[Piece]:
+    """Texts and pairs of a data file, by columns that are found once, in its first rows."""
+    from albertkit.tasks import tables
+    from albertkit.tasks.text_classification import read
+
+    for table in tables.pieces(path, names, most=ROWS):
+        examples, columns = read(table, columns, labelled=False)
+        yield examples.texts, examples.pairs
+
+
+def _of_lines(lines: Iterable[str]) -> Iterator[Piece]:
+    """Lines as texts, few at first, so that who pipes them in slowly has answers early."""
+    lines, most = iter(lines), 16
+    while some := [line.rstrip("\r\n") for line in itertools.islice(lines, most)]:
+        yield some, None
+        most = min(2 * most, ROWS)

@@ -3,10 +3,12 @@
 import bz2
 import csv
 import gzip
+import itertools
 import json
 import lzma
+import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +59,22 @@ class Table:
 
 
 def read(path: str | Path, header: Sequence[str] = ()) -> Table:
-    """Read a file by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
+    """All rows of a file; see `pieces`."""
+    tables = list(pieces(path, header, most=sys.maxsize))
+    names = dict.fromkeys(name for table in tables for name in table.columns)
+    columns = {name: [value for table in tables for value in table.columns[name]] for name in names}
+    return Table(tables[0].path, columns, [line for table in tables for line in table.lines])
 
+
+def pieces(path: str | Path, header: Sequence[str] = (), *, most: int) -> Iterator[Table]:
+    """The rows of a file, at most so many at a time.
+
+    It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped.
 
-    Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says.
+    Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
+    before that place were given out.
     """
     path = Path(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -72,24 +84,25 @@ def read(path: str | Path, header: Sequence[str] = ()) -> Table:
         raise InputError(f"A data file must be there. Received: {path}, where there is none.")
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
-    if kind in (".parquet", ".pq"):
-        table = _read_parquet(path)
-    else:
-        try:
-            with _open(path, packed) as file:
-                table = (
-                    _read_json(path, file) if "json" in kind or "nd" in kind else _read_csv(path, file, kind, header)
-                )
-        except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-            advice = "If a copy was cut short, repeat it."
-            if isinstance(error, UnicodeDecodeError):
-                advice = (
-                    f"Convert it from the encoding it is in, such as: iconv -f LATIN1 -t UTF-8 {path.name} > new{kind}"
-                )
-            raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}. {advice}") from error
-    if not table.lines:
+    found = _parquet(path, most) if kind in (".parquet", ".pq") else _text(path, packed, kind, header, most)
+    first = next(found, None)
+    if first is None:
         raise InputError(f"A data file must hold at least one row. {path} holds none.")
-    return table
+    yield first
+    yield from found
+
+
+def _text(path: Path, packed: str | None, kind: str, header: Sequence[str], most: int) -> Iterator[Table]:
+    try:
+        with _open(path, packed) as file:
+            yield from (
+                _json(path, file, most) if "json" in kind or "nd" in kind else _csv(path, file, kind, header, most)
+            )
+    except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        advice = "If a copy was cut short, repeat it."
+        if isinstance(error, UnicodeDecodeError):
+            advice = f"Convert it from the encoding it is in, such as: iconv -f LATIN1 -t UTF-8 {path.name} > new{kind}"
+        raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}. {advice}") from error
 
 
 def _open(path: Path, packed: str | None) -> AbstractContextManager[TextIO]:
@@ -97,13 +110,19 @@ def _open(path: Path, packed: str | None) -> AbstractContextManager[TextIO]:
     return opener(path, "rt", encoding="utf-8-sig", newline="")
 
 
-def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Table:
+def _csv(path: Path, file: TextIO, kind: str, header: Sequence[str], most: int) -> Iterator[Table]:
     style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(file, **style)
     names = _distinct(path, list(header))
     records: list[list[str]] = []
     lines: list[int] = []
     following = 1
+
+    def table() -> Table:
+        columns = dict(zip(names, map(list, zip(*records, strict=True)), strict=True))
+        columns.pop("", None)
+        return Table(str(path), columns, lines)
+
     try:
         for row in rows:
             line, following = following, rows.line_num + 1
@@ -119,11 +138,13 @@ def _read_csv(path: Path, file: TextIO, kind: str, header: Sequence[str]) -> Tab
                 )
             records.append(row)
             lines.append(line)
+            if len(records) == most:
+                yield table()
+                records, lines = [], []
     except csv.Error as error:
         raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
-    columns = dict(zip(names, _columns(records, len(names)), strict=True))
-    columns.pop("", None)
-    return Table(str(path), columns, lines)
+    if records:
+        yield table()
 
 
 def _distinct(path: Path, names: list[str]) -> list[str]:
@@ -139,13 +160,16 @@ def _other_delimiter(names: list[str]) -> str:
     return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}." if found else ""
 
 
-def _columns(records: list[list[str]], width: int) -> list[list[str]]:
-    return [list(column) for column in zip(*records, strict=True)] or [[] for _ in range(width)]
+def _json(path: Path, file: TextIO, most: int) -> Iterator[Table]:
+    records = _records(path, file)
+    while piece := list(itertools.islice(records, most)):
+        names = dict.fromkeys(name for _, record in piece for name in record)
+        columns = {name: [record.get(name) for _, record in piece] for name in names}
+        yield Table(str(path), columns, [number for number, _ in piece])
 
 
-def _read_json(path: Path, file: TextIO) -> Table:
-    records: list[dict[str, Any]] = []
-    lines: list[int] = []
+def _records(path: Path, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of JSON lines, each with the number of its line."""
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
@@ -161,20 +185,22 @@ def _read_json(path: Path, file: TextIO) -> Table:
                 f"{path}, line {number}, must be a JSON object. It is a {type(record).__name__}. Write JSON lines: one "
                 "object a line, without an array around them."
             )
-        records.append(record)
-        lines.append(number)
-    names = list(dict.fromkeys(name for record in records for name in record))
-    return Table(str(path), {name: [record.get(name) for record in records] for name in names}, lines)
+        yield number, record
 
 
-def _read_parquet(path: Path) -> Table:
+def _parquet(path: Path, most: int) -> Iterator[Table]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise MissingDependency("Reading Parquet", "pyarrow", "train") from None
+    rows = 0
     try:
-        columns = parquet.read_table(path).to_pydict()
+        with parquet.ParquetFile(path) as file:
+            _distinct(path, file.schema_arrow.names)
+            size = min(most, max(file.metadata.num_rows, 1))
+            for batch in file.iter_batches(batch_size=size):
+                if batch.num_rows:
+                    yield Table(str(path), batch.to_pydict(), list(range(rows + 1, rows + batch.num_rows + 1)))
+                rows += batch.num_rows
     except (ArrowException, OSError) as error:
         raise InputError(f"{path} must be a complete Parquet file. Reading it failed: {error}.") from error
-    rows = len(next(iter(columns.values()), []))
-    return Table(str(path), columns, list(range(1, rows + 1)))
