@@ -66,21 +66,23 @@ def _number(must: str, holds: Callable[[float], bool] = lambda value: True) -> R
     )
 
 
-def _or_none(rule: Rule) -> Rule:
+def or_none(rule: Rule) -> Rule:
+    """The same, or null."""
     return rule._replace(must=f"{rule.must}, or null", holds=lambda value: value is None or rule.holds(value))
 
 
-def _one_of(names: tuple[str, ...]) -> Rule:
+def one_of(names: tuple[str, ...]) -> Rule:
+    """One of some names."""
     return Rule(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
 
 
-_FLAG = Rule(
+FLAG = Rule(
     "true or false",
     lambda value: isinstance(value, bool),
     lambda value: " In JSON true and false stand without quotes." if isinstance(value, str) else "",
 )
-_TEXT = Rule("text", lambda value: isinstance(value, str))
-_TEXTS = Rule(
+TEXT = Rule("text", lambda value: isinstance(value, str))
+TEXTS = Rule(
     "a list of texts",
     lambda value: isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value),
 )
@@ -108,27 +110,27 @@ RULES: dict[str, Rule] = {
     "hidden_act": _ACTIVATION,
     "hidden_dropout_prob": _PROBABILITY,
     "attention_probs_dropout_prob": _PROBABILITY,
-    "classifier_dropout_prob": _or_none(_PROBABILITY),
+    "classifier_dropout_prob": or_none(_PROBABILITY),
     "initializer_range": _number("a number of at least 0", lambda value: value >= 0),
     "layer_norm_eps": _number("a number above 0", lambda value: value > 0),
     "position_embedding_type": Rule(
         '"absolute", the only kind that any published ALBERT has', lambda value: value == "absolute"
     ),
-    **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), _or_none(_TOKEN)),
-    **dict.fromkeys(("return_dict", "tie_word_embeddings", "output_hidden_states", "output_attentions"), _FLAG),
-    **dict.fromkeys(("gradient_checkpointing", "torchscript", "use_bfloat16", "tf_legacy_loss"), _FLAG),
-    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"), _FLAG),
-    "problem_type": _or_none(_one_of(PROBLEM_TYPES)),
-    **dict.fromkeys(("dtype", "finetuning_task", "tokenizer_class", "prefix"), _or_none(_TEXT)),
-    "name_or_path": _TEXT,
-    "architectures": _or_none(_TEXTS),
+    **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), or_none(_TOKEN)),
+    **dict.fromkeys(("return_dict", "tie_word_embeddings", "output_hidden_states", "output_attentions"), FLAG),
+    **dict.fromkeys(("gradient_checkpointing", "torchscript", "use_bfloat16", "tf_legacy_loss"), FLAG),
+    **dict.fromkeys(("is_encoder_decoder", "is_decoder", "add_cross_attention", "tie_encoder_decoder"), FLAG),
+    "problem_type": or_none(one_of(PROBLEM_TYPES)),
+    **dict.fromkeys(("dtype", "finetuning_task", "tokenizer_class", "prefix"), or_none(TEXT)),
+    "name_or_path": TEXT,
+    "architectures": or_none(TEXTS),
     "chunk_size_feed_forward": _COUNT,
     "pruned_heads": Rule(
         "empty: head pruning is not supported",
         lambda value: value == {},
         lambda value: " Save the model unpruned, or mask heads with `head_mask`.",
     ),
-    **dict.fromkeys(("sep_token_id", "decoder_start_token_id"), _or_none(_TOKEN)),
+    **dict.fromkeys(("sep_token_id", "decoder_start_token_id"), or_none(_TOKEN)),
 }
 """The rule of each key that a model reads. What only generating models read may be anything."""
 

@@ -113,7 +113,9 @@ def test_special_tokens_beyond_the_published_are_saved(makers, tmp_path):
 def test_what_is_no_tokenizer_json_is_refused(content, tmp_path):
     path = tmp_path / "tokenizer.json"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"tokenizer.json must be a tokenizer.json. Reading it failed"):
+    with pytest.raises(
+        CheckpointError, match=r"must come from a file that its library can use. It failed over .*tokenizer\.json"
+    ):
         AlbertTokenizerFast(tokenizer_file=path)
 
 

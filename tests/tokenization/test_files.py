@@ -3,6 +3,7 @@ import json
 import pytest
 from tokenizers import AddedToken
 
+from albertkit import storage
 from albertkit.errors import CheckpointError
 from albertkit.tokenization import files
 
@@ -21,13 +22,13 @@ FIELDS = {"content": "x", "lstrip": False, "normalized": False, "rstrip": False,
 
 
 def test_an_empty_folder_states_nothing(tmp_path):
-    assert files.read(tmp_path) == {"added_tokens_decoder": {}}
+    assert files.read(storage.Folder(tmp_path)) == {"added_tokens_decoder": {}}
 
 
 def test_tokens_are_read_with_their_flags(tmp_path):
     mask = {**FIELDS, "content": "[MASK]", "lstrip": True, "special": True}
     put(tmp_path, config={"added_tokens_decoder": {"4": mask}, "mask_token": "[MASK]", "do_lower_case": False})
-    stated = files.read(tmp_path)
+    stated = files.read(storage.Folder(tmp_path))
     assert stated["do_lower_case"] is False
     assert stated["mask_token"] == "[MASK]"
     assert {index: shown(token) for index, token in stated["added_tokens_decoder"].items()} == {4: mask}
@@ -36,11 +37,11 @@ def test_tokens_are_read_with_their_flags(tmp_path):
 def test_roles_beside_the_config_count_only_in_old_folders(tmp_path):
     old = {"mask_token": {**FIELDS, "content": "<old>", "lstrip": True, "__type": "AddedToken"}, "cls_token": "<cls>"}
     put(tmp_path, config={"mask_token": "<new>"}, special=old)
-    stated = files.read(tmp_path)
+    stated = files.read(storage.Folder(tmp_path))
     assert shown(stated["mask_token"]) == {**FIELDS, "content": "<old>", "lstrip": True}
     assert stated["cls_token"] == "<cls>"
     put(tmp_path, config={"mask_token": "<new>", "added_tokens_decoder": {"4": {**FIELDS, "content": "<new>"}}})
-    assert files.read(tmp_path)["mask_token"] == "<new>"
+    assert files.read(storage.Folder(tmp_path))["mask_token"] == "<new>"
 
 
 def test_added_tokens_of_old_folders_are_special_where_they_have_a_role(tmp_path):
@@ -50,7 +51,7 @@ def test_added_tokens_of_old_folders_are_special_where_they_have_a_role(tmp_path
         special={"cls_token": "<cls>", "additional_special_tokens": ["<e>"]},
         added={"right": 30000, "<mask>": 30001, "<cls>": 30002, "<e>": 30003},
     )
-    stated = files.read(tmp_path)
+    stated = files.read(storage.Folder(tmp_path))
     kinds = {i: (str(t), t.special, t.normalized) for i, t in stated["added_tokens_decoder"].items()}
     assert kinds == {
         30000: ("right", False, True),
@@ -63,7 +64,7 @@ def test_added_tokens_of_old_folders_are_special_where_they_have_a_role(tmp_path
 
 def test_settings_that_are_no_tokens_are_left_alone(tmp_path):
     put(tmp_path, config={"sp_model_kwargs": {"alpha": 0.1}, "model_max_length": 512, "mine": {"a": 1}})
-    stated = files.read(tmp_path)
+    stated = files.read(storage.Folder(tmp_path))
     assert (stated["sp_model_kwargs"], stated["model_max_length"], stated["mine"]) == ({"alpha": 0.1}, 512, {"a": 1})
 
 
@@ -72,13 +73,13 @@ def test_settings_that_are_no_tokens_are_left_alone(tmp_path):
 )
 def test_paths_of_the_writer_are_dropped(tmp_path, key):
     put(tmp_path, config={key: "/somewhere/else"})
-    assert key not in files.read(tmp_path)
+    assert key not in files.read(storage.Folder(tmp_path))
 
 
 def test_a_file_that_is_cut_short_is_named(tmp_path):
     (tmp_path / files.CONFIG).write_text('{"do_lower_case": tr')
     with pytest.raises(CheckpointError, match=r"tokenizer_config.json must be JSON text"):
-        files.read(tmp_path)
+        files.read(storage.Folder(tmp_path))
 
 
 def test_what_is_written_is_read_again(tmp_path):
@@ -90,11 +91,11 @@ def test_what_is_written_is_read_again(tmp_path):
         {"mask_token": files.fields(token)},
         {"<e>": 7},
     )
-    stated = files.read(tmp_path)
+    stated = files.read(storage.Folder(tmp_path))
     assert shown(stated["added_tokens_decoder"][7]) == files.fields(token)
     assert stated["do_lower_case"] is True
     (tmp_path / files.CONFIG).unlink()
-    old = files.read(tmp_path)
+    old = files.read(storage.Folder(tmp_path))
     assert shown(old["mask_token"])["content"] == "<e>"
     assert list(old["added_tokens_decoder"]) == [7]
 
@@ -106,3 +107,56 @@ def test_names_may_have_a_prefix_and_keys_are_sorted(tmp_path):
         "my-tokenizer_config.json",
     ]
     assert list(json.loads((tmp_path / "my-tokenizer_config.json").read_text())) == ["a", "b"]
+
+
+def config(**keys):
+    return {"config": {"do_lower_case": True} | keys}
+
+
+TOKEN = {"content": "<e>", "lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True}
+WRONG = [
+    *(config(do_lower_case=value) for value in ("false", 1, None, [], {})),
+    *(config(keep_accents=value) for value in ("true", 0)),
+    *(config(split_special_tokens=value) for value in ("no", 2.5)),
+    config(strip_accents="false"),
+    *(config(model_max_length=value) for value in (2.5, 0, -1, True, "512", [], {})),
+    *(config(padding_side=value) for value in ("middle", None, 1)),
+    *(config(truncation_side=value) for value in ("", ["left"])),
+    *(config(tokenizer_class=value) for value in (3, ["AlbertTokenizer"])),
+    *(config(sp_model_kwargs=value) for value in ("x", [])),
+    *(config(additional_special_tokens=value) for value in ("<a>", [3], [""], [None], {"a": 1}, [{"lstrip": True}])),
+    *(config(cls_token=value) for value in (3, "", [], ["[CLS]"], {"content": 3}, {"lstrip": True}, "x" * 20_000)),
+    *({"special": {"mask_token": value}} for value in (3, [], {"content": ""})),
+    *({"added": {"<a>": value}} for value in ("7", -1, 2.5, None, 10**9, True, [7])),
+    *(config(added_tokens_decoder=value) for value in ([], "x", 3)),
+    *(config(added_tokens_decoder={key: TOKEN}) for key in ("x", "-1", "1.5", "9" * 5000, "", "٣")),
+    *(config(added_tokens_decoder={"7": value}) for value in ("<e>", None, {}, {"content": 3}, {"content": ""})),
+    *(
+        config(added_tokens_decoder={"7": TOKEN | {flag: value}})
+        for flag in ("lstrip", "rstrip", "single_word", "normalized", "special")
+        for value in ("false", None, 0, [])
+    ),
+]
+
+
+@pytest.mark.parametrize("stated", WRONG)
+def test_a_value_of_the_wrong_kind_is_refused_with_its_key_and_file(tmp_path, stated):
+    put(tmp_path, **stated)
+    with pytest.raises(CheckpointError, match=r"^`.+` must be .*Received: .*It stands in .*\.json\.$") as caught:
+        files.read(storage.Folder(tmp_path))
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("length", [1, 512, 512.0, 1e30, 10**30, None])
+def test_the_longest_input_may_be_any_whole_number(tmp_path, length):
+    put(tmp_path, config={"model_max_length": length})
+    assert files.read(storage.Folder(tmp_path))["model_max_length"] == length
+
+
+@pytest.mark.parametrize(("one", "other"), [("cls_token", "sep_token"), ("unk_token", "pad_token")])
+def test_roles_that_a_model_tells_apart_have_tokens_of_their_own(tmp_path, one, other):
+    put(tmp_path, config={one: "[X]", other: {**TOKEN, "content": "[X]"}})
+    with pytest.raises(CheckpointError, match=r"must be another token.*'\[X\]' to both"):
+        files.read(storage.Folder(tmp_path))
+    put(tmp_path, config={"cls_token": "[CLS]", "bos_token": "[CLS]", "sep_token": "[SEP]", "eos_token": "[SEP]"})
+    assert files.read(storage.Folder(tmp_path))["bos_token"] == "[CLS]"

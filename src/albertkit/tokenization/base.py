@@ -417,12 +417,12 @@ class AlbertTokenizerBase(Vocabulary):
         AlbertWordPieceTokenizer whichever class is asked.
         """
         fetching = hub.options(keywords)
-        folder = files.fetch(str(pretrained_model_name_or_path), **fetching)
-        with storage.reading(folder):
-            return cls._read(folder, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})
+        folder = files.fetch(pretrained_model_name_or_path, **fetching)
+        with storage.reading(folder) as held:
+            return cls._read(held, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})
 
     @classmethod
-    def _read(cls, folder: Path, *inputs: Any, **keywords: Any) -> Any:
+    def _read(cls, folder: storage.Folder, *inputs: Any, **keywords: Any) -> Any:
         stated = files.read(folder)
         chosen = cls._class_for(folder)
         saved = stated.pop("tokenizer_class", None) or chosen.saved_class
@@ -436,12 +436,12 @@ class AlbertTokenizerBase(Vocabulary):
         return chosen(*inputs, **{**vocabulary, **stated, **keywords})
 
     @classmethod
-    def _class_for(cls, folder: Path) -> "type[AlbertTokenizerBase]":
+    def _class_for(cls, folder: storage.Folder) -> "type[AlbertTokenizerBase]":
         """The class that a folder's files call for."""
         return cls
 
     @classmethod
-    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
+    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
         """The constructor's keywords that name vocabulary files of a folder."""
         raise NotImplementedError
 

@@ -8,10 +8,11 @@ import tokenizers
 from tokenizers import AddedToken
 
 from albertkit import storage
-from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
+from albertkit.errors import CheckpointNotFound, InputError
 from albertkit.tokenization import files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.export import to_tokenizers
+from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter
 from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, spaced
 from albertkit.tokenization.text import Cleaning
@@ -56,7 +57,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
         keywords.pop(SEGMENTER, None)
         if tokenizer_file is not None:
-            segmenter = TokenizersSegmenter(_read(tokenizer_file))
+            segmenter = TokenizersSegmenter(_read(tokenizer_file), str(tokenizer_file))
         elif vocab_file is not None:
             cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
             segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning)
@@ -85,17 +86,17 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         return Path(self.vocab_file).read_bytes() if self.vocab_file and Path(self.vocab_file).is_file() else None
 
     @classmethod
-    def _class_for(cls, folder: Path) -> type[AlbertTokenizerBase]:
+    def _class_for(cls, folder: storage.Folder) -> type[AlbertTokenizerBase]:
         chosen = AlbertTokenizer._class_for(folder)
         return cls if chosen is AlbertTokenizer else chosen
 
     @classmethod
-    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
-        spiece, file = folder / files.SPIECE, folder / files.TOKENIZER
-        exact = stated.get(SEGMENTER) == "sentencepiece" and spiece.is_file()
+    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+        spiece, file = folder.file(files.SPIECE), folder.file(files.TOKENIZER)
+        exact = stated.get(SEGMENTER) == "sentencepiece" and spiece
         return {
-            "vocab_file": spiece if spiece.is_file() or not file.is_file() else None,
-            "tokenizer_file": file if file.is_file() and not exact else None,
+            "vocab_file": spiece if spiece or file else folder.path / files.SPIECE,
+            "tokenizer_file": None if exact else file,
         }
 
     def save_vocabulary(
@@ -119,9 +120,8 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
 
 
 def _read(path: str | os.PathLike[str]) -> tokenizers.Tokenizer:
-    try:
-        return tokenizers.Tokenizer.from_buffer(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise CheckpointNotFound(f"`tokenizer_file` must be a file. Received: {path}, where there is none.") from None
-    except Exception as error:  # The library raises plain Exception for whatever is wrong with a file.
-        raise CheckpointError(f"{path} must be a tokenizer.json. Reading it failed: {error}.") from error
+    if not Path(path).exists():
+        raise CheckpointNotFound(f"`tokenizer_file` must be a file. Received: {path}, where there is none.")
+    content = storage.read_bytes(path, limit=files.LIMIT)
+    with guarded(path):
+        return tokenizers.Tokenizer.from_buffer(content)

@@ -4,6 +4,7 @@ The layout is that of Transformers: the vocabulary, tokenizer_config.json, speci
 added_tokens.json.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from tokenizers import AddedToken
 
 from albertkit import hub, storage
+from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
+from albertkit.errors import CheckpointError
 from albertkit.tokenization.vocabulary import ROLES
 
 CONFIG = "tokenizer_config.json"
@@ -22,17 +25,74 @@ VOCAB = "vocab.txt"
 
 PATTERNS = (CONFIG, SPECIAL, ADDED, SPIECE, TOKENIZER, VOCAB)
 
+LIMIT = 2**29
+"""Bytes that a vocabulary may have."""
+
 _FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
+_APART = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")
+_LONGEST = 10_000
+"""Characters that a token may have."""
 
 
-def fetch(name: str, **fetching: Any) -> Path:
+def _is_token(value: Any) -> bool:
+    """Whether a value is a token, as its text or with what else AddedToken says of it."""
+    if isinstance(value, Mapping):
+        flags = [value.get(flag, False) for flag in _FLAGS if flag != "content"]
+        return _is_token(value.get("content")) and all(isinstance(flag, bool) for flag in flags)
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST
+
+
+def _is_id(value: Any) -> bool:
+    """Whether an id, as a number or in the digits of a key, can be that of an added token."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and len(value) < 9
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**8
+
+
+_TOKEN = Rule("a token: its text, or an object with `content` and true or false for each flag", _is_token)
+_IDS = Rule(
+    "the id of an added token, a whole number from 0 to 99,999,999",
+    lambda value: not isinstance(value, str) and _is_id(value),
+)
+_LENGTH = Rule(
+    "a whole number of at least 1, or one too large for any text",
+    lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 1 and value % 1 == 0,
+)
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ROLES, or_none(_TOKEN)),
+    "additional_special_tokens": or_none(
+        Rule("a list of tokens", lambda value: isinstance(value, list) and all(map(_is_token, value)))
+    ),
+    "added_tokens_decoder": Rule(
+        "an object of ids to tokens, each with `content` and true or false for each flag",
+        lambda value: (
+            isinstance(value, dict)
+            and all(_is_id(index) and isinstance(token, dict) and _is_token(token) for index, token in value.items())
+        ),
+    ),
+    **dict.fromkeys(("do_lower_case", "remove_space", "keep_accents", "tokenize_chinese_chars"), FLAG),
+    **dict.fromkeys(("split_special_tokens", "clean_up_tokenization_spaces"), FLAG),
+    "strip_accents": or_none(FLAG),
+    "model_max_length": or_none(_LENGTH),
+    **dict.fromkeys(("padding_side", "truncation_side"), one_of(("left", "right"))),
+    "tokenizer_class": or_none(TEXT),
+    "sp_model_kwargs": or_none(Rule("an object", lambda value: isinstance(value, dict))),
+}
+"""The rule of each key that a tokenizer reads. Other keys are kept as they are."""
+
+
+def fetch(name: str | os.PathLike[str], **fetching: Any) -> Path:
     """The local folder of a tokenizer; see `hub.fetch`."""
     return hub.fetch(name, PATTERNS, **fetching)
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """The constructor's keywords that a folder's files state, tokens as AddedToken."""
-    keywords = storage.read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+def read(folder: storage.Folder) -> dict[str, Any]:
+    """The constructor's keywords that a folder's files state, tokens as AddedToken.
+
+    CheckpointError, naming the file, for a value of the wrong kind.
+    """
+    keywords = _stated(folder, CONFIG)
     for redundant in (
         "init_inputs",
         "auto_map",
@@ -42,24 +102,45 @@ def read(folder: Path) -> dict[str, Any]:
         "name_or_path",
     ):
         keywords.pop(redundant, None)
-    decoder = {int(index): _token(token) for index, token in keywords.pop("added_tokens_decoder", {}).items()}
+    listed = keywords.pop("added_tokens_decoder", None) or {}
+    decoder = {int(index): _token(token) for index, token in listed.items()}
     if not decoder:
-        roles = storage.read_json(folder / SPECIAL) if (folder / SPECIAL).is_file() else {}
-        keywords |= roles
-        listed = storage.read_json(folder / ADDED) if (folder / ADDED).is_file() else {}
+        keywords |= _stated(folder, SPECIAL)
         known = {str(_token(keywords[role])) for role in ROLES if keywords.get(role)}
         known |= {str(_token(token)) for token in keywords.get("additional_special_tokens") or ()}
         decoder = {
             index: AddedToken(token, normalized=token not in known, special=token in known)
-            for token, index in listed.items()
+            for token, index in _stated(folder, ADDED, _IDS).items()
         }
     keywords = {
-        key: _token(value) if isinstance(value, dict) and "content" in value else value
-        for key, value in keywords.items()
+        key: _token(value) if key in ROLES and isinstance(value, dict) else value for key, value in keywords.items()
     }
     if keywords.get("additional_special_tokens"):
         keywords["additional_special_tokens"] = [_token(token) for token in keywords["additional_special_tokens"]]
+    _require_distinct(folder, keywords)
     return keywords | {"added_tokens_decoder": decoder}
+
+
+def _require_distinct(folder: storage.Folder, keywords: Mapping[str, Any]) -> None:
+    """CheckpointError where one token has two roles that a model tells apart. [CLS] also begins, [SEP] also ends."""
+    named: dict[str, str] = {}
+    for role in _APART:
+        if keywords.get(role) and (other := named.setdefault(str(keywords[role]), role)) != role:
+            raise CheckpointError(
+                f"Each of {', '.join(_APART)} must be another token. {folder.path} gives {str(keywords[role])!r} to "
+                f"both {other} and {role}. Correct {CONFIG}."
+            )
+
+
+def _stated(folder: storage.Folder, name: str, every: Rule | None = None) -> dict[str, Any]:
+    """What a file states, each key checked by its rule or by one for `every` key; nothing where there is no file."""
+    file = folder.file(name)
+    stated = storage.read_json(file) if file else {}
+    for key, value in stated.items():
+        rule = every or RULES.get(key)
+        if rule and (complaint := rule.complaint(key, value)):
+            raise CheckpointError(f"{complaint} It stands in {file}.")
+    return stated
 
 
 def write(

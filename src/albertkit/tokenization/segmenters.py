@@ -15,9 +15,11 @@ from tokenizers import AddedToken
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.added import AddedVocabulary, Part
 from albertkit.tokenization.encoding import Tokens
+from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.text import SURROGATE, Cleaning, Span
 
 UNDERLINE = "▁"
+TOKENIZER = "tokenizer.json"
 _BATCH = 64
 
 
@@ -85,13 +87,13 @@ class SentencePieceSegmenter:
             if not model:
                 raise RuntimeError("it is empty")
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as error:
+            self.size = self._processor.get_piece_size()
+            self._pieces = self._processor.id_to_piece(list(range(self.size)))
+        except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
             raise CheckpointError(
                 f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed: {error}. If a "
                 "download or a copy was cut short, repeat it."
             ) from error
-        self.size = self._processor.get_piece_size()
-        self._pieces = self._processor.id_to_piece(list(range(self.size)))
         commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_comma(piece)}
         self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
         # Without a comma in the vocabulary, an unknown stretch of text may end in digit and comma too.
@@ -271,19 +273,23 @@ class TokenizersSegmenter:
     random = False
     threads = -1
 
-    def __init__(self, backend: tokenizers.Tokenizer) -> None:
-        backend.no_truncation()
-        backend.no_padding()
+    def __init__(self, backend: tokenizers.Tokenizer, source: str = TOKENIZER) -> None:
+        """`source` names the file that the tokenizer was made from, for errors."""
         self.backend = backend
+        self.source = source
         self._literal: tokenizers.Tokenizer | None = None
-        self.size = backend.get_vocab_size(with_added_tokens=False)
         self.added = AddedVocabulary(lower=False)
-        for index, token in backend.get_added_tokens_decoder().items():
-            self.added.add(token, index)
+        with guarded(source):
+            backend.no_truncation()
+            backend.no_padding()
+            self.size = backend.get_vocab_size(with_added_tokens=False)
+            for index, token in backend.get_added_tokens_decoder().items():
+                self.added.add(token, index)
 
     def add(self, token: AddedToken, index: int) -> None:
         """Take in an added token. CheckpointError where the library gives it another id."""
-        add_to(self.backend, token, index)
+        with guarded(self.source):
+            add_to(self.backend, token, index)
         self.added.add(token, index)
         self._literal = None
 
@@ -298,15 +304,19 @@ class TokenizersSegmenter:
     def join(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
         decoder = self.backend.decoder
-        return " ".join(pieces) if decoder is None else decoder.decode(list(pieces))
+        if decoder is None:
+            return " ".join(pieces)
+        with guarded(self.source):
+            return decoder.decode(list(pieces))
 
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
         """Tokens of each text. See Segmenter."""
-        backend = self._without_special() if split_special_tokens else self.backend
         texts = [text if text.isascii() else SURROGATE.sub("\ufffd", text) for text in texts]
-        if not align:
-            return [Tokens(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
-        rows = backend.encode_batch(texts, add_special_tokens=False)
+        with guarded(self.source):
+            backend = self._without_special() if split_special_tokens else self.backend
+            if not align:
+                return [Tokens(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
+            rows = backend.encode_batch(texts, add_special_tokens=False)
         return [Tokens(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]
 
     def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -49,16 +49,12 @@ class AlbertTokenizer(AlbertTokenizerBase):
         self.vocab_file = str(vocab_file)
 
     @classmethod
-    def _class_for(cls, folder: Path) -> type[AlbertTokenizerBase]:
-        return (
-            cls
-            if (folder / files.SPIECE).is_file() or not (folder / files.VOCAB).is_file()
-            else AlbertWordPieceTokenizer
-        )
+    def _class_for(cls, folder: storage.Folder) -> type[AlbertTokenizerBase]:
+        return cls if folder.file(files.SPIECE) or not folder.file(files.VOCAB) else AlbertWordPieceTokenizer
 
     @classmethod
-    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
-        return {"vocab_file": folder / files.SPIECE}
+    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+        return {"vocab_file": folder.file(files.SPIECE) or folder.path / files.SPIECE}
 
     def save_vocabulary(
         self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
@@ -71,14 +67,13 @@ class AlbertTokenizer(AlbertTokenizerBase):
 
 def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
     """The contents of a SentencePiece model. CheckpointNotFound where there is no such file."""
-    try:
-        return Path(path).read_bytes()
-    except (FileNotFoundError, IsADirectoryError):
+    if Path(path).is_dir() or not Path(path).exists():
         raise CheckpointNotFound(
             f"A vocabulary is a SentencePiece model, a file such as spiece.model. Received: {path}, where there is "
             "none. For a folder call from_pretrained; for a folder with only tokenizer.json call "
             "AlbertTokenizerFast.from_pretrained."
-        ) from None
+        )
+    return storage.read_bytes(path, limit=files.LIMIT)
 
 
 def spaced(mask_token: str | AddedToken) -> AddedToken:

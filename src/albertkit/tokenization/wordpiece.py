@@ -12,6 +12,7 @@ from albertkit import storage
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization import files
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.segmenters import TokenizersSegmenter
 
 
@@ -44,13 +45,14 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
         vocabulary = _read(vocab_file)
         if str(unk_token) not in vocabulary:
             raise CheckpointError(f"A WordPiece vocabulary must hold {str(unk_token)!r}. {vocab_file} does not.")
-        backend = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token=str(unk_token)))
+        with guarded(vocab_file):
+            backend = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token=str(unk_token)))
         backend.normalizer = normalizers.BertNormalizer(
             handle_chinese_chars=tokenize_chinese_chars, strip_accents=strip_accents, lowercase=do_lower_case
         )
         backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         backend.decoder = decoders.WordPiece(cleanup=False)
-        super().__init__(TokenizersSegmenter(backend), own, **keywords)
+        super().__init__(TokenizersSegmenter(backend, str(vocab_file)), own, **keywords)
         self.vocab_file = str(vocab_file)
 
     @property
@@ -59,8 +61,8 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
         return self._segmenter.backend
 
     @classmethod
-    def _vocabulary_in(cls, folder: Path, stated: dict[str, Any]) -> dict[str, Any]:
-        return {"vocab_file": folder / files.VOCAB}
+    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+        return {"vocab_file": folder.require(files.VOCAB)}
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """The text that tokens stand for, special tokens set off by spaces: "[CLS] hello world [SEP]"."""
@@ -78,14 +80,11 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
 
 def _read(path: str | os.PathLike[str]) -> dict[str, int]:
     """A `vocab.txt`, one token a line, as token -> line number."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").split("\n")
-    except (FileNotFoundError, IsADirectoryError):
+    if Path(path).is_dir() or not Path(path).exists():
         raise CheckpointNotFound(
             f"A WordPiece vocabulary is a file such as vocab.txt. Received: {path}, where there is none."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise CheckpointError(f"{path} must be UTF-8 text, one token a line. Reading it failed: {error}.") from error
+        )
+    lines = storage.read_text(path, limit=files.LIMIT).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()
     vocabulary = {line.rstrip("\r"): number for number, line in enumerate(lines)}
