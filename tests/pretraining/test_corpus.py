@@ -1,6 +1,7 @@
 """Building: the same bytes however many processes, however often cut off, and nothing wrong goes unsaid."""
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import os
@@ -469,3 +470,18 @@ def test_figures_are_those_of_the_arrays(reference):
 
 def test_the_cores_of_a_process_are_counted():
     assert 1 <= corpus.cores() <= os.cpu_count()
+
+
+def test_a_full_disk_says_what_is_kept_and_how_to_go_on(small, texts, tokenizer, tmp_path, monkeypatch):
+    write = corpus.ShardWriter.add
+
+    def full(self, *args, **kwargs):
+        if self.tokens:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus.ShardWriter, "add", full)
+        with pytest.raises(CheckpointError, match=r"disk is full\. The shards that are finished are kept: make room"):
+            build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1)
+    assert build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1).tokens

@@ -252,3 +252,21 @@ def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, da
     assert np.diff(shard.documents).tolist() == [len(document) for document in kept]
     assert (record["tokens"], record["documents"], record["note"]) == (len(shard.tokens), len(kept), 1)
     assert not (folder / ".shard").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("shards", value) for value in (None, {}, [3], [{}], [{"name": "../outside", "tokens": 5}])),
+        *(("shards", [{"name": "/outside", "tokens": 5}]) for _ in range(1)),
+        *(("tokens", value) for value in ("9", None)),
+        *((key, value) for key in ("statistics", "settings") for value in (None, [])),
+        ("fingerprint", 3),
+    ],
+)
+def test_a_head_that_no_build_wrote_is_refused_and_leads_nowhere(tmp_path, tokenizer, key, value):
+    shards.write(tmp_path, tokenizer, DOCUMENTS)
+    head = json.loads((tmp_path / shards.HEAD).read_text())
+    (tmp_path / shards.HEAD).write_text(json.dumps(head | {key: value}))
+    with pytest.raises(InputError, match=rf"corpus\.json must be as the build of a corpus wrote it.*: {key}\."):
+        shards.Corpus.open(tmp_path)

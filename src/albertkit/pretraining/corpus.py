@@ -72,6 +72,9 @@ class Settings:
         return asdict(self.reading) | asdict(self.splitter) | {"rules": self.splitter.rules} | own
 
 
+_KEPT = "The shards that are finished are kept: make room and run the same command again."
+
+
 def build(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
@@ -104,6 +107,7 @@ def build(
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
+        storage.clear_abandoned(folder)
         if overwrite:
             _clear(folder)
         _require_own(folder)
@@ -112,7 +116,8 @@ def build(
         if (folder / shards.HEAD).exists():
             note(f"{folder} holds this corpus already")
         else:
-            _finish(folder, files, sources, tokenizer, settings, processes, note, show)
+            with storage.explained(folder, _KEPT):
+                _finish(folder, files, sources, tokenizer, settings, processes, note, show)
         (folder / duplicates.NAME).unlink(missing_ok=True)
         return Corpus.open(folder)
 
@@ -265,7 +270,7 @@ def _finish(
             f"A corpus must hold at least one token. Received: {len(files)} files with "
             f"{source.counts['documents_read']:,} documents, all of them empty.{advice if broken else ''}"
         )
-    opened = (Shard.open(folder / record["name"]) for record in records)
+    opened = (Shard.open(folder / shards.name_of(number)) for number in range(len(records)))
     figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
     share = figures["unknown_tokens"] / sum(record["tokens"] for record in records)
     if share > UNKNOWN:

@@ -77,6 +77,25 @@ class Shard:
         )
 
 
+def _require_head(file: Path, head: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a head, one a shard. InputError where the head is not as `publish` writes it."""
+    kinds = {"fingerprint": str, "statistics": dict, "settings": dict, "shards": list}
+    kinds |= dict.fromkeys(("tokens", "sentences", "documents"), int)
+    wrong = [key for key, kind in kinds.items() if not isinstance(head.get(key), kind)]
+    rows = head.get("shards")
+    if not wrong and not all(
+        isinstance(row, dict) and row.get("name") == name_of(number) and isinstance(row.get("tokens"), int)
+        for number, row in enumerate(rows or [])
+    ):
+        wrong = ["shards"]
+    if wrong:
+        raise InputError(
+            f"{file} must be as the build of a corpus wrote it. Missing or of another kind: {', '.join(wrong)}. Repeat "
+            "the copy, or build the corpus anew."
+        )
+    return rows or []
+
+
 class Corpus:
     """A finished corpus, its shards mapped from disk.
 
@@ -113,8 +132,9 @@ class Corpus:
                 f"{folder / HEAD} must be of format {FORMAT}. It is of {head.get('format')!r}, of another release of "
                 "albertkit: build the corpus anew with this one."
             )
-        shards = [Shard.open(folder / row["name"]) for row in head["shards"]]
-        for row, shard in zip(head["shards"], shards, strict=True):
+        rows = _require_head(folder / HEAD, head)
+        shards = [Shard.open(folder / row["name"]) for row in rows]
+        for row, shard in zip(rows, shards, strict=True):
             if len(shard.tokens) != row["tokens"]:
                 raise InputError(
                     f"Shard {row['name']} of {folder} must have {row['tokens']} tokens, as {HEAD} says. It has "
