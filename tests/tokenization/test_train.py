@@ -8,7 +8,7 @@ import pytest
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.text import Cleaning
-from albertkit.tokenization.train import CHOSEN, _drawn, train
+from albertkit.tokenization.train import CHOSEN, LONGEST, _cut, _drawn, train
 
 SIZE = 90
 

@@ -21,6 +21,8 @@ from albertkit.tokenization.text import Cleaning
 CONTROL = ("[CLS]", "[SEP]", "[MASK]")
 CHOSEN = ("(", ")", '"', "-", ".", "–", "£", "€")
 """Symbols that are always pieces of their own."""
+LONGEST = 10_000
+"""Characters of a line that SentencePiece is given: time grows faster than the length of one stretch without spaces."""
 MARKED = 0.01
 """The share of letters with marks from which on their loss is told."""
 
@@ -45,13 +47,20 @@ def train(
     are used at most, drawn by `seed`: the same lines give the same files. Lines are cleaned as the tokenizer cleans
     text. Where the texts cannot fill a vocabulary of that size, InputError names the size that they can fill; without
     `exact` it is taken. A folder that holds a model or a tokenizer only gets another one with `overwrite`. `note` is
-    told where many letters lose their marks.
+    told where many letters lose their marks, and where lines of over LONGEST characters were cut.
     """
     folder = Path(folder)
     _require_usable(folder, sentences, character_coverage, overwrite)
     cleaning = Cleaning(do_lower_case, keep_accents=keep_accents)
     characters: Counter[str] = Counter()
-    drawn = _drawn((line for line in map(cleaning, _counted(texts, characters)) if line), sentences, seed)
+    cuts: Counter[str] = Counter()
+    cleaned = (line for line in map(cleaning, _counted(texts, characters)) if line)
+    drawn = _drawn((piece for line in cleaned for piece in _cut(line, cuts)), sentences, seed)
+    if cuts["lines"]:
+        note(
+            f"{cuts['lines']:,} lines are longer than {LONGEST:,} characters and were cut: at spaces, and in "
+            f"{cuts['words']:,} places within a word"
+        )
     if not drawn:
         raise InputError("The texts must hold at least one line with something in it. Received: none.")
     if not keep_accents:
@@ -112,6 +121,22 @@ def _require_usable(folder: Path, sentences: int, character_coverage: float, ove
             f"A tokenizer is written to a folder without one. {folder} holds {', '.join(found)}. Give another folder, "
             "or pass --overwrite to replace it."
         )
+
+
+def _cut(line: str, cuts: Counter[str]) -> Iterator[str]:
+    """A line in pieces of at most LONGEST characters, cut at spaces where there are any; what is cut is counted.
+
+    A cut at a space changes nothing, for SentencePiece learns from words.
+    """
+    cuts["lines"] += len(line) > LONGEST
+    start = 0
+    while len(line) - start > LONGEST:
+        place = line.rfind(" ", start + 1, start + LONGEST + 1)
+        cuts["words"] += place < 0
+        end = start + LONGEST if place < 0 else place
+        yield line[start:end]
+        start = end + (place >= 0)
+    yield line[start:]
 
 
 def _drawn(lines: Iterable[str], most: int, seed: int) -> list[str]:
