@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from albertkit.errors import CheckpointError, InputError
+from albertkit.tokenization import train as train_module
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.text import Cleaning
 from albertkit.tokenization.train import CHOSEN, LONGEST, _cut, _drawn, train
@@ -186,3 +187,28 @@ def test_a_save_that_fails_leaves_the_tokenizer_that_was_there(texts, tmp_path, 
 def test_a_coverage_that_sentencepiece_does_not_know_is_refused(coverage, tmp_path):
     with pytest.raises(InputError, match=rf"`character_coverage` must lie in 0.98..1, .* Received: {coverage}"):
         train(["a b c"], 20, tmp_path, character_coverage=coverage)
+
+
+def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data, monkeypatch):
+    line = " ".join((data / "text.txt").read_text(encoding="utf-8").split())
+    notes = []
+    one = train([line], 300, tmp_path / "cut", exact=False, note=notes.append)
+    monkeypatch.setattr(train_module, "LONGEST", 10**9)
+    other = train([line], 300, tmp_path / "whole", exact=False, note=notes.append)
+    assert len(line) > LONGEST
+    assert [note for note in notes if "cut" in note] == [
+        "1 lines are longer than 10,000 characters and were cut: at spaces, and in 0 places within a word"
+    ]
+    differing = set(one.get_vocab()) ^ set(other.get_vocab())
+    assert len(differing) <= 4, "only near ties may fall otherwise"
+
+
+def test_a_line_without_a_space_is_cut_and_counted():
+    cuts = Counter()
+    text = "x" * (2 * LONGEST + 5) + " y " + "z" * LONGEST
+    pieces = list(_cut(text, cuts))
+    assert max(map(len, pieces)) <= LONGEST
+    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
+    assert cuts == {"lines": 1, "words": 2}
+    assert list(_cut("x" * LONGEST, cuts)) == ["x" * LONGEST]
+    assert cuts["lines"] == 1
