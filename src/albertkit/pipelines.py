@@ -1,7 +1,7 @@
 """Text -> answer: a tokenizer, an engine and a task put together. Wiring only."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
@@ -62,6 +62,35 @@ class _Pipeline:
         """How many texts of the last call were longer than the model and were cut."""
         self._engine = engine.Engine(checkpoint, self.head, framework, self.tokens)
 
+    def _answers(self, part: task.Examples, options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """An object for each example, ready for JSON."""
+        raise NotImplementedError
+
+    def stream(self, parts: Iterable[task.Examples], **options: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Each text with its answer, in their order and a part at a time, so that any number of them passes through.
+
+        `options` are those of a call, and `truncated` counts over all parts so far. InputError, saying where it stands,
+        for the first example that cannot be answered; those before it were given out.
+        """
+        truncated = 0
+        for whole in parts:
+            waiting = [whole]
+            while waiting:
+                part = waiting.pop()
+                try:
+                    answers = self._answers(part, options)
+                except InputError as error:
+                    self.truncated = truncated
+                    if len(part) == 1:
+                        path, place = part.table.path, part.table.places(part.rows)
+                        raise InputError(f"{path}, {place}: {error}" if path else str(error)) from error
+                    middle = len(part) // 2
+                    waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
+                    continue
+                truncated += self.truncated
+                self.truncated = truncated
+                yield from zip(part.texts, answers, strict=True)
+
 
 class TextClassification(_Pipeline):
     """Classes, several classes at once, or a number, for texts or pairs of texts."""
@@ -80,6 +109,9 @@ class TextClassification(_Pipeline):
         if isinstance(pairs, str):
             raise InputError(f"A list of texts goes with a list of pairs. Received: {len(texts)} texts and one string.")
         return task.decode(self.logits(texts, pairs), self.schema)
+
+    def _answers(self, part: task.Examples, options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        return self(part.texts, part.pairs, **options)
 
     def logits(self, texts: Sequence[str], pairs: Any = None) -> np.ndarray:
         """(N, C) scores before softmax or sigmoid."""
@@ -130,6 +162,11 @@ class FillMask(_Pipeline):
                 answer = columns[own].tolist(), scores[own], ids[own]
                 answers[row] = fill_mask.decode(self.tokenizer, features.input_ids[row], *answer)
         return answers
+
+    def _answers(self, part: task.Examples, options: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        if part.pairs is not None:
+            raise InputError("A mask is filled in one text. Received: a pair. Join its texts, or leave one out.")
+        return [{"answers": answer} for answer in self(part.texts, **options)]
 
 
 TASKS = {task.NAME: TextClassification, fill_mask.NAME: FillMask}

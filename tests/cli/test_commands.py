@@ -13,6 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from albertkit import cli
 from albertkit.checkpoint import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune
@@ -235,22 +236,62 @@ def test_a_mistake_is_one_line_and_status_one(tmp_path, arguments, words):
 
 
 def test_predict_prints_what_it_has_answered_before_a_broken_row(model, tmp_path):
-    from albertkit.cli.predict import ROWS
-
-    (tmp_path / "t.csv").write_text("text,other\n" + "good,1\n" * (ROWS + 1) + "bad,1,too much\n")
+    (tmp_path / "t.csv").write_text("text,other\n" + f"{'good ' * 40},1\n" * 70 + "bad,1,too much\n")
     done = albertkit("predict", model, "--file", tmp_path / "t.csv")
     assert done.returncode == 1
-    assert len(done.stdout.splitlines()) == ROWS
-    assert f"line {ROWS + 3}, has 3" in done.stderr
+    assert len(done.stdout.splitlines()) == 70
+    told, error = done.stderr.splitlines()
+    assert told == "70 texts were longer than 32 tokens and were cut."
+    assert "line 72, has 3" in error
 
 
-def test_predict_answers_lines_before_the_last_has_come(model):
+def test_predict_names_the_row_that_it_cannot_answer(filler, tmp_path):
+    rows = ["the [MASK]"] * 5 + ["the film"] + ["the [MASK]"] * 5
+    (tmp_path / "t.jsonl").write_text("\n" + "".join(json.dumps({"text": row}) + "\n" for row in rows))
+    done = albertkit("predict", filler, "--file", tmp_path / "t.jsonl")
+    assert done.returncode == 1
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == rows[:5]
+    assert "t.jsonl, line 7: A text must hold [MASK]" in done.stderr
+    assert "one without, 'the film'" in done.stderr
+
+
+def test_predict_does_not_take_other_columns_in_the_middle_of_a_file(model, tmp_path):
+    records = [{"sentence1": "good"}] * 70 + [{"sentence1": "good", "sentence2": "bad"}]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    done = albertkit("predict", model, "--file", tmp_path / "t.jsonl")
+    assert done.returncode == 1
+    assert "has sentence1 and sentence2 only after line 64" in done.stderr
+    named = albertkit("predict", model, "--file", tmp_path / "t.jsonl", "--text-column", "sentence1")
+    assert len(named.stdout.splitlines()) == 71, named.stderr
+
+
+def test_predict_takes_records_without_the_text_as_empty_ones(model, tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"text": "good"}\n' * 64 + '{"other": 1}\n')
+    done = albertkit("predict", model, "--file", tmp_path / "t.jsonl")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["good"] * 64 + [""], done.stderr
+
+
+def test_predict_answers_a_line_before_the_next_has_come(model):
     command = [sys.executable, "-m", "albertkit", "predict", str(model)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        running.stdin.write("good\n" * 16)
-        running.stdin.flush()
-        assert [json.loads(running.stdout.readline())["text"] for _ in range(16)] == ["good"] * 16
+        for text in ("good", "bad"):
+            running.stdin.write(f"{text}\n")
+            running.stdin.flush()
+            assert json.loads(running.stdout.readline())["text"] == text
         running.stdin.close()
+
+
+def test_predict_says_which_line_is_not_text(model):
+    command = [sys.executable, "-m", "albertkit", "predict", str(model)]
+    done = subprocess.run(command, input=b"good\n\xff\n", capture_output=True, check=False)
+    assert json.loads(done.stdout)["text"] == "good"
+    assert b"error: standard input, line 2, must be UTF-8 text" in done.stderr
+    assert done.returncode == 1
+
+
+def test_predict_escapes_what_the_terminal_cannot_show(model):
+    done = albertkit("predict", model, "日本", env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert json.loads(done.stdout)["text"] == "日本", done.stderr
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
@@ -277,3 +318,14 @@ def test_a_closed_pipe_ends_a_command_in_silence(model):
         running.stdout.close()
         assert running.stderr.read() == ""
     assert running.returncode == 1
+
+
+def test_a_file_that_the_system_refuses_is_one_line_of_error(monkeypatch, capsys):
+    def refuse():
+        raise PermissionError(13, "Permission denied", "secret.csv")
+
+    monkeypatch.setattr("albertkit.cli.app.app", refuse)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: Files must be there for a command to use. secret.csv: Permission")

@@ -4,6 +4,8 @@ import gzip
 import io
 import json
 import lzma
+import os
+import tracemalloc
 
 import pytest
 from hypothesis import assume, given, settings
@@ -334,9 +336,11 @@ def test_a_file_comes_in_pieces_that_together_are_the_file(tmp_path, ending):
 def test_what_stands_before_a_broken_row_was_given_out(tmp_path):
     (tmp_path / "t.csv").write_text("text,label\n" + "a,1\n" * 9 + "a,1,too much\n")
     found = tables.pieces(tmp_path / "t.csv", most=4)
-    assert [len(next(found)) for _ in range(2)] == [4, 4]
+    assert [len(next(found)) for _ in range(3)] == [4, 4, 1]
     with pytest.raises(InputError, match="line 11, has 3"):
         next(found)
+    with pytest.raises(InputError, match="line 11, has 3"):
+        tables.read(tmp_path / "t.csv")
 
 
 def test_records_of_a_later_piece_may_have_other_names(tmp_path):
@@ -346,3 +350,96 @@ def test_records_of_a_later_piece_may_have_other_names(tmp_path):
         {"a": [2], "b": [3]},
     ]
     assert tables.read(tmp_path / "t.jsonl").columns == {"a": [1, 2], "b": [None, 3]}
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"b": 3}\n')
+    assert list(tables.pieces(tmp_path / "t.jsonl", most=1))[1].columns == {"a": [None], "b": [3]}
+
+
+def test_records_with_names_of_their_own_fill_no_grid(tmp_path):
+    """Else 4,000 short lines would make 16 million fields."""
+    (tmp_path / "t.jsonl").write_text("".join(f'{{"text": "a", "k{number}": 1}}\n' for number in range(4000)))
+    tracemalloc.start()
+    table = tables.read(tmp_path / "t.jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16_000_000
+    assert table.column("text", "text") == ["a"] * 4000
+    assert table.columns["k7"][7:9] == [1, None]
+    assert "k38 and 3961 more" in table.contents
+
+
+def test_the_first_pieces_are_small_and_long_rows_make_small_ones(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("text\n" + "a\n" * 9999)
+    assert [len(table) for table in tables.pieces(tmp_path / "t.csv")] == [64, 512, 4096, 4096, 1231]
+    monkeypatch.setattr(tables, "CHARACTERS", 10)
+    (tmp_path / "t.jsonl").write_text('{"text": "a long text"}\n{"a": 1}\n{"a": 1}\n{"a": 1}\n')
+    assert [len(table) for table in tables.pieces(tmp_path / "t.jsonl")] == [1, 2, 1]
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "LONGEST", 1000)
+    for name in ("t.csv", "t.jsonl"):
+        path = write(tmp_path, name, "a\n" + "x" * 1001)
+        with pytest.raises(InputError, match=r"1,000 characters at most\. .*line 2, is longer|line 1, must be one"):
+            tables.read(path)
+    path = write(tmp_path, "t.jsonl", '{"a": 1}\n' + "x" * 1001)
+    with pytest.raises(InputError, match="line 2, is longer"):
+        tables.read(path)
+    with pytest.raises(InputError, match="standard input, line 2, is longer"):
+        list(tables.lines(io.BufferedReader(Slow(b"a\nb", *[b"x" * 100] * 11))))
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "long name", "zero byte"])
+def test_what_is_no_file_is_refused_without_waiting(tmp_path, kind):
+    path = tmp_path / "t.csv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("no named pipes here")
+        os.mkfifo(path)
+    elif kind == "link to nothing":
+        path.symlink_to(tmp_path / "nothing.csv")
+    else:
+        path = tmp_path / ("x" * 5000 + ".csv" if kind == "long name" else "a\0.csv")
+    with pytest.raises(InputError, match=r"A data file must be there\. Received") as caught:
+        tables.read(path)
+    assert len(str(caught.value)) < 400
+
+
+# ------------------------------------------------------------------------------------------------------- standard input
+
+
+class Slow(io.RawIOBase):
+    """Gives what it was made with read by read, as a pipe does."""
+
+    def __init__(self, *parts):
+        self.parts = [*parts]
+
+    def readable(self):
+        return True
+
+    def readinto(self, place):
+        part = self.parts.pop(0) if self.parts else b""
+        place[: len(part)] = part
+        return len(part)
+
+
+def test_lines_come_as_soon_as_they_are_there():
+    parts = (b"\xef\xbb\xbfa\nb\r\nc", b"d", b"e\n", b"\n\n", b"f\rg\n", "é".encode()[:1], "é".encode()[1:])
+    found = list(tables.lines(io.BufferedReader(Slow(*parts))))
+    assert [table.columns["text"] for table in found] == [["a", "b"], ["cde"], ["", ""], ["f", "g"], ["é"]]
+    assert [table.lines for table in found] == [[1, 2], [3], [4, 5], [6, 7], [8]]
+    assert list(tables.lines(io.BufferedReader(Slow()))) == []
+
+
+def test_many_lines_at_once_come_in_pieces():
+    found = list(tables.lines(io.BufferedReader(io.BytesIO(b"a\n" * 100_000))))
+    assert max(map(len, found)) == tables.PIECE
+    assert [line for table in found for line in table.lines] == list(range(1, 100_001))
+
+
+def test_a_line_that_is_not_utf_8_is_named_and_those_before_it_come():
+    found = tables.lines(io.BufferedReader(io.BytesIO(b"a\nb\n\xff\n")))
+    assert next(found).columns == {"text": ["a", "b"]}
+    with pytest.raises(InputError, match="standard input, line 3, must be UTF-8 text"):
+        next(found)

@@ -27,8 +27,10 @@ def main() -> None:
         errors.print("interrupted", style="red")
         sys.exit(130)
     except OSError as error:
-        if error.filename is not None:  # not what is printed, which has no name
-            raise
-        errors.print(f"error: What is printed must find room. Writing it failed: {error.strerror}.", style="red")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
+        why = error.strerror or error
+        told = f"Files must be there for a command to use. {error.filename}: {why}. Name another, or mend that one."
+        if error.filename is None:  # what is printed has no name
+            told = f"What is printed must find room. Writing it failed: {why}."
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
+        errors.print(f"error: {told}", style="red")
         sys.exit(1)

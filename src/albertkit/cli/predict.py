@@ -1,20 +1,12 @@
 """albertkit predict: answers of a trained model, as JSON lines."""
 
-import itertools
+import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, cast
 
 import typer
 from typer import Argument, Option
-
-if TYPE_CHECKING:
-    from albertkit.tasks.text_classification import Columns
-
-ROWS = 4096
-"""Rows that are read and answered at a time: enough to batch them by length."""
-Piece = tuple[list[str], list[str] | None]
 
 
 def command(
@@ -34,54 +26,47 @@ def command(
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input. Prints a JSON line each, in their order.
 
-    A file of any length is read and answered in pieces, which are printed as they are ready.
+    Files and standard input of any length are read and answered in pieces, which are printed as they are ready.
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
     from albertkit import pipelines
     from albertkit.errors import InputError
-    from albertkit.tasks import fill_mask
+    from albertkit.tasks import fill_mask, tables
     from albertkit.tasks.text_classification import Columns
+    from albertkit.tasks.text_classification import texts as examples
 
     if bool(texts) and bool(file):
         raise InputError("Texts come from arguments or from a file. Received: both.")
     if pair is not None and (file or len(texts or ()) != 1):
         raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts or ())} texts.")
+    columns = Columns("text", "" if pair is None else "pair")
     if file:
-        names = [name.strip() for name in header.split(",") if name.strip()]
-        pieces = _of_file(file, Columns(text_column, pair_column), names)
+        columns = Columns(text_column, pair_column)
+        pieces = tables.pieces(file, [name.strip() for name in header.split(",") if name.strip()])
+    elif texts:
+        pieces = [tables.Table("", {"text": texts, "pair": [pair]}, list(range(1, len(texts) + 1)))]
+    elif sys.stdin is None:
+        raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
     else:
-        pieces = iter([(texts, pair and [pair])]) if texts else _of_lines(sys.stdin)
+        pieces = tables.lines(cast(io.BufferedReader, sys.stdin.buffer))
     task = pipelines.task_of(model) if task == "auto" else task
     answerer = pipelines.pipeline(task, model, framework, max_length)
-    truncated = 0
-    for some, pairs in pieces:
-        if task == fill_mask.NAME:
-            if pairs is not None:
-                raise InputError("A mask is filled in one text. Received: a pair. Join its texts, or leave one out.")
-            answers = [{"answers": answer} for answer in answerer(some, top_k=top_k)]
-        else:
-            answers = answerer(some, pairs)
-        for text, answer in zip(some, answers, strict=True):
-            typer.echo(json.dumps({"text": text, **answer}, ensure_ascii=False))
-        truncated += answerer.truncated
-    if truncated:
-        typer.echo(f"{truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+    options = {"top_k": top_k} if task == fill_mask.NAME else {}
+    try:
+        for text, answer in answerer.stream(examples(pieces, columns), **options):
+            typer.echo(_line({"text": text, **answer}))
+    finally:
+        if answerer.truncated:
+            told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
+            typer.echo(told, err=True)
 
 
-def _of_file(path: str, columns: "Columns", names: list[str]) -> Iterator[Piece]:
-    """Texts and pairs of a data file, by columns that are found once, in its first rows."""
-    from albertkit.tasks import tables
-    from albertkit.tasks.text_classification import read
-
-    for table in tables.pieces(path, names, most=ROWS):
-        examples, columns = read(table, columns, labelled=False)
-        yield examples.texts, examples.pairs
-
-
-def _of_lines(lines: Iterable[str]) -> Iterator[Piece]:
-    """Lines as texts, few at first, so that who pipes them in slowly has answers early."""
-    lines, most = iter(lines), 16
-    while some := [line.rstrip("\r\n") for line in itertools.islice(lines, most)]:
-        yield some, None
-        most = min(2 * most, ROWS)
+def _line(answer: dict[str, object]) -> str:
+    """JSON with its characters as they are, or escaped where what is printed to has no such characters."""
+    line = json.dumps(answer, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding)
+    except (AttributeError, UnicodeEncodeError):  # AttributeError: standard output is closed
+        return json.dumps(answer)
+    return line

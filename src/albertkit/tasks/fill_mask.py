@@ -36,9 +36,10 @@ def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Features:
         if mask in first:
             way_out = f"Its {mask} was cut off with all beyond {max_length} tokens: shorten the text."
         shown = first if len(first) <= 60 else f"{first[:57]}..."
+        which = f"{len(without)} of {len(texts)} without, the first of them number {without[0] + 1}"
         raise InputError(
-            f"A text must hold {mask} where a word is wanted. Received: {len(without)} of {len(texts)} without, the "
-            f"first of them number {without[0] + 1}, {shown!r}. {way_out}"
+            f"A text must hold {mask} where a word is wanted. Received: "
+            f"{which if len(texts) > 1 else 'one without'}, {shown!r}. {way_out}"
         )
     return Features(ids, encoded["token_type_ids"], sum(count > 0 for count in encoded.truncated))
 

@@ -4,7 +4,7 @@ Letters: N examples, C classes.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -127,6 +127,25 @@ def read(
         raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
     without = set(empty)
     return examples.take(row for row in examples.rows if row not in without), columns
+
+
+def texts(pieces: Iterable[Table], columns: Columns) -> Iterator[Examples]:
+    """The texts of a table that comes in pieces, without labels; see `read`.
+
+    InputError where a later piece has columns by which others would have been taken from the first on.
+    """
+    first = None
+    for table in pieces:
+        found = _found(table, columns, labelled=False)
+        first = first or found
+        if found != first:
+            names = " and ".join(name for name in (found.text, found.pair) if name)
+            raise InputError(
+                f"The text must stand in the same columns from the first row on. {table.path} has {names} only after "
+                f"line {table.lines[0] - 1}, and rows before it were read by {first.text!r} alone. Name what is meant "
+                "with --text-column (and --pair-column for pairs)."
+            )
+        yield read(table, found, labelled=False)[0]
 
 
 def _found(table: Table, columns: Columns, labelled: bool) -> Columns:
