@@ -465,9 +465,11 @@ def test_only_regular_files_are_read(tmp_path):
         with pytest.raises(CheckpointError, match=f"must be a file. It is {kind}|Is a directory"):
             storage.read_json(tmp_path / name)
     assert storage.read_json(held.require("link")) == {}, "the cache of the hub is made of links"
-    assert held.file("broken") is None
-    with pytest.raises(CheckpointNotFound, match=r"broken must be there"):
-        held.require("broken")
+    with pytest.raises(CheckpointError, match=r"broken must be a file. It is a link that leads to nothing"):
+        held.file("broken")
+    assert held.file("nothing") is None
+    with pytest.raises(CheckpointNotFound, match=r"nothing must be there"):
+        held.require("nothing")
 
 
 def test_files_are_read_up_to_a_limit(tmp_path):

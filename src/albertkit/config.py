@@ -209,7 +209,9 @@ class AlbertConfig:
             id2label = {index: label for label, index in label2id.items()}
         if id2label is not None:
             self.id2label = _numbered(id2label)
-            self.label2id = label2id or {label: index for index, label in self.id2label.items()}
+            self.label2id = {label: index for index, label in self.id2label.items()}
+            if label2id and any(self.id2label.get(index) != label for label, index in label2id.items()):
+                logger.warning("`label2id` and `id2label` contradict each other: using `id2label`.")
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
                     "`num_labels` is %s but `id2label` names %d: using the names.", brief(num_labels), len(id2label)

@@ -89,7 +89,8 @@ TEXTS = Rule(
 _COUNT = whole(2**31 - 1, least=0)
 _TOKEN = whole(2**31 - 1, least=-(2**31))
 _PROBABILITY = _number("a probability, at least 0 and below 1", lambda value: 0 <= value < 1)
-_ANYTHING = Rule("anything", lambda value: True)
+_LIST = Rule("a list", lambda value: isinstance(value, (list, tuple)))
+_TOKENS = Rule("a whole number or a list", lambda value: _TOKEN.holds(value) or _LIST.holds(value))
 _ACTIVATION = Rule(
     f"one of {', '.join(ACTIVATIONS)}, or a function",
     lambda value: callable(value) or (isinstance(value, str) and value in ACTIVATIONS),
@@ -131,8 +132,22 @@ RULES: dict[str, Rule] = {
         lambda value: " Save the model unpruned, or mask heads with `head_mask`.",
     ),
     **dict.fromkeys(("sep_token_id", "decoder_start_token_id"), or_none(_TOKEN)),
+    # What only models that generate text read.
+    **dict.fromkeys(("do_sample", "return_dict_in_generate", "output_scores", "remove_invalid_values"), or_none(FLAG)),
+    "early_stopping": or_none(
+        Rule('true, false or "never"', lambda value: value == "never" or isinstance(value, bool))
+    ),
+    **dict.fromkeys(("max_length", "min_length", "top_k", "num_beams", "num_beam_groups"), or_none(_COUNT)),
+    **dict.fromkeys(("num_return_sequences", "cross_attention_hidden_size"), or_none(_COUNT)),
+    **dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), or_none(_COUNT)),
+    **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty"), or_none(_number("a number"))),
+    **dict.fromkeys(("length_penalty", "diversity_penalty"), or_none(_number("a number"))),
+    **dict.fromkeys(("forced_bos_token_id", "forced_eos_token_id"), or_none(_TOKENS)),
+    **dict.fromkeys(("suppress_tokens", "begin_suppress_tokens", "bad_words_ids"), or_none(_LIST)),
+    "exponential_decay_length_penalty": or_none(_LIST),
+    "task_specific_params": or_none(Rule("an object", lambda value: isinstance(value, dict))),
 }
-"""The rule of each key that a model reads. What only generating models read may be anything."""
+"""The rule of each key."""
 
 COMMON: dict[str, Any] = {
     **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),

@@ -91,6 +91,10 @@ class Folder:
         try:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():  # as in a cache whose download was cut short
+                raise CheckpointError(
+                    f"{path} must be a file. It is a link that leads to nothing. Repeat the download or copy."
+                ) from None
             return None
         except OSError as error:
             raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {error}.") from error

@@ -345,7 +345,7 @@ def test_a_state_of_training_gives_the_weights_and_not_their_moments(tmp_path):
 def test_weights_of_whole_numbers_are_refused(tmp_path):
     small().save_pretrained(tmp_path)
     write_msgpack(tmp_path / "flax_model.msgpack", {"albert/pooler/bias": np.zeros(12, np.int8)})
-    with pytest.raises(CheckpointError, match="albert/pooler/bias is of int8: a quantised model"):
+    with pytest.raises(CheckpointError, match=r"albert/pooler/bias in .*\.msgpack is of int8: a quantised model"):
         files.load(tmp_path)
 
 

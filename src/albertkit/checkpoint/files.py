@@ -188,7 +188,8 @@ def _translated(found: Sequence[Path], stored: Sequence[Stored]) -> Translated:
             foreign = foreign or flavours.is_foreign(each.framework, each.tensors)
         else:
             foreign = foreign or file.suffix != ".bin"
-    return flavours.translate(tensors) if foreign else _canonical(tensors)
+    source = found[0] if len(found) == 1 else found[0].parent
+    return flavours.translate(tensors, str(source)) if foreign else _canonical(tensors, source)
 
 
 def _require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: Path) -> None:
@@ -213,7 +214,7 @@ def neutral(tensors: Mapping[str, np.ndarray]) -> Tensors:
     return _canonical(tensors).tensors
 
 
-def _canonical(tensors: Mapping[str, np.ndarray]) -> Translated:
+def _canonical(tensors: Mapping[str, np.ndarray], source: Path = Path("the given tensors")) -> Translated:
     found: Tensors = {}
     renamed = {}
     skipped = []
@@ -222,7 +223,7 @@ def _canonical(tensors: Mapping[str, np.ndarray]) -> Translated:
         if name is None:
             skipped.append(stored)
             continue
-        _require_same(found.get(name), tensor, name, Path(stored))
+        _require_same(found.get(name), tensor, name, source)
         found[name] = tensor
         if name != stored:
             renamed[stored] = name

@@ -82,7 +82,7 @@ def is_foreign(stated: str | None, stored: Iterable[str]) -> bool:
     return any("/" in name or ":" in name or name.endswith((".kernel", ".scale", ".embedding")) for name in stored)
 
 
-def translate(tensors: Mapping[str, np.ndarray]) -> Translated:
+def translate(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Translated:
     """Tensors of a TensorFlow or Flax model under neutral names; unknown ones keep theirs, an optimizer's are skipped.
 
     CheckpointError where two tensors have one neutral name and differ, or a weight is of whole numbers.
@@ -100,15 +100,15 @@ def translate(tensors: Mapping[str, np.ndarray]) -> Translated:
             continue
         if tensor.dtype.kind in "iub":
             raise CheckpointError(
-                f"A weight must be of floating point numbers. {stored} is of {tensor.dtype}: a quantised model, or no "
-                "model. Convert the checkpoint that it was made from."
+                f"A weight must be of floating point numbers. {stored} in {source} is of {tensor.dtype}: a quantised "
+                "model, or no model. Convert the checkpoint that it was made from."
             )
         if re.search(r"[/.]kernel(:\d+)?$", stored) and tensor.ndim == 2:
             tensor = np.ascontiguousarray(tensor.T)
         if name in found and not np.array_equal(found[name], tensor):
             raise CheckpointError(
-                f"A file must hold a weight once, or twice the same. {stored} and another are both {name} and differ. "
-                "Save the model anew, one model a file."
+                f"A file must hold a weight once, or twice the same. {stored} and another in {source} are both {name} "
+                "and differ. Save the model anew, one model a file."
             )
         found[name] = tensor
         if stored != name:

@@ -131,5 +131,5 @@ def _refuse(report: LoadReport, ignore_mismatched_sizes: bool) -> None:
     )
     raise WeightMismatch(
         f"Error(s) in loading state_dict for {report.model}: each tensor must have the shape that the config gives it. "
-        f"Received: {rows}. {hint}"
+        f"Received, from {report.source}: {rows}. {hint}"
     )

@@ -73,8 +73,8 @@ def read_safetensors(file: Path) -> Stored:
             metadata = opened.metadata() or {}
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
-            f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: {error}. "
-            "If a download or a copy was cut short, repeat it."
+            f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: "
+            f"{error!s:.300}. If a download or a copy was cut short, repeat it."
         ) from error
     content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
     sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]

@@ -17,7 +17,7 @@ from albertkit.flax import models, weights
 Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
+def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
     """The forward of `FlaxAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
 
     A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
@@ -25,7 +25,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     among the tensors.
     """
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
-    weights.load(model, model._prefix, config, tensors, "the checkpoint").require_complete()
+    weights.load(model, model._prefix, config, tensors, source).require_complete()
     return functools.partial(forward, config, *nnx.split(model))
 
 

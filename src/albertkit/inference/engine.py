@@ -20,7 +20,8 @@ class Engine:
         """`head` is a key of checkpoint.names.PARTS, `framework` as in `frameworks.chosen`, `tokens` a batch's size."""
         infer = frameworks.room(frameworks.chosen(framework), "infer")
         self.config = checkpoint.config
-        self._forward = infer.compile(checkpoint.config.with_named_results(), head, checkpoint.tensors)
+        config, source = checkpoint.config.with_named_results(), str(checkpoint.source)
+        self._forward = infer.compile(config, head, checkpoint.tensors, source)
         self._tokens = tokens
 
     def run(self, input_ids: Rows, token_type_ids: Rows) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ from albertkit.tensorflow import models, weights
 Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
+def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
     """The forward of `TFAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
 
     A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
@@ -23,7 +23,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     """
     with weights.without_values():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, "the checkpoint").require_complete()
+    weights.load(model, model._prefix, config, tensors, source).require_complete()
     traced = with_free_shapes(lambda batch: _outputs(model, batch))
 
     def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -60,7 +60,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
             segmenter = TokenizersSegmenter(_read(tokenizer_file), str(tokenizer_file))
         elif vocab_file is not None:
             cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
-            segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning)
+            segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning, str(vocab_file))
         else:
             raise InputError(
                 "AlbertTokenizerFast needs a `vocab_file` (spiece.model) or a `tokenizer_file` (tokenizer.json)."

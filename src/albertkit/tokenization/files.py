@@ -29,6 +29,11 @@ LIMIT = 2**29
 """Bytes that a vocabulary may have."""
 
 _FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
+_NOT_TAKEN = (
+    *("init_inputs", "auto_map", "tokenizer_file", "vocab_file", "special_tokens_map_file", "name_or_path"),
+    *("self", "cls", "segmenter", "keywords"),
+)
+"""Keys that say where the files lay when they were written, or that would be taken for arguments of our own."""
 _APART = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")
 _LONGEST = 10_000
 """Characters that a token may have."""
@@ -93,15 +98,6 @@ def read(folder: storage.Folder) -> dict[str, Any]:
     CheckpointError, naming the file, for a value of the wrong kind.
     """
     keywords = _stated(folder, CONFIG)
-    for redundant in (
-        "init_inputs",
-        "auto_map",
-        "tokenizer_file",
-        "vocab_file",
-        "special_tokens_map_file",
-        "name_or_path",
-    ):
-        keywords.pop(redundant, None)
     listed = keywords.pop("added_tokens_decoder", None) or {}
     decoder = {int(index): _token(token) for index, token in listed.items()}
     if not decoder:
@@ -113,7 +109,9 @@ def read(folder: storage.Folder) -> dict[str, Any]:
             for token, index in _stated(folder, ADDED, _IDS).items()
         }
     keywords = {
-        key: _token(value) if key in ROLES and isinstance(value, dict) else value for key, value in keywords.items()
+        key: _token(value) if key in ROLES and isinstance(value, dict) else value
+        for key, value in keywords.items()
+        if key not in _NOT_TAKEN
     }
     if keywords.get("additional_special_tokens"):
         keywords["additional_special_tokens"] = [_token(token) for token in keywords["additional_special_tokens"]]

@@ -19,7 +19,7 @@ from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.text import SURROGATE, Cleaning, Span
 
 UNDERLINE = "▁"
-TOKENIZER = "tokenizer.json"
+SPIECE, TOKENIZER = "spiece.model", "tokenizer.json"
 _BATCH = 64
 
 
@@ -72,13 +72,15 @@ class SentencePieceSegmenter:
     fair = True
     threads = -1
 
-    def __init__(self, model: bytes, cleaning: Cleaning, **sampling: Any) -> None:
+    def __init__(self, model: bytes, cleaning: Cleaning, source: str = SPIECE, **sampling: Any) -> None:
+        """`source` names the file that the model was read from, for errors."""
         unknown = sampling.keys() - {"enable_sampling", "nbest_size", "alpha"}
         if unknown:
             raise InputError(
                 f"`sp_model_kwargs` may hold enable_sampling, nbest_size and alpha. Received: {', '.join(unknown)}."
             )
         self.model = model
+        self.source = source
         self.cleaning = cleaning
         self.sampling = sampling
         self.random = bool(sampling.get("enable_sampling"))
@@ -91,8 +93,8 @@ class SentencePieceSegmenter:
             self._pieces = self._processor.id_to_piece(list(range(self.size)))
         except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
             raise CheckpointError(
-                f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed: {error}. If a "
-                "download or a copy was cut short, repeat it."
+                f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of "
+                f"{source}: {error!s:.200}. If a download or a copy was cut short, repeat it."
             ) from error
         commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_comma(piece)}
         self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
@@ -100,10 +102,11 @@ class SentencePieceSegmenter:
         self._knows_comma = self.index(",") is not None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self.model, "cleaning": self.cleaning, "sampling": self.sampling, "added": self.added.by_id}
+        own = {"model": self.model, "cleaning": self.cleaning, "source": self.source}
+        return own | {"sampling": self.sampling, "added": self.added.by_id}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["model"], state["cleaning"], **state["sampling"])
+        self.__init__(state["model"], state["cleaning"], state["source"], **state["sampling"])
         for index, token in state["added"].items():
             self.add(token, index)
 
@@ -289,7 +292,7 @@ class TokenizersSegmenter:
     def add(self, token: AddedToken, index: int) -> None:
         """Take in an added token. CheckpointError where the library gives it another id."""
         with guarded(self.source):
-            add_to(self.backend, token, index)
+            add_to(self.backend, token, index, self.source)
         self.added.add(token, index)
         self._literal = None
 
@@ -332,12 +335,12 @@ class TokenizersSegmenter:
         return self._literal
 
 
-def add_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int) -> None:
+def add_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int, source: str = TOKENIZER) -> None:
     """Add a token to an object of the tokenizers library. CheckpointError where that gives it another id."""
     (backend.add_special_tokens if token.special else backend.add_tokens)([token])
     given = backend.token_to_id(token.content)
     if given != index:
         raise CheckpointError(
             f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
-            f"{index}, where tokenizer.json has {given}."
+            f"{index}, where {source} has {given}."
         )

@@ -44,7 +44,8 @@ class AlbertTokenizer(AlbertTokenizerBase):
     ) -> None:
         own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
         cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
-        segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning, **(sp_model_kwargs or {}))
+        model, sampling = read_vocabulary(vocab_file), sp_model_kwargs or {}
+        segmenter = SentencePieceSegmenter(model, cleaning, str(vocab_file), **sampling)
         super().__init__(segmenter, {**own, "mask_token": spaced(mask_token)}, **keywords)
         self.vocab_file = str(vocab_file)
 

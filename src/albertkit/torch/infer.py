@@ -13,7 +13,7 @@ from albertkit.torch import models, weights
 Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
+def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
     """The forward of `Albert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
 
     A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
@@ -24,7 +24,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors) -> Forward:
     with torch.device("meta"):
         model = getattr(models, f"Albert{head}")(config)
     with torch.device(device):
-        report = weights.load(model, model._prefix, config, tensors, "the checkpoint")
+        report = weights.load(model, model._prefix, config, tensors, source)
     model.tie_weights()
     report.require_complete()
     model.eval()
