@@ -11,7 +11,6 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from albertkit import storage
 from albertkit.checkpoint.crc32c import crc32c, masked
 from albertkit.errors import CheckpointError
+from albertkit.protobuf import fields, varint
 
 INDEX = ".index"
 
@@ -107,7 +107,7 @@ def open_bundle(prefix: Path) -> Bundle:
     content = storage.read_bytes(_index(prefix))
     try:
         table = dict(_table(content))
-        header = dict(_fields(table.pop(b"")))
+        header = dict(fields(table.pop(b"")))
         entries = {key.decode(): _entry(value) for key, value in table.items() if key[:1] != b"\0"}
         if header.get(2, 0):
             raise ValueError("its numbers are stored in big-endian order")
@@ -142,8 +142,8 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     """((offset, size) of a block, and the place behind them)."""
-    offset, at = _varint(data, at)
-    size, at = _varint(data, at)
+    offset, at = varint(data, at)
+    size, at = varint(data, at)
     return (offset, size), at
 
 
@@ -156,9 +156,9 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
     end = len(data) - 4 - 4 * struct.unpack("<I", data[-4:])[0]  # places to start a search at stand behind the pairs
     key, at = b"", 0
     while at < end:
-        shared, at = _varint(data, at)
-        fresh, at = _varint(data, at)
-        length, at = _varint(data, at)
+        shared, at = varint(data, at)
+        fresh, at = varint(data, at)
+        length, at = varint(data, at)
         key = key[:shared] + data[at : at + fresh]
         at += fresh
         yield key, data[at : at + length]
@@ -175,7 +175,7 @@ def _uncompressed(kind: int, data: bytes) -> bytes:
 
 def _snappy(data: bytes) -> bytes:
     """Undo the compression of Snappy: stretches of bytes, and copies of what came before."""
-    length, at = _varint(data, 0)
+    length, at = varint(data, 0)
     out = bytearray()
     while at < len(data):
         tag, at = data[at], at + 1
@@ -205,51 +205,19 @@ def _snappy(data: bytes) -> bytes:
 
 
 def _entry(message: bytes) -> Entry:
-    fields = dict(_fields(message))
-    sizes = [dict(_fields(size)).get(1, 0) for number, size in _fields(fields.get(2, b"")) if number == 2]
-    if not all(isinstance(value, int) for value in (*sizes, *(fields.get(number, 0) for number in (1, 3, 4, 5, 6)))):
+    held = dict(fields(message))
+    sizes = [dict(fields(size)).get(1, 0) for number, size in fields(held.get(2, b"")) if number == 2]
+    if not all(isinstance(value, int) for value in (*sizes, *(held.get(number, 0) for number in (1, 3, 4, 5, 6)))):
         raise ValueError("an entry has text where a number belongs")
     return Entry(
-        dtype=_DTYPES.get(fields.get(1, 0)),
+        dtype=_DTYPES.get(held.get(1, 0)),
         shape=tuple(sizes),
-        shard=fields.get(3, 0),
-        offset=fields.get(4, 0),
-        size=fields.get(5, 0),
-        crc=fields.get(6, 0),
-        sliced=7 in fields,
+        shard=held.get(3, 0),
+        offset=held.get(4, 0),
+        size=held.get(5, 0),
+        crc=held.get(6, 0),
+        sliced=7 in held,
     )
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """The (number, value) pairs of a protocol-buffer message; a value is an int or bytes."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = _varint(message, at)
-        elif kind in (1, 5):
-            width = 8 if kind == 1 else 4
-            value, at = int.from_bytes(message[at : at + width], "little"), at + width
-        elif kind == 2:
-            size, at = _varint(message, at)
-            value, at = message[at : at + size], at + size
-        else:
-            raise ValueError(f"a message has a field of the unknown kind {kind}")
-        yield tag >> 3, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """(a number stored seven bits a byte, the place behind it)."""
-    value = shift = 0
-    while True:
-        octet, at = data[at], at + 1
-        value |= (octet & 0x7F) << shift
-        if octet < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is longer than any number can be")
 
 
 def newest(folder: Path) -> str | None:

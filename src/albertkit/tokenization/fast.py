@@ -1,5 +1,6 @@
 """AlbertTokenizerFast: the same tokens in many threads, and the reader of `tokenizer.json`."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any, ClassVar
@@ -9,7 +10,7 @@ from tokenizers import AddedToken
 
 from albertkit import storage
 from albertkit.errors import CheckpointNotFound, InputError
-from albertkit.tokenization import files
+from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.export import to_tokenizers
 from albertkit.tokenization.guard import guarded
@@ -124,4 +125,5 @@ def _read(path: str | os.PathLike[str]) -> tokenizers.Tokenizer:
         raise CheckpointNotFound(f"`tokenizer_file` must be a file. Received: {path}, where there is none.")
     content = storage.read_bytes(path, limit=files.LIMIT)
     with guarded(path):
+        bounds.require_tokenizer(path, json.loads(content))
         return tokenizers.Tokenizer.from_buffer(content)

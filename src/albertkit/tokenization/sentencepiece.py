@@ -8,7 +8,7 @@ from tokenizers import AddedToken
 
 from albertkit import storage
 from albertkit.errors import CheckpointNotFound
-from albertkit.tokenization import files
+from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.segmenters import SentencePieceSegmenter
 from albertkit.tokenization.text import Cleaning
@@ -74,7 +74,9 @@ def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
             "none. For a folder call from_pretrained; for a folder with only tokenizer.json call "
             "AlbertTokenizerFast.from_pretrained."
         )
-    return storage.read_bytes(path, limit=files.LIMIT)
+    model = storage.read_bytes(path, limit=files.LIMIT)
+    bounds.require_spiece(path, model)
+    return model
 
 
 def spaced(mask_token: str | AddedToken) -> AddedToken:

@@ -10,7 +10,7 @@ from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, CheckpointNotFound
-from albertkit.tokenization import files
+from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.segmenters import TokenizersSegmenter
@@ -87,6 +87,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, int]:
     lines = storage.read_text(path, limit=files.LIMIT).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if lines[-1] == "":
         lines.pop()
+    bounds.require_entries(path, lines)
     vocabulary = {line.rstrip("\r"): number for number, line in enumerate(lines)}
     if len(vocabulary) != len(lines):
         raise CheckpointError(

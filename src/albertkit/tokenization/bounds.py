@@ -1,0 +1,124 @@
+"""What a vocabulary may hold before a library is given it: bounds on what costs time or memory there.
+
+They lie far beyond every vocabulary that was ever published. What is of the wrong kind is left to the library to
+refuse.
+"""
+
+import base64
+import contextlib
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from albertkit.errors import CheckpointError
+from albertkit.protobuf import fields
+
+ENTRIES = 2**24
+"""Entries of a vocabulary, with those added to it, and one more than the highest id: as many as a config may state."""
+LONGEST = 1000
+"""Characters of one entry, of one added token, and of one text in the steps of a tokenizer.json."""
+TOTAL = 2**23
+"""Characters of all entries together, and of all added tokens together."""
+WORD = 1000
+"""Characters that a WordPiece model may look at as one word: its time grows with their square."""
+STEPS = 100
+"""Steps of a tokenizer.json: normalizers, pre-tokenizers, processors and decoders."""
+GROWTH = 1000
+"""How many times as long as it was all steps together may make a text."""
+
+_NORMALIZER, _CHARSMAP = 3, 2  # fields of sentencepiece_model.proto: ModelProto.normalizer_spec, its charsmap
+_STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
+
+
+def require_entries(source: object, entries: Collection[str]) -> None:
+    """CheckpointError where the entries of a vocabulary, or added tokens, are too many or too long."""
+    lengths = [len(entry) for entry in entries]
+    _require(source, "entries", len(lengths), ENTRIES)
+    _require(source, "characters in one entry", max(lengths, default=0), LONGEST)
+    _require(source, "characters in all entries", sum(lengths), TOTAL)
+
+
+def require_ids(source: object, ids: Iterable[int]) -> None:
+    """CheckpointError where an id is too high."""
+    _require(source, "ids", max(ids, default=0) + 1, ENTRIES)
+
+
+def require_spiece(source: object, model: bytes) -> None:
+    """CheckpointError where the character map of a SentencePiece model makes a text too much longer."""
+    charsmap = b""
+    with contextlib.suppress(ValueError, IndexError, TypeError):  # what is damaged is left to the library to refuse
+        charsmap = dict(fields(dict(fields(model)).get(_NORMALIZER, b""))).get(_CHARSMAP, b"")
+    _require(source, "times the length of a text once its characters are replaced", _longest(charsmap), GROWTH)
+
+
+def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:
+    """CheckpointError where the contents of a tokenizer.json ask for endless time or memory."""
+    model, added = _mapping(content.get("model")), content.get("added_tokens")
+    vocabulary = model.get("vocab")
+    if isinstance(vocabulary, list):
+        vocabulary = [entry[0] for entry in vocabulary if isinstance(entry, list) and entry]
+    else:
+        require_ids(source, filter(_is_whole, _mapping(vocabulary).values()))
+    require_entries(source, [entry for entry in vocabulary or () if isinstance(entry, str)])
+    tokens = [_mapping(token) for token in added] if isinstance(added, list) else []
+    require_entries(source, [token["content"] for token in tokens if isinstance(token.get("content"), str)])
+    require_ids(source, [token["id"] for token in tokens if _is_whole(token.get("id"))])
+    if _is_whole(most := model.get("max_input_chars_per_word")):
+        _require(source, "characters in a word of its model", most, WORD)
+    _require_steps(source, [step for part in _STEPS for step in _objects(content.get(part)) if "type" in step])
+
+
+def _require_steps(source: object, steps: list[dict[str, Any]]) -> None:
+    texts = [len(v) for step in steps for k, v in step.items() if isinstance(v, str) and k != "precompiled_charsmap"]
+    _require(source, "steps", len(steps), STEPS)
+    _require(source, "characters in a text of a step", max(texts, default=0), LONGEST)
+    growth = "times the length of a text once all steps are taken"
+    _require(source, growth, math.prod(max(_growth(step), 1) for step in steps), GROWTH)
+
+
+def _growth(step: Mapping[str, Any]) -> int:
+    """How many times as long as it was one step may make a text, as far as its file decides that."""
+    kind, content = step["type"], step.get("content")
+    if kind == "Replace" and isinstance(content, str):
+        # What a regular expression matches may be empty, and then stands between any two characters.
+        replaced = _mapping(step.get("pattern")).get("String")
+        return math.ceil(len(content) / len(replaced)) if isinstance(replaced, str) and replaced else len(content) + 1
+    if kind == "Precompiled" and isinstance(charsmap := step.get("precompiled_charsmap"), str):
+        try:
+            return _longest(base64.b64decode(charsmap))
+        except ValueError:
+            return 1
+    return 2 if kind in ("ByteLevel", "Metaspace") else 1
+
+
+def _longest(charsmap: bytes) -> int:
+    """Characters of the longest replacement in a precompiled character map.
+
+    Behind the size of its search tree and the tree, it holds all replacements, each ended by a zero byte.
+    """
+    replacements = charsmap[4 + int.from_bytes(charsmap[:4], "little") :].split(b"\0")
+    return max(len(replacement.decode("utf-8", "replace")) for replacement in replacements)
+
+
+def _require(source: object, what: str, count: int, most: int) -> None:
+    if count > most:
+        raise CheckpointError(
+            f"{source} may have {most:,} {what} at most. It has {count:,}. Check that it is the right file."
+        )
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a value, itself among them."""
+    if isinstance(value, dict):
+        yield value
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for child in children:
+        yield from _objects(child)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
