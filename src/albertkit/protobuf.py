@@ -8,7 +8,7 @@ from typing import Any
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """The (number, value) pairs of a message; a value is an int or bytes. ValueError or IndexError for a damaged one."""
+    """The (number, value) pairs of a message; a value is an int or bytes. IndexError or ValueError if damaged."""
     at = 0
     while at < len(message):
         tag, at = varint(message, at)

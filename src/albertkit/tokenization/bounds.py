@@ -56,14 +56,16 @@ def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:
     model, added = _mapping(content.get("model")), content.get("added_tokens")
     vocabulary = model.get("vocab")
     if isinstance(vocabulary, list):
-        vocabulary = [entry[0] for entry in vocabulary if isinstance(entry, list) and entry]
+        entries = [entry[0] for entry in vocabulary if isinstance(entry, list) and entry]
     else:
+        entries = list(_mapping(vocabulary))
         require_ids(source, filter(_is_whole, _mapping(vocabulary).values()))
-    require_entries(source, [entry for entry in vocabulary or () if isinstance(entry, str)])
+    require_entries(source, [entry for entry in entries if isinstance(entry, str)])
     tokens = [_mapping(token) for token in added] if isinstance(added, list) else []
     require_entries(source, [token["content"] for token in tokens if isinstance(token.get("content"), str)])
     require_ids(source, [token["id"] for token in tokens if _is_whole(token.get("id"))])
-    if _is_whole(most := model.get("max_input_chars_per_word")):
+    most = model.get("max_input_chars_per_word")
+    if isinstance(most, int):
         _require(source, "characters in a word of its model", most, WORD)
     _require_steps(source, [step for part in _STEPS for step in _objects(content.get(part)) if "type" in step])
 
