@@ -35,15 +35,22 @@ def in_turn(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int = 5, w
 
 
 def write(name: str, ratios: dict[str, float], ours: Any, peer: Any, packages: tuple[str, ...]) -> None:
-    """Keep a result under benchmarks/results and print it."""
-    result = {
-        "ratios": {key: round(value, 4) for key, value in ratios.items()},
-        "ours": ours,
-        "peer": peer,
+    """Keep a comparison under benchmarks/results and print it."""
+    rounded = {key: round(value, 4) for key, value in ratios.items()}
+    keep(name, {"ratios": rounded, "ours": ours, "peer": peer, **about(packages)})
+
+
+def about(packages: tuple[str, ...]) -> dict[str, Any]:
+    """The command, the machine and the versions of a result."""
+    return {
         "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(portable, sys.argv[1:])]),
         "machine": machine(),
         "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in packages},
     }
+
+
+def keep(name: str, result: dict[str, Any]) -> None:
+    """Write a result under benchmarks/results and print it."""
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(result, indent=2, ensure_ascii=False) + "\n"
     (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")

@@ -192,7 +192,7 @@ def test_parameters_of_an_unknown_model_are_refused():
             "must be at most 4,096. Received: 100 and 100",
         ),
         ({"max_position_embeddings": 10**9}, "`max_position_embeddings` must be a whole number from 1 to"),
-        ({"num_labels": 10**9}, "`num_labels` must be a whole number from 1 to 1,048,576"),
+        ({"num_labels": 10**9}, "`num_labels` must be a whole number from 1 to 524,288"),
         ({"tie_word_embeddings": "false"}, "`tie_word_embeddings` must be true or false. Received: 'false'. In JSON"),
         ({"return_dict": 1}, "`return_dict` must be true or false. Received: 1"),
         ({"architectures": "AlbertModel"}, "`architectures` must be a list of texts"),

@@ -88,3 +88,11 @@ def test_only_a_near_name_is_proposed(name, known, sentence):
 
 def test_any_iterable_of_names_will_do():
     assert did_you_mean("labl", (name for name in ["text", "label"])) == " Did you mean `label`?"
+
+
+def test_what_a_message_takes_from_a_file_can_be_printed():
+    error = errors.CheckpointError("a name: \x1b[31m\0\ud800é" + "x" * 10_000 + "the way out.")
+    assert str(error).startswith("a name: \\x1b[31m\\x00\\ud800éxxx")
+    assert str(error).endswith("xxxthe way out.")
+    assert len(str(error)) < 2_100
+    assert str(errors.InputError("two\nlines")) == "two\nlines"

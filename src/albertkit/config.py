@@ -193,7 +193,6 @@ class AlbertConfig:
         if str(values.get("dtype")).startswith("torch."):  # a torch.dtype, or its name
             values["dtype"] = str(values["dtype"]).removeprefix("torch.")
         self.__dict__.update(values)
-        self.pruned_heads = self.pruned_heads or {}
         self._settle_labels(num_labels, values)
         self.validate()
 
@@ -443,4 +442,4 @@ def _numbered(id2label: Any) -> dict[int, Any]:
             "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
             f"{brief(id2label)}."
         )
-    return {int(index): label for index, label in id2label.items()}
+    return {int(index): str(label) for index, label in id2label.items()}

@@ -15,7 +15,7 @@ SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "nu
 
 LAYERS = 4096
 """Layers that one forward pass may run: `num_hidden_layers` times `inner_group_num`."""
-LABELS = 2**20
+LABELS = 2**19
 """Classes that a model may have."""
 
 ACTIVATIONS = (
@@ -159,8 +159,9 @@ COMMON: dict[str, Any] = {
     **dict.fromkeys(("tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id", "bad_words_ids"), None),
     **dict.fromkeys(("cross_attention_hidden_size", "forced_bos_token_id", "forced_eos_token_id"), None),
     **dict.fromkeys(("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens"), None),
-    **dict.fromkeys(("chunk_size_feed_forward", "min_length", "diversity_penalty"), 0),
+    **dict.fromkeys(("chunk_size_feed_forward", "min_length"), 0),
     **dict.fromkeys(("no_repeat_ngram_size", "encoder_no_repeat_ngram_size"), 0),
+    "diversity_penalty": 0.0,
     **dict.fromkeys(("num_beams", "num_beam_groups", "num_return_sequences"), 1),
     **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
     "max_length": 20,

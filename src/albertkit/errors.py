@@ -18,9 +18,20 @@ received, and the way out.
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 1_000
+
 
 class AlbertkitError(Exception):
     """Root of the tree."""
+
+    def __str__(self) -> str:
+        """The message as it may be printed: names out of files can hold anything, and be of any length."""
+        text = super().__str__()
+        if len(text) > 2 * _LONGEST:
+            text = f"{text[:_LONGEST]} ... {text[-_LONGEST + 5 :]}"
+        if text.isprintable():
+            return text
+        return "".join(sign if sign.isprintable() or sign in "\n\t" else ascii(sign)[1:-1] for sign in text)
 
 
 class ConfigError(AlbertkitError, ValueError):

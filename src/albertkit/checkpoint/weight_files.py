@@ -164,9 +164,9 @@ def read_pickle(file: Path) -> Stored:
 
 def _require_checksums(file: Path) -> None:
     """CheckpointError where a record of a file in zip form is damaged, which torch does not look at."""
-    if not zipfile.is_zipfile(file):  # the old form, which has no checksums
-        return
     try:
+        if not zipfile.is_zipfile(file):  # the old form, which has no checksums
+            return
         with zipfile.ZipFile(file) as archive:
             written = any(record.CRC for record in archive.infolist())  # torch can be told to leave them at zero
             damaged = archive.testzip() if written else None

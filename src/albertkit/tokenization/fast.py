@@ -18,9 +18,6 @@ from albertkit.tokenization.segmenters import SentencePieceSegmenter, Tokenizers
 from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, spaced
 from albertkit.tokenization.text import Cleaning
 
-# In tokenizer_config.json: which of the two files beside it a tokenizer was made from.
-SEGMENTER = "albertkit_segmenter"
-
 
 class AlbertTokenizerFast(AlbertTokenizerBase):
     """ALBERT's tokenizer from either file that holds one.
@@ -56,7 +53,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         **keywords: Any,
     ) -> None:
         own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
-        keywords.pop(SEGMENTER, None)
+        keywords.pop(files.SEGMENTER, None)
         if tokenizer_file is not None:
             segmenter = TokenizersSegmenter(_read(tokenizer_file), str(tokenizer_file))
         elif vocab_file is not None:
@@ -94,7 +91,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
     @classmethod
     def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
         spiece, file = folder.file(files.SPIECE), folder.file(files.TOKENIZER)
-        exact = stated.get(SEGMENTER) == "sentencepiece" and spiece
+        exact = stated.get(files.SEGMENTER) == "sentencepiece" and spiece
         return {
             "vocab_file": spiece if spiece or file else folder.path / files.SPIECE,
             "tokenizer_file": None if exact else file,
@@ -116,7 +113,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
     def write(self, folder: Path, filename_prefix: str | None = None) -> list[str]:
         """See AlbertTokenizerBase.write."""
         if isinstance(self._segmenter, SentencePieceSegmenter):
-            self.init_kwargs[SEGMENTER] = "sentencepiece"
+            self.init_kwargs[files.SEGMENTER] = "sentencepiece"
         return super().write(folder, filename_prefix)
 
 

@@ -23,6 +23,9 @@ SPIECE = "spiece.model"
 TOKENIZER = "tokenizer.json"
 VOCAB = "vocab.txt"
 
+SEGMENTER = "albertkit_segmenter"
+"""A key of CONFIG: which of the vocabularies beside it a tokenizer was made from, where it was not tokenizer.json."""
+
 PATTERNS = (CONFIG, SPECIAL, ADDED, SPIECE, TOKENIZER, VOCAB)
 
 LIMIT = 2**29
@@ -82,6 +85,7 @@ RULES: dict[str, Rule] = {
     "model_max_length": or_none(_LENGTH),
     **dict.fromkeys(("padding_side", "truncation_side"), one_of(("left", "right"))),
     "tokenizer_class": or_none(TEXT),
+    SEGMENTER: or_none(one_of(("sentencepiece",))),
     "sp_model_kwargs": or_none(Rule("an object", lambda value: isinstance(value, dict))),
 }
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
