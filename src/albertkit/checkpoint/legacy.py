@@ -15,8 +15,8 @@ from albertkit.errors import CheckpointError, MissingDependency
 _EXTRA = "legacy"
 _PACKED = 64
 """How many times its own size the arrays of a compressed file may have."""
-_LENGTHS = {"max_array_len": 2**10, "max_map_len": 2**14}
-"""Entries that a list or a mapping of a Flax file may state, for room is made for as many: a model has far fewer."""
+_LENGTHS = {"max_array_len": 2**10, "max_map_len": 2**14, "max_buffer_size": 2**31 - 1}
+"""Entries and bytes that a part of a Flax file may state, for room is made for as many: a model has far fewer."""
 _CHUNKED = "__msgpack_chunked_array__"
 
 
@@ -69,7 +69,11 @@ def read_msgpack(file: Path) -> Tensors:
 
     tensors: Tensors = {}
     try:
-        content = msgpack.unpackb(file.read_bytes(), ext_hook=decoded, raw=False, strict_map_key=False, **_LENGTHS)
+        with file.open("rb") as opened:  # piece by piece: a file may be larger than what it holds
+            unpacker = msgpack.Unpacker(opened, ext_hook=decoded, raw=False, strict_map_key=False, **_LENGTHS)
+            content = unpacker.unpack()
+            if unpacker.tell() != file.stat().st_size:
+                raise ValueError("something stands behind its end")
         _flatten(content, "", tensors)
         if not tensors:
             raise ValueError("it holds no array")
