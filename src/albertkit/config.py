@@ -106,7 +106,7 @@ class AlbertConfig:
         self.pad_token_id = pad_token_id
         self.bos_token_id = bos_token_id
         self.eos_token_id = eos_token_id
-        self.__dict__.update(copy.deepcopy(COMMON))
+        self.__dict__.update(COMMON | {"pruned_heads": {}})
         self.id2label = {0: "LABEL_0", 1: "LABEL_1"}
         self.label2id = {"LABEL_0": 0, "LABEL_1": 1}
         self._attn_implementation = common.pop("attn_implementation", None)
@@ -222,7 +222,8 @@ class AlbertConfig:
         """A copy with some keys changed; see `update`. Labels keep their names where `num_labels` does not change."""
         config = copy.deepcopy(self)
         attention = changes.pop("attn_implementation", None)
-        config.update(changes)
+        if changes:
+            config.update(changes)
         config._attn_implementation = attention or config._attn_implementation
         return config
 
@@ -367,7 +368,8 @@ class AlbertConfig:
             stored = {key: value for key, value in stored.items() if key not in ("id2label", "label2id")}
         config._attn_implementation = overrides.pop("attn_implementation", None)
         config._absorb({**stored, **{key: overrides[key] for key in overrides if key in cls._known()}})
-        config.update(overrides)
+        if overrides:
+            config.update(overrides)
         return (config, unused) if return_unused_kwargs else config
 
     @classmethod

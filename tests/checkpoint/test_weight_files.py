@@ -65,17 +65,27 @@ def test_damage_to_any_shard_is_noticed(tmp_path, config, tensors):
         flip(shard, payload(shard))
 
 
-def test_the_checksum_is_of_names_dtypes_shapes_and_values():
-    tensors = {"a": np.arange(6, dtype=np.float32), "b": np.ones(2, np.float16)}
-    others = [
-        {"c": tensors["a"], "b": tensors["b"]},
-        {"a": tensors["a"].reshape(2, 3), "b": tensors["b"]},
-        {"a": tensors["a"].view(np.int32), "b": tensors["b"]},
-        {"a": tensors["a"], "b": tensors["b"] + 1},
-        {"a": tensors["a"]},
+def test_the_checksum_is_of_names_dtypes_shapes_places_and_values():
+    values = np.arange(8, dtype=np.uint8)
+    layouts = [
+        [("a", "F16", [2], 0), ("b", "F32", [1], 4)],
+        [("b", "F16", [2], 0), ("a", "F32", [1], 4)],
+        [("a", "BF16", [2], 0), ("b", "F32", [1], 4)],
+        [("a", "F16", [1, 2], 0), ("b", "F32", [1], 4)],
+        [("a", "F16", [2], 4), ("b", "F32", [1], 0)],
     ]
-    assert len({weight_files.checksum(each) for each in (tensors, *others)}) == 6
-    assert weight_files.checksum(dict(reversed(tensors.items()))) == weight_files.checksum(tensors)
+    sums = [weight_files.checksum(layout, values) for layout in layouts]
+    sums += [weight_files.checksum(layouts[0], other) for other in (values[::-1].copy(), values[:7].copy())]
+    assert len(set(sums)) == len(sums)
+    assert sums[0] == weight_files.checksum(reversed(layouts[0]), values.copy())
+
+
+def test_tensors_without_a_value_do_not_trouble_the_checksum(tmp_path):
+    tensors = {name: np.ones(size, np.float32) for name, size in (("z", 0), ("b", 3), ("y", 0), ("a", 0), ("c", 1))}
+    weight_files.write_safetensors(tmp_path / FILE, tensors)
+    stored = weight_files.read_safetensors(tmp_path / FILE)
+    assert stored.check()
+    assert stored.tensors.keys() == tensors.keys()
 
 
 def test_equal_models_are_equal_files(tmp_path, config, tensors):
@@ -85,6 +95,14 @@ def test_equal_models_are_equal_files(tmp_path, config, tensors):
     stored = weight_files.read_safetensors(tmp_path / "0")
     assert stored.notes == ("one", "two")
     stored.check()
+
+
+def test_values_that_are_not_finite_are_noticed_without_a_checksum_too(tmp_path, config, tensors):
+    config.save_pretrained(tmp_path)
+    tensors[QUERY][0, 0] = np.nan
+    safetensors.numpy.save_file(tensors, tmp_path / FILE, {"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"Not finite in .*: {QUERY}\."):
+        _ = files.load(tmp_path).tensors
 
 
 def test_a_file_without_a_checksum_or_with_one_of_another_kind_is_read(tmp_path, config, tensors):

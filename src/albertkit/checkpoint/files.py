@@ -125,9 +125,9 @@ def _load_files(found: Sequence[Path], config: AlbertConfig, source: Path) -> Ch
     weight_files.require_floats(held.tensors, source)
 
     def check() -> None:
-        for each in stored:
-            each.check()
-        weight_files.require_finite(held.tensors, source)
+        are_finite = [each.check() for each in stored]
+        if not all(are_finite):
+            weight_files.require_finite(held.tensors, source)
 
     checked = weight_files.in_background(check)
     tensors = _as_stated(held.tensors, config)

@@ -8,10 +8,9 @@ import json
 import logging
 import math
 import re
-import struct
 import threading
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +42,8 @@ FLOATS = frozenset(map(np.dtype, (np.float16, np.float32, np.float64, ml_dtypes.
 _EXPONENTS = {np.dtype(np.float16): 0x7C00, np.dtype(ml_dtypes.bfloat16): 0x7F80}
 """The bits of a two-byte number that are all set where it is not finite."""
 
-_CHECKSUM = "checksum"
+_CHECKSUM, _NOT_FINITE = "checksum", "not_finite"
 _ALGORITHM = "xxh3_128"  # as fast as memory: a checksum that costs time would be turned off
-
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,8 @@ class Stored:
     framework: str | None = None
     """The framework that its metadata states."""
     notes: tuple[str, ...] = ()
-    check: Check = lambda: None
-    """Raises CheckpointError where the tensors are not those that were written; reads all of them."""
+    check: Callable[[], bool] = lambda: False
+    """Reads all values: whether they are known to be finite. CheckpointError where they are not those written."""
 
 
 # --------------------------------------------------------------------------------------------------------- safetensors
@@ -69,64 +66,82 @@ def read_safetensors(file: Path) -> Stored:
     try:
         with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
             slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
-            layout = [(name, DTYPES[part.get_dtype()], part.get_shape()) for name, part in slices.items()]
+            stored = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
+            dtypes = [DTYPES[dtype] for dtype, _ in stored.values()]
             metadata = opened.metadata() or {}
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: "
             f"{error!s:.300}. If a download or a copy was cut short, repeat it."
         ) from error
+    sizes = [math.prod(shape) * dtype.itemsize for (_, shape), dtype in zip(stored.values(), dtypes, strict=True)]
     content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
-    sizes = [math.prod(shape) * dtype.itemsize for _, dtype, shape in layout]
-    start = content.size - sum(sizes)  # the format leaves no gaps, so the last tensor ends with the file
-    tensors = {}
-    for (name, dtype, shape), size in zip(layout, sizes, strict=True):
-        tensors[name] = np.require(content[start : start + size].view(dtype).reshape(shape), requirements="A")
+    values = content[content.size - sum(sizes) :]  # the format leaves no gaps, so the last tensor ends with the file
+    tensors, layout, start = {}, [], 0
+    for (name, (code, shape)), dtype, size in zip(stored.items(), dtypes, sizes, strict=True):
+        tensors[name] = np.require(values[start : start + size].view(dtype).reshape(shape), requirements="A")
+        layout.append((name, code, shape, start))
         start += size
-    tensors = {name: tensors[name] for name in sorted(tensors)}
-    stated = metadata.get(_CHECKSUM)
 
-    def check() -> None:
-        if stated is not None and stated.startswith(f"{_ALGORITHM}:") and checksum(tensors) != stated:
-            raise CheckpointError(
-                f"The weights in {file} must have the checksum that was written with them. They have another: the file "
-                "is damaged, or was changed by a program that kept its metadata. Repeat the download or copy; if the "
-                f"change was meant, write the file without the key `{_CHECKSUM}` in its metadata."
-            )
+    def check() -> bool:
+        if (stated := metadata.get(_CHECKSUM, "")).startswith(f"{_ALGORITHM}:"):
+            _require_checksum(file, stated, checksum(layout, values))
+            return _NOT_FINITE not in metadata
+        return (
+            len(set(dtypes)) == 1 and dtypes[0] in FLOATS and _is_finite(np.require(values.view(dtypes[0]), None, "A"))
+        )
 
-    return Stored(tensors, metadata.get("format"), tuple(metadata.get("notes", "").splitlines()), check)
+    notes = tuple(metadata.get("notes", "").splitlines())
+    return Stored({name: tensors[name] for name in sorted(tensors)}, metadata.get("format"), notes, check)
+
+
+def _require_checksum(file: Path, stated: str, found: str) -> None:
+    if found != stated:
+        raise CheckpointError(
+            f"The weights in {file} must have the checksum that was written with them. They have another: the file is "
+            "damaged, or was changed by a program that kept its metadata. Repeat the download or copy; if the change "
+            f"was meant, write the file without the key `{_CHECKSUM}` in its metadata."
+        )
 
 
 def write_safetensors(file: Path, tensors: Mapping[str, np.ndarray], notes: Sequence[str] = ()) -> None:
-    """Write tensors with their checksum, and sentences about them, in the metadata."""
+    """Write tensors, and in the metadata their checksum, sentences about them, and whether any is not finite."""
     tensors = {name: np.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
-    metadata = {"format": "pt", _CHECKSUM: checksum(tensors)} | ({"notes": "\n".join(notes)} if notes else {})
+    metadata = {"format": "pt", _CHECKSUM: f"{_ALGORITHM}:{'0' * 32}"} | ({"notes": "\n".join(notes)} if notes else {})
+    if not all(_is_finite(tensor) for tensor in tensors.values() if tensor.dtype in FLOATS):
+        metadata[_NOT_FINITE] = "true"  # saved all the same, for who wants to look into it
     safetensors.numpy.save_file(tensors, file, metadata)
-    _sort_metadata(file)
+    _seal(file)
 
 
-def _sort_metadata(file: Path) -> None:
-    """Give the metadata a fixed order, so that equal models are equal files: safetensors writes it in a random one."""
-    with file.open("r+b") as opened:
-        (size,) = struct.unpack("<Q", opened.read(8))
-        header = json.loads(opened.read(size))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        content = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(content) <= size:  # else a name is written in another way, and the order stays as it is
-            opened.seek(8)
-            opened.write(content.ljust(size))
+def _seal(file: Path) -> None:
+    """Put the checksum into a file that has room for it, and its metadata in order: equal models are equal files.
+
+    safetensors writes metadata in a random order.
+    """
+    content = np.memmap(file, np.uint8, mode="r+")
+    size = 8 + int(content[:8].view("<u8")[0])
+    header = json.loads(content[8:size].tobytes())
+    metadata = header["__metadata__"]
+    layout = [
+        (name, entry["dtype"], entry["shape"], entry["data_offsets"][0])
+        for name, entry in header.items()
+        if entry is not metadata
+    ]
+    metadata[_CHECKSUM] = checksum(layout, content[size:])
+    header["__metadata__"] = dict(sorted(metadata.items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size - 8)
+    content[8:size] = np.frombuffer(text, np.uint8)
+    content.flush()
 
 
-def checksum(tensors: Mapping[str, np.ndarray]) -> str:
-    """A checksum of names, dtypes, shapes and values, wherever in a file they lie.
+def checksum(layout: Iterable[tuple[str, str, Sequence[int], int]], values: np.ndarray) -> str:
+    """A checksum of the tensors in a file: the name, dtype, shape and place of each, and the bytes of all.
 
     It tells damage, not who made a file: whoever changes the weights can write its checksum too.
     """
-    digest = xxhash.xxh3_128()
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(json.dumps([name, tensor.dtype.name, list(tensor.shape)]).encode())
-        digest.update(tensor.reshape(-1).view(np.uint8).data)
+    digest = xxhash.xxh3_128(json.dumps(sorted(layout)).encode())
+    digest.update(values.data)  # at once: for so long other threads go on
     return f"{_ALGORITHM}:{digest.hexdigest()}"
 
 
@@ -240,7 +255,7 @@ def _is_finite(tensor: np.ndarray) -> bool:
     return bool(np.isfinite(tensor).all())
 
 
-def in_background(check: Check) -> "Future[None]":
+def in_background(check: Callable[[], None]) -> "Future[None]":
     """Run a check beside what comes next; `result()` waits for it and raises what it raised."""
     future: Future[None] = Future()
 
