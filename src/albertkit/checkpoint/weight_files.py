@@ -4,11 +4,11 @@ What is read is a plain array of numbers, or an error that names the file. Which
 here.
 """
 
+import _thread
 import json
 import logging
 import math
 import re
-import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -265,5 +265,5 @@ def in_background(check: Callable[[], None]) -> "Future[None]":
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
+    _thread.start_new_thread(run, ())  # where Thread.start would wait until it runs
     return future

@@ -61,13 +61,23 @@ def load(
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
     known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
     chosen |= init.fresh(known, config, _seed())
-    state = {}
+    modules = dict(model.named_modules())
+    default = torch.get_default_device()
     for name, array in chosen.items():
-        device = torch.get_default_device() if own[name].is_meta else own[name].device
-        state[name.removeprefix(prefix)] = to_torch(array).to(device=device, dtype=dtype or own[name].dtype)
-    model.load_state_dict(state, strict=False, assign=True)
+        device = default if own[name].is_meta else own[name].device
+        owner, _, leaf = name.removeprefix(prefix).rpartition(".")
+        _assign(modules[owner], leaf, to_torch(array).to(device=device, dtype=dtype or own[name].dtype))
     _materialise(model)
     return what
+
+
+def _assign(module: nn.Module, leaf: str, tensor: Tensor) -> None:
+    """Put a tensor in the place of a module's parameter or buffer: `load_state_dict` with `assign`, for one of them."""
+    if leaf in module._buffers:
+        module._buffers[leaf] = tensor
+    else:
+        old = module._parameters[leaf]
+        module._parameters[leaf] = nn.Parameter(tensor, requires_grad=old is None or old.requires_grad)
 
 
 def _materialise(model: nn.Module) -> None:
