@@ -4,7 +4,7 @@ What is read is a plain array of numbers, or an error that names the file. Which
 here.
 """
 
-import _thread
+import threading
 import json
 import logging
 import math
@@ -265,5 +265,5 @@ def in_background(check: Callable[[], None]) -> "Future[None]":
         except BaseException as error:
             future.set_exception(error)
 
-    _thread.start_new_thread(run, ())  # where Thread.start would wait until it runs
+    threading.Thread(target=run, daemon=True).start()
     return future

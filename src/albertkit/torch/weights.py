@@ -83,7 +83,7 @@ def _assign(module: nn.Module, leaf: str, tensor: Tensor) -> None:
 def _materialise(model: nn.Module) -> None:
     """Give values to modules that a subclass added and that the checkpoint lacks, by their own rule."""
     for module in model.modules():
-        if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+        if any(tensor is not None and tensor.is_meta for tensor in module._parameters.values()):
             module.to_empty(device=torch.get_default_device(), recurse=False)
             if callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
@@ -91,13 +91,16 @@ def _materialise(model: nn.Module) -> None:
 
 def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Module | None) -> None:
     """Draw fresh values for the parameters that the table knows, but for those of the inner model `done`."""
+    seed = _seed()
+    if all(parameter.is_meta for parameter in model.parameters()):  # values come later
+        return
     drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
     own = {
         name: tensor
         for name, tensor in neutral(model, prefix).items()
         if not tensor.is_meta and id(tensor) not in drawn and names.is_known(name)
     }
-    values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, _seed())
+    values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, seed)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(to_torch(values[name]))
