@@ -4,11 +4,10 @@ What is read is a plain array of numbers, or an error that names the file. Which
 here.
 """
 
-import threading
 import json
-import logging
 import math
 import re
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -25,8 +24,6 @@ import xxhash
 from albertkit.checkpoint import names
 from albertkit.checkpoint.report import Tensors
 from albertkit.errors import CheckpointError, MissingDependency, UnsafeCheckpoint
-
-logger = logging.getLogger(__name__)
 
 DTYPES = {
     **{f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "FIU" for size in (2, 4, 8)},
