@@ -41,7 +41,9 @@ def _alike(old: Any, new: Any) -> bool:
         return isinstance(new.get("content"), str)
     if isinstance(old, float) and isinstance(new, int | float) and not isinstance(new, bool):
         return math.isfinite(new)
-    return old is None or type(old) is type(new)
+    if isinstance(old, int) and isinstance(new, float):
+        return new.is_integer()
+    return old is None or new is None or type(old) is type(new)
 
 
 def of_index(before: bytes, after: bytes) -> str | None:

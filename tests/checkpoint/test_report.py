@@ -203,3 +203,15 @@ def test_reports_are_equal_by_what_happened():
     assert first == second
     assert first != report.LoadReport("AlbertModel", "elsewhere", first.loaded)
     assert QUERY in first.loaded
+
+
+@pytest.mark.parametrize("key", ["num_hidden_groups", "inner_group_num"])
+def test_layers_that_the_config_does_not_run_are_an_error(key):
+    deeper = CONFIG.changed(**{key: 2})
+    held = tensors("Model", deeper)
+    with pytest.raises(WeightMismatch, match=r"run every layer.*folder holds 16 tensors of other layers.*ignore_mism"):
+        fitted("Model", held)
+    chosen, what = fitted("Model", held, ignore_mismatched_sizes=True)
+    assert set(chosen) == set(tensors("Model"))
+    assert len(what.unexpected) == 16
+    assert fitted("Model", held, deeper)[1].unexpected == ()

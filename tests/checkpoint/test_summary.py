@@ -173,3 +173,10 @@ def test_sizes_are_said_in_mebibytes():
 def test_an_unknown_name_is_not_found(tmp_path):
     with pytest.raises(CheckpointNotFound):
         summarise(tmp_path / "nowhere")
+
+
+def test_layers_that_the_config_does_not_run_are_named(tmp_path):
+    tensors = ones(small(num_hidden_groups=2), "Model")
+    found = summary(tmp_path, small(), "Model", tensors)
+    other = "albert.encoder.albert_layer_groups.1"
+    assert any(note.startswith(f"Layers that config.json does not run: 16 tensors, {other}") for note in found.notes)

@@ -127,6 +127,7 @@ WRONG = [
     *(config(additional_special_tokens=value) for value in ("<a>", [3], [""], [None], {"a": 1}, [{"lstrip": True}])),
     *(config(cls_token=value) for value in (3, "", [], ["[CLS]"], {"content": 3}, {"lstrip": True}, "x" * 20_000)),
     *({"special": {"mask_token": value}} for value in (3, [], {"content": ""})),
+    *({"added": {token: 7}} for token in ("", "x" * 20_000)),
     *({"added": {"<a>": value}} for value in ("7", -1, 2.5, None, 10**9, True, [7])),
     *(config(added_tokens_decoder=value) for value in ([], "x", 3)),
     *(config(added_tokens_decoder={key: TOKEN}) for key in ("x", "-1", "1.5", "9" * 5000, "", "٣")),

@@ -6,6 +6,7 @@ Shapes and names only; the same judgement serves the three frameworks.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 
@@ -120,8 +121,20 @@ def _refuse(report: LoadReport, ignore_mismatched_sizes: bool) -> None:
             f"{lost[0]}. {have} Check that this is an ALBERT and that `num_hidden_groups` and `inner_group_num` of "
             "config.json belong to it."
         )
-    if not report.mismatched or ignore_mismatched_sizes:
+    if ignore_mismatched_sizes:
         return
+    if report.mismatched:
+        _refuse_shapes(report)
+    surplus = [name for name in report.unexpected if names.part(name) == "encoder" and names.is_known(name)]
+    if surplus:
+        raise WeightMismatch(
+            f"A model must run every layer that its checkpoint has. {report.source} holds {len(surplus)} tensors of "
+            f"other layers, among them {surplus[0]}. Correct `num_hidden_groups` and `inner_group_num` of its config, "
+            "or leave layers out on purpose with ignore_mismatched_sizes=True."
+        )
+
+
+def _refuse_shapes(report: LoadReport) -> NoReturn:
     rows = "; ".join(f"{name}: checkpoint {ours}, model {wants}" for name, ours, wants in report.mismatched)
     vocabulary = any("word_embeddings" in name for name, _, _ in report.mismatched)
     hint = (

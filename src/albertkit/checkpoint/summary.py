@@ -106,4 +106,6 @@ def _broken(checkpoint: files.Checkpoint) -> list[str]:
     wanted = names.expected(checkpoint.config, "Model")
     shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items() if name in wanted}
     wrong = [name for name, shape in shapes.items() if tuple(shape) != wanted[name]]
-    return [f"Shapes that do not fit config.json: {', '.join(wrong)}."] if wrong else []
+    other = [name for name in checkpoint.tensors if names.part(name) == "encoder" and name not in wanted]
+    notes = [f"Shapes that do not fit config.json: {', '.join(wrong)}."] if wrong else []
+    return notes + ([f"Layers that config.json does not run: {len(other)} tensors, {other[0]}, ..."] if other else [])

@@ -110,7 +110,7 @@ def read(folder: storage.Folder) -> dict[str, Any]:
         known |= {str(_token(token)) for token in keywords.get("additional_special_tokens") or ()}
         decoder = {
             index: AddedToken(token, normalized=token not in known, special=token in known)
-            for token, index in _stated(folder, ADDED, _IDS).items()
+            for token, index in _listed(folder).items()
         }
     keywords = {
         key: _token(value) if key in ROLES and isinstance(value, dict) else value
@@ -121,6 +121,15 @@ def read(folder: storage.Folder) -> dict[str, Any]:
         keywords["additional_special_tokens"] = [_token(token) for token in keywords["additional_special_tokens"]]
     _require_distinct(folder, keywords)
     return keywords | {"added_tokens_decoder": decoder}
+
+
+def _listed(folder: storage.Folder) -> dict[str, int]:
+    """The added tokens of an old folder with their ids."""
+    listed = _stated(folder, ADDED, _IDS)
+    for token in listed:
+        if complaint := _TOKEN.complaint("added token", token):
+            raise CheckpointError(f"{complaint} It stands in {folder.path / ADDED}.")
+    return listed
 
 
 def _require_distinct(folder: storage.Folder, keywords: Mapping[str, Any]) -> None:
