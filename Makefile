@@ -7,7 +7,7 @@ ORACLE5 := .venv-oracle5/bin
 ROOMS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle rooms fuzz format clean
+.PHONY: demo test lint unit oracle rooms structure fuzz format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -30,6 +30,9 @@ oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and che
 
 rooms: $(ROOMS:%=.venv-%/bin/ready)  ## each framework's room works where nothing but its own extra is installed
 	for room in $(ROOMS); do .venv-$$room/bin/python tests/room_alone.py $$room || exit 1; done
+
+structure:  ## sizes of files and functions, import cycles, docstrings, how much is untyped
+	$(PYTHON) benchmarks/structure.py
 
 fuzz: $(BIN)/ready  ## damaged files, random texts, killed saves: the whole of what the tests try a part of
 	$(BIN)/python benchmarks/fuzz.py

@@ -1,4 +1,4 @@
-"""Folders that an earlier release wrote (tests/data/make_folders.py): every framework computes with them what it did."""
+"""Folders that an earlier release wrote (tests/data/make_folders.py): every framework computes what it did."""
 
 import numpy as np
 import pytest
