@@ -440,14 +440,14 @@ def test_a_reader_finds_the_files_of_a_set_that_is_on_its_way(tmp_path):
     assert storage.Folder(folder).file("old") is None
 
 
-NOT_PLAIN = ["../outside", "/outside", "a/b", "", ".", "..", "a\\b", "a\0b", 3, None, ["x"], "x" * 999]
+NOT_PLAIN = ["../outside", "/outside", "a/b", "", ".", "..", "a\\b", "a\0b", 3, None, ["x"], "x" * 3_000]
 
 
 @pytest.mark.parametrize("name", NOT_PLAIN)
 def test_only_plain_names_inside_a_folder_are_found(tmp_path, name):
     (tmp_path / "model").mkdir()
     (tmp_path / "outside").write_text("mine")
-    with pytest.raises(CheckpointError, match=r"plain name inside its folder|Looking at it failed"):
+    with pytest.raises(CheckpointError, match="plain name inside its folder|File name too long"):
         storage.Folder(tmp_path / "model").file(name)
 
 

@@ -97,7 +97,7 @@ class Folder:
                 ) from None
             return None
         except OSError as error:
-            raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {error}.") from error
+            raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {error.strerror}.") from error
         if not stat.S_ISREG(mode):
             raise CheckpointError(f"{path} must be a file. It is {_kind(mode)}. Remove it, or name another folder.")
         return path
@@ -155,7 +155,8 @@ def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     except CheckpointError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        raise CheckpointError(f"{path} must be a file that can be read. Reading it failed: {error}.") from error
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} must be a file that can be read. Reading it failed: {why}.") from error
 
 
 def read_text(path: str | os.PathLike[str], limit: int = LIMIT) -> str:
