@@ -97,7 +97,8 @@ class Folder:
                 ) from None
             return None
         except OSError as error:
-            raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {error.strerror}.") from error
+            why = error.strerror  # the error itself would bring the whole path once more
+            raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {why}.") from error
         if not stat.S_ISREG(mode):
             raise CheckpointError(f"{path} must be a file. It is {_kind(mode)}. Remove it, or name another folder.")
         return path
