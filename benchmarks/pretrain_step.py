@@ -20,11 +20,11 @@ import transformers
 from torch.nn import functional
 
 import common
-from albertkit import arrays
-from albertkit.checkpoint import init, names
+from albertkit import arrays, weight_table
+from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
+from albertkit.corpus.shards import Corpus
 from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.shards import Corpus
 from albertkit.torch import train
 
 CASES = [(precision, length) for precision in ("fp32", "bf16") for length in (128, 512)]
@@ -63,7 +63,7 @@ def padded(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 def our_side(precision: str):
     """A function of the number of a step."""
-    tensors = init.fresh(names.expected(CONFIG, "ForPreTraining"), CONFIG, 0)
+    tensors = init.fresh(weight_table.expected(CONFIG, "ForPreTraining"), CONFIG, 0)
     state = train.init_state(CONFIG, "ForPreTraining", tensors, precision=precision)
     return lambda batch: train.train_step(state, [batch], RATE, 0)
 

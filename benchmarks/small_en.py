@@ -20,7 +20,7 @@ from rich.console import Console
 
 import common
 from albertkit.config import AlbertConfig
-from albertkit.pretraining import corpus
+from albertkit.corpus import builder
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -108,7 +108,7 @@ def wikitext(model: str, length: int, rows: int) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             lines = Path(folder) / "articles.jsonl"
             lines.write_text("".join(json.dumps({"text": one}) + "\n" for one in articles(text)), encoding="utf-8")
-            built = corpus.build([lines], Path(folder) / "corpus", tokenizer, processes=1)
+            built = builder.build([lines], Path(folder) / "corpus", tokenizer, processes=1)
             scores = pretrain.evaluate(model, Path(folder) / "corpus", recipe)
             found[part] = {**scores, "documents": built.documents, "tokens": built.tokens}
     return found

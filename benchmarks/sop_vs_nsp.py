@@ -25,10 +25,10 @@ from torch import nn
 from torch.nn import functional
 
 import common
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.config import AlbertConfig
+from albertkit.corpus.shards import Corpus
 from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.shards import Corpus
 from albertkit.torch.models import AlbertModel
 from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -63,7 +63,7 @@ def shared(config: AlbertConfig, what: str) -> int:
     Where E is H there is nothing to map. The pooler counts but where nothing is shared: so BERT-base comes to its 108.
     """
     layer = "albert.encoder.albert_layer_groups.0.albert_layers.0."
-    sizes = {name: math.prod(shape) for name, shape in names.expected(config, "Model").items()}
+    sizes = {name: math.prod(shape) for name, shape in weight_table.expected(config, "Model").items()}
     repeated = {
         "all": (),
         "attention": [name for name in sizes if name.startswith(layer) and ".attention." not in name],

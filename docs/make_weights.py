@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 
 HEAD = """# Weights
 
-Written by `docs/make_weights.py` from the table in `albertkit.checkpoint.names`; do not edit.
+Written by `docs/make_weights.py` from the table in `albertkit.weight_table`; do not edit.
 
 `{g}` is the group and `{j}` the inner layer. V vocabulary, P positions, T token types, E embedding size, H hidden size,
 F feed-forward size, C classes (1 for multiple choice). `predictions.decoder.weight` is the word embeddings under a
@@ -21,9 +21,11 @@ tensors are stored once. A bare `AlbertModel` is stored without the prefix `albe
 def text() -> str:
     """The page."""
     rows = []
-    for row in names.TABLE:
-        holders = [f"Albert{model}" for model, parts in names.PARTS.items() if names.part(row.name) in parts]
-        where = "all" if len(holders) == len(names.PARTS) else ", ".join(holders)
+    for row in weight_table.TABLE:
+        holders = [
+            f"Albert{model}" for model, parts in weight_table.PARTS.items() if weight_table.part(row.name) in parts
+        ]
+        where = "all" if len(holders) == len(weight_table.PARTS) else ", ".join(holders)
         rows.append(f"| `{row.name}` | {row.kind} | {row.shape.replace(' ', ' x ')} | {where} |\n")
     return HEAD + "".join(rows)
 

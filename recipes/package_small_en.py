@@ -23,7 +23,7 @@ from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training import folder
+from albertkit.training import run_folder
 from albertkit.training.pretrain_recipe import PretrainRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def package(runs: list[Path], corpus: Path | None, output: Path, results: Path |
 
 def about(run: Path) -> dict[str, Any]:
     """The run.json of a run, or of one that was ended early only its recipe."""
-    if (run / "run.json").exists() or (recipe := folder.begun(run)) is None:
+    if (run / "run.json").exists() or (recipe := run_folder.begun(run)) is None:
         return storage.read_json(run / "run.json")
     return {"settled": PretrainRecipe.load(recipe, {}).model_dump()}
 

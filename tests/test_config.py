@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.config import CONFIG_FILE, SIZES, AlbertConfig
 from albertkit.config_keys import ACTIVATIONS, COMMON, PROBLEM_TYPES, RULES
 from albertkit.errors import AlbertkitError, CheckpointError, CheckpointNotFound, ConfigError
@@ -137,7 +137,7 @@ def test_an_unknown_version_is_refused(version):
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("model", names.PARTS)
+@pytest.mark.parametrize("model", weight_table.PARTS)
 @pytest.mark.parametrize(
     "changes", [{}, {"num_hidden_groups": 2, "inner_group_num": 3}, {"tie_word_embeddings": False}]
 )

@@ -28,7 +28,7 @@ ONLY_TORCH = {
 }
 """What makes no sense elsewhere, by file."""
 
-ONLY_THERE = {"flax": {"devices", "configured"}, "tensorflow": {"loops"}}
+ONLY_THERE = {"flax": {"devices", "static_config"}, "tensorflow": {"remat"}}
 """Files that one room has beside those of all: JAX is told where every value lies, TensorFlow what a loop keeps."""
 
 

@@ -17,8 +17,8 @@ import safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit import storage
-from albertkit.checkpoint import files, names
+from albertkit import storage, weight_table
+from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
@@ -308,7 +308,7 @@ def test_whatever_loads_waits_while_a_save_moves_its_files(tmp_path, what):
     config = AlbertConfig(
         vocab_size=9, embedding_size=2, hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4
     )
-    tensors = {name: np.zeros(shape, np.float32) for name, shape in names.expected(config, "Model").items()}
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in weight_table.expected(config, "Model").items()}
     files.save(tmp_path, config, tensors, "AlbertModel")
     AlbertTokenizer(DATA / "spiece.model").save_pretrained(tmp_path)
     loading = threading.Thread(target=LOADERS[what], args=(tmp_path,))

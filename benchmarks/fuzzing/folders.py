@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 import safetensors.numpy
 
-from albertkit import storage
-from albertkit.checkpoint import files, names
+from albertkit import storage, weight_table
+from albertkit.checkpoint import files
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -42,7 +42,7 @@ def config(age: int = 0) -> AlbertConfig:
 def tensors(age: int = 0) -> dict[str, np.ndarray]:
     """Weights large enough that a mistake in any of them shows."""
     rng = np.random.default_rng(age)
-    shapes = names.expected(config(age), "ForSequenceClassification")
+    shapes = weight_table.expected(config(age), "ForSequenceClassification")
     return {name: rng.standard_normal(shape).astype(np.float32) * 0.3 for name, shape in shapes.items()}
 
 

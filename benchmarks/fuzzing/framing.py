@@ -9,7 +9,7 @@ import random
 import struct
 import zipfile
 
-from albertkit.checkpoint.crc32c import crc32c, masked
+from albertkit.checkpoint.formats.crc32c import crc32c, masked
 from fuzzing.damage import Damage, OtherForm, in_bytes, in_json
 
 SHAPES = ("F16", "F64", "I32", "BOOL", "BF16", "F8_E4M3", [0], [1, 2**40], [0, 2**62], [2**62, 2**62], [-1], [2.0, 3])

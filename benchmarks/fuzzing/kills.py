@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from albertkit.checkpoint import files, names
+from albertkit import weight_table
+from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from fuzzing import folders
@@ -23,7 +24,7 @@ def save(folder: Path, age: int) -> None:
     """Save the model of an age: every weight is its age, which stands in its config too. Then its tokenizer."""
     config = folders.config()
     config.age = age  # type: ignore[attr-defined]  (unknown keys are kept)
-    shapes = names.expected(config, "ForSequenceClassification")
+    shapes = weight_table.expected(config, "ForSequenceClassification")
     tensors = {name: np.full(shape, age, np.float32) for name, shape in shapes.items()}
     files.save(folder, config, tensors, folders.ARCHITECTURE, max_shard_size=(8_000, "5GB", 30_000)[age % 3])
     tokenizer = folders.tokenizer()

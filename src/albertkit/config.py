@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from albertkit import hub, storage
-from albertkit.checkpoint import names
+from albertkit import hub, storage, weight_table
 from albertkit.config_keys import ACTIVATIONS, COMMON, LABELS, LAYERS, RULES, brief, whole
 from albertkit.config_keys import SIZES as SIZES_STATED
 from albertkit.errors import ConfigError, did_you_mean
@@ -159,10 +158,10 @@ class AlbertConfig:
         `model` is a class name or the part of it behind `Albert`, such as `ForPreTraining`.
         """
         model = model.removeprefix("Albert")
-        if model not in names.PARTS:
-            near = did_you_mean(model, names.PARTS)
-            raise ConfigError(f"`model` must be one of {', '.join(names.PARTS)}. Received: {model!r}.{near}")
-        return names.count(self, model)
+        if model not in weight_table.PARTS:
+            near = did_you_mean(model, weight_table.PARTS)
+            raise ConfigError(f"`model` must be one of {', '.join(weight_table.PARTS)}. Received: {model!r}.{near}")
+        return weight_table.count(self, model)
 
     # --------------------------------------------------------------------------------------------------- changing
 

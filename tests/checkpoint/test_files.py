@@ -12,8 +12,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit import storage
-from albertkit.checkpoint import files, names
+from albertkit import storage, weight_table
+from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
 
@@ -36,9 +36,9 @@ def small(**changes):
 def drawn(config, model, seed=0, dtype=np.float32):
     """Random values for every tensor of a model, tied ones equal."""
     rng = np.random.default_rng(seed)
-    shapes = names.expected(config, model)
+    shapes = weight_table.expected(config, model)
     tensors = {name: rng.standard_normal(shape).astype(dtype) for name, shape in shapes.items()}
-    return tensors | {name: tensors[other] for name, other in names.tied(config).items() if name in tensors}
+    return tensors | {name: tensors[other] for name, other in weight_table.tied(config).items() if name in tensors}
 
 
 def stored(config, tensors):
@@ -46,7 +46,7 @@ def stored(config, tensors):
     return {
         name: tensor
         for name, tensor in tensors.items()
-        if not (config.tie_word_embeddings and name in names.tied(config))
+        if not (config.tie_word_embeddings and name in weight_table.tied(config))
     }
 
 
@@ -62,7 +62,7 @@ def listing(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("model", names.PARTS)
+@pytest.mark.parametrize("model", weight_table.PARTS)
 @pytest.mark.parametrize(
     "changes", [{}, {"num_hidden_groups": 2, "inner_group_num": 2}, {"tie_word_embeddings": False}]
 )
@@ -124,20 +124,22 @@ def test_the_file_holds_tied_tensors_once_in_the_layout_of_transformers(tmp_path
         metadata = file.metadata()
         assert metadata.pop("checksum").startswith("xxh3_128:")
         assert metadata == {"format": "pt"}
-        assert set(file.keys()) == set(names.expected(small(), "ForPreTraining")) - set(names.tied(small()))
+        assert set(file.keys()) == set(weight_table.expected(small(), "ForPreTraining")) - set(
+            weight_table.tied(small())
+        )
 
 
 def test_a_bare_encoder_is_written_without_its_prefix(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "Model"), "AlbertModel")
     held = safetensors.numpy.load_file(tmp_path / "model.safetensors")
-    assert set(held) == {name.removeprefix("albert.") for name in names.expected(small(), "Model")}
+    assert set(held) == {name.removeprefix("albert.") for name in weight_table.expected(small(), "Model")}
 
 
 @pytest.mark.parametrize("tie", [True, False])
 def test_a_tied_tensor_whose_partner_is_not_given_is_written_in_its_place(tmp_path, tie):
     config = small(tie_word_embeddings=tie)
     tensors = drawn(config, "ForMaskedLM")
-    given = {name: tensor for name, tensor in tensors.items() if name not in names.tied(config).values()}
+    given = {name: tensor for name, tensor in tensors.items() if name not in weight_table.tied(config).values()}
     files.save(tmp_path, config, given, "AlbertForMaskedLM")
     same(files.load(tmp_path).tensors, stored(config, tensors))
 

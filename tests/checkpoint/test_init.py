@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import init, names
+from albertkit import weight_table
+from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
 
 CONFIG = AlbertConfig(
@@ -16,7 +17,7 @@ CONFIG = AlbertConfig(
     initializer_range=0.05,
     pad_token_id=3,
 )
-SHAPES = names.expected(CONFIG, "ForPreTraining") | names.expected(CONFIG, "ForSequenceClassification")
+SHAPES = weight_table.expected(CONFIG, "ForPreTraining") | weight_table.expected(CONFIG, "ForSequenceClassification")
 WORDS = "albert.embeddings.word_embeddings.weight"
 
 
@@ -109,7 +110,7 @@ def test_positions_are_as_wide_as_what_is_drawn():
 @pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"hidden_size": 96, "embedding_size": 66}])
 def test_each_head_attends_most_to_the_place_at_its_offset(changes):
     config = CONFIG.changed(**changes)
-    tensors = init.local(init.fresh(names.expected(config, "Model"), config, 1), config)
+    tensors = init.local(init.fresh(weight_table.expected(config, "Model"), config, 1), config)
     embedded = tensors[init.POSITIONS][:100]
     embedded = embedded / embedded.std() * np.sqrt(1 / 3)  # a third of what the norm of the embeddings leaves
     states = embedded @ tensors[init.MAPPING].T
@@ -129,7 +130,7 @@ def test_each_head_attends_most_to_the_place_at_its_offset(changes):
 
 def test_the_rest_of_a_wide_head_stays_as_it_was_drawn():
     config = CONFIG.changed(embedding_size=16)
-    drawn = init.fresh(names.expected(config, "Model"), config, 1)
+    drawn = init.fresh(weight_table.expected(config, "Model"), config, 1)
     local = init.local(drawn, config)
     name = next(name for name in drawn if name.endswith("query.weight"))
     for head in range(4):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import names, report
+from albertkit import weight_table
+from albertkit.checkpoint import report
 from albertkit.checkpoint.report import fit
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, WeightMismatch
@@ -21,20 +22,22 @@ QUERY = "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.query.we
 
 def tensors(model, config=CONFIG):
     """A different number in each tensor of a model, tied tensors left out as in a file."""
-    tied = names.tied(config)
-    shapes = {name: shape for name, shape in names.expected(config, model).items() if name not in tied}
+    tied = weight_table.tied(config)
+    shapes = {name: shape for name, shape in weight_table.expected(config, model).items() if name not in tied}
     return {name: np.full(shape, number, np.float32) for number, (name, shape) in enumerate(shapes.items())}
 
 
 def fitted(model, held, config=CONFIG, **options):
-    return fit(f"Albert{model}", names.expected(config, model), names.tied(config), held, "folder", **options)
+    return fit(
+        f"Albert{model}", weight_table.expected(config, model), weight_table.tied(config), held, "folder", **options
+    )
 
 
-@pytest.mark.parametrize("model", names.PARTS)
+@pytest.mark.parametrize("model", weight_table.PARTS)
 def test_a_models_own_tensors_all_enter(model):
     held = tensors(model)
     chosen, what = fitted(model, held)
-    assert set(chosen) == set(names.expected(CONFIG, model))
+    assert set(chosen) == set(weight_table.expected(CONFIG, model))
     assert all(chosen[name] is held[name] for name in held)
     assert (what.missing, what.unexpected, what.mismatched, what.fresh) == ((), (), (), ())
     assert what.parameters == sum(values.size for values in held.values()) == CONFIG.num_parameters(model)
@@ -96,7 +99,7 @@ def test_a_missing_pooler_is_a_fresh_start():
 
 
 def test_layers_that_a_subclass_added_to_the_encoder_are_found_or_fresh():
-    wanted = names.expected(CONFIG, "Model") | {"albert.extra.weight": (2,)}
+    wanted = weight_table.expected(CONFIG, "Model") | {"albert.extra.weight": (2,)}
     held, extra = tensors("Model"), np.zeros(2, np.float32)
     chosen, what = fit("Own", wanted, {}, held | {"extra.weight": extra}, "folder")
     assert chosen["albert.extra.weight"] is extra
@@ -176,9 +179,9 @@ def test_a_transposed_matrix_is_a_wrong_shape():
 def test_neither_names_nor_tensors_handed_in_are_changed():
     held = tensors("ForMaskedLM") | {"x": np.ones(1)}
     before = dict(held)
-    wanted = names.expected(CONFIG, "ForMaskedLM")
+    wanted = weight_table.expected(CONFIG, "ForMaskedLM")
     kept = dict(wanted)
-    fit("AlbertForMaskedLM", wanted, names.tied(CONFIG), held, "folder")
+    fit("AlbertForMaskedLM", wanted, weight_table.tied(CONFIG), held, "folder")
     assert list(held) == list(before)
     assert wanted == kept
 

@@ -4,7 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import files, names
+from albertkit import weight_table
+from albertkit.checkpoint import files
 from albertkit.checkpoint import summary as summary_module
 from albertkit.checkpoint.summary import Part, summarise
 from albertkit.config import AlbertConfig
@@ -20,7 +21,7 @@ def small(**changes):
 
 
 def ones(config, model):
-    return {name: np.ones(shape, np.float32) for name, shape in names.expected(config, model).items()}
+    return {name: np.ones(shape, np.float32) for name, shape in weight_table.expected(config, model).items()}
 
 
 def summary(folder, config, model, tensors=None):
@@ -58,7 +59,7 @@ def test_the_parts_of_the_base_model():
     assert parts["encoder layers"][0] == 18
 
 
-@pytest.mark.parametrize("model", names.PARTS)
+@pytest.mark.parametrize("model", weight_table.PARTS)
 @pytest.mark.parametrize("changes", [{}, {"tie_word_embeddings": False}, {"num_hidden_groups": 2}])
 def test_the_total_of_a_folder_counts_shared_tensors_once(tmp_path, model, changes):
     config = small(**changes)

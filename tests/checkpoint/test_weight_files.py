@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from albertkit.checkpoint import files, names, weight_files
+from albertkit import weight_table
+from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError
 
@@ -26,7 +27,7 @@ def config():
 @pytest.fixture
 def tensors(config):
     draw = np.random.default_rng(0)
-    shapes = names.expected(config, "Model")
+    shapes = weight_table.expected(config, "Model")
     return {name: draw.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
 
 

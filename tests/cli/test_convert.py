@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import files, names
+from albertkit import weight_table
+from albertkit.checkpoint import files
 from albertkit.checkpoint.convert import convert, read_config
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, InputError, WeightMismatch
@@ -30,9 +31,9 @@ def small(**changes):
 
 def drawn(config, model):
     rng = np.random.default_rng(0)
-    shapes = names.expected(config, model)
+    shapes = weight_table.expected(config, model)
     tensors = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
-    return tensors | {name: tensors[other] for name, other in names.tied(config).items() if name in tensors}
+    return tensors | {name: tensors[other] for name, other in weight_table.tied(config).items() if name in tensors}
 
 
 def listing(folder):
@@ -56,7 +57,7 @@ def test_a_checkpoint_becomes_a_folder_of_today(source, tmp_path):
     done = convert(source, tmp_path / "new")
     after = files.load(tmp_path / "new")
     assert listing(tmp_path / "new") == ["config.json", "model.safetensors"]
-    assert after.tensors.keys() == before.tensors.keys() - names.tied(before.config).keys()
+    assert after.tensors.keys() == before.tensors.keys() - weight_table.tied(before.config).keys()
     for name, tensor in after.tensors.items():
         assert tensor.dtype == before.tensors[name].dtype
         assert tensor.tobytes() == before.tensors[name].tobytes()
@@ -153,7 +154,7 @@ def test_a_pooler_that_the_head_does_not_use_is_kept_unless_an_architecture_is_a
     assert "unexpected: albert.pooler.bias (kept, though AlbertForMaskedLM does not use it)" in str(done)
     assert "unexpected: my.tensor, left out" in str(done)
     convert(tmp_path / "old", tmp_path / "exact", architecture="TFAlbertForMaskedLM")
-    wanted = names.expected(small(), "ForMaskedLM").keys() - names.tied(small()).keys()
+    wanted = weight_table.expected(small(), "ForMaskedLM").keys() - weight_table.tied(small()).keys()
     assert files.load(tmp_path / "exact").tensors.keys() == wanted
 
 

@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.config import AlbertConfig
 
-HEADS = tuple(names.PARTS)
+HEADS = tuple(weight_table.PARTS)
 BATCH, LENGTH, CHOICES = 3, 11, 2
 SMALL = {
     "vocab_size": 61,
@@ -41,10 +41,10 @@ def small(**changes) -> AlbertConfig:
 def random_tensors(config: AlbertConfig, head: str) -> dict[str, np.ndarray]:
     """Values for every tensor of a model, large enough that a mistake in any of them shows."""
     tensors = {}
-    for name, shape in names.expected(config, head).items():
+    for name, shape in weight_table.expected(config, head).items():
         values = np.random.default_rng([7, *name.encode()]).standard_normal(shape).astype(np.float32) * 0.1
-        tensors[name] = values + 1 if names.kind(name) == "norm" and name.endswith("weight") else values
-    return {name: tensors[names.tied(config).get(name, name)] for name in tensors}
+        tensors[name] = values + 1 if weight_table.kind(name) == "norm" and name.endswith("weight") else values
+    return {name: tensors[weight_table.tied(config).get(name, name)] for name in tensors}
 
 
 def batch(head: str, padding: str | None = "right", seed: int = 0) -> dict[str, np.ndarray]:

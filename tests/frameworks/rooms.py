@@ -137,10 +137,10 @@ class TensorFlow:
         """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
         import tensorflow as tf
 
-        from albertkit.checkpoint import names
+        from albertkit import weight_table
         from albertkit.tensorflow import weights
 
-        tied = names.tied(model.config)
+        tied = weight_table.tied(model.config)
         places = {n: p for n, p in weights.neutral(model.model, model._prefix).items() if n not in tied}
         with tf.GradientTape() as tape:
             found = model(**batch)
@@ -216,7 +216,7 @@ class Flax:
         """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
         from flax import nnx
 
-        from albertkit.checkpoint import names
+        from albertkit import weight_table
         from albertkit.flax import weights
 
         def value(model: Any) -> Any:
@@ -226,7 +226,7 @@ class Flax:
         definition, _, rest = nnx.split(model, nnx.Param, ...)
         # The gradient has the form of the model, so it is read as one.
         gradient = nnx.merge(definition, nnx.grad(value)(model), rest)
-        tied = names.tied(model.config)
+        tied = weight_table.tied(model.config)
         places = weights.neutral(gradient, model._prefix)
         return {name: place.read() for name, place in places.items() if name not in tied}
 

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import files, names
+from albertkit import weight_table
+from albertkit.checkpoint import files
 from albertkit.errors import CheckpointNotFound
 from frameworks import common
 from frameworks.common import HEADS, batch, difference, random_tensors, small
@@ -53,7 +54,7 @@ def test_encoders_go_from_head_to_head(room, source, target, tmp_path):
     tensors = random_tensors(config, source)
     files.save(tmp_path, config, tensors, f"Albert{source}")
     found = room.tensors(room.load(target, tmp_path, ignore_mismatched_sizes=True))
-    assert list(found) == list(names.expected(config, target))
+    assert list(found) == list(weight_table.expected(config, target))
     for name in set(found) & set(tensors):
         if found[name].shape == tensors[name].shape:
             np.testing.assert_array_equal(found[name], tensors[name], err_msg=name)

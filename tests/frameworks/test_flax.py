@@ -18,7 +18,8 @@ pytest.importorskip("albertkit.flax", exc_type=ImportError)
 import jax.numpy as jnp  # noqa: E402
 from flax import nnx  # noqa: E402
 
-from albertkit.checkpoint import files, init, names  # noqa: E402
+from albertkit import weight_table  # noqa: E402
+from albertkit.checkpoint import files, init  # noqa: E402
 from albertkit.errors import ConfigError, InputError, WeightMismatch  # noqa: E402
 from albertkit.flax import infer, models, train, weights  # noqa: E402
 from frameworks.common import HEADS, LENGTH, batch, difference, random_tensors, small  # noqa: E402
@@ -134,9 +135,9 @@ def test_a_model_without_parameters_takes_them_from_each_call():
 
 def test_the_seed_decides_fresh_weights_as_in_every_framework():
     config = small()
-    expected = init.fresh(names.expected(config, "ForPreTraining"), config, 3)
+    expected = init.fresh(weight_table.expected(config, "ForPreTraining"), config, 3)
     for name, value in Flax().tensors(models.FlaxAlbertForPreTraining(config, seed=3)).items():
-        if name not in names.tied(config):
+        if name not in weight_table.tied(config):
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
     one, other = (models.FlaxAlbertModel(config, seed=seed).pooler.kernel.get_value() for seed in (3, 4))
     assert (one != other).any()
@@ -259,7 +260,7 @@ def test_splitting_and_merging_gives_the_same_model():
     for twin in (merged, nnx.clone(model), copy.deepcopy(model), jax.tree.map(lambda value: value, model)):
         same(twin(**batch("ForMaskedLM")), expected, rtol=0)
     # A merged module has lost the order of its attributes, a checkpoint must not.
-    assert list(Flax().tensors(merged)) == list(names.expected(model.config, "ForMaskedLM"))
+    assert list(Flax().tensors(merged)) == list(weight_table.expected(model.config, "ForMaskedLM"))
     assert hash(nnx.graphdef(model)) == hash(nnx.graphdef(make("ForMaskedLM", num_hidden_groups=2)))
 
 
@@ -666,7 +667,7 @@ def test_rounding_the_length_changes_no_loss_no_output_and_compiles_less(head):
 
 def test_rates_seeds_and_steps_compile_nothing_new():
     config = small(hidden_dropout_prob=0.1)
-    tensors = init.fresh(names.expected(config, "ForQuestionAnswering"), config, seed=1)
+    tensors = init.fresh(weight_table.expected(config, "ForQuestionAnswering"), config, seed=1)
     state = train.init_state(config, "ForQuestionAnswering", tensors)
     train.train_step(state, [padded_batch(9)], 1e-3, seed=0)
     counts = train._gradient._cache_size(), train._update._cache_size()
@@ -688,7 +689,7 @@ def test_only_dense_and_embedding_weights_decay():
     state = train.init_state(config, "ForQuestionAnswering", tensors, weight_decay=10.0, epsilon=1e3)
     train.train_step(state, [padded_batch(9)], 1e-2, seed=0)
     for name, value in train.get_weights(state).items():
-        share = 0.9 if names.kind(name) in ("dense", "embedding") else 1.0
+        share = 0.9 if weight_table.kind(name) in ("dense", "embedding") else 1.0
         np.testing.assert_allclose(value, tensors[name] * share, atol=1e-4, err_msg=name)
 
 

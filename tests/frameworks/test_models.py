@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
@@ -50,7 +50,7 @@ def test_outputs_losses_and_gradients_are_those_of_the_reference(room, golden, h
 def test_tensors_are_those_of_the_table(room, head, axis):
     config = small(**common.AXES[axis])
     found = {name: value.shape for name, value in room.tensors(room.build(head, config)).items()}
-    assert list(found.items()) == list(names.expected(config, head).items())
+    assert list(found.items()) == list(weight_table.expected(config, head).items())
     assert room.build(head, config).num_parameters() == config.num_parameters(head)
 
 
@@ -506,7 +506,7 @@ def test_a_model_needs_a_config_and_a_valid_one(room):
 def test_fresh_weights_follow_the_rule_of_their_kind(room):
     config = small(hidden_size=64, intermediate_size=256, initializer_range=0.3)
     for name, value in room.tensors(room.build("ForPreTraining", config)).items():
-        kind = names.kind(name)
+        kind = weight_table.kind(name)
         if kind == "bias" or name.endswith(".bias"):
             assert not value.any(), name
         elif kind == "norm":
@@ -521,7 +521,7 @@ def test_fresh_weights_follow_the_rule_of_their_kind(room):
 
 def test_an_initializer_range_of_zero_gives_zeros_and_ones(room):
     for name, value in room.tensors(room.build("ForPreTraining", small(initializer_range=0.0))).items():
-        expected = 1 if names.kind(name) == "norm" and name.endswith("weight") else 0
+        expected = 1 if weight_table.kind(name) == "norm" and name.endswith("weight") else 0
         assert (value == expected).all(), name
 
 

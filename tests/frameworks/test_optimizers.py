@@ -7,8 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from albertkit import frameworks
-from albertkit.checkpoint import names
+from albertkit import frameworks, weight_table
 from albertkit.errors import ConfigError
 from frameworks import reference_optimizers as reference
 from frameworks.common import batch, difference, random_tensors, small
@@ -69,7 +68,7 @@ def flax_course(optimizer, weights, gradients, rates, **options):
 
     def leaf(name):
         at = {"dense": "kernel", "embedding": "embedding", "norm": "scale", "bias": "bias"}
-        return at[names.kind(name)]
+        return at[weight_table.kind(name)]
 
     made = optimizers.create(optimizer, **options)
     parameters = {name: {leaf(name): value} for name, value in weights.items()}
@@ -140,7 +139,7 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, op
     config, head, rates = small(num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
     numbers = {"weight_decay": 0.1, "betas": (0.9, 0.999), "epsilon": 1e-3, "bias_correction": bias_correction}
     train = frameworks.room(room.name, "train")
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     start = {name: value for name, value in random_tensors(config, head).items() if name not in tied}
     parts = [batch(head, seed=seed) for seed in range(len(rates))]
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from albertkit import arrays, frameworks
-from albertkit.checkpoint import names
+from albertkit import arrays, frameworks, weight_table
 from albertkit.errors import TokenIdError
 from frameworks import rows
 from frameworks.common import difference, random_tensors, small
@@ -139,7 +138,7 @@ def test_what_no_loss_reaches_stays_as_it_is(room, optimizer):
     for step, batches in enumerate(rows.steps(3, ordered=False)):
         train.train_step(state, batches, 1e-2, seed=step)
     same = {name for name, value in train.get_weights(state).items() if np.array_equal(value, before[name])}
-    assert same == {name for name in before if names.part(name) in parts}
+    assert same == {name for name in before if weight_table.part(name) in parts}
 
 
 def test_the_seed_of_a_step_decides_its_dropout(room):

@@ -15,7 +15,7 @@ pytest.importorskip("albertkit.tensorflow", exc_type=ImportError)
 import keras
 import tensorflow as tf
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
 from albertkit.outputs import SequenceClassifierOutput
@@ -851,7 +851,7 @@ def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied
     assert returned is model.get_input_embeddings()
     assert model.config.vocab_size == size
     after = weights.extract(model, "")
-    assert {name: value.shape for name, value in after.items()} == names.expected(model.config, "ForMaskedLM")
+    assert {name: value.shape for name, value in after.items()} == weight_table.expected(model.config, "ForMaskedLM")
     for name in ("albert.embeddings.word_embeddings.weight", "predictions.decoder.weight", "predictions.bias"):
         np.testing.assert_array_equal(after[name][:kept], before[name][:kept])
     assert not after["predictions.bias"][61:].any()

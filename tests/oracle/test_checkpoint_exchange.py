@@ -5,13 +5,13 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from albertkit.checkpoint import names  # noqa: E402
+from albertkit import weight_table  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.torch import models  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
-HEADS = tuple(names.PARTS)
+HEADS = tuple(weight_table.PARTS)
 KEYS = {
     "vocab_size": 53,
     "embedding_size": 8,

@@ -8,13 +8,13 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from albertkit.checkpoint import names  # noqa: E402
+from albertkit import weight_table  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.torch import models  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
-HEADS = tuple(names.PARTS)
+HEADS = tuple(weight_table.PARTS)
 # The four published sizes with their depth and head count, shrunk in width.
 SIZES = {
     "base": {"num_hidden_layers": 12, "hidden_size": 48, "num_attention_heads": 12, "intermediate_size": 96},

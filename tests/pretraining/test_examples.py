@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from albertkit.corpus import shards
 from albertkit.errors import InputError
-from albertkit.pretraining import shards
 from albertkit.pretraining.examples import _OFFSET, _ORDER, Examples
 from albertkit.pretraining.segments import OBJECTIVES
 from albertkit.rules import IGNORED
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from pretraining import corpora
+from corpus import corpora
 
 PLACES = ["input_ids", "token_type_ids", "position_ids", "sequence"]
 KEYS = [*PLACES, "mlm_positions", "mlm_labels", "cls_positions", "sop_labels"]

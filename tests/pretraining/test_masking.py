@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from albertkit.pretraining.masking import mask, spans, words
-from pretraining import corpora
+from corpus import corpora
 
 SHARES = [6 / 11, 3 / 11, 2 / 11]
 V = 1000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from albertkit.pretraining.segments import LEAST, OBJECTIVES, Segments, Stream
 from albertkit.rules import IGNORED
-from pretraining import corpora
+from corpus import corpora
 
 LENGTHS = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 CORPORA = st.lists(st.lists(LENGTHS, min_size=1, max_size=6), min_size=1, max_size=3)

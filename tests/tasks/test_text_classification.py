@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.checkpoint import names as weights
+from albertkit import weight_table as weights
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables

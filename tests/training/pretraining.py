@@ -4,7 +4,7 @@ import random
 import re
 from pathlib import Path
 
-from albertkit.pretraining import shards
+from albertkit.corpus import shards
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 from albertkit.training.pretrain_recipe import PretrainRecipe
 

@@ -20,7 +20,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import AlbertkitError, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
 from albertkit.tasks.text_classification import Columns
-from albertkit.training import finetune, folder
+from albertkit.training import finetune, run_folder
 from albertkit.training.recipe import Recipe
 from training import common
 
@@ -258,7 +258,7 @@ def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_p
 def test_other_peoples_files_are_not_replaced_unasked(tmp_path):
     for name in ("README.md", "log.jsonl", "vocab.txt"):
         folder = tmp_path / name.replace(".", "-")
-        folder.mkdir()
+        run_folder.mkdir()
         (folder / name).write_text("mine")
         (folder / "notes.txt").write_text("mine too")
         with pytest.raises(ConfigError, match=rf"holds {re.escape(name)}\."):
@@ -281,14 +281,14 @@ def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_p
     monkeypatch.setattr(finetune.progress.Reporter, "evaluation", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(common.recipe(tmp_path), tmp_path / "m")
-    kept = folder.begun(tmp_path / "m").read_bytes()
+    kept = run_folder.begun(tmp_path / "m").read_bytes()
     with pytest.raises(ConfigError, match=r"Then and now: `training\.learning_rate` 0\.01 and 0\.02"):
         run(common.recipe(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
-    assert folder.begun(tmp_path / "m").read_bytes() == kept
+    assert run_folder.begun(tmp_path / "m").read_bytes() == kept
     monkeypatch.undo()
-    results, _ = run(Recipe.load(folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
+    results, _ = run(Recipe.load(run_folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
     assert results["accuracy"] == 1.0
-    assert folder.begun(tmp_path / "m") is None
+    assert run_folder.begun(tmp_path / "m") is None
 
 
 def interrupted(*_):

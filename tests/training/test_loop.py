@@ -14,10 +14,11 @@ pytest.importorskip("torch")
 
 import itertools
 
-from albertkit.checkpoint import init, names
+from albertkit import weight_table
+from albertkit.checkpoint import init
 from albertkit.errors import TrainingError
 from albertkit.training import loop
-from albertkit.training.batches import Batches
+from albertkit.training.finetune_batches import Batches
 from frameworks.common import small
 
 pytestmark = pytest.mark.torch
@@ -55,7 +56,7 @@ def plan(**changes):
         "framework": "torch",
         "config": CONFIG,
         "head": HEAD,
-        "tensors": init.fresh(names.expected(CONFIG, HEAD), CONFIG, 0),
+        "tensors": init.fresh(weight_table.expected(CONFIG, HEAD), CONFIG, 0),
         "optimizer": {},
         "schedule": loop.Schedule(5e-3, steps, 2),
         "seed": 0,
@@ -335,7 +336,11 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(tmp_pat
     config = small(num_labels=1)
     third = [int(label) for label in list(dataclasses.replace(data(), labels=np.arange(40)).epoch(0))[2][0]["labels"]]
     poisoned = dataclasses.replace(data(), labels=np.where(np.arange(40) == third[0], np.nan, 0.5).astype(np.float32))
-    changes = {"config": config, "tensors": init.fresh(names.expected(config, HEAD), config, 0), "evaluate_every": 1}
+    changes = {
+        "config": config,
+        "tensors": init.fresh(weight_table.expected(config, HEAD), config, 0),
+        "evaluate_every": 1,
+    }
     with pytest.raises(TrainingError, match=r"must stay finite\. At step 3: loss nan.*smaller learning rate") as caught:
         loop.train(plan(**changes), poisoned, counting, tmp_path, Ear())
     assert "the last checkpoint is" in str(caught.value)

@@ -19,12 +19,12 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from albertkit import frameworks
-from albertkit.checkpoint import files, init, names
+from albertkit import frameworks, weight_table
+from albertkit.checkpoint import files, init
+from albertkit.corpus import shards
+from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError, WeightMismatch
-from albertkit.pretraining import shards
 from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.shards import Corpus
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import loop, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -94,7 +94,7 @@ def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
     results = run(pretraining.recipe(corpus, data__objective=objective, training__steps=3), tmp_path / "m")
     assert ("sop_accuracy" in results) == (objective == "mlm+nsp")
     checkpoint = files.load(tmp_path / "m")
-    fresh = init.fresh(names.expected(checkpoint.config, "ForPreTraining"), checkpoint.config, 42)
+    fresh = init.fresh(weight_table.expected(checkpoint.config, "ForPreTraining"), checkpoint.config, 42)
     for name in ("albert.pooler.weight", "sop_classifier.classifier.weight"):
         assert np.array_equal(checkpoint.tensors[name], fresh[name]) == (objective == "mlm")
 
@@ -104,7 +104,7 @@ def test_a_fresh_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path
     recipe = pretraining.recipe(corpus, **step, model__attention="local")
     run(recipe, tmp_path / "model")
     made = files.load(tmp_path / "model")
-    drawn = init.fresh(names.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
+    drawn = init.fresh(weight_table.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
     wanted = init.local(drawn, made.config)
     for name, values in made.tensors.items():
         np.testing.assert_allclose(values, wanted[name], atol=1e-6, err_msg=name)

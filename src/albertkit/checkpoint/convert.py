@@ -10,8 +10,9 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from albertkit import hub, storage
-from albertkit.checkpoint import files, names, original, report
+from albertkit import hub, storage, weight_table
+from albertkit.checkpoint import files, report
+from albertkit.checkpoint.formats import original
 from albertkit.checkpoint.report import LoadReport, Tensors
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, InputError, did_you_mean
@@ -76,9 +77,9 @@ def convert(
     stated = None if architecture is None else _known(architecture)
     checkpoint = files.load(source, config=config, **fetching)
     model, notes = (stated, ()) if stated else _architecture(checkpoint)
-    tied = names.tied(checkpoint.config)
+    tied = weight_table.tied(checkpoint.config)
     _refuse_untied(checkpoint, tied)
-    wanted = names.expected(checkpoint.config, model)
+    wanted = weight_table.expected(checkpoint.config, model)
     label = f"Albert{model}"
     chosen, what = report.fit(label, wanted, tied, checkpoint.tensors, str(checkpoint.source))
     if what.missing:
@@ -118,8 +119,8 @@ def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -
 def _known(architecture: str) -> str:
     """The key of `names.PARTS` for a class of any framework."""
     model = architecture.removeprefix("TF").removeprefix("Flax").removeprefix("Albert")
-    if model not in names.PARTS:
-        classes = [f"Albert{known}" for known in names.PARTS]
+    if model not in weight_table.PARTS:
+        classes = [f"Albert{known}" for known in weight_table.PARTS]
         near = did_you_mean(architecture, classes)
         raise InputError(f"An architecture must be one of {', '.join(classes)}. Received: {architecture!r}.{near}")
     return model
@@ -127,12 +128,12 @@ def _known(architecture: str) -> str:
 
 def _architecture(checkpoint: files.Checkpoint) -> tuple[str, tuple[str, ...]]:
     """The architecture that the config names, if the tensors suffice for it, else by the heads that are there."""
-    held = checkpoint.tensors.keys() | names.tied(checkpoint.config)
+    held = checkpoint.tensors.keys() | weight_table.tied(checkpoint.config)
     for stated in checkpoint.config.architectures or ():
         model = stated.removeprefix("TF").removeprefix("Flax").removeprefix("Albert")
-        if model in names.PARTS and names.expected(checkpoint.config, model).keys() <= held:
+        if model in weight_table.PARTS and weight_table.expected(checkpoint.config, model).keys() <= held:
             return model, ()
-    parts = {names.part(name) for name in checkpoint.tensors}
+    parts = {weight_table.part(name) for name in checkpoint.tensors}
     if "qa_outputs" in parts:
         return "ForQuestionAnswering", ()
     if "classifier" in parts and "pooler" in parts:
@@ -158,9 +159,9 @@ def _refuse_untied(checkpoint: files.Checkpoint, tied: Mapping[str, str]) -> Non
 
 def _others(checkpoint: files.Checkpoint, unexpected: tuple[str, ...]) -> Tensors:
     """Tensors that some other architecture has a use for, such as the pooler beside a head that needs none."""
-    shapes: names.Shapes = {}
-    for model in names.PARTS:
-        shapes |= names.expected(checkpoint.config, model)
+    shapes: weight_table.Shapes = {}
+    for model in weight_table.PARTS:
+        shapes |= weight_table.expected(checkpoint.config, model)
     held = {name: checkpoint.tensors[name] for name in unexpected if name in shapes}
     return {name: tensor for name, tensor in held.items() if tensor.shape == shapes[name]}
 

@@ -14,9 +14,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from albertkit import hub, storage
-from albertkit.checkpoint import flavours, legacy, names, original, weight_files
-from albertkit.checkpoint.flavours import Translated
+from albertkit import hub, storage, weight_table
+from albertkit.checkpoint import framework_names, weight_files
+from albertkit.checkpoint.formats import legacy, original
+from albertkit.checkpoint.framework_names import Translated
 from albertkit.checkpoint.report import Tensors
 from albertkit.checkpoint.weight_files import Stored
 from albertkit.config import CONFIG_FILE, AlbertConfig
@@ -185,11 +186,11 @@ def _translated(found: Sequence[Path], stored: Sequence[Stored]) -> Translated:
             _require_same(tensors.get(name), tensor, name, file)
         tensors |= each.tensors
         if file.suffix == ".safetensors":
-            foreign = foreign or flavours.is_foreign(each.framework, each.tensors)
+            foreign = foreign or framework_names.is_foreign(each.framework, each.tensors)
         else:
             foreign = foreign or file.suffix != ".bin"
     source = found[0] if len(found) == 1 else found[0].parent
-    return flavours.translate(tensors, str(source)) if foreign else _canonical(tensors, source)
+    return framework_names.translate(tensors, str(source)) if foreign else _canonical(tensors, source)
 
 
 def _require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: Path) -> None:
@@ -219,7 +220,7 @@ def _canonical(tensors: Mapping[str, np.ndarray], source: Path = Path("the given
     renamed = {}
     skipped = []
     for stored, tensor in tensors.items():
-        name = names.canonical(stored)
+        name = weight_table.canonical(stored)
         if name is None:
             skipped.append(stored)
             continue
@@ -274,7 +275,7 @@ def write(
     `albert.`, as there. An untied model stores the bias of its head under both names, for Transformers 5 unties it too.
     `notes` are sentences to keep beside the tensors, until the model is changed and saved anew.
     """
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     if not config.tie_word_embeddings:
         tensors = {**tensors, **{name: tensors[other] for name, other in tied.items() if other in tensors}}
         tied = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.checkpoint.report import Tensors
 
 POSITIONS = "albert.embeddings.position_embeddings.weight"
@@ -91,7 +91,7 @@ def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> n
 
 
 def _fresh(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
-    kind = names.kind(name)
+    kind = weight_table.kind(name)
     if kind == "bias" or name.endswith(".bias"):
         return np.zeros(shape, np.float32)
     if kind == "norm":

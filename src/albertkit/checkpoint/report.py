@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.errors import WeightMismatch
 
 Tensors = dict[str, np.ndarray]
@@ -67,7 +67,7 @@ class LoadReport:
 
 def fit(
     model: str,
-    wanted: names.Shapes,
+    wanted: weight_table.Shapes,
     tied: Mapping[str, str],
     tensors: Mapping[str, np.ndarray],
     source: str,
@@ -113,7 +113,7 @@ def fit(
 
 
 def _refuse(report: LoadReport, ignore_mismatched_sizes: bool) -> None:
-    lost = [name for name in report.missing if names.part(name) == "encoder" and names.is_known(name)]
+    lost = [name for name in report.missing if weight_table.part(name) == "encoder" and weight_table.is_known(name)]
     if lost:
         have = f"It holds {', '.join(report.unexpected[:3])}, ..." if report.unexpected else ""
         raise WeightMismatch(
@@ -125,7 +125,9 @@ def _refuse(report: LoadReport, ignore_mismatched_sizes: bool) -> None:
         return
     if report.mismatched:
         _refuse_shapes(report)
-    surplus = [name for name in report.unexpected if names.part(name) == "encoder" and names.is_known(name)]
+    surplus = [
+        name for name in report.unexpected if weight_table.part(name) == "encoder" and weight_table.is_known(name)
+    ]
     if surplus:
         raise WeightMismatch(
             f"A model must run every layer that its checkpoint has. {report.source} holds {len(surplus)} tensors of "

@@ -4,7 +4,8 @@ import math
 import os
 from dataclasses import dataclass
 
-from albertkit.checkpoint import files, names
+from albertkit import weight_table
+from albertkit.checkpoint import files
 from albertkit.config import SIZES, AlbertConfig
 
 
@@ -40,7 +41,7 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
     """The summary of a folder, of a name on the hub, or of one of the published sizes."""
     if name in SIZES:
         config: AlbertConfig = getattr(AlbertConfig, str(name))()
-        shapes = names.expected(config, "ForPreTraining")
+        shapes = weight_table.expected(config, "ForPreTraining")
         return Summary(f"ALBERT {name}, with the heads of pre-training", _parts(shapes, config), _about(config))
     checkpoint = files.load(name)
     config = checkpoint.config
@@ -51,8 +52,8 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
     return Summary(f"{checkpoint.source}", _parts(shapes, config), notes)
 
 
-def _parts(shapes: names.Shapes, config: AlbertConfig) -> list[Part]:
-    tied = names.tied(config)
+def _parts(shapes: weight_table.Shapes, config: AlbertConfig) -> list[Part]:
+    tied = weight_table.tied(config)
     found: dict[str, list[int]] = {}
     for name, shape in shapes.items():
         if name not in tied:
@@ -63,7 +64,7 @@ def _parts(shapes: names.Shapes, config: AlbertConfig) -> list[Part]:
 def _part(name: str) -> str:
     if ".embeddings." in name:
         return "embeddings"
-    return "encoder layers" if names.part(name) == "encoder" else names.part(name)
+    return "encoder layers" if weight_table.part(name) == "encoder" else weight_table.part(name)
 
 
 def _about(config: AlbertConfig) -> list[str]:
@@ -91,9 +92,9 @@ def _flops(config: AlbertConfig, length: int) -> int:
     return 2 * length * (mapping + layer * config.num_hidden_layers * config.inner_group_num)
 
 
-def _complete(shapes: names.Shapes, config: AlbertConfig) -> str:
-    held = names.tied(config).keys() | shapes.keys()
-    wanted = {model: names.expected(config, model) for model in names.PARTS}
+def _complete(shapes: weight_table.Shapes, config: AlbertConfig) -> str:
+    held = weight_table.tied(config).keys() | shapes.keys()
+    wanted = {model: weight_table.expected(config, model) for model in weight_table.PARTS}
     usable = [
         f"Albert{model}"
         for model, tensors in wanted.items()
@@ -103,9 +104,9 @@ def _complete(shapes: names.Shapes, config: AlbertConfig) -> str:
 
 
 def _broken(checkpoint: files.Checkpoint) -> list[str]:
-    wanted = names.expected(checkpoint.config, "Model")
+    wanted = weight_table.expected(checkpoint.config, "Model")
     shapes = {name: tensor.shape for name, tensor in checkpoint.tensors.items() if name in wanted}
     wrong = [name for name, shape in shapes.items() if tuple(shape) != wanted[name]]
-    other = [name for name in checkpoint.tensors if names.part(name) == "encoder" and name not in wanted]
+    other = [name for name in checkpoint.tensors if weight_table.part(name) == "encoder" and name not in wanted]
     notes = [f"Shapes that do not fit config.json: {', '.join(wrong)}."] if wrong else []
     return notes + ([f"Layers that config.json does not run: {len(other)} tensors, {other[0]}, ..."] if other else [])

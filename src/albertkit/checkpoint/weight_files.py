@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 import xxhash
 
-from albertkit.checkpoint import names
+from albertkit import weight_table
 from albertkit.checkpoint.report import Tensors
 from albertkit.errors import CheckpointError, MissingDependency, UnsafeCheckpoint
 
@@ -224,7 +224,7 @@ def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
 def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:
     """CheckpointError where a weight of the table is of something else than floating point numbers."""
     for name, tensor in tensors.items():
-        if names.is_known(name) and tensor.dtype not in FLOATS:
+        if weight_table.is_known(name) and tensor.dtype not in FLOATS:
             raise CheckpointError(
                 f"A weight must be of floating point numbers. {name} in {source} is of {tensor.dtype}: a quantised "
                 "model, or no model. Convert the checkpoint that it was made from."
@@ -233,7 +233,7 @@ def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:
 
 def require_finite(tensors: Mapping[str, np.ndarray], source: Path) -> None:
     """CheckpointError where a weight of the table is not finite."""
-    bad = [name for name, tensor in tensors.items() if names.is_known(name) and not _is_finite(tensor)]
+    bad = [name for name, tensor in tensors.items() if weight_table.is_known(name) and not _is_finite(tensor)]
     if bad:
         raise CheckpointError(
             f"Weights must be finite numbers. Not finite in {source}: {', '.join(bad[:4])}"

@@ -39,19 +39,19 @@ def build(
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
-    from albertkit.pretraining import corpus, statistics
-    from albertkit.pretraining.documents import Options
-    from albertkit.pretraining.meter import Meter
-    from albertkit.pretraining.sentences import Splitter
+    from albertkit.corpus import builder, statistics
+    from albertkit.corpus.documents import Options
+    from albertkit.corpus.progress_bar import Meter
+    from albertkit.corpus.sentences import Splitter
     from albertkit.tokenization.fast import AlbertTokenizerFast
 
-    settings = corpus.Settings(
+    settings = builder.Settings(
         Options(format, text_field, skip_broken), Splitter(language, sentences, line_breaks), deduplicate, shard_tokens
     )
     is_file = Path(tokenizer).is_file()
     made = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
     with Meter(Console(highlight=False, markup=False, emoji=False)) as meter:
-        built = corpus.build(
+        built = builder.build(
             inputs, output, made, settings, processes=workers, overwrite=overwrite, note=meter.note, show=meter.show
         )
     left_out = statistics.left_out(built)
@@ -61,8 +61,8 @@ def build(
 @app.command("info")
 def info(folder: Annotated[Path, Argument(help="Folder of a corpus.")]) -> None:
     """Documents, sentences, tokens, lengths, unknown rate, fingerprint and settings."""
-    from albertkit.pretraining import statistics
-    from albertkit.pretraining.shards import Corpus
+    from albertkit.corpus import statistics
+    from albertkit.corpus.shards import Corpus
 
     corpus = Corpus.open(folder)
     console = Console(highlight=False, markup=False, emoji=False)

@@ -35,7 +35,7 @@ def text_classification(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Classes, several classes at once, or a number, for texts or pairs of texts."""
-    from albertkit.training import finetune, folder
+    from albertkit.training import finetune, run_folder
     from albertkit.training.recipe import Recipe
 
     overrides = {
@@ -56,5 +56,5 @@ def text_classification(
         "training.learning_rate": learning_rate,
     }
     if resume and recipe is None:
-        recipe = folder.begun(output)
+        recipe = run_folder.begun(output)
     finetune.run(Recipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)

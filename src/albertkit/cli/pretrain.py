@@ -25,7 +25,7 @@ def command(
     overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train a fresh ALBERT, or go on with one, on masked pieces and the order of texts."""
-    from albertkit.training import folder, pretrain
+    from albertkit.training import pretrain, run_folder
     from albertkit.training.pretrain_recipe import PretrainRecipe
 
     overrides = {
@@ -40,5 +40,5 @@ def command(
         "training.learning_rate": learning_rate,
     }
     if resume and recipe is None:
-        recipe = folder.begun(output)
+        recipe = run_folder.begun(output)
     pretrain.run(PretrainRecipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)

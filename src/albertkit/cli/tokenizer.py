@@ -32,8 +32,8 @@ def train(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer that is there.")] = False,
 ) -> None:
     """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
-    from albertkit.pretraining import documents
-    from albertkit.pretraining.inputs import chosen
+    from albertkit.corpus import documents
+    from albertkit.corpus.inputs import chosen
     from albertkit.tokenization import train
 
     reading = documents.Options(format, text_field, skip_broken)

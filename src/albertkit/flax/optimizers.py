@@ -12,8 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from albertkit import rules
-from albertkit.checkpoint import names
+from albertkit import rules, weight_table
 
 
 @dataclass(frozen=True)  # not a tuple: jit must not take a Lamb for an AdamW with the same numbers
@@ -50,7 +49,7 @@ class AdamW:
         def is_changed(path: Any, _: Any) -> bool:
             keys = [str(getattr(part, "key", "")) for part in path]
             is_kind = not {"kernel", "embedding"}.isdisjoint(keys)
-            return is_kind and names.part(".".join(keys)) not in self.unreached
+            return is_kind and weight_table.part(".".join(keys)) not in self.unreached
 
         return jax.tree_util.tree_map_with_path(is_changed, parameters)
 

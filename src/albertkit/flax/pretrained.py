@@ -19,7 +19,7 @@ from albertkit.checkpoint.report import LoadReport
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
 from albertkit.flax import weights
-from albertkit.flax.configured import Aside, ConfiguredModule
+from albertkit.flax.static_config import Aside, ConfiguredModule
 from albertkit.outputs import ALL, ModelOutput
 
 if TYPE_CHECKING:

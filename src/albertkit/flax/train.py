@@ -19,8 +19,7 @@ from flax import nnx
 from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec
 
-from albertkit import arrays
-from albertkit.checkpoint import names
+from albertkit import arrays, weight_table
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
@@ -293,7 +292,7 @@ def _update(
 
 
 def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Place]:
-    tied = names.tied(model.config)
+    tied = weight_table.tied(model.config)
     return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
 
 

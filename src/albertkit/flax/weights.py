@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from albertkit.checkpoint import init, names, report
+from albertkit import weight_table
+from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 
 _STORED = (nnx.Param, nnx.BatchStat)
@@ -97,14 +98,16 @@ def neutral(model: nnx.Module, prefix: str) -> dict[str, Place]:
     }
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in names.tied(config).items() if other in found}
+        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
     order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 
 
 def _every_name(config: AlbertConfig) -> dict[str, None]:
     """The names of all heads; those of one model stand in the table's order."""
-    return dict.fromkeys(itertools.chain.from_iterable(names.expected(config, model) for model in names.PARTS))
+    return dict.fromkeys(
+        itertools.chain.from_iterable(weight_table.expected(config, model) for model in weight_table.PARTS)
+    )
 
 
 def extract(model: nnx.Module, prefix: str) -> report.Tensors:
@@ -129,9 +132,9 @@ def load(
     """
     own = neutral(model, prefix)
     wanted = {name: place.shape for name, place in own.items()}
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
     chosen |= init.fresh(known, config, seed)
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
@@ -143,11 +146,11 @@ def load(
 def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.Module | None, seed: int = 0) -> None:
     """Draw fresh values for the parameters that the table knows, but for those of the inner model `done`."""
     drawn = set() if done is None else {id(parameter) for _, parameter in places(done)}
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     own = {
         name: place
         for name, place in neutral(model, prefix).items()
-        if id(place.parameter) not in drawn and name not in tied and names.is_known(name)
+        if id(place.parameter) not in drawn and name not in tied and weight_table.is_known(name)
     }
     values = init.fresh({name: place.shape for name, place in own.items()}, config, seed)
     for name, place in own.items():

@@ -17,7 +17,7 @@ class Engine:
     """A model ready to answer: token ids in, outputs in the order of the inputs."""
 
     def __init__(self, checkpoint: Checkpoint, head: str, framework: str = "auto", tokens: int = TOKENS) -> None:
-        """`head` is a key of checkpoint.names.PARTS, `framework` as in `frameworks.chosen`, `tokens` a batch's size."""
+        """`head` is a key of weight_table.PARTS, `framework` as in `frameworks.chosen`, `tokens` a batch's size."""
         infer = frameworks.room(frameworks.chosen(framework), "infer")
         self.config = checkpoint.config
         config, source = checkpoint.config.with_named_results(), str(checkpoint.source)

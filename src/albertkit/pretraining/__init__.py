@@ -1,1 +1,1 @@
-"""Text to what a model is pre-trained on: documents, sentences, shards of ids, sequences, masks. NumPy only."""
+"""A corpus to what a model is pre-trained on: segments of text, masked words, batches. NumPy only."""

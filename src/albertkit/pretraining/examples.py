@@ -21,7 +21,7 @@ _OFFSET, _ORDER = (0, 1), (0, 2)
 
 
 class CorpusLike(Protocol):
-    """What is read of a corpus; see albertkit.pretraining.shards."""
+    """What is read of a corpus; see albertkit.corpus.shards."""
 
     @property
     def shards(self) -> Sequence[ShardLike]: ...  # noqa: D102
@@ -31,7 +31,7 @@ class CorpusLike(Protocol):
 class Examples:
     """The rows of a corpus, epoch by epoch. May be asked from several threads, and travels to processes as its corpus.
 
-    corpus: an albertkit.pretraining.shards.Corpus. pieces: those of its tokenizer, which is loaded where they are not
+    corpus: an albertkit.corpus.shards.Corpus. pieces: those of its tokenizer, which is loaded where they are not
     given.
 
     length: L, the places of a row. objective: "mlm", "mlm+sop" (sentence order) or "mlm+nsp" (next sentence). seed: a

@@ -19,7 +19,7 @@ LEAST = PAIR + 2
 
 
 class ShardLike(Protocol):
-    """What is read of a shard; see albertkit.pretraining.shards."""
+    """What is read of a shard; see albertkit.corpus.shards."""
 
     @property
     def tokens(self) -> np.ndarray: ...  # noqa: D102

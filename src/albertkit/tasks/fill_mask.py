@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from albertkit.errors import InputError
-from albertkit.tasks.exchange import Features, require_finite
+from albertkit.tasks.base import Features, require_finite
 
 NAME: Final = "fill-mask"
 HEAD = "ForMaskedLM"

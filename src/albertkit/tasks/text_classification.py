@@ -12,7 +12,7 @@ import numpy as np
 
 from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import InputError
-from albertkit.tasks.exchange import Features, require_finite
+from albertkit.tasks.base import Features, require_finite
 from albertkit.tasks.tables import Table
 
 NAME: Final = "text-classification"

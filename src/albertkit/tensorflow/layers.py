@@ -19,7 +19,7 @@ from tensorflow.python.ops import control_flow_util
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutput
-from albertkit.tensorflow import loops
+from albertkit.tensorflow import remat
 
 Tensor = Any
 """A tensor of TensorFlow, or what Keras takes for one."""
@@ -138,7 +138,7 @@ class Linear(keras.layers.Dense):
         """(..., inputs) -> (..., outputs), as the product of two matrices: over a batch of them it would be slower."""
         rows = tf.reshape(inputs, (-1, self.input_width))
         weights = (self.kernel, self.bias) if self.use_bias else (self.kernel,)
-        rows = loops.kept(_affine, rows, *map(tf.convert_to_tensor, weights))
+        rows = remat.kept(_affine, rows, *map(tf.convert_to_tensor, weights))
         return tf.reshape(rows, (*ops.shape(inputs)[:-1], self.units))
 
 
@@ -266,7 +266,7 @@ class AlbertAttention(Block):
         probabilities = dropout(probabilities, self.attention_dropout, fold(seed, 0))
         if head_mask is not None:
             probabilities = probabilities * head_mask
-        context = tf.transpose(loops.kept(tf.matmul, probabilities, value), (0, 2, 1, 3))
+        context = tf.transpose(remat.kept(tf.matmul, probabilities, value), (0, 2, 1, 3))
         context = self.dense(tf.reshape(context, ops.shape(hidden_states)))
         attended = self.LayerNorm(hidden_states + dropout(context, self.output_dropout, fold(seed, 1)))
         return attended, probabilities if output_attentions else None
@@ -428,7 +428,7 @@ class AlbertTransformer(Block):
                 with keras.StatelessScope(list(zip(weights, values[: len(weights)], strict=True))):
                     return group(state, **options, seed=fold(seed, layer))[0]
 
-            loop = loops.lean if seed is not None and _is_under_xla() else loops.plain
+            loop = remat.lean if seed is not None and _is_under_xla() else remat.plain
             hidden_states = loop(step, turns, hidden_states, [*weights, *given.values()])
             start = turns.stop
         return hidden_states

@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import tensorflow as tf
 
-from albertkit import rules
-from albertkit.checkpoint import names
+from albertkit import rules, weight_table
 
 
 class AdamW:
@@ -31,7 +30,7 @@ class AdamW:
         self.changed = {
             name
             for name in parameters
-            if names.kind(name) not in ("bias", "norm") and names.part(name) not in unreached
+            if weight_table.kind(name) not in ("bias", "norm") and weight_table.part(name) not in unreached
         }
         self.weight_decay, self.betas, self.epsilon = weight_decay, betas, epsilon
         self.bias_correction = bias_correction

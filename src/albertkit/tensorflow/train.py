@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from albertkit import arrays
-from albertkit.checkpoint import names
+from albertkit import arrays, weight_table
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
@@ -245,7 +244,7 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
 
 
 def _parameters(model: models.TFAlbertPreTrainedModel) -> dict[str, weights.Place]:
-    tied = names.tied(model.config)
+    tied = weight_table.tied(model.config)
     return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
 
 

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 from keras.src.models.functional import Functional
 
-from albertkit.checkpoint import init, names, report
+from albertkit import weight_table
+from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 
 _RULES = {
@@ -86,14 +87,14 @@ def neutral(model: keras.Model, prefix: str) -> dict[str, Place]:
     found = {prefix + name: place for name, place in _places(model).items()}
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in names.tied(config).items() if other in found}
+        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
     # Only the heads' order is asked of the table, and each head's parts stand in the order of the table.
     order = {name: place for place, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 
 
 def _every_name(config: AlbertConfig) -> dict[str, None]:
-    return dict.fromkeys(name for model in names.PARTS for name in names.expected(config, model))
+    return dict.fromkeys(name for model in weight_table.PARTS for name in weight_table.expected(config, model))
 
 
 def _places(model: keras.Model) -> dict[str, Place]:
@@ -168,9 +169,9 @@ def load(
     """Give the model the values in `tensors`, fresh ones where a head is missing, and say what happened."""
     own = neutral(model, prefix)
     wanted = {name: place.shape for name, place in own.items()}
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
     chosen |= init.fresh(known, config, _seed())
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
@@ -183,11 +184,11 @@ def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: kera
     if not _draws.get():
         return
     drawn = set() if done is None else {id(variable) for variable in done.variables}
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     own = {
         name: place
         for name, place in neutral(model, prefix).items()
-        if id(place.variable) not in drawn and name not in tied and names.is_known(name)
+        if id(place.variable) not in drawn and name not in tied and weight_table.is_known(name)
     }
     values = init.fresh({name: place.shape for name, place in own.items()}, config, _seed())
     for name, place in own.items():

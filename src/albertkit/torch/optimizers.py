@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from albertkit import rules
-from albertkit.checkpoint import names
+from albertkit import rules, weight_table
 
 
 class AdamW(torch.optim.Optimizer):
@@ -118,7 +117,7 @@ def create(
     is_corrected = rules.bias_correction(optimizer, bias_correction)
     spared, changed = [], []
     for name, parameter in parameters.items():
-        is_spared = names.kind(name) in ("bias", "norm") or names.part(name) in unreached
+        is_spared = weight_table.kind(name) in ("bias", "norm") or weight_table.part(name) in unreached
         (spared if is_spared else changed).append(parameter)
     groups = [
         {"params": changed, "weight_decay": weight_decay},

@@ -17,12 +17,11 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from albertkit import arrays
-from albertkit.checkpoint import names
+from albertkit import arrays, weight_table
 from albertkit.checkpoint.report import Tensors
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
-from albertkit.torch import models, optimizers, vocabulary, weights
+from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.layers import Packing
 
 Batch = Mapping[str, np.ndarray]
@@ -44,7 +43,9 @@ class Objective(nn.Module):
         labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
             decoder = head.decoder
-            found = {"mlm": vocabulary.summed_loss(head._narrowed(masked), decoder.weight, decoder.bias, labels)}
+            found = {
+                "mlm": fused_cross_entropy.summed_loss(head._narrowed(masked), decoder.weight, decoder.bias, labels)
+            }
         else:
             found = _scored("mlm", head(masked), labels)
         if "sop_labels" in inputs:
@@ -232,7 +233,7 @@ def _scored(name: str, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, 
 
 def get_weights(state: State) -> Tensors:
     """The weights by neutral name, copied, tied ones once."""
-    tied = names.tied(state.model.config)
+    tied = weight_table.tied(state.model.config)
     own = weights.neutral(state.model, state.model._prefix)
     return {name: _whole(tensor) for name, tensor in own.items() if name not in tied}
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from albertkit.checkpoint import init, names, report
+from albertkit import weight_table
+from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 
 
@@ -57,9 +58,9 @@ def load(
     """
     own = neutral(model, prefix)
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
-    tied = names.tied(config)
+    tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and names.is_known(name)}
+    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
     chosen |= init.fresh(known, config, _seed())
     modules = dict(model.named_modules())
     default = torch.get_default_device()
@@ -98,7 +99,7 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
     own = {
         name: tensor
         for name, tensor in neutral(model, prefix).items()
-        if not tensor.is_meta and id(tensor) not in drawn and names.is_known(name)
+        if not tensor.is_meta and id(tensor) not in drawn and weight_table.is_known(name)
     }
     values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, seed)
     with torch.no_grad():

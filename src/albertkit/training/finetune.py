@@ -14,10 +14,10 @@ from albertkit import arrays, frameworks
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.tasks import tables
 from albertkit.tasks import text_classification as task
-from albertkit.training import folder, loop, progress, record
-from albertkit.training.batches import Batches
+from albertkit.training import loop, model_card, progress, run_folder
+from albertkit.training.finetune_batches import Batches
+from albertkit.training.initial_state import Start, start
 from albertkit.training.recipe import Recipe, default_learning_rate
-from albertkit.training.start import Start, start
 
 EVALUATION_TOKENS = 8192
 
@@ -45,7 +45,7 @@ def run(
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
     _require_one_process(asked.framework)
-    folder.require_room(asked, output, resume, overwrite)
+    run_folder.require_room(asked, output, resume, overwrite)
     train_examples, eval_examples, schema, recipe = _read(asked, console)
     beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
     for line in beginning.story:
@@ -58,19 +58,19 @@ def run(
     def evaluate(forward: Any) -> dict[str, float]:
         return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
 
-    with folder.held(asked, output, resume):
+    with run_folder.held(asked, output, resume):
         with progress.Reporter(output, console, plan.schedule.steps) as reporter:
-            tensors, course = loop.train(plan, batches, evaluate, output / folder.CHECKPOINTS, reporter)
+            tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, reporter)
         results = {
             **next(e for e in course.evaluations if e["step"] == course.best_step),
             "epoch": round(course.best_step / len(batches), 3),
             "examples": len(eval_part),
             "data": eval_examples.table.path,
         }
-        card = record.model_card(recipe, results, len(train_part), schema.names, beginning.story)
+        card = model_card.model_card(recipe, results, len(train_part), schema.names, beginning.story)
         tokenizer = beginning.tokenizer
         tokenizer.model_max_length = recipe.data.max_length
-        folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+        run_folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, frameworks
-from albertkit.checkpoint import files, init, names, report
+from albertkit import arrays, frameworks, weight_table
+from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
+from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError
 from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.shards import Corpus
 from albertkit.pretraining.words import Pieces
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training import folder, loop, progress, record
+from albertkit.training import loop, model_card, progress, run_folder
+from albertkit.training.initial_state import Start, of_tokenizer, require_agreement, weights
+from albertkit.training.pretrain_batches import Rows
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.rows import Rows
-from albertkit.training.start import Start, of_tokenizer, require_agreement, weights
 
 HEAD = "ForPreTraining"
 EVALUATIONS = 50
@@ -53,7 +53,7 @@ def run(
     number, count = room.processes()
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=number > 0)
     if number == 0:
-        folder.require_room(asked, output, resume, overwrite)
+        run_folder.require_room(asked, output, resume, overwrite)
     _require_rows_for_all(asked, count)
     corpus, held_out = _read(asked)
     tokenizer = corpus.tokenizer()
@@ -69,10 +69,10 @@ def run(
     def evaluate(forward: Any) -> dict[str, float]:
         return evaluated(forward, judged, recipe.training.evaluation_rows)
 
-    with contextlib.nullcontext() if number else folder.held(asked, output, resume):
+    with contextlib.nullcontext() if number else run_folder.held(asked, output, resume):
         log = None if number else output
         with progress.Reporter(log, console, plan.schedule.steps, count, tensorboard=True) as reporter:
-            tensors, course = loop.train(plan, rows, evaluate, output / folder.CHECKPOINTS, reporter)
+            tensors, course = loop.train(plan, rows, evaluate, output / run_folder.CHECKPOINTS, reporter)
         results = {
             **next(e for e in course.evaluations if e["step"] == course.best_step),
             "epoch": round(course.best_step / len(rows), 3),
@@ -81,9 +81,9 @@ def run(
             "left_out": course.left_out,
         }
         if number == 0:
-            card = record.pretraining_card(recipe, results, corpus.tokens, beginning.story)
+            card = model_card.pretraining_card(recipe, results, corpus.tokens, beginning.story)
             tokenizer.model_max_length = beginning.config.max_position_embeddings
-            folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+            run_folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
     return results
 
 
@@ -133,8 +133,8 @@ def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, floa
         )
     config = checkpoint.config
     require_agreement(config, tokenizer, "data.length", recipe.data.length)
-    wanted = names.expected(config, HEAD)
-    tensors, what = report.fit(f"Albert{HEAD}", wanted, names.tied(config), checkpoint.tensors, model)
+    wanted = weight_table.expected(config, HEAD)
+    tensors, what = report.fit(f"Albert{HEAD}", wanted, weight_table.tied(config), checkpoint.tensors, model)
     what.require_complete()
     room = frameworks.room(frameworks.chosen(recipe.framework), "train")
     state = room.init_state(config.with_named_results(), HEAD, tensors, precision=recipe.training.precision)

@@ -1,0 +1,232 @@
+"""The files in which TensorFlow keeps variables: `PREFIX.index` and `PREFIX.data-00000-of-00001`, ...
+
+The index is a sorted table in the format of LevelDB: blocks of entries whose keys share prefixes, each block with a
+checksum. An entry says of one variable its dtype, its shape, and where its bytes lie in the data files, with their
+checksum. All checksums are checked: a damaged file is an error, never other numbers. Needs no TensorFlow.
+"""
+
+import math
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from albertkit import storage
+from albertkit.checkpoint.formats.crc32c import crc32c, masked
+from albertkit.errors import CheckpointError
+from albertkit.protobuf import fields, varint
+
+INDEX = ".index"
+
+_MAGIC = 0xDB4775248B80FB57
+_FOOTER = 48
+_TRAILER = 5  # behind a block: how it is compressed, and its checksum
+# The numbers of TensorFlow's DataType. Others (strings above all) are never weights.
+_DTYPES = {
+    number: np.dtype(kind)
+    for numbers, kinds in (
+        ((1, 2, 14, 19), (np.float32, np.float64, ml_dtypes.bfloat16, np.float16)),
+        ((3, 5, 6, 9, 10), (np.int32, np.int16, np.int8, np.int64, np.bool_)),
+        ((4, 17, 22, 23), (np.uint8, np.uint16, np.uint32, np.uint64)),
+    )
+    for number, kind in zip(numbers, kinds, strict=True)
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One variable of an index: what it is, and where its bytes lie."""
+
+    dtype: np.dtype | None
+    """None for what is not numbers."""
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    crc: int
+    sliced: bool = False
+    """Whether the variable was stored in parts, as entries of their own."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The variables under one prefix."""
+
+    prefix: Path
+    shards: int
+    entries: dict[str, Entry]
+
+    def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The values of some variables, as views into the files. CheckpointError where anything is damaged."""
+        shards: dict[int, np.ndarray] = {}
+        return {name: self._value(name, shards) for name in names}
+
+    def _value(self, name: str, shards: dict[int, np.ndarray]) -> np.ndarray:
+        entry = self.entries[name]
+        if entry.dtype is None or entry.sliced:
+            why = "is stored in parts" if entry.sliced else "does not hold numbers"
+            raise CheckpointError(
+                f"A weight must be one array of numbers. {name} in {self.prefix} {why}. Load the model with the code "
+                "that trained it and save it again without a partitioner."
+            )
+        if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
+            raise CheckpointError(f"{_index(self.prefix)} gives {name} {entry.shape} and {entry.size} bytes. {_REPEAT}")
+        if entry.shard not in shards:
+            shards[entry.shard] = self._shard(entry.shard)
+        content = shards[entry.shard][entry.offset : entry.offset + entry.size]
+        if content.size != entry.size or masked(crc32c(content)) != entry.crc:
+            raise CheckpointError(
+                f"The bytes of every weight must have the checksum that the index states. Those of {name} in "
+                f"{self._file(entry.shard)} have not: the file is damaged or of another save. {_REPEAT}"
+            )
+        return np.require(content.view(entry.dtype).reshape(entry.shape), requirements="A")
+
+    def _file(self, shard: int) -> Path:
+        return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05}-of-{self.shards:05}")
+
+    def _shard(self, shard: int) -> np.ndarray:
+        file = self._file(shard)
+        if not file.is_file():
+            raise CheckpointError(
+                f"{_index(self.prefix).name} needs {file.name}, which is not in {file.parent}. {_REPEAT}"
+            )
+        if not file.stat().st_size:
+            return np.zeros(0, np.uint8)
+        return np.memmap(file, np.uint8, mode="c").view(np.ndarray)
+
+
+_REPEAT = "Repeat the download or copy."
+
+
+def open_bundle(prefix: Path) -> Bundle:
+    """The index under a prefix. CheckpointError where it is damaged."""
+    content = storage.read_bytes(_index(prefix))
+    try:
+        table = dict(_table(content))
+        header = dict(fields(table.pop(b"")))
+        entries = {key.decode(): _entry(value) for key, value in table.items() if key[:1] != b"\0"}
+        if header.get(2, 0):
+            raise ValueError("its numbers are stored in big-endian order")
+        if not isinstance(shards := header.get(1, 1), int):
+            raise ValueError("it does not state how many files it has")
+        return Bundle(prefix, shards, entries)
+    except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
+        raise CheckpointError(
+            f"{_index(prefix)} must be the complete index of a TensorFlow checkpoint. Reading its {len(content):,} "
+            f"bytes failed: {error}. {_REPEAT}"
+        ) from error
+
+
+def _index(prefix: Path) -> Path:
+    return prefix.with_name(prefix.name + INDEX)
+
+
+# ---------------------------------------------------------------------------------------------------------- the table
+
+
+def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The (key, value) pairs of a table, in order."""
+    footer = content[-_FOOTER:]
+    if len(footer) < _FOOTER or struct.unpack("<Q", footer[-8:])[0] != _MAGIC:
+        raise ValueError("it does not end as such a file does")
+    _, at = _handle(footer, 0)
+    index, _ = _handle(footer, at)
+    for _, value in _block(content, *index):
+        handle, _ = _handle(value, 0)
+        yield from _block(content, *handle)
+
+
+def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """((offset, size) of a block, and the place behind them)."""
+    offset, at = varint(data, at)
+    size, at = varint(data, at)
+    return (offset, size), at
+
+
+def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """The pairs of one block. A key is stored as what it shares with the key before, and the rest."""
+    block = content[offset : offset + size + _TRAILER]
+    if len(block) != size + _TRAILER or masked(crc32c(block[:-4])) != struct.unpack("<I", block[-4:])[0]:
+        raise ValueError(f"the checksum of the block at byte {offset} is wrong")
+    data = _uncompressed(block[size], block[:size])
+    end = len(data) - 4 - 4 * struct.unpack("<I", data[-4:])[0]  # places to start a search at stand behind the pairs
+    key, at = b"", 0
+    while at < end:
+        shared, at = varint(data, at)
+        fresh, at = varint(data, at)
+        length, at = varint(data, at)
+        key = key[:shared] + data[at : at + fresh]
+        at += fresh
+        yield key, data[at : at + length]
+        at += length
+
+
+def _uncompressed(kind: int, data: bytes) -> bytes:
+    if kind == 0:
+        return data
+    if kind == 1:
+        return _snappy(data)
+    raise ValueError(f"a block is compressed in an unknown way ({kind})")
+
+
+def _snappy(data: bytes) -> bytes:
+    """Undo the compression of Snappy: stretches of bytes, and copies of what came before."""
+    length, at = varint(data, 0)
+    out = bytearray()
+    while at < len(data):
+        tag, at = data[at], at + 1
+        kind, count = tag & 3, tag >> 2
+        if kind == 0:
+            extra = max(0, count - 59)
+            count = int.from_bytes(data[at : at + extra], "little") if extra else count
+            at += extra
+            out += data[at : at + count + 1]
+            at += count + 1
+            continue
+        width = (0, 1, 2, 4)[kind]
+        back = int.from_bytes(data[at : at + width], "little")
+        at += width
+        if kind == 1:
+            back, count = back | count >> 3 << 8, (count & 7) + 3
+        if not 0 < back <= len(out):
+            raise ValueError("a compressed block copies from before its beginning")
+        for _ in range(count + 1):
+            out.append(out[-back])
+    if len(out) != length:
+        raise ValueError("a compressed block has another length than it states")
+    return bytes(out)
+
+
+# -------------------------------------------------------------------------------------------------------- its messages
+
+
+def _entry(message: bytes) -> Entry:
+    held = dict(fields(message))
+    sizes = [dict(fields(size)).get(1, 0) for number, size in fields(held.get(2, b"")) if number == 2]
+    if not all(isinstance(value, int) for value in (*sizes, *(held.get(number, 0) for number in (1, 3, 4, 5, 6)))):
+        raise ValueError("an entry has text where a number belongs")
+    return Entry(
+        dtype=_DTYPES.get(held.get(1, 0)),
+        shape=tuple(sizes),
+        shard=held.get(3, 0),
+        offset=held.get(4, 0),
+        size=held.get(5, 0),
+        crc=held.get(6, 0),
+        sliced=7 in held,
+    )
+
+
+def newest(folder: Path) -> str | None:
+    """The name of the newest checkpoint of a folder, by its file `checkpoint`. None where there is no such file.
+
+    The path that stands there is that of the machine that trained, so that only its last part counts.
+    """
+    file = folder / "checkpoint"
+    if not file.is_file():
+        return None
+    named = re.search(r'^model_checkpoint_path: "(?:.*/)?([^/"]+)"', storage.read_text(file), re.MULTILINE)
+    return named[1] if named else None

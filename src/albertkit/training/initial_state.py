@@ -1,0 +1,107 @@
+"""Where a run starts: the tokenizer, the config and the weights that its recipe asks for."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from albertkit import weight_table
+from albertkit.checkpoint import files, init, report
+from albertkit.config import SIZES, AlbertConfig
+from albertkit.errors import ConfigError
+from albertkit.tokenization import train as vocabulary
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training begins with. `story` says in words where each part comes from."""
+
+    config: AlbertConfig
+    tokenizer: AlbertTokenizerBase
+    tensors: report.Tensors
+    fresh: bool
+    """Whether the encoder itself is new."""
+    story: list[str]
+
+
+def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str]) -> Start:
+    """Build or read what the recipe names, with `keys` (labels and problem type) in the config.
+
+    A size makes a fresh model, whose tokenizer is the recipe's or is learned from `texts`; any other name is a
+    checkpoint.
+    """
+    fresh = recipe.model.name in SIZES
+    checkpoint = None if fresh else files.load(recipe.model.name)
+    tokenizer, story = _tokenizer(recipe, texts, fresh)
+    if checkpoint is None:
+        config = getattr(AlbertConfig, recipe.model.name)(**{**of_tokenizer(tokenizer), **recipe.model.config})
+        tensors = None
+    else:
+        config = checkpoint.config.changed(**recipe.model.config)
+        tensors = checkpoint.tensors
+        if list(config.id2label.values()) != list(keys["id2label"].values()):
+            tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
+    config = config.changed(**keys)
+    require_agreement(config, tokenizer, "data.max_length", recipe.data.max_length)
+    chosen, told = weights(recipe.model.name, head, config, tensors, recipe.seed)
+    return Start(config, tokenizer, chosen, fresh, [*story, told])
+
+
+def weights(
+    name: str, head: str, config: AlbertConfig, tensors: report.Tensors | None, seed: int
+) -> tuple[report.Tensors, str]:
+    """The weights of `Albert{head}`, and in words where they come from.
+
+    They are those of the checkpoint `name`, `tensors`, and fresh ones where it has none; all fresh where it is None.
+    """
+    wanted = weight_table.expected(config, head)
+    if tensors is None:
+        count = config.num_parameters(head)
+        return init.fresh(wanted, config, seed), f"A fresh model of {count:,} parameters, none of them trained."
+    chosen, what = report.fit(f"Albert{head}", wanted, weight_table.tied(config), tensors, name)
+    return chosen | init.fresh({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
+
+
+def _tokenizer(recipe: Recipe, texts: Sequence[str], fresh: bool) -> tuple[AlbertTokenizerBase, list[str]]:
+    name = recipe.model.tokenizer or ("" if fresh else recipe.model.name)
+    if not name:
+        with tempfile.TemporaryDirectory() as folder:
+            tokenizer = vocabulary.train(iter(texts), recipe.model.vocab_size, folder, exact=False)
+        return tokenizer, [f"A vocabulary of {len(tokenizer):,} pieces was learned from the training texts."]
+    if Path(name).is_file():
+        return AlbertTokenizerFast(vocab_file=name), [f"Tokenizer from {name}."]
+    return AlbertTokenizerFast.from_pretrained(name), [f"Tokenizer from {name}."]
+
+
+def of_tokenizer(tokenizer: AlbertTokenizerBase) -> dict[str, Any]:
+    """The keys of a config that a tokenizer decides."""
+    return {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.cls_token_id,
+        "eos_token_id": tokenizer.sep_token_id,
+    }
+
+
+def require_agreement(config: AlbertConfig, tokenizer: AlbertTokenizerBase, key: str, length: int) -> None:
+    """ConfigError where a tokenizer is not the model's, or inputs of `length`, a `key` of the recipe, are too long."""
+    if len(tokenizer) > config.vocab_size:
+        raise ConfigError(
+            f"A model needs an embedding for every token. Received: a tokenizer of {len(tokenizer)} tokens and a "
+            f"model of `vocab_size` {config.vocab_size}. Use the tokenizer that belongs to the model, and leave its "
+            "`vocab_size` as it is."
+        )
+    if tokenizer.pad_token_id != config.pad_token_id:
+        raise ConfigError(
+            f"Tokenizer and model must agree on the pad token. Received: ids {tokenizer.pad_token_id} and "
+            f"{config.pad_token_id}. Use the tokenizer that belongs to the model."
+        )
+    if length > config.max_position_embeddings:
+        raise ConfigError(
+            f"`{key}` must not exceed the model's `max_position_embeddings`. Received: {length} and "
+            f"{config.max_position_embeddings}."
+        )

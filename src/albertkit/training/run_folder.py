@@ -1,0 +1,147 @@
+"""The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from albertkit import storage
+from albertkit.checkpoint import files
+from albertkit.checkpoint.report import Tensors
+from albertkit.config import AlbertConfig
+from albertkit.errors import CheckpointError, ConfigError
+from albertkit.tokenization import files as tokenizer_files
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.training import model_card, progress
+from albertkit.training.loop import OWN, Plan, checkpoints
+from albertkit.training.recipe import BaseRecipe
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
+
+WRITTEN = (
+    *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
+    *(progress.LOG, progress.CURVES, progress.TABLE, progress.TENSORBOARD, *tokenizer_files.PATTERNS),
+)
+"""What a finished run leaves."""
+
+STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
+"""What an older model may have left that would be read beside the new one."""
+
+
+def begun(output: Path) -> Path | None:
+    """The recipe of the run that was cut off in a folder, or None."""
+    path = output / CHECKPOINTS / RECIPE
+    return path if path.exists() else None
+
+
+def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
+    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there.
+
+    MissingDependency where what it ends with could not be written.
+    """
+    progress.require_pictures()
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
+    if (output / CHECKPOINTS).is_dir():
+        with storage.alone(output / CHECKPOINTS):
+            pass
+    unfinished = begun(output) is not None
+    if resume:
+        if not unfinished:
+            raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
+        apart = type(asked).load(begun(output), {}).differences(asked)
+        if apart:
+            raise ConfigError(
+                f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
+                "options out, for --resume finds the recipe, or begin again with --overwrite."
+            )
+    elif unfinished and not overwrite:
+        raise ConfigError(
+            f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
+        )
+    elif not overwrite:
+        found = [path.name for name in WRITTEN for path in (sorted(output.glob(name)) if output.exists() else ())]
+        if found:
+            raise ConfigError(
+                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
+                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
+            )
+
+
+@contextlib.contextmanager
+def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
+    """Keep other processes out of a folder while a run goes on in it. CheckpointError where one was faster.
+
+    For a new run what an older one was about is forgotten first; its finished model stays until the end.
+    """
+    place = output / CHECKPOINTS
+    with storage.explained(output):
+        place.mkdir(parents=True, exist_ok=True)
+    with storage.alone(place):
+        with storage.explained(output):
+            for path in (output, place):
+                storage.clear_abandoned(path)
+            if not resume:
+                _forget(output)
+                (output / progress.LOG).unlink(missing_ok=True)
+                storage.remove_named(output / progress.TENSORBOARD, [progress.EVENTS])
+        asked.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
+        yield
+
+
+def _forget(output: Path) -> None:
+    """Remove the checkpoints of a run, and nothing that a person put beside them.
+
+    The recipe goes first: without it, what a crash leaves of the checkpoints is no run that was cut off.
+    """
+    place = output / CHECKPOINTS
+    (place / RECIPE).unlink(missing_ok=True)
+    for path in checkpoints(place):
+        storage.remove_named(path, OWN)
+    if stays := sorted(path.name for path in place.iterdir()):
+        logger.warning("Left in %s, since no run wrote it: %s.", place, ", ".join(stays[:8]))
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """Add to an error of writing what a person can do about it, for the training itself is done and kept."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"{error} The training is not lost: make room, and repeat the command with --resume, which only has to "
+            "write the result."
+        ) from error
+
+
+def finish(
+    output: Path,
+    asked: BaseRecipe,
+    settled: BaseRecipe,
+    plan: Plan,
+    config: AlbertConfig,
+    tensors: Tensors,
+    tokenizer: AlbertTokenizerBase,
+    results: dict[str, Any],
+    card: str,
+) -> None:
+    """Write all that a finished run leaves, as one step, and forget its checkpoints.
+
+    `asked` is the recipe as it was given and `settled` with its open choices made; `results` has the step of `tensors`.
+    """
+    log = output / progress.LOG
+    with _resumable(), storage.replacing(output, head="config.json", stale=STALE) as staging:
+        files.write(staging, config, tensors, f"Albert{plan.head}")
+        tokenizer.write(staging)
+        asked.save(staging / RECIPE)
+        storage.write_json(staging / "eval_results.json", results)
+        storage.write_json(staging / "run.json", {"settled": settled.model_dump(), **model_card.environment()})
+        storage.write_text(staging / "README.md", card)
+        progress.write_table(log, staging / progress.TABLE)
+        progress.draw_curves(log, staging / progress.CURVES, plan.metric, results["step"])
+    _forget(output)
+    with contextlib.suppress(OSError):  # where something of a person's is in it
+        (output / CHECKPOINTS).rmdir()
