@@ -19,7 +19,7 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from albertkit import frameworks, weight_table
+from albertkit import backends, weight_table
 from albertkit.checkpoint import files, init
 from albertkit.corpus import shards
 from albertkit.corpus.shards import Corpus
@@ -178,7 +178,7 @@ def cut_off(recipe, output, step):
     "framework", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("flax", "tensorflow")]
 )
 def test_a_run_in_another_framework_resumes_to_the_same_bits(corpus, tmp_path, framework):
-    if framework not in frameworks.installed():
+    if framework not in backends.installed():
         pytest.skip(f"{framework} is not installed")
     recipe = pretraining.recipe(corpus, framework=framework, training__save_every=4, training__optimizer="adamw")
     run(recipe, tmp_path / "straight")
