@@ -24,7 +24,7 @@ from albertkit import arrays, weight_table
 from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
 from albertkit.corpus.shards import Corpus
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.torch import train
 
 CASES = [(precision, length) for precision in ("fp32", "bf16") for length in (128, 512)]
@@ -36,7 +36,7 @@ CONFIG = AlbertConfig.base(hidden_dropout_prob=0.0, attention_probs_dropout_prob
 
 def batches(corpus: str, length: int, count: int) -> list[dict[str, np.ndarray]]:
     """Steps of rows that hold several sequences."""
-    examples = Examples(Corpus.open(corpus), length=length, objective="mlm+sop", seed=0)
+    examples = PretrainingExamples(Corpus.open(corpus), length=length, objective="mlm+sop", seed=0)
     rows = TOKENS // length
     order = examples.order(0)
     return [examples.batch(0, order[step * rows : (step + 1) * rows]) for step in range(count)]

@@ -28,7 +28,7 @@ import common
 from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.corpus.shards import Corpus
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.torch.models import AlbertModel
 from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -94,7 +94,7 @@ def counts() -> dict[str, dict[str, float]]:
 
 def states(model: AlbertModel, corpus: Path, length: int, objective: str, rows: int) -> tuple[Any, Any]:
     """The state of [CLS] (S, H) of each sequence in rows drawn from a corpus, and whether its order is wrong (S,)."""
-    examples = Examples(Corpus.open(corpus), length=length, objective=objective, seed=1)
+    examples = PretrainingExamples(Corpus.open(corpus), length=length, objective=objective, seed=1)
     chosen = sorted(examples.order(0)[:rows])
     found, labels = [], []
     for start in range(0, len(chosen), 64):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from albertkit.corpus import shards
 from albertkit.errors import InputError
-from albertkit.pretraining.examples import _OFFSET, _ORDER, Examples
+from albertkit.pretraining.examples import _OFFSET, _ORDER, PretrainingExamples
 from albertkit.pretraining.segments import OBJECTIVES
 from albertkit.rules import IGNORED
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -23,8 +23,8 @@ CORPORA = st.lists(
 
 
 def examples(corpus, length=32, objective="mlm+sop", seed=0, starts=None, **options):
-    pieces = corpora.pieces(corpus.tokens, starts)
-    return Examples(corpus, pieces, length=length, objective=objective, seed=seed, **options)
+    vocabulary = corpora.vocabulary(corpus.tokens, starts)
+    return PretrainingExamples(corpus, vocabulary, length=length, objective=objective, seed=seed, **options)
 
 
 def prose(documents=30, sentences=60, longest=45, seed=0):
@@ -56,9 +56,6 @@ def same(one, other):
     return one.keys() == other.keys() and all(
         one[key].dtype == other[key].dtype and one[key].tobytes() == other[key].tobytes() for key in one
     )
-
-
-# -------------------------------------------------------------------------------------------------------------- layout
 
 
 @given(
@@ -135,9 +132,6 @@ def test_no_rows_are_a_batch_too():
     assert all(not len(batch[key]) for key in KEYS)
 
 
-# --------------------------------------------------------------------------------------------------- what decides them
-
-
 def test_seed_epoch_and_row_decide_a_row_whatever_is_made_beside_it():
     made = examples(prose(), 64)
     whole = made.batch(3, [5, 9, 2])
@@ -186,16 +180,15 @@ def test_examples_travel_between_processes(tmp_path, data):
     rng = np.random.default_rng(0)
     documents = [[rng.integers(5, 600, 9).tolist() for _ in range(20)] for _ in range(9)]
     corpus = shards.write(tmp_path, tokenizer, documents, shard_tokens=500)
-    made = Examples(corpus, length=64, objective="mlm+nsp", seed=7, ngram=2, replacement="span", short_seq_prob=0.5)
+    made = PretrainingExamples(
+        corpus, length=64, objective="mlm+nsp", seed=7, ngram=2, replacement="span", short_seq_prob=0.5
+    )
     made.batch(0, [0])
     packed = pickle.dumps(made)
     assert len(packed) < 8000  # not the tokens
     again = pickle.loads(packed)  # noqa: S301
     assert same(again.batch(2, again.order(2)), made.batch(2, made.order(2)))
     assert len(corpus.shards) > 1
-
-
-# ------------------------------------------------------------------------------------------------------- what is right
 
 
 @pytest.mark.parametrize("objective", ["mlm+sop", "mlm+nsp"])
@@ -244,16 +237,13 @@ def test_statistics_count_what_a_batch_holds():
     made = examples(corpus, 64)
     rows = range(len(made))
     batch, counts = made.batch(1, rows), made.statistics(1, rows)
-    assert counts["places"] == batch["input_ids"].size
+    assert counts["positions"] == batch["input_ids"].size
     assert counts["tokens"] == (batch["sequence"] > 0).sum()
     assert counts["sequences"] == len(batch["cls_positions"])
     assert counts["unpaired"] == (batch["sop_labels"] == IGNORED).sum() > 0
     assert counts["truncated"] > 0
     roomy = examples(corpora.corpus([[4, 4]]), 64)
-    assert roomy.statistics(0, [0]) == {"places": 64, "tokens": 11, "sequences": 1, "unpaired": 0, "truncated": 0}
-
-
-# ------------------------------------------------------------------------------------------------------------ the edges
+    assert roomy.statistics(0, [0]) == {"positions": 64, "tokens": 11, "sequences": 1, "unpaired": 0, "truncated": 0}
 
 
 @pytest.mark.parametrize("length", [5, 6, 9, 64, 512])
@@ -277,8 +267,8 @@ def test_tiny_corpora_and_huge_sentences_do_no_harm(documents, length):
         ({"length": 4}, "`length` must be at least 5. Received: 4"),
         ({"ngram": 0}, "`ngram` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),
-        ({"budget": 0.0}, "`budget` must lie between 0 and 1"),
-        ({"budget": 15}, "Received: 15"),
+        ({"masked_lm_prob": 0.0}, "`masked_lm_prob` must lie between 0 and 1"),
+        ({"masked_lm_prob": 15}, "Received: 15"),
         ({"short_seq_prob": 1.1}, "`short_seq_prob` must lie in 0..1"),
     ],
 )

@@ -107,7 +107,7 @@ def decompress(path: Path, raw: io.BufferedReader) -> Iterator[io.BufferedReader
         yield file
 
 
-def _open_compressed(suffix: str, raw: io.BufferedReader) -> io.RawIOBase:
+def _open_compressed(suffix: str, raw: io.BufferedReader) -> gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File:
     if suffix == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if suffix == ".xz":

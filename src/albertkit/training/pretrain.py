@@ -15,8 +15,8 @@ from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError
-from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.words import Pieces
+from albertkit.pretraining.examples import PretrainingExamples
+from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import loop, model_card, progress, run_folder
@@ -87,7 +87,7 @@ def run(
     return results
 
 
-def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
+def evaluated(forward: Any, examples: PretrainingExamples, most: int) -> dict[str, float]:
     """Scores on `most` rows, drawn from all: of the masked pieces, and of the order of texts where there is any.
 
     loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
@@ -242,17 +242,17 @@ def _settled(recipe: PretrainRecipe) -> PretrainRecipe:
     )
 
 
-def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> Examples:
+def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> PretrainingExamples:
     data = recipe.data
-    return Examples(
+    return PretrainingExamples(
         corpus,
-        Pieces.of(tokenizer),
+        MaskingVocabulary.from_tokenizer(tokenizer),
         length=data.length,
         objective=data.objective,
         seed=seed,
         short_seq_prob=data.short_seq_prob,
         ngram=data.ngram,
-        budget=data.masked,
+        masked_lm_prob=data.masked,
         replacement=data.replacement,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 
 AHEAD = 4
 """Batches that are made while the ones before are computed."""
@@ -24,7 +24,7 @@ class Rows:
     rows than a batch fills it with repeats.
     """
 
-    examples: Examples
+    examples: PretrainingExamples
     batch_size: int
     process: int = 0
     processes: int = 1
