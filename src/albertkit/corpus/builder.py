@@ -24,7 +24,7 @@ from albertkit.corpus import (
 from albertkit.corpus.document_batches import DocumentBatches
 from albertkit.corpus.duplicates import DuplicateIndex
 from albertkit.corpus.inputs import find_readable_files
-from albertkit.corpus.layout import InputFile, Progress, ShardRecord, Statistics
+from albertkit.corpus.layout import BuildProgress, CorpusStatistics, InputFile, ShardRecord
 from albertkit.corpus.reader import ReaderOptions
 from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.corpus.shard_writer import ShardWriter
@@ -48,7 +48,7 @@ ReportProgress = Callable[[int, int, int, int], None]
 class BuildSettings:
     """What decides the tokens, besides inputs and tokenizer. ConfigError where a shard would hold no token."""
 
-    reader: ReaderOptions = field(default_factory=ReaderOptions)
+    reader_options: ReaderOptions = field(default_factory=ReaderOptions)
     splitter: SentenceSplitter = field(default_factory=SentenceSplitter)
     deduplicate: bool = False
     """Whether a document with the text of an earlier one is left out."""
@@ -62,7 +62,7 @@ class BuildSettings:
     def to_dict(self) -> dict[str, str | int | bool]:
         """As one level of JSON values, with the release of the rules that cut sentences."""
         return {
-            **asdict(self.reader),
+            **asdict(self.reader_options),
             **asdict(self.splitter),
             "rules": self.splitter.rules,
             "deduplicate": self.deduplicate,
@@ -149,7 +149,7 @@ class _Build:
         with contextlib.ExitStack() as stack:
             index = stack.enter_context(contextlib.closing(self._open_index())) if self._settings.deduplicate else None
             last = self._records[-1] if self._records else None
-            batches = DocumentBatches(self._files, self._settings.reader, index, last)
+            batches = DocumentBatches(self._files, self._settings.reader_options, index, last)
             tokenizer_folder = self._folder / layout.TOKENIZER_FOLDER
             encoding = workers.encode_batches(tokenizer_folder, self._settings.splitter, processes, batches)
             encoded = self._report(stack.enter_context(encoding), batches)
@@ -194,7 +194,7 @@ class _Build:
                 return None
             if index:
                 index.commit()  # before the shard appears: going on behind it needs its documents' digests
-            progress: Progress = {
+            progress: BuildProgress = {
                 "position": batch.position,
                 "bytes_done": batch.bytes_done,
                 "counts": batch.counts,
@@ -214,7 +214,7 @@ class _Build:
             f"{batches.counts['documents_read']:,} documents, all of them empty.{advice if broken else ''}"
         )
 
-    def _measure(self, batches: DocumentBatches) -> Statistics:
+    def _measure(self, batches: DocumentBatches) -> CorpusStatistics:
         opened = (Shard.open(self._folder / record["name"]) for record in self._records)
         figures = statistics.measure(opened, self._tokenizer.unk_token_id)
         share = figures.get("unknown_tokens", 0) / sum(record["tokens"] for record in self._records)

@@ -41,7 +41,7 @@ def zero_counts() -> Counts:
     return {"documents_read": 0, "duplicates": 0, "broken_records": 0, "text_bytes": 0}
 
 
-class Progress(TypedDict):
+class BuildProgress(TypedDict):
     """How far a build was when it finished a shard."""
 
     position: tuple[int, int]
@@ -63,7 +63,7 @@ class ShardSummary(TypedDict):
     """BLAKE2b of 16 bytes over the three files of arrays, in hexadecimal digits."""
 
 
-class ShardRecord(ShardSummary, Progress):
+class ShardRecord(ShardSummary, BuildProgress):
     """The contents of shard.json in a corpus that was built from files."""
 
 
@@ -76,7 +76,7 @@ class InputFile(TypedDict):
     """BLAKE2b of 16 bytes, in hexadecimal digits."""
 
 
-class Statistics(TypedDict, total=False):
+class CorpusStatistics(TypedDict, total=False):
     """What a build counted and what albertkit.corpus.statistics measures of its shards; {} in a corpus of given ids."""
 
     documents_read: int
@@ -103,7 +103,7 @@ class CorpusRecord(TypedDict):
     sentences: int
     documents: int
     settings: Settings
-    statistics: Statistics
+    statistics: CorpusStatistics
     inputs: NotRequired[list[InputFile]]
     shards: list[ShardSummary]
 

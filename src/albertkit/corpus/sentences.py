@@ -19,7 +19,7 @@ _CODES = """
     ru rus, sk slk slo, ta tam, te tel, uk ukr, zh zho chi
 """
 _SUPPORTED = {code: longer for code, *longer in map(str.split, _CODES.split(","))}
-"""The languages that sentencex has rules of their own for, with their three-letter codes, which it does not know."""
+"""The languages for which sentencex has rules of their own, with their three-letter codes, which it does not know."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 

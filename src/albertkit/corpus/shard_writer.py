@@ -18,10 +18,10 @@ from albertkit.corpus.layout import (
     FORMAT_VERSION,
     SHARD_FILE,
     TOKENIZER_FOLDER,
+    CorpusStatistics,
     InputFile,
     Settings,
     ShardSummary,
-    Statistics,
 )
 from albertkit.tokenization.base import AlbertTokenizerBase
 
@@ -142,7 +142,7 @@ def write_corpus_file(
     folder: str | os.PathLike[str],
     records: Sequence[ShardSummary],
     settings: Settings,
-    statistics: Statistics,
+    statistics: CorpusStatistics,
     inputs: Sequence[InputFile] | None = None,
 ) -> None:
     """Write corpus.json over finished shards, which makes a folder a corpus.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from albertkit.corpus.layout import Statistics
+from albertkit.corpus.layout import CorpusStatistics
 from albertkit.corpus.shards import Corpus, Shard
 
 EDGES = tuple(2**power for power in range(17))
@@ -14,7 +14,7 @@ _BLOCK = 2**22
 """Values of an array that are in memory at a time."""
 
 
-def measure(shards: Iterable[Shard], unknown: int | None) -> Statistics:
+def measure(shards: Iterable[Shard], unknown: int | None) -> CorpusStatistics:
     """Unknown tokens, the longest sentence, and histograms of the tokens of sentences and documents (EDGES).
 
     `unknown` is the id of the unknown token. Shards are looked at one by one, in blocks.
@@ -87,7 +87,7 @@ def summarize(corpus: Corpus) -> Sequence[tuple[str, str]]:
     return [*rows, ("fingerprint", corpus.fingerprint)]
 
 
-def describe_bins(statistics: Statistics, name: str) -> Sequence[tuple[str, int]]:
+def describe_bins(statistics: CorpusStatistics, name: str) -> Sequence[tuple[str, int]]:
     """A histogram for people, "sentence_lengths" or "document_lengths": the bounds of each bin in words, and its count.
 
     From the first bin to the last that is not empty; [] where there is no such histogram.

@@ -35,6 +35,8 @@ class CorpusLike(Protocol):
 
 
 class _Options(TypedDict):
+    """The options of PretrainingExamples, kept so that another process can make them again."""
+
     length: int
     objective: str
     seed: int
