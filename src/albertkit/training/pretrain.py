@@ -14,13 +14,13 @@ from rich.console import Console
 from albertkit import backends, weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
-from albertkit.batches import Batch, PretrainingBatch
+from albertkit.batches import Batch
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError
-from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.words import Pieces
+from albertkit.pretraining.examples import PretrainingExamples
+from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import loop, model_card, reporter, run_folder
@@ -93,7 +93,7 @@ def run(
     return results
 
 
-def evaluated(forward: Callable[[Batch], Outputs], examples: Examples, most: int) -> dict[str, float]:
+def evaluated(forward: Callable[[Batch], Outputs], examples: PretrainingExamples, most: int) -> dict[str, float]:
     """Scores on `most` rows, drawn from all: of the masked pieces, and of the order of texts where there is any.
 
     loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
@@ -102,7 +102,7 @@ def evaluated(forward: Callable[[Batch], Outputs], examples: Examples, most: int
     chosen = np.sort(examples.order(0)[:most])
     found: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(chosen), step):
-        batch = PretrainingBatch(**examples.batch(0, chosen[start : start + step]))
+        batch = examples.batch(0, chosen[start : start + step])
         outputs = forward(batch)
         for name, labels in (("mlm", batch.mlm_labels), ("sop", batch.sop_labels)):
             if labels is None:
@@ -244,17 +244,17 @@ def _resolved(recipe: PretrainRecipe) -> PretrainRecipe:
     )
 
 
-def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> Examples:
+def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> PretrainingExamples:
     data = recipe.data
-    return Examples(
+    return PretrainingExamples(
         corpus,
-        Pieces.of(tokenizer),
+        MaskingVocabulary.from_tokenizer(tokenizer),
         length=data.length,
         objective=data.objective,
         seed=seed,
         short_seq_prob=data.short_seq_prob,
         ngram=data.ngram,
-        budget=data.masked_lm_prob,
+        masked_lm_prob=data.masked_lm_prob,
         replacement=data.replacement,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from albertkit.batches import PretrainingBatch
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 
 PREFETCHED = 4
 """Batches that are made while the ones before are computed."""
@@ -23,7 +23,7 @@ class PretrainBatches:
     rows than a batch fills it with repeats.
     """
 
-    examples: Examples
+    examples: PretrainingExamples
     batch_size: int
     rank: int = 0
     world_size: int = 1
@@ -38,9 +38,7 @@ class PretrainBatches:
         order = np.resize(order, max(len(order), self.batch_size))
         batches = [order[at * self.batch_size : (at + 1) * self.batch_size] for at in range(start, len(self))]
         cuts = (np.array_split(np.array_split(rows, self.world_size)[self.rank], parts) for rows in batches)
-        yield from _prefetched(
-            [PretrainingBatch(**self.examples.batch(number, part)) for part in cut if len(part)] for cut in cuts
-        )
+        yield from _prefetched([self.examples.batch(number, part) for part in cut if len(part)] for cut in cuts)
 
 
 def _prefetched(batches: Iterator[list[PretrainingBatch]]) -> Iterator[list[PretrainingBatch]]:
