@@ -75,3 +75,66 @@ def test_a_character_map_that_makes_texts_endless_is_refused(tmp_path):
     file.write_bytes(message(3, message(2, charsmap("x" * 1001))))
     with pytest.raises(CheckpointError, match=r"spiece\.model may have 1,000 times the length of a text.*It has 1,001"):
         AlbertTokenizer(file)
+
+
+MAP = message(2, charsmap("x" * 20))
+SPIECE = {
+    "an empty message that is merged with it": (message(3, MAP) + message(3, b""), "20 times"),
+    "an empty message before it": (message(3, b"") + message(3, MAP), "20 times"),
+    "a shorter map before it": (message(3, message(2, charsmap("x")) + MAP), "20 times"),
+    "a map for decoding": (message(5, MAP), "20 times"),
+    "a map for each direction": (
+        message(3, message(2, charsmap("x" * 4))) + message(5, message(2, charsmap("x" * 4))),
+        "16 times",
+    ),
+    "a long piece": (message(1, message(1, b"x" * 20)), "20 characters in one entry"),
+    "a long piece before a short one": (message(1, message(1, b"x" * 20) + message(1, b"x")), "20 characters in one"),
+    "long text for what is unknown": (message(2, bytes([0xE2, 2, 20]) + b"x" * 20), "20 characters in one entry"),
+    "a long text that is cut to test it": (message(4, b"x" * 20), "20 characters in its self-test"),
+    "a text that grows when it is cut to test it": (
+        message(4, b"x" * 4) + message(3, message(2, charsmap("x" * 4))),
+        "16 characters in its self-test",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", SPIECE)
+def test_a_sentencepiece_model_that_makes_texts_endless_is_refused_in_any_form(monkeypatch, what):
+    for bound in ("GROWTH", "LONGEST", "TOTAL"):
+        monkeypatch.setattr(bounds, bound, 10)
+    model, words = SPIECE[what]
+    count, words = words.split(" ", 1)
+    with pytest.raises(CheckpointError, match=rf"a file may have 10 {words}.* at most. It has {count}\."):
+        bounds.require_spiece("a file", model)
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x1a\x00"])
+def test_the_map_of_a_published_model_counts_whatever_stands_behind_it(data, monkeypatch, behind):
+    monkeypatch.setattr(bounds, "GROWTH", 17)
+    with pytest.raises(CheckpointError, match="times the length of a text once its characters are replaced"):
+        bounds.require_spiece("a file", (data / "spiece.model").read_bytes() + behind)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"\xa3\x01\xa4\x01",  # a group, which no model has
+        b"\x9a\x80\x80\x80\x10\x00",  # field 3 once its bits beyond 32 are dropped
+        b"\x00",  # a field without a number
+        b"\x1a\x05ab",  # cut short
+        b"\x1d\x05",
+        b"\x1a",
+        message(3, b"\x12"),  # damage within
+    ],
+)
+def test_a_sentencepiece_model_that_cannot_be_looked_into_is_refused(tmp_path, data, behind):
+    model = (data / "spiece.model").read_bytes() + behind
+    (tmp_path / "spiece.model").write_bytes(model)
+    with pytest.raises(CheckpointError, match=rf"must be a SentencePiece model. Reading {len(model):,} bytes failed"):
+        AlbertTokenizer(tmp_path / "spiece.model")
+
+
+def test_fields_of_another_kind_are_left_to_the_library(data):
+    bounds.require_spiece(
+        "a file", (data / "spiece.model").read_bytes() + b"\x18\x01\x28\x01" + message(3, b"\x10\x01")
+    )

@@ -5,7 +5,6 @@ refuse.
 """
 
 import base64
-import contextlib
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
@@ -26,7 +25,9 @@ STEPS = 100
 GROWTH = 1000
 """How many times as long as it was all steps together may make a text."""
 
-_NORMALIZER, _CHARSMAP = 3, 2  # fields of sentencepiece_model.proto: ModelProto.normalizer_spec, its charsmap
+# The fields of a ModelProto, and those of the messages in it, in sentencepiece_model.proto.
+_PIECES, _TRAINER, _NORMALIZER, _SELF_TEST, _DENORMALIZER = 1, 2, 3, 4, 5
+_PIECE, _UNKNOWN_SURFACE, _CHARSMAP = 1, 44, 2
 _STEPS = ("normalizer", "pre_tokenizer", "post_processor", "decoder")
 
 
@@ -44,11 +45,40 @@ def require_ids(source: object, ids: Iterable[int]) -> None:
 
 
 def require_spiece(source: object, model: bytes) -> None:
-    """CheckpointError where the character map of a SentencePiece model makes a text too much longer."""
-    charsmap = b""
-    with contextlib.suppress(ValueError, IndexError, TypeError):  # what is damaged is left to the library to refuse
-        charsmap = dict(fields(dict(fields(model)).get(_NORMALIZER, b""))).get(_CHARSMAP, b"")
-    _require(source, "times the length of a text once its characters are replaced", _longest(charsmap), GROWTH)
+    """CheckpointError where a SentencePiece model makes a text too much longer, before it is cut or once it is decoded.
+
+    The library merges messages that stand in a file more than once. Here the worst of them counts.
+    """
+    try:
+        held: dict[int, list[bytes]] = {}
+        for number, value in fields(model):
+            if isinstance(value, bytes):
+                held.setdefault(number, []).append(value)
+        growth = max(map(_longest, _nested(held, _NORMALIZER, _CHARSMAP)), default=1)
+        decoded = max(map(_longest, _nested(held, _DENORMALIZER, _CHARSMAP)), default=1)
+        long = [piece for piece in held.get(_PIECES, ()) if len(piece) > LONGEST]
+        entries = _nested({_PIECES: long}, _PIECES, _PIECE) + _nested(held, _TRAINER, _UNKNOWN_SURFACE)
+    except (ValueError, IndexError) as error:
+        raise not_spiece(source, model, error) from error
+    require_entries(source, [entry.decode("utf-8", "replace") for entry in entries])
+    replaced = "times the length of a text once its characters are replaced"
+    _require(source, replaced, max(growth, 1) * max(decoded, 1), GROWTH)
+    tested = sum(map(len, held.get(_SELF_TEST, ())))  # the library cuts these texts when it loads the model
+    _require(source, "characters in its self-test once they are replaced", tested * max(growth, 1), TOTAL)
+
+
+def not_spiece(source: object, model: bytes, error: Exception) -> CheckpointError:
+    """The error for bytes that are no SentencePiece model."""
+    return CheckpointError(
+        f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of {source}: "
+        f"{error!s:.200}. If a download or a copy was cut short, repeat it."
+    )
+
+
+def _nested(held: Mapping[int, Iterable[bytes]], outer: int, inner: int) -> list[bytes]:
+    """All values of the field `inner` in all messages of the field `outer`."""
+    parts = (part for message in held.get(outer, ()) for part in fields(message))
+    return [value for number, value in parts if number == inner and isinstance(value, bytes)]
 
 
 def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:

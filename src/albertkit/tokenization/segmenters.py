@@ -14,6 +14,7 @@ from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.added import AddedVocabulary, Part
+from albertkit.tokenization.bounds import not_spiece
 from albertkit.tokenization.encoding import Tokens
 from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.text import SURROGATE, Cleaning, Span
@@ -92,10 +93,7 @@ class SentencePieceSegmenter:
             self.size = self._processor.get_piece_size()
             self._pieces = self._processor.id_to_piece(list(range(self.size)))
         except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
-            raise CheckpointError(
-                f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of "
-                f"{source}: {error!s:.200}. If a download or a copy was cut short, repeat it."
-            ) from error
+            raise not_spiece(source, model, error) from error
         commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_comma(piece)}
         self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
         # Without a comma in the vocabulary, an unknown stretch of text may end in digit and comma too.
