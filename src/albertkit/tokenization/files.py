@@ -14,6 +14,7 @@ from tokenizers import AddedToken
 from albertkit import hub, storage
 from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
 from albertkit.errors import CheckpointError
+from albertkit.tokenization.segmenters import SAMPLING
 from albertkit.tokenization.vocabulary import ROLES
 
 CONFIG = "tokenizer_config.json"
@@ -86,7 +87,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("padding_side", "truncation_side"), one_of(("left", "right"))),
     "tokenizer_class": or_none(TEXT),
     SEGMENTER: or_none(one_of(("sentencepiece",))),
-    "sp_model_kwargs": or_none(Rule("an object", lambda value: isinstance(value, dict))),
+    "sp_model_kwargs": or_none(SAMPLING),
 }
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
 
