@@ -5,9 +5,13 @@ refuse.
 """
 
 import base64
+import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
+
+import tokenizers
+from tokenizers.normalizers import Normalizer
 
 from albertkit.errors import CheckpointError
 from albertkit.protobuf import fields
@@ -15,9 +19,9 @@ from albertkit.protobuf import fields
 ENTRIES = 2**24
 """Entries of a vocabulary, with those added to it, and one more than the highest id: as many as a config may state."""
 LONGEST = 1000
-"""Characters of one entry, of one added token, and of one text in the steps of a tokenizer.json."""
+"""Characters of one entry, of one added token, and of one text in the model and the steps of a tokenizer.json."""
 TOTAL = 2**23
-"""Characters of all entries together, and of all added tokens together."""
+"""Characters of all entries together, and of all added tokens together, before and after they are normalized."""
 WORD = 1000
 """Characters that a WordPiece model may look at as one word: its time grows with their square."""
 STEPS = 100
@@ -84,6 +88,7 @@ def _nested(held: Mapping[int, Iterable[bytes]], outer: int, inner: int) -> list
 def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:
     """CheckpointError where the contents of a tokenizer.json ask for endless time or memory."""
     model, added = _mapping(content.get("model")), content.get("added_tokens")
+    _require_texts(source, "its model", model)
     vocabulary = model.get("vocab")
     if isinstance(vocabulary, list):
         entries = [entry[0] for entry in vocabulary if isinstance(entry, list) and entry]
@@ -98,14 +103,42 @@ def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:
     if isinstance(most, int):
         _require(source, "characters in a word of its model", most, WORD)
     _require_steps(source, [step for part in _STEPS for step in _objects(content.get(part)) if "type" in step])
+    normalized = [t["content"] for t in tokens if t.get("normalized") is True and isinstance(t.get("content"), str)]
+    if normalized:
+        require_normalized(source, _normalizer(content.get("normalizer")), normalized)
+
+
+def require_normalized(source: object, normalizer: Normalizer | None, added: Iterable[str], before: int = 0) -> int:
+    """Characters of added tokens once they are normalized, and those `before`. CheckpointError where they are too many.
+
+    The library builds a search tree over them, which takes many times their room.
+    """
+    total = before
+    for token in added:
+        total += len(normalizer.normalize_str(token) if normalizer else token)
+        _require(source, "characters in all added tokens once they are normalized", total, TOTAL)
+    return total
+
+
+def _normalizer(stated: Any) -> Normalizer | None:
+    """The normalizer of a tokenizer.json, made without its vocabulary."""
+    nothing = {"type": "BPE", "vocab": {}, "merges": []}
+    return tokenizers.Tokenizer.from_str(
+        json.dumps({"version": "1.0", "normalizer": stated, "model": nothing})
+    ).normalizer
 
 
 def _require_steps(source: object, steps: list[dict[str, Any]]) -> None:
-    texts = [len(v) for step in steps for k, v in step.items() if isinstance(v, str) and k != "precompiled_charsmap"]
     _require(source, "steps", len(steps), STEPS)
-    _require(source, "characters in a text of a step", max(texts, default=0), LONGEST)
+    for step in steps:
+        _require_texts(source, "a step", step)
     growth = "times the length of a text once all steps are taken"
     _require(source, growth, math.prod(max(_growth(step), 1) for step in steps), GROWTH)
+
+
+def _require_texts(source: object, where: str, part: Mapping[str, Any]) -> None:
+    texts = [len(text) for key, text in part.items() if isinstance(text, str) and key != "precompiled_charsmap"]
+    _require(source, f"characters in a text of {where}", max(texts, default=0), LONGEST)
 
 
 def _growth(step: Mapping[str, Any]) -> int:
@@ -115,6 +148,11 @@ def _growth(step: Mapping[str, Any]) -> int:
         # What a regular expression matches may be empty, and then stands between any two characters.
         replaced = _mapping(step.get("pattern")).get("String")
         return math.ceil(len(content) / len(replaced)) if isinstance(replaced, str) and replaced else len(content) + 1
+    if kind == "Prepend" and isinstance(prepended := step.get("prepend"), str):
+        return len(prepended) + 1
+    if kind == "TemplateProcessing":  # a template may name a text any number of times
+        templates = [step[key] for key in ("single", "pair") if isinstance(step.get(key), list)]
+        return max((sum("Sequence" in _mapping(part) for part in parts) for parts in templates), default=1)
     if kind == "Precompiled" and isinstance(charsmap := step.get("precompiled_charsmap"), str):
         try:
             return _longest(base64.b64decode(charsmap))

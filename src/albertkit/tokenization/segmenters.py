@@ -15,7 +15,7 @@ from tokenizers import AddedToken
 from albertkit.config_keys import FLAG, Rule, or_none
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.added import AddedVocabulary, Part
-from albertkit.tokenization.bounds import not_spiece
+from albertkit.tokenization.bounds import not_spiece, require_normalized
 from albertkit.tokenization.encoding import Tokens
 from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.text import SURROGATE, Cleaning, Span
@@ -303,6 +303,7 @@ class TokenizersSegmenter:
         self.backend = backend
         self.source = source
         self._literal: tokenizers.Tokenizer | None = None
+        self._normalized = 0
         self.added = AddedVocabulary(lower=False)
         with guarded(source):
             backend.no_truncation()
@@ -312,8 +313,11 @@ class TokenizersSegmenter:
                 self.added.add(token, index)
 
     def add(self, token: AddedToken, index: int) -> None:
-        """Take in an added token. CheckpointError where the library gives it another id."""
+        """Take in an added token. CheckpointError where the library gives it another id, or too long a normal form."""
         with guarded(self.source):
+            if token.normalized:
+                normalizer, content = self.backend.normalizer, [token.content]
+                self._normalized = require_normalized(self.source, normalizer, content, self._normalized)
             add_to(self.backend, token, index, self.source)
         self.added.add(token, index)
         self._literal = None
