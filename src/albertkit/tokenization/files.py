@@ -112,16 +112,14 @@ def read(folder: storage.Folder) -> dict[str, Any]:
             index: AddedToken(token, normalized=token not in known, special=token in known)
             for token, index in _listed(folder).items()
         }
+    named = [_token(token) for token in keywords.get("additional_special_tokens") or ()]
     keywords = {
         key: _token(value) if key in ROLES and isinstance(value, dict) else value
         for key, value in keywords.items()
         if key not in _NOT_TAKEN
     }
-    named = []
-    if keywords.get("additional_special_tokens"):
-        named = keywords["additional_special_tokens"] = [
-            _token(token) for token in keywords["additional_special_tokens"]
-        ]
+    if named:
+        keywords["additional_special_tokens"] = named
     _require_distinct(folder, keywords)
     bounds.require_entries(folder.path / CONFIG, [token.content for token in (*decoder.values(), *named)])
     return keywords | {"added_tokens_decoder": decoder}
