@@ -235,6 +235,23 @@ def test_what_is_no_array_is_refused(tmp_path, entry, message):
         read_all(prefix)
 
 
+@pytest.mark.parametrize("shape", [(0, 2**63), (0, 2**40, 2**40), (0, *[1] * 63, 2**63), (1,) * 65])
+def test_a_shape_that_no_array_can_have_is_refused_in_words(tmp_path, shape):
+    value = np.zeros(int(np.prod(shape[:1])), np.float32)
+    prefix = tf_checkpoints.write(tmp_path / "x", {"w": value}, shapes={"w": shape})
+    with pytest.raises(CheckpointError, match=re.escape(str(prefix))) as caught:
+        read_all(prefix)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_data_file_whose_name_is_too_long_is_not_there(tmp_path):
+    prefix = tmp_path / ("x" * 240)
+    tf_checkpoints.write(tmp_path / "x", TENSORS)
+    (tmp_path / "x.index").rename(tmp_path / f"{prefix.name}.index")
+    with pytest.raises(CheckpointError, match=r"x\.index needs x+\.data-00000-of-00001, which is not in"):
+        read_all(prefix)
+
+
 def test_big_endian_numbers_are_refused(tmp_path):
     (tmp_path / "x.index").write_bytes(tf_checkpoints.table([(b"", tf_checkpoints.message((1, 1), (2, 1)))]))
     with pytest.raises(CheckpointError, match="big-endian"):

@@ -70,13 +70,16 @@ def table(pairs, entries_a_block=4, compress=None):
     return content + b"".join(places).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
 
 
-def write(prefix, tensors, shards=1, entries=(), **options):
-    """Write {name: array} under a prefix, dealt out to `shards` data files. `entries` are more pairs of the index."""
+def write(prefix, tensors, shards=1, entries=(), shapes=None, **options):
+    """Write {name: array} under a prefix, dealt out to `shards` data files. `entries` are more pairs of the index.
+
+    `shapes` are those to state of some tensors instead of their own.
+    """
     data = [b""] * shards
     pairs = [(b"", message((1, shards), (3, message((1, 1))))), *entries]
     for place, (name, tensor) in enumerate(sorted(tensors.items())):
         shard = place % shards
-        shape = b"".join(message((2, message((1, size)))) for size in tensor.shape)
+        shape = b"".join(message((2, message((1, size)))) for size in (shapes or {}).get(name, tensor.shape))
         content = tensor.tobytes()
         entry = message(
             (1, NUMBERS[tensor.dtype.name]), (2, shape), (3, shard), (4, len(data[shard])), (5, len(content))

@@ -65,8 +65,8 @@ _SLOT = re.compile(
     r"(.*/)?((adam|lamb)_[mv]|Adam(_\d)?|Momentum|\w*Optimizer(_\d+)?|global_step|beta[12]_power|loss_scale"
     r"|save_counter/.*|_CHECKPOINTABLE_OBJECT_GRAPH)"
 )
-_INDICES = re.compile(r"group_(\d+)/inner_group_(\d+)/")
-_LOOSE_NORM = re.compile(r"bert/encoder/transformer/group_.*/layer_normalization(?:_(\d+))?/(gamma|beta)")
+_INDICES = re.compile(r"group_(\d{1,9})/inner_group_(\d{1,9})/")
+_LOOSE_NORM = re.compile(r"bert/encoder/transformer/group_.*/layer_normalization(?:_(\d{1,9}))?/(gamma|beta)")
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def read(prefix: Path, config: AlbertConfig | None = None) -> Original:
     renamed = {}
     for stored, value in values.items():
         name = neutral_name(stored)
-        if name is None or (name.startswith("qa_outputs.") and value.shape[0] != 2):
+        if name is None or (name.startswith("qa_outputs.") and value.shape[:1] != (2,)):
             tensors |= {} if stored in loose else {stored: value}
             continue
         tensors[name] = np.ascontiguousarray(value.T) if stored.endswith("/kernel") else value
@@ -225,7 +225,7 @@ def read_config(file: Path) -> AlbertConfig:
 def _with_labels(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> tuple[AlbertConfig, list[str]]:
     """The number of classes is not in a config of the original code, but in the shape of the head."""
     head = tensors.get("classifier.weight")
-    if head is None or head.shape[0] == config.num_labels:
+    if head is None or not head.ndim or head.shape[0] == config.num_labels:
         return config, []
     return config.changed(num_labels=head.shape[0]), [f"{head.shape[0]} classes, from the shape of the classifier."]
 

@@ -5,7 +5,9 @@ checksum. An entry says of one variable its dtype, its shape, and where its byte
 checksum. All checksums are checked: a damaged file is an error, never other numbers. Needs no TensorFlow.
 """
 
+import itertools
 import math
+import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -17,6 +19,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.checkpoint.formats.crc32c import crc32c, masked
+from albertkit.config_keys import brief
 from albertkit.errors import CheckpointError
 from albertkit.protobuf import fields, varint
 
@@ -24,6 +27,8 @@ INDEX = ".index"
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
+_DIMENSIONS = 64
+"""Dimensions that a variable may have: as many as an array of NumPy."""
 _TRAILER = 5  # behind a block: how it is compressed, and its checksum
 # The numbers of TensorFlow's DataType. Others (strings above all) are never weights.
 _DTYPES = {
@@ -74,7 +79,8 @@ class Bundle:
                 "that trained it and save it again without a partitioner."
             )
         if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
-            raise CheckpointError(f"{_index(self.prefix)} gives {name} {entry.shape} and {entry.size} bytes. {_REPEAT}")
+            stated = f"{brief(entry.shape)} and {entry.size} bytes"
+            raise CheckpointError(f"{_index(self.prefix)} gives {name} {stated}. {_REPEAT}")
         if entry.shard not in shards:
             shards[entry.shard] = self._shard(entry.shard)
         content = shards[entry.shard][entry.offset : entry.offset + entry.size]
@@ -83,14 +89,20 @@ class Bundle:
                 f"The bytes of every weight must have the checksum that the index states. Those of {name} in "
                 f"{self._file(entry.shard)} have not: the file is damaged or of another save. {_REPEAT}"
             )
-        return np.require(content.view(entry.dtype).reshape(entry.shape), requirements="A")
+        try:
+            value = content.view(entry.dtype).reshape(entry.shape)
+        except (ValueError, OverflowError) as error:  # no bytes, and a shape that NumPy cannot have
+            raise CheckpointError(
+                f"{_index(self.prefix)} gives {name} the shape {brief(entry.shape)}: {error}. {_REPEAT}"
+            ) from error
+        return np.require(value, requirements="A")
 
     def _file(self, shard: int) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05}-of-{self.shards:05}")
 
     def _shard(self, shard: int) -> np.ndarray:
         file = self._file(shard)
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113  a name that is too long is no error there
             raise CheckpointError(
                 f"{_index(self.prefix).name} needs {file.name}, which is not in {file.parent}. {_REPEAT}"
             )
@@ -206,7 +218,10 @@ def _snappy(data: bytes) -> bytes:
 
 def _entry(message: bytes) -> Entry:
     held = dict(fields(message))
-    sizes = [dict(fields(size)).get(1, 0) for number, size in fields(held.get(2, b"")) if number == 2]
+    dimensions = (size for number, size in fields(held.get(2, b"")) if number == 2)
+    sizes = [dict(fields(size)).get(1, 0) for size in itertools.islice(dimensions, _DIMENSIONS + 1)]
+    if len(sizes) > _DIMENSIONS:
+        raise ValueError(f"a variable has more than {_DIMENSIONS} dimensions")
     if not all(isinstance(value, int) for value in (*sizes, *(held.get(number, 0) for number in (1, 3, 4, 5, 6)))):
         raise ValueError("an entry has text where a number belongs")
     return Entry(
