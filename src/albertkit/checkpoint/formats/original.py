@@ -65,8 +65,8 @@ _SLOT = re.compile(
     r"(.*/)?((adam|lamb)_[mv]|Adam(_\d)?|Momentum|\w*Optimizer(_\d+)?|global_step|beta[12]_power|loss_scale"
     r"|save_counter/.*|_CHECKPOINTABLE_OBJECT_GRAPH)"
 )
-_INDICES = re.compile(r"group_(\d{1,9})/inner_group_(\d{1,9})/")
-_LOOSE_NORM = re.compile(r"bert/encoder/transformer/group_.*/layer_normalization(?:_(\d{1,9}))?/(gamma|beta)")
+_INDICES = re.compile(r"group_(\d+)/inner_group_(\d+)/")
+_LOOSE_NORM = re.compile(r"bert/encoder/transformer/group_.*/layer_normalization(?:_(\d+))?/(gamma|beta)")
 
 
 @dataclass(frozen=True)
