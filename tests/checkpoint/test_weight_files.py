@@ -89,6 +89,16 @@ def test_tensors_without_a_value_do_not_trouble_the_checksum(tmp_path):
     assert stored.tensors.keys() == tensors.keys()
 
 
+@pytest.mark.parametrize("shape", [[0, 2**63], [0, 2**40, 2**40], [1] * 70], ids=["long", "large", "many axes"])
+def test_a_shape_that_no_array_has_is_refused(tmp_path, config, shape):
+    config.save_pretrained(tmp_path)
+    content = bytes(0 if 0 in shape else 4)
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, len(content)]}}).encode()
+    (tmp_path / FILE).write_bytes(struct.pack("<Q", len(header)) + header + content)
+    with pytest.raises(CheckpointError, match=r"must be a complete safetensors file\. Reading its \d+ bytes failed"):
+        files.load(tmp_path)
+
+
 def test_equal_models_are_equal_files(tmp_path, config, tensors):
     for number in range(8):
         weight_files.write_safetensors(tmp_path / str(number), tensors, notes=["one", "two"])
@@ -221,7 +231,7 @@ def test_a_pickle_whose_checksums_were_left_out_is_read(tmp_path, config, tensor
 
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
-@pytest.mark.parametrize("kind", ["sparse", "meta", "float8", "complex", "quantised", "repeated", "whole"])
+@pytest.mark.parametrize("kind", ["sparse", "meta", "float8", "complex", "quantised", "repeated", "whole", "axes"])
 def test_a_pickle_of_other_tensors_is_refused_in_words(tmp_path, config, tensors, kind):
     torch = pytest.importorskip("torch")
     config.save_pretrained(tmp_path)
@@ -234,6 +244,7 @@ def test_a_pickle_of_other_tensors_is_refused_in_words(tmp_path, config, tensors
         "quantised": lambda: torch.quantize_per_tensor(one, 0.1, 0, torch.qint8),
         "repeated": lambda: torch.ones(1).expand(12, 12),
         "whole": lambda: one.to(torch.int64),
+        "axes": lambda: torch.ones([1] * 70),
     }[kind]()
     stored = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()} | {QUERY: other}
     torch.save(stored, tmp_path / "pytorch_model.bin")

@@ -64,29 +64,30 @@ def read_safetensors(file: Path) -> Stored:
         with safetensors.safe_open(file, "np") as opened:  # checks the header against the size of the file
             slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
             stored = {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
-            dtypes = [DTYPES[dtype] for dtype, _ in stored.values()]
             metadata = opened.metadata() or {}
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        sizes = [math.prod(shape) * DTYPES[code].itemsize for code, shape in stored.values()]
+        content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
+        values = content[content.size - sum(sizes) :]  # the format leaves no gaps, so the last tensor ends with the file
+        tensors, layout, start = {}, [], 0
+        for (name, (code, shape)), size in zip(stored.items(), sizes, strict=True):
+            tensor = values[start : start + size].view(DTYPES[code])
+            tensors[name] = np.require(tensor.reshape(shape), requirements="A")
+            layout.append((name, code, shape, start))
+            start += size
+    except (safetensors.SafetensorError, ValueError, OverflowError, KeyError) as error:  # NumPy's: odd shapes
         raise CheckpointError(
             f"{file} must be a complete safetensors file. Reading its {file.stat().st_size:,} bytes failed: "
             f"{error!s:.300}. If a download or a copy was cut short, repeat it."
         ) from error
-    sizes = [math.prod(shape) * dtype.itemsize for (_, shape), dtype in zip(stored.values(), dtypes, strict=True)]
-    content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
-    values = content[content.size - sum(sizes) :]  # the format leaves no gaps, so the last tensor ends with the file
-    tensors, layout, start = {}, [], 0
-    for (name, (code, shape)), dtype, size in zip(stored.items(), dtypes, sizes, strict=True):
-        tensors[name] = np.require(values[start : start + size].view(dtype).reshape(shape), requirements="A")
-        layout.append((name, code, shape, start))
-        start += size
 
     def check() -> bool:
         if (stated := metadata.get(_CHECKSUM, "")).startswith(f"{_ALGORITHM}:"):
             _require_checksum(file, stated, checksum(layout, values))
             return _NOT_FINITE not in metadata
-        return (
-            len(set(dtypes)) == 1 and dtypes[0] in FLOATS and _is_finite(np.require(values.view(dtypes[0]), None, "A"))
-        )
+        dtypes = {DTYPES[code] for code, _ in stored.values()}
+        if len(dtypes) != 1 or not dtypes <= FLOATS:
+            return False
+        return _is_finite(np.require(values.view(dtypes.pop()), None, "A"))
 
     notes = tuple(metadata.get("notes", "").splitlines())
     return Stored({name: tensors[name] for name in sorted(tensors)}, metadata.get("format"), notes, check)
@@ -210,8 +211,8 @@ def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
             if tensor.dtype == torch.bfloat16:
                 return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
             return tensor.numpy()
-        except (TypeError, RuntimeError):
-            what = f"a tensor of {tensor.dtype}"
+        except (TypeError, ValueError, RuntimeError):  # ValueError: more axes than NumPy has
+            what = f"a tensor of {tensor.dtype} with {tensor.ndim} axes"
     raise CheckpointError(
         f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {what}. Convert it to such "
         "where the file was made."
