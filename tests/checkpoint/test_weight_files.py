@@ -42,6 +42,12 @@ def flip(file, place):
     file.write_bytes(content)
 
 
+def sealed(file, tensors, **metadata):
+    """Write a file whose checksum is right, whatever its metadata says."""
+    safetensors.numpy.save_file(tensors, file, {"format": "pt", "checksum": f"xxh3_128:{'0' * 32}", **metadata})
+    weight_files._seal(file)
+
+
 def test_any_damage_to_the_values_is_noticed(tmp_path, config, tensors):
     files.save(tmp_path, config, tensors, "AlbertModel")
     file = tmp_path / FILE
@@ -116,6 +122,24 @@ def test_values_that_are_not_finite_are_noticed_without_a_checksum_too(tmp_path,
         _ = files.load(tmp_path).tensors
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ml_dtypes.bfloat16])
+def test_values_are_looked_at_whatever_the_metadata_says(tmp_path, config, tensors, dtype, monkeypatch):
+    monkeypatch.setattr(weight_files, "_PIECE", 64, raising=False)
+    tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+    files.save(tmp_path, config, tensors, "AlbertModel")
+    assert files.load(tmp_path).tensors.keys() == tensors.keys()
+    tensors[QUERY][-1, -1] = -np.inf
+    sealed(tmp_path / FILE, tensors)
+    with pytest.raises(CheckpointError, match=rf"Not finite in .*: {QUERY}\."):
+        _ = files.load(tmp_path).tensors
+
+
+def test_a_flag_in_older_files_is_passed_over(tmp_path, config, tensors):
+    config.save_pretrained(tmp_path)
+    sealed(tmp_path / FILE, tensors, not_finite="true")
+    assert files.load(tmp_path).tensors.keys() == tensors.keys()
+
+
 def test_a_file_without_a_checksum_or_with_one_of_another_kind_is_read(tmp_path, config, tensors):
     files.save(tmp_path, config, tensors, "AlbertModel")
     for metadata in ({"format": "pt"}, {"format": "pt", "checksum": "sha512:00"}, None):
@@ -134,9 +158,10 @@ def test_weights_that_are_not_finite_are_named(tmp_path, config, tensors, dtype,
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
-def test_the_largest_numbers_are_finite(dtype):
-    largest = np.full((64, 64), ml_dtypes.finfo(dtype).max, dtype)
-    weight_files.require_finite({QUERY: largest}, "a file")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_numbers_are_finite(dtype, sign):
+    largest = sign * np.full((64, 64), ml_dtypes.finfo(dtype).max, dtype)
+    weight_files.require_finite({QUERY: largest, "albert.pooler.bias": largest[:0]}, "a file")
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, np.bool_])
