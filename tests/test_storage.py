@@ -527,6 +527,8 @@ def test_missing_parents_are_made(tmp_path):
 def test_a_file_in_the_place_of_a_parent_is_explained(tmp_path):
     (tmp_path / "taken").write_text("mine")
     for write in (lambda path: storage.write_text(path, "x"), lambda path: replace(path, single("new"))):
+        with pytest.raises(CheckpointError, match="File name too long"):
+            write(tmp_path / ("x" * 300))
         with pytest.raises(CheckpointError, match="taken"):
             write(tmp_path / "taken" / "model")
 

@@ -271,10 +271,10 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
     clears away; one that dies after it leaves a complete new set: readers find it, the next save moves it into place.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"A checkpoint is saved to a folder. Received: {folder}, which is a file.")
     with contextlib.ExitStack() as living:
         with explained(folder):
+            if folder.exists() and not folder.is_dir():
+                raise CheckpointError(f"A checkpoint is saved to a folder. Received: {folder}, which is a file.")
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder):
                 _finish(folder)

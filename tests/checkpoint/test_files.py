@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import files
+from albertkit.checkpoint import convert, files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
 
@@ -436,6 +436,15 @@ def test_a_variant_that_is_not_there_is_not_found(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "Model"), "AlbertModel")
     with pytest.raises(CheckpointNotFound, match=r"model\.fp16\.safetensors or pytorch_model\.fp16\.bin"):
         files.load(tmp_path, variant="fp16")
+
+
+@pytest.mark.parametrize("length", [248, 250, 255, 256])
+def test_a_name_of_any_length_is_not_found_in_words(tmp_path, length):
+    """A file system takes names of 255 characters, and what is looked for has an ending of its own."""
+    for name in ("x" * length, tmp_path / ("x" * length)):
+        for read in (files.load, convert.read_config):
+            with pytest.raises(CheckpointNotFound, match=r"A model is a folder|neither a folder|not a folder"):
+                read(name)
 
 
 def test_a_folder_that_is_not_there_is_not_found(tmp_path):

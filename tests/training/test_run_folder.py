@@ -63,6 +63,11 @@ def test_what_a_run_would_replace_is_not_replaced_unasked(tmp_path, name):
     run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
 
 
+def test_an_output_whose_name_is_too_long_is_explained(tmp_path):
+    with pytest.raises(CheckpointError, match="File name too long"):
+        run_folder.require_room(RECIPE, tmp_path / ("x" * 300), resume=False, overwrite=False)
+
+
 def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp_path, monkeypatch):
     config = AlbertConfig.base(vocab_size=60, hidden_size=16, intermediate_size=16, num_attention_heads=2)
     plan = SimpleNamespace(head="Model", metric="loss")

@@ -102,8 +102,12 @@ def convert(
 
 
 def read_config(name: str) -> AlbertConfig:
-    """The config in a JSON file, of the original code or of Transformers, or of a model by its name."""
-    return original.read_config(Path(name)) if Path(name).is_file() else AlbertConfig.from_pretrained(name)
+    """The config in a JSON file, of the original code or of Transformers, or of a model by its name.
+
+    CheckpointNotFound where there is neither.
+    """
+    path = hub.local(name)
+    return original.read_config(path) if path.is_file() else AlbertConfig.from_pretrained(name)
 
 
 def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -> None:

@@ -43,8 +43,9 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
     MissingDependency where what it ends with could not be written.
     """
     progress.require_pictures()
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
+    with storage.explained(output):
+        if output.exists() and not output.is_dir():
+            raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     if (output / CHECKPOINTS).is_dir():
         with storage.alone(output / CHECKPOINTS):
             pass
