@@ -284,6 +284,27 @@ def test_unknown_keys_of_a_file_are_kept_and_written_back(given_keywords, unknow
         assert getattr(config, key) == value
 
 
+@pytest.mark.parametrize(
+    "key", [name for name in dir(AlbertConfig) if name not in ("model_type", "num_labels", "torch_dtype")]
+)
+def test_a_key_of_a_file_never_takes_the_place_of_a_method(tmp_path, key):
+    AlbertConfig.base().save_pretrained(tmp_path)
+    stated = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(stated | {key: 5}))
+    with pytest.raises(ConfigError, match=rf"named like a method.*Received: '{key}'.*It stands in .*config\.json"):
+        AlbertConfig.from_pretrained(tmp_path)
+
+
+def test_a_key_that_python_looks_up_is_refused():
+    with pytest.raises(ConfigError, match="named like a method"):
+        AlbertConfig.from_dict({"__deepcopy__": 5})
+
+
+def test_a_file_does_not_choose_the_kind_of_attention():
+    config = AlbertConfig.from_dict({"_attn_implementation": 5}, attn_implementation="eager")
+    assert config._attn_implementation == "eager"
+
+
 def test_an_attribute_of_ones_own_is_written_and_read(tmp_path):
     config = AlbertConfig()
     config.my_own = [1, 2]

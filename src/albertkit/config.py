@@ -191,6 +191,11 @@ class AlbertConfig:
             values.setdefault("dtype", values.pop("torch_dtype"))
         if str(values.get("dtype")).startswith("torch."):  # a torch.dtype, or its name
             values["dtype"] = str(values["dtype"]).removeprefix("torch.")
+        if taken := [key for key in values if key.startswith("__") or hasattr(AlbertConfig, key)]:
+            raise ConfigError(
+                f"A key of a config must not be named like a method or property of AlbertConfig. Received: "
+                f"{brief(taken[0])}. Remove it, or give it another name."
+            )
         self.__dict__.update(values)
         self._settle_labels(num_labels, values)
         self.validate()
@@ -355,7 +360,8 @@ class AlbertConfig:
         Returns the config, or (config, unused overrides) with `return_unused_kwargs`; without it an unknown override
         raises ConfigError.
         """
-        stored = {key: value for key, value in config_dict.items() if key not in ("model_type", "_name_or_path")}
+        own = ("model_type", "_name_or_path", "_attn_implementation")
+        stored = {key: value for key, value in config_dict.items() if key not in own}
         found = config_dict.get("model_type", cls.model_type)
         if found != cls.model_type:
             logger.warning("You are using a model of type %s to build a model of type %s.", found, cls.model_type)

@@ -69,7 +69,9 @@ def read_safetensors(file: Path) -> Stored:
             metadata = opened.metadata() or {}
         sizes = [math.prod(shape) * DTYPES[code].itemsize for code, shape in stored.values()]
         content = np.memmap(file, np.uint8, mode="c").view(np.ndarray)
-        values = content[content.size - sum(sizes) :]  # the format leaves no gaps, so the last tensor ends with the file
+        values = content[
+            content.size - sum(sizes) :
+        ]  # the format leaves no gaps, so the last tensor ends with the file
         tensors, layout, start = {}, [], 0
         for (name, (code, shape)), size in zip(stored.items(), sizes, strict=True):
             tensor = values[start : start + size].view(DTYPES[code])
