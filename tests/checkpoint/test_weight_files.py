@@ -240,6 +240,23 @@ def test_a_pickle_is_held_to_the_checksums_in_it(tmp_path, config, tensors):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("how", ["compressed", "named twice"])
+def test_a_pickle_whose_records_are_larger_than_the_file_is_refused(tmp_path, config, how):
+    torch = pytest.importorskip("torch")
+    config.save_pretrained(tmp_path)
+    whole, file = tmp_path / "whole.bin", tmp_path / "pytorch_model.bin"
+    torch.save({QUERY: torch.zeros(1000)}, whole)
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for record in archive.infolist():
+            kind = zipfile.ZIP_DEFLATED if how == "compressed" else zipfile.ZIP_STORED
+            packed.writestr(record.filename, archive.read(record), kind)
+        if how == "named twice":
+            packed.filelist += [packed.getinfo("whole/data/0")] * 2
+    with pytest.raises(CheckpointError, match=r"PyTorch file.*records state more bytes than the file has"):
+        files.load(tmp_path)
+
+
+@pytest.mark.torch
 def test_a_pickle_whose_checksums_were_left_out_is_read(tmp_path, config, tensors):
     torch = pytest.importorskip("torch")
     config.save_pretrained(tmp_path)

@@ -42,7 +42,7 @@ _NOT_FINITE = {np.dtype(np.float16): 0x7C00, np.dtype(ml_dtypes.bfloat16): 0x7F8
 _CHECKSUM = "checksum"
 _ALGORITHM = "xxh3_128"  # as fast as memory: a checksum that costs time would be turned off
 _PIECE = 2**26
-"""Bytes that are checked at once: few enough to stay in memory, and many, for a thread waits for Python's lock between."""
+"""Bytes that are checked at once: few enough to stay in memory, and many, for each call waits for Python's lock."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def read_pickle(file: Path) -> Stored:
         raise MissingDependency(f"Reading {file.name}", "PyTorch", "torch") from None
     import pickle
 
-    _require_checksums(file)
+    _require_plain_records(file)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -193,13 +193,16 @@ def read_pickle(file: Path) -> Stored:
     return Stored({name: _from_torch(file, name, tensor) for name, tensor in content.items()})
 
 
-def _require_checksums(file: Path) -> None:
-    """CheckpointError where a record of a file in zip form is damaged, which torch does not look at."""
+def _require_plain_records(file: Path) -> None:
+    """CheckpointError where records of a file in zip form are damaged or compressed, which torch does not look at."""
     try:
         if not zipfile.is_zipfile(file):  # the old form, which has no checksums
             return
         with zipfile.ZipFile(file) as archive:
-            written = any(record.CRC for record in archive.infolist())  # torch can be told to leave them at zero
+            records = archive.infolist()
+            if sum(record.file_size for record in records) > file.stat().st_size:  # torch never compresses
+                raise ValueError("its records state more bytes than the file has")
+            written = any(record.CRC for record in records)  # torch can be told to leave them at zero
             damaged = archive.testzip() if written else None
     except Exception as error:  # zipfile raises many kinds: BadZipFile, zlib.error, NotImplementedError, EOFError, ...
         damaged = f"{type(error).__name__}: {error!s:.200}"
