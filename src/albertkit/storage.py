@@ -129,7 +129,7 @@ def require_plain(name: Any, folder: Path) -> None:
     """CheckpointError unless `name`, which a file of `folder` may have stated, is the plain name of a file."""
     if not isinstance(name, str) or name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
         raise CheckpointError(
-            f"A file of a model must be a plain name inside its folder. Received: {_brief(name)}, for {folder}. Ask "
+            f"A file of a model must be a plain name inside its folder. Received: {brief(name, 80)}, for {folder}. Ask "
             "its author for a folder whose files lie side by side."
         )
 
@@ -215,7 +215,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
-        raise ValueError(f"the key {_brief(twice)} stands twice in one object")
+        raise ValueError(f"the key {brief(twice, 80)} stands twice in one object")
     return content
 
 
@@ -224,10 +224,13 @@ def _kind(mode: int) -> str:
     return next((kind for is_kind, kind in kinds.items() if is_kind(mode)), "a device")
 
 
-def _brief(value: Any) -> str:
-    """A value for a message, however long it is."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
+def brief(value: Any, most: int = 200) -> str:
+    """A value for a message, in `most` characters or few more, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return f"{type(value).__name__} with too many digits to print"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
