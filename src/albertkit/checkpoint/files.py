@@ -76,6 +76,8 @@ _FORMATS = (_SAFETENSORS, _PICKLE, _KERAS, _FLAX)
 
 STALE = tuple(_SAFETENSORS.patterns(None))
 """The weight files of an old model that must not survive a save without `variant`."""
+OTHER_FORMATS = tuple(pattern for form in _FORMATS if form is not _SAFETENSORS for pattern in form.patterns(None))
+"""The weight files that other programs write and that are only read here."""
 
 
 # -------------------------------------------------------------------------------------------------------------- reading

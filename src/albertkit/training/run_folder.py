@@ -1,6 +1,7 @@
 """The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
 
 import contextlib
+import fnmatch
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
+STALE = (*files.STALE, *files.OTHER_FORMATS, *tokenizer_files.PATTERNS)
 """What an older model may have left that would be read beside the new one."""
 
 
@@ -63,13 +64,19 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
         raise ConfigError(
             f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
         )
-    elif not overwrite:
-        found = [path.name for name in WRITTEN for path in (sorted(output.glob(name)) if output.exists() else ())]
-        if found:
-            raise ConfigError(
-                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
-                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
-            )
+    elif not overwrite and (found := _replaceable(output)):
+        raise ConfigError(
+            f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
+            f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
+        )
+
+
+def _replaceable(output: Path) -> list[str]:
+    """What lies in a folder that a run would replace or remove."""
+    with storage.explained(output):
+        names = storage.Folder(output).names()
+        found = [name for name in names if any(fnmatch.fnmatchcase(name, own) for own in (*WRITTEN, *STALE))]
+        return found + [f"{CHECKPOINTS}/{path.name}" for path in checkpoints(output / CHECKPOINTS)]
 
 
 @contextlib.contextmanager
