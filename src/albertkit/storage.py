@@ -9,7 +9,7 @@ A save leaves names that begin with `.albertkit-`:
     .albertkit-save-XXXX/     a set that is being written; its process holds a lock on it
     .albertkit-commit/        a set that is complete, on its way into the folder
         files/  head/         its files, and the one without which nothing loads; each moves up in turn, the head last
-        stale/                empty files, named like the files of the old set that go
+        stale/                empty files, named like the files of the old set that go: files of a model alone
     .albertkit-write-XXXX     a single file that is being written
 
 No name is ever read from a file's contents. Processes that save and load at once hold the folder in turns, by a lock on
@@ -22,6 +22,7 @@ import fnmatch
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -53,7 +54,17 @@ DEPTH = 64
 _SAVE = f"{OWN}save-"
 _WRITE = f"{OWN}write-"
 _COMMIT = f"{OWN}commit"
-_FILES, _HEAD, _STALE = "files", "head", "stale"
+_PARTS = _FILES, _HEAD, _STALE = "files", "head", "stale"
+
+_KINDS = (
+    *(("model|optimizer|mean", "safetensors"), ("pytorch_model", "bin"), ("tf_model", "h5")),
+    ("flax_model", "msgpack"),
+)
+_REMOVABLE = re.compile(
+    "|".join(rf"({stems})(\..+)?(-\d+-of-\d+)?\.{suffix}(\.index(\..+)?\.json)?" for stems, suffix in _KINDS)
+    + r"|(.+-)?((tokenizer_config|special_tokens_map|added_tokens|tokenizer)\.json|spiece\.model|vocab\.txt)"
+)
+"""Names of the files of a model, ours or of Transformers: a save removes no others, whatever a folder asks for."""
 
 _UNTOUCHED = "What was there before is untouched."
 _COMMITTED = "All that was saved is there: loading finds it, and the next save to the folder moves it into place."
@@ -270,8 +281,9 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
 
     `head` names the file without which the set cannot be loaded: it is taken away first and put back last, so that no
     program that knows nothing of this reads a mixture in between. `stale` are name patterns of the old set that must
-    not survive. A process that dies before the commit leaves the old set untouched, and a folder that the next save
-    clears away; one that dies after it leaves a complete new set: readers find it, the next save moves it into place.
+    not survive, as far as they are names of a model's files. A process that dies before the commit leaves the old set
+    untouched, and a folder that the next save clears away; one that dies after it leaves a complete new set: readers
+    find it, the next save moves it into place.
     """
     folder = Path(folder)
     with contextlib.ExitStack() as living:
@@ -284,7 +296,7 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
                 clear_abandoned(folder)
                 save = Path(tempfile.mkdtemp(prefix=_SAVE, dir=folder))
                 living.enter_context(_locked(save, shared=True))
-            for part in (_FILES, _HEAD, _STALE):
+            for part in _PARTS:
                 (save / part).mkdir()
         try:
             with explained(folder):
@@ -300,7 +312,8 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
                 _finish(folder)  # one that died since
                 with explained(folder):
                     for path in folder.iterdir():
-                        if path.name not in new and any(fnmatch.fnmatchcase(path.name, old) for old in stale):
+                        is_stale = any(fnmatch.fnmatchcase(path.name, old) for old in stale)
+                        if is_stale and path.name not in new and _REMOVABLE.fullmatch(path.name):
                             (save / _STALE / path.name).touch()
                     for part in (save / _FILES, save / _HEAD, save / _STALE, save):
                         _flush(part)
@@ -371,10 +384,12 @@ class _Commit:
     def __init__(self, folder: Path) -> None:
         """CheckpointError, with nothing touched, where it is not of the form that `replacing` gives it."""
         self.path = folder / _COMMIT
-        parts = {part: self._held(self.path / part) for part in (_FILES, _HEAD, _STALE)}
+        parts = {part: self._held(self.path / part) for part in _PARTS}
         self.head = next(iter(parts[_HEAD]), None)
         self.stale = frozenset(parts[_STALE]) - parts[_FILES].keys()
         self.files = parts[_FILES] | parts[_HEAD]
+        if strange := [name for name in parts[_STALE] if not _REMOVABLE.fullmatch(name)]:
+            self._refuse(f"{strange[0]}, which it would remove, is no file of a model")
         if len(parts[_HEAD]) > 1 or (self.head is None and self.files) or self.head in self.stale:
             self._refuse("it holds another set of files")
 
@@ -388,6 +403,8 @@ class _Commit:
         try:
             if not all(stat.S_ISDIR(path.lstat().st_mode) for path in (self.path, part)):
                 self._refuse(f"{part.name} is not a folder")
+            if more := {path.name for path in self.path.iterdir()}.difference(_PARTS):
+                self._refuse(f"{min(more)} is in it")
             with os.scandir(part) as entries:
                 held = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
         except CheckpointError:

@@ -63,7 +63,7 @@ def test_what_a_run_would_replace_is_not_replaced_unasked(tmp_path, name):
     run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
 
 
-PERSONS = ("tf_model_notes.txt", "pytorch_model.md", "flax_models")
+PERSONS = ("tf_model_notes.txt", "pytorch_model.md", "flax_models", "model-best-of-3.safetensors")
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "checkpoints/best"])
