@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -321,6 +322,32 @@ def test_whatever_loads_waits_while_a_save_moves_its_files(tmp_path, what):
         assert loading.is_alive()
     loading.join(20)
     assert not loading.is_alive()
+
+
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+@pytest.mark.parametrize("what", [*LOADERS, "save"])
+def test_nobody_waits_for_ever_for_a_folder_that_another_process_holds(tmp_path, what, monkeypatch):
+    monkeypatch.setattr(storage, "PATIENCE", 0.2)
+    fill(tmp_path / "model", single("{}"))
+    act = LOADERS[what] if what in LOADERS else lambda folder: replace(folder, single("new"))
+    with (
+        storage.alone(tmp_path / "model"),
+        pytest.raises(
+            CheckpointError, match=r"It was not for 0\.2 seconds, and (process \d+|another process) holds it"
+        ),
+    ):
+        act(tmp_path / "model")
+    assert visible(tmp_path / "model") == single("{}")
+    assert listing(tmp_path / "model") == sorted(single("{}"))
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the list of Linux")
+def test_who_holds_a_folder_is_said(tmp_path):
+    with storage.alone(tmp_path):
+        handle = os.open(tmp_path, os.O_RDONLY)
+        said = storage._holder(handle)
+        os.close(handle)
+    assert said in (f"process {os.getpid()}", "another process"), "a container may hide the number"
 
 
 def test_without_locks_saves_go_on(tmp_path, monkeypatch):

@@ -27,6 +27,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -47,6 +48,9 @@ OWN = ".albertkit-"
 """What the names of unfinished work begin with."""
 LIMIT = 64 * 2**20
 """Bytes that a JSON or text file may have, unless its reader says otherwise."""
+
+PATIENCE = 60
+"""Seconds that whoever reads or saves waits for a folder that another process holds: a save takes a moment."""
 
 DEPTH = 64
 """Levels to which objects and lists of a JSON file may be nested."""
@@ -131,7 +135,10 @@ class Folder:
 
 @contextlib.contextmanager
 def reading(folder: str | os.PathLike[str]) -> Iterator[Folder]:
-    """A folder as a reader sees it, with saves kept out while its files are opened: so all are of the same set."""
+    """A folder as a reader sees it, with saves kept out while its files are opened: so all are of the same set.
+
+    CheckpointError where another process holds the folder and does not let go of it.
+    """
     with _locked(Path(folder), shared=True):
         yield Folder(folder)
 
@@ -443,14 +450,56 @@ def _finish(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a folder, alone or, where `shared`, with others that share it. Where there are no locks, do without."""
+    """Hold a folder, alone or, where `shared`, with others that share it. Where there are no locks, do without.
+
+    CheckpointError where another process does not let go of it.
+    """
     with contextlib.ExitStack() as stack:
         if fcntl is not None:
+            handle = None
             with contextlib.suppress(OSError):
                 handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            if handle is not None:
+                _acquire(handle, folder, shared)
         yield
+
+
+def _acquire(handle: int, folder: Path, shared: bool) -> None:
+    """Wait for the lock on an open folder. CheckpointError where it takes too long: a run may hold it for days."""
+    if fcntl is None:
+        return
+    flock, lock = fcntl.flock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            flock(handle, lock)
+
+    try:
+        flock(handle, lock | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()  # instead of asking again and again, where whoever asks more often would always be first
+        waiting.join(PATIENCE)
+        if waiting.is_alive():
+            raise CheckpointError(
+                f"{folder} must be free for the moment in which its files are opened or replaced. It was not for "
+                f"{PATIENCE} seconds, and {_holder(handle)} holds it: wait until that is done, or end it."
+            ) from None
+    except OSError:  # a file system without locks
+        pass
+
+
+def _holder(handle: int) -> str:
+    """Who holds the lock on an open folder, as far as the system tells."""
+    status = os.fstat(handle)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with contextlib.suppress(OSError):  # only Linux has the list
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, *_, process, held, _, _ = line.split()
+            if (kind, held) == ("FLOCK", place) and process.isdigit():
+                return f"process {process}"
+    return "another process"
 
 
 def _aside(folder: Path) -> tuple[int, str]:

@@ -157,7 +157,8 @@ def _read_through(
     for start in range(0, values.size, _PIECE):
         piece = values[start : start + _PIECE]
         digest.update(piece.data)
-        are_finite = are_finite and _is_finite(np.require(piece.view(dtype), None, "A"))
+        if dtype is not None and are_finite:
+            are_finite = _is_finite(np.require(piece.view(dtype), None, "A"))
     return f"{_ALGORITHM}:{digest.hexdigest()}", are_finite
 
 
