@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -430,6 +431,21 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     ) as caught:
         files.load(tmp_path)
     assert f"found in {tmp_path}. It holds config.json, model.tflite." in str(caught.value)
+
+
+def test_a_folder_that_may_be_entered_but_not_listed_is_said_to_lack_the_file(tmp_path, monkeypatch):
+    """As one of another user with the mode 0711."""
+    small().save_pretrained(tmp_path)
+
+    def closed(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    monkeypatch.setattr(os, "listdir", closed)
+    with pytest.raises(CheckpointNotFound, match=r"no file named model\.safetensors .* found in"):
+        files.load(tmp_path)
+    with pytest.raises(CheckpointError, match=r"Writing .* failed: .*Permission denied"):
+        convert.convert(tmp_path, tmp_path)
 
 
 def test_a_variant_that_is_not_there_is_not_found(tmp_path):

@@ -114,10 +114,11 @@ def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -
     if dtype is not None and dtype not in _DTYPES:
         raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
     folder = Path(target)
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise InputError(
-            f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
-        )
+    with storage.explained(folder):
+        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+            raise InputError(
+                f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
+            )
 
 
 def _known(architecture: str) -> str:
