@@ -157,6 +157,18 @@ def test_what_killed_processes_left_is_cleared_when_a_run_begins_or_goes_on(tmp_
             assert not list(tmp_path.rglob(".albertkit-*"))
 
 
+def test_what_a_save_of_a_checkpoint_left_when_it_was_killed_is_forgotten_with_it(tmp_path, caplog):
+    for name in ("step-00000005", "best"):
+        rest = tmp_path / "checkpoints" / name / ".albertkit-save-dead"
+        for part in ("files", "head", "stale"):
+            (rest / part).mkdir(parents=True)
+        (rest / "files" / ".albertkit-write-dead").write_text("half")
+        (rest / "files" / "model.safetensors").write_text("half")
+    with run_folder.held(RECIPE, tmp_path, resume=False):
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["recipe.toml"]
+    assert "no run wrote it" not in caplog.text
+
+
 def test_a_run_that_goes_on_with_another_guard_keeps_it(tmp_path):
     first, later = (PretrainRecipe.load(None, {"training.spike": spike}) for spike in (10.0, 0.0))
     for recipe, resume in ((first, False), (later, True)):

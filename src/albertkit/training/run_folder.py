@@ -108,6 +108,7 @@ def _forget(output: Path) -> None:
     place = output / CHECKPOINTS
     (place / RECIPE).unlink(missing_ok=True)
     for path in checkpoints(place):
+        storage.clear_abandoned(path)
         storage.remove_named(path, OWN)
     if stays := sorted(path.name for path in place.iterdir()):
         logger.warning("Left in %s, since no run wrote it: %s.", place, ", ".join(stays[:8]))
