@@ -326,7 +326,7 @@ def test_whatever_loads_waits_while_a_save_moves_its_files(tmp_path, what):
 
 @pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
 @pytest.mark.parametrize("what", [*LOADERS, "save"])
-def test_nobody_waits_for_ever_for_a_folder_that_another_process_holds(tmp_path, what, monkeypatch):
+def test_nobody_waits_for_ever_for_a_folder_that_another_process_holds(tmp_path, what, monkeypatch, caplog):
     monkeypatch.setattr(storage, "PATIENCE", 0.2)
     fill(tmp_path / "model", single("{}"))
     act = LOADERS[what] if what in LOADERS else lambda folder: replace(folder, single("new"))
@@ -337,6 +337,7 @@ def test_nobody_waits_for_ever_for_a_folder_that_another_process_holds(tmp_path,
         ),
     ):
         act(tmp_path / "model")
+    assert "Waiting for" in caplog.text
     assert visible(tmp_path / "model") == single("{}")
     assert listing(tmp_path / "model") == sorted(single("{}"))
 

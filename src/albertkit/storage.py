@@ -480,7 +480,10 @@ def _acquire(handle: int, folder: Path, shared: bool) -> None:
     except BlockingIOError:
         waiting = threading.Thread(target=wait, daemon=True)
         waiting.start()  # instead of asking again and again, where whoever asks more often would always be first
-        waiting.join(PATIENCE)
+        waiting.join(min(2, PATIENCE))
+        if waiting.is_alive():
+            logger.warning("Waiting for %s, which %s holds.", folder, _holder(handle))
+            waiting.join(PATIENCE)
         if waiting.is_alive():
             raise CheckpointError(
                 f"{folder} must be free for the moment in which its files are opened or replaced. It was not for "
