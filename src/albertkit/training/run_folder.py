@@ -75,8 +75,8 @@ def _replaceable(output: Path) -> list[str]:
     """What lies in a folder that a run would replace or remove."""
     with storage.explained(output):
         names = storage.Folder(output).names()
-        found = [name for name in names if any(fnmatch.fnmatchcase(name, own) for own in (*WRITTEN, *STALE))]
-        return found + [f"{CHECKPOINTS}/{path.name}" for path in checkpoints(output / CHECKPOINTS)]
+        found = dict.fromkeys(name for own in (*WRITTEN, *STALE) for name in fnmatch.filter(names, own))
+        return [*found, *(f"{CHECKPOINTS}/{path.name}" for path in checkpoints(output / CHECKPOINTS))]
 
 
 @contextlib.contextmanager
