@@ -63,6 +63,49 @@ def test_what_a_run_would_replace_is_not_replaced_unasked(tmp_path, name):
     run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
 
 
+PERSONS = ("tf_model_notes.txt", "pytorch_model.md", "flax_models", "model-best-of-3.safetensors")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "checkpoints/best"])
+@pytest.mark.parametrize("ending", ["", ".index.json"])
+def test_a_model_of_another_format_is_not_removed_unasked(tmp_path, name, ending):
+    if name == "checkpoints/best":
+        (tmp_path / "checkpoints" / "best").mkdir(parents=True)
+    else:
+        name += ending
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigError, match=rf"only with --overwrite.*holds {name}"):
+        run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=False)
+    run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=True)
+
+
+def test_a_save_that_was_cut_off_is_not_replaced_unasked(tmp_path):
+    for part in ("files", "head", "stale"):
+        (tmp_path / ".albertkit-commit" / part).mkdir(parents=True)
+    (tmp_path / ".albertkit-commit" / "head" / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"only with --overwrite.*holds config\.json"):
+        run_folder.require_room(RECIPE, tmp_path, resume=False, overwrite=False)
+
+
+def test_what_a_run_removes_at_its_end_are_files_of_models_alone(tmp_path):
+    models = (
+        "pytorch_model.bin",
+        "pytorch_model-00001-of-00002.bin",
+        "tf_model.h5",
+        "model-00001-of-00003.safetensors",
+    )
+    for name in (*PERSONS, *models, "spiece.model"):
+        (tmp_path / name).write_text("old")
+    with run_folder.storage.replacing(tmp_path, "config.json", run_folder.STALE) as staging:
+        (staging / "config.json").write_text("{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*PERSONS, "config.json"])
+
+
+def test_an_output_whose_name_is_too_long_is_explained(tmp_path):
+    with pytest.raises(CheckpointError, match="File name too long"):
+        run_folder.require_room(RECIPE, tmp_path / ("x" * 300), resume=False, overwrite=False)
+
+
 def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp_path, monkeypatch):
     config = AlbertConfig.base(vocab_size=60, hidden_size=16, intermediate_size=16, num_attention_heads=2)
     plan = SimpleNamespace(head="Model", metric="loss")
@@ -112,6 +155,18 @@ def test_what_killed_processes_left_is_cleared_when_a_run_begins_or_goes_on(tmp_
             (place / ".albertkit-write-dead").write_text("half")
         with run_folder.held(RECIPE, tmp_path, resume):
             assert not list(tmp_path.rglob(".albertkit-*"))
+
+
+def test_what_a_save_of_a_checkpoint_left_when_it_was_killed_is_forgotten_with_it(tmp_path, caplog):
+    for name in ("step-00000005", "best"):
+        rest = tmp_path / "checkpoints" / name / ".albertkit-save-dead"
+        for part in ("files", "head", "stale"):
+            (rest / part).mkdir(parents=True)
+        (rest / "files" / ".albertkit-write-dead").write_text("half")
+        (rest / "files" / "model.safetensors").write_text("half")
+    with run_folder.held(RECIPE, tmp_path, resume=False):
+        assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["recipe.toml"]
+    assert "no run wrote it" not in caplog.text
 
 
 def test_a_run_that_goes_on_with_another_guard_keeps_it(tmp_path):
