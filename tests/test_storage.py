@@ -24,7 +24,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
 from albertkit.training import run_folder
-from albertkit.training.loop import OWN
+from albertkit.training.run_checkpoints import OWN
 from conftest import DATA
 
 HEAD = "config.json"
