@@ -20,7 +20,8 @@ import transformers
 from torch.nn import functional
 
 import common
-from albertkit import arrays, weight_table
+from albertkit import weight_table
+from albertkit.batches import PretrainingBatch
 from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
 from albertkit.corpus.shards import Corpus
@@ -54,8 +55,8 @@ def padded(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     for index, (r, n) in enumerate(rows):
         own = batch.sequence[r] == n
         size = int(own.sum())
-        made.input_ids[index, :size] = batch.input_ids[r, own]
-        made.token_type_ids[index, :size] = batch.token_type_ids[r, own]
+        made["input_ids"][index, :size] = batch.input_ids[r, own]
+        made["token_type_ids"][index, :size] = batch.token_type_ids[r, own]
         made["attention_mask"][index, :size] = 1
         made["labels"][index, :size] = labels[r, own]
     return {name: torch.from_numpy(a) for name, a in {**made, "sentence_order_label": batch.sop_labels}.items()}
@@ -85,11 +86,11 @@ def peer_side(precision: str):
     return step
 
 
-def products(batch: dict[str, np.ndarray]) -> float:
+def products(batch: PretrainingBatch) -> float:
     """FLOP of the matrix products of a step of ours: the forward pass, and twice as much backward."""
     c = CONFIG
-    _, groups = arrays.unpadded(batch)
-    tokens, masked = arrays.tokens(batch), len(batch.mlm_labels)
+    _, groups = batch.unpad()
+    tokens, masked = batch.tokens, len(batch.mlm_labels)
     asked = masked + len(batch.cls_positions)
     before, behind = 3 * c.hidden_size**2, c.hidden_size**2 + 2 * c.hidden_size * c.intermediate_size  # of attention
     layers = c.num_hidden_layers * tokens * before + ((c.num_hidden_layers - 1) * tokens + asked) * behind
@@ -153,7 +154,7 @@ def main() -> None:
     for precision, length in CASES:
         case = f"{precision} {length}"
         made = batches(options.corpus, length, options.rounds + 1)
-        tokens = [arrays.tokens(batch) for batch in made]
+        tokens = [batch.tokens for batch in made]
         steps = {"ours": our_side(precision), "peer": peer_side(precision)}
         inputs = {"ours": made, "peer": [padded(batch) for batch in made]}
         speeds, shares = {"ours": [], "peer": []}, []

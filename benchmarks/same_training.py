@@ -62,7 +62,9 @@ def fine_tuned(source: Path, framework: str, folder: Path) -> Path:
 def pre_trained(source: Path, framework: str, folder: Path, text: Path) -> Path:
     """A model after some steps of masked words and sentence order."""
     settings = (f"model.config={{{MODEL}}}", "data.held_out=0.1", "training.evaluate_every=10")
-    settings += ("training.evaluation_rows=32", "training.accumulation=2")
+    recipe = source / "src" / "albertkit" / "training" / "recipe.py"
+    is_renamed = "gradient_accumulation" in recipe.read_text(encoding="utf-8")
+    settings += ("training.evaluation_rows=32", f"training.{'gradient_' if is_renamed else ''}accumulation=2")
     options = [
         "--framework",
         framework,

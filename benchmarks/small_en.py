@@ -24,7 +24,7 @@ from albertkit.corpus import builder
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 
 ROOT = Path(__file__).parents[1]
 NAME = "albertkit/small-en"
@@ -80,9 +80,9 @@ def tasks(model: str, seeds: list[int], steps: int, precision: str) -> dict[str,
 def one(keys: dict[str, Any], steps: int) -> dict[str, Any]:
     """Accuracy of one run, and the step that it was chosen at."""
     limit = {"training.max_steps": steps, "training.evaluate_every": steps} if steps else {}
-    asked = Recipe.load(ROOT / "recipes" / "small_en_sst2.toml", {**keys, **limit})
+    asked = FinetuneRecipe.load(ROOT / "recipes" / "small_en_sst2.toml", {**keys, **limit})
     if "model.config" in keys:  # the recipe's own besides
-        own = Recipe.load(ROOT / "recipes" / "small_en_sst2.toml", {}).model.config
+        own = FinetuneRecipe.load(ROOT / "recipes" / "small_en_sst2.toml", {}).model.config
         asked = asked.changed("model", config={**own, **keys["model.config"]})
     with tempfile.TemporaryDirectory() as folder:
         results = finetune.run(asked, Path(folder) / "model", console=Console(soft_wrap=True, stderr=True))

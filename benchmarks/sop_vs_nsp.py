@@ -99,14 +99,14 @@ def states(model: AlbertModel, corpus: Path, length: int, objective: str, rows: 
     found, labels = [], []
     for start in range(0, len(chosen), 64):
         batch = examples.batch(0, chosen[start : start + 64])
-        batch = {name: torch.from_numpy(array).long() for name, array in batch.items()}
+        batch = {name: torch.from_numpy(array).long() for name, array in batch.arrays().items()}
         inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "position_ids")}
-        sequence = batch.sequence
+        sequence = batch["sequence"]
         with torch.no_grad():
             hidden = model(**inputs, attention_mask=sequence[:, :, None] == sequence[:, None]).last_hidden_state
-        is_pair = batch.sop_labels >= 0
-        found.append(hidden.flatten(0, 1)[batch.cls_positions[is_pair]])
-        labels.append(batch.sop_labels[is_pair])
+        is_pair = batch["sop_labels"] >= 0
+        found.append(hidden.flatten(0, 1)[batch["cls_positions"][is_pair]])
+        labels.append(batch["sop_labels"][is_pair])
     return torch.cat(found), torch.cat(labels)
 
 
@@ -142,7 +142,7 @@ def told(folder: str) -> dict[str, Any]:
     """What a run was given, and what it came to."""
     record, results = (json.loads((Path(folder) / name).read_text()) for name in ("run.json", "eval_results.json"))
     command = " ".join(map(common.portable, record["command"].split()))
-    return {"command": command, **record["settled"], "results": results}
+    return {"command": command, **record["resolved"], "results": results}
 
 
 def main() -> None:

@@ -37,16 +37,16 @@ STEPS = (
 def agree() -> None:
     """Let every installed framework answer with the same weights, and stop where their scores differ."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from albertkit import frameworks
+    from albertkit import backends
     from albertkit.pipelines import pipeline
 
     sys.stdout.write("\n== Load it in every installed framework\n")
     known: dict[str, list[float]] = {}
-    for name in frameworks.installed():
+    for name in backends.installed():
         answers = pipeline("fill-mask", MODEL, name)(SENTENCES, targets=["the", "door", "sea", "city"])
         scores = {
             "words": [one["score"] for answer in answers for one in answer],
-            "classes": pipeline("text-classification", OUTPUT, name).logits(TEXTS)[:, -1].tolist(),
+            "classes": [float(row["logits"][-1]) for row in pipeline("text-classification", OUTPUT, name).outputs(TEXTS)],
         }
         for kind, found in scores.items():
             first = known.setdefault(kind, found)

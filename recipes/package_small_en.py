@@ -18,7 +18,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.checkpoint import files
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointError
 from albertkit.tokenization import files as tokenizer_files
@@ -41,12 +41,12 @@ def package(runs: list[Path], corpus: Path | None, output: Path, results: Path |
     last = runs[-1]
     checkpoint = files.load(last)
     tensors, told = rounded(checkpoint.tensors)
-    settled = [about(run) for run in runs]
+    resolved = [about(run) for run in runs]
     tokenizer = AlbertTokenizerFast.from_pretrained(last)
     # Positions beyond the rows of training have never been trained.
-    tokenizer.model_max_length = max(run["settled"]["data"]["length"] for run in settled)
-    built = corpus or Path(settled[-1]["settled"]["data"]["corpus"])
-    card = model_card(runs, settled, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
+    tokenizer.model_max_length = max(run["resolved"]["data"]["length"] for run in resolved)
+    built = corpus or Path(resolved[-1]["resolved"]["data"]["corpus"])
+    card = model_card(runs, resolved, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
     stale = (*files.STALE, *tokenizer_files.PATTERNS)
     with storage.replacing(output, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, tensors, "AlbertForPreTraining")
@@ -69,7 +69,7 @@ def about(run: Path) -> dict[str, Any]:
     """The run.json of a run, or of one that was ended early only its recipe."""
     if (run / "run.json").exists() or (recipe := run_folder.begun(run)) is None:
         return storage.read_json(run / "run.json")
-    return {"settled": PretrainRecipe.load(recipe, {}).model_dump()}
+    return {"resolved": PretrainRecipe.load(recipe, {}).model_dump()}
 
 
 def rounded(tensors: Tensors) -> tuple[Tensors, str]:
@@ -106,7 +106,7 @@ def cost(run: Path, recipe: dict[str, Any]) -> dict[str, float]:
 def stage(number: int, recipe: dict[str, Any], spent: dict[str, float]) -> str:
     """A run as a row of the card's table."""
     data, training = recipe["data"], recipe["training"]
-    masked = f"{data['masked']:.0%}, {data['ngram']} word{'s' if data['ngram'] > 1 else ''} at most together"
+    masked = f"{data['masked_lm_prob']:.0%}, {data['ngram']} word{'s' if data['ngram'] > 1 else ''} at most together"
     sizes = f"{spent['steps']:,.0f} | {training['batch_size']} | {data['length']}"
     how = " | ".join(str(training[key]) for key in ("optimizer", "learning_rate", "schedule", "precision"))
     return f"| {number} | {data['objective']} | {masked} | {sizes} | {how} |"
@@ -114,19 +114,19 @@ def stage(number: int, recipe: dict[str, Any], spent: dict[str, float]) -> str:
 
 def model_card(
     runs: list[Path],
-    settled: list[dict[str, Any]],
+    resolved: list[dict[str, Any]],
     corpus: dict[str, Any],
     config: AlbertConfig,
     told: str,
     results: Path | None,
 ) -> str:
     """README.md of the embedded model."""
-    spent = [cost(run, one["settled"]) for run, one in zip(runs, settled, strict=True)]
+    spent = [cost(run, one["resolved"]) for run, one in zip(runs, resolved, strict=True)]
     steps, tokens, hours = (sum(one[key] for one in spent) for key in ("steps", "tokens", "hours"))
     held_out = storage.read_json(runs[-1] / "eval_results.json")
-    environment, recipe = settled[-1], settled[-1]["settled"]
+    environment, recipe = resolved[-1], resolved[-1]["resolved"]
     megabytes = corpus["statistics"]["text_bytes"] / 1e6
-    longest = max(run["settled"]["data"]["length"] for run in settled)
+    longest = max(run["resolved"]["data"]["length"] for run in resolved)
     scores = {key: value for key, value in held_out.items() if isinstance(value, float) and key != "epoch"}
     lines = [
         "---",
@@ -142,7 +142,7 @@ def model_card(
         f"A small English ALBERT of {config.num_parameters('ForPreTraining'):,} parameters that comes with albertkit: "
         f"{config.num_hidden_layers} layers of width {config.hidden_size} that share one set of weights, embeddings of "
         f"width {config.embedding_size}, an uncased vocabulary of {config.vocab_size:,} pieces. It was pre-trained by "
-        "`albertkit corpus build` and `albertkit pretrain` and nothing else, from fresh weights, as a start for small "
+        "`albertkit corpus build` and `albertkit pretrain` and nothing else, from new weights, as a start for small "
         "tasks, for trying things out, and for tests with a model that knows something.",
         "",
         "```python",
@@ -167,8 +167,8 @@ def model_card(
         "| stage | objective | masked | steps | rows | length | optimizer | peak rate | schedule | precision |",
         "|---|---|---|---|---|---|---|---|---|---|",
         *(
-            stage(number, one["settled"], each)
-            for number, (one, each) in enumerate(zip(settled, spent, strict=True), 1)
+            stage(number, one["resolved"], each)
+            for number, (one, each) in enumerate(zip(resolved, spent, strict=True), 1)
         ),
         "",
         "The recipes are `recipes/small_en*.toml` of the project.",

@@ -61,7 +61,7 @@ _COMMIT = f"{OWN}commit"
 _PARTS = _FILES, _HEAD, _STALE = "files", "head", "stale"
 
 _KINDS = (
-    *(("model|optimizer|mean", "safetensors"), ("pytorch_model", "bin"), ("tf_model", "h5")),
+    *(("model|optimizer|ema", "safetensors"), ("pytorch_model", "bin"), ("tf_model", "h5")),
     ("flax_model", "msgpack"),
 )
 _REMOVABLE = re.compile(

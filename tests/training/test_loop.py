@@ -536,7 +536,7 @@ def test_a_second_process_goes_on_where_the_first_does_and_writes_nothing(tmp_pa
 
 
 def test_a_process_that_cannot_read_what_the_first_goes_on_from_says_so(tmp_path):
-    with pytest.raises(TrainingError, match=r"must see the same output folder\. .*process 1 cannot read"):
+    with pytest.raises(TrainingError, match=r"must see the same output folder\. .*rank 1 cannot read"):
         second(tmp_path, begun=4)
 
 
@@ -544,7 +544,7 @@ def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):
     changes = {"config": small(initializer_range=0.1), "steps": 3}
     ears = [Recorder(), Recorder()]
     for parts, recorder in zip((1, 3), ears, strict=True):
-        run(tmp_path / str(parts), recorder, parts=parts, **changes)
+        run(tmp_path / str(parts), recorder, gradient_accumulation=parts, **changes)
     for one, other in zip(ears[0].steps, ears[1].steps, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)

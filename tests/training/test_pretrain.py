@@ -20,14 +20,16 @@ from rich.console import Console
 pytest.importorskip("torch")
 
 from albertkit import backends, weight_table
+from albertkit.backends import OptimizerSettings
 from albertkit.checkpoint import files, init
 from albertkit.corpus import shards
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError, WeightMismatch
 from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training import loop, pretrain
+from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.schedule import Schedule
 from training import pretraining
 
 pytestmark = pytest.mark.torch
@@ -266,20 +268,20 @@ def test_the_loop_is_told_what_the_recipe_says(corpus, tmp_path, monkeypatch):
         training__save_every=3,
     )
     plan, rows, *_ = planned(recipe, tmp_path / "m", monkeypatch)
-    assert plan.optimizer == {
-        "optimizer": "adamw",
-        "weight_decay": 0.1,
-        "betas": (0.8, 0.97),
-        "epsilon": 1e-5,
-        "bias_correction": False,
-        "max_gradient_norm": 2.0,
-        "precision": "bf16",
-        "is_sharded": True,
-        "unreached": ("pooler", "sop_classifier"),
-    }
-    assert plan.schedule == loop.Schedule(0.003, 12, 3, "polynomial", 2.0, from_zero=True)
-    assert (plan.seed, plan.parts, plan.averaging, plan.spike, plan.forgiven) == (5, 2, 0.9, 5.0, 3)
-    assert (plan.evaluate_every, plan.save_every, plan.metric, plan.is_error) == (7, 3, "loss", True)
+    assert plan.optimizer == OptimizerSettings(
+        name="adamw",
+        weight_decay=0.1,
+        betas=(0.8, 0.97),
+        epsilon=1e-5,
+        bias_correction=False,
+        max_gradient_norm=2.0,
+        frozen=("pooler", "sop_classifier"),
+    )
+    assert (plan.precision, plan.is_sharded) == ("bf16", True)
+    assert plan.schedule == Schedule(0.003, 12, 3, "polynomial", 2.0, decay_from_zero=True)
+    assert (plan.seed, plan.gradient_accumulation, plan.ema_decay) == (5, 2, 0.9)
+    assert (plan.loss_spike_factor, plan.max_skipped_steps) == (5.0, 3)
+    assert (plan.evaluate_every, plan.save_every, plan.metric, plan.lower_is_better) == (7, 3, "loss", True)
     assert plan.config.gradient_checkpointing
     assert (rows.batch_size, rows.examples.seed, rows.examples.objective) == (8, 5, "mlm")
 
@@ -287,14 +289,18 @@ def test_the_loop_is_told_what_the_recipe_says(corpus, tmp_path, monkeypatch):
 def test_left_alone_a_recipe_is_the_original_and_the_rate_goes_with_the_root_of_the_tokens():
     training = PretrainRecipe.load(None, {}).training
     assert (training.steps, training.batch_size, training.optimizer) == (125_000, 4096, "lamb")
-    assert (training.warmup * training.steps, training.weight_decay, training.max_gradient_norm) == (3125, 0.01, 1.0)
+    assert (training.warmup_ratio * training.steps, training.weight_decay, training.max_gradient_norm) == (
+        3125,
+        0.01,
+        1.0,
+    )
     assert (training.beta1, training.beta2, training.epsilon) == (0.9, 0.999, 1e-6)
-    assert training.clock == "warmup"  # where the original has "start"
+    assert training.decay_start == "warmup"  # where the original has "zero"
     for batch_size, length, rate in ((4096, 512, 0.00176), (1024, 512, 0.00088), (4096, 128, 0.00088)):
         asked = {"training.batch_size": batch_size, "data.length": length}
-        settled = pretrain._settled(PretrainRecipe.load(None, asked)).training
-        assert settled.learning_rate == pytest.approx(rate)
-        assert settled.evaluate_every == 2500
+        resolved = pretrain._resolved(PretrainRecipe.load(None, asked)).training
+        assert resolved.learning_rate == pytest.approx(rate)
+        assert resolved.evaluate_every == 2500
 
 
 def test_every_run_on_a_corpus_is_judged_on_the_same_rows(corpus, tmp_path, monkeypatch):

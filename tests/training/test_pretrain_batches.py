@@ -8,7 +8,7 @@ import pytest
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import InputError
 from albertkit.pretraining.examples import PretrainingExamples
-from albertkit.training.pretrain_batches import Rows
+from albertkit.training.pretrain_batches import PretrainBatches
 from training import pretraining
 
 
@@ -25,12 +25,12 @@ def joined(parts):
 def same(one, other):
     for parts, others in zip(one, other, strict=True):
         for part, twin in zip(parts, others, strict=True):
-            assert all(np.array_equal(part[name], twin[name]) for name in part)
+            assert all(np.array_equal(array, twin.arrays()[name]) for name, array in part.arrays().items())
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
 def test_an_epoch_holds_every_row_once_in_an_order_and_with_masks_of_its_own(examples, epoch):
-    rows = Rows(examples, 8)
+    rows = PretrainBatches(examples, 8)
     assert len(rows) == len(examples) // 8
     batches = [joined(parts) for parts in rows.epoch(epoch)]
     assert len(batches) == len(rows)
@@ -42,21 +42,23 @@ def test_an_epoch_holds_every_row_once_in_an_order_and_with_masks_of_its_own(exa
 
 
 def test_from_any_batch_on_it_is_the_same_epoch(examples):
-    rows = Rows(examples, 8)
+    rows = PretrainBatches(examples, 8)
     whole = list(rows.epoch(2, parts=3))
     same(whole[5:], list(rows.epoch(2, 5, parts=3)))
     assert [len(parts) for parts in whole] == [3] * len(rows)
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
-def test_processes_and_parts_share_out_the_same_batch(examples, processes):
-    whole = joined(next(Rows(examples, 8).epoch(1)))
-    shares = [joined(next(Rows(examples, 8, number, processes).epoch(1, parts=2))) for number in range(processes)]
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_and_parts_share_out_the_same_batch(examples, world_size):
+    whole = joined(next(PretrainBatches(examples, 8).epoch(1)))
+    shares = [
+        joined(next(PretrainBatches(examples, 8, rank, world_size).epoch(1, parts=2))) for rank in range(world_size)
+    ]
     np.testing.assert_array_equal(np.concatenate(shares), whole)
 
 
 def test_a_corpus_smaller_than_a_batch_fills_it_with_repeats(examples):
-    rows = Rows(examples, 3 * len(examples))
+    rows = PretrainBatches(examples, 3 * len(examples))
     assert len(rows) == 1
     batch = joined(next(rows.epoch(0)))
     assert len(batch) == 3 * len(examples)
@@ -69,12 +71,12 @@ def test_an_error_in_the_making_is_raised_where_the_batch_is_asked_for(examples,
 
     monkeypatch.setattr(PretrainingExamples, "batch", broken)
     with pytest.raises(InputError, match="broken"):
-        next(Rows(examples, 8).epoch(0))
+        next(PretrainBatches(examples, 8).epoch(0))
 
 
 def test_the_thread_ends_with_whoever_stops_asking(examples):
     before = threading.active_count()
-    asking = Rows(examples, 8).epoch(0)
+    asking = PretrainBatches(examples, 8).epoch(0)
     next(asking)
     asking.close()
     assert threading.active_count() == before

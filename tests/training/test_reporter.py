@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from albertkit.errors import CheckpointError
-from albertkit.training import progress, tensorboard
+from albertkit.training import reporter, tensorboard
 
 resource = pytest.importorskip("resource", reason="only POSIX limits the size of files")
 
@@ -21,8 +21,8 @@ def row(step):
 @contextmanager
 def reporting(folder, steps=100, **options):
     said = io.StringIO()
-    with progress.Reporter(folder, Console(file=said, width=500), steps, **options) as reporter:
-        yield reporter, said
+    with reporter.Reporter(folder, Console(file=said, width=500), steps, **options) as told:
+        yield told, said
 
 
 @contextmanager
@@ -41,29 +41,29 @@ def logged(folder):
 
 
 def test_a_full_disk_is_told_and_loses_nothing_of_the_log(tmp_path):
-    with reporting(tmp_path) as (reporter, said):
-        reporter.step(row(1))
+    with reporting(tmp_path) as (told, said):
+        told.on_step(row(1))
         whole = (tmp_path / "log.jsonl").read_bytes()
         with full_disk(len(whole) + 30):
-            reporter.step(row(2))
+            told.on_step(row(2))
             assert (tmp_path / "log.jsonl").read_bytes() == whole
-            reporter.step(row(3))
-        reporter.evaluation({"step": 3, "loss": 0.5, "best": True})
+            told.on_step(row(3))
+        told.on_evaluation({"step": 3, "loss": 0.5, "best": True})
         with full_disk(len(whole)):
-            reporter.step(row(4))
+            told.on_step(row(4))
     assert logged(tmp_path) == [1, 2, 3, None, 4]
     assert said.getvalue().count("Training goes on, and tries again later") == 2
 
 
 def test_what_an_interrupted_run_logged_beyond_its_checkpoint_is_forgotten(tmp_path):
-    with reporting(tmp_path, tensorboard=True) as (reporter, _):
+    with reporting(tmp_path, tensorboard=True) as (told, _):
         for step in (1, 2, 3):
-            reporter.step(row(step))
-        reporter.evaluation({"step": 3, "loss": 0.5, "best": True})
+            told.on_step(row(step))
+        told.on_evaluation({"step": 3, "loss": 0.5, "best": True})
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')
-    with reporting(tmp_path, tensorboard=True) as (reporter, _):
-        reporter.step(row(3))
+    with reporting(tmp_path, tensorboard=True) as (told, _):
+        told.on_step(row(3))
     assert logged(tmp_path) == [1, 2, 3]
     assert [event.step for event in events(tmp_path) if event.session_log.status == 1] == [1, 3]
 
@@ -74,9 +74,9 @@ def test_a_log_that_cannot_be_shortened_costs_a_note(tmp_path, monkeypatch):
     def failing(*_):
         raise CheckpointError("Writing failed.")
 
-    monkeypatch.setattr(progress.storage, "write_text", failing)
-    with reporting(tmp_path) as (reporter, said):
-        reporter.step(row(1))
+    monkeypatch.setattr(reporter.storage, "write_text", failing)
+    with reporting(tmp_path) as (told, said):
+        told.on_step(row(1))
     assert "the log holds the steps from 1 on twice" in said.getvalue()
     assert logged(tmp_path) == [1, 1]
 
@@ -94,12 +94,12 @@ def events(folder):
 
 
 def test_tensorboard_gets_every_number_once_the_disk_takes_it(tmp_path):
-    with reporting(tmp_path, tensorboard=True) as (reporter, said):
-        reporter.step(row(1))
+    with reporting(tmp_path, tensorboard=True) as (told, said):
+        told.on_step(row(1))
         with full_disk(300):
             for step in range(2, 40):
-                reporter.step(row(step))
-        reporter.evaluation({"step": 39, "loss": 0.25, "best": True})
+                told.on_step(row(step))
+        told.on_evaluation({"step": 39, "loss": 0.25, "best": True})
     made = list(events(tmp_path))
     assert made[0].file_version == "brain.Event:2"
     assert [event.step for event in made[2:]] == [*range(1, 40), 39]
@@ -122,22 +122,22 @@ def test_a_record_is_what_its_library_would_write(tmp_path):
 
 
 def test_a_long_run_logs_a_thousand_steps_and_its_last(tmp_path):
-    with reporting(tmp_path, steps=2500) as (reporter, _):
+    with reporting(tmp_path, steps=2500) as (told, _):
         for step in range(1, 2501):
-            reporter.step(row(step))
+            told.on_step(row(step))
     assert logged(tmp_path) == [*range(3, 2500, 3), 2500]
 
 
 def test_without_a_folder_nothing_is_logged(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with reporting(None, tensorboard=True) as (reporter, said):
-        reporter.step(row(5))
+    with reporting(None, tensorboard=True) as (told, said):
+        told.on_step(row(5))
     assert not list(tmp_path.iterdir())
     assert "step 5/100" in said.getvalue()
 
 
 def test_the_tokens_of_a_step_are_those_of_all_processes(tmp_path):
-    with reporting(tmp_path, steps=1, processes=3) as (reporter, said):
-        reporter.step(row(1))
+    with reporting(tmp_path, steps=1, processes=3) as (told, said):
+        told.on_step(row(1))
     assert json.loads((tmp_path / "log.jsonl").read_text())["tokens"] == 30
     assert "60 tokens/s" in said.getvalue()
