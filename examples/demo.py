@@ -46,7 +46,9 @@ def agree() -> None:
         answers = pipeline("fill-mask", MODEL, name)(SENTENCES, targets=["the", "door", "sea", "city"])
         scores = {
             "words": [one["score"] for answer in answers for one in answer],
-            "classes": [float(row["logits"][-1]) for row in pipeline("text-classification", OUTPUT, name).outputs(TEXTS)],
+            "classes": [
+                float(row["logits"][-1]) for row in pipeline("text-classification", OUTPUT, name).outputs(TEXTS)
+            ],
         }
         for kind, found in scores.items():
             first = known.setdefault(kind, found)

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from albertkit import storage
-from albertkit.checkpoint import files
 from albertkit.arrays import Tensors
+from albertkit.checkpoint import files
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointError
 from albertkit.tokenization import files as tokenizer_files

@@ -118,7 +118,8 @@ def test_rooms_without_a_framework_load_none():
         import json, sys
         from albertkit import AlbertConfig, AlbertForPreTrainingOutput, AlbertTokenizer, AlbertTokenizerFast
         from albertkit import arrays, hub, storage
-        from albertkit.checkpoint import files, init, report, summary
+        from albertkit.checkpoint import files, init, report
+        from albertkit.tools import summary
         from albertkit import weight_table
         from albertkit.tasks import tables, text_classification
         summary.summarise("base")

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import convert, files
+from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
+from albertkit.tools import convert
 
 WORDS = "albert.embeddings.word_embeddings.weight"
 

@@ -11,9 +11,9 @@ import pytest
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
-from albertkit.checkpoint.convert import convert, read_config
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, InputError, WeightMismatch
+from albertkit.tools.convert import convert, read_config
 
 SOURCES = ["tensorflow", "tensorflow_safetensors", "flax", "flax_safetensors", "original"]
 WORDS = "albert.embeddings.word_embeddings.weight"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from albertkit.checkpoint.convert import convert
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+from albertkit.tools.convert import convert
 from albertkit.torch import models, weights
 from albertkit.training import finetune
 from frameworks.common import random_tensors, small

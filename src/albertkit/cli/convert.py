@@ -18,7 +18,7 @@ def command(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace what the target folder holds.")] = False,
 ) -> None:
     """Any checkpoint (TensorFlow, Flax, PyTorch, the original code, TF-Hub) to config.json and model.safetensors."""
-    from albertkit.checkpoint.convert import convert, read_config
+    from albertkit.tools.convert import convert, read_config
 
     options = {"architecture": architecture, "dtype": dtype, "overwrite": overwrite}
     typer.echo(str(convert(source, target, config=read_config(config) if config else None, **options)))

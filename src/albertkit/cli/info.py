@@ -9,9 +9,9 @@ from typer import Argument
 
 def command(model: Annotated[str, Argument(help="A folder, a name on the hub, or a size: base, large, ...")]) -> None:
     """Parameters by part, memory, and what a checkpoint holds."""
-    from albertkit.checkpoint.summary import summarise
     from albertkit.config import SIZES
     from albertkit.errors import CheckpointNotFound, did_you_mean
+    from albertkit.tools.summary import summarise
 
     try:
         summary = summarise(model)

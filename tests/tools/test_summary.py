@@ -6,10 +6,10 @@ import pytest
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
-from albertkit.checkpoint import summary as summary_module
-from albertkit.checkpoint.summary import Part, summarise
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.tools import summary as summary_module
+from albertkit.tools.summary import Part, summarise
 
 WORDS = "albert.embeddings.word_embeddings.weight"
 QUERY = "albert.encoder.albert_layer_groups.0.albert_layers.0.attention.query.weight"
