@@ -29,6 +29,7 @@ EVALUATION_SEED = 0
 def examples_of(
     recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int
 ) -> PretrainingExamples:
+    """The examples that a recipe makes of a corpus, masked and paired by a seed."""
     data = recipe.data
     return PretrainingExamples(
         corpus,
