@@ -684,7 +684,7 @@ def test_a_tokenizer_says_its_size_and_limit(make):
 
 def test_the_base_asks_its_classes_for_their_files(tmp_path):
     with pytest.raises(NotImplementedError):
-        AlbertTokenizerBase._vocabulary_in(tmp_path, {})
+        AlbertTokenizerBase._vocabulary_files(tmp_path, {})
     with pytest.raises(NotImplementedError):
         AlbertTokenizerBase.save_vocabulary(None, tmp_path)
 

@@ -5,23 +5,24 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from albertkit.errors import InputError
-from albertkit.tokenization.encoding import Encoding, Tokens, Truncation, assemble
+from albertkit.tokenization.encoding import Encoding, TokenizedText
+from albertkit.tokenization.truncation import Truncation, build_encodings
 
 CLS, SEP, PAD = (2, "[CLS]"), (3, "[SEP]"), (0, "<pad>")
-MARKS = CLS, SEP
+SPECIAL = CLS, SEP
 
 
 def tokens(count, first=100):
     """Tokens with ids from `first` on, two to a word, each of three characters."""
     ids = list(range(first, first + count))
-    return Tokens(
+    return TokenizedText(
         ids, [f"t{i}" for i in ids], [(3 * i, 3 * i + 3) for i in range(count)], [i // 2 for i in range(count)]
     )
 
 
-def windows(first, second=None, special=MARKS, **settings):
+def windows(first, second=None, special=SPECIAL, **settings):
     seconds = None if second is None else tokens(second, 500)
-    return list(assemble(tokens(first), seconds, special, Truncation(**settings)))
+    return list(build_encodings(tokens(first), seconds, special, Truncation(**settings)))
 
 
 def cut_one_by_one(first, second, budget):
@@ -32,7 +33,7 @@ def cut_one_by_one(first, second, budget):
 
 
 counts = st.integers(0, 30)
-specials = st.sampled_from([None, MARKS])
+specials = st.sampled_from([None, SPECIAL])
 sides = st.sampled_from(["right", "left"])
 
 
@@ -158,7 +159,7 @@ def test_windows_must_advance_and_leave_no_gap(stride):
 def test_all_columns_have_the_length_of_the_input(first, second, special, pad, side):
     encoding = Encoding(tokens(first), None if second is None else tokens(second, 500), special)
     bare = encoding.ids
-    encoding.pad(pad, side, *PAD)
+    encoding.pad(pad, side, PAD)
     assert len(encoding) == len(bare) + pad
     for name in ("ids", "tokens", "offsets", "word_ids", "sequence_ids", "type_ids", "special_tokens_mask"):
         assert len(getattr(encoding, name)) == len(encoding)
@@ -168,8 +169,8 @@ def test_all_columns_have_the_length_of_the_input(first, second, special, pad, s
 
 
 def test_the_columns_of_a_padded_pair():
-    encoding = Encoding(tokens(3), tokens(2, 500), MARKS)
-    encoding.pad(1, "right", *PAD)
+    encoding = Encoding(tokens(3), tokens(2, 500), SPECIAL)
+    encoding.pad(1, "right", PAD)
     assert encoding.ids == [2, 100, 101, 102, 3, 500, 501, 3, 0]
     assert encoding.tokens == ["[CLS]", "t100", "t101", "t102", "[SEP]", "t500", "t501", "[SEP]", "<pad>"]
     assert encoding.type_ids == [0, 0, 0, 0, 0, 1, 1, 1, 0]
@@ -185,5 +186,5 @@ def test_without_special_tokens_the_second_text_has_type_one():
 
 
 def test_tokens_without_an_alignment_are_cut_without_one():
-    assert Tokens([1, 2, 3]).cut(1, 3) == Tokens([2, 3], None, None, None)
-    assert tokens(3).cut(1, 2) == Tokens([101], ["t101"], [(3, 6)], [0])
+    assert TokenizedText([1, 2, 3]).cut(1, 3) == TokenizedText([2, 3], None, None, None)
+    assert tokens(3).cut(1, 2) == TokenizedText([101], ["t101"], [(3, 6)], [0])

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from albertkit.corpus import inputs
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
-from albertkit.tokenization.text import SURROGATE
+from albertkit.tokenization.normalizer import SURROGATE
 
 FORMATS = ("text", "jsonl", "wiki", "parquet")
 PART = 2**20

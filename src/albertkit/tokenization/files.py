@@ -164,6 +164,11 @@ def write(
         storage.write_json(folder / (prefix + ADDED), _sorted(added))
 
 
+def prefix(filename_prefix: str | None) -> str:
+    """What stands before the name of every file of a tokenizer that is saved with a `filename_prefix`."""
+    return f"{filename_prefix}-" if filename_prefix else ""
+
+
 def fields(token: AddedToken) -> dict[str, Any]:
     """An AddedToken as JSON."""
     return {flag: getattr(token, flag) for flag in _FLAGS}

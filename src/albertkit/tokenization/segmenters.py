@@ -13,10 +13,10 @@ import tokenizers
 from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.tokenization.added import AddedVocabulary, Part
-from albertkit.tokenization.encoding import Tokens
+from albertkit.tokenization.added_vocabulary import AddedVocabulary, TextSpan
+from albertkit.tokenization.encoding import TokenizedText
 from albertkit.tokenization.guard import guarded
-from albertkit.tokenization.text import SURROGATE, Cleaning, Span
+from albertkit.tokenization.normalizer import SURROGATE, Normalizer, Offsets
 
 UNDERLINE = "▁"
 SPIECE, TOKENIZER = "spiece.model", "tokenizer.json"
@@ -26,7 +26,7 @@ _BATCH = 64
 class Segmenter(Protocol):
     """What the tokenizer classes need from a library."""
 
-    size: int
+    vocab_size: int
     """Entries of the vocabulary, without added tokens."""
     fair: bool
     """How an odd place is shared between two texts; see encoding.Truncation."""
@@ -37,33 +37,33 @@ class Segmenter(Protocol):
     threads: int
     """How many threads SentencePiece uses at once; -1: as many as there are cores."""
 
-    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[TokenizedText]:
         """Tokens of each text; with their pieces, offsets and words where `align`."""
         ...
 
-    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of texts as text only, one behind another (T,), and how many each has (S,); int32 and int64."""
         ...
 
-    def piece(self, index: int) -> str | None:
+    def id_to_token(self, index: int) -> str | None:
         """The vocabulary's entry at `index`, or None beyond its end."""
         ...
 
-    def index(self, piece: str) -> int | None:
+    def token_to_id(self, piece: str) -> int | None:
         """Where the vocabulary holds `piece`, or None."""
         ...
 
-    def join(self, pieces: Sequence[str]) -> str:
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
         ...
 
-    def add(self, token: AddedToken, index: int) -> None:
+    def add_token(self, token: AddedToken, index: int) -> None:
         """Take in an added token."""
         ...
 
 
 class SentencePieceSegmenter:
-    """A SentencePiece model with ALBERT's cleaning before it and ALBERT's digit-comma rule behind it.
+    """A SentencePiece model with ALBERT's normalizer before it and ALBERT's digit-comma rule behind it.
 
     The rule: a piece that ends in a digit and a comma, such as `▁9,`, is cut again without its comma, so that numbers
     read alike wherever they stand (`encode_pieces` of the original).
@@ -72,7 +72,7 @@ class SentencePieceSegmenter:
     fair = True
     threads = -1
 
-    def __init__(self, model: bytes, cleaning: Cleaning, source: str = SPIECE, **sampling: Any) -> None:
+    def __init__(self, model: bytes, normalizer: Normalizer, source: str = SPIECE, **sampling: Any) -> None:
         """`source` names the file that the model was read from, for errors."""
         unknown = sampling.keys() - {"enable_sampling", "nbest_size", "alpha"}
         if unknown:
@@ -81,56 +81,56 @@ class SentencePieceSegmenter:
             )
         self.model = model
         self.source = source
-        self.cleaning = cleaning
+        self.normalizer = normalizer
         self.sampling = sampling
         self.random = bool(sampling.get("enable_sampling"))
-        self.added = AddedVocabulary(cleaning.lower)
+        self.added = AddedVocabulary(normalizer.do_lower_case)
         try:
             if not model:
                 raise RuntimeError("it is empty")
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-            self.size = self._processor.get_piece_size()
-            self._pieces = self._processor.id_to_piece(list(range(self.size)))
+            self.vocab_size = self._processor.get_piece_size()
+            self._pieces = self._processor.id_to_piece(list(range(self.vocab_size)))
         except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
             raise CheckpointError(
                 f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of "
                 f"{source}: {error!s:.200}. If a download or a copy was cut short, repeat it."
             ) from error
-        commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_comma(piece)}
+        commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_digit_comma(piece)}
         self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
         # Without a comma in the vocabulary, an unknown stretch of text may end in digit and comma too.
-        self._knows_comma = self.index(",") is not None
+        self._knows_comma = self.token_to_id(",") is not None
 
     def __getstate__(self) -> dict[str, Any]:
-        own = {"model": self.model, "cleaning": self.cleaning, "source": self.source}
+        own = {"model": self.model, "normalizer": self.normalizer, "source": self.source}
         return own | {"sampling": self.sampling, "added": self.added.by_id}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["model"], state["cleaning"], state["source"], **state["sampling"])
+        self.__init__(state["model"], state["normalizer"], state["source"], **state["sampling"])
         for index, token in state["added"].items():
-            self.add(token, index)
+            self.add_token(token, index)
 
-    def add(self, token: AddedToken, index: int) -> None:
+    def add_token(self, token: AddedToken, index: int) -> None:
         """Take in an added token."""
         self.added.add(token, index)
 
-    def piece(self, index: int) -> str | None:
+    def id_to_token(self, index: int) -> str | None:
         """The model's piece at `index`."""
-        return self._pieces[index] if 0 <= index < self.size else None
+        return self._pieces[index] if 0 <= index < self.vocab_size else None
 
-    def index(self, piece: str) -> int | None:
+    def token_to_id(self, piece: str) -> int | None:
         """Where the model holds `piece`."""
         index = self._processor.piece_to_id(piece)
         return index if self._pieces[index] == piece else None
 
-    def join(self, pieces: Sequence[str]) -> str:
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
         return self._processor.decode_pieces(list(pieces))
 
-    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[TokenizedText]:
         """Tokens of each text. See Segmenter."""
         if split_special_tokens:
-            parts = [[Part(0, len(text), None)] if text else [] for text in texts]
+            parts = [[TextSpan(0, len(text), None)] if text else [] for text in texts]
         else:
             parts = [self.added.split(text) for text in texts]
         plain = [
@@ -142,15 +142,15 @@ class SentencePieceSegmenter:
         runs = self._aligned(plain) if align else self._bare(plain)
         return [self._gather(text, cuts, runs, align) for text, cuts in zip(texts, parts, strict=True)]
 
-    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of texts as text only. See Segmenter."""
         if not self._knows_comma:
-            return flattened([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
-        cleaned = [self.cleaning(text) for text in texts]
-        ids, lengths = flattened(
-            self._processor.encode(cleaned, out_type=int, num_threads=self.threads, **self.sampling)
+            return concatenate([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
+        normalized = [self.normalizer(text) for text in texts]
+        ids, lengths = concatenate(
+            self._processor.encode(normalized, out_type=int, num_threads=self.threads, **self.sampling)
         )
-        known = np.zeros(self.size, bool)
+        known = np.zeros(self.vocab_size, bool)
         known[list(self._recut)] = True
         places = np.flatnonzero(known[ids])
         new = [[index for index, _ in self._recut[old]] for old in ids[places].tolist()]
@@ -162,12 +162,12 @@ class SentencePieceSegmenter:
             ids[start : start + len(cuts)] = cuts
         return ids, lengths
 
-    def _bare(self, texts: list[str]) -> Iterator[Tokens]:
+    def _bare(self, texts: list[str]) -> Iterator[TokenizedText]:
         if not self._knows_comma:
-            yield from (Tokens(tokens.ids) for tokens in self._aligned(texts))
+            yield from (TokenizedText(tokens.ids) for tokens in self._aligned(texts))
             return
-        cleaned = [self.cleaning(text) for text in texts]
-        rows = self._processor.encode(cleaned, out_type=int, num_threads=self.threads, **self.sampling)
+        normalized = [self.normalizer(text) for text in texts]
+        rows = self._processor.encode(normalized, out_type=int, num_threads=self.threads, **self.sampling)
         for ids in rows:
             if not self._recut.keys().isdisjoint(ids):
                 ids = [
@@ -175,22 +175,24 @@ class SentencePieceSegmenter:
                     for index in ids
                     for new in ([n for n, _ in self._recut[index]] if index in self._recut else [index])
                 ]
-            yield Tokens(ids)
+            yield TokenizedText(ids)
 
-    def _aligned(self, texts: list[str]) -> Iterator[Tokens]:
+    def _aligned(self, texts: list[str]) -> Iterator[TokenizedText]:
         for start in range(0, len(texts), _BATCH):  # Spans of single characters are large: a few texts at a time.
-            cleaned = [self.cleaning.aligned(text) for text in texts[start : start + _BATCH]]
-            for (ids, pieces, offsets), (_, spans) in zip(self._placed([t for t, _ in cleaned]), cleaned, strict=True):
+            normalized = [self.normalizer.with_offsets(text) for text in texts[start : start + _BATCH]]
+            for (ids, pieces, offsets), (_, spans) in zip(
+                self._placed([t for t, _ in normalized]), normalized, strict=True
+            ):
                 if not (self._knows_comma and self._recut.keys().isdisjoint(ids)):
                     ids, pieces, offsets = self._with_commas_cut(ids, pieces, offsets)
                 if spans is not None:
                     offsets = [_original(offset, spans) for offset in offsets]
                 begins = [piece[0] == UNDERLINE for piece in pieces]
                 begins[:1] = [False] * bool(begins)
-                yield Tokens(ids, pieces, offsets, list(itertools.accumulate(begins, initial=0))[1:])
+                yield TokenizedText(ids, pieces, offsets, list(itertools.accumulate(begins, initial=0))[1:])
 
-    def _placed(self, texts: list[str]) -> Iterator[tuple[list[int], list[str], list[Span]]]:
-        """Ids, pieces, and the span of the cleaned text that each piece covers."""
+    def _placed(self, texts: list[str]) -> Iterator[tuple[list[int], list[str], list[Offsets]]]:
+        """Ids, pieces, and the span of the normalized text that each piece covers."""
         if self.random:
             rows = self._processor.encode(texts, out_type="offset_mapping", **self.sampling)
             yield from ((row["ids"], row["pieces"], row["offsets"]) for row in rows)
@@ -207,11 +209,11 @@ class SentencePieceSegmenter:
                 yield row["ids"], row["pieces"], row["offsets"]
 
     def _with_commas_cut(
-        self, ids: list[int], pieces: list[str], offsets: list[Span]
-    ) -> tuple[list[int], list[str], list[Span]]:
-        rows: list[tuple[int, str, Span]] = []
+        self, ids: list[int], pieces: list[str], offsets: list[Offsets]
+    ) -> tuple[list[int], list[str], list[Offsets]]:
+        rows: list[tuple[int, str, Offsets]] = []
         for index, piece, (start, end) in zip(ids, pieces, offsets, strict=True):
-            if not ends_in_comma(piece):
+            if not ends_in_digit_comma(piece):
                 rows.append((index, piece, (start, end)))
                 continue
             cuts = self._recut[index] if index in self._recut else self._without_comma(piece)
@@ -228,7 +230,7 @@ class SentencePieceSegmenter:
             pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
         return [(self._processor.piece_to_id(piece), piece) for piece in [*pieces, ","]]
 
-    def _gather(self, text: str, parts: list[Part], runs: Iterator[Tokens], align: bool) -> Tokens:
+    def _gather(self, text: str, parts: list[TextSpan], runs: Iterator[TokenizedText], align: bool) -> TokenizedText:
         """Put the tokens of a text's parts together again. Every part begins a new word."""
         if len(parts) == 1 and parts[0].token_id is None:
             return next(runs)
@@ -240,28 +242,28 @@ class SentencePieceSegmenter:
                 ids += run.ids
                 pieces += run.pieces or []
                 offsets += [(start + a, start + b) for a, b in run.offsets or []]
-                words += [word + w for w in run.words or [] if w is not None]
+                words += [word + w for w in run.word_ids or [] if w is not None]
             else:
                 ids.append(part.token_id)
                 pieces.append(self.added.by_id[part.token_id].content)
                 offsets.append((part.start, part.end))
                 words.append(words[-1] + 1 if words else 0)
-        return Tokens(ids, pieces, offsets, words) if align else Tokens(ids)
+        return TokenizedText(ids, pieces, offsets, words) if align else TokenizedText(ids)
 
 
-def flattened(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+def concatenate(rows: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of ids one behind another (T,) int32, and their lengths (S,) int64."""
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     return np.fromiter(itertools.chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths
 
 
-def ends_in_comma(piece: str) -> bool:
+def ends_in_digit_comma(piece: str) -> bool:
     """Whether the digit-comma rule cuts a piece."""
     return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
 
 
-def _original(offset: Span, spans: list[Span]) -> Span:
-    """A span of the cleaned text as a span of the original."""
+def _original(offset: Offsets, spans: list[Offsets]) -> Offsets:
+    """A span of the normalized text as a span of the original."""
     start, end = offset
     if start < end:
         return spans[start][0], spans[end - 1][1]
@@ -281,30 +283,30 @@ class TokenizersSegmenter:
         self.backend = backend
         self.source = source
         self._literal: tokenizers.Tokenizer | None = None
-        self.added = AddedVocabulary(lower=False)
+        self.added = AddedVocabulary(do_lower_case=False)
         with guarded(source):
             backend.no_truncation()
             backend.no_padding()
-            self.size = backend.get_vocab_size(with_added_tokens=False)
+            self.vocab_size = backend.get_vocab_size(with_added_tokens=False)
             for index, token in backend.get_added_tokens_decoder().items():
                 self.added.add(token, index)
 
-    def add(self, token: AddedToken, index: int) -> None:
+    def add_token(self, token: AddedToken, index: int) -> None:
         """Take in an added token. CheckpointError where the library gives it another id."""
         with guarded(self.source):
-            add_to(self.backend, token, index, self.source)
+            add_token_to(self.backend, token, index, self.source)
         self.added.add(token, index)
         self._literal = None
 
-    def piece(self, index: int) -> str | None:
+    def id_to_token(self, index: int) -> str | None:
         """The vocabulary's entry at `index`."""
         return self.backend.id_to_token(index) if index >= 0 else None
 
-    def index(self, piece: str) -> int | None:
+    def token_to_id(self, piece: str) -> int | None:
         """Where the vocabulary holds `piece`."""
         return self.backend.token_to_id(piece)
 
-    def join(self, pieces: Sequence[str]) -> str:
+    def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
         decoder = self.backend.decoder
         if decoder is None:
@@ -312,19 +314,19 @@ class TokenizersSegmenter:
         with guarded(self.source):
             return decoder.decode(list(pieces))
 
-    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[Tokens]:
+    def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[TokenizedText]:
         """Tokens of each text. See Segmenter."""
         texts = [text if text.isascii() else SURROGATE.sub("\ufffd", text) for text in texts]
         with guarded(self.source):
             backend = self._without_special() if split_special_tokens else self.backend
             if not align:
-                return [Tokens(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
+                return [TokenizedText(row.ids) for row in backend.encode_batch_fast(texts, add_special_tokens=False)]
             rows = backend.encode_batch(texts, add_special_tokens=False)
-        return [Tokens(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]
+        return [TokenizedText(row.ids, row.tokens, row.offsets, row.word_ids) for row in rows]
 
-    def flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of texts as text only. See Segmenter."""
-        return flattened([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
+        return concatenate([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
 
     def _without_special(self) -> tokenizers.Tokenizer:
         """A second tokenizer, which takes special tokens for text: several threads may use both at once."""
@@ -335,7 +337,7 @@ class TokenizersSegmenter:
         return self._literal
 
 
-def add_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int, source: str = TOKENIZER) -> None:
+def add_token_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int, source: str = TOKENIZER) -> None:
     """Add a token to an object of the tokenizers library. CheckpointError where that gives it another id."""
     (backend.add_special_tokens if token.special else backend.add_tokens)([token])
     given = backend.token_to_id(token.content)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit.errors import InputError, MissingDependency
-from albertkit.tokenization import batch
-from albertkit.tokenization.batch import BatchEncoding, CharSpan, TokenSpan
+from albertkit.tokenization import columns as batch_columns
+from albertkit.tokenization.batch_encoding import BatchEncoding, CharSpan, TokenSpan
 from albertkit.tokenization.options import Padding
 
 TEXTS = ["The café sat (in 1999, it rained).", "2,000, [MASK] dogs", ""]
@@ -60,7 +60,7 @@ def test_rows_are_filled_to_one_length(side, multiple, rows, length):
     for wanted in (None, length):
         target = longest if wanted is None else wanted
         target = -(-target // multiple) * multiple if multiple else target
-        filled = batch.pad(columns, 0, Padding(wanted, multiple, side))
+        filled = batch_columns.pad(columns, 0, Padding(wanted, multiple, side))
         for row, ids, types, mask in zip(
             rows, filled["input_ids"], filled["token_type_ids"], filled["attention_mask"], strict=True
         ):
@@ -79,7 +79,7 @@ def test_each_column_has_its_own_filling():
         "special_tokens_mask": [[0, 0], [0]],
         "offset_mapping": [[(0, 1), (1, 2)], [(0, 4)]],
     }
-    filled = batch.pad(columns, 9, Padding(None, None, "right"))
+    filled = batch_columns.pad(columns, 9, Padding(None, None, "right"))
     assert filled["input_ids"] == [[5, 6], [7, 9]]
     assert filled["attention_mask"] == [[1, 0], [1, 0]]
     assert filled["special_tokens_mask"] == [[0, 0], [0, 1]]
