@@ -5,6 +5,7 @@ from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization import fast
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.guard import guarded
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
 
 # The library's own panics derive from BaseException and have this name.
 Panic = type("PanicException", (BaseException,), {})
@@ -64,3 +65,29 @@ def test_a_panic_in_later_use_names_the_file_too(data, monkeypatch, method):
         AlbertTokenizerFast(tokenizer_file=data / "tokenizer.json")(
             "some text", return_offsets_mapping=method == "encode_batch"
         )
+
+
+class FailingProcessor:
+    """SentencePiece, failing over whatever it is given."""
+
+    def encode(self, texts, **options):
+        raise RuntimeError("INTERNAL: no")
+
+    decode_pieces = encode
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda tokenizer: tokenizer("some text"),
+        lambda tokenizer: tokenizer(["some text", "another"]),
+        lambda tokenizer: tokenizer("some text", return_offsets_mapping=True),
+        lambda tokenizer: tokenizer._segmenter.flat(["some text"]),
+        lambda tokenizer: tokenizer.convert_tokens_to_string(["a"]),
+    ],
+)
+def test_what_sentencepiece_raises_in_use_names_the_file(data, monkeypatch, use):
+    tokenizer = AlbertTokenizer(data / "spiece.model")
+    monkeypatch.setattr(tokenizer._segmenter, "_processor", FailingProcessor())
+    with pytest.raises(CheckpointError, match=r"failed over .*spiece\.model: RuntimeError: INTERNAL: no"):
+        use(tokenizer)

@@ -35,6 +35,21 @@ def test_sampling_gives_other_tokens_each_time(spiece):
     assert [encoded[row].ids for row in range(3)] == encoded["input_ids"]
 
 
+@pytest.mark.parametrize("size", [-1, -2, 2, 512, None])
+@pytest.mark.parametrize("alpha", [0, 0.1, 1e30, None])
+def test_every_setting_of_sampling_that_is_taken_can_be_used(spiece, size, alpha):
+    for sampling in (True, False, None):
+        settings = {"enable_sampling": sampling, "nbest_size": size, "alpha": alpha}
+        tokenizer = AlbertTokenizer(spiece, sp_model_kwargs=settings)
+        assert tokenizer.decode(tokenizer("hello world", return_offsets_mapping=True)["input_ids"][1:-1])
+
+
+@pytest.mark.parametrize("settings", [{"nbest_size": "x"}, {"alpha": [1]}, {"enable_sampling": "yes"}])
+def test_wrong_settings_of_sampling_are_refused(spiece, settings):
+    with pytest.raises(InputError, match=r"`sp_model_kwargs` must be an object: .*Received: "):
+        AlbertTokenizer(spiece, sp_model_kwargs=settings)
+
+
 def test_unknown_settings_of_sampling_are_refused(spiece):
     with pytest.raises(InputError, match=r"enable_sampling, nbest_size and alpha. Received: add_eos"):
         AlbertTokenizer(spiece, sp_model_kwargs={"add_eos": True})

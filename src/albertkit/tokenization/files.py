@@ -14,6 +14,8 @@ from tokenizers import AddedToken
 from albertkit import hub, storage
 from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
 from albertkit.errors import CheckpointError
+from albertkit.tokenization import bounds
+from albertkit.tokenization.segmenters import SAMPLING
 from albertkit.tokenization.vocabulary import ROLES
 
 CONFIG = "tokenizer_config.json"
@@ -38,8 +40,6 @@ _NOT_TAKEN = (
 )
 """Keys that say where the files lay when they were written, or that would be taken for arguments of our own."""
 _APART = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")
-_LONGEST = 10_000
-"""Characters that a token may have."""
 
 
 def _is_token(value: Any) -> bool:
@@ -47,7 +47,7 @@ def _is_token(value: Any) -> bool:
     if isinstance(value, Mapping):
         flags = [value.get(flag, False) for flag in _FLAGS if flag != "content"]
         return _is_token(value.get("content")) and all(isinstance(flag, bool) for flag in flags)
-    return isinstance(value, str) and 0 < len(value) <= _LONGEST
+    return isinstance(value, str) and 0 < len(value) <= bounds.LONGEST
 
 
 def _is_id(value: Any) -> bool:
@@ -86,7 +86,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("padding_side", "truncation_side"), one_of(("left", "right"))),
     "tokenizer_class": or_none(TEXT),
     SEGMENTER: or_none(one_of(("sentencepiece",))),
-    "sp_model_kwargs": or_none(Rule("an object", lambda value: isinstance(value, dict))),
+    "sp_model_kwargs": or_none(SAMPLING),
 }
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
 
@@ -112,14 +112,16 @@ def read(folder: storage.Folder) -> dict[str, Any]:
             index: AddedToken(token, normalized=token not in known, special=token in known)
             for token, index in _listed(folder).items()
         }
+    named = [_token(token) for token in keywords.get("additional_special_tokens") or ()]
     keywords = {
         key: _token(value) if key in ROLES and isinstance(value, dict) else value
         for key, value in keywords.items()
         if key not in _NOT_TAKEN
     }
-    if keywords.get("additional_special_tokens"):
-        keywords["additional_special_tokens"] = [_token(token) for token in keywords["additional_special_tokens"]]
+    if named:
+        keywords["additional_special_tokens"] = named
     _require_distinct(folder, keywords)
+    bounds.require_entries(folder.path / CONFIG, [token.content for token in (*decoder.values(), *named)])
     return keywords | {"added_tokens_decoder": decoder}
 
 

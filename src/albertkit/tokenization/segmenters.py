@@ -12,8 +12,10 @@ import sentencepiece
 import tokenizers
 from tokenizers import AddedToken
 
+from albertkit.config_keys import FLAG, Rule, or_none
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization.added_vocabulary import AddedVocabulary, TextSpan
+from albertkit.tokenization.bounds import not_spiece, require_normalized
 from albertkit.tokenization.encoding import TokenizedText
 from albertkit.tokenization.guard import guarded
 from albertkit.tokenization.normalizer import SURROGATE, Normalizer, Offsets
@@ -21,6 +23,23 @@ from albertkit.tokenization.normalizer import SURROGATE, Normalizer, Offsets
 UNDERLINE = "▁"
 SPIECE, TOKENIZER = "spiece.model", "tokenizer.json"
 _BATCH = 64
+
+
+def _can_sample(settings: Any) -> bool:
+    if not isinstance(settings, dict) or not or_none(FLAG).holds(settings.get("enable_sampling")):
+        return False
+    best, alpha = (settings.get(key) for key in ("nbest_size", "alpha"))
+    none = (0, 1) if settings.get("enable_sampling") else ()
+    is_size = isinstance(best, int) and not isinstance(best, bool) and -(2**31) <= best <= 512 and best not in none
+    is_alpha = isinstance(alpha, (int, float)) and not isinstance(alpha, bool) and 0 <= alpha <= 1e30
+    return (best is None or is_size) and (alpha is None or is_alpha)
+
+
+SAMPLING = Rule(
+    "an object: `enable_sampling` true or false, `nbest_size` -1 or from 2 to 512, `alpha` a number of at least 0",
+    _can_sample,
+)
+"""What SentencePiece takes as settings of sampling."""
 
 
 class Segmenter(Protocol):
@@ -79,6 +98,8 @@ class SentencePieceSegmenter:
             raise InputError(
                 f"`sp_model_kwargs` may hold enable_sampling, nbest_size and alpha. Received: {', '.join(unknown)}."
             )
+        if complaint := SAMPLING.complaint("sp_model_kwargs", sampling):
+            raise InputError(complaint)
         self.model = model
         self.source = source
         self.normalizer = normalizer
@@ -92,10 +113,7 @@ class SentencePieceSegmenter:
             self.vocab_size = self._processor.get_piece_size()
             self._pieces = self._processor.id_to_piece(list(range(self.vocab_size)))
         except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
-            raise CheckpointError(
-                f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of "
-                f"{source}: {error!s:.200}. If a download or a copy was cut short, repeat it."
-            ) from error
+            raise not_spiece(source, model, error) from error
         commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_digit_comma(piece)}
         self._recut = {index: self._without_comma(piece) for index, piece in commas.items()}
         # Without a comma in the vocabulary, an unknown stretch of text may end in digit and comma too.
@@ -125,7 +143,8 @@ class SentencePieceSegmenter:
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
-        return self._processor.decode_pieces(list(pieces))
+        with guarded(self.source):
+            return self._processor.decode_pieces(list(pieces))
 
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[TokenizedText]:
         """Tokens of each text. See Segmenter."""
@@ -147,9 +166,7 @@ class SentencePieceSegmenter:
         if not self._knows_comma:
             return concatenate([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
         normalized = [self.normalizer(text) for text in texts]
-        ids, lengths = concatenate(
-            self._processor.encode(normalized, out_type=int, num_threads=self.threads, **self.sampling)
-        )
+        ids, lengths = concatenate(self._cut(normalized, out_type=int, num_threads=self.threads, **self.sampling))
         known = np.zeros(self.vocab_size, bool)
         known[list(self._recut)] = True
         places = np.flatnonzero(known[ids])
@@ -162,12 +179,17 @@ class SentencePieceSegmenter:
             ids[start : start + len(cuts)] = cuts
         return ids, lengths
 
+    def _cut(self, texts: str | list[str], **options: Any) -> Any:
+        """What SentencePiece makes of texts. CheckpointError where it fails over them."""
+        with guarded(self.source):
+            return self._processor.encode(texts, **options)
+
     def _bare(self, texts: list[str]) -> Iterator[TokenizedText]:
         if not self._knows_comma:
             yield from (TokenizedText(tokens.ids) for tokens in self._aligned(texts))
             return
         normalized = [self.normalizer(text) for text in texts]
-        rows = self._processor.encode(normalized, out_type=int, num_threads=self.threads, **self.sampling)
+        rows = self._cut(normalized, out_type=int, num_threads=self.threads, **self.sampling)
         for ids in rows:
             if not self._recut.keys().isdisjoint(ids):
                 ids = [
@@ -194,10 +216,10 @@ class SentencePieceSegmenter:
     def _placed(self, texts: list[str]) -> Iterator[tuple[list[int], list[str], list[Offsets]]]:
         """Ids, pieces, and the span of the normalized text that each piece covers."""
         if self.random:
-            rows = self._processor.encode(texts, out_type="offset_mapping", **self.sampling)
+            rows = self._cut(texts, out_type="offset_mapping", **self.sampling)
             yield from ((row["ids"], row["pieces"], row["offsets"]) for row in rows)
             return
-        for text, ids in zip(texts, self._processor.encode(texts, out_type=int), strict=True):
+        for text, ids in zip(texts, self._cut(texts, out_type=int), strict=True):
             pieces = [self._pieces[index] for index in ids]
             # Pieces that spell the text cover it in turn; SentencePiece's own, slower, account serves all other texts.
             if "".join(pieces) == UNDERLINE + text.replace(" ", UNDERLINE):
@@ -205,7 +227,7 @@ class SentencePieceSegmenter:
                 edges[0] = 0
                 yield ids, pieces, list(itertools.pairwise(edges))
             else:
-                row = self._processor.encode(text, out_type="offset_mapping")
+                row = self._cut(text, out_type="offset_mapping")
                 yield row["ids"], row["pieces"], row["offsets"]
 
     def _with_commas_cut(
@@ -225,7 +247,7 @@ class SentencePieceSegmenter:
 
     def _without_comma(self, piece: str) -> list[tuple[int, str]]:
         """The pieces that a piece ending in digit and comma is cut into, each with its id."""
-        pieces = self._processor.encode(piece[:-1].replace(UNDERLINE, ""), out_type=str)
+        pieces = self._cut(piece[:-1].replace(UNDERLINE, ""), out_type=str)
         if pieces and not piece.startswith(UNDERLINE) and pieces[0].startswith(UNDERLINE):
             pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
         return [(self._processor.piece_to_id(piece), piece) for piece in [*pieces, ","]]
@@ -283,6 +305,7 @@ class TokenizersSegmenter:
         self.backend = backend
         self.source = source
         self._literal: tokenizers.Tokenizer | None = None
+        self._normalized = 0
         self.added = AddedVocabulary(do_lower_case=False)
         with guarded(source):
             backend.no_truncation()
@@ -292,8 +315,11 @@ class TokenizersSegmenter:
                 self.added.add(token, index)
 
     def add_token(self, token: AddedToken, index: int) -> None:
-        """Take in an added token. CheckpointError where the library gives it another id."""
+        """Take in an added token. CheckpointError where the library gives it another id, or too long a normal form."""
         with guarded(self.source):
+            if token.normalized:
+                normalizer, content = self.backend.normalizer, [token.content]
+                self._normalized = require_normalized(self.source, normalizer, content, self._normalized)
             add_token_to(self.backend, token, index, self.source)
         self.added.add(token, index)
         self._literal = None

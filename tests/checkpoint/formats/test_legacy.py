@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from albertkit import weight_table
 from albertkit.checkpoint import files, framework_names
+from albertkit.checkpoint.formats import legacy
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, MissingDependency
 
@@ -399,3 +400,43 @@ def test_a_message_about_a_damaged_file_does_not_hold_the_file(tmp_path):
     with pytest.raises(CheckpointError, match=r"complete msgpack file of Flax\. Reading its 10,001 bytes") as caught:
         files.load(tmp_path)
     assert len(str(caught.value)) < 600
+
+
+def test_arrays_that_a_file_states_but_does_not_hold_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    for chunks, stored in (((100,), 0), (None, 0), ((50,), 200)):
+        with h5py.File(tmp_path / "x.h5", "w") as opened:
+            dataset = opened.create_dataset("a", shape=(100,), dtype="f4", chunks=chunks)
+            if stored:
+                dataset[:50] = 1
+        with pytest.raises(CheckpointError, match=f"a states 400 bytes, of which the file holds {stored}"):
+            legacy.read_h5(tmp_path / "x.h5")
+    with h5py.File(tmp_path / "x.h5", "w") as opened:
+        opened.create_dataset("a", shape=(100,), dtype="f4", chunks=(100,), compression="gzip")
+    with pytest.raises(CheckpointError, match="a states 400 bytes, of which the file holds 0"):
+        legacy.read_h5(tmp_path / "x.h5")
+
+
+@pytest.mark.parametrize("many", [{"length": 3000}, {"length": 1, "maxshape": (None,), "chunks": (3000,)}])
+def test_all_arrays_of_a_file_share_one_bound(tmp_path, monkeypatch, many):
+    """Each of them alone, or what it holds of a chunk, is within it."""
+    h5py = pytest.importorskip("h5py")
+    monkeypatch.setattr(legacy, "_PACKED", 2)
+    length = many.pop("length")
+    with h5py.File(tmp_path / "x.h5", "w") as opened:
+        for number in range(50):
+            opened.create_dataset(f"{number:02}", data=np.zeros(length, np.float32), compression="gzip", **many)
+    last = 2 * (tmp_path / "x.h5").stat().st_size // 12000
+    with pytest.raises(CheckpointError, match=f"its arrays up to {last:02} state more bytes than a file of this size"):
+        legacy.read_h5(tmp_path / "x.h5")
+
+
+def test_compressed_arrays_and_empty_ones_are_read(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    expected = {"a": np.arange(100, dtype=np.float32), "empty": np.zeros((0, 3), np.float32), "one": np.float32(7)}
+    with h5py.File(tmp_path / "x.h5", "w") as opened:
+        opened.create_dataset("a", data=expected["a"], compression="gzip")
+        opened.create_dataset("empty", data=expected["empty"])
+        opened.create_dataset("one", data=expected["one"])
+    found = legacy.read_h5(tmp_path / "x.h5")
+    assert {name: value.tolist() for name, value in found.items()} == {k: v.tolist() for k, v in expected.items()}

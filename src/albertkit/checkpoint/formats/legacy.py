@@ -3,6 +3,7 @@
 Gives the tensors under the names that the file has; `flavours` knows what these mean.
 """
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from albertkit.errors import CheckpointError, MissingDependency
 
 _EXTRA = "legacy"
 _PACKED = 64
-"""How many times its own size the arrays of a compressed file may have."""
+"""How many times its own size all arrays of a compressed file together may have."""
 _LENGTHS = {"max_array_len": 2**10, "max_map_len": 2**14, "max_buffer_size": 2**31 - 1}
 """Entries and bytes that a part of a Flax file may state, for room is made for as many: a model has far fewer."""
 _CHUNKED = "__msgpack_chunked_array__"
@@ -28,13 +29,17 @@ def read_h5(file: Path) -> Tensors:
         raise MissingDependency(f"Reading {file.name}", "h5py", _EXTRA) from None
 
     tensors: Tensors = {}
+    room = _PACKED * file.stat().st_size
 
     def visit(path: str, item: Any) -> None:
+        nonlocal room
         if isinstance(item, h5py.Dataset) and not path.startswith("optimizer_weights/"):
-            _require_plain(path, item, size)
+            _require_plain(path, item)
+            room -= max(item.nbytes, math.prod(item.chunks or ()) * item.dtype.itemsize)  # a chunk is read as a whole
+            if room < 0:
+                raise ValueError(f"its arrays up to {path} state more bytes than a file of this size holds")
             tensors[path] = np.asarray(item[()])
 
-    size = file.stat().st_size
     try:
         with h5py.File(file, "r") as opened:
             opened.visititems(visit)
@@ -43,14 +48,15 @@ def read_h5(file: Path) -> Tensors:
     return tensors
 
 
-def _require_plain(path: str, dataset: Any, size: int) -> None:
-    """ValueError unless a dataset holds numbers, in its own file, and of about as many bytes as that has, `size`."""
+def _require_plain(path: str, dataset: Any) -> None:
+    """ValueError unless a dataset holds numbers, and its own file has them."""
     if dataset.external or dataset.is_virtual:
         raise ValueError(f"{path} keeps its values in other files")
     if dataset.dtype.kind not in "fiub":
         raise ValueError(f"{path} holds {dataset.dtype}, not numbers")
-    if dataset.nbytes > _PACKED * size:
-        raise ValueError(f"{path} states {dataset.nbytes:,} bytes, more than a file of this size holds")
+    stored, is_packed = dataset.id.get_storage_size(), dataset.id.get_create_plist().get_nfilters() > 0
+    if stored < (min(dataset.nbytes, 1) if is_packed else dataset.nbytes):
+        raise ValueError(f"{path} states {dataset.nbytes:,} bytes, of which the file holds {stored:,}")
 
 
 def read_msgpack(file: Path) -> Tensors:
