@@ -10,14 +10,14 @@ from tokenizers import AddedToken
 from albertkit import protobuf
 from albertkit.errors import CheckpointError
 from albertkit.tokenization.export import to_tokenizers
-from albertkit.tokenization.normalizer import Normalizer
-from albertkit.tokenization.segmenters import SentencePieceSegmenter
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
 
 SEPARATORS = "[CLS]", "[SEP]"
 SPECIAL = {"<pad>": 0, "<unk>": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
 NORMALIZERS = [
-    Normalizer(),
-    *(Normalizer(do_lower_case=False), Normalizer(keep_accents=True), Normalizer(remove_space=False)),
+    AlbertNormalizer(),
+    *(AlbertNormalizer(do_lower_case=False), AlbertNormalizer(keep_accents=True), AlbertNormalizer(remove_space=False)),
 ]
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit.tokenization.normalizer import Normalizer
+from albertkit.tokenization.normalizer import AlbertNormalizer
 
 FLAGS = [
-    Normalizer(lower, collapse, keep_accents)
+    AlbertNormalizer(lower, collapse, keep_accents)
     for lower in (True, False)
     for collapse in (True, False)
     for keep_accents in (True, False)
@@ -53,15 +53,15 @@ def by_the_original(text, normalizer):
     ],
 )
 def test_cleaning_of_known_texts(text, cleaned):
-    assert Normalizer()(text) == cleaned
+    assert AlbertNormalizer()(text) == cleaned
 
 
 @pytest.mark.parametrize(
     ("normalizer", "cleaned"),
     [
-        (Normalizer(do_lower_case=False), 'E a la "Carte"'),
-        (Normalizer(remove_space=False), '  e a  la "carte"'),
-        (Normalizer(keep_accents=True), 'é à la "carte"'),
+        (AlbertNormalizer(do_lower_case=False), 'E a la "Carte"'),
+        (AlbertNormalizer(remove_space=False), '  e a  la "carte"'),
+        (AlbertNormalizer(keep_accents=True), 'é à la "carte"'),
     ],
 )
 def test_each_step_can_be_left_out(normalizer, cleaned):
@@ -95,7 +95,7 @@ def test_every_cleaned_character_has_one_span_of_the_text(normalizer, text):
 @given(text=texts)
 def test_every_cleaned_character_comes_from_its_span(normalizer, text):
     cleaned, spans = normalizer.with_offsets(text)
-    alone = Normalizer(normalizer.do_lower_case, False, normalizer.keep_accents)
+    alone = AlbertNormalizer(normalizer.do_lower_case, False, normalizer.keep_accents)
     for place, character in enumerate(cleaned):
         start, end = (place, place + 1) if spans is None else spans[place]
         if character == " " and text[start:end].isspace():
@@ -104,12 +104,12 @@ def test_every_cleaned_character_comes_from_its_span(normalizer, text):
 
 
 def test_characters_of_one_letter_share_its_span():
-    assert Normalizer().with_offsets("aﬁ½") == ("afi1⁄2", [(0, 1), (1, 2), (1, 2), (2, 3), (2, 3), (2, 3)])
+    assert AlbertNormalizer().with_offsets("aﬁ½") == ("afi1⁄2", [(0, 1), (1, 2), (1, 2), (2, 3), (2, 3), (2, 3)])
 
 
 def test_dropped_characters_belong_to_no_span():
-    assert Normalizer().with_offsets(" e\u0301  ``x'' ") == ('e "x"', [(1, 2), (3, 5), (5, 7), (7, 8), (8, 10)])
+    assert AlbertNormalizer().with_offsets(" e\u0301  ``x'' ") == ('e "x"', [(1, 2), (3, 5), (5, 7), (7, 8), (8, 10)])
 
 
 def test_no_spans_are_made_where_every_character_stands_where_it_stood():
-    assert Normalizer().with_offsets("The Cat\tsat.") == ("the cat sat.", None)
+    assert AlbertNormalizer().with_offsets("The Cat\tsat.") == ("the cat sat.", None)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.tokenization.normalizer import Normalizer
-from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter, ends_in_digit_comma
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter, ends_in_digit_comma
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 KINDS = ["fixture", "no digit, no comma", "no comma", "comma only in pieces", "many numbers"]
 SPECIAL = ("[CLS]", "[SEP]", "[MASK]")
@@ -79,7 +80,7 @@ def segmenters(vocabularies):
     return {
         (kind, normalizer): SentencePieceSegmenter(model, normalizer)
         for kind, model in vocabularies.items()
-        for normalizer in (Normalizer(), Normalizer(keep_accents=True))
+        for normalizer in (AlbertNormalizer(), AlbertNormalizer(keep_accents=True))
     }
 
 
@@ -109,7 +110,9 @@ def test_the_vocabularies_differ_as_they_should(segmenters):
 
 
 @settings(max_examples=60)
-@pytest.mark.parametrize("normalizer", [Normalizer(), Normalizer(keep_accents=True)], ids=["no accents", "accents"])
+@pytest.mark.parametrize(
+    "normalizer", [AlbertNormalizer(), AlbertNormalizer(keep_accents=True)], ids=["no accents", "accents"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
 def test_pieces_are_those_of_the_original(kind, normalizer, text, segmenters, processors):
@@ -135,7 +138,7 @@ def test_pieces_are_those_of_the_original(kind, normalizer, text, segmenters, pr
     ],
 )
 def test_no_piece_ends_in_digit_and_comma(kind, text, pieces, segmenters):
-    [tokens] = segmenters[kind, Normalizer()].encode([text], True, False)
+    [tokens] = segmenters[kind, AlbertNormalizer()].encode([text], True, False)
     assert not any(map(ends_in_digit_comma, tokens.pieces))
     assert "".join(tokens.pieces).replace("\u2581", "") == text.replace(" ", "")
     assert pieces is None or tokens.pieces == pieces
@@ -149,7 +152,7 @@ def letters(text):
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
 def test_offsets_point_to_where_the_pieces_come_from(kind, text, segmenters):
-    segmenter = segmenters[kind, Normalizer()]
+    segmenter = segmenters[kind, AlbertNormalizer()]
     [tokens] = segmenter.encode([text], True, False)
     assert len(tokens.offsets) == len(tokens.pieces) == len(tokens.word_ids) == len(tokens.ids)
     assert all(0 <= start <= end <= len(text) for start, end in tokens.offsets)
@@ -163,14 +166,14 @@ def test_offsets_point_to_where_the_pieces_come_from(kind, text, segmenters):
 
 @given(text=st.lists(st.sampled_from(["the", "Cat", "2,000,", "é", "sat.", "(1,", "x"]), max_size=8).map(" ".join))
 def test_offsets_of_plain_text_tile_it(text, segmenters):
-    [tokens] = segmenters["fixture", Normalizer()].encode([text], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode([text], True, False)
     assert "".join(text[start:end] for start, end in tokens.offsets) == text
     assert [a[1] for a in tokens.offsets[:-1]] == [b[0] for b in tokens.offsets[1:]]
 
 
 @given(text=st.lists(st.sampled_from(["the", "cat,", "1,", "é", "gardener"]), max_size=8))
 def test_words_are_counted_by_the_spaces(text, segmenters):
-    [tokens] = segmenters["fixture", Normalizer()].encode([" ".join(text)], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode([" ".join(text)], True, False)
     words = [
         letters("".join(piece for _, piece in group)).replace("\u2581", "")
         for _, group in itertools.groupby(zip(tokens.word_ids, tokens.pieces, strict=True), key=lambda pair: pair[0])
@@ -180,7 +183,7 @@ def test_words_are_counted_by_the_spaces(text, segmenters):
 
 
 def test_known_offsets_and_words(segmenters):
-    [tokens] = segmenters["fixture", Normalizer()].encode(["The  É, 1,"], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode(["The  É, 1,"], True, False)
     assert tokens.pieces == ["▁the", "▁", "e", ",", "▁1", ","]
     assert tokens.offsets == [(0, 3), (3, 5), (5, 6), (6, 7), (7, 9), (9, 10)]
     assert tokens.word_ids == [0, 1, 1, 1, 2, 2]
@@ -193,7 +196,7 @@ def with_tokens(segmenter):
 
 
 def test_added_tokens_stand_between_runs_of_pieces(vocabularies):
-    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], Normalizer()))
+    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer()))
     text = "The cat [MASK]  NewTok apple"
     [tokens] = segmenter.encode([text], True, False)
     assert tokens.pieces == ["▁the", "▁cat", "[MASK]", "newtok", "▁apple"]
@@ -204,7 +207,7 @@ def test_added_tokens_stand_between_runs_of_pieces(vocabularies):
 
 
 def test_special_tokens_are_text_where_asked(vocabularies):
-    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], Normalizer()))
+    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer()))
     [tokens] = segmenter.encode(["a [MASK]"], True, True)
     assert "".join(tokens.pieces) == "▁a▁[mask]"
     assert 4 not in tokens.ids
@@ -212,13 +215,13 @@ def test_special_tokens_are_text_where_asked(vocabularies):
 
 @given(batch=st.lists(texts, max_size=6))
 def test_a_batch_gives_what_its_texts_give(batch, segmenters):
-    segmenter = segmenters["fixture", Normalizer()]
+    segmenter = segmenters["fixture", AlbertNormalizer()]
     for align in (False, True):
         assert segmenter.encode(batch, align, False) == [segmenter.encode([t], align, False)[0] for t in batch]
 
 
 def test_many_texts_keep_their_order(segmenters):
-    segmenter = segmenters["fixture", Normalizer()]
+    segmenter = segmenters["fixture", AlbertNormalizer()]
     batch = [f"{number} cats, {number * 7}, é" for number in range(150)]
     rows = segmenter.encode(batch, True, False)
     assert [segmenter.decode_pieces(row.pieces) for row in rows] == [text.replace("é", "e") for text in batch]
@@ -226,7 +229,7 @@ def test_many_texts_keep_their_order(segmenters):
 
 def test_sampling_cuts_one_text_in_many_ways_and_aligns_each(vocabularies):
     segmenter = SentencePieceSegmenter(
-        vocabularies["fixture"], Normalizer(), enable_sampling=True, alpha=0.1, nbest_size=-1
+        vocabularies["fixture"], AlbertNormalizer(), enable_sampling=True, alpha=0.1, nbest_size=-1
     )
     assert segmenter.random
     text = "The gardener planted 2,000, tulips"
@@ -239,7 +242,7 @@ def test_sampling_cuts_one_text_in_many_ways_and_aligns_each(vocabularies):
 
 def test_only_settings_of_sampling_are_taken(vocabularies):
     with pytest.raises(InputError, match=r"may hold enable_sampling, nbest_size and alpha. Received: add_bos"):
-        SentencePieceSegmenter(vocabularies["fixture"], Normalizer(), add_bos=True)
+        SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer(), add_bos=True)
 
 
 def sent(thing):
@@ -249,7 +252,7 @@ def sent(thing):
 
 @pytest.mark.parametrize("again", [copy.deepcopy, sent])
 def test_copies_cut_alike(again, vocabularies, tokenizer_json):
-    cased = SentencePieceSegmenter(vocabularies["fixture"], Normalizer(do_lower_case=False, keep_accents=True))
+    cased = SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer(do_lower_case=False, keep_accents=True))
     library = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     for segmenter in (with_tokens(cased), library):
         twin = again(segmenter)
@@ -262,7 +265,7 @@ def test_copies_cut_alike(again, vocabularies, tokenizer_json):
 
 def test_a_copy_keeps_the_settings_of_sampling(vocabularies):
     segmenter = SentencePieceSegmenter(
-        vocabularies["fixture"], Normalizer(), enable_sampling=True, alpha=0.3, nbest_size=5
+        vocabularies["fixture"], AlbertNormalizer(), enable_sampling=True, alpha=0.3, nbest_size=5
     )
     twin = sent(segmenter)
     assert twin.sampling == {"enable_sampling": True, "alpha": 0.3, "nbest_size": 5}
@@ -273,11 +276,11 @@ def test_a_copy_keeps_the_settings_of_sampling(vocabularies):
 def test_what_is_no_model_is_refused(content, vocabularies):
     content = vocabularies["fixture"][:4000] if content == "half" else content
     with pytest.raises(CheckpointError, match=rf"must be a SentencePiece model. Reading {len(content):,} bytes failed"):
-        SentencePieceSegmenter(content, Normalizer())
+        SentencePieceSegmenter(content, AlbertNormalizer())
 
 
 def test_pieces_and_indices_are_inverse(segmenters):
-    segmenter = segmenters["fixture", Normalizer()]
+    segmenter = segmenters["fixture", AlbertNormalizer()]
     assert [segmenter.token_to_id(segmenter.id_to_token(index)) for index in range(segmenter.vocab_size)] == list(
         range(segmenter.vocab_size)
     )

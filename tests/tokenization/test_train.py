@@ -8,7 +8,7 @@ import pytest
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization import train as train_module
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.tokenization.normalizer import Normalizer
+from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.train import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS, _sample, _split_line, train
 
 SIZE = 90
@@ -51,7 +51,7 @@ def test_every_text_comes_back(trained, texts):
     for text in texts:
         ids = tokenizer(text)["input_ids"]
         assert tokenizer.unk_token_id not in ids
-        assert tokenizer.decode(ids, skip_special_tokens=True) == Normalizer()(text)
+        assert tokenizer.decode(ids, skip_special_tokens=True) == AlbertNormalizer()(text)
 
 
 def test_texts_are_cleaned_as_the_tokenizer_cleans(trained, texts, tmp_path):

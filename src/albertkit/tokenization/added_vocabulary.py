@@ -5,11 +5,11 @@ They are found in the raw text before anything else looks at it, and are never c
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tokenizers import AddedToken
 
-_FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+from albertkit.tokenization.special_tokens import replace
 
 
 class TextSpan(NamedTuple):
@@ -50,7 +50,7 @@ class AddedVocabulary:
 
     def normalized(self, token: AddedToken) -> AddedToken:
         """The token as it is kept: in lower case where it is found whatever its case."""
-        return with_fields(token, content=_lower(token.content)) if self._ignores_case(token) else token
+        return replace(token, content=_lower(token.content)) if self._ignores_case(token) else token
 
     def _ignores_case(self, token: AddedToken) -> bool:
         return self._do_lower_case and token.normalized and not token.special
@@ -120,12 +120,6 @@ class _Finder:
                 match, ids = min(candidates, key=lambda candidate: (candidate[0].start(), -candidate[0].end()))
                 position = match.end()
                 yield _Match(match.start(), position, ids[match.group()])
-
-
-def with_fields(token: AddedToken, **changes: Any) -> AddedToken:
-    """A copy of a token that differs in some of its fields."""
-    fields = {"content": token.content} | {flag: getattr(token, flag) for flag in _FLAGS} | changes
-    return AddedToken(**fields)
 
 
 def _lower(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The tokenizer classes' common part: text -> model inputs and back.
+"""AlbertTokenizerBase: text -> model inputs. The way back is in `vocabulary`, loading and saving in `pretrained`.
 
-A class chooses a segmenter (text <-> tokens) and its vocabulary file; pairs, truncation, windows, padding and decoding
-are written here once. Arguments, columns and results are those of Transformers' tokenizers.
+A class chooses a segmenter (text <-> tokens) and its vocabulary file; the steps of a call are written here once: texts,
+their tokens, truncation with its windows, padding. Arguments and results are those of Transformers' tokenizers.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from albertkit.tokenization.options import (
     truncation_and_padding,
 )
 from albertkit.tokenization.pretrained import PretrainedTokenizer
-from albertkit.tokenization.segmenters import concatenate
+from albertkit.tokenization.segmenter import concatenate
 from albertkit.tokenization.text_inputs import PreTokenizedInput, TextInput, TextInputPair, TextInputs
 from albertkit.tokenization.truncation import Truncation, build_encodings
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class AlbertTokenizerBase(PretrainedTokenizer):
-    """What the tokenizers share. Not made directly: see AlbertTokenizer and AlbertTokenizerFast."""
+    """What the tokenizers share. Not made directly: see its three classes, of which AlbertTokenizerFast serves most."""
 
     model_input_names: ClassVar[list[str]] = ["input_ids", "token_type_ids", "attention_mask"]
     pad_token_type_id = 0
@@ -56,7 +56,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         return self.model_max_length - self.num_special_tokens_to_add(pair=True)
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """2 for a text, 3 for a pair."""
+        """How many special tokens stand around a text, 2, or a pair, 3."""
         return 3 if pair else 2
 
     def __call__(
@@ -137,7 +137,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         add_special_tokens: bool = False,
         **options: Any,
     ) -> list[str]:
-        """The tokens of a text as strings; see `__call__` for the options."""
+        """The tokens of a text or pair as strings; see `__call__` for the options."""
         options = {"verbose": False, **options, "return_offsets_mapping": True}
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
@@ -227,14 +227,14 @@ class AlbertTokenizerBase(PretrainedTokenizer):
     def build_inputs_with_special_tokens(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
-        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
+        """The ids of [CLS] A [SEP], or of [CLS] A [SEP] B [SEP]."""
         second = [] if token_ids_1 is None else [*token_ids_1, self.sep_token_id]
         return [self.cls_token_id, *token_ids_0, self.sep_token_id, *second]
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
     ) -> list[int]:
-        """0 for [CLS] A [SEP], 1 for B [SEP]."""
+        """The token types of [CLS] A [SEP] (B [SEP]): 0 up to the first [SEP], 1 behind it."""
         return [0] * (len(token_ids_0) + 2) + ([] if token_ids_1 is None else [1] * (len(token_ids_1) + 1))
 
     def get_special_tokens_mask(

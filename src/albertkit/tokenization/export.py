@@ -14,8 +14,9 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, pro
 
 from albertkit import protobuf
 from albertkit.errors import CheckpointError
-from albertkit.tokenization.normalizer import Normalizer
-from albertkit.tokenization.segmenters import UNDERLINE, SentencePieceSegmenter, add_token_to, ends_in_digit_comma
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import UNDERLINE, SentencePieceSegmenter, ends_in_digit_comma
+from albertkit.tokenization.tokenizers_segmenter import add_token_to
 
 # Numbers of fields and values in sentencepiece_model.proto. The module generated for it is not used, since it asks for
 # one exact version of the protobuf library.
@@ -81,7 +82,7 @@ def _scores(pieces: Sequence[_Piece]) -> list[tuple[str, float]]:
     return scores
 
 
-def _normalizer(normalizer: Normalizer, charsmap: bytes) -> normalizers.Normalizer:
+def _normalizer(normalizer: AlbertNormalizer, charsmap: bytes) -> normalizers.Normalizer:
     """ALBERT's normalizer, and behind it that of the SentencePiece model, a map of characters."""
     steps: list[normalizers.Normalizer] = []
     if normalizer.remove_space:

@@ -15,9 +15,10 @@ from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.export import to_tokenizers
 from albertkit.tokenization.guard import guarded
-from albertkit.tokenization.normalizer import Normalizer
-from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter
+from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, to_mask_token
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 
 class AlbertTokenizerFast(AlbertTokenizerBase):
@@ -59,7 +60,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         if tokenizer_file is not None:
             segmenter = TokenizersSegmenter(_read(tokenizer_file), str(tokenizer_file))
         elif vocab_file is not None:
-            normalizer = Normalizer(do_lower_case, remove_space, keep_accents)
+            normalizer = AlbertNormalizer(do_lower_case, remove_space, keep_accents)
             segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), normalizer, str(vocab_file))
         else:
             raise InputError(

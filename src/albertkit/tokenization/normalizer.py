@@ -1,4 +1,4 @@
-"""Normalizer: text -> the text that SentencePiece sees, with a way back to every original character.
+"""AlbertNormalizer: text -> the text that SentencePiece sees, with a way back to every original character.
 
 The steps are those of the original release (`preprocess_text` in its tokenization.py): white space collapsed, NFKD with
 combining marks dropped, lower case; and the two-character quotes `` and '' become one double quote, as in the tokenizer
@@ -22,7 +22,7 @@ _UNITS_AND_SPACES = re.compile(rf"{_PLAIN}|\s+|``|''|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Normalizer:
+class AlbertNormalizer:
     """Which steps are taken, by the names of AlbertTokenizer's arguments; `remove_space` collapses white space."""
 
     do_lower_case: bool = True

@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Self, cast
 from tokenizers import AddedToken
 
 from albertkit import hub, storage
-from albertkit.tokenization import files
+from albertkit.tokenization import files, special_tokens
 from albertkit.tokenization.options import UNLIMITED, require_side
-from albertkit.tokenization.segmenters import Segmenter
-from albertkit.tokenization.vocabulary import ROLES, Vocabulary
+from albertkit.tokenization.segmenter import Segmenter
+from albertkit.tokenization.special_tokens import ROLES
+from albertkit.tokenization.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class PretrainedTokenizer(Vocabulary):
 
         Returns the names of all files that the folder then has.
         """
-        roles = {role: files.fields(token) for role, token in self._special.items() if token}
+        roles = {role: special_tokens.fields(token) for role, token in self._special.items() if token}
         for fields in roles.values():
             del fields["special"]
         additional = {"additional_special_tokens": self.additional_special_tokens} if self._additional else {}
@@ -142,7 +143,9 @@ class PretrainedTokenizer(Vocabulary):
             "truncation_side": self.truncation_side,
             "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
             "tokenizer_class": self.saved_class,
-            "added_tokens_decoder": {str(i): files.fields(token) for i, token in self.added_tokens_decoder.items()},
+            "added_tokens_decoder": {
+                str(i): special_tokens.fields(token) for i, token in self.added_tokens_decoder.items()
+            },
         }
         if self.split_special_tokens:
             settings["split_special_tokens"] = True

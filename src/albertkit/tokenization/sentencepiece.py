@@ -11,8 +11,8 @@ from albertkit import storage
 from albertkit.errors import CheckpointNotFound
 from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
-from albertkit.tokenization.normalizer import Normalizer
-from albertkit.tokenization.segmenters import SentencePieceSegmenter
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
 
@@ -20,9 +20,10 @@ class AlbertTokenizer(AlbertTokenizerBase):
     """Text -> SentencePiece tokens, as `FullTokenizer` of the original release: normalized, cut, commas off digits.
 
     `do_lower_case`, `remove_space` (collapse white space) and `keep_accents` say how text is normalized first; see
-    Normalizer. `sp_model_kwargs` may hold `enable_sampling`, `nbest_size` and `alpha`: then texts are cut at random
-    (subword regularisation, arXiv 1804.10959). Ids of the published vocabulary: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3,
-    [MASK] 4. CheckpointNotFound where `vocab_file` is missing, CheckpointError where it is no SentencePiece model.
+    AlbertNormalizer. `sp_model_kwargs` may hold `enable_sampling`, `nbest_size` and `alpha`: then texts are cut at
+    random (subword regularisation, arXiv 1804.10959). Ids of the published vocabulary: <pad> 0, <unk> 1, [CLS] 2,
+    [SEP] 3, [MASK] 4. CheckpointNotFound where `vocab_file` is missing, CheckpointError where it is no SentencePiece
+    model.
     """
 
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE}
@@ -41,11 +42,11 @@ class AlbertTokenizer(AlbertTokenizerBase):
         pad_token: str | AddedToken = "<pad>",
         cls_token: str | AddedToken = "[CLS]",
         mask_token: str | AddedToken = "[MASK]",
-        sp_model_kwargs: dict[str, Any] | None = None,
+        sp_model_kwargs: dict[str, float | None] | None = None,
         **keywords: Any,
     ) -> None:
         own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
-        normalizer = Normalizer(do_lower_case, remove_space, keep_accents)
+        normalizer = AlbertNormalizer(do_lower_case, remove_space, keep_accents)
         model, sampling = read_vocabulary(vocab_file), sp_model_kwargs or {}
         segmenter = SentencePieceSegmenter(model, normalizer, str(vocab_file), **sampling)
         super().__init__(segmenter, {**own, "mask_token": to_mask_token(mask_token)}, **keywords)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeGuard, cast
 
 from albertkit.errors import InputError
 from albertkit.tokenization.encoding import TokenizedPair, TokenizedText
-from albertkit.tokenization.segmenters import Segmenter
+from albertkit.tokenization.segmenter import Segmenter
 
 TextInput = str
 """One text."""

@@ -15,7 +15,7 @@ from albertkit import storage
 from albertkit.errors import InputError
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.tokenization.normalizer import Normalizer
+from albertkit.tokenization.normalizer import AlbertNormalizer
 
 CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
 USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
@@ -50,7 +50,7 @@ def train(
     """
     folder = Path(folder)
     _require_usable(folder, sentences, character_coverage, overwrite)
-    normalizer = Normalizer(do_lower_case, keep_accents=keep_accents)
+    normalizer = AlbertNormalizer(do_lower_case, keep_accents=keep_accents)
     characters: Counter[str] = Counter()
     splits: Counter[str] = Counter()
     lines = (line for line in map(normalizer, _count_characters(texts, characters)) if line)
@@ -169,7 +169,7 @@ def _count_characters(texts: Iterable[str], characters: Counter[str]) -> Iterato
         yield text
 
 
-def _report_lost_accents(characters: Counter[str], normalizer: Normalizer, note: Callable[[str], None]) -> None:
+def _report_lost_accents(characters: Counter[str], normalizer: AlbertNormalizer, note: Callable[[str], None]) -> None:
     """Tell `note` which share of the letters the normalizer changes, where that is large."""
     letters = sum(count for character, count in characters.items() if character.isalpha())
     marked = Counter({c: n for c, n in characters.items() if any(map(unicodedata.combining, _decomposed(c)))})

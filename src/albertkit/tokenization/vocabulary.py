@@ -11,15 +11,9 @@ import numpy as np
 from tokenizers import AddedToken
 
 from albertkit.errors import InputError
-from albertkit.tokenization.added_vocabulary import with_fields
 from albertkit.tokenization.columns import Column, to_lists
-from albertkit.tokenization.segmenters import Segmenter
-
-TokenLike = str | AddedToken | Mapping[str, Any]
-"""A token as its text, as an AddedToken, or as the fields of one, which is how files hold it."""
-
-ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-"""What a special token may be to a tokenizer: the names of the attributes that hold them."""
+from albertkit.tokenization.segmenter import Segmenter
+from albertkit.tokenization.special_tokens import ROLES, TokenLike, to_special_token
 
 
 class _SpecialToken:
@@ -43,7 +37,7 @@ class _SpecialToken:
                 f"`{self.role}` must be a token of the vocabulary. Received: {str(value)!r}. To take in a new one call "
                 f"add_special_tokens({{{self.role!r}: {str(value)!r}}}) and resize the model's embeddings."
             )
-        tokenizer._special[self.role] = special_token(value)
+        tokenizer._special[self.role] = to_special_token(value)
 
 
 class _SpecialTokenId:
@@ -57,17 +51,6 @@ class _SpecialTokenId:
             return self
         token = tokenizer._special[self.role]
         return None if token is None else tokenizer.find(token.content)
-
-
-def special_token(token: TokenLike | None) -> AddedToken | None:
-    """A token as a special AddedToken; None stays None."""
-    if token is None:
-        return None
-    if isinstance(token, Mapping):
-        token = AddedToken(**{key: value for key, value in token.items() if key not in ("__type", "special")})
-    elif isinstance(token, str):
-        token = AddedToken(token, normalized=False)
-    return with_fields(token, special=True)
 
 
 class Vocabulary:
@@ -100,7 +83,7 @@ class Vocabulary:
             if segmenter.added.ids.get(token.content) != index:
                 segmenter.add_token(token, index)
         known = {token.content: token for token in segmenter.added.by_id.values()}
-        tokens = {role: special_token(roles.get(role)) for role in ROLES}
+        tokens = {role: to_special_token(roles.get(role)) for role in ROLES}
         self._special = {role: token and known.get(token.content, token) for role, token in tokens.items()}
         self._additional: list[AddedToken] = []
         self._register([token for token in self._special.values() if token])
@@ -178,7 +161,7 @@ class Vocabulary:
             if not isinstance(token, (str, AddedToken)):
                 raise TypeError(f"Token {token} is not a string but a {type(token)}.")
             if special_tokens or str(token) in known:
-                token = special_token(token)
+                token = to_special_token(token)
             tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)
         new = self._register(tokens)
         for token in tokens:
@@ -205,7 +188,7 @@ class Vocabulary:
                 self._additional = [] if replace_additional_special_tokens else self._additional
                 self.add_tokens(list(value), special_tokens=True)
             elif role in ROLES:
-                token = special_token(value)
+                token = to_special_token(value)
                 self._register([token] if token else [])
                 self._special[role] = token
             else:

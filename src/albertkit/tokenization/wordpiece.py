@@ -13,7 +13,7 @@ from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.guard import guarded
-from albertkit.tokenization.segmenters import TokenizersSegmenter
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 
 class AlbertWordPieceTokenizer(AlbertTokenizerBase):
