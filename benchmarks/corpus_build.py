@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=len(FILES), help="files for the memory, from the last backwards")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    cores = builder.cores()
+    cores = builder.count_cores()
     tokenizer = AlbertTokenizerFast(VOCABULARY)
     library, bare = tokenizer.backend_tokenizer, tokenizer._segmenter
     with tempfile.TemporaryDirectory() as name:

@@ -24,7 +24,7 @@ from albertkit import arrays, weight_table
 from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
 from albertkit.corpus.shards import Corpus
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.torch import train
 
 CASES = [(precision, length) for precision in ("fp32", "bf16") for length in (128, 512)]
@@ -36,7 +36,7 @@ CONFIG = AlbertConfig.base(hidden_dropout_prob=0.0, attention_probs_dropout_prob
 
 def batches(corpus: str, length: int, count: int) -> list[dict[str, np.ndarray]]:
     """Steps of rows that hold several sequences."""
-    examples = Examples(Corpus.open(corpus), length=length, objective="mlm+sop", seed=0)
+    examples = PretrainingExamples(Corpus.open(corpus), length=length, objective="mlm+sop", seed=0)
     rows = TOKENS // length
     order = examples.order(0)
     return [examples.batch(0, order[step * rows : (step + 1) * rows]) for step in range(count)]
@@ -44,21 +44,21 @@ def batches(corpus: str, length: int, count: int) -> list[dict[str, np.ndarray]]
 
 def padded(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     """The same sequences, each in a row of its own."""
-    labels = np.full(batch["input_ids"].size, -100)
-    labels[batch["mlm_positions"]] = batch["mlm_labels"]
-    labels = labels.reshape(batch["input_ids"].shape)
-    length = batch["input_ids"].shape[1]
-    rows = [(r, n) for r, row in enumerate(batch["sequence"]) for n in range(1, int(row.max()) + 1)]
+    labels = np.full(batch.input_ids.size, -100)
+    labels[batch.mlm_positions] = batch.mlm_labels
+    labels = labels.reshape(batch.input_ids.shape)
+    length = batch.input_ids.shape[1]
+    rows = [(r, n) for r, row in enumerate(batch.sequence) for n in range(1, int(row.max()) + 1)]
     made = {name: np.zeros((len(rows), length), np.int64) for name in ("input_ids", "token_type_ids", "attention_mask")}
     made["labels"] = np.full((len(rows), length), -100)
     for index, (r, n) in enumerate(rows):
-        own = batch["sequence"][r] == n
+        own = batch.sequence[r] == n
         size = int(own.sum())
-        made["input_ids"][index, :size] = batch["input_ids"][r, own]
-        made["token_type_ids"][index, :size] = batch["token_type_ids"][r, own]
+        made.input_ids[index, :size] = batch.input_ids[r, own]
+        made.token_type_ids[index, :size] = batch.token_type_ids[r, own]
         made["attention_mask"][index, :size] = 1
         made["labels"][index, :size] = labels[r, own]
-    return {name: torch.from_numpy(a) for name, a in {**made, "sentence_order_label": batch["sop_labels"]}.items()}
+    return {name: torch.from_numpy(a) for name, a in {**made, "sentence_order_label": batch.sop_labels}.items()}
 
 
 def our_side(precision: str):
@@ -89,13 +89,13 @@ def products(batch: dict[str, np.ndarray]) -> float:
     """FLOP of the matrix products of a step of ours: the forward pass, and twice as much backward."""
     c = CONFIG
     _, groups = arrays.unpadded(batch)
-    tokens, masked = arrays.tokens(batch), len(batch["mlm_labels"])
-    asked = masked + len(batch["cls_positions"])
+    tokens, masked = arrays.tokens(batch), len(batch.mlm_labels)
+    asked = masked + len(batch.cls_positions)
     before, behind = 3 * c.hidden_size**2, c.hidden_size**2 + 2 * c.hidden_size * c.intermediate_size  # of attention
     layers = c.num_hidden_layers * tokens * before + ((c.num_hidden_layers - 1) * tokens + asked) * behind
     attention = sum(2 * count * size**2 * c.hidden_size for count, size in groups)
     head = masked * c.embedding_size * (c.hidden_size + c.vocab_size)
-    ends = tokens * c.embedding_size * c.hidden_size + len(batch["cls_positions"]) * c.hidden_size**2
+    ends = tokens * c.embedding_size * c.hidden_size + len(batch.cls_positions) * c.hidden_size**2
     return 3 * 2 * (layers + c.num_hidden_layers * attention + head + ends)
 
 

@@ -28,7 +28,7 @@ import common
 from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.corpus.shards import Corpus
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.torch.models import AlbertModel
 from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -94,19 +94,19 @@ def counts() -> dict[str, dict[str, float]]:
 
 def states(model: AlbertModel, corpus: Path, length: int, objective: str, rows: int) -> tuple[Any, Any]:
     """The state of [CLS] (S, H) of each sequence in rows drawn from a corpus, and whether its order is wrong (S,)."""
-    examples = Examples(Corpus.open(corpus), length=length, objective=objective, seed=1)
+    examples = PretrainingExamples(Corpus.open(corpus), length=length, objective=objective, seed=1)
     chosen = sorted(examples.order(0)[:rows])
     found, labels = [], []
     for start in range(0, len(chosen), 64):
         batch = examples.batch(0, chosen[start : start + 64])
         batch = {name: torch.from_numpy(array).long() for name, array in batch.items()}
         inputs = {name: batch[name] for name in ("input_ids", "token_type_ids", "position_ids")}
-        sequence = batch["sequence"]
+        sequence = batch.sequence
         with torch.no_grad():
             hidden = model(**inputs, attention_mask=sequence[:, :, None] == sequence[:, None]).last_hidden_state
-        is_pair = batch["sop_labels"] >= 0
-        found.append(hidden.flatten(0, 1)[batch["cls_positions"][is_pair]])
-        labels.append(batch["sop_labels"][is_pair])
+        is_pair = batch.sop_labels >= 0
+        found.append(hidden.flatten(0, 1)[batch.cls_positions[is_pair]])
+        labels.append(batch.sop_labels[is_pair])
     return torch.cat(found), torch.cat(labels)
 
 

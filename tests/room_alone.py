@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import albertkit
-from albertkit import AlbertConfig, AlbertTokenizerFast, frameworks
+from albertkit import AlbertConfig, AlbertTokenizerFast, backends
 from albertkit.pipelines import pipeline
 
 DATA = Path(__file__).parent / "data"
@@ -24,18 +24,18 @@ SMALL = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "
 def answers_with_the_command(framework: str) -> bool:
     """Whether a class of a framework that is absent says how to install it."""
     try:
-        getattr(albertkit, f"{frameworks.PREFIXES[framework]}Model")
+        getattr(albertkit, f"{backends.PREFIXES[framework]}Model")
     except ImportError as error:
         return str(error).endswith(f'Install it with: pip install "albertkit[{framework}]"')
     return False
 
 
 def main(room: str) -> None:
-    assert frameworks.installed() == [room], frameworks.installed()
-    assert all(answers_with_the_command(other) for other in frameworks.PACKAGES if other != room)
+    assert backends.installed() == [room], backends.installed()
+    assert all(answers_with_the_command(other) for other in backends.PACKAGES if other != room)
     tokenizer = AlbertTokenizerFast(DATA / "spiece.model")
     config = AlbertConfig(vocab_size=len(tokenizer), embedding_size=16, max_position_embeddings=64, **SMALL)
-    model = getattr(albertkit, f"{frameworks.PREFIXES[room]}ForSequenceClassification")(config)
+    model = getattr(albertkit, f"{backends.PREFIXES[room]}ForSequenceClassification")(config)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import albertkit
-from albertkit import frameworks
+from albertkit import backends
 from albertkit.config import AlbertConfig
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def test_a_public_name_gives_its_class(name):
     ("room", "name"), [pytest.param(room, name, marks=getattr(pytest.mark, room)) for room, name in IN_ROOMS]
 )
 def test_a_public_name_of_a_framework_gives_its_class(room, name):
-    if room not in frameworks.installed():
+    if room not in backends.installed():
         pytest.skip(f"{room} is not installed")
     value = getattr(albertkit, name)
     assert inspect.isclass(value)
@@ -129,9 +129,9 @@ def test_rooms_without_a_framework_load_none():
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_without_its_framework_a_name_answers_with_the_command_and_the_others_work(room):
-    others = sorted({name for other, name in IN_ROOMS if other != room and other not in frameworks.installed()})
+    others = sorted({name for other, name in IN_ROOMS if other != room and other not in backends.installed()})
     answers = fresh(
-        without(*frameworks.PACKAGES[room])
+        without(*backends.PACKAGES[room])
         + textwrap.dedent(f"""
             import albertkit
             answers = {{}}

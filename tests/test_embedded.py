@@ -1,5 +1,6 @@
 """Models that come with the package: found by name without a network, and packaged by recipes/package_small_en.py."""
 
+import importlib
 import importlib.util
 import json
 import shutil
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 
 import albertkit
-from albertkit import frameworks, hub
+from albertkit import backends, hub
 from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training.backends import train_backend
 from frameworks.common import random_tensors, small
 from frameworks.rooms import ROOMS
 
@@ -162,11 +164,11 @@ def test_a_subfolder_and_a_folder_of_the_same_name_are_respected(embedded, tmp_p
 def test_weights_in_half_precision_load_and_train_as_float32(framework, packager, run, tmp_path):
     ROOMS[framework]()  # which skips where it is not installed
     packager.package([run], None, tmp_path / "out", None)
-    loader = getattr(albertkit, f"{frameworks.PREFIXES[framework]}ForPreTraining")
+    loader = getattr(albertkit, f"{backends.PREFIXES[framework]}ForPreTraining")
     model = loader.from_pretrained(tmp_path / "out")
-    found = frameworks.room(framework, "weights").extract(model, "")
+    found = importlib.import_module(f"albertkit.{framework}.weights").extract(model, "")
     assert {array.dtype.name for array in found.values()} == {"float32"}
-    train = frameworks.room(framework, "train")
+    train = train_backend(framework)
     checkpoint = files.load(tmp_path / "out")
     state = train.init_state(checkpoint.config, "ForPreTraining", checkpoint.tensors)
     assert {array.dtype.name for array in train.get_weights(state).values()} == {"float32"}

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import albertkit
-from albertkit import frameworks
+from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
 FILES = ("layers", "pretrained", "models", "weights", "optimizers", "train", "infer")
-OTHERS = [name for name in frameworks.PACKAGES if name != "torch"]
+OTHERS = [name for name in backends.PACKAGES if name != "torch"]
 CALLS = {"forward": "call", "__call__": "call"}
 
 ONLY_TORCH = {
@@ -35,7 +35,7 @@ ONLY_THERE = {"flax": {"devices", "static_config"}, "tensorflow": {"remat"}}
 def outline(framework: str, file: str) -> dict[str, list[str]]:
     """The public functions and the classes of a file, each class with its public methods."""
     tree = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
-    prefix = frameworks.PREFIXES[framework]
+    prefix = backends.PREFIXES[framework]
     found = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
@@ -76,7 +76,7 @@ def test_classes_and_methods_stand_in_the_same_order(framework, file):
 def test_every_head_is_public_in_every_framework():
     heads = [name.removeprefix("Albert") for name in outline("torch", "models") if name.startswith("AlbertFor")]
     assert len(heads) == 6
-    for framework, prefix in frameworks.PREFIXES.items():
+    for framework, prefix in backends.PREFIXES.items():
         for name in ("Model", "PreTrainedModel", *heads):
             assert albertkit._MODULES[prefix + name] == f"albertkit.{framework}.models"
         assert f"{prefix}ForPreTrainingOutput" in albertkit.__all__

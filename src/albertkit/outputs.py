@@ -162,3 +162,15 @@ ALL: tuple[type[ModelOutput], ...] = (
     TokenClassifierOutput,
     QuestionAnsweringModelOutput,
 )
+
+
+PER_TOKEN: dict[str, frozenset[str]] = {
+    "Model": frozenset({"last_hidden_state"}),
+    "ForPreTraining": frozenset({"prediction_logits"}),
+    "ForMaskedLM": frozenset({"logits"}),
+    "ForSequenceClassification": frozenset(),
+    "ForMultipleChoice": frozenset(),
+    "ForTokenClassification": frozenset({"logits"}),
+    "ForQuestionAnswering": frozenset({"start_logits", "end_logits"}),
+}
+"""The outputs of each head that have an entry a token, (B, L, ...); the others have one a sequence."""

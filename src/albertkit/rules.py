@@ -1,4 +1,4 @@
-"""Rules that every framework holds to: what a model's inputs must look like, what labels mean, how optimizers begin.
+"""Rules that every framework holds to: what a model's inputs must look like, what labels mean.
 
 Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N heads, V vocabulary, C classes.
 """
@@ -8,13 +8,10 @@ from typing import Any
 
 from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
-from albertkit.errors import ConfigError, InputError, TokenIdError, did_you_mean
+from albertkit.errors import ConfigError, InputError, TokenIdError
 
 IGNORED = -100
 """The label that a loss leaves out."""
-
-_CORRECTED = {"adamw": True, "lamb": False}
-"""Optimizers, and whether each corrects its moments for their start at 0: as PyTorch's AdamW does, the original not."""
 
 
 def require_config(model: str, config: Any) -> None:
@@ -145,16 +142,3 @@ def problem_type(stated: str | None, classes: int, has_integer_labels: bool) -> 
     if stated not in PROBLEM_TYPES:
         raise ConfigError(f"`problem_type` is not one that a loss is known for. Received: {stated!r}.")
     return stated
-
-
-def bias_correction(optimizer: str, stated: bool | None) -> bool:
-    """Whether an optimizer corrects its moments for their start at 0: as stated, or else by its habit.
-
-    ConfigError for an optimizer that is none of the frameworks'.
-    """
-    if optimizer not in _CORRECTED:
-        raise ConfigError(
-            f"`optimizer` must be one of {', '.join(_CORRECTED)}. Received: {optimizer!r}."
-            f"{did_you_mean(str(optimizer), _CORRECTED)}"
-        )
-    return _CORRECTED[optimizer] if stated is None else stated

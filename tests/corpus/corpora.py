@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.pretraining.words import Pieces
+from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
 
 SPECIAL = 5
 """Ids below are special: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4. Token t of a corpus has id t + 5."""
@@ -35,13 +35,13 @@ def corpus(*shards):
     return Corpus(made, total)
 
 
-def pieces(tokens, starts=None):
-    """The pieces of a corpus of so many tokens; each a word where `starts` (tokens,) does not say it."""
+def vocabulary(tokens, starts=None):
+    """The vocabulary of a corpus of so many tokens; each a word where `starts` (tokens,) does not say it."""
     special = np.arange(SPECIAL + tokens) < SPECIAL
     words = np.ones(SPECIAL + tokens, bool)
     if starts is not None:
         words[SPECIAL:] = starts
-    return Pieces(cls_id=2, sep_id=3, mask_id=4, pad_id=0, starts=words, special=special)
+    return MaskingVocabulary(cls_id=2, sep_id=3, mask_id=4, pad_id=0, is_word_start=words, is_special=special)
 
 
 def bounds(made):

@@ -17,15 +17,15 @@ import numpy as np
 import pytest
 
 from albertkit import storage
-from albertkit.corpus import builder, documents, duplicates, shards, units, workers
-from albertkit.corpus.builder import Settings, build
-from albertkit.corpus.documents import Options
-from albertkit.corpus.sentences import Splitter
+from albertkit.corpus import build_folder, builder, chunks, document_batches, duplicates, layout, shards, workers
+from albertkit.corpus.builder import BuildSettings, build
+from albertkit.corpus.reader import ReaderOptions
+from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.errors import CheckpointError, ConfigError, InputError, TrainingError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
-LINES = Splitter(method="lines")
+LINES = SentenceSplitter(method="lines")
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def tokenizer(data):
 
 @pytest.fixture
 def small(monkeypatch):
-    """Units and parts so small that a short text has many."""
-    monkeypatch.setattr(units, "UNIT", 200)
-    monkeypatch.setattr(documents, "PART", 150)
+    """Batches and chunks so small that a short text has many."""
+    monkeypatch.setattr(document_batches, "BATCH_CHARS", 200)
+    monkeypatch.setattr(chunks, "CHUNK_CHARS", 150)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def texts(tmp_path):
     return tmp_path / "in"
 
 
-SETTINGS = Settings(Options(skip_broken=True), LINES, deduplicate=True, shard_tokens=300)
+SETTINGS = BuildSettings(ReaderOptions(skip_broken=True), LINES, deduplicate=True, shard_tokens=300)
 
 
 def files(folder):
@@ -110,7 +110,7 @@ def test_everything_is_there_once_and_counted(reference, texts):
 
 
 def test_without_deduplication_all_is_kept(small, texts, tokenizer, tmp_path):
-    settings = Settings(Options(skip_broken=True), LINES, shard_tokens=300)
+    settings = BuildSettings(ReaderOptions(skip_broken=True), LINES, shard_tokens=300)
     made = build([texts], tmp_path / "out", tokenizer, settings, processes=1)
     assert content(made) == expected(texts, deduplicate=False)
     assert made.statistics["duplicates"] == 0
@@ -121,7 +121,7 @@ def test_a_text_is_the_same_in_every_format_and_at_the_end_of_a_file(tokenizer, 
     (tmp_path / "b.jsonl").write_text('{"text": "the cat\\nsat"}\n{"text": "the catsat"}\n')
     (tmp_path / "c.txt").write_text("a dog\n\nthe cat\nsat")
     (tmp_path / "wiki_00").write_text("<doc id=1>\nthe cat\nsat\n\n</doc>\n")
-    made = build([tmp_path], tmp_path / "out", tokenizer, Settings(splitter=LINES, deduplicate=True), processes=1)
+    made = build([tmp_path], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES, deduplicate=True), processes=1)
     assert content(made) == [["the cat", "sat"], ["a dog"], ["the catsat"]]
     assert made.statistics["duplicates"] == 4
 
@@ -142,7 +142,7 @@ def test_a_build_cut_off_anywhere_goes_on(reference, texts, tokenizer, tmp_path)
         nonlocal calls
         calls += 1
 
-    build([texts], tmp_path / "count", tokenizer, SETTINGS, processes=1, show=count)
+    build([texts], tmp_path / "count", tokenizer, SETTINGS, processes=1, progress=count)
     assert calls > 20
     for last in range(1, calls + 1, calls // 6):
         left = last
@@ -154,7 +154,7 @@ def test_a_build_cut_off_anywhere_goes_on(reference, texts, tokenizer, tmp_path)
                 raise Cut
 
         with pytest.raises(Cut):
-            build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1, show=cut)
+            build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1, progress=cut)
         finished = len(list((tmp_path / "out").glob("shard-*")))
         told = []
         made = build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1, note=told.append)
@@ -167,23 +167,24 @@ def test_a_build_cut_off_anywhere_goes_on(reference, texts, tokenizer, tmp_path)
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from albertkit.corpus import documents
-    from albertkit.corpus import units
+    from albertkit.corpus import chunks
+    from albertkit.corpus import document_batches
     from albertkit.corpus.builder import *
-    from albertkit.corpus.documents import Options
-    from albertkit.corpus.sentences import Splitter
+    from albertkit.corpus.reader import ReaderOptions
+    from albertkit.corpus.sentences import SentenceSplitter
     from albertkit.tokenization.fast import AlbertTokenizerFast
 
     if __name__ == "__main__":
-        units.UNIT, documents.PART = 200, 150
-        settings = Settings(Options(skip_broken=True), Splitter(method="lines"), deduplicate=True, shard_tokens=300)
+        document_batches.BATCH_CHARS, chunks.CHUNK_CHARS = 200, 150
+        lines = SentenceSplitter(method="lines")
+        settings = BuildSettings(ReaderOptions(skip_broken=True), lines, deduplicate=True, shard_tokens=300)
         calls = 0
-        def show(*_):
+        def report(*_):
             global calls
             calls += 1
             if calls == int(sys.argv[4]):
                 os.kill(os.getpid(), signal.SIGKILL)
-        build([sys.argv[1]], sys.argv[2], AlbertTokenizerFast(sys.argv[3]), settings, processes=2, show=show)
+        build([sys.argv[1]], sys.argv[2], AlbertTokenizerFast(sys.argv[3]), settings, processes=2, progress=report)
 """
 
 
@@ -211,7 +212,7 @@ def test_a_process_that_dies_is_said(small, texts, tokenizer, tmp_path):
             process.kill()
 
     with pytest.raises(TrainingError, match="fewer --workers: it goes on"):
-        build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=2, show=kill)
+        build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=2, progress=kill)
 
 
 def test_a_finished_corpus_is_left_alone(reference, texts, tokenizer):
@@ -232,7 +233,7 @@ def test_a_finished_corpus_is_left_alone(reference, texts, tokenizer):
 
 def test_other_settings_inputs_and_tokenizers_are_refused(reference, texts, tokenizer, data):
     folder, before = reference.folder, files(reference.folder)
-    other = Settings(Options(skip_broken=True), LINES, deduplicate=False, shard_tokens=300)
+    other = BuildSettings(ReaderOptions(skip_broken=True), LINES, deduplicate=False, shard_tokens=300)
     with pytest.raises(ConfigError, match=r"deduplicate: True and False\. .*--overwrite"):
         build([texts], folder, tokenizer, other)
     with pytest.raises(ConfigError, match=r"files: c\.txt, [\d,]+ bytes and nothing"):
@@ -251,7 +252,7 @@ def test_digests_must_be_there_to_go_on(small, texts, tokenizer, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1, show=cut)
+        build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1, progress=cut)
     (tmp_path / "out" / "seen.sqlite").unlink()
     with pytest.raises(InputError, match="lost it: begin anew"):
         build([texts], tmp_path / "out", tokenizer, SETTINGS, processes=1)
@@ -291,7 +292,7 @@ def test_overwriting_that_is_cut_off_is_only_gone_on_with_by_overwriting(referen
         raise OSError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "shutil", SimpleNamespace(rmtree=fail))
+        patch.setattr(build_folder, "shutil", SimpleNamespace(rmtree=fail))
         with pytest.raises(CheckpointError, match="run the same command again"):
             build([texts], reference.folder, tokenizer, SETTINGS, processes=1, overwrite=True)
     with pytest.raises(ConfigError, match=r"files: nothing and a\.jsonl, [\d,]+ bytes; .*--overwrite"):
@@ -303,7 +304,7 @@ def test_overwriting_that_is_cut_off_is_only_gone_on_with_by_overwriting(referen
 def test_a_build_killed_before_it_wrote_down_what_it_is_begins_anew(texts, tokenizer, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".build.json-x1").write_text("{")
-    build([texts / "c.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
+    build([texts / "c.txt"], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES), processes=1)
 
 
 @pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="file names are text here")
@@ -311,7 +312,7 @@ def test_a_name_that_is_not_text_does_no_harm(tokenizer, tmp_path):
     for name in (b"\xe9.txt", b"\xe9.png"):
         (tmp_path / os.fsdecode(name)).write_text("the cat")
     told = []
-    made = build([tmp_path], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1, note=told.append)
+    made = build([tmp_path], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES), processes=1, note=told.append)
     assert [row["name"] for row in made.head["inputs"]] == ["\ufffd.txt"]
     assert told == [f"left out: 1 files with other endings, such as {tmp_path}/\ufffd.png"]
 
@@ -325,26 +326,27 @@ def test_only_one_process_builds_in_a_folder(texts, tokenizer, tmp_path):
 def test_a_corpus_of_nothing_is_refused(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("\n\n \n")
     with pytest.raises(InputError, match="1 files with 0 documents"):
-        build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
+        build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES), processes=1)
     (tmp_path / "a.jsonl").write_text('{"text": " "}\n{"text": ""}\n')
     with pytest.raises(InputError, match="1 files with 2 documents, all of them empty"):
-        build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, Settings(splitter=LINES), processes=1)
+        build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, BuildSettings(splitter=LINES), processes=1)
     (tmp_path / "a.jsonl").write_text('[{"text": "one"},\n{"text": "two"}]\n')
+    settings = BuildSettings(ReaderOptions(skip_broken=True), LINES)
     with pytest.raises(InputError, match=r"Left out were 2 broken records: .* one JSON array .* a record a line"):
-        build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, Settings(Options(skip_broken=True), LINES))
+        build([tmp_path / "a.jsonl"], tmp_path / "other", tokenizer, settings)
 
 
 def test_numbers_must_make_sense(texts, tokenizer, tmp_path):
     with pytest.raises(ConfigError, match=r"`workers` must be at least 1\. Received: 0"):
         build([texts], tmp_path / "out", tokenizer, processes=0)
     with pytest.raises(ConfigError, match=r"`shard_tokens` must be at least 1\. Received: 0"):
-        Settings(shard_tokens=0)
+        BuildSettings(shard_tokens=0)
 
 
 def test_broken_input_stops_a_build_that_can_go_on_when_it_is_mended(small, texts, tokenizer, tmp_path):
     whole = (texts / "c.txt").read_bytes()
     (texts / "c.txt").write_bytes(b"\xe9" + whole)
-    settings = Settings(Options(skip_broken=True), LINES, shard_tokens=300)
+    settings = BuildSettings(ReaderOptions(skip_broken=True), LINES, shard_tokens=300)
     with pytest.raises(InputError, match=r"c\.txt must be complete UTF-8"):
         build([texts], tmp_path / "out", tokenizer, settings, processes=2)
     assert any((tmp_path / "out").glob("shard-*"))
@@ -362,10 +364,10 @@ def test_where_nothing_is_finished_nothing_binds(tokenizer, tmp_path):
     path, out = tmp_path / "a.jsonl", tmp_path / "out"
     path.write_text('{"body": "the cat"}\n' * 2)
     with pytest.raises(InputError, match="Name the field with --text-field"):
-        build([path], out, tokenizer, Settings(splitter=LINES, deduplicate=True), processes=1)
+        build([path], out, tokenizer, BuildSettings(splitter=LINES, deduplicate=True), processes=1)
     (out / "seen.sqlite").write_text("of the documents that were read")
     path.write_text('{"body": "the cat"}\n')
-    settings = Settings(Options(text_field="body"), LINES, deduplicate=True)
+    settings = BuildSettings(ReaderOptions(text_field="body"), LINES, deduplicate=True)
     assert content(build([path], out, tokenizer, settings, processes=1)) == [["the cat"]]
 
 
@@ -373,16 +375,17 @@ def test_documents_that_were_read_ahead_are_forgotten(tmp_path):
     paths = tmp_path / "a.txt", tmp_path / "b.txt"
     for path, text in zip(paths, ("one\n\ntwo", "three\n\nfour"), strict=True):
         path.write_text(text)
-    with contextlib.closing(duplicates.Seen(tmp_path)) as seen:
-        list(units.Units(paths, Options(), seen))
+    with contextlib.closing(duplicates.DuplicateIndex(tmp_path)) as index:
+        list(document_batches.DocumentBatches(paths, ReaderOptions(), index))
         paths[1].write_text("five\n\nthree\n\ntwo")
-        behind = {"position": [0, 2], "counts": dict.fromkeys(units.COUNTS, 0)}
-        found = [text.strip() for unit in units.Units(paths, Options(), seen, behind) for text in unit.texts]
+        behind = {"position": [0, 2], "counts": layout.zero_counts()}
+        batches = document_batches.DocumentBatches(paths, ReaderOptions(), index, behind)
+        found = [text.strip() for batch in batches for text in batch.texts]
     assert found == ["five", "three"]
 
 
 def test_broken_records_may_be_left_out_from_the_first_on(reference, texts, tokenizer, tmp_path):
-    settings = Settings(Options(), LINES, deduplicate=True, shard_tokens=300)
+    settings = BuildSettings(ReaderOptions(), LINES, deduplicate=True, shard_tokens=300)
     whole = (texts / "a.jsonl").read_bytes()
     (texts / "a.jsonl").write_bytes(b"\n".join(line for line in whole.split(b"\n") if len(line) > 2))
     started = build([texts / "a.jsonl"], tmp_path / "started", tokenizer, settings, processes=1)
@@ -404,16 +407,18 @@ def test_one_giant_document_passes_through(small, tokenizer, tmp_path):
         (tmp_path / f"{name}.txt").write_text("\n".join(lines))
     (tmp_path / "c.txt").write_text("the end")
     sizes = []
-    encode = workers.Encoder.__call__
+    encode = workers.DocumentEncoder.__call__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            workers.Encoder, "__call__", lambda self, texts: sizes.append(sum(map(len, texts))) or encode(self, texts)
+            workers.DocumentEncoder,
+            "__call__",
+            lambda self, texts: sizes.append(sum(map(len, texts))) or encode(self, texts),
         )
         made = build(
             [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "c.txt"],
             tmp_path / "out",
             tokenizer,
-            Settings(splitter=LINES, deduplicate=True, shard_tokens=100),
+            BuildSettings(splitter=LINES, deduplicate=True, shard_tokens=100),
             processes=1,
         )
     assert max(sizes) < 500
@@ -423,14 +428,14 @@ def test_one_giant_document_passes_through(small, tokenizer, tmp_path):
 
 def test_no_special_token_stands_in_the_stream(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("a [MASK] b [SEP] <pad> [CLS]")
-    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
+    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES), processes=1)
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id, tokenizer.pad_token_id}
     assert not special & set(made.shards[0].tokens.tolist())
 
 
 def test_sentences_and_documents_without_a_token_are_left_out(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("the cat\n\u0301\nsat\n\n\u0301\n\nmill")
-    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, Settings(splitter=LINES), processes=1)
+    made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, BuildSettings(splitter=LINES), processes=1)
     assert content(made) == [["the cat", "sat"], ["mill"]]
     assert made.statistics["documents_read"] == 3
 
@@ -441,7 +446,7 @@ def test_a_wordpiece_vocabulary_and_its_unknown_rate(tmp_path):
     )
     (tmp_path / "a.txt").write_text("你好。你他。\n\n好。")
     tokenizer = AlbertWordPieceTokenizer(tmp_path / "vocab.txt")
-    notes, settings = [], Settings(splitter=Splitter("zh"))
+    notes, settings = [], BuildSettings(splitter=SentenceSplitter("zh"))
     made = build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, settings, processes=1, note=notes.append)
     assert notes == ["12.5% of the tokens are unknown: the tokenizer may be of another language than the text"]
     assert [shard.tokens.tolist() for shard in made.shards] == [[5, 6, 7, 5, 1, 7, 6, 7]]
@@ -452,9 +457,9 @@ def test_a_wordpiece_vocabulary_and_its_unknown_rate(tmp_path):
 
 def test_a_language_without_rules_is_told(tokenizer, tmp_path):
     (tmp_path / "a.txt").write_text("the cat")
-    notes, settings = [], Settings(splitter=Splitter("xx"))
+    notes, settings = [], BuildSettings(splitter=SentenceSplitter("xx"))
     build([tmp_path / "a.txt"], tmp_path / "out", tokenizer, settings, processes=1, note=notes.append)
-    assert notes == [settings.splitter.remark]
+    assert notes == [settings.splitter.warning]
 
 
 def test_figures_are_those_of_the_arrays(reference):
@@ -470,7 +475,7 @@ def test_figures_are_those_of_the_arrays(reference):
 
 
 def test_the_cores_of_a_process_are_counted():
-    assert 1 <= builder.cores() <= os.cpu_count()
+    assert 1 <= builder.count_cores() <= os.cpu_count()
 
 
 def test_a_full_disk_says_what_is_kept_and_how_to_go_on(small, texts, tokenizer, tmp_path, monkeypatch):

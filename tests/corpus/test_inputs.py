@@ -2,7 +2,7 @@
 
 import pytest
 
-from albertkit.corpus.inputs import find
+from albertkit.corpus.inputs import find_files
 from albertkit.errors import InputError
 
 
@@ -28,38 +28,38 @@ def names(folder, files):
 
 
 def test_a_folder_gives_its_files_by_name(folder):
-    files, other = find([folder])
+    files, other = find_files([folder])
     assert names(folder, files) == ["AA/wiki_00", "AA/wiki_01", "a.jsonl.xz", "b.txt", "out/a.txt"]
     assert names(folder, other) == ["picture.png"]
 
 
 def test_inputs_come_in_the_order_given_and_once(folder):
-    files, _ = find([folder / "b.txt", folder / "AA" / "*", folder / "picture.png", folder])
+    files, _ = find_files([folder / "b.txt", folder / "AA" / "*", folder / "picture.png", folder])
     assert names(folder, files) == ["b.txt", "AA/wiki_00", "AA/wiki_01", "picture.png", "a.jsonl.xz", "out/a.txt"]
 
 
 def test_what_is_being_built_is_neither_an_input_nor_left_out(folder):
     (folder / "out" / "tokens.npy").write_text("ids")
-    files, other = find([folder], apart_from=folder / "out")
+    files, other = find_files([folder], exclude=folder / "out")
     assert "out/a.txt" not in names(folder, files)
     assert names(folder, other) == ["picture.png"]
-    assert names(folder, find([folder])[1]) == ["out/tokens.npy", "picture.png"]
+    assert names(folder, find_files([folder])[1]) == ["out/tokens.npy", "picture.png"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):
     (tmp_path / "a[1].txt").write_text("text")
-    assert names(tmp_path, find([tmp_path / "a[1].txt"])[0]) == ["a[1].txt"]
+    assert names(tmp_path, find_files([tmp_path / "a[1].txt"])[0]) == ["a[1].txt"]
 
 
 @pytest.mark.parametrize("given", ["nowhere.txt", "*.parquet", "empty"])
 def test_an_input_must_name_something(folder, given):
     (folder / "empty").mkdir()
     with pytest.raises(InputError, match="which names none"):
-        find([folder / given])
+        find_files([folder / given])
 
 
 def test_of_the_output_only_what_is_named_is_read(folder):
-    files, _ = find([folder / "out" / "a.txt", folder], apart_from=folder / "out")
+    files, _ = find_files([folder / "out" / "a.txt", folder], exclude=folder / "out")
     assert names(folder, files) == ["out/a.txt", "AA/wiki_00", "AA/wiki_01", "a.jsonl.xz", "b.txt"]
-    files, _ = find([folder / "*.txt", folder / "b.txt"], apart_from=folder)
+    files, _ = find_files([folder / "*.txt", folder / "b.txt"], exclude=folder)
     assert names(folder, files) == ["b.txt"]

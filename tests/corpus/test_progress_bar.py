@@ -5,15 +5,15 @@ import time
 
 from rich.console import Console
 
-from albertkit.corpus.progress_bar import LINES, Meter
+from albertkit.corpus.progress_bar import LINES, ProgressBar
 
 
 def lines(*calls):
     out = io.StringIO()
-    with Meter(Console(file=out, width=40)) as meter:
+    with ProgressBar(Console(file=out, width=40)) as bar:
         for call in calls:
-            meter.show(*call)
-        meter.note("a note that is longer than the console is wide, in one line")
+            bar.update(*call)
+        bar.print("a note that is longer than the console is wide, in one line")
     return out.getvalue().splitlines()
 
 

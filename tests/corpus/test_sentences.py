@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.corpus.sentences import Splitter
+from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.errors import ConfigError, MissingDependency
 
 pytest.importorskip("sentencex")
@@ -29,22 +29,22 @@ pytest.importorskip("sentencex")
     ],
 )
 def test_rules_of_languages(language, text, sentences):
-    assert Splitter(language)(text) == sentences
+    assert SentenceSplitter(language)(text) == sentences
 
 
 TEXT = "A title\nFirst. Second\ngoes on.\r\n\n  \nLast."
 
 
 def test_what_a_line_break_is():
-    assert Splitter()(TEXT) == ["A title", "First.", "Second", "goes on.", "Last."]
-    assert Splitter(line_breaks="space")(TEXT) == ["A title First.", "Second goes on.", "Last."]
-    assert Splitter(method="lines")(TEXT) == ["A title", "First. Second", "goes on.", "Last."]
+    assert SentenceSplitter()(TEXT) == ["A title", "First.", "Second", "goes on.", "Last."]
+    assert SentenceSplitter(line_breaks="space")(TEXT) == ["A title First.", "Second goes on.", "Last."]
+    assert SentenceSplitter(method="lines")(TEXT) == ["A title", "First. Second", "goes on.", "Last."]
 
 
 @given(st.text(st.sampled_from("ab .!?\n“”\"'()[]1。」「\u3000é")), st.sampled_from(["en", "ja", "zh", "xx"]))
 @pytest.mark.parametrize("options", [{}, {"line_breaks": "space"}, {"method": "lines"}])
 def test_nothing_is_lost(options, text, language):
-    found = Splitter(language, **options)(text)
+    found = SentenceSplitter(language, **options)(text)
     assert "".join("".join(found).split()) == "".join(text.split())
     assert all(sentence and sentence == sentence.strip() for sentence in found)
 
@@ -61,15 +61,15 @@ def test_nothing_is_lost(options, text, language):
 )
 def test_wrong_options_are_refused(options, words):
     with pytest.raises(ConfigError, match=words):
-        Splitter(**options)
+        SentenceSplitter(**options)
 
 
 def test_lines_need_no_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencex", None)
-    assert Splitter(method="lines")("a\nb") == ["a", "b"]
-    assert Splitter(method="lines").rules == "lines"
+    assert SentenceSplitter(method="lines")("a\nb") == ["a", "b"]
+    assert SentenceSplitter(method="lines").rules == "lines"
     with pytest.raises(MissingDependency, match=r'pip install "albertkit\[train\]"'):
-        Splitter()("a")
+        SentenceSplitter()("a")
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_lines_need_no_library(monkeypatch):
     [({"language": "qqq"}, "for 'qqq': sentences end by those of a relative"), ({"language": "pt-br"}, "")],
 )
 def test_that_a_language_has_no_rules_is_known(options, words):
-    remark = Splitter(**options).remark
-    assert words in remark
-    assert bool(words) == bool(remark)
-    assert Splitter(**options, method="lines").remark == ""
+    warning = SentenceSplitter(**options).warning
+    assert words in warning
+    assert bool(words) == bool(warning)
+    assert SentenceSplitter(**options, method="lines").warning == ""
 
 
 def test_the_release_of_the_rules_is_known():
-    assert Splitter().rules.startswith("sentencex ")
+    assert SentenceSplitter().rules.startswith("sentencex ")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from albertkit.corpus import shards
+from albertkit.corpus import layout, shard_writer, shards
 from albertkit.errors import InputError, TokenIdError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
@@ -62,7 +62,7 @@ def test_what_is_written_is_read(tmp_path, tokenizer):
 @settings(max_examples=60, deadline=None)
 def test_the_last_documents_of_shards_are_held_out_up_to_the_part(lengths, part):
     whole = [shards.Shard(*bounds([[[5] * length] for length in documents])) for documents in lengths]
-    corpus = shards.Corpus(Path("none"), HEAD, whole)._of(whole)
+    corpus = shards.Corpus(Path("none"), HEAD, whole)._with_shards(whole)
     assume(any(len(documents) > 1 for documents in lengths))
     kept, held_out = corpus.split(part)
     assert kept.tokens + held_out.tokens == corpus.tokens
@@ -71,7 +71,7 @@ def test_the_last_documents_of_shards_are_held_out_up_to_the_part(lengths, part)
     assert len(kept.shards) == len(whole)
     rest = iter(content(held_out))
     for one, documents in zip(kept.shards, lengths, strict=True):
-        there = content(corpus._of([one]))
+        there = content(corpus._with_shards([one]))
         assert [len(document[0]) for document in there + [next(rest) for _ in documents[len(there) :]]] == documents
     # No more was to be had: what is owed at the end is less than the last document kept of the last shard.
     if held_out.tokens <= part * corpus.tokens and len(kept.shards[-1].documents) > 2:
@@ -205,10 +205,10 @@ def test_errors_say_what_to_do(tmp_path, tokenizer):
     ],
 )
 def test_whole_documents_stay_when_an_open_one_behind_them_is_dropped(tmp_path, rows):
-    with shards.ShardWriter(tmp_path / "shard", np.uint16) as writer:
+    with shard_writer.ShardWriter(tmp_path / "shard", np.uint16) as writer:
         for row in rows:
-            writer.add(*row, ended=False)
-        writer.drop()
+            writer.add(*row, ends_document=False)
+        writer.drop_open_document()
         assert (writer.tokens, writer.sentences, writer.documents) == (3, 2, 1)
         writer.add([4], [1], [1])
         writer.finish()
@@ -232,7 +232,7 @@ def sizes(documents):
 )
 def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, data):
     folder = tmp_path_factory.mktemp("shard")
-    with shards.ShardWriter(folder / "shard", np.uint16) as writer:
+    with shard_writer.ShardWriter(folder / "shard", np.uint16) as writer:
         kept = []
         for document in documents:
             cuts = sorted(data.draw(st.lists(st.integers(0, len(document)), max_size=3)))
@@ -240,9 +240,9 @@ def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, da
             for start, end in zip([0, *cuts], [*cuts, len(document)], strict=True):
                 part = document[start:end]
                 last = end == len(document) and not dropped
-                writer.add([t for s in part for t in s], [len(s) for s in part], [len(part)], ended=last)
+                writer.add([t for s in part for t in s], [len(s) for s in part], [len(part)], ends_document=last)
             if dropped:
-                writer.drop()
+                writer.drop_open_document()
             elif document:
                 kept.append(document)
         record = writer.finish(note=1)
@@ -250,7 +250,8 @@ def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, da
     assert shard.tokens.tolist() == [t for document in kept for s in document for t in s]
     assert np.diff(shard.sentences).tolist() == sizes(kept)
     assert np.diff(shard.documents).tolist() == [len(document) for document in kept]
-    assert (record["tokens"], record["documents"], record["note"]) == (len(shard.tokens), len(kept), 1)
+    assert (record["tokens"], record["documents"]) == (len(shard.tokens), len(kept))
+    assert json.loads((folder / "shard" / "shard.json").read_text()) == record | {"note": 1}
     assert not (folder / ".shard").exists()
 
 
@@ -266,7 +267,7 @@ def test_pieces_of_documents_make_the_same_shard(tmp_path_factory, documents, da
 )
 def test_a_head_that_no_build_wrote_is_refused_and_leads_nowhere(tmp_path, tokenizer, key, value):
     shards.write(tmp_path, tokenizer, DOCUMENTS)
-    head = json.loads((tmp_path / shards.HEAD).read_text())
-    (tmp_path / shards.HEAD).write_text(json.dumps(head | {key: value}))
+    head = json.loads((tmp_path / layout.CORPUS_FILE).read_text())
+    (tmp_path / layout.CORPUS_FILE).write_text(json.dumps(head | {key: value}))
     with pytest.raises(InputError, match=rf"corpus\.json must be as the build of a corpus wrote it.*: {key}\."):
         shards.Corpus.open(tmp_path)

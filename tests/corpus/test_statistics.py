@@ -43,22 +43,22 @@ def test_bins_are_named_from_the_first_to_the_last_that_is_filled():
     counts = [0] * 18
     counts[2], counts[4], counts[17] = 5, 1, 2
     figures = {"length_edges": list(statistics.EDGES), "sentence_lengths": counts}
-    bins = statistics.bins(figures, "sentence_lengths")
+    bins = statistics.describe_bins(figures, "sentence_lengths")
     assert bins[0] == ("3 to 4", 5)
     assert bins[1:3] == [("5 to 8", 0), ("9 to 16", 1)]
     assert bins[-1] == ("over 65536", 2)
-    assert statistics.bins({}, "sentence_lengths") == []
+    assert statistics.describe_bins({}, "sentence_lengths") == []
 
 
 def test_a_corpus_of_ids_has_lines_too(tmp_path, data):
     made = shards.write(tmp_path, AlbertTokenizerFast(data / "spiece.model"), [[[5, 6], [7]], [[8]]])
-    lines = dict(statistics.lines(made))
+    lines = dict(statistics.summarize(made))
     assert lines["documents"] == "2"
     assert lines["tokens"] == "4, 1.3 a sentence"
     assert lines["fingerprint"] == made.fingerprint
-    assert statistics.left_out(made) == ""
+    assert statistics.describe_left_out(made) == ""
     made.statistics.update({"text_bytes": 2_000_000, "documents_read": 2, "duplicates": 0})
-    assert dict(statistics.lines(made))["text"] == "2.0 MB"
+    assert dict(statistics.summarize(made))["text"] == "2.0 MB"
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_a_corpus_of_ids_has_lines_too(tmp_path, data):
 def test_what_is_left_out_is_said(tmp_path, data, counts, words):
     made = shards.write(tmp_path, AlbertTokenizerFast(data / "spiece.model"), [[[5, 6], [7]], [[8]]])
     made.statistics.update(counts)
-    assert statistics.left_out(made) == words
+    assert statistics.describe_left_out(made) == words

@@ -1,4 +1,4 @@
-"""Encoding: results in the order of the units, whichever comes first, and few units held at a time."""
+"""Encoding: results in the order of the batches, whichever comes first, and few batches held at a time."""
 
 from concurrent.futures import Future
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from albertkit.corpus import workers
-from albertkit.corpus.sentences import Splitter
-from albertkit.corpus.units import Unit
+from albertkit.corpus.document_batches import DocumentBatch
+from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
 class Pool:
-    """A pool whose work is done in pairs: of two units, the second first."""
+    """A pool whose work is done in pairs: of two batches, the second first."""
 
     def __init__(self):
         self.late = None
@@ -27,29 +27,29 @@ class Pool:
         return future
 
 
-@pytest.mark.parametrize("units", [0, 2, 4, 20])
+@pytest.mark.parametrize("batches", [0, 2, 4, 20])
 @pytest.mark.parametrize("most", [3, 5])
-def test_units_come_in_order_and_few_are_held(units, most):
+def test_batches_come_in_order_and_few_are_held(batches, most):
     given = taken = 0
 
     def source():
         nonlocal given
-        for number in range(units):
+        for number in range(batches):
             given += 1
             assert given - taken <= most
-            yield Unit([str(number)])
+            yield DocumentBatch([str(number)])
 
-    for unit, got in workers._in_order(Pool(), source(), most):
+    for batch, got in workers._encode_in_order(Pool(), source(), most):
         assert got == [str(taken)]
-        assert not unit.texts  # those are with the process that encodes them
+        assert not batch.texts  # those are with the process that encodes them
         taken += 1
-    assert taken == units
+    assert taken == batches
 
 
 def test_texts_become_sentences_and_tokens(data, tmp_path):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
     tokenizer.save_pretrained(tmp_path)
-    encode = workers.Encoder(tmp_path, Splitter(method="lines"))
+    encode = workers.DocumentEncoder(tmp_path, SentenceSplitter(method="lines"))
     lines = ["the cat", "sat", "a dog"]
     ids = [tokenizer(line, add_special_tokens=False)["input_ids"] for line in lines]
     tokens, sentences, documents = encode(["the cat\n\u0301\nsat", " \n", "\u0301", "a dog"])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from albertkit.batches import PretrainingBatch
+
 VOCABULARY = 61
 
 
@@ -21,7 +23,7 @@ def sequences(rng, count, longest=7, ordered=True):
 
 
 def packed(rows, length=16):
-    """Rows of sequences as the arrays of a batch."""
+    """Rows of sequences as a batch."""
     shape = len(rows), length
     batch = {name: np.zeros(shape, np.int32) for name in ("input_ids", "token_type_ids", "position_ids", "sequence")}
     lists = {name: [] for name in ("mlm_positions", "mlm_labels", "cls_positions", "sop_labels")}
@@ -38,7 +40,7 @@ def packed(rows, length=16):
             lists["cls_positions"].append(index * length + at)
             lists["sop_labels"].append(order)
             at += len(ids)
-    return {**batch, **{name: np.array(values, np.int32) for name, values in lists.items()}}
+    return PretrainingBatch(**batch, **{name: np.array(values, np.int32) for name, values in lists.items()})
 
 
 def steps(count=6, rows=6, parts=1, ordered=True, seed=0):

@@ -19,6 +19,8 @@ import jax.numpy as jnp  # noqa: E402
 from flax import nnx  # noqa: E402
 
 from albertkit import weight_table  # noqa: E402
+from albertkit.backends import OptimizerSettings  # noqa: E402
+from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.checkpoint import files, init  # noqa: E402
 from albertkit.errors import ConfigError, InputError, WeightMismatch  # noqa: E402
 from albertkit.flax import infer, models, train, weights  # noqa: E402
@@ -658,7 +660,7 @@ def test_rounding_the_length_changes_no_loss_no_output_and_compiles_less(head):
         given = padded_batch(length, head)
         if head != "ForQuestionAnswering":
             given["labels"] = np.where(given["input_ids"] % 3 == 0, given["input_ids"] % 2, -100)
-        expected, found = model(**given), train.eval_step(state, given)
+        expected, found = model(**given), train.eval_step(state, PaddedBatch(**given))
         assert list(found) == list(expected)
         for name, value in found.items():
             assert difference(value, np.asarray(expected[name])) <= 1e-5, name
@@ -669,25 +671,27 @@ def test_rates_seeds_and_steps_compile_nothing_new():
     config = small(hidden_dropout_prob=0.1)
     tensors = init.fresh(weight_table.expected(config, "ForQuestionAnswering"), config, seed=1)
     state = train.init_state(config, "ForQuestionAnswering", tensors)
-    train.train_step(state, [padded_batch(9)], 1e-3, seed=0)
+    train.train_step(state, [PaddedBatch(**padded_batch(9))], 1e-3, seed=0)
     counts = train._gradient._cache_size(), train._update._cache_size()
     for step in range(3):
-        train.train_step(state, [padded_batch(10 + step)], 1e-3 * step, seed=step)
+        train.train_step(state, [PaddedBatch(**padded_batch(10 + step))], 1e-3 * step, seed=step)
     assert (train._gradient._cache_size(), train._update._cache_size()) == counts
     other = train.init_state(config, "ForQuestionAnswering", tensors)
-    train.train_step(other, [padded_batch(9)], 1e-3, seed=0)
+    train.train_step(other, [PaddedBatch(**padded_batch(9))], 1e-3, seed=0)
     assert (train._gradient._cache_size(), train._update._cache_size()) == counts
 
 
 def test_only_dense_and_embedding_weights_decay():
     config = small()
     tensors = random_tensors(config, "ForQuestionAnswering")
-    state = train.init_state(config, "ForQuestionAnswering", tensors, weight_decay=10.0, max_gradient_norm=0.0)
-    train.train_step(state, [padded_batch(9)], 0.0, seed=0)
+    state = train.init_state(
+        config, "ForQuestionAnswering", tensors, OptimizerSettings(weight_decay=10.0, max_gradient_norm=0.0)
+    )
+    train.train_step(state, [PaddedBatch(**padded_batch(9))], 0.0, seed=0)
     same(train.get_weights(state), {name: tensors[name] for name in train.get_weights(state)}, rtol=0)
     # So large an epsilon leaves nothing of Adam's part of the step.
-    state = train.init_state(config, "ForQuestionAnswering", tensors, weight_decay=10.0, epsilon=1e3)
-    train.train_step(state, [padded_batch(9)], 1e-2, seed=0)
+    state = train.init_state(config, "ForQuestionAnswering", tensors, OptimizerSettings(weight_decay=10.0, epsilon=1e3))
+    train.train_step(state, [PaddedBatch(**padded_batch(9))], 1e-2, seed=0)
     for name, value in train.get_weights(state).items():
         share = 0.9 if weight_table.kind(name) in ("dense", "embedding") else 1.0
         np.testing.assert_allclose(value, tensors[name] * share, atol=1e-4, err_msg=name)
@@ -697,7 +701,7 @@ def test_what_the_optimizer_remembers_has_the_layout_of_checkpoints():
     config = small(num_hidden_groups=2)
     tensors = random_tensors(config, "ForQuestionAnswering")
     state = train.init_state(config, "ForQuestionAnswering", tensors)
-    train.train_step(state, [padded_batch(9)], 1e-2, seed=0)
+    train.train_step(state, [PaddedBatch(**padded_batch(9))], 1e-2, seed=0)
     memory = train.get_optimizer(state)
     assert int(memory.pop("all/step")) == 1
     for name, value in tensors.items():

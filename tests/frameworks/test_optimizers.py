@@ -7,8 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from albertkit import frameworks, weight_table
+from albertkit import weight_table
+from albertkit.backends import OptimizerSettings
+from albertkit.batches import PaddedBatch
 from albertkit.errors import ConfigError
+from albertkit.training.backends import train_backend
 from frameworks import reference_optimizers as reference
 from frameworks.common import batch, difference, random_tensors, small
 
@@ -38,7 +41,7 @@ def torch_course(optimizer, weights, gradients, rates, **options):
     from albertkit.torch import optimizers
 
     parameters = {name: torch.nn.Parameter(torch.from_numpy(value.copy())) for name, value in weights.items()}
-    made = optimizers.create(optimizer, parameters, **options)
+    made = optimizers.create(OptimizerSettings(optimizer, **options), parameters)
     for gradient, rate in zip(gradients, rates, strict=True):
         for name, parameter in parameters.items():
             parameter.grad = torch.from_numpy(gradient[name])
@@ -54,7 +57,7 @@ def tensorflow_course(optimizer, weights, gradients, rates, **options):
     from albertkit.tensorflow import optimizers
 
     parameters = {name: tf.Variable(value) for name, value in weights.items()}
-    made = optimizers.create(optimizer, parameters, **options)
+    made = optimizers.create(OptimizerSettings(optimizer, **options), parameters)
     step = tf.function(made.step)
     for gradient, rate in zip(gradients, rates, strict=True):
         step([tf.constant(gradient[name]) for name in parameters], tf.constant(rate, tf.float32))
@@ -70,7 +73,7 @@ def flax_course(optimizer, weights, gradients, rates, **options):
         at = {"dense": "kernel", "embedding": "embedding", "norm": "scale", "bias": "bias"}
         return at[weight_table.kind(name)]
 
-    made = optimizers.create(optimizer, **options)
+    made = optimizers.create(OptimizerSettings(optimizer, **options), weights)
     parameters = {name: {leaf(name): value} for name, value in weights.items()}
     memory = made.transformation.init(parameters)
     step = jax.jit(made.step)
@@ -127,10 +130,9 @@ def test_the_numbers_of_the_original_are_the_usual_ones(room, course, optimizer,
         np.testing.assert_allclose(value, expected[name], rtol=2e-5, atol=2e-6, err_msg=name)
 
 
-def test_another_optimizer_is_refused_and_the_nearest_named(room):
-    train = frameworks.room(room.name, "train")
+def test_another_optimizer_is_refused_and_the_nearest_named():
     with pytest.raises(ConfigError, match=r"`optimizer` must be one of adamw, lamb. Received: 'lam'.*`lamb`"):
-        train.init_state(small(), "Model", random_tensors(small(), "Model"), optimizer="lam")
+        OptimizerSettings("lam")
 
 
 @pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS[1:])
@@ -138,20 +140,19 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, op
     """Names, layouts and the table that input and output share are those of a whole model."""
     config, head, rates = small(num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
     numbers = {"weight_decay": 0.1, "betas": (0.9, 0.999), "epsilon": 1e-3, "bias_correction": bias_correction}
-    train = frameworks.room(room.name, "train")
+    train = train_backend(room.name)
     tied = weight_table.tied(config)
     start = {name: value for name, value in random_tensors(config, head).items() if name not in tied}
-    parts = [batch(head, seed=seed) for seed in range(len(rates))]
+    parts = [PaddedBatch(**batch(head, seed=seed)) for seed in range(len(rates))]
 
     def begun():
-        return train.init_state(
-            config, head, random_tensors(config, head), optimizer=optimizer, max_gradient_norm=0.0, **numbers
-        )
+        settings = OptimizerSettings(optimizer, max_gradient_norm=0.0, **numbers)
+        return train.init_state(config, head, random_tensors(config, head), settings)
 
     state, gradients = begun(), []
     for number, (part, rate) in enumerate(zip(parts, rates, strict=True)):
         current = train.get_weights(state)
-        found = room.gradients(room.build(head, config, complete(current, tied)), part)
+        found = room.gradients(room.build(head, config, complete(current, tied)), part.arguments())
         gradients.append({name: found[name] for name in start})
         if number == 2:
             other = begun()
@@ -173,12 +174,14 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, op
 def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room, optimizer):
     pytest.importorskip("torch")
     config, head = small(), "ForSequenceClassification"
-    parts = [batch(head, seed=seed) for seed in range(3)]
+    parts = [PaddedBatch(**batch(head, seed=seed)) for seed in range(3)]
 
     def begun(framework):
-        train = frameworks.room(framework, "train")
+        train = train_backend(framework)
         tensors = random_tensors(config, head)
-        return train, train.init_state(config, head, tensors, optimizer=optimizer, epsilon=1e-3, bias_correction=True)
+        return train, train.init_state(
+            config, head, tensors, OptimizerSettings(optimizer, epsilon=1e-3, bias_correction=True)
+        )
 
     torch_train, first = begun("torch")
     for seed, part in enumerate(parts[:2]):
@@ -199,6 +202,7 @@ def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room
 
 SPREAD = """
 import jax, numpy as np
+from albertkit.backends import OptimizerSettings
 from albertkit.flax import optimizers
 
 rng = np.random.default_rng(0)
@@ -206,7 +210,7 @@ draw = lambda: {"a": {"kernel": rng.standard_normal((8, 6), np.float32)}, "b": {
 weights, gradients = draw(), [draw() for _ in range(5)]
 mesh = jax.make_mesh((2,), ("devices",), (jax.sharding.AxisType.Auto,))
 over = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("devices"))
-made = optimizers.create("lamb")
+made = optimizers.create(OptimizerSettings("lamb"), weights)
 
 def course(place):
     parameters = place(weights)

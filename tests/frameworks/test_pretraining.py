@@ -1,10 +1,14 @@
 """Steps of pre-training in every framework: rows of several sequences, the same losses, the same weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from albertkit import arrays, frameworks, weight_table
+from albertkit import weight_table
+from albertkit.backends import OptimizerSettings
 from albertkit.errors import TokenIdError
+from albertkit.training.backends import train_backend
 from frameworks import rows
 from frameworks.common import difference, random_tensors, small
 
@@ -14,8 +18,10 @@ STEPS = 6
 
 def begun(framework, config=None, **options):
     config = config or small(num_hidden_groups=2)
-    room = frameworks.room(framework, "train")
-    return room, room.init_state(config, HEAD, random_tensors(config, HEAD), weight_decay=0.1, **options)
+    precision = options.pop("precision", "fp32")
+    settings = OptimizerSettings(weight_decay=0.1, **options)
+    train = train_backend(framework)
+    return train, train.init_state(config, HEAD, random_tensors(config, HEAD), settings, precision)
 
 
 def trained(framework, parts=1, ordered=True, **options):
@@ -55,14 +61,14 @@ def test_the_loss_is_that_of_the_model_itself(room):
     config = small(num_hidden_groups=2)
     rng = np.random.default_rng(3)
     batch = rows.packed([[one] for one in rows.sequences(rng, 5)])
-    labels = np.full(batch["input_ids"].shape, -100)
-    labels.ravel()[batch["mlm_positions"]] = batch["mlm_labels"]
+    labels = np.full(batch.input_ids.shape, -100)
+    labels.ravel()[batch.mlm_positions] = batch.mlm_labels
     usual = {
-        "input_ids": batch["input_ids"].astype(np.int64),
-        "token_type_ids": batch["token_type_ids"].astype(np.int64),
-        "attention_mask": (batch["sequence"] > 0).astype(np.int64),
+        "input_ids": batch.input_ids.astype(np.int64),
+        "token_type_ids": batch.token_type_ids.astype(np.int64),
+        "attention_mask": (batch.sequence > 0).astype(np.int64),
         "labels": labels,
-        "sentence_order_label": batch["sop_labels"].astype(np.int64),
+        "sentence_order_label": batch.sop_labels.astype(np.int64),
     }
     model = room.evaluating(room.build(HEAD, config, random_tensors(config, HEAD)))
     expected = room.outputs(model, usual)
@@ -70,18 +76,18 @@ def test_the_loss_is_that_of_the_model_itself(room):
     found = train.eval_step(state, batch)
     losses = found["mlm_losses"].mean() + found["sop_losses"].mean()
     assert losses == pytest.approx(float(expected["loss"]), abs=1e-5)
-    guessed = expected["prediction_logits"].reshape(-1, 61)[batch["mlm_positions"]].argmax(-1)
-    np.testing.assert_array_equal(found["mlm_hits"], guessed == batch["mlm_labels"])
-    np.testing.assert_array_equal(found["sop_hits"], expected["sop_logits"].argmax(-1) == batch["sop_labels"])
+    guessed = expected["prediction_logits"].reshape(-1, 61)[batch.mlm_positions].argmax(-1)
+    np.testing.assert_array_equal(found["mlm_correct"], guessed == batch.mlm_labels)
+    np.testing.assert_array_equal(found["sop_correct"], expected["sop_logits"].argmax(-1) == batch.sop_labels)
     assert train.train_step(state, [batch], 0.0, 0)["loss"] == pytest.approx(losses, abs=1e-5)
 
 
-def test_a_sequence_is_foretold_alike_alone_and_packed_with_others(room):
+def test_a_sequence_is_predicted_alike_alone_and_packed_with_others(room):
     train, state = begun(room.name)
     first, second, third = rows.sequences(np.random.default_rng(1), 3)
     alone = [train.eval_step(state, rows.packed([[one]])) for one in (first, second, third)]
     together = train.eval_step(state, rows.packed([[first, second], [third]]))
-    assert set(together) == {"mlm_losses", "mlm_hits", "sop_losses", "sop_hits"}
+    assert set(together) == {"mlm_losses", "mlm_correct", "sop_losses", "sop_correct"}
     for name, values in together.items():
         assert difference(values, np.concatenate([one[name] for one in alone])) <= 1e-5, name
 
@@ -111,29 +117,29 @@ def test_places_without_a_token_have_no_part_in_the_gradient(room):
         assert value == pytest.approx(records[1][name], rel=1e-5), name
 
 
-def test_what_was_foretold_is_as_long_as_what_was_asked(room):
+def test_what_was_predicted_is_as_long_as_what_was_asked(room):
     train, state = begun(room.name)
     for count in (1, 5):
         (batch,) = next(rows.steps(1, rows=count, seed=count))
         found = train.eval_step(state, batch)
-        assert found["mlm_losses"].shape == found["mlm_hits"].shape == batch["mlm_labels"].shape
-        assert found["sop_losses"].shape == found["sop_hits"].shape == batch["sop_labels"].shape
+        assert found["mlm_losses"].shape == found["mlm_correct"].shape == batch.mlm_labels.shape
+        assert found["sop_losses"].shape == found["sop_correct"].shape == batch.sop_labels.shape
 
 
 def test_a_sequence_without_a_label_has_no_loss_and_is_no_hit(room):
     train, state = begun(room.name)
     batch = rows.packed([rows.sequences(np.random.default_rng(5), 2)])
-    batch["sop_labels"] = np.array([-100, 1], np.int32)
+    batch = replace(batch, sop_labels=np.array([-100, 1], np.int32))
     found = train.eval_step(state, batch)
     assert found["sop_losses"][0] == 0
-    assert found["sop_hits"][0] == 0
+    assert found["sop_correct"][0] == 0
     assert train.train_step(state, [batch], 0.0, 0)["sop"] == pytest.approx(found["sop_losses"][1], abs=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
 def test_what_no_loss_reaches_stays_as_it_is(room, optimizer):
     parts = ("pooler", "sop_classifier")
-    train, state = begun(room.name, optimizer=optimizer, unreached=parts)
+    train, state = begun(room.name, name=optimizer, frozen=parts)
     before = train.get_weights(state)
     for step, batches in enumerate(rows.steps(3, ordered=False)):
         train.train_step(state, batches, 1e-2, seed=step)
@@ -162,7 +168,7 @@ def test_half_precision_trains_near_the_full_one(room):
 def test_ids_outside_the_vocabulary_are_refused(room):
     train, state = begun(room.name)
     (batch,) = next(rows.steps(1))
-    batch["input_ids"][0, 1] = 61
+    batch.input_ids[0, 1] = 61
     with pytest.raises(TokenIdError):
         train.train_step(state, [batch], 0.0, 0)
     with pytest.raises(TokenIdError):
@@ -170,14 +176,14 @@ def test_ids_outside_the_vocabulary_are_refused(room):
 
 
 def test_there_is_one_process_where_none_were_started(room):
-    train = frameworks.room(room.name, "train")
-    train.begin_processes()
-    assert train.processes() == (0, 1)
-    assert train.said_by_first(7) == 7
+    train = train_backend(room.name)
+    train.init_processes()
+    assert (train.rank(), train.world_size()) == (0, 1)
+    assert train.broadcast(7) == 7
 
 
 def test_counts_name_the_losses_of_a_step(room):
     train, state = begun(room.name)
     part = next(rows.steps(1))
     record = train.train_step(state, part, 0.0, 0)
-    assert list(record) == ["loss", *arrays.counts(part[0]), "gradient_norm"]
+    assert list(record) == ["loss", *part[0].items(), "gradient_norm"]

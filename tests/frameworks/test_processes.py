@@ -64,15 +64,15 @@ def expected(tmp_path_factory):
 
 def assert_same_course(found, expected):
     assert set(found) == set(expected)
-    for name in set(expected) - {"process", "processes", "devices", "spread"}:
+    for name in set(expected) - {"rank", "world_size", "devices", "spread"}:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("options", [(), ("sharded",)], ids=["whole", "sharded"])
 def test_two_processes_go_the_course_of_one(tmp_path, expected, options):
     for number, found in enumerate(several(tmp_path, *options)):
-        assert (found["process"], found["processes"], found["devices"]) == (number, 2, 2)
-        assert found["said"] == 7
+        assert (found["rank"], found["world_size"], found["devices"]) == (number, 2, 2)
+        assert found["broadcast"] == 7
         assert (found["spread"] > 20) == bool(options)
         assert_same_course(found, expected)
 
@@ -81,7 +81,7 @@ def test_two_processes_go_the_course_of_one(tmp_path, expected, options):
 def test_two_devices_of_one_process_go_the_course_of_one(tmp_path, expected, options):
     finished([started(tmp_path / "two.npz", *options, devices=2)])
     found = np.load(tmp_path / "two.npz")
-    assert (found["process"], found["processes"], found["devices"]) == (0, 1, 2)
+    assert (found["rank"], found["world_size"], found["devices"]) == (0, 1, 2)
     assert (found["spread"] > 20) == bool(options)
     assert_same_course(found, expected)
 
@@ -89,7 +89,7 @@ def test_two_devices_of_one_process_go_the_course_of_one(tmp_path, expected, opt
 def test_a_process_that_knows_too_little_says_what_it_needs(monkeypatch):
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "127.0.0.1:1")
     with pytest.raises(ConfigError, match="JAX_NUM_PROCESSES=None"):
-        train.begin_processes()
+        train.init_processes()
 
 
 @pytest.mark.parametrize(

@@ -1002,6 +1002,6 @@ def test_a_config_is_needed():
 def test_training_refuses_to_be_one_of_several_processes(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ConfigError, match=r"one process\. Received: WORLD_SIZE 2"):
-        train.begin_processes()
+        train.init_processes()
     monkeypatch.setenv("WORLD_SIZE", "1")
-    train.begin_processes()
+    train.init_processes()

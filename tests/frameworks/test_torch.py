@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch import distributed, nn  # noqa: E402
 
+from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.errors import ConfigError, InputError  # noqa: E402
 from albertkit.torch import layers, models, train  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
@@ -332,7 +333,7 @@ def test_a_process_of_several_takes_the_gpu_of_its_own(monkeypatch, variables, g
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
     monkeypatch.setattr(torch.distributed, "init_process_group", met.append)
-    train.begin_processes()
+    train.init_processes()
     assert (taken, met) == ([gpu], ["nccl"])
 
 
@@ -341,9 +342,9 @@ def test_a_sharded_optimizer_is_whole_right_after_an_evaluation(monkeypatch):
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(train, "processes", lambda: (0, 2))  # one alone shares nothing out
+            patched.setattr(train, "world_size", lambda: 2)  # one alone shares nothing out
             state = train.init_state(config, head, random_tensors(config, head), is_sharded=True)
-        inputs = batch(head)
+        inputs = PaddedBatch(**batch(head))
         train.train_step(state, [inputs], 1e-3, 0)
         whole = train.get_optimizer(state)
         train.eval_step(state, inputs)

@@ -1,10 +1,16 @@
 """Training in every framework: the same batches, the same losses, and weights that go from one to another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from albertkit import frameworks
+from albertkit import backends
+from albertkit.backends import OptimizerSettings
+from albertkit.batches import MaskedBatch, PaddedBatch
 from albertkit.errors import InputError, TokenIdError
+from albertkit.inference.backends import infer_backend
+from albertkit.training.backends import train_backend
 from frameworks.common import difference, random_tensors, small
 from frameworks.rooms import ROOMS
 
@@ -25,14 +31,15 @@ def batches(seed=0, count=STEPS, parts=1):
             "labels": rng.integers(0, 2, 6),
         }
         cuts = np.array_split(np.arange(6), [2]) if parts == 2 else [np.arange(6)]
-        yield [{name: array[cut] for name, array in whole.items()} for cut in cuts]
+        yield [PaddedBatch(**{name: array[cut] for name, array in whole.items()}) for cut in cuts]
 
 
 def begun(framework, **options):
     config = small(num_hidden_groups=2)
     tensors = random_tensors(config, HEAD)
-    room = frameworks.room(framework, "train")
-    return room, room.init_state(config, HEAD, tensors, weight_decay=0.1, **options)
+    precision = options.pop("precision", "fp32")
+    train = train_backend(framework)
+    return train, train.init_state(config, HEAD, tensors, OptimizerSettings(weight_decay=0.1, **options), precision)
 
 
 def trained(framework, parts=1, rate=1e-2, **options):
@@ -126,7 +133,7 @@ def test_a_step_above_the_highest_norm_changes_nothing(room):
 def test_the_seed_of_a_step_decides_its_dropout(room):
     config = small(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, classifier_dropout_prob=0.3)
     tensors = random_tensors(config, HEAD)
-    train = frameworks.room(room.name, "train")
+    train = train_backend(room.name)
     part = next(batches())
     losses = [
         train.train_step(train.init_state(config, HEAD, tensors), part, 0.0, seed=seed)["loss"] for seed in (5, 5, 6)
@@ -138,14 +145,14 @@ def test_the_seed_of_a_step_decides_its_dropout(room):
 def test_evaluation_has_no_dropout_and_gives_losses_and_logits(room):
     config = small(hidden_dropout_prob=0.5)
     tensors = random_tensors(config, HEAD)
-    train = frameworks.room(room.name, "train")
+    train = train_backend(room.name)
     state = train.init_state(config, HEAD, tensors)
     (part,) = next(batches())
     first, second = train.eval_step(state, part), train.eval_step(state, part)
     assert first["logits"].shape == (6, 2)
     np.testing.assert_array_equal(first["logits"], second["logits"])
     assert float(first["loss"]) == float(second["loss"])
-    assert set(train.eval_step(state, {k: v for k, v in part.items() if k != "labels"})) == {"logits"}
+    assert set(train.eval_step(state, replace(part, labels=None))) == {"logits"}
 
 
 def test_gradients_are_clipped_to_the_norm_that_is_asked_for(room):
@@ -169,8 +176,8 @@ def test_half_precision_trains_near_the_full_one(room):
 def test_inference_gives_the_outputs_of_evaluation(room):
     train, state = begun(room.name)
     (part,) = next(batches())
-    inputs = {name: array for name, array in part.items() if name != "labels"}
-    forward = frameworks.room(room.name, "infer").compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
+    inputs = replace(part, labels=None)
+    forward = infer_backend(room.name).compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
     found, expected = forward(inputs), train.eval_step(state, inputs)
     assert list(found) == list(expected)
     assert difference(found["logits"], expected["logits"]) <= 1e-5
@@ -179,33 +186,33 @@ def test_inference_gives_the_outputs_of_evaluation(room):
 def test_inference_cuts_outputs_to_the_length_of_the_input(room):
     config = small()
     tensors = random_tensors(config, "ForTokenClassification")
-    forward = frameworks.room(room.name, "infer").compile(config, "ForTokenClassification", tensors)
+    forward = infer_backend(room.name).compile(config, "ForTokenClassification", tensors)
     (part,) = next(batches())
-    assert forward({"input_ids": part["input_ids"]})["logits"].shape == (*part["input_ids"].shape, 2)
+    assert forward(PaddedBatch(part.input_ids))["logits"].shape == (*part.input_ids.shape, 2)
 
 
 def test_inference_scores_the_places_that_are_asked_for(room):
     config = small()
-    forward = frameworks.room(room.name, "infer").compile(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"))
+    forward = infer_backend(room.name).compile(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"))
     (part,) = next(batches())
-    inputs = {name: array for name, array in part.items() if name != "labels"}
+    inputs = replace(part, labels=None)
     everywhere = forward(inputs)["logits"]
     for places in ([[0, 2], [2, 0], [2, 1]], [[5, 1]]):
-        found = forward({**inputs, "places": np.array(places)})
+        found = forward(MaskedBatch(**vars(inputs), positions=np.array(places)))
         assert set(found) == {"logits"}
         assert difference(found["logits"], everywhere[tuple(zip(*places, strict=True))]) <= 1e-5
 
 
 def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(room):
     config = small()
-    forward = frameworks.room(room.name, "infer").compile(config, "Model", random_tensors(config, "Model"))
+    forward = infer_backend(room.name).compile(config, "Model", random_tensors(config, "Model"))
     with pytest.raises(TokenIdError, match=r"`input_ids` must lie in 0\.\.60"):
-        forward({"input_ids": np.array([[1, 61]])})
+        forward(PaddedBatch(np.array([[1, 61]])))
     with pytest.raises(InputError, match="Received: 17 tokens"):
-        forward({"input_ids": np.ones((1, 17), np.int64)})
+        forward(PaddedBatch(np.ones((1, 17), np.int64)))
     with pytest.raises((TokenIdError, InputError), match=r"17 tokens|`position_ids` must lie in 0\.\.15"):
-        forward({"input_ids": np.ones((1, 2), np.int64), "position_ids": np.array([[0, 16]])})
+        forward(PaddedBatch(np.ones((1, 2), np.int64), position_ids=np.array([[0, 16]])))
 
 
 def test_every_framework_is_here():
-    assert list(ROOMS) == list(frameworks.PACKAGES)
+    assert list(ROOMS) == list(backends.PACKAGES)

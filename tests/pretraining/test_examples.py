@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from albertkit.corpus import shards
 from albertkit.errors import InputError
-from albertkit.pretraining.examples import _OFFSET, _ORDER, Examples
+from albertkit.pretraining.examples import _OFFSET, _ORDER, PretrainingExamples
 from albertkit.pretraining.segments import OBJECTIVES
 from albertkit.rules import IGNORED
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -23,8 +23,8 @@ CORPORA = st.lists(
 
 
 def examples(corpus, length=32, objective="mlm+sop", seed=0, starts=None, **options):
-    pieces = corpora.pieces(corpus.tokens, starts)
-    return Examples(corpus, pieces, length=length, objective=objective, seed=seed, **options)
+    vocabulary = corpora.vocabulary(corpus.tokens, starts)
+    return PretrainingExamples(corpus, vocabulary, length=length, objective=objective, seed=seed, **options)
 
 
 def prose(documents=30, sentences=60, longest=45, seed=0):
@@ -36,16 +36,16 @@ def prose(documents=30, sentences=60, longest=45, seed=0):
 
 def true_ids(batch):
     """input_ids without masks."""
-    ids = batch["input_ids"].copy()
-    ids.reshape(-1)[batch["mlm_positions"]] = batch["mlm_labels"]
+    ids = batch.input_ids.copy()
+    ids.reshape(-1)[batch.mlm_positions] = batch.mlm_labels
     return ids
 
 
 def sequences(batch):
     """The sequences of a batch as (A, B, label, row), read from its arrays alone."""
-    ids, types, number = true_ids(batch).ravel(), batch["token_type_ids"].ravel(), batch["sequence"].ravel()
-    length = batch["input_ids"].shape[1]
-    for start, label in zip(batch["cls_positions"].tolist(), batch["sop_labels"].tolist(), strict=True):
+    ids, types, number = true_ids(batch).ravel(), batch.token_type_ids.ravel(), batch.sequence.ravel()
+    length = batch.input_ids.shape[1]
+    for start, label in zip(batch.cls_positions.tolist(), batch.sop_labels.tolist(), strict=True):
         row_end = (start // length + 1) * length
         end = start + int((number[start:row_end] == number[start]).sum())
         one, kind = ids[start:end], types[start:end]
@@ -56,9 +56,6 @@ def same(one, other):
     return one.keys() == other.keys() and all(
         one[key].dtype == other[key].dtype and one[key].tobytes() == other[key].tobytes() for key in one
     )
-
-
-# -------------------------------------------------------------------------------------------------------------- layout
 
 
 @given(
@@ -80,22 +77,22 @@ def test_what_holds_of_every_batch(corpus, length, objective, replacement, short
     batch = made.batch(epoch, rows)
     assert list(batch) == KEYS
     assert {array.dtype for array in batch.values()} == {np.dtype(np.int32)}
-    ids, number = true_ids(batch), batch["sequence"]
-    assert ids.shape == number.shape == batch["token_type_ids"].shape == (len(rows), length)
+    ids, number = true_ids(batch), batch.sequence
+    assert ids.shape == number.shape == batch.token_type_ids.shape == (len(rows), length)
     flat, places = number.ravel(), np.arange(number.size)
     for key in ("mlm_positions", "cls_positions"):
         assert (np.diff(batch[key]) > 0).all()
     starts_here = np.flatnonzero((number > 0) & (np.diff(number, prepend=0) != 0))
-    assert batch["cls_positions"].tolist() == starts_here.tolist()
+    assert batch.cls_positions.tolist() == starts_here.tolist()
     assert (np.diff(number, axis=1)[number[:, 1:] > 0] >= 0).all()  # numbers ascend, and pad stands at the end
     assert (number[:, 0] == 1).all()
     assert (ids.ravel()[starts_here] == 2).all()
     begun = np.repeat(starts_here, np.diff(np.append(starts_here, number.size)))
-    assert (batch["position_ids"].ravel() == np.where(flat > 0, places - begun, 0)).all()
+    assert (batch.position_ids.ravel() == np.where(flat > 0, places - begun, 0)).all()
     assert (ids[number == 0] == 0).all()
-    assert (batch["token_type_ids"][number == 0] == 0).all()
-    assert (flat[batch["mlm_positions"]] > 0).all()
-    assert (batch["mlm_labels"] >= corpora.SPECIAL).all()
+    assert (batch.token_type_ids[number == 0] == 0).all()
+    assert (flat[batch.mlm_positions] > 0).all()
+    assert (batch.mlm_labels >= corpora.SPECIAL).all()
     special = (ids < corpora.SPECIAL).ravel()
     for first, second, label, _ in sequences(batch):
         assert len(first)
@@ -104,38 +101,35 @@ def test_what_holds_of_every_batch(corpus, length, objective, replacement, short
     # [CLS], [SEP], and a second [SEP] where there is a second segment; nothing else that is special.
     seconds = sum(bool(len(second)) for _, second, _, _ in sequences(batch))
     assert special[flat > 0].sum() == 2 * len(starts_here) + seconds
-    types = np.diff(batch["token_type_ids"].ravel(), prepend=0)
+    types = np.diff(batch.token_type_ids.ravel(), prepend=0)
     assert (ids.ravel()[np.flatnonzero(types == 1) - 1] == 3).all()
 
 
 def test_a_batch_as_it_is_written_down():
     corpus = corpora.corpus([[2, 3], [4]])
     batch = examples(corpus, 16, "mlm", short_seq_prob=0.0).batch(0, [0])
-    starts = batch["cls_positions"].tolist()
+    starts = batch.cls_positions.tolist()
     rows = {2: [2, 5, 6, 3, 7, 8, 9, 3], 1: [2, 10, 11, 12, 13, 3]}
     order = [2, 1] if true_ids(batch)[0, 1] == 5 else [1, 2]
     assert true_ids(batch)[0].tolist() == rows[order[0]] + rows[order[1]] + [0, 0]
     assert starts == [0, len(rows[order[0]])]
-    assert batch["sequence"][0].tolist() == [1] * len(rows[order[0]]) + [2] * len(rows[order[1]]) + [0, 0]
-    assert len(batch["mlm_positions"]) == 2
-    assert batch["sop_labels"].tolist() == [IGNORED, IGNORED]
+    assert batch.sequence[0].tolist() == [1] * len(rows[order[0]]) + [2] * len(rows[order[1]]) + [0, 0]
+    assert len(batch.mlm_positions) == 2
+    assert batch.sop_labels.tolist() == [IGNORED, IGNORED]
 
 
 def test_masks_keep_the_budget_of_every_sequence():
     batch = examples(prose(), 128).batch(0, range(60))
-    numbers = batch["sequence"] + np.arange(60)[:, None] * 1000
-    for key, size in zip(*np.unique(numbers[batch["sequence"] > 0], return_counts=True), strict=True):
-        masked = (numbers.ravel()[batch["mlm_positions"]] == key).sum()
+    numbers = batch.sequence + np.arange(60)[:, None] * 1000
+    for key, size in zip(*np.unique(numbers[batch.sequence > 0], return_counts=True), strict=True):
+        masked = (numbers.ravel()[batch.mlm_positions] == key).sum()
         assert masked == max(1, round(int(size) * 0.15))
 
 
 def test_no_rows_are_a_batch_too():
     batch = examples(prose()).batch(0, [])
-    assert batch["input_ids"].shape == (0, 32)
+    assert batch.input_ids.shape == (0, 32)
     assert all(not len(batch[key]) for key in KEYS)
-
-
-# --------------------------------------------------------------------------------------------------- what decides them
 
 
 def test_seed_epoch_and_row_decide_a_row_whatever_is_made_beside_it():
@@ -145,17 +139,17 @@ def test_seed_epoch_and_row_decide_a_row_whatever_is_made_beside_it():
     for index, row in enumerate([5, 9, 2]):
         alone = made.batch(3, [row])
         assert all((alone[key][0] == whole[key][index]).all() for key in PLACES)
-        inside = whole["mlm_positions"] // 64 == index
-        assert (alone["mlm_positions"] == whole["mlm_positions"][inside] - index * 64).all()
-        assert (alone["mlm_labels"] == whole["mlm_labels"][inside]).all()
-        inside = whole["cls_positions"] // 64 == index
-        assert (alone["sop_labels"] == whole["sop_labels"][inside]).all()
+        inside = whole.mlm_positions // 64 == index
+        assert (alone.mlm_positions == whole.mlm_positions[inside] - index * 64).all()
+        assert (alone.mlm_labels == whole.mlm_labels[inside]).all()
+        inside = whole.cls_positions // 64 == index
+        assert (alone.sop_labels == whole.sop_labels[inside]).all()
 
 
 def test_epochs_seeds_and_rows_differ():
     made = examples(prose(), 64)
     kinds = [made.batch(0, [0]), made.batch(1, [0]), made.batch(0, [1]), examples(prose(), 64, seed=1).batch(0, [0])]
-    assert len({batch["input_ids"].tobytes() for batch in kinds}) == 4
+    assert len({batch.input_ids.tobytes() for batch in kinds}) == 4
 
 
 def test_epochs_are_cut_in_other_places():
@@ -186,16 +180,15 @@ def test_examples_travel_between_processes(tmp_path, data):
     rng = np.random.default_rng(0)
     documents = [[rng.integers(5, 600, 9).tolist() for _ in range(20)] for _ in range(9)]
     corpus = shards.write(tmp_path, tokenizer, documents, shard_tokens=500)
-    made = Examples(corpus, length=64, objective="mlm+nsp", seed=7, ngram=2, replacement="span", short_seq_prob=0.5)
+    made = PretrainingExamples(
+        corpus, length=64, objective="mlm+nsp", seed=7, ngram=2, replacement="span", short_seq_prob=0.5
+    )
     made.batch(0, [0])
     packed = pickle.dumps(made)
     assert len(packed) < 8000  # not the tokens
     again = pickle.loads(packed)  # noqa: S301
     assert same(again.batch(2, again.order(2)), made.batch(2, made.order(2)))
     assert len(corpus.shards) > 1
-
-
-# ------------------------------------------------------------------------------------------------------- what is right
 
 
 @pytest.mark.parametrize("objective", ["mlm+sop", "mlm+nsp"])
@@ -244,16 +237,13 @@ def test_statistics_count_what_a_batch_holds():
     made = examples(corpus, 64)
     rows = range(len(made))
     batch, counts = made.batch(1, rows), made.statistics(1, rows)
-    assert counts["places"] == batch["input_ids"].size
-    assert counts["tokens"] == (batch["sequence"] > 0).sum()
-    assert counts["sequences"] == len(batch["cls_positions"])
-    assert counts["unpaired"] == (batch["sop_labels"] == IGNORED).sum() > 0
+    assert counts["positions"] == batch.input_ids.size
+    assert counts["tokens"] == (batch.sequence > 0).sum()
+    assert counts["sequences"] == len(batch.cls_positions)
+    assert counts["unpaired"] == (batch.sop_labels == IGNORED).sum() > 0
     assert counts["truncated"] > 0
     roomy = examples(corpora.corpus([[4, 4]]), 64)
-    assert roomy.statistics(0, [0]) == {"places": 64, "tokens": 11, "sequences": 1, "unpaired": 0, "truncated": 0}
-
-
-# ------------------------------------------------------------------------------------------------------------ the edges
+    assert roomy.statistics(0, [0]) == {"positions": 64, "tokens": 11, "sequences": 1, "unpaired": 0, "truncated": 0}
 
 
 @pytest.mark.parametrize("length", [5, 6, 9, 64, 512])
@@ -264,8 +254,8 @@ def test_tiny_corpora_and_huge_sentences_do_no_harm(documents, length):
         made = examples(corpus, length, objective, short_seq_prob=0.5)
         for epoch in range(3):
             batch = made.batch(epoch, made.order(epoch))
-            assert len(batch["input_ids"]) == len(made) == -(-corpus.tokens // (length - 3))
-            assert len(batch["mlm_positions"])
+            assert len(batch.input_ids) == len(made) == -(-corpus.tokens // (length - 3))
+            assert len(batch.mlm_positions)
 
 
 @pytest.mark.parametrize(
@@ -277,8 +267,8 @@ def test_tiny_corpora_and_huge_sentences_do_no_harm(documents, length):
         ({"length": 4}, "`length` must be at least 5. Received: 4"),
         ({"ngram": 0}, "`ngram` must be at least 1"),
         ({"seed": -1}, "`seed` must be at least 0"),
-        ({"budget": 0.0}, "`budget` must lie between 0 and 1"),
-        ({"budget": 15}, "Received: 15"),
+        ({"masked_lm_prob": 0.0}, "`masked_lm_prob` must lie between 0 and 1"),
+        ({"masked_lm_prob": 15}, "Received: 15"),
         ({"short_seq_prob": 1.1}, "`short_seq_prob` must lie in 0..1"),
     ],
 )

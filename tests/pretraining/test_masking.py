@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.pretraining.masking import mask, spans, words
+from albertkit.pretraining.masking import draw_ngrams, find_words, mask_words
 from corpus import corpora
 
 SHARES = [6 / 11, 3 / 11, 2 / 11]
@@ -27,26 +27,26 @@ def laid(*segments):
 
 def continued(*ids, size=V):
     """Pieces of which those with these ids go on with a word."""
-    return corpora.pieces(size, ~np.isin(np.arange(size) + corpora.SPECIAL, ids))
+    return corpora.vocabulary(size, ~np.isin(np.arange(size) + corpora.SPECIAL, ids))
 
 
-def masked(ids, sequence, pieces, seed=0, **options):
-    options = {"ngram": 3, "budget": 0.15, "replacement": "piece"} | options
-    return mask(ids, sequence, pieces, rng=np.random.default_rng(seed), **options)
+def masked(ids, sequence, vocabulary, seed=0, **options):
+    options = {"ngram": 3, "masked_lm_prob": 0.15, "replacement": "piece"} | options
+    return mask_words(ids, sequence, vocabulary, rng=np.random.default_rng(seed), **options)
 
 
 def test_words_are_found_and_parted_by_special_tokens():
     #            cls  [a    b b] [c] sep [b]  [c]  unk  [b   b]  sep  pad
     ids = np.array([2, 10, 11, 11, 12, 3, 11, 12, 1, 11, 11, 3, 0])
-    found = words(ids, continued(11))
-    assert found.begins.tolist() == [1, 4, 6, 7, 9]
+    found = find_words(ids, continued(11))
+    assert found.starts.tolist() == [1, 4, 6, 7, 9]
     assert found.ends.tolist() == [4, 5, 7, 8, 11]
-    assert found.following.tolist() == [2, 1, 2, 1, 1]
+    assert found.words_left.tolist() == [2, 1, 2, 1, 1]
 
 
 def test_a_row_without_words_is_left_alone():
     ids, sequence = laid([[1, 1], [1]])
-    result = masked(ids, sequence, corpora.pieces(V))
+    result = masked(ids, sequence, corpora.vocabulary(V))
     assert [len(array) for array in result] == [0, 0, 0]
 
 
@@ -54,9 +54,9 @@ def first_sizes(length, budget, ngram, draws, seed=0):
     """How many words the first n-gram of a segment holds, and where it begins."""
     rng = np.random.default_rng(seed)
     ids, sequence = laid([range(10, 10 + length)])
-    found = words(ids, corpora.pieces(V))
-    owner = sequence[found.begins]
-    return np.array([spans(found, owner, np.array([budget]), ngram, rng)[0] for _ in range(draws)])
+    found = find_words(ids, corpora.vocabulary(V))
+    owner = sequence[found.starts]
+    return np.array([draw_ngrams(found, owner, np.array([budget]), ngram, rng)[0] for _ in range(draws)])
 
 
 @pytest.mark.parametrize(("ngram", "shares"), [(1, [1]), (2, [2 / 3, 1 / 3]), (3, SHARES), (4, [12, 6, 4, 3])])
@@ -85,10 +85,10 @@ def test_over_budget_the_next_shorter_length_is_taken():
 
 def test_an_ngram_that_meets_a_masked_word_is_left_out():
     ids, sequence = laid([range(10, 40)])
-    found = words(ids, corpora.pieces(V))
+    found = find_words(ids, corpora.vocabulary(V))
     left_out = 0
     for seed in range(300):
-        taken = spans(found, sequence[found.begins], np.array([20]), 3, np.random.default_rng(seed))
+        taken = draw_ngrams(found, sequence[found.starts], np.array([20]), 3, np.random.default_rng(seed))
         covered = np.zeros(30, int)
         for word, size in taken:
             covered[word : word + size] += 1
@@ -101,8 +101,8 @@ def test_the_budget_is_kept_to_the_piece():
     for length in [1, 2, 3, 7, 16, 17, 27, 60, 124]:
         ids, sequence = laid([range(10, 10 + length)], [range(200, 230), range(230, 240)])
         for seed in range(20):
-            places, _, _ = masked(ids, sequence, corpora.pieces(V), seed)
-            counts = np.bincount(sequence[places], minlength=3)
+            positions, _, _ = masked(ids, sequence, corpora.vocabulary(V), seed)
+            counts = np.bincount(sequence[positions], minlength=3)
             assert counts.tolist() == [0, max(1, round((length + 2) * 0.15)), round(43 * 0.15)]
 
 
@@ -110,7 +110,7 @@ def test_all_places_are_as_likely():
     ids, sequence = laid([range(10, 50), range(60, 100)])
     counts = np.zeros(len(ids))
     for seed in range(4000):
-        counts[masked(ids, sequence, corpora.pieces(V), seed, ngram=1).places] += 1
+        counts[masked(ids, sequence, corpora.vocabulary(V), seed, ngram=1).positions] += 1
     inside = counts[(ids > 4)]
     assert counts.sum() == inside.sum()
     assert corpora.fits(inside, np.ones(len(inside)))
@@ -121,9 +121,9 @@ def test_of_a_hundred_pieces_eighty_are_hidden_and_ten_stay(replacement):
     ids, sequence = laid([range(10, 210)], [range(210, 300), range(300, 400)])
     counts, of, stood_in = Counter(), 0, []
     for seed in range(300):
-        places, labels, inputs = masked(ids, sequence, corpora.pieces(V), seed, replacement=replacement)
-        assert (labels == ids[places]).all()
-        of += len(places)
+        positions, labels, inputs = masked(ids, sequence, corpora.vocabulary(V), seed, replacement=replacement)
+        assert (labels == ids[positions]).all()
+        of += len(positions)
         counts["mask"] += (inputs == 4).sum()
         counts["same"] += (inputs == labels).sum()
         stood_in += inputs[(inputs != 4) & (inputs != labels)].tolist()
@@ -136,14 +136,14 @@ def test_of_a_hundred_pieces_eighty_are_hidden_and_ten_stay(replacement):
 
 def test_a_span_shares_its_draw_and_pieces_do_not():
     ids, sequence = laid([range(10, 200)])
-    pieces = continued(*range(11, 200, 2))  # words of two pieces
+    vocabulary = continued(*range(11, 200, 2))  # words of two pieces
     mixed = {}
     for replacement in ("piece", "span"):
         pairs = []
         for seed in range(200):
-            places, labels, inputs = masked(ids, sequence, pieces, seed, ngram=1, replacement=replacement)
+            positions, labels, inputs = masked(ids, sequence, vocabulary, seed, ngram=1, replacement=replacement)
             fate = np.where(inputs == 4, 0, np.where(inputs == labels, 1, 2)).reshape(-1, 2)
-            assert (np.diff(places.reshape(-1, 2)) == 1).all()
+            assert (np.diff(positions.reshape(-1, 2)) == 1).all()
             pairs.append(fate)
         fates = np.concatenate(pairs)
         mixed[replacement] = (int((fates[:, 0] != fates[:, 1]).sum()), len(fates))
@@ -167,25 +167,27 @@ ROWS = st.lists(
 )
 def test_whole_words_within_the_budget_and_nothing_else(segments, rest, ngram, budget, replacement, seed):
     ids, sequence = laid(*segments)
-    pieces = continued(*rest)
+    vocabulary = continued(*rest)
     before = ids.copy()
-    places, labels, inputs = masked(ids, sequence, pieces, seed, ngram=ngram, budget=budget, replacement=replacement)
+    positions, labels, inputs = masked(
+        ids, sequence, vocabulary, seed, ngram=ngram, masked_lm_prob=budget, replacement=replacement
+    )
     assert (ids == before).all()
-    assert (np.diff(places) > 0).all()
-    assert (labels == ids[places]).all()
+    assert (np.diff(positions) > 0).all()
+    assert (labels == ids[positions]).all()
     assert (labels >= corpora.SPECIAL).all()
     assert ((inputs == 4) | (inputs >= corpora.SPECIAL)).all()
-    assert (sequence[places] > 0).all()
+    assert (sequence[positions] > 0).all()
     lengths = np.bincount(sequence)[1:]
     budgets = [max(1, round(length * budget)) for length in lengths.tolist()]
-    counts = np.bincount(sequence[places], minlength=len(budgets) + 1)[1:]
+    counts = np.bincount(sequence[positions], minlength=len(budgets) + 1)[1:]
     assert (counts <= budgets).all()
     hidden = np.zeros(len(ids), bool)
-    hidden[places] = True
-    joined = [~pieces.starts[ids[b]] and ids[a] >= 5 and ids[b] >= 5 for a, b in pairwise(range(len(ids)))]
+    hidden[positions] = True
+    joined = [~vocabulary.is_word_start[ids[b]] and ids[a] >= 5 and ids[b] >= 5 for a, b in pairwise(range(len(ids)))]
     assert all(hidden[place] == hidden[place + 1] for place in np.flatnonzero(joined))
     if ngram == 1:  # Without n-grams nothing is left out, so a word that is not masked has no room.
-        found = words(ids, pieces)
-        for begin, end in zip(found.begins, found.ends, strict=True):
+        found = find_words(ids, vocabulary)
+        for begin, end in zip(found.starts, found.ends, strict=True):
             number = sequence[begin] - 1
             assert hidden[begin] or counts[number] + end - begin > budgets[number]

@@ -19,12 +19,12 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from albertkit import frameworks, weight_table
+from albertkit import backends, weight_table
 from albertkit.checkpoint import files, init
 from albertkit.corpus import shards
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError, WeightMismatch
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import loop, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
@@ -178,7 +178,7 @@ def cut_off(recipe, output, step):
     "framework", [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("flax", "tensorflow")]
 )
 def test_a_run_in_another_framework_resumes_to_the_same_bits(corpus, tmp_path, framework):
-    if framework not in frameworks.installed():
+    if framework not in backends.installed():
         pytest.skip(f"{framework} is not installed")
     recipe = pretraining.recipe(corpus, framework=framework, training__save_every=4, training__optimizer="adamw")
     run(recipe, tmp_path / "straight")
@@ -312,9 +312,9 @@ def test_every_run_on_a_corpus_is_judged_on_the_same_rows(corpus, tmp_path, monk
         for name, array in one.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
     _, held_out = Corpus.open(corpus).split(0.1)
-    examples = Examples(held_out, length=32, objective="mlm+sop", seed=0)
-    drawn = examples.batch(0, np.sort(examples.order(0)[:32]))["input_ids"]
-    np.testing.assert_array_equal(np.concatenate([batch["input_ids"] for batch in judged[0]]), drawn)
+    examples = PretrainingExamples(held_out, length=32, objective="mlm+sop", seed=0)
+    drawn = examples.batch(0, np.sort(examples.order(0)[:32])).input_ids
+    np.testing.assert_array_equal(np.concatenate([batch.input_ids for batch in judged[0]]), drawn)
 
 
 # ------------------------------------------------------------------------------------------------ going on from a model

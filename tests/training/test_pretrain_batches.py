@@ -7,7 +7,7 @@ import pytest
 
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import InputError
-from albertkit.pretraining.examples import Examples
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.training.pretrain_batches import Rows
 from training import pretraining
 
@@ -15,11 +15,11 @@ from training import pretraining
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     folder = pretraining.corpus(tmp_path_factory.mktemp("rows") / "corpus", count=120)
-    return Examples(Corpus.open(folder), length=32, objective="mlm+sop", seed=3)
+    return PretrainingExamples(Corpus.open(folder), length=32, objective="mlm+sop", seed=3)
 
 
 def joined(parts):
-    return np.concatenate([part["input_ids"] for part in parts])
+    return np.concatenate([part.input_ids for part in parts])
 
 
 def same(one, other):
@@ -38,7 +38,7 @@ def test_an_epoch_holds_every_row_once_in_an_order_and_with_masks_of_its_own(exa
     assert sorted(order) == list(range(len(examples)))
     assert not np.array_equal(order, examples.order(1))
     for number, batch in enumerate(batches):
-        np.testing.assert_array_equal(batch, examples.batch(epoch, order[number * 8 : number * 8 + 8])["input_ids"])
+        np.testing.assert_array_equal(batch, examples.batch(epoch, order[number * 8 : number * 8 + 8]).input_ids)
 
 
 def test_from_any_batch_on_it_is_the_same_epoch(examples):
@@ -67,7 +67,7 @@ def test_an_error_in_the_making_is_raised_where_the_batch_is_asked_for(examples,
     def broken(self, epoch, rows):
         raise InputError("broken")
 
-    monkeypatch.setattr(Examples, "batch", broken)
+    monkeypatch.setattr(PretrainingExamples, "batch", broken)
     with pytest.raises(InputError, match="broken"):
         next(Rows(examples, 8).epoch(0))
 

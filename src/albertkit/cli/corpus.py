@@ -40,22 +40,32 @@ def build(
 ) -> None:
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
     from albertkit.corpus import builder, statistics
-    from albertkit.corpus.documents import Options
-    from albertkit.corpus.progress_bar import Meter
-    from albertkit.corpus.sentences import Splitter
+    from albertkit.corpus.progress_bar import ProgressBar
+    from albertkit.corpus.reader import ReaderOptions
+    from albertkit.corpus.sentences import SentenceSplitter
     from albertkit.tokenization.fast import AlbertTokenizerFast
 
-    settings = builder.Settings(
-        Options(format, text_field, skip_broken), Splitter(language, sentences, line_breaks), deduplicate, shard_tokens
+    settings = builder.BuildSettings(
+        ReaderOptions(format, text_field, skip_broken),
+        SentenceSplitter(language, sentences, line_breaks),
+        deduplicate,
+        shard_tokens,
     )
     is_file = Path(tokenizer).is_file()
-    made = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
-    with Meter(Console(highlight=False, markup=False, emoji=False)) as meter:
-        built = builder.build(
-            inputs, output, made, settings, processes=workers, overwrite=overwrite, note=meter.note, show=meter.show
+    loaded = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
+    with ProgressBar(Console(highlight=False, markup=False, emoji=False)) as bar:
+        corpus = builder.build(
+            inputs,
+            output,
+            loaded,
+            settings,
+            processes=workers,
+            overwrite=overwrite,
+            note=bar.print,
+            progress=bar.update,
         )
-    left_out = statistics.left_out(built)
-    typer.echo(f"{built}{f'; left out: {left_out}' if left_out else ''}")
+    left_out = statistics.describe_left_out(corpus)
+    typer.echo(f"{corpus}{f'; left out: {left_out}' if left_out else ''}")
 
 
 @app.command("info")
@@ -67,11 +77,11 @@ def info(folder: Annotated[Path, Argument(help="Folder of a corpus.")]) -> None:
     corpus = Corpus.open(folder)
     console = Console(highlight=False, markup=False, emoji=False)
     table = Table(show_header=False)
-    for name, value in statistics.lines(corpus):
+    for name, value in statistics.summarize(corpus):
         table.add_row(name, value)
     console.print(table)
     for name, title in (("sentence_lengths", "sentences"), ("document_lengths", "documents")):
-        rows = statistics.bins(corpus.statistics, name)
+        rows = statistics.describe_bins(corpus.statistics, name)
         bins = Table("tokens", title, "share", "")
         for words, count in rows:
             share = count / sum(other for _, other in rows)

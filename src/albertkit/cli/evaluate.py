@@ -6,25 +6,33 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from albertkit.cli import options
+
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
     data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .jsonl or .parquet.")],
-    text_column: Annotated[str, Option(help="Column of the text; default: by the usual names.")] = "",
-    pair_column: Annotated[str, Option(help="Column of the second text of a pair.")] = "",
-    label_column: Annotated[str, Option(help="Column of the label; default: by the usual names.")] = "",
-    label_separator: Annotated[str, Option(help="Between several labels of one row.")] = "|",
-    header: Annotated[str, Option(help="Comma-separated column names of a file without a header.")] = "",
-    max_length: Annotated[int | None, Option(help="Longest input in tokens; default: that of training.", min=4)] = None,
-    framework: Annotated[str, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")] = "auto",
-    skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out rows without text or label.")] = False,
+    task: Annotated[str, Option(help="A task, or auto: what the model was trained for.")] = "auto",
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    label_column: Annotated[str | None, Option(help="Column of the label; default: by the usual names.")] = None,
+    label_separator: Annotated[str | None, Option(help="Between several labels of one row.")] = None,
+    header: options.Header = None,
+    max_length: options.MaxLength = None,
+    framework: options.InferFramework = "auto",
+    skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
+    settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
     from albertkit.pipelines import pipeline
-    from albertkit.tasks.text_classification import NAME, Columns
 
-    columns = Columns(text_column, pair_column, label_column, label_separator)
-    names = [name.strip() for name in header.split(",") if name.strip()]
-    typer.echo(
-        json.dumps(pipeline(NAME, model, framework, max_length).evaluate(data, columns, names, skip_empty), indent=2)
+    given = options.data_options(
+        settings,
+        text_column=text_column,
+        pair_column=pair_column,
+        label_column=label_column,
+        label_separator=label_separator,
+        header=options.split(header),
+        skip_empty=skip_empty or None,
     )
+    typer.echo(json.dumps(pipeline(task, model, framework, max_length).evaluate(data, **given), indent=2))

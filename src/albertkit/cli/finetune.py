@@ -1,60 +1,110 @@
-"""albertkit finetune TASK: train a head on a data set."""
+"""albertkit finetune TASK: train a head on a data set. The options of a task's data come from the task itself."""
 
+import dataclasses
+import inspect
+import types
+import typing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
+from typer.core import TyperGroup
 
 from albertkit.cli import options
 
-app = typer.Typer(help="Fine-tune a model on a task.", no_args_is_help=True)
+if typing.TYPE_CHECKING:
+    from albertkit.tasks.base import TrainableTask
 
 
-@app.command("text-classification")
-def text_classification(
+class _Tasks(TyperGroup):
+    """A command for each task that can be trained, made when it is asked for."""
+
+    # Typer brings a Click of its own or uses the installed one, by its version: neither is named here.
+    def list_commands(self, ctx: Any) -> list[str]:
+        from albertkit.tasks import registry
+        from albertkit.tasks.base import TrainableTask
+
+        return [name for name in registry.names() if isinstance(registry.get(name), TrainableTask)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from albertkit.tasks import registry
+
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(_command(registry.get_trainable(cmd_name)))
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(help="Fine-tune a model on a task.", no_args_is_help=True, cls=_Tasks)
+
+
+def _shared(
     output: options.Output,
-    train: Annotated[str | None, Option(help="Training data: .csv, .tsv, .jsonl or .parquet.")] = None,
-    eval: Annotated[str | None, Option(help="Evaluation data; default: a part of the training data.")] = None,
     model: options.Model = None,
     tokenizer: Annotated[str | None, Option(help="Tokenizer, if not the checkpoint's own.")] = None,
     recipe: Annotated[Path | None, Option(help="TOML recipe; options here override it.")] = None,
     framework: options.Framework = None,
-    text_column: Annotated[str | None, Option(help="Column of the text; default: by the usual names.")] = None,
-    pair_column: Annotated[str | None, Option(help="Column of the second text of a pair.")] = None,
-    label_column: Annotated[str | None, Option(help="Column of the label; default: by the usual names.")] = None,
-    header: Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")] = None,
-    problem: Annotated[str | None, Option(help="auto, single, multi or regression.")] = None,
     epochs: Annotated[float | None, Option(help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, Option(help="Examples a step.")] = None,
     learning_rate: options.LearningRate = None,
-    max_length: Annotated[int | None, Option(help="Longest input in tokens.")] = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Classes, several classes at once, or a number, for texts or pairs of texts."""
-    from albertkit.training import finetune, run_folder
-    from albertkit.training.recipe import Recipe
+    """The options that all tasks have."""
 
-    overrides = {
-        "framework": framework,
-        "seed": seed,
-        "model.name": model,
-        "model.tokenizer": tokenizer,
-        "data.train": train,
-        "data.eval": eval,
-        "data.header": None if header is None else [name.strip() for name in header.split(",")],
-        "data.text_column": text_column,
-        "data.pair_column": pair_column,
-        "data.label_column": label_column,
-        "data.problem": problem,
-        "data.max_length": max_length,
-        "training.epochs": epochs,
-        "training.batch_size": batch_size,
-        "training.learning_rate": learning_rate,
-    }
-    if resume and recipe is None:
-        recipe = run_folder.begun(output)
-    finetune.run(Recipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)
+
+def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
+    """A function whose signature is that of the command, from which Typer makes its options."""
+
+    def command(
+        output: Path,
+        recipe: Path | None,
+        settings: list[str] | None,
+        resume: bool,
+        overwrite: bool,
+        **values: Any,
+    ) -> None:
+        from albertkit.training import finetune, run_folder
+        from albertkit.training.recipe import FinetuneRecipe
+
+        if resume and recipe is None:
+            recipe = run_folder.begun(output)
+        overrides = {"task": task.name, **{_KEYS.get(name, f"data.{name}"): values[name] for name in values}}
+        overrides["data.header"] = options.split(values["header"])
+        loaded = FinetuneRecipe.load(recipe, overrides, settings or ())
+        finetune.run(loaded, output, resume=resume, overwrite=overwrite)
+
+    shared = inspect.signature(_shared).parameters
+    own = [_parameter(field) for field in dataclasses.fields(task.options)]
+    first, *rest = (one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shared.values())
+    command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in (first, *own, *rest)}
+    command.__doc__ = inspect.getdoc(type(task))
+    return command
+
+
+_KEYS = {
+    "model": "model.name",
+    "tokenizer": "model.tokenizer",
+    "framework": "framework",
+    "seed": "seed",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "learning_rate": "training.learning_rate",
+}
+"""The recipe's keys of options that are not of the data."""
+
+
+def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
+    """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
+    kind, names = field.type, [f"--{field.name.replace('_', '-')}"]
+    if kind is bool:
+        annotation = Annotated[bool | None, Option(*names, help=field.metadata["help"])]
+    else:
+        value = kind if kind in (int, float) else str  # lists are comma-separated, choices are checked by the recipe
+        annotation = Annotated[value | None, Option(*names, help=field.metadata["help"])]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -17,3 +17,28 @@ Overwrite = Annotated[bool, Option("--overwrite", help="Replace what the output 
 Format = Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")]
 TextField = Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")]
+
+InferFramework = Annotated[str, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")]
+MaxLength = Annotated[int | None, Option(help="Longest input in tokens; default: that of training.", min=4)]
+TextColumn = Annotated[str | None, Option(help="Column of the text; default: by the usual names.")]
+PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
+Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
+DataSettings = Annotated[list[str] | None, Option("--set", help="Any option of the task's data: key=value.")]
+
+
+def split(text: str | None) -> list[str] | None:
+    """Comma-separated names, or None where none were given."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:
+    """The options of a task's data that were given: those that are not None, then the key=value texts."""
+    from albertkit.errors import InputError
+
+    found = {name: value for name, value in values.items() if value is not None}
+    for setting in settings or ():
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"A setting has the form key=value. Received: {setting!r}.")
+        found[key.strip()] = value
+    return found

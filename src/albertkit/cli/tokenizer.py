@@ -32,13 +32,13 @@ def train(
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer that is there.")] = False,
 ) -> None:
     """Learn a SentencePiece vocabulary with the options of the original ALBERT."""
-    from albertkit.corpus import documents
-    from albertkit.corpus.inputs import chosen
+    from albertkit.corpus.inputs import find_readable_files
+    from albertkit.corpus.reader import ReaderOptions, read_lines
     from albertkit.tokenization import train
 
-    reading = documents.Options(format, text_field, skip_broken)
+    files = find_readable_files(inputs, output, typer.echo)
     tokenizer = train.train(
-        documents.lines(chosen(inputs, output, typer.echo), reading, typer.echo),
+        read_lines(files, ReaderOptions(format, text_field, skip_broken), typer.echo),
         vocab_size,
         output,
         do_lower_case=not keep_case,

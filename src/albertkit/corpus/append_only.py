@@ -1,29 +1,35 @@
-"""An array on disk that grows, so that it never has to fit into memory."""
+"""An array on disk that grows at its end, so that it never has to fit into memory."""
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 
-class Growing:
-    """A one-dimensional .npy file that grows at its end. Its header keeps room for the final length."""
+class AppendOnlyArray:
+    """A one-dimensional .npy file that values are appended to.
 
-    def __init__(self, path: Path, dtype: Any) -> None:
+    NumPy pads the header of an .npy file with enough spaces for any length of the first axis, so `close` can write the
+    final length over the first header without moving the values.
+    """
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        """Create the file, or replace one that is there. OSError where that fails."""
         self._dtype = np.dtype(dtype)
         self._file = path.open("w+b")
         self.length = 0
+        """Values so far."""
         self._write_header()
         self._start = self._file.tell()
 
-    def append(self, values: Any) -> None:
-        """Write values behind the last."""
-        values = np.ascontiguousarray(values, dtype=self._dtype)
-        self._file.write(values.data)
-        self.length += len(values)
+    def append(self, values: ArrayLike) -> None:
+        """Write values (n,) behind the last one, converted to the array's dtype."""
+        array = np.ascontiguousarray(values, dtype=self._dtype)
+        self._file.write(array.data)
+        self.length += len(array)
 
-    def cut(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Take back all but the first `length` values."""
         self._file.flush()
         self._file.truncate(self._start + length * self._dtype.itemsize)
@@ -41,7 +47,7 @@ class Growing:
         self._file.close()
 
     def discard(self) -> None:
-        """Close the file as it is."""
+        """Close the file as it is, without a final length. May be called after `close`, too."""
         self._file.close()
 
     def _write_header(self) -> None:

@@ -1,75 +1,74 @@
-"""Building a corpus: files -> documents -> units -> ids -> shards, and on again from where it was cut off.
+"""Building a corpus: files -> documents -> batches -> ids -> shards, and on again from where it was cut off.
 
-Processes encode units in any order; what they give is written in the order of the inputs, so that their number changes
-nothing. The finished shards say how far a build is.
+Processes encode batches in any order; what they give is written in the order of the inputs, so that their number
+changes nothing.
 """
 
 import contextlib
-import hashlib
-import itertools
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from albertkit import storage
-from albertkit.corpus import documents, duplicates, shards, statistics, units, workers
-from albertkit.corpus.duplicates import Seen
-from albertkit.corpus.inputs import chosen, written
-from albertkit.corpus.sentences import Splitter
-from albertkit.corpus.shards import Corpus, Shard, ShardWriter
-from albertkit.corpus.units import Unit, Units
+from albertkit.corpus import (
+    build_folder,
+    document_batches,
+    duplicates,
+    layout,
+    shard_writer,
+    shards,
+    statistics,
+    workers,
+)
+from albertkit.corpus.document_batches import DocumentBatches
+from albertkit.corpus.duplicates import DuplicateIndex
+from albertkit.corpus.inputs import find_readable_files
+from albertkit.corpus.layout import BuildProgress, CorpusStatistics, InputFile, ShardRecord
+from albertkit.corpus.reader import ReaderOptions
+from albertkit.corpus.sentences import SentenceSplitter
+from albertkit.corpus.shard_writer import ShardWriter
+from albertkit.corpus.shards import Corpus, Shard
+from albertkit.corpus.workers import EncodedBatches
 from albertkit.errors import ConfigError, InputError
 from albertkit.tokenization.base import AlbertTokenizerBase
 
-BEGUN = "build.json"
-"""What a build was begun with: once a shard is finished, it goes on only with the same."""
-MOST = 16
+MAX_DEFAULT_PROCESSES = 16
 """Processes that encode unless more are asked for: one process reads, and does not keep more of them busy."""
+MAX_UNKNOWN_SHARE = 0.02
+"""The share of unknown tokens above which a person is told."""
 
-UNKNOWN = 0.02
-"""The share of unknown tokens from which on it is told."""
-
-Source = Mapping[str, Any]
-"""A file of the inputs: name, bytes, digest."""
-
-_UNWRITTEN = f".{BEGUN}-*"
-"""What a kill leaves of BEGUN while it is written."""
-_OWN = (
-    shards.HEAD,
-    BEGUN,
-    _UNWRITTEN,
-    f".{shards.HEAD}-*",
-    shards.TOKENIZER,
-    f"{duplicates.NAME}*",
-    "shard-*",
-    ".shard-*",
-)
-"""All that a corpus and its build may hold."""
+Note = Callable[[str], None]
+"""Is told what a person should know, a line each time."""
+ReportProgress = Callable[[int, int, int, int], None]
+"""Is told bytes of the inputs, how many of them are read, bytes of text and tokens that these gave."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What decides the tokens, besides inputs and tokenizer."""
+class BuildSettings:
+    """What decides the tokens, besides inputs and tokenizer. ConfigError where a shard would hold no token."""
 
-    reading: documents.Options = field(default_factory=documents.Options)
-    splitter: Splitter = field(default_factory=Splitter)
+    reader_options: ReaderOptions = field(default_factory=ReaderOptions)
+    splitter: SentenceSplitter = field(default_factory=SentenceSplitter)
     deduplicate: bool = False
     """Whether a document with the text of an earlier one is left out."""
     shard_tokens: int = shards.SHARD_TOKENS
-    """Tokens after which a shard ends, with the unit of some million characters that reaches them."""
+    """Tokens after which a shard ends, with the batch of some million characters that reaches them."""
 
     def __post_init__(self) -> None:
         if self.shard_tokens < 1:
             raise ConfigError(f"`shard_tokens` must be at least 1. Received: {self.shard_tokens}.")
 
-    def flat(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, str | int | bool]:
         """As one level of JSON values, with the release of the rules that cut sentences."""
-        own = {"deduplicate": self.deduplicate, "shard_tokens": self.shard_tokens, "unit": units.UNIT}
-        return asdict(self.reading) | asdict(self.splitter) | {"rules": self.splitter.rules} | own
+        return {
+            **asdict(self.reader_options),
+            **asdict(self.splitter),
+            "rules": self.splitter.rules,
+            "deduplicate": self.deduplicate,
+            "shard_tokens": self.shard_tokens,
+            "unit": document_batches.BATCH_CHARS,
+        }
 
 
 _KEPT = "The shards that are finished are kept: make room and run the same command again."
@@ -79,240 +78,146 @@ def build(
     inputs: Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     tokenizer: AlbertTokenizerBase,
-    settings: Settings | None = None,
+    settings: BuildSettings | None = None,
     *,
     processes: int | None = None,
     overwrite: bool = False,
-    note: Callable[[str], None] = lambda text: None,
-    show: Callable[[int, int, int, int], None] = lambda total, position, text, tokens: None,
+    note: Note = lambda text: None,
+    progress: ReportProgress = lambda total, completed, text_bytes, tokens: None,
 ) -> Corpus:
     """Build a corpus of files, folders and patterns, or go on with the build that was cut off in `output`.
 
-    `processes` encode, by default one a core, MOST at most; the result is the same whatever their number. `show` is
-    told the bytes of the inputs, how many of them are done, the bytes of text and the tokens that they gave; `note`
-    what a person should know.
+    `processes` encode, by default one a core, MAX_DEFAULT_PROCESSES at most; the result is the same whatever their
+    number. `note` and `progress` are called while it goes on, see Note and ReportProgress.
 
     InputError for inputs that are missing, broken or empty, and for a folder that holds something else; ConfigError
-    where a build was begun with other settings; CheckpointError where writing fails or another process builds there.
+    where a build was begun with other settings; CheckpointError where writing fails or another process builds there;
+    TrainingError where a process dies.
     """
-    settings, folder = settings or Settings(), Path(output)
-    processes = min(cores(), MOST) if processes is None else processes
+    settings, folder = settings or BuildSettings(), Path(output)
+    processes = min(count_cores(), MAX_DEFAULT_PROCESSES) if processes is None else processes
     if processes < 1:
         raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
-    files = chosen(inputs, folder, note)
-    if settings.splitter.remark:
-        note(settings.splitter.remark)
+    files = find_readable_files(inputs, folder, note)
+    if settings.splitter.warning:
+        note(settings.splitter.warning)
     with storage.explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with storage.alone(folder):
         storage.clear_abandoned(folder)
         if overwrite:
-            _clear(folder)
-        _require_own(folder)
-        sources = [_source(path) for path in files]
-        _begin(folder, sources, tokenizer, settings)
-        if (folder / shards.HEAD).exists():
+            build_folder.clear(folder)
+        build_folder.require_empty_or_begun(folder)
+        described = [build_folder.describe_input(path) for path in files]
+        build_folder.begin(folder, described, tokenizer, settings.to_dict())
+        if build_folder.is_finished(folder):
             note(f"{folder} holds this corpus already")
         else:
             with storage.explained(folder, _KEPT):
-                _finish(folder, files, sources, tokenizer, settings, processes, note, show)
-        (folder / duplicates.NAME).unlink(missing_ok=True)
+                _Build(folder, files, tokenizer, settings, note, progress).finish(processes, described)
+        (folder / duplicates.FILE_NAME).unlink(missing_ok=True)
         return Corpus.open(folder)
 
 
-def cores() -> int:
+def count_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _source(path: Path) -> Source:
-    """A file as a corpus remembers it. The digest takes little: a build reads a hundred times slower."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"An input must be a file that can be read. Reading {written(path)} failed: {error}. Leave it out, or "
-            "repeat the command when it can be read."
-        ) from error
-    return {"name": written(path.name), "bytes": path.stat().st_size, "digest": digest}
+class _Build:
+    """A build under way, in a folder that `build_folder.begin` has prepared."""
 
+    def __init__(
+        self,
+        folder: Path,
+        files: Sequence[Path],
+        tokenizer: AlbertTokenizerBase,
+        settings: BuildSettings,
+        note: Note,
+        progress: ReportProgress,
+    ) -> None:
+        self._folder, self._files, self._tokenizer, self._settings = folder, files, tokenizer, settings
+        self._note, self._progress = note, progress
+        self._records = build_folder.finished_shards(folder)
+        if self._records:
+            note(f"going on behind {len(self._records)} finished shards")
 
-def _require_own(folder: Path) -> None:
-    """InputError for a folder that holds something and no corpus."""
-    found = sorted(path.name for path in folder.iterdir() if not path.match(_UNWRITTEN))
-    if found and not (folder / BEGUN).exists():
-        raise InputError(
-            f"A corpus is built in a new or empty folder. {folder} holds {_some(found)}. Give another --output, or "
-            "pass --overwrite to replace a corpus."
-        )
+    def finish(self, processes: int, described: Sequence[InputFile]) -> None:
+        """Make the shards that are not there yet, and write corpus.json."""
+        with contextlib.ExitStack() as stack:
+            index = stack.enter_context(contextlib.closing(self._open_index())) if self._settings.deduplicate else None
+            last = self._records[-1] if self._records else None
+            batches = DocumentBatches(self._files, self._settings.reader_options, index, last)
+            tokenizer_folder = self._folder / layout.TOKENIZER_FOLDER
+            encoding = workers.encode_batches(tokenizer_folder, self._settings.splitter, processes, batches)
+            encoded = self._report(stack.enter_context(encoding), batches)
+            while record := self._write_shard(encoded, index):
+                self._records.append(record)
+        self._require_tokens(batches)
+        figures = self._measure(batches)
+        shard_writer.write_corpus_file(self._folder, self._records, self._settings.to_dict(), figures, described)
 
+    def _open_index(self) -> DuplicateIndex:
+        if self._records and not (self._folder / duplicates.FILE_NAME).exists():
+            raise InputError(
+                f"Going on needs {duplicates.FILE_NAME}, the digests of the documents so far. {self._folder} lost it: "
+                "begin anew with --overwrite."
+            )
+        return DuplicateIndex(self._folder)
 
-def _begin(folder: Path, sources: Sequence[Source], tokenizer: AlbertTokenizerBase, settings: Settings) -> None:
-    """Write down what a build begins with, or make sure that it is the same."""
-    with tempfile.TemporaryDirectory() as aside:
-        digest = shards.save_tokenizer(aside, tokenizer)
-    begins = {"files": sources, "tokenizer": digest, **settings.flat()}
-    if (folder / BEGUN).exists():
-        if (folder / shards.HEAD).exists() or any(folder.glob("shard-*")):
-            _require_same(folder, begins)
-        else:  # nothing is finished, so nothing binds
-            for path in folder.glob(f"{duplicates.NAME}*"):
-                path.unlink()
-    if not (folder / shards.HEAD).exists():
-        storage.write_json(folder / BEGUN, begins)
-        shards.save_tokenizer(folder, tokenizer)
+    def _report(self, encoded: EncodedBatches, batches: DocumentBatches) -> EncodedBatches:
+        """The same batches, of which progress is told on the way; what earlier runs did is counted in."""
+        total, tokens = sum(path.stat().st_size for path in self._files), sum(row["tokens"] for row in self._records)
+        bytes_done = self._records[-1]["bytes_done"] if self._records else 0
+        self._progress(total, bytes_done, batches.counts["text_bytes"], tokens)
+        for batch, ids in encoded:
+            tokens += len(ids.tokens)
+            self._progress(total, batch.bytes_done, batch.counts["text_bytes"], tokens)
+            yield batch, ids
+        self._progress(total, total, batches.counts["text_bytes"], tokens)
 
+    def _write_shard(self, encoded: EncodedBatches, index: DuplicateIndex | None) -> ShardRecord | None:
+        """Write the next shard and return its record, or None where no document is left."""
+        path = self._folder / layout.shard_name(len(self._records))
+        with ShardWriter(path, shard_writer.dtype_for(self._tokenizer)) as writer:
+            batch = None
+            for batch, ids in encoded:
+                ends_document = batch.ends_document and not batch.is_duplicate
+                writer.add(ids.tokens, ids.sentences, ids.documents, ends_document=ends_document)
+                if batch.is_duplicate:
+                    writer.drop_open_document()
+                if batch.ends_document and writer.tokens >= self._settings.shard_tokens:
+                    break
+            if batch is None or not writer.documents:
+                return None
+            if index:
+                index.commit()  # before the shard appears: going on behind it needs its documents' digests
+            progress: BuildProgress = {
+                "position": batch.position,
+                "bytes_done": batch.bytes_done,
+                "counts": batch.counts,
+            }
+            return {**writer.finish(**progress), **progress}
 
-def _require_same(folder: Path, begins: Mapping[str, Any]) -> None:
-    """ConfigError where what is finished was made of something else: of a build under way, the inputs read so far."""
-    began = storage.read_json(folder / BEGUN)
-    if not (folder / shards.HEAD).exists():
-        if began.get("skip_broken") is False:
-            # Nothing was broken so far: whoever meets the first broken record may pass over it from there on.
-            began["skip_broken"] = begins["skip_broken"]
-        if records := _finished(folder):
-            read = records[-1]["position"][0] + 1
-            began, begins = ({**given, "files": given.get("files", [])[:read]} for given in (began, begins))
-    apart = [f"{key}: {_told(began, begins, key)}" for key in begins if began.get(key) != begins[key]]
-    if apart:
-        raise ConfigError(
-            f"A build goes on only with what it was begun with. In {folder}, then and now: {'; '.join(apart)}. "
-            "Give the same, or another --output, or begin anew with --overwrite."
-        )
-
-
-def _finished(folder: Path) -> list[dict[str, Any]]:
-    """The records of the shards that are there."""
-    names = (shards.name_of(number) for number in itertools.count())
-    there = itertools.takewhile(Path.exists, (folder / name / shards.RECORD for name in names))
-    return [storage.read_json(path) for path in there]
-
-
-def _clear(folder: Path) -> None:
-    """Take away a corpus, finished or only begun. InputError where the folder holds anything else: nothing is touched.
-
-    A folder without a corpus is left as it is.
-    """
-    there = list(folder.iterdir())
-    if not any(path.name in (shards.HEAD, BEGUN) for path in there):
-        return
-    other = sorted(path.name for path in there if not any(path.match(pattern) for pattern in _OWN))
-    if other:
-        raise InputError(
-            f"--overwrite replaces a corpus and nothing else. {folder} holds {_some(other)} beside one. Move that "
-            "away, or give another --output."
-        )
-    with storage.explained(folder, "Part of the corpus is gone: run the same command again."):
-        storage.write_json(folder / BEGUN, {})  # cut off from here on, it goes on with nothing but --overwrite
-        for path in there:
-            if path.name != BEGUN:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        (folder / BEGUN).unlink()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-
-
-def _told(began: Mapping[str, Any], begins: Mapping[str, Any], key: str) -> str:
-    """The two values of a setting; of lists the first place where they differ."""
-    then, now = began.get(key), begins[key]
-    if isinstance(now, list):
-        pairs = itertools.zip_longest(then or [], now)
-        then, now = map(_described, next(pair for pair in pairs if pair[0] != pair[1]))
-        now = "the same name and size with other contents" if then == now else now
-    return f"{then} and {now}"
-
-
-def _described(source: Source | None) -> str:
-    return f"{source['name']}, {source['bytes']:,} bytes" if source else "nothing"
-
-
-def _finish(
-    folder: Path,
-    files: Sequence[Path],
-    sources: Sequence[Source],
-    tokenizer: AlbertTokenizerBase,
-    settings: Settings,
-    processes: int,
-    note: Callable[[str], None],
-    show: Callable[[int, int, int, int], None],
-) -> None:
-    """Make the shards that are not there yet, and publish the corpus."""
-    records = _finished(folder)
-    behind = records[-1] if records else None
-    if behind:
-        note(f"going on behind {len(records)} finished shards")
-    with contextlib.ExitStack() as stack:
-        seen = None
-        if settings.deduplicate:
-            if behind and not (folder / duplicates.NAME).exists():
-                raise InputError(
-                    f"Going on needs {duplicates.NAME}, the digests of the documents so far. {folder} lost it: begin "
-                    "anew with --overwrite."
-                )
-            seen = stack.enter_context(contextlib.closing(Seen(folder)))
-        source = Units(files, settings.reading, seen, behind)
-        encoding = workers.encoding(folder / shards.TOKENIZER, settings.splitter, processes, source)
-        encoded = _shown(stack.enter_context(encoding), source, files, records, show)
-        while record := _write(folder / shards.name_of(len(records)), encoded, tokenizer, settings.shard_tokens, seen):
-            records.append(record)
-    if not records:
-        broken = source.counts["broken_records"]
+    def _require_tokens(self, batches: DocumentBatches) -> None:
+        if self._records:
+            return
+        broken = batches.counts["broken_records"]
         advice = (
             f" Left out were {broken:,} broken records: without --skip-broken it is said what is wrong with them. A "
             "file that is one JSON array has to be written as lines first, a record a line."
         )
         raise InputError(
-            f"A corpus must hold at least one token. Received: {len(files)} files with "
-            f"{source.counts['documents_read']:,} documents, all of them empty.{advice if broken else ''}"
+            f"A corpus must hold at least one token. Received: {len(self._files)} files with "
+            f"{batches.counts['documents_read']:,} documents, all of them empty.{advice if broken else ''}"
         )
-    opened = (Shard.open(folder / shards.name_of(number)) for number in range(len(records)))
-    figures = source.counts | statistics.measure(opened, tokenizer.unk_token_id)
-    share = figures["unknown_tokens"] / sum(record["tokens"] for record in records)
-    if share > UNKNOWN:
-        note(f"{share:.1%} of the tokens are unknown: the tokenizer may be of another language than the text")
-    shards.publish(folder, records, settings.flat(), figures, inputs=sources)
 
-
-Encoded = Iterator[tuple[Unit, workers.Encoded]]
-
-
-def _shown(
-    encoded: Encoded,
-    source: Units,
-    files: Sequence[Path],
-    records: Sequence[Mapping[str, Any]],
-    show: Callable[[int, int, int, int], None],
-) -> Encoded:
-    """The same, told to `show` on the way, from what `records` of earlier shards say on."""
-    total, tokens = sum(path.stat().st_size for path in files), sum(record["tokens"] for record in records)
-    behind = records[-1] if records else {"bytes_done": 0, "counts": {"text_bytes": 0}}
-    show(total, behind["bytes_done"], behind["counts"]["text_bytes"], tokens)
-    for unit, got in encoded:
-        tokens += len(got.tokens)
-        show(total, unit.bytes_done, unit.counts["text_bytes"], tokens)
-        yield unit, got
-    show(total, total, source.counts["text_bytes"], tokens)
-
-
-def _write(
-    path: Path, encoded: Encoded, tokenizer: AlbertTokenizerBase, most: int, seen: Seen | None
-) -> dict[str, Any] | None:
-    """Write the next shard and return its record, or None where no document is left."""
-    with ShardWriter(path, shards.dtype_for(tokenizer)) as writer:
-        unit = None
-        for unit, got in encoded:
-            writer.add(got.tokens, got.sentences, got.documents, ended=unit.ended and not unit.dropped)
-            if unit.dropped:
-                writer.drop()
-            if unit.ended and writer.tokens >= most:
-                break
-        if unit is None or not writer.documents:
-            return None
-        if seen:
-            seen.commit()
-        return writer.finish(position=unit.position, bytes_done=unit.bytes_done, counts=unit.counts)
+    def _measure(self, batches: DocumentBatches) -> CorpusStatistics:
+        opened = (Shard.open(self._folder / record["name"]) for record in self._records)
+        figures = statistics.measure(opened, self._tokenizer.unk_token_id)
+        share = figures.get("unknown_tokens", 0) / sum(record["tokens"] for record in self._records)
+        if share > MAX_UNKNOWN_SHARE:
+            self._note(f"{share:.1%} of the tokens are unknown: the tokenizer may be of another language than the text")
+        return {**batches.counts, **figures}

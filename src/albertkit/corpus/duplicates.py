@@ -1,4 +1,4 @@
-"""Which documents were seen before, known by a digest on disk: memory does not grow with the corpus."""
+"""Which documents have the text of an earlier one, known by digests on disk: memory does not grow with the corpus."""
 
 import contextlib
 import sqlite3
@@ -7,48 +7,54 @@ from pathlib import Path
 
 from albertkit.errors import CheckpointError
 
-NAME = "seen.sqlite"
+FILE_NAME = "seen.sqlite"
+"""The file in a build's folder; removed when the corpus is finished."""
 
 
-class Seen:
+class DuplicateIndex:
     """Digests of documents, each with the number of the first document that has it.
 
-    Because a document is a duplicate only of one with a smaller number, asking again after a cut-off gives the answers
-    of the first time.
+    A document counts as a duplicate only of one with a smaller number. So a build that was cut off, and asks again for
+    documents that it asked for before, gets the same answers.
+
+    Every method raises CheckpointError where the database cannot be read or written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        with self._explained():
-            self._base = sqlite3.connect(self._path)
-            self._base.execute("PRAGMA cache_size = -65536")  # KiB
-            self._base.execute("CREATE TABLE IF NOT EXISTS seen (digest BLOB PRIMARY KEY, first INTEGER) WITHOUT ROWID")
+        """Open the index in a build's folder, or begin one there."""
+        self._path = folder / FILE_NAME
+        with self._explain_errors():
+            self._database = sqlite3.connect(self._path)
+            self._database.execute("PRAGMA cache_size = -65536")  # KiB
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS seen (digest BLOB PRIMARY KEY, first INTEGER) WITHOUT ROWID"
+            )
 
-    def before(self, digest: bytes, number: int) -> bool:
-        """Whether a document with a smaller number has this digest (16 bytes)."""
-        with self._explained():
-            fresh = self._base.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, number))
+    def is_duplicate(self, digest: bytes, number: int) -> bool:
+        """Whether a document with a smaller number has this digest (16 bytes). If none has any, `number` is kept."""
+        with self._explain_errors():
+            fresh = self._database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (digest, number))
             if fresh.rowcount:
                 return False
-            first = self._base.execute("SELECT first FROM seen WHERE digest = ?", (digest,)).fetchone()
+            first = self._database.execute("SELECT first FROM seen WHERE digest = ?", (digest,)).fetchone()
             return first[0] < number
 
-    def forget(self, number: int) -> None:
-        """Take back the documents with larger numbers: what stands in their place now may be others."""
-        with self._explained():
-            self._base.execute("DELETE FROM seen WHERE first > ?", (number,))
+    def forget_after(self, number: int) -> None:
+        """Remove the documents with larger numbers: their files may have changed since they were read."""
+        with self._explain_errors():
+            self._database.execute("DELETE FROM seen WHERE first > ?", (number,))
 
     def commit(self) -> None:
-        """Keep what was seen so far, whatever happens next."""
-        with self._explained():
-            self._base.commit()
+        """Make what was added so far permanent."""
+        with self._explain_errors():
+            self._database.commit()
 
     def close(self) -> None:
-        """Close the file, and leave it for a build that goes on."""
-        self._base.close()
+        """Close the file, and leave it for a build that goes on. What was not committed is lost."""
+        self._database.close()
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:

@@ -7,21 +7,22 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 LINES = 20
-"""How many lines are printed where there is no terminal."""
+"""How many lines are printed where there is no terminal: one for each twentieth of the input."""
 
 
-class Meter:
-    """Shows how far a build is. A context."""
+class ProgressBar:
+    """Shows how far a build is. A context: the bar is there as long as it is entered."""
 
     def __init__(self, console: Console) -> None:
+        """Without a terminal, `console` gets LINES lines in place of a bar."""
         self._console = console
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("reading", total=None)
-        self._begun: tuple[float, int, int] | None = None
-        self._told = 0
+        self._start: tuple[float, int, int] | None = None  # time, bytes done and bytes of text at the first update
+        self._lines_printed = 0
 
-    def __enter__(self) -> "Meter":
+    def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal:
             self._bar.start()
         return self
@@ -30,25 +31,25 @@ class Meter:
         if self._console.is_terminal:
             self._bar.stop()
 
-    def show(self, total: int, position: int, text: int, tokens: int) -> None:
-        """Of `total` bytes of the inputs `position` are done, which gave so many bytes of text and so many tokens.
+    def update(self, total: int, completed: int, text_bytes: int, tokens: int) -> None:
+        """Of `total` bytes of the inputs `completed` are read, which gave so many bytes of text and so many tokens.
 
         Speed and time left are those since the first call: what an earlier run has done does not count.
         """
-        now, share = time.perf_counter(), position / max(total, 1)
-        if self._begun is None:
-            self._begun = now, position, text
-            self._told = int(LINES * share)
-            self._bar.reset(self._task, total=total, completed=position)
-        seconds = max(now - self._begun[0], 1e-9)
-        speed = (text - self._begun[2]) / 1e6 / seconds
-        described = f"{text / 1e6:,.0f} MB of text · {tokens:,} tokens · {speed:.1f} MB/s"
-        self._bar.update(self._task, completed=position, description=described)
-        if not self._console.is_terminal and int(LINES * share) > self._told:
-            self._told = int(LINES * share)
-            left = seconds * (total - position) / max(position - self._begun[1], 1)
-            self._console.print(f"{share:.0%} · {described} · {timedelta(seconds=round(left))} left", soft_wrap=True)
+        now, share = time.perf_counter(), completed / max(total, 1)
+        if self._start is None:
+            self._start = now, completed, text_bytes
+            self._lines_printed = int(LINES * share)
+            self._bar.reset(self._task, total=total, completed=completed)
+        seconds = max(now - self._start[0], 1e-9)
+        speed = (text_bytes - self._start[2]) / 1e6 / seconds
+        description = f"{text_bytes / 1e6:,.0f} MB of text · {tokens:,} tokens · {speed:.1f} MB/s"
+        self._bar.update(self._task, completed=completed, description=description)
+        if not self._console.is_terminal and int(LINES * share) > self._lines_printed:
+            self._lines_printed = int(LINES * share)
+            left = seconds * (total - completed) / max(completed - self._start[1], 1)
+            self.print(f"{share:.0%} · {description} · {timedelta(seconds=round(left))} left")
 
-    def note(self, text: str) -> None:
-        """Something a person should know."""
+    def print(self, text: str) -> None:
+        """Print a line above the bar, without wrapping it."""
         self._console.print(text, soft_wrap=True)

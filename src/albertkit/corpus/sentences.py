@@ -18,15 +18,15 @@ _CODES = """
     hi hin, hy hye arm, it ita, ja jpn, kk kaz, kn kan, ml mal, mr mar, my mya bur, nl nld dut, pa pan, pl pol, pt por,
     ru rus, sk slk slo, ta tam, te tel, uk ukr, zh zho chi
 """
-_OWN = {code: longer for code, *longer in map(str.split, _CODES.split(","))}
-"""The languages that sentencex has rules of its own for, with their three-letter codes, which it does not know."""
+_SUPPORTED = {code: longer for code, *longer in map(str.split, _CODES.split(","))}
+"""The languages for which sentencex has rules of their own, with their three-letter codes, which it does not know."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True)
-class Splitter:
-    """How documents are cut.
+class SentenceSplitter:
+    """Cuts documents into sentences. ConfigError for unknown methods and for what cannot be the code of a language.
 
     `method` "split" goes by the rules of `language`, a code such as en, ja or zh; "lines" takes every line as a
     sentence. `line_breaks` says what a line break within a document is under "split": "paragraph", its end, or "space"
@@ -46,47 +46,53 @@ class Splitter:
             raise ConfigError(
                 f"`language` must be the code of a language, such as en, ja, zh or pt-br. Received: {self.language!r}."
             )
-        for code, longer in _OWN.items():
-            if self.method == "split" and self._stem in longer:
+        for code, longer in _SUPPORTED.items():
+            if self.method == "split" and self._base_language in longer:
                 raise ConfigError(
                     f"`language` must be a code of two letters where a language has one. Received: {self.language!r}. "
                     f"Did you mean `{code}`?"
                 )
 
     @property
-    def _stem(self) -> str:
+    def _base_language(self) -> str:
         return self.language.partition("-")[0]
 
     @property
-    def remark(self) -> str:
-        """What a person should know of the rules; "" where they are those of the language itself."""
-        if self.method == "lines" or self._stem in _OWN:
+    def warning(self) -> str:
+        """What a person should know of the rules; "" where the language has rules of its own."""
+        if self.method == "lines" or self._base_language in _SUPPORTED:
             return ""
         return f"no rules of its own for {self.language!r}: sentences end by those of a relative, or else of English"
 
     @property
     def rules(self) -> str:
-        """What cuts, and in which release: other releases may cut elsewhere."""
+        """What cuts, and in which release, as a build keeps it: other releases may cut elsewhere.
+
+        MissingDependency where the method "split" lacks sentencex.
+        """
         if self.method == "lines":
             return "lines"
-        _require()
+        _load_segmenter()
         return f"sentencex {importlib.metadata.version('sentencex')}"
 
     def __call__(self, text: str) -> list[str]:
-        """The sentences of a text, without the space around them; none is empty."""
+        """The sentences of a text, without the space around them; none is empty.
+
+        MissingDependency where the method "split" lacks sentencex.
+        """
         if self.method == "split" and self.line_breaks == "space":
-            found = [" ".join(paragraph.splitlines()) for paragraph in _EMPTY_LINES.split(text)]
+            pieces = [" ".join(paragraph.splitlines()) for paragraph in _EMPTY_LINES.split(text)]
         else:
-            found = text.splitlines()
+            pieces = text.splitlines()
         if self.method == "split":
-            segment = _require()
+            segment = _load_segmenter()
             # Codes with a country or a script are known in part and in small letters only.
-            code = self._stem if self._stem in _OWN else self.language.lower()
-            found = [sentence for paragraph in found for sentence in segment(code, paragraph)]
-        return [sentence for sentence in map(str.strip, found) if sentence]
+            code = self._base_language if self._base_language in _SUPPORTED else self.language.lower()
+            pieces = [sentence for paragraph in pieces for sentence in segment(code, paragraph)]
+        return [sentence for sentence in map(str.strip, pieces) if sentence]
 
 
-def _require() -> Callable[[str, str], list[str]]:
+def _load_segmenter() -> Callable[[str, str], list[str]]:
     try:
         import sentencex
     except ImportError:

@@ -1,4 +1,4 @@
-"""Texts to sentences to ids, in several processes at once, the results in the order of the units."""
+"""Texts to sentences to ids, in several processes at once, the results in the order of the batches."""
 
 import contextlib
 import itertools
@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from albertkit.corpus import shards
-from albertkit.corpus.sentences import Splitter
-from albertkit.corpus.units import Unit
+from albertkit.corpus import shard_writer
+from albertkit.corpus.document_batches import DocumentBatch
+from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.errors import TrainingError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
-class Encoded(NamedTuple):
-    """The ids of texts: of each the sentences, and of each sentence the tokens; none is empty."""
+class EncodedDocuments(NamedTuple):
+    """The ids of texts: of each the sentences, and of each sentence the tokens; no sentence is empty."""
 
     tokens: np.ndarray
     """(T,) uint16 or uint32."""
@@ -34,45 +34,51 @@ class Encoded(NamedTuple):
     """(D,) int64: sentences of each text; 0 where it has none."""
 
 
-class Encoder:
-    """Encodes texts with the tokenizer in a folder."""
+class DocumentEncoder:
+    """Encodes texts with a tokenizer from a folder, in one thread: there are as many processes as cores already."""
 
-    def __init__(self, tokenizer: Path, splitter: Splitter) -> None:
+    def __init__(self, tokenizer: Path, splitter: SentenceSplitter) -> None:
+        """`tokenizer` is the folder."""
         self._tokenizer = AlbertTokenizerFast.from_pretrained(tokenizer)
         self._tokenizer.use_one_thread()
         self._split = splitter
-        self._dtype = shards.dtype_for(self._tokenizer)
+        self._dtype = shard_writer.dtype_for(self._tokenizer)
 
-    def __call__(self, texts: Sequence[str]) -> Encoded:
-        """The ids of texts."""
+    def __call__(self, texts: Sequence[str]) -> EncodedDocuments:
+        """The ids of texts. Special tokens that a text spells out are encoded as text."""
         documents = [self._split(text) for text in texts]
         tokens, lengths = self._tokenizer.literal(list(itertools.chain.from_iterable(documents)))
+        # A sentence without a token, such as a lone accent, is left out: `kept` counts the others up to each sentence,
+        # so its differences between the ends of documents are the sentences that each document keeps.
         kept = np.cumsum(lengths > 0)
         ends = np.cumsum([len(sentences) for sentences in documents], dtype=np.int64)
         sizes = np.diff(np.concatenate([[0], kept])[ends], prepend=0)
-        return Encoded(tokens.astype(self._dtype), lengths[lengths > 0], sizes)
+        return EncodedDocuments(tokens.astype(self._dtype), lengths[lengths > 0], sizes)
+
+
+EncodedBatches = Iterator[tuple[DocumentBatch, EncodedDocuments]]
 
 
 @contextlib.contextmanager
-def encoding(
-    tokenizer: Path, splitter: Splitter, processes: int, units: Iterable[Unit]
-) -> Generator[Iterator[tuple[Unit, Encoded]]]:
-    """Each unit with its ids, in order; made by so many processes, or where it is one, by this one.
+def encode_batches(
+    tokenizer: Path, splitter: SentenceSplitter, processes: int, batches: Iterable[DocumentBatch]
+) -> Generator[EncodedBatches]:
+    """Each batch with its ids, in order; made by so many processes, or where it is one, by this one.
 
-    At any time only a few units more than there are processes are held. TrainingError where a process dies.
+    At any time only a few batches more than there are processes are held. TrainingError where a process dies.
     """
     if processes == 1:
-        encode = Encoder(tokenizer, splitter)
-        yield ((unit, encode(unit.texts)) for unit in units)
+        encode = DocumentEncoder(tokenizer, splitter)
+        yield ((batch, encode(batch.texts)) for batch in batches)
         return
     # Not forked from a process that may hold threads and locks, but from a fresh one where the system can.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(processes, context, _begin, (tokenizer, splitter))
+    pool = ProcessPoolExecutor(processes, context, _start_process, (tokenizer, splitter))
     try:
-        yield _in_order(pool, units, 2 * processes + 1)
+        yield _encode_in_order(pool, batches, 2 * processes + 1)
     except BrokenProcessPool:
         raise TrainingError(
             f"Every process must live until the end. One of {processes} died, most likely for lack of memory. Run the "
@@ -82,12 +88,12 @@ def encoding(
         pool.shutdown(cancel_futures=True)
 
 
-def _in_order(pool: ProcessPoolExecutor, units: Iterable[Unit], most: int) -> Iterator[tuple[Unit, Encoded]]:
-    waiting: deque[tuple[Unit, Future[Encoded]]] = deque()
-    for unit in units:
-        waiting.append((unit, pool.submit(_encode, unit.texts)))
-        unit.texts = []
-        if len(waiting) >= most:
+def _encode_in_order(pool: ProcessPoolExecutor, batches: Iterable[DocumentBatch], max_waiting: int) -> EncodedBatches:
+    waiting: deque[tuple[DocumentBatch, Future[EncodedDocuments]]] = deque()
+    for batch in batches:
+        waiting.append((batch, pool.submit(_encode, batch.texts)))
+        batch.texts = []  # they are with the process that encodes them
+        if len(waiting) >= max_waiting:
             first, future = waiting.popleft()
             yield first, future.result()
     while waiting:
@@ -95,20 +101,19 @@ def _in_order(pool: ProcessPoolExecutor, units: Iterable[Unit], most: int) -> It
         yield first, future.result()
 
 
-# ------------------------------------------------------------------------------------------- in each of the processes
+_encoder: DocumentEncoder
+"""Of each of the processes; set by `_start_process`."""
 
-_encoder: Encoder
 
-
-def _begin(tokenizer: Path, splitter: Splitter) -> None:
+def _start_process(tokenizer: Path, splitter: SentenceSplitter) -> None:
     global _encoder
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that reads and writes
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _encoder = Encoder(tokenizer, splitter)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    _encoder = DocumentEncoder(tokenizer, splitter)
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     """A parent that was killed cannot say so: without this, its processes would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -116,5 +121,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _encode(texts: Sequence[str]) -> Encoded:
+def _encode(texts: Sequence[str]) -> EncodedDocuments:
     return _encoder(texts)

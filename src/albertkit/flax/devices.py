@@ -18,11 +18,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from albertkit import arrays
+from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes
 from albertkit.config import AlbertConfig
 from albertkit.flax import infer
 
-Batch = Mapping[str, np.ndarray]
+Arrays = dict[str, jax.Array]
 LARGE = 2**16
 """Values from which on a matrix is worth spreading over devices."""
 
@@ -74,51 +74,61 @@ class Layout:
         """Values whole on each device, gathered where they are spread; then all processes must ask."""
         return _gathered(self, tree) if self.is_sharded else tree
 
-    def repeated(self, config: AlbertConfig, batches: Sequence[Batch]) -> tuple[list[Any], dict[str, np.float32]]:
+    def spread(self, config: AlbertConfig, batches: Sequence[Batch]) -> tuple[list[Arrays], dict[str, np.float32]]:
+        """Batches (D, ...) on the devices, and a factor for each loss; all batches are of one kind."""
+        padded = [batch for batch in batches if isinstance(batch, PaddedBatch)]
+        packed = [batch for batch in batches if isinstance(batch, PretrainingBatch)]
+        return self._spread_pretraining(config, packed) if packed else self._repeated(config, padded)
+
+    def _repeated(
+        self, config: AlbertConfig, batches: Sequence[PaddedBatch]
+    ) -> tuple[list[Arrays], dict[str, np.float32]]:
         """Batches (D, ...) that every device has whole, each with its share of the loss, and a factor for the loss."""
         here = jax.local_device_count()
-        total = sum(len(batch["input_ids"]) for batch in batches) * self.mesh.size
+        total = sum(batch.items()["loss"] for batch in batches) * self.mesh.size
         parts = []
         for batch in batches:
-            shares = np.full(here, len(batch["input_ids"]) / total, np.float32)
+            shares = np.full(here, batch.items()["loss"] / max(total, 1), np.float32)
             given = infer.prepared(config, batch)
             same = {name: np.broadcast_to(array, (here, *array.shape)) for name, array in given.items()}
             parts.append(self._on_devices({**same, "share": shares}))
         return parts, {"loss": np.float32(1)}
 
-    def shared_out(self, config: AlbertConfig, batches: Sequence[Batch]) -> tuple[list[Any], dict[str, np.float32]]:
+    def _spread_pretraining(
+        self, config: AlbertConfig, batches: Sequence[PretrainingBatch]
+    ) -> tuple[list[Arrays], dict[str, np.float32]]:
         """Batches (D, ...) of pre-training of which every device has its own rows, and a factor for each loss.
 
         The factors make sums of losses parts of the mean over all items of the step. All batches have one shape on all
         devices, and there are as many in every process.
         """
         here = jax.local_device_count()
-        names = list(arrays.counts(batches[0]))
+        names = list(batches[0].items())
         parts, totals = [], np.zeros(len(names), np.int64)
         for batch in batches:
             infer.require_valid(config, batch)
-            bounds = [len(batch["sequence"]) * number // here for number in range(here + 1)]
-            parts.append([arrays.cut(batch, *pair) for pair in itertools.pairwise(bounds)])
-            totals += list(arrays.counts(batch).values())
-        rows, masked, sequences = (
-            max(len(cut[name]) for part in parts for cut in part)
-            for name in ("sequence", "mlm_positions", "cls_positions")
-        )
+            bounds = [len(batch.sequence) * number // here for number in range(here + 1)]
+            parts.append([batch.rows(*pair) for pair in itertools.pairwise(bounds)])
+            totals += list(batch.items().values())
+        each = [cut for part in parts for cut in part]
+        rows = max(len(cut.sequence) for cut in each)
+        masked = max(len(cut.mlm_positions) for cut in each)
+        sequences = max(len(cut.cls_positions) for cut in each)
         agreed = np.array([[len(parts), rows, masked, sequences, *totals]], np.int32)
         if jax.process_count() > 1:
             agreed = multihost_utils.process_allgather(agreed[0])
         count, rows, masked, sequences = agreed[:, :4].max(axis=0).tolist()
-        parts += [[arrays.cut(batches[0], 0, 0)] * here] * (count - len(parts))
-        length = batches[0]["sequence"].shape[1]
-        sizes = arrays.roomy(rows, length, masked, sequences)
+        parts += [[batches[0].rows(0, 0)] * here] * (count - len(parts))
+        length = batches[0].sequence.shape[1]
+        sizes = pretraining_sizes(rows, length, masked, sequences)
         ready = []
         for part in parts:
-            cuts = [arrays.filled(cut, rows, *sizes, config.pad_token_id or 0) for cut in part]
+            cuts = [cut.pad(rows, *sizes, config.pad_token_id or 0).arrays() for cut in part]
             ready.append(self._on_devices({name: np.stack([cut[name] for cut in cuts]) for name in cuts[0]}))
         factors = (1 / np.maximum(agreed[:, 4:].sum(axis=0), 1)).astype(np.float32)
         return ready, dict(zip(names, factors, strict=True))
 
-    def _on_devices(self, batch: Batch) -> dict[str, jax.Array]:
+    def _on_devices(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         return {name: jax.make_array_from_process_local_data(self.divided, array) for name, array in batch.items()}
 
 

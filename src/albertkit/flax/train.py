@@ -1,4 +1,4 @@
-"""Training steps in JAX: neutral weights and NumPy batches in, numbers and neutral weights out.
+"""Training steps in JAX: canonical weights and NumPy batches in, numbers and canonical weights out.
 
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed. Each device of
 each process computes the gradient of its own rows, and gradients are added up once a step: those of shared layers are
@@ -7,7 +7,7 @@ whole only when the backward pass is over, so that nothing could be sent earlier
 
 import functools
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,29 +19,28 @@ from flax import nnx
 from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec
 
-from albertkit import arrays, weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit import weight_table
+from albertkit.arrays import Tensors
+from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
+from albertkit.batches import Batch, PaddedBatch, pretraining_sizes
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.flax import devices, infer, models, optimizers, weights
 from albertkit.rules import IGNORED
 
-Batch = Mapping[str, np.ndarray]
-
 
 @dataclass
 class State:
-    """A model in training, its optimizer, what the optimizer remembers, and where all of it lies."""
+    """A model in training, its optimizer and that one's state, and where all of it lies."""
 
     model: models.FlaxAlbertPreTrainedModel
     optimizer: optimizers.AdamW
-    memory: Any
-    max_gradient_norm: float
-    precision: str
+    optimizer_state: Any
+    precision: Precision
     layout: devices.Layout
 
 
-def begin_processes() -> None:
+def init_processes() -> None:
     """Meet the other processes where the environment says that there are some. Before anything else is done with JAX.
 
     It says so by JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID, or by what Slurm's srun, Open MPI's
@@ -49,42 +48,40 @@ def begin_processes() -> None:
     """
     asked = os.environ.get
     address = asked("JAX_COORDINATOR_ADDRESS")
-    count, number = (int(asked(name, "")) if asked(name) else None for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
+    count, rank = (int(asked(name, "")) if asked(name) else None for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID"))
     if jax.distributed.is_initialized() or not (address or devices.are_launched()):
         return
-    if None in (count, number) and not devices.are_launched():
+    if None in (count, rank) and not devices.are_launched():
         raise ConfigError(
             "Each process must know where the first one is, how many there are, and which it is. Received: "
-            f"JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES={count}, JAX_PROCESS_ID={number}. Set all three, or "
+            f"JAX_COORDINATOR_ADDRESS={address}, JAX_NUM_PROCESSES={count}, JAX_PROCESS_ID={rank}. Set all three, or "
             "start the processes with srun or mpirun."
         )
-    jax.distributed.initialize(address, count, number)
+    jax.distributed.initialize(address, count, rank)
 
 
-def processes() -> tuple[int, int]:
-    """The number of this process, from 0, and how many there are."""
-    return jax.process_index(), jax.process_count()
+def rank() -> int:
+    """The number of this process, from 0."""
+    return jax.process_index()
 
 
-def said_by_first(number: int) -> int:
-    """A whole number, in every process as the first one says it; all must ask."""
-    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+def world_size() -> int:
+    """How many processes there are."""
+    return jax.process_count()
+
+
+def broadcast(value: int) -> int:
+    """A whole number, in every process as rank 0 has it; all must call this."""
+    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
 def init_state(
     config: AlbertConfig,
     head: str,
     tensors: Tensors,
-    *,
-    optimizer: str = "adamw",
-    weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-6,
-    bias_correction: bool | None = None,
-    max_gradient_norm: float = 1.0,
-    precision: str = "fp32",
+    settings: OptimizerSettings = ADAMW,
+    precision: Precision = "fp32",
     is_sharded: bool = False,
-    unreached: Collection[str] = (),
 ) -> State:
     """A model `FlaxAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -96,68 +93,60 @@ def init_state(
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
     model.rngs = nnx.data(None)  # every step has a seed of its own
     weights.load(model, model._prefix, config, tensors, "the start of training")
-    chosen = optimizers.create(
-        optimizer,
-        weight_decay=weight_decay,
-        betas=betas,
-        epsilon=epsilon,
-        bias_correction=bias_correction,
-        unreached=unreached,
-    )
+    optimizer = optimizers.create(settings, nnx.state(model))
     layout = devices.Layout.of_all_devices(is_sharded)
-    memory = layout.put(chosen.transformation.init(nnx.state(model)))
+    optimizer_state = layout.put(optimizer.transformation.init(nnx.state(model)))
     nnx.update(model, layout.put(nnx.state(model)))
-    return State(model, chosen, memory, max_gradient_norm, precision, layout)
+    return State(model, optimizer, optimizer_state, precision, layout)
 
 
 def train_step(
-    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
+    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, skip_above: float = float("inf")
 ) -> dict[str, float]:
     """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
-    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
+    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
     optimizer stay as they are. Of pre-training each process brings its own rows, otherwise all bring the same batches,
     which each device computes whole.
     """
     layout = state.layout
-    share = layout.shared_out if "sequence" in batches[0] else layout.repeated
-    parts, factors = share(state.model.config, batches)
+    parts, factors = layout.spread(state.model.config, batches)
     definition, parameters = nnx.split(state.model)
     whole = layout.whole(parameters)
     total = None
     for number, part in enumerate(parts):
         found = _gradient(layout, definition, whole, part, factors, np.array([seed, number], np.uint32))
         total = found if total is None else _add(total, found)
-    numbers = np.array([learning_rate, state.max_gradient_norm or np.inf, highest_norm], np.float32)
-    changed = _update(layout, state.optimizer, parameters, state.memory, total, numbers)
-    parameters, state.memory, losses, norm = changed
+    numbers = np.array([learning_rate, state.optimizer.settings.clip, skip_above], np.float32)
+    changed = _update(layout, state.optimizer, parameters, state.optimizer_state, total, numbers)
+    parameters, state.optimizer_state, losses, norm = changed
     nnx.update(state.model, parameters)
     record = {name: float(loss) for name, loss in losses.items()}
     return {"loss": sum(record.values()), **record, "gradient_norm": float(norm)}
 
 
-def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
+def eval_step(state: State, batch: Batch) -> Outputs:
     """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
 
-    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
-    mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,). Each process computes its batch by itself, on its first
-    device; where weights are spread over processes, all must call this alike.
+    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was predicted:
+    mlm_losses and mlm_correct (M,), sop_losses and sop_correct (S,). Each process computes its batch by itself, on its
+    first device; where weights are spread over processes, all must call this alike.
     """
     config = state.model.config
     definition, parameters = nnx.split(state.model)
     own = jax.tree.map(lambda value: value.addressable_data(0), state.layout.whole(parameters))
-    if "sequence" not in batch:
+    if isinstance(batch, PaddedBatch):
         return infer.forward(config, definition, own, batch)
     infer.require_valid(config, batch)
-    rows, length = batch["sequence"].shape
-    masked, sequences = len(batch["mlm_positions"]), len(batch["cls_positions"])
-    room = arrays.roomy(rows, length, masked, sequences)
-    found = _foretold(definition, own, arrays.filled(batch, rows, *room, config.pad_token_id or 0))
+    rows, length = batch.sequence.shape
+    masked, sequences = len(batch.mlm_positions), len(batch.cls_positions)
+    longer = batch.pad(rows, *pretraining_sizes(rows, length, masked, sequences), config.pad_token_id or 0)
+    found = _predicted(definition, own, longer.arrays())
     return {name: np.asarray(value)[: masked if name.startswith("mlm") else sequences] for name, value in found.items()}
 
 
 def get_weights(state: State) -> Tensors:
-    """The weights by neutral name, copied, tied ones once."""
+    """The weights by canonical name, copied, tied ones once."""
     return {name: np.array(place.read(), order="C") for name, place in _parameters(_whole(state)).items()}
 
 
@@ -171,7 +160,7 @@ def set_weights(state: State, tensors: Tensors) -> None:
 
 def get_optimizer(state: State) -> Tensors:
     """What the optimizer remembers of each parameter, copied, as {parameter/what: values}, and its number of steps."""
-    return {"all/step": np.array(state.memory[0].count)} | {
+    return {"all/step": np.array(state.optimizer_state[0].count)} | {
         f"{name}/{what}": np.array(place.read(), order="C")
         for what, moments in _moments(state).items()
         for name, place in _parameters(moments).items()
@@ -182,7 +171,7 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
     """Put the values of `get_optimizer` in place, or those of PyTorch, which counts steps of each parameter."""
     moments = _moments(state)
     own = {what: _parameters(model) for what, model in moments.items()}
-    adam = state.memory[0]
+    adam = state.optimizer_state[0]
     for key, array in tensors.items():
         name, _, what = key.rpartition("/")
         if what == "step":
@@ -190,7 +179,7 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
         else:
             own[what][name].write(array)
     first, second = (nnx.state(model) for model in moments.values())
-    state.memory = state.layout.put((adam._replace(mu=first, nu=second), *state.memory[1:]))
+    state.optimizer_state = state.layout.put((adam._replace(mu=first, nu=second), *state.optimizer_state[1:]))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -217,7 +206,7 @@ def _gradient(layout: devices.Layout, definition: Any, parameters: Any, batch: A
 
 
 def _losses(model: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.Array]:
-    """The sum of each loss over the items of a batch; see `arrays.counts`."""
+    """The sum of each loss over the items of a batch; see `albertkit.batches`."""
     if "sequence" not in batch:
         share = batch.pop("share")
         return {"loss": model(**batch, dropout_rng=key, train=True, return_dict=True).loss * share}
@@ -226,11 +215,11 @@ def _losses(model: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _foretold(definition: Any, parameters: Any, batch: dict[str, Any]) -> dict[str, jax.Array]:
+def _predicted(definition: Any, parameters: Any, batch: dict[str, Any]) -> dict[str, jax.Array]:
     found = {}
     for name, (logits, labels) in _pretraining(nnx.merge(definition, parameters), batch, None).items():
         found[f"{name}_losses"] = _each_loss(logits, labels)
-        found[f"{name}_hits"] = (logits.argmax(-1) == labels).astype(jnp.float32)
+        found[f"{name}_correct"] = (logits.argmax(-1) == labels).astype(jnp.float32)
     return found
 
 
@@ -269,7 +258,7 @@ def _add(total: Any, found: Any) -> Any:
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2, 3))
 def _update(
-    layout: devices.Layout, optimizer: optimizers.AdamW, parameters: Any, memory: Any, found: Any, numbers: Any
+    layout: devices.Layout, optimizer: optimizers.AdamW, parameters: Any, state: Any, found: Any, numbers: Any
 ) -> Any:
     rate, limit, highest = numbers
     losses, gradients = jax.tree.map(lambda values: values.sum(axis=0), found)
@@ -280,14 +269,14 @@ def _update(
     norm = jnp.sqrt(sum(jnp.square(gradient).sum() for gradient in jax.tree.leaves(gradients)))
     scale = jnp.minimum(1.0, limit / (norm + 1e-6))
     clipped = jax.tree.map(lambda gradient: gradient * scale, gradients)
-    changed, later = optimizer.step(parameters, memory, clipped, rate)
+    changed, later = optimizer.step(parameters, state, clipped, rate)
     is_taken = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm <= highest)
 
     def chosen(new: Any, old: Any) -> Any:
         value = jnp.where(is_taken, new, old)
         return jax.lax.with_sharding_constraint(value, layout.of(value))
 
-    kept = jax.tree.map(chosen, (changed, later), (parameters, memory))
+    kept = jax.tree.map(chosen, (changed, later), (parameters, state))
     return *kept, *jax.lax.with_sharding_constraint((losses, norm), layout.everywhere)
 
 
@@ -304,5 +293,5 @@ def _whole(state: State, values: Any = None) -> Any:
 
 def _moments(state: State) -> dict[str, models.FlaxAlbertPreTrainedModel]:
     """The two moments of every parameter, each in the place of the parameter in a twin of the model."""
-    adam = state.memory[0]
+    adam = state.optimizer_state[0]
     return {"exp_avg": _whole(state, adam.mu), "exp_avg_sq": _whole(state, adam.nu)}

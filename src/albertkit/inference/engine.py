@@ -1,53 +1,71 @@
-"""Inputs of many lengths through a framework's forward, batched so that little padding is computed. Knows no text."""
+"""Rows of token ids through a backend's forward pass, batched by length so that little padding is computed.
 
-from collections.abc import Iterator, Sequence
+Knows no text. Letters: B rows of a batch, L their length, P positions, V vocabulary.
+"""
+
+from collections.abc import Iterator
 
 import numpy as np
 
-from albertkit import arrays, frameworks
+from albertkit import arrays
+from albertkit.backends import InferBackend, Outputs
+from albertkit.batches import MaskedBatch, PaddedBatch, split_rows
 from albertkit.checkpoint.files import Checkpoint
+from albertkit.outputs import PER_TOKEN
+from albertkit.tasks.base import Features
 
 TOKENS = 4096
 """Tokens in a batch, with their padding."""
-
-Rows = Sequence[Sequence[int]]
+ROWS, POSITIONS = 4096, 1024
+"""Rows that are sorted by length at a time, and positions with scores that are held at a time."""
 
 
 class Engine:
-    """A model ready to answer: token ids in, outputs in the order of the inputs."""
+    """A model ready to answer: rows in, outputs of each row in the order of the rows."""
 
-    def __init__(self, checkpoint: Checkpoint, head: str, framework: str = "auto", tokens: int = TOKENS) -> None:
-        """`head` is a key of weight_table.PARTS, `framework` as in `frameworks.chosen`, `tokens` a batch's size."""
-        infer = frameworks.room(frameworks.chosen(framework), "infer")
-        self.config = checkpoint.config
+    def __init__(self, backend: InferBackend, checkpoint: Checkpoint, head: str, tokens: int = TOKENS) -> None:
+        """`head` is a key of weight_table.PARTS, `tokens` a batch's size. WeightMismatch where the head is missing."""
+        self.config, self._head, self._tokens = checkpoint.config, head, tokens
         config, source = checkpoint.config.with_named_results(), str(checkpoint.source)
-        self._forward = infer.compile(config, head, checkpoint.tensors, source)
-        self._tokens = tokens
+        self._forward = backend.compile(config, head, checkpoint.tensors, source)
 
-    def run(self, input_ids: Rows, token_type_ids: Rows) -> dict[str, np.ndarray]:
-        """One row of outputs for each row of ids, by output name. Only for outputs whose shape no length changes."""
-        outputs: dict[str, np.ndarray] = {}
-        for rows, batch in self._batches(input_ids, token_type_ids):
-            for name, values in self._forward(batch).items():
-                found = outputs.setdefault(name, np.zeros((len(input_ids), *values.shape[1:]), values.dtype))
-                found[rows] = values
-        return outputs
+    def run(self, features: Features) -> Iterator[Outputs]:
+        """The outputs of each row, by name, in the order of the rows and in bounded memory.
 
-    def scores_at(
-        self, token: int, input_ids: Rows, token_type_ids: Rows
-    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Scores over the vocabulary at the places that hold `token`, a batch at a time, as they come.
-
-        Yields rows and columns (P,) of the places, by row and column within a batch that holds whole rows, and logits
-        (P, V). So no more is kept than one batch's, and no other place's is computed. For heads with such scores.
+        Those of a sequence have no axis of rows; those of tokens have the row's own length in front, without padding.
+        Of features with positions the `logits` (P, V) at these, and nothing else.
         """
-        for rows, batch in self._batches(input_ids, token_type_ids):
-            places = np.argwhere(batch["input_ids"] == token)
-            if len(places):
-                yield rows[places[:, 0]], places[:, 1], self._forward({**batch, "places": places})["logits"]
+        for window in self._windows(features):
+            part = features.take(window)
+            found: list[Outputs] = [{}] * len(part)
+            for rows in arrays.by_length(part.lengths(), self._tokens):
+                for row, outputs in zip(rows, self._answers(part.take(rows)), strict=True):
+                    found[row] = outputs
+            yield from found
 
-    def _batches(self, input_ids: Rows, token_type_ids: Rows) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-        """The numbers of the rows and the arrays of each batch."""
-        for rows in arrays.by_length([len(row) for row in input_ids], self._tokens):
-            ids, types = [input_ids[row] for row in rows], [token_type_ids[row] for row in rows]
-            yield rows, arrays.model_inputs(ids, types, self.config.pad_token_id or 0)
+    def _answers(self, features: Features) -> Iterator[Outputs]:
+        """The outputs of each row of one batch."""
+        pad_id = self.config.pad_token_id or 0
+        if features.positions is None:
+            outputs = self._forward(PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id))
+            return split_rows(outputs, features.lengths(), PER_TOKEN[self._head])
+        places = [(row, column) for row, columns in enumerate(features.positions) for column in columns]
+        positions = np.array(places, np.int64).reshape(-1, 2)
+        batch = MaskedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, positions=positions)
+        logits = self._forward(batch)["logits"]
+        ends = np.cumsum([len(columns) for columns in features.positions])
+        return ({"logits": part} for part in np.split(logits, ends[:-1]))
+
+    def _windows(self, features: Features) -> Iterator[range]:
+        """Runs of rows of bounded outputs. A row with more positions than fit stands alone."""
+        if features.positions is None:
+            yield from (range(at, min(at + ROWS, len(features))) for at in range(0, len(features), ROWS))
+            return
+        start, count = 0, 0
+        for row, columns in enumerate(features.positions):
+            if row > start and count + len(columns) > POSITIONS:
+                yield range(start, row)
+                start, count = row, 0
+            count += len(columns)
+        if start < len(features):
+            yield range(start, len(features))

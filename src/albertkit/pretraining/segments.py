@@ -2,39 +2,33 @@
 
 A sequence is two segments, [CLS] A [SEP] B [SEP], or [CLS] A [SEP] where its document has no second sentence. Both are
 whole sentences of one document until they are cut to the room there is; only mlm+nsp takes B from elsewhere.
+
+"mlm+sop" is sentence-order prediction (ALBERT, arXiv 1909.11942, section 3.1): A and B are consecutive, and swapped in
+half of the pairs. "mlm+nsp" is next-sentence prediction (BERT, arXiv 1810.04805, section 3.1): in half of the pairs B
+is of another document. How much text a sequence gathers, where A ends and how a pair is cut follow BERT's
+create_pretraining_data.py, which ALBERT's builds on.
 """
 
-from collections.abc import Sequence as Seq
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
+from albertkit.pretraining.sentence_stream import CorpusPosition, SentenceStream
 from albertkit.rules import IGNORED
 
 OBJECTIVES = ("mlm", "mlm+sop", "mlm+nsp")
-PAIR, SINGLE = 3, 2
+SPECIAL_IN_PAIR, SPECIAL_IN_SINGLE = 3, 2
 """Special tokens of a sequence of two segments, and of one."""
-LEAST = PAIR + 2
-"""Places below which no sequence is begun: a token in each segment."""
+MIN_LENGTH = SPECIAL_IN_PAIR + 2
+"""Positions below which no sequence is begun: a token in each segment."""
 
 
-class ShardLike(Protocol):
-    """What is read of a shard; see albertkit.corpus.shards."""
+class SegmentPair(NamedTuple):
+    """The segments A and B of one sequence of a row."""
 
-    @property
-    def tokens(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def sentences(self) -> np.ndarray: ...  # noqa: D102
-    @property
-    def documents(self) -> np.ndarray: ...  # noqa: D102
-
-
-class Sequence(NamedTuple):
-    """One sequence of a row."""
-
-    first: np.ndarray
+    tokens_a: np.ndarray
     """(A,) ids."""
-    second: np.ndarray
+    tokens_b: np.ndarray
     """(B,) ids; none where there is no pair."""
     label: int
     """0 B follows A, 1 it does not (swapped, or of another document), -100 nothing was drawn."""
@@ -43,185 +37,100 @@ class Sequence(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Places that it takes, special tokens included."""
-        return len(self.first) + len(self.second) + (PAIR if len(self.second) else SINGLE)
+        """Positions that it takes in a row, special tokens included."""
+        return len(self.tokens_a) + len(self.tokens_b) + (SPECIAL_IN_PAIR if len(self.tokens_b) else SPECIAL_IN_SINGLE)
 
 
-class Place(NamedTuple):
-    """Where reading goes on: the start of a sentence."""
+class SegmentSampler:
+    """Draws the sequences of rows of `length` positions; see albertkit.pretraining.examples for the options."""
 
-    shard: int
-    document: int
-    """Within the shard."""
-    token: int
-    """Within the shard."""
-
-
-class Stream:
-    """The sentences of a corpus, shard after shard.
-
-    A sentence of more than `longest` tokens counts as several of half as many, so that rows reach all of it.
-    """
-
-    def __init__(self, shards: Seq[ShardLike], longest: int) -> None:
-        # Plain arrays over the mapped memory: slicing a np.memmap costs several times as much.
-        self._shards = [
-            (np.asarray(shard.tokens), np.asarray(shard.sentences), np.asarray(shard.documents)) for shard in shards
-        ]
-        self._first_token = np.cumsum([0, *(len(tokens) for tokens, _, _ in self._shards)])
-        self._first_document = np.cumsum([0, *(len(documents) - 1 for _, _, documents in self._shards)])
-        self._longest, self._part = longest, -(-longest // 2)
-        self.tokens, self.documents = int(self._first_token[-1]), int(self._first_document[-1])
-
-    def at(self, position: int) -> Place:
-        """The first sentence at or after a token of the corpus; the last of its shard where there is none."""
-        shard = int(np.searchsorted(self._first_token, position, "right")) - 1
-        _, sentences, documents = self._shards[shard]
-        local = position - int(self._first_token[shard])
-        sentence = int(np.searchsorted(sentences, local))
-        if sentences[sentence] > local and (cuts := self._cuts(sentences, sentence - 1))[-1] >= local:
-            token = cuts[np.searchsorted(cuts, local)]
-        elif sentence == len(sentences) - 1:
-            token = self._cuts(sentences, sentence - 1)[-1]
-        else:
-            token = sentences[sentence]
-        sentence = np.searchsorted(sentences, token, "right") - 1
-        return Place(shard, int(np.searchsorted(documents, sentence, "right")) - 1, int(token))
-
-    def number(self, place: Place) -> int:
-        """The number of a document in the corpus."""
-        return int(self._first_document[place.shard]) + place.document
-
-    def document(self, number: int, sentence: float = 0.0) -> Place:
-        """A place in a document by its number: the sentence at a fraction of its sentences, by default the first."""
-        shard = int(np.searchsorted(self._first_document, number, "right")) - 1
-        _, sentences, documents = self._shards[shard]
-        within = number - int(self._first_document[shard])
-        first, end = int(documents[within]), int(documents[within + 1])
-        return Place(shard, within, int(sentences[first + int(sentence * (end - first))]))
-
-    def read(self, place: Place, start: int, end: int) -> np.ndarray:
-        """The ids of a stretch of a place's shard."""
-        return self._shards[place.shard][0][start:end]
-
-    def ahead(self, place: Place, tokens: int, least: int) -> tuple[list[int], Place | None]:
-        """The bounds of the sentences from a place to its document's end, or to the one that makes `tokens` full.
-
-        At least `least` sentences where the document has them. And the place behind them, None at the document's end.
-        """
-        _, sentences, documents = self._shards[place.shard]
-        sentence = int(np.searchsorted(sentences, place.token, "right")) - 1
-        last = int(documents[place.document + 1])
-        # No sentence is empty, so as many sentences as tokens are enough.
-        window = sentences[sentence : min(last, sentence + max(tokens, least)) + 1]
-        count = _enough(window[1:], place.token + tokens, least)
-        bounds = window[: count + 1].tolist()
-        if np.diff(window[: count + 1]).max() > self._longest:
-            cuts = np.concatenate([self._cuts(sentences, sentence + index) for index in range(count)])
-            bounds = [*cuts[cuts >= place.token].tolist(), bounds[-1]]
-            bounds = bounds[: _enough(np.asarray(bounds[1:]), place.token + tokens, least) + 1]
-        ended = bounds[-1] == sentences[last]
-        return bounds, None if ended else place._replace(token=bounds[-1])
-
-    def before(self, place: Place) -> int | None:
-        """Where the sentence before a place begins, None at its document's start."""
-        _, sentences, documents = self._shards[place.shard]
-        if place.token == sentences[documents[place.document]]:
-            return None
-        sentence = int(np.searchsorted(sentences, place.token)) - 1
-        cuts = self._cuts(sentences, sentence)
-        return int(cuts[np.searchsorted(cuts, place.token) - 1])
-
-    def _cuts(self, sentences: np.ndarray, sentence: int) -> np.ndarray:
-        """The starts of the parts of a sentence: of itself where it is not too long."""
-        start, end = int(sentences[sentence]), int(sentences[sentence + 1])
-        return np.arange(start, end, self._part if end - start > self._longest else end - start)
-
-
-def _enough(ends: np.ndarray, target: int, least: int) -> int:
-    """How many sentences to take: up to the first whose end reaches the target, `least` at least, all at most."""
-    return min(max(int(np.searchsorted(ends, target)) + 1, least), len(ends))
-
-
-class Segments:
-    """Draws the sequences of rows of `length` places; see albertkit.pretraining.examples for the options."""
-
-    def __init__(self, stream: Stream, length: int, objective: str, short_seq_prob: float) -> None:
+    def __init__(self, stream: SentenceStream, length: int, objective: str, short_seq_prob: float) -> None:
         self._stream = stream
         self._length = length
         self._objective = objective
-        # Each cut row makes two short sequences: 2q / (1 + q) = p.
+        # BERT makes a share p of the sequences short and pads them. Here a share q of the rows is cut in two, which
+        # keeps them full: each such row makes two short sequences, so that 2q / (1 + q) = p.
         self._cut_prob = short_seq_prob / (2 - short_seq_prob)
 
-    def row(self, position: int, rng: np.random.Generator) -> list[Sequence]:
+    def sample_row(self, token: int, rng: np.random.Generator) -> list[SegmentPair]:
         """The sequences that fill a row from a token of the corpus on. No document is begun twice in it."""
-        place: Place | None = self._stream.at(position)
-        first = self._stream.number(place)
-        sequences: list[Sequence] = []
+        position: CorpusPosition | None = self._stream.seek(token)
+        first_document = self._stream.document_number(position)
+        pairs: list[SegmentPair] = []
         used = 0
-        for end in self._ends(rng):
-            while place is not None and end - used >= LEAST:
-                sequence, behind = self._sequence(place, end - used, rng)
-                sequences.append(sequence)
-                used += sequence.length
-                place = behind or self._next_document(place, first)
-        return sequences
+        for end in self._draw_ends(rng):
+            while position is not None and end - used >= MIN_LENGTH:
+                pair, behind = self._sample_pair(position, end - used, rng)
+                pairs.append(pair)
+                used += pair.length
+                position = behind or self._next_document(position, first_document)
+        return pairs
 
-    def _ends(self, rng: np.random.Generator) -> list[int]:
-        """Where the targets of a row end: at its end, and in a share of rows at a uniform place before it too."""
+    def _draw_ends(self, rng: np.random.Generator) -> list[int]:
+        """Where sequences must end in a row: at its end, and in a share of rows at a uniform position before it too."""
         is_cut = rng.random() < self._cut_prob
-        if is_cut and self._length >= 2 * LEAST:
-            return [int(rng.integers(LEAST, self._length - LEAST + 1)), self._length]
+        if is_cut and self._length >= 2 * MIN_LENGTH:
+            return [int(rng.integers(MIN_LENGTH, self._length - MIN_LENGTH + 1)), self._length]
         return [self._length]
 
-    def _next_document(self, place: Place, first: int) -> Place | None:
-        number = (self._stream.number(place) + 1) % self._stream.documents
-        return None if number == first else self._stream.document(number)
+    def _next_document(self, position: CorpusPosition, first_document: int) -> CorpusPosition | None:
+        number = (self._stream.document_number(position) + 1) % self._stream.documents
+        return None if number == first_document else self._stream.seek_document(number)
 
-    def _sequence(self, place: Place, target: int, rng: np.random.Generator) -> tuple[Sequence, Place | None]:
-        """The sequence from a place on, of at most `target` places, and where its document goes on."""
-        bounds, behind = self._stream.ahead(place, target - PAIR, least=2)
+    def _sample_pair(
+        self, position: CorpusPosition, max_length: int, rng: np.random.Generator
+    ) -> tuple[SegmentPair, CorpusPosition | None]:
+        """The sequence from a position on, of at most `max_length`, and where its document goes on."""
+        bounds, behind = self._stream.next_sentences(position, max_length - SPECIAL_IN_PAIR, min_sentences=2)
         if len(bounds) == 2:
-            before = self._stream.before(place)
+            # A single sentence is left of the document. The original would take B from another document, which would
+            # teach topics rather than order; here the sentence before comes in, or the sequence has no B.
+            before = self._stream.previous_sentence(position)
             if before is None:
-                only = self._stream.read(place, *bounds)
-                return _fitted(only, only[:0], IGNORED, target - SINGLE, rng), behind
+                only = self._stream.read(position, *bounds)
+                return truncate_pair(only, only[:0], IGNORED, max_length - SPECIAL_IN_SINGLE, rng), behind
             bounds.insert(0, before)
-        middle = bounds[int(rng.integers(1, len(bounds) - 1))]
-        first, second = self._stream.read(place, bounds[0], middle), self._stream.read(place, middle, bounds[-1])
+        middle = bounds[int(rng.integers(1, len(bounds) - 1))]  # A ends with any sentence but the last, as in BERT
+        tokens_a = self._stream.read(position, bounds[0], middle)
+        tokens_b = self._stream.read(position, middle, bounds[-1])
         label = IGNORED if self._objective == "mlm" else int(rng.random() < 0.5)
         if label == 1 and self._objective == "mlm+sop":
-            first, second = second, first
+            # The same two segments in the other order: only their order can tell the label, no topic.
+            tokens_a, tokens_b = tokens_b, tokens_a
         elif label == 1:
-            second = self._elsewhere(place, len(second), rng)
-            if middle > place.token:  # What was not used is read again.
-                behind = place._replace(token=middle)
-        return _fitted(first, second, label, target - PAIR, rng), behind
+            tokens_b = self._sample_other_document(position, len(tokens_b), rng)
+            if middle > position.token:  # what B would have been is read again, so that no text is lost
+                behind = position._replace(token=middle)
+        return truncate_pair(tokens_a, tokens_b, label, max_length - SPECIAL_IN_PAIR, rng), behind
 
-    def _elsewhere(self, place: Place, tokens: int, rng: np.random.Generator) -> np.ndarray:
+    def _sample_other_document(self, position: CorpusPosition, tokens: int, rng: np.random.Generator) -> np.ndarray:
         """Sentences of another document, about as long as what they stand for, so that length tells nothing."""
         number = int(rng.integers(self._stream.documents - 1))
-        number += number >= self._stream.number(place)
-        there = self._stream.document(number, rng.random())
-        bounds, _ = self._stream.ahead(there, tokens, least=1)
-        return self._stream.read(there, bounds[0], bounds[-1])
+        number += number >= self._stream.document_number(position)  # any but the position's own
+        other = self._stream.seek_document(number, rng.random())
+        bounds, _ = self._stream.next_sentences(other, tokens, min_sentences=1)
+        return self._stream.read(other, bounds[0], bounds[-1])
 
 
-def _fitted(first: np.ndarray, second: np.ndarray, label: int, room: int, rng: np.random.Generator) -> Sequence:
-    """A sequence of at most `room` tokens.
+def truncate_pair(
+    tokens_a: np.ndarray, tokens_b: np.ndarray, label: int, room: int, rng: np.random.Generator
+) -> SegmentPair:
+    """A pair of at most `room` tokens, of ids (A,) and (B,): BERT's truncate_seq_pair.
 
-    Tokens go one at a time from the longer side, from the second where both are equal, and from its front or back with
-    probability 1/2 each; how many go from where is worked out at once.
+    Tokens go one at a time from the longer side, from B where both are equal, and from its front or back with
+    probability 1/2 each, so that neither end of a segment is favoured. How many go from where is worked out at once.
     """
-    over = len(first) + len(second) - room
-    if over <= 0:
-        return Sequence(first, second, label, 0)
-    lead = len(first) - len(second)
-    unequal = min(over, abs(lead))
-    cut = np.full(2, (over - unequal) // 2)
-    cut[int(lead <= 0)] += unequal
-    cut[1] += over - cut.sum()
+    excess = len(tokens_a) + len(tokens_b) - room
+    if excess <= 0:
+        return SegmentPair(tokens_a, tokens_b, label, 0)
+    lead = len(tokens_a) - len(tokens_b)
+    # First the longer side alone loses its lead, then both lose by turns, B first.
+    from_longer = min(excess, abs(lead))
+    cut = np.full(2, (excess - from_longer) // 2)
+    cut[int(lead <= 0)] += from_longer
+    cut[1] += excess - cut.sum()
+    # Of tokens that each go from the front with probability 1/2, the number that did is binomial.
     front = rng.binomial(cut, 0.5)
-    first = first[front[0] : len(first) - (cut[0] - front[0])]
-    second = second[front[1] : len(second) - (cut[1] - front[1])]
-    return Sequence(first, second, label, over)
+    tokens_a = tokens_a[front[0] : len(tokens_a) - (cut[0] - front[0])]
+    tokens_b = tokens_b[front[1] : len(tokens_b) - (cut[1] - front[1])]
+    return SegmentPair(tokens_a, tokens_b, label, excess)

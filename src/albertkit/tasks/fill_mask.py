@@ -3,48 +3,106 @@
 Letters: P masks, V vocabulary, K answers a mask.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
+from typing import Any, ClassVar
 
 import numpy as np
 
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks.base import Features, require_finite
-
-NAME: Final = "fill-mask"
-HEAD = "ForMaskedLM"
-HEADS = ("ForMaskedLM", "ForPreTraining")
-"""What holds the weights of the head: the rest of a pre-trained model has no part in the answer."""
+from albertkit.tasks import texts
+from albertkit.tasks.base import Features, Task, require_finite
+from albertkit.tasks.texts import TextExamples, TextOptions
+from albertkit.tokenization.base import AlbertTokenizerBase
 
 
-def encode(tokenizer: Any, texts: Sequence[str], max_length: int) -> Features:
-    """Texts -> ids and token types of at most `max_length` tokens. What is cut is counted.
+class FillMask(Task[TextExamples, TextOptions]):
+    """The best tokens for each [MASK] of a text, by the head that masked-language-model pre-training made."""
 
-    InputError names the texts in which no mask is left.
-    """
-    mask = tokenizer.mask_token
-    if mask is None:
-        raise InputError(
-            "Filling in needs a tokenizer with a mask token. Received: one without. Pass mask_token to it."
-        )
-    encoded = tokenizer(list(texts), truncation=True, max_length=max_length)
-    ids = encoded["input_ids"]
-    without = [number for number, row in enumerate(ids) if tokenizer.mask_token_id not in row]
-    if without:
-        first = texts[without[0]]
-        way_out = f"Write {mask} in its place."
-        if mask in first:
-            way_out = f"Its {mask} was cut off with all beyond {max_length} tokens: shorten the text."
-        shown = first if len(first) <= 60 else f"{first[:57]}..."
-        which = f"{len(without)} of {len(texts)} without, the first of them number {without[0] + 1}"
-        raise InputError(
-            f"A text must hold {mask} where a word is wanted. Received: "
-            f"{which if len(texts) > 1 else 'one without'}, {shown!r}. {way_out}"
-        )
-    return Features(ids, encoded["token_type_ids"], sum(count > 0 for count in encoded.truncated))
+    name = "fill-mask"
+    head = "ForMaskedLM"
+    heads = ("ForMaskedLM", "ForPreTraining")
+    options = TextOptions
+    answer_options: ClassVar = {"top_k": 5, "targets": None}
+    batch_tokens = 1024  # each may be a mask, and have scores for the whole vocabulary
+
+    def examples(self, *inputs: Any) -> tuple[TextExamples, bool]:
+        """Texts; a single one where it is a string. InputError for pairs."""
+        return texts.given(*inputs)
+
+    def stream(self, source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
+        """The texts of a file or of lines, in parts; see `texts.stream`."""
+        return texts.stream(source, options)
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        options: TextOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Texts -> ids, token types and the positions of masks. What is cut is counted.
+
+        InputError names the texts in which no mask is left, and for pairs of texts.
+        """
+        if examples.second is not None:
+            raise InputError("A mask is filled in one text. Received: a pair. Join its texts, or leave one out.")
+        if tokenizer.mask_token is None:
+            raise InputError(
+                "Filling in needs a tokenizer with a mask token. Received: one without. Pass mask_token to it."
+            )
+        encoded = tokenizer(examples.first, truncation=True, max_length=options.max_length)
+        ids, mask_id = encoded["input_ids"], tokenizer.mask_token_id
+        positions = [[place for place, token in enumerate(row) if token == mask_id] for row in ids]
+        without = [number for number, found in enumerate(positions) if not found]
+        if without:
+            _refuse(tokenizer.mask_token, examples.first, without, options.max_length)
+        truncated = sum(count > 0 for count in encoded.truncated)
+        return Features(ids, encoded["token_type_ids"], positions=positions, truncated=truncated)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Any,
+    ) -> list[Any]:
+        """The `top_k` best answers for each text; with `targets`, among these words alone.
+
+        A list of {"score", "token", "token_str", "sequence"}, best first, or a list of such lists where a text has
+        several masks; see `answer`. InputError for a target that is no single piece of the vocabulary.
+        """
+        words, top_k = options.get("targets"), options.get("top_k", self.answer_options["top_k"])
+        allowed = range(min(len(tokenizer), config.vocab_size)) if words is None else targets(tokenizer, words)
+        found = []
+        for ids, positions, row in zip(features.input_ids, features.positions or (), outputs, strict=True):
+            found.append(answer(tokenizer, ids, positions, *best(row["logits"], allowed, top_k)))
+        return found
+
+    def record(self, answer: Any) -> dict[str, Any]:
+        """The answers of a text under one name."""
+        return {"answers": answer}
 
 
-def targets(tokenizer: Any, words: str | Sequence[str]) -> list[int]:
+def _refuse(mask: str, found: Sequence[str], without: Sequence[int], max_length: int) -> None:
+    first = found[without[0]]
+    way_out = f"Write {mask} in its place."
+    if mask in first:
+        way_out = f"Its {mask} was cut off with all beyond {max_length} tokens: shorten the text."
+    shown = first if len(first) <= 60 else f"{first[:57]}..."
+    which = f"{len(without)} of {len(found)} without, the first of them number {without[0] + 1}"
+    raise InputError(
+        f"A text must hold {mask} where a word is wanted. Received: "
+        f"{which if len(found) > 1 else 'one without'}, {shown!r}. {way_out}"
+    )
+
+
+def targets(tokenizer: AlbertTokenizerBase, words: str | Sequence[str]) -> list[int]:
     """The ids of the words that may be answered, each once.
 
     A target is a word, as it stands alone in a text, or a piece of the vocabulary as it is written there. InputError
@@ -91,8 +149,12 @@ def best(logits: np.ndarray, allowed: Sequence[int], top_k: int) -> tuple[np.nda
     return np.exp(scores.astype(np.float64) - peak) / total, ids
 
 
-def decode(
-    tokenizer: Any, input_ids: Sequence[int], columns: Sequence[int], scores: np.ndarray, ids: np.ndarray
+def answer(
+    tokenizer: AlbertTokenizerBase,
+    input_ids: Sequence[int],
+    columns: Sequence[int],
+    scores: np.ndarray,
+    ids: np.ndarray,
 ) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
     """The answer for a text of `input_ids` whose masks stand at `columns`, from a row of `best` for each of them.
 
@@ -101,11 +163,11 @@ def decode(
     """
     answers = []
     for column, row_scores, row_ids in zip(columns, scores, ids, strict=True):
-        answer = []
+        ranked = []
         for score, token in zip(row_scores.tolist(), row_ids.tolist(), strict=True):
             filled = [*input_ids]
             filled[column] = token
-            answer.append(
+            ranked.append(
                 {
                     "score": score,
                     "token": token,
@@ -113,5 +175,5 @@ def decode(
                     "sequence": tokenizer.decode(filled, skip_special_tokens=len(columns) == 1),
                 }
             )
-        answers.append(answer)
+        answers.append(ranked)
     return answers[0] if len(answers) == 1 else answers

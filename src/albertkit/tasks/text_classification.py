@@ -3,22 +3,23 @@
 Letters: N examples, C classes.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from io import BufferedReader
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from albertkit.config_keys import PROBLEM_TYPES
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks.base import Features, require_finite
+from albertkit.tasks import labels, tables, texts
+from albertkit.tasks.base import Features, TrainableTask, option, require_finite
+from albertkit.tasks.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.tables import Table
+from albertkit.tasks.texts import TextExamples, TextOptions
+from albertkit.tokenization.base import AlbertTokenizerBase
 
-NAME: Final = "text-classification"
-HEAD = "ForSequenceClassification"
-
-REGRESSION, SINGLE, MULTI = PROBLEM_TYPES
 SCORES = {
     SINGLE: ("accuracy", "f1", "matthews_correlation"),
     MULTI: ("f1_micro", "f1_macro", "exact_match"),
@@ -26,296 +27,151 @@ SCORES = {
 }
 """What `score` gives. The first chooses the best checkpoint unless another is named."""
 
-ERRORS = ("loss", "mse", "mae")
-"""Scores of which less is better."""
-
-# Names under which data sets keep these columns, first found first taken.
-_TEXTS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
-_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+# Names under which data sets keep this column, first found first taken.
 _LABEL = ("label", "labels", "score", "target", "class", "category", "rating")
 
-_KINDS = {"single": SINGLE, "multi": MULTI, **{kind: kind for kind in PROBLEM_TYPES}}
-_WHOLE = re.compile(r"(-?\d+)(\.0+)?")
-_LISTED = 12
-
 
 @dataclass(frozen=True)
-class Columns:
-    """Which columns hold what. An empty name means: find it by the usual names."""
+class ClassificationOptions(TextOptions):
+    """Which columns hold texts and labels, and what a label is."""
 
-    text: str = ""
-    pair: str = ""
-    label: str = ""
-    separator: str = "|"
-    """Between the labels of one row, where a row may have several."""
+    label_column: str = option("", "Column of the label; default: by the usual names.")
+    label_separator: str = option("|", "Between several labels of one row.", min_length=1)
+    problem: Literal["auto", "single", "multi", "regression"] = option("auto", "auto, single, multi or regression.")
 
 
-@dataclass(frozen=True)
-class Schema:
-    """What a label is: the kind of problem, and the names of the classes in the order of the logits."""
+class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
+    """Classes, several classes at once, or a number, for texts or pairs of texts."""
 
-    problem_type: str
-    names: tuple[str, ...]
+    name = "text-classification"
+    head = "ForSequenceClassification"
+    heads = ("ForSequenceClassification",)
+    options = ClassificationOptions
+    lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
-    def config(self) -> dict[str, Any]:
-        """The keys of an AlbertConfig that say the same."""
-        return {"problem_type": self.problem_type, "id2label": dict(enumerate(self.names))}
+    def examples(self, *inputs: Any) -> tuple[TextExamples, bool]:
+        """Texts, or texts and as many second texts; a single one where the first is a string."""
+        return texts.given(*inputs)
 
-    @classmethod
-    def of(cls, config: Any) -> "Schema":
-        """The schema that a config holds."""
-        default = REGRESSION if config.num_labels == 1 else SINGLE
-        return cls(config.problem_type or default, tuple(config.id2label[index] for index in range(config.num_labels)))
+    def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
+        """The texts of a file or of lines, in parts; see `texts.stream`."""
+        return texts.stream(source, options)
 
+    def read(
+        self, path: str, options: ClassificationOptions, config: AlbertConfig | None = None
+    ) -> tuple[TextExamples, ClassificationOptions]:
+        """Texts and labels of a file, and the columns they were found in.
 
-@dataclass(frozen=True)
-class Examples:
-    """Texts, their pairs and labels if any, and where they come from."""
+        A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or `skip_empty`
+        leaves them out. Where a row may have several classes an empty label is that of a row without a class.
+        """
+        problem = Schema.of(config).problem_type if config else options.problem
+        return self.take(tables.read(path, options.header), options, problem)
 
-    table: Table
-    texts: list[str]
-    pairs: list[str] | None
-    labels: list[Any] | None
-    rows: list[int]
-    """The row of the table that each example is."""
-
-    def __len__(self) -> int:
-        return len(self.texts)
-
-    def take(self, chosen: Iterable[int]) -> "Examples":
-        """Some of the examples, by number."""
-        chosen = list(chosen)
-        return Examples(
-            self.table,
-            [self.texts[i] for i in chosen],
-            None if self.pairs is None else [self.pairs[i] for i in chosen],
-            None if self.labels is None else [self.labels[i] for i in chosen],
-            [self.rows[i] for i in chosen],
-        )
-
-
-def read(
-    table: Table, columns: Columns, *, labelled: bool, skip_empty: bool = False, problem: str = "auto"
-) -> tuple[Examples, Columns]:
-    """Take texts and labels out of a table; also the columns they were found in.
-
-    Where `labelled`, a row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or
-    `skip_empty` leaves them out. With `problem` "multi" an empty label is that of a row without a class. Where not
-    `labelled`, labels are taken only from a column that is named, and a text may be empty.
-    """
-    columns = _found(table, columns, labelled)
-    texts = _texts(table, columns.text, "text")
-    pairs = _texts(table, columns.pair, "pair") if columns.pair else None
-    labels = table.column(columns.label, "label") if columns.label else None
-    examples = Examples(table, texts, pairs, labels, list(range(len(table))))
-    if not labelled:
-        return examples, columns
-    unlabelled = _is_missing if _KINDS.get(problem) == MULTI else _is_empty
-    empty = [
-        row
-        for row in examples.rows
-        if _is_empty(texts[row])
-        or (pairs is not None and _is_empty(pairs[row]))
-        or unlabelled(labels[row] if labels else None)
-    ]
-    if empty and not skip_empty:
-        raise InputError(
-            f"Every row needs a text and a label. {table.path} has {len(empty)} without: {table.places(empty)}. Fill "
-            "or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
-        )
-    if len(empty) == len(table):
-        raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
-    without = set(empty)
-    return examples.take(row for row in examples.rows if row not in without), columns
-
-
-def texts(pieces: Iterable[Table], columns: Columns) -> Iterator[Examples]:
-    """The texts of a table that comes in pieces, without labels; see `read`.
-
-    InputError where a later piece has columns by which others would have been taken from the first on.
-    """
-    first = None
-    for table in pieces:
-        found = _found(table, columns, labelled=False)
-        first = first or found
-        if found != first:
-            names = " and ".join(name for name in (found.text, found.pair) if name)
+    def take(
+        self, table: Table, options: ClassificationOptions, problem: str = "auto"
+    ) -> tuple[TextExamples, ClassificationOptions]:
+        """Texts and labels of a table; see `read`."""
+        options = _with_label(table, texts.with_columns(table, options))
+        values = table.column(options.label_column, "label")
+        examples = texts.taken(table, options, values)
+        is_unlabelled = texts.is_missing if KINDS.get(problem) == MULTI else texts.is_empty
+        second = examples.second or [None] * len(table)
+        incomplete = [
+            row
+            for row, (one, other) in enumerate(zip(examples.first, second, strict=True))
+            if texts.is_empty(one) or (examples.second and texts.is_empty(other)) or is_unlabelled(values[row])
+        ]
+        if incomplete and not options.skip_empty:
             raise InputError(
-                f"The text must stand in the same columns from the first row on. {table.path} has {names} only after "
-                f"line {table.lines[0] - 1}, and rows before it were read by {first.text!r} alone. Name what is meant "
-                "with --text-column (and --pair-column for pairs)."
+                f"Every row needs a text and a label. {table.path} has {len(incomplete)} without: "
+                f"{table.places(incomplete)}. Fill or remove them, or leave them out with --skip-empty, in a recipe "
+                "data.skip_empty=true."
             )
-        yield read(table, found, labelled=False)[0]
+        if len(incomplete) == len(table):
+            raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
+        without = set(incomplete)
+        kept = examples.take(row for row in examples.rows if row not in without)
+        return replace(kept, left_out=len(incomplete)), options
 
+    def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> dict[str, Any]:
+        """`id2label` and `problem_type`; see `labels.schema`."""
+        found = labels.schema(examples.labels or [], examples.path, options.problem, options.label_separator)
+        return found.config_keys()
 
-def _found(table: Table, columns: Columns, labelled: bool) -> Columns:
-    names = {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
-    text, pair, label = columns.text, columns.pair, columns.label
-    if not text:
-        both = next(((a, b) for a, b in _TEXTS if a in names and b in names), None)
-        first = both[0] if both else next((name for name in _TEXT if name in names), None)
-        if first is None:
-            raise InputError(
-                f"The text column must be known. {table.contents}, and none of the usual names."
-                f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
-            )
-        text, pair = names[first], pair or (names[both[1]] if both else "")
-    if not label and labelled:
-        found = next((name for name in _LABEL if name in names), None)
-        if found is None:
-            raise InputError(
-                f"The label column must be known. {table.contents}, and none of the usual names."
-                f"{table.hint} Name it with --label-column."
-            )
-        label = names[found]
-    return replace(columns, text=text, pair=pair, label=label)
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        options: ClassificationOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted."""
+        encoded = tokenizer(examples.first, examples.second, truncation=True, max_length=options.max_length)
+        truncated = sum(count > 0 for count in encoded.truncated)
+        numbers = {"labels": self.targets(examples, options, Schema.of(config))} if labelled else {}
+        return Features(encoded["input_ids"], encoded["token_type_ids"], numbers, truncated=truncated)
 
+    def targets(self, examples: TextExamples, options: ClassificationOptions, schema: Schema) -> np.ndarray:
+        """The labels as numbers; see `labels.as_numbers`."""
+        table = examples.table
 
-def _texts(table: Table, name: str, role: str) -> list[str]:
-    values = table.column(name, role)
-    wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
-    if wrong:
-        raise InputError(
-            f"The {role} column must hold text. {table.path} has a {type(values[wrong[0]]).__name__} in {name!r}: "
-            f"{table.places(wrong)}. Write it as text, or name another column."
+        def place(chosen: Sequence[int], most: int) -> str:
+            return table.places([examples.rows[number] for number in chosen], most)
+
+        return labels.as_numbers(examples.labels or [], schema, options.label_separator, examples.path, place)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Any,
+    ) -> list[dict[str, Any]]:
+        """An answer for each example.
+
+        One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
+        those of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
+        """
+        return answers(_logits(outputs, config), Schema.of(config))
+
+    def score(
+        self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """The scores of `tasks.metrics` for the kind of problem."""
+        from albertkit.tasks import metrics
+
+        logits = _logits(outputs, config)
+        require_finite(logits)
+        scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
+        return scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """The scores of the kind of problem."""
+        return SCORES[Schema.of(config).problem_type]
+
+    def classes(
+        self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
+    ) -> np.ndarray | None:
+        """The class of each example, where it has one."""
+        schema = Schema.of(config)
+        return self.targets(examples, options, schema) if schema.problem_type == SINGLE else None
+
+    def describe(self, options: ClassificationOptions, config: AlbertConfig) -> str:
+        """The columns and the classes."""
+        schema = Schema.of(config)
+        pair = f", pair {options.pair_column!r}" if options.pair_column else ""
+        return (
+            f"text {options.text_column!r}{pair}, label {options.label_column!r} "
+            f"({schema.problem_type}: {', '.join(schema.names[:12])})"
         )
-    return ["" if _is_missing(value) else str(value) for value in values]
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # only NaN differs from itself
-
-
-def _is_empty(value: Any) -> bool:
-    return _is_missing(value) or (isinstance(value, str) and not value.strip())
-
-
-# --------------------------------------------------------------------------------------------------------------- labels
-
-
-def schema(examples: Examples, problem: str = "auto", separator: str = "|") -> Schema:
-    """What the labels of training examples are.
-
-    `problem` "auto": several labels a row where any label is a list; a number to predict where all labels are numbers
-    and any has a fraction; else one class a row. Where all classes are whole numbers, they are ordered as such and 1.0
-    is 1; else by name.
-    """
-    labels = examples.labels or []
-    if problem == "auto":
-        problem = _guess(labels)
-    if problem not in _KINDS:
-        raise InputError(f"`problem` must be auto, single, multi or regression. Received: {problem!r}.")
-    kind = _KINDS[problem]
-    if kind == REGRESSION:
-        return Schema(REGRESSION, ("score",))
-    names = {name for label in labels for name in _names(label, separator if kind == MULTI else None)}
-    whole = all(_WHOLE.fullmatch(name) for name in names)
-    if whole:
-        names = {_shortest(name) for name in names}
-    if len(names) < (2 if kind == SINGLE else 1):
-        raise InputError(
-            f"Classification needs at least two classes, or one where a row may have several. {examples.table.path} "
-            f"has only {', '.join(names) or 'none'}. For numbers pass --problem regression."
-        )
-    ordered = sorted(names, key=(lambda name: (int(name), name)) if whole else None)
-    return Schema(kind, tuple(ordered))
-
-
-def _guess(labels: Sequence[Any]) -> str:
-    if any(isinstance(label, (list, tuple)) for label in labels):
-        return "multi"
-    try:
-        numbers = [float(label) for label in labels]
-    except (TypeError, ValueError, OverflowError):
-        return "single"
-    return "regression" if any(number % 1 for number in numbers) else "single"
-
-
-def _names(label: Any, separator: str | None) -> list[str]:
-    if isinstance(label, (list, tuple)):
-        return [str(name) for name in label]
-    if separator is not None:
-        return [name.strip() for name in str(label).split(separator) if name.strip()]
-    return [str(label).strip()]
-
-
-def _shortest(name: str) -> str:
-    """A whole number without the zeros behind its point, which pandas writes where a column has gaps."""
-    number = _WHOLE.fullmatch(name)
-    return number[1] if number else name
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names for a message, of many the first and how many more."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
-
-
-def targets(examples: Examples, schema: Schema, separator: str = "|") -> np.ndarray:
-    """Labels as numbers: (N,) int64 classes, (N, C) float32 zeros and ones, or (N,) float32 values.
-
-    InputError names the rows whose label is not one of the schema's.
-    """
-    labels = examples.labels or []
-    index = {name: number for number, name in enumerate(schema.names)}
-    unknown: dict[str, list[int]] = {}
-    values = np.zeros((len(labels), len(index)) if schema.problem_type == MULTI else len(labels), np.float32)
-    for row, label in enumerate(labels):
-        if schema.problem_type == REGRESSION:
-            try:
-                with np.errstate(over="ignore"):
-                    values[row] = float(label)
-            except (TypeError, ValueError, OverflowError):
-                values[row] = np.nan
-            if not np.isfinite(values[row]):
-                unknown.setdefault(str(label), []).append(examples.rows[row])
-            continue
-        found = _names(label, separator if schema.problem_type == MULTI else None)
-        if schema.problem_type == SINGLE and len(found) != 1:
-            found = [str(label)]
-        for name in found:
-            name = name if name in index else _shortest(name)
-            if name not in index:
-                unknown.setdefault(name, []).append(examples.rows[row])
-            elif schema.problem_type == MULTI:
-                values[row, index[name]] = 1
-            else:
-                values[row] = index[name]
-    if unknown:
-        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {_listed(schema.names)}"
-        rows = "; ".join(f"{name!r} ({examples.table.places(rows, 3)})" for name, rows in list(unknown.items())[:5])
-        numbers = schema.problem_type == SINGLE and all(map(_is_number, unknown))
-        raise InputError(
-            f"Every label must be {known}. {examples.table.path} has {len(unknown)} others: {rows}."
-            + (" To predict numbers, train with --problem regression." if numbers else "")
-        )
-    return values.astype(np.int64) if schema.problem_type == SINGLE else values
-
-
-# ------------------------------------------------------------------------------------------------- to and from a model
-
-
-def encode(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> Features:
-    """Texts or pairs -> ids and token types of at most `max_length` tokens. What is cut is counted."""
-    encoded = tokenizer(list(texts), None if pairs is None else list(pairs), truncation=True, max_length=max_length)
-    truncated = sum(count > 0 for count in encoded.truncated)
-    return Features(encoded["input_ids"], encoded["token_type_ids"], truncated)
-
-
-def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
-    """(N, C) logits -> an answer for each example.
-
-    One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels those
-    of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
-    """
+def answers(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
+    """(N, C) logits -> an answer for each example; see `TextClassification.decode`."""
     require_finite(logits)
     logits = logits.astype(np.float64)
     if schema.problem_type == REGRESSION:
@@ -337,13 +193,21 @@ def decode(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
     ]
 
 
-def score(logits: np.ndarray, labels: np.ndarray, schema: Schema) -> dict[str, float]:
-    """(N, C) logits and `targets` -> the scores of `tasks.metrics` for the kind of problem.
+def _logits(outputs: Iterable[Outputs], config: AlbertConfig) -> np.ndarray:
+    """(N, C) of all rows."""
+    rows = [row["logits"] for row in outputs]
+    return np.stack(rows) if rows else np.zeros((0, config.num_labels), np.float32)
 
-    InputError where logits are not finite.
-    """
-    from albertkit.tasks import metrics
 
-    require_finite(logits)
-    scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
-    return scorers[schema.problem_type](logits, labels)
+def _with_label(table: Table, options: ClassificationOptions) -> ClassificationOptions:
+    """The options with the label's column. InputError where there is none."""
+    if options.label_column:
+        return options
+    names = texts.usual_names(table)
+    found = next((name for name in _LABEL if name in names), None)
+    if found is None:
+        raise InputError(
+            f"The label column must be known. {table.contents}, and none of the usual names."
+            f"{table.hint} Name it with --label-column."
+        )
+    return replace(options, label_column=names[found])

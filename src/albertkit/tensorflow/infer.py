@@ -1,52 +1,49 @@
 """The forward pass in TensorFlow as a function of NumPy arrays."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from albertkit import rules
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
+from albertkit.backends import Forward, Outputs
+from albertkit.batches import Batch, MaskedBatch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.tensorflow import models, weights
 
-Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
-
 
 def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
-    """The forward of `TFAlbert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
+    """The forward of `TFAlbert{head}` with the given weights.
 
-    A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
-    nowhere else. Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the
-    tensors.
+    A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
+    the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
     with weights.without_values():
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model._prefix, config, tensors, source).require_complete()
-    traced = with_free_shapes(lambda batch: _outputs(model, batch))
+    whole = with_free_shapes(lambda arguments: dict(model(arguments, return_dict=True)))
+    masked = with_free_shapes(lambda arguments, positions: _scores(model, arguments, positions))
 
-    def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def forward(batch: PaddedBatch) -> Outputs:
         require_valid(config, batch)
-        outputs = traced(dict(batch))
+        arguments = batch.arguments()
+        outputs = masked(arguments, batch.positions) if isinstance(batch, MaskedBatch) else whole(arguments)
         return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
 
     return forward
 
 
-def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The model's outputs; see `compile` for `places`."""
-    if "places" not in batch:
-        return dict(model(batch, return_dict=True))
-    inputs = {name: tensor for name, tensor in batch.items() if name != "places"}
-    states = model.albert(inputs, return_dict=True).last_hidden_state
-    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(batch["places"], (None, 2))))}
+def _scores(model: Any, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
+    states = model.albert(arguments, return_dict=True).last_hidden_state
+    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
 
 
-def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:
+def require_valid(config: AlbertConfig, batch: Batch) -> None:
     """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long: graphs cannot see it."""
-    ids = batch["input_ids"]
-    length = int(batch["position_ids"].max(initial=-1)) + 1 if "position_ids" in batch else ids.shape[-1]
+    ids, positions = batch.input_ids, batch.position_ids
+    length = ids.shape[-1] if positions is None else int(positions.max(initial=-1)) + 1
     rules.require_length(length, config.max_position_embeddings)
     if ids.size:
         rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)

@@ -1,42 +1,34 @@
 """The optimizers of training in TensorFlow: AdamW and LAMB, in the numbers of the original ALBERT or of PyTorch.
 
-Knows no model and no schedule: variables by neutral name, and the learning rate that each step brings.
+Knows no model and no schedule: variables by canonical name, and the learning rate that each step brings.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from albertkit import rules, weight_table
+from albertkit import weight_table
+from albertkit.backends import OptimizerSettings
 
 
 class AdamW:
     """Adam with decoupled weight decay (arXiv 1711.05101), whose moments need not be corrected for their start at 0.
 
     With the correction it gives the numbers of PyTorch, without it those of the original ALBERT. Biases, norms and
-    `unreached` parts are not decayed. `steps` counts, and each parameter has its two moments in `moments`.
+    frozen parts are not decayed. `steps` counts, and each parameter has its two moments in `moments`.
     """
 
-    def __init__(
-        self,
-        parameters: Mapping[str, tf.Variable],
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-6,
-        bias_correction: bool = True,
-        unreached: Collection[str] = (),
-    ) -> None:
+    def __init__(self, settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> None:
+        self.settings = settings
         self.parameters = dict(parameters)
         self.changed = {
             name
             for name in parameters
-            if weight_table.kind(name) not in ("bias", "norm") and weight_table.part(name) not in unreached
+            if weight_table.kind(name) not in ("bias", "norm") and weight_table.part(name) not in settings.frozen
         }
-        self.weight_decay, self.betas, self.epsilon = weight_decay, betas, epsilon
-        self.bias_correction = bias_correction
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.moments = {
-            name: tuple(tf.Variable(tf.zeros_like(parameter), trainable=False) for _ in betas)
+            name: tuple(tf.Variable(tf.zeros_like(parameter), trainable=False) for _ in settings.betas)
             for name, parameter in self.parameters.items()
         }
 
@@ -44,10 +36,10 @@ class AdamW:
         """Change every parameter by its gradient, in a graph."""
         powers = self._powers()
         # The kernel adds epsilon to the root of a moment that is not yet corrected for its start at 0.
-        epsilon = self.epsilon * tf.sqrt(1 - powers[1])
+        epsilon = self.settings.epsilon * tf.sqrt(1 - powers[1])
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
-            if name in self.changed and self.weight_decay:
-                parameter.assign_sub(learning_rate * self.weight_decay * parameter)
+            if name in self.changed and self.settings.weight_decay:
+                parameter.assign_sub(learning_rate * self.settings.weight_decay * parameter)
             first, second = self.moments[name]
             tf.raw_ops.ResourceApplyAdam(
                 var=parameter.handle,
@@ -56,8 +48,8 @@ class AdamW:
                 beta1_power=powers[0],
                 beta2_power=powers[1],
                 lr=learning_rate,
-                beta1=self.betas[0],
-                beta2=self.betas[1],
+                beta1=self.settings.betas[0],
+                beta2=self.settings.betas[1],
                 epsilon=epsilon,
                 grad=gradient,
             )
@@ -65,59 +57,37 @@ class AdamW:
     def _powers(self) -> list[tf.Tensor]:
         """Each beta to the power of the step that begins; 0, the limit, where nothing is to be corrected."""
         step = tf.cast(self.steps.assign_add(1), tf.float64)
-        if not self.bias_correction:
-            return [tf.constant(0.0) for _ in self.betas]
-        return [tf.cast(tf.constant(beta, tf.float64) ** step, tf.float32) for beta in self.betas]
+        if not self.settings.corrects_bias:
+            return [tf.constant(0.0) for _ in self.settings.betas]
+        return [tf.cast(tf.constant(beta, tf.float64) ** step, tf.float32) for beta in self.settings.betas]
 
 
 class Lamb(AdamW):
     """LAMB (arXiv 1904.00962, algorithm 2) as the original ALBERT has it: no correction of the moments by default.
 
     The update of AdamW, decay included, is scaled by its tensor's trust ratio |w| / |update|, or 1 where either is 0.
-    Biases, norms and `unreached` parts are neither decayed nor scaled.
+    Biases, norms and frozen parts are neither decayed nor scaled.
     """
-
-    def __init__(
-        self,
-        parameters: Mapping[str, tf.Variable],
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        epsilon: float = 1e-6,
-        bias_correction: bool = False,
-        unreached: Collection[str] = (),
-    ) -> None:
-        super().__init__(parameters, weight_decay, betas, epsilon, bias_correction, unreached)
 
     def step(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
         """Change every parameter by its gradient, in a graph."""
         powers = self._powers()
         for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
             first, second = self.moments[name]
-            mean = first.assign_add((1 - self.betas[0]) * (gradient - first)) / (1 - powers[0])
-            square = second.assign_add((1 - self.betas[1]) * (gradient * gradient - second)) / (1 - powers[1])
-            update = mean / (tf.sqrt(square) + self.epsilon)
+            mean = first.assign_add((1 - self.settings.betas[0]) * (gradient - first)) / (1 - powers[0])
+            square = second.assign_add((1 - self.settings.betas[1]) * (gradient * gradient - second)) / (1 - powers[1])
+            update = mean / (tf.sqrt(square) + self.settings.epsilon)
             if name in self.changed:
-                update += self.weight_decay * parameter
+                update += self.settings.weight_decay * parameter
                 weight_norm, update_norm = tf.norm(parameter), tf.norm(update)
                 is_both = (weight_norm > 0) & (update_norm > 0)
                 update *= tf.where(is_both, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
             parameter.assign_sub(learning_rate * update)
 
 
-def create(
-    optimizer: str,
-    parameters: Mapping[str, tf.Variable],
-    *,
-    weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-6,
-    bias_correction: bool | None = None,
-    unreached: Collection[str] = (),
-) -> AdamW:
-    """The optimizer "adamw" or "lamb" of the parameters by neutral name; a shared one stands in there once.
+def create(settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> AdamW:
+    """The optimizer of the parameters by canonical name; a shared one stands in there once.
 
-    Biases and norms are spared from decay, and from LAMB's adaptation, and so are `unreached` parts of the model: what
-    no loss reaches stays as it is. `bias_correction` None is the optimizer's habit. ConfigError for another optimizer.
+    Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts.
     """
-    is_corrected = rules.bias_correction(optimizer, bias_correction)
-    return {"adamw": AdamW, "lamb": Lamb}[optimizer](parameters, weight_decay, betas, epsilon, is_corrected, unreached)
+    return {"adamw": AdamW, "lamb": Lamb}[settings.name](settings, parameters)

@@ -1,25 +1,26 @@
-"""Training steps in TensorFlow: neutral weights and NumPy batches in, numbers and neutral weights out.
+"""Training steps in TensorFlow: canonical weights and NumPy batches in, numbers and canonical weights out.
 
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
 """
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from albertkit import arrays, weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit import weight_table
+from albertkit.arrays import Tensors
+from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
+from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
 
-Batch = Mapping[str, np.ndarray]
 Graph = Callable[..., Any]
 
 
@@ -29,15 +30,14 @@ class State:
 
     model: models.TFAlbertPreTrainedModel
     optimizer: optimizers.AdamW
-    max_gradient_norm: float
-    precision: str
+    precision: Precision
     whole_step: Graph
     gradients: Graph
     update: Graph
     evaluate: Graph
 
 
-def begin_processes() -> None:
+def init_processes() -> None:
     """ConfigError where a launcher has started several processes: training in TensorFlow is one."""
     count = os.environ.get("WORLD_SIZE", "1")
     if count != "1":
@@ -47,30 +47,28 @@ def begin_processes() -> None:
         )
 
 
-def processes() -> tuple[int, int]:
-    """The number of this process, from 0, and how many there are: 0 and 1."""
-    return 0, 1
+def rank() -> int:
+    """The number of this process: 0, for there is one."""
+    return 0
 
 
-def said_by_first(number: int) -> int:
-    """A whole number, in every process as the first one says it: of one process, the number itself."""
-    return number
+def world_size() -> int:
+    """How many processes there are: 1."""
+    return 1
+
+
+def broadcast(value: int) -> int:
+    """A whole number, in every process as rank 0 has it: in one process, the number itself."""
+    return value
 
 
 def init_state(
     config: AlbertConfig,
     head: str,
     tensors: Tensors,
-    *,
-    optimizer: str = "adamw",
-    weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-6,
-    bias_correction: bool | None = None,
-    max_gradient_norm: float = 1.0,
-    precision: str = "fp32",
+    settings: OptimizerSettings = ADAMW,
+    precision: Precision = "fp32",
     is_sharded: bool = False,
-    unreached: Collection[str] = (),
 ) -> State:
     """A model `TFAlbert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -81,16 +79,7 @@ def init_state(
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model._prefix, config, tensors, "the start of training")
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
-    chosen = optimizers.create(
-        optimizer,
-        parameters,
-        weight_decay=weight_decay,
-        betas=betas,
-        epsilon=epsilon,
-        bias_correction=bias_correction,
-        unreached=unreached,
-    )
-    limit = max_gradient_norm or float("inf")
+    optimizer = optimizers.create(settings, parameters)
 
     def gradients(
         batch: dict[str, tf.Tensor], factors: dict[str, tf.Tensor], seed: tf.Tensor
@@ -106,20 +95,19 @@ def init_state(
     def update(
         losses: dict[str, tf.Tensor], found: Sequence[tf.Tensor], numbers: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        learning_rate, highest_norm = tf.unstack(numbers, 2)
+        learning_rate, skip_above = tf.unstack(numbers, 2)
         loss, norm = tf.add_n(list(losses.values())), tf.linalg.global_norm(found)
-        scale = tf.minimum(1.0, limit / (norm + 1e-6))
+        scale = tf.minimum(1.0, settings.clip / (norm + 1e-6))
         tf.cond(
-            tf.math.is_finite(loss) & tf.math.is_finite(norm) & (norm <= highest_norm),
-            lambda: chosen.step([gradient * scale for gradient in found], learning_rate),
+            tf.math.is_finite(loss) & tf.math.is_finite(norm) & (norm <= skip_above),
+            lambda: optimizer.step([gradient * scale for gradient in found], learning_rate),
             lambda: None,
         )
         return losses, norm
 
     return State(
         model,
-        chosen,
-        max_gradient_norm,
+        optimizer,
         precision,
         with_free_shapes(lambda batch, factors, seed, numbers: update(*gradients(batch, factors, seed), numbers)),
         with_free_shapes(gradients),
@@ -129,22 +117,22 @@ def init_state(
 
 
 def train_step(
-    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
+    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, skip_above: float = float("inf")
 ) -> dict[str, float]:
     """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
-    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
+    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
     optimizer stay as they are.
     """
-    numbers = np.array([learning_rate, highest_norm], np.float32)
-    counts = [arrays.counts(batch) for batch in batches]
+    numbers = np.array([learning_rate, skip_above], np.float32)
+    counts = [batch.items() for batch in batches]
     totals = {name: max(sum(count[name] for count in counts), 1) for name in counts[0]}
     parts = []
     for number, (batch, count) in enumerate(zip(batches, counts, strict=True)):
         require_valid(state.model.config, batch)
         # The models' own loss is a mean, those of pre-training are sums.
         factors = {name: np.float32((count[name] if name == "loss" else 1) / totals[name]) for name in totals}
-        parts.append((dict(batch), factors, np.array([seed, number << 16], np.int64)))
+        parts.append((_arrays(batch), factors, np.array([seed, number << 16], np.int64)))
     if len(parts) == 1:
         losses, norm = state.whole_step(*parts[0], numbers)
     else:
@@ -158,15 +146,20 @@ def train_step(
     return {"loss": sum(record.values()), **record, "gradient_norm": float(norm)}
 
 
-def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
+def eval_step(state: State, batch: Batch) -> Outputs:
     """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
 
-    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
-    mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,).
+    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was predicted:
+    mlm_losses and mlm_correct (M,), sop_losses and sop_correct (S,).
     """
     require_valid(state.model.config, batch)
-    outputs = state.evaluate(dict(batch))
+    outputs = state.evaluate(_arrays(batch))
     return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
+
+
+def _arrays(batch: Batch) -> dict[str, np.ndarray]:
+    """What a graph is given: a graph is traced for each set of names, and tells pre-training by its own."""
+    return batch.arguments() if isinstance(batch, PaddedBatch) else batch.arrays()
 
 
 def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -184,7 +177,7 @@ def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     found = {}
     for name, (logits, labels) in _pretraining(model, batch, training=False).items():
         found[f"{name}_losses"] = _each_loss(logits, labels)
-        found[f"{name}_hits"] = tf.argmax(logits, -1, labels.dtype) == labels
+        found[f"{name}_correct"] = tf.argmax(logits, -1, labels.dtype) == labels
     return found
 
 
@@ -214,7 +207,7 @@ def _pretraining(model: Any, batch: dict[str, tf.Tensor], training: bool) -> dic
 
 
 def get_weights(state: State) -> Tensors:
-    """The weights by neutral name, copied, tied ones once."""
+    """The weights by canonical name, copied, tied ones once."""
     return {name: np.ascontiguousarray(place.read()) for name, place in _parameters(state.model).items()}
 
 

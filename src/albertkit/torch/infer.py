@@ -1,24 +1,22 @@
 """The forward pass in PyTorch as a function of NumPy arrays."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
+from albertkit.backends import Forward, Outputs
+from albertkit.batches import MaskedBatch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.torch import models, weights
 
-Forward = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
-
 
 def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
-    """The forward of `Albert{head}` with the given weights: a batch of (B, L) arrays -> its outputs by name.
+    """The forward of `Albert{head}` with the given weights.
 
-    A batch with `places` (P, 2), rows and columns, gives the `logits` (P, V) of a masked-language-model head there and
-    nowhere else. Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the
-    tensors.
+    A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
+    the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device("meta"):
@@ -30,16 +28,16 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     model.eval()
 
     @torch.inference_mode()
-    def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        outputs = _outputs(model, {name: torch.from_numpy(array).to(device) for name, array in batch.items()})
+    def forward(batch: PaddedBatch) -> Outputs:
+        outputs = _outputs(model, batch, device)
         return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
     return forward
 
 
-def _outputs(model: Any, batch: dict[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
-    """The model's outputs; see `compile` for `places`."""
-    if "places" not in batch:
-        return model(**batch)
-    rows, columns = batch.pop("places").unbind(-1)
-    return {"logits": model.predictions(model.albert(**batch).last_hidden_state[rows, columns])}
+def _outputs(model: Any, batch: PaddedBatch, device: str) -> Mapping[str, torch.Tensor]:
+    arguments = {name: torch.from_numpy(array).to(device) for name, array in batch.arguments().items()}
+    if not isinstance(batch, MaskedBatch):
+        return model(**arguments)
+    rows, columns = torch.from_numpy(batch.positions).to(device).unbind(-1)
+    return {"logits": model.predictions(model.albert(**arguments).last_hidden_state[rows, columns])}

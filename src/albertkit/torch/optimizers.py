@@ -6,12 +6,13 @@ Knows no model and no schedule: groups of parameters, and the learning rate that
 # pyright: reportPrivateImportUsage=false
 # The operations over many tensors at once have no public name; PyTorch's own optimizers are made of them.
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from albertkit import rules, weight_table
+from albertkit import weight_table
+from albertkit.backends import OptimizerSettings
 
 
 class AdamW(torch.optim.Optimizer):
@@ -99,31 +100,20 @@ class Lamb(AdamW):
         return updates
 
 
-def create(
-    optimizer: str,
-    parameters: Mapping[str, torch.nn.Parameter],
-    *,
-    weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-6,
-    bias_correction: bool | None = None,
-    unreached: Collection[str] = (),
-) -> torch.optim.Optimizer:
-    """The optimizer "adamw" or "lamb" of the parameters by neutral name; a shared one stands in there once.
+def create(settings: OptimizerSettings, parameters: Mapping[str, torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimizer of the parameters by canonical name; a shared one stands in there once.
 
-    Biases and norms are spared from decay, and from LAMB's adaptation, and so are `unreached` parts of the model: what
-    no loss reaches stays as it is. `bias_correction` None is the optimizer's habit. ConfigError for another optimizer.
+    Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts.
     """
-    is_corrected = rules.bias_correction(optimizer, bias_correction)
     spared, changed = [], []
     for name, parameter in parameters.items():
-        is_spared = weight_table.kind(name) in ("bias", "norm") or weight_table.part(name) in unreached
+        is_spared = weight_table.kind(name) in ("bias", "norm") or weight_table.part(name) in settings.frozen
         (spared if is_spared else changed).append(parameter)
     groups = [
-        {"params": changed, "weight_decay": weight_decay},
+        {"params": changed, "weight_decay": settings.weight_decay},
         {"params": spared, "weight_decay": 0.0, "is_adapted": False},
     ]
-    if optimizer == "adamw" and is_corrected:
-        return torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=epsilon, fused=True)
-    kind = {"adamw": AdamW, "lamb": Lamb}[optimizer]
-    return kind(groups, 0.0, betas, epsilon, bias_correction=is_corrected)
+    if settings.name == "adamw" and settings.corrects_bias:
+        return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, eps=settings.epsilon, fused=True)
+    kind = {"adamw": AdamW, "lamb": Lamb}[settings.name]
+    return kind(groups, 0.0, settings.betas, settings.epsilon, bias_correction=settings.corrects_bias)

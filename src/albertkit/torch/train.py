@@ -1,11 +1,11 @@
-"""Training steps in PyTorch: neutral weights and NumPy batches in, numbers and neutral weights out.
+"""Training steps in PyTorch: canonical weights and NumPy batches in, numbers and canonical weights out.
 
 Knows no data, no schedule and no files: the loop gives it each step's batches, learning rate and seed.
 """
 
 import contextlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,14 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from albertkit import arrays, weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit import weight_table
+from albertkit.arrays import Tensors
+from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
+from albertkit.batches import Batch, PretrainingBatch
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.layers import Packing
-
-Batch = Mapping[str, np.ndarray]
 
 
 class Objective(nn.Module):
@@ -36,9 +36,9 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
-        if "sequence" not in batch:
-            outputs = self.model(**_on_device(batch, self.model))
-            return {"loss": outputs.loss * len(batch["input_ids"])} if self.training else dict(outputs)
+        if not isinstance(batch, PretrainingBatch):
+            outputs = self.model(**_on_device(batch.arguments(), self.model))
+            return {"loss": outputs.loss * batch.items()["loss"]} if self.training else dict(outputs)
         inputs, masked, starts = _packed(self.model, batch)
         labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
@@ -62,11 +62,11 @@ class State:
     model: models.AlbertPreTrainedModel
     objective: nn.Module
     optimizer: torch.optim.Optimizer
-    max_gradient_norm: float
-    precision: str
+    settings: OptimizerSettings
+    precision: Precision
 
 
-def begin_processes() -> None:
+def init_processes() -> None:
     """Meet the other processes that torchrun, or another in its manner, has started, and take the GPU of one's own.
 
     Without a LOCAL_RANK, as where each has a machine of its own, that is the first GPU.
@@ -77,34 +77,32 @@ def begin_processes() -> None:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
-def processes() -> tuple[int, int]:
-    """The number of this process, from 0, and how many there are."""
-    return (distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else (0, 1)
+def rank() -> int:
+    """The number of this process, from 0."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def said_by_first(number: int) -> int:
-    """A whole number, in every process as the first one says it; all must ask."""
-    if processes()[1] == 1:
-        return number
-    said = torch.tensor(number, device="cuda" if torch.cuda.is_available() else "cpu")
-    distributed.broadcast(said, 0)
-    return int(said)
+def world_size() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def broadcast(value: int) -> int:
+    """A whole number, in every process as rank 0 has it; all must call this."""
+    if world_size() == 1:
+        return value
+    shared = torch.tensor(value, device="cuda" if torch.cuda.is_available() else "cpu")
+    distributed.broadcast(shared, 0)
+    return int(shared)
 
 
 def init_state(
     config: AlbertConfig,
     head: str,
     tensors: Tensors,
-    *,
-    optimizer: str = "adamw",
-    weight_decay: float = 0.01,
-    betas: tuple[float, float] = (0.9, 0.999),
-    epsilon: float = 1e-6,
-    bias_correction: bool | None = None,
-    max_gradient_norm: float = 1.0,
-    precision: str = "fp32",
+    settings: OptimizerSettings = ADAMW,
+    precision: Precision = "fp32",
     is_sharded: bool = False,
-    unreached: Collection[str] = (),
 ) -> State:
     """A model `Albert{head}` with the given weights, and its optimizer: see `optimizers.create`.
 
@@ -118,32 +116,24 @@ def init_state(
     weights.load(model, model._prefix, config, tensors, "the start of training")
     model.tie_weights()
     objective: nn.Module = Objective(model.train())
-    if is_sharded and processes()[1] > 1:
+    if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
-    chosen = optimizers.create(
-        optimizer,
-        {model._prefix + name: parameter for name, parameter in model.named_parameters()},
-        weight_decay=weight_decay,
-        betas=betas,
-        epsilon=epsilon,
-        bias_correction=bias_correction,
-        unreached=unreached,
-    )
-    if not is_sharded and processes()[1] > 1:
+    parameters = {model._prefix + name: parameter for name, parameter in model.named_parameters()}
+    optimizer = optimizers.create(settings, parameters)
+    if not is_sharded and world_size() > 1:
         objective = DistributedDataParallel(objective)
-    return State(model, objective, chosen, max_gradient_norm, precision)
+    return State(model, objective, optimizer, settings, precision)
 
 
 def train_step(
-    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, highest_norm: float = float("inf")
+    state: State, batches: Sequence[Batch], learning_rate: float, seed: int, skip_above: float = float("inf")
 ) -> dict[str, float]:
     """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
-    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `highest_norm`, weights and
+    `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
     optimizer stay as they are.
     """
-    number, count = processes()
-    torch.manual_seed(seed + number)
+    torch.manual_seed(seed + rank())
     state.objective.train()
     totals = _totals(batches)
     losses = dict.fromkeys(totals, 0.0)
@@ -153,14 +143,14 @@ def train_step(
                 sums = state.objective(batch)
             shares = {name: loss / max(totals[name], 1) for name, loss in sums.items()}
             # What wraps a module for several processes takes the mean of their gradients, where the sum is wanted.
-            (torch.stack(list(shares.values())).sum() * count).backward()
+            (torch.stack(list(shares.values())).sum() * world_size()).backward()
         for name, share in shares.items():
             losses[name] += float(share.detach())
     losses = _summed(losses)
-    norm = nn.utils.clip_grad_norm_(state.model.parameters(), state.max_gradient_norm or float("inf"))
+    norm = nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip)
     norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
     record = {"loss": sum(losses.values()), **losses, "gradient_norm": norm}
-    if np.isfinite(record["loss"]) and norm <= highest_norm and np.isfinite(norm):
+    if np.isfinite(record["loss"]) and norm <= skip_above and np.isfinite(norm):
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate
         state.optimizer.step()
@@ -169,11 +159,11 @@ def train_step(
 
 
 @torch.no_grad()
-def eval_step(state: State, batch: Batch) -> dict[str, np.ndarray]:
+def eval_step(state: State, batch: Batch) -> Outputs:
     """The model's outputs for a batch without dropout, the loss among them where the batch has labels.
 
-    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was foretold:
-    mlm_losses and mlm_hits (M,), sop_losses and sop_hits (S,).
+    For a batch of pre-training, the loss of each of its items in place of the outputs, and whether it was predicted:
+    mlm_losses and mlm_correct (M,), sop_losses and sop_correct (S,).
     """
     state.objective.eval()
     with _precision(state):
@@ -188,14 +178,14 @@ def _precision(state: State) -> torch.autocast:
 
 
 def _totals(batches: Sequence[Batch]) -> dict[str, int]:
-    """Of how many items of all parts and processes each loss is the mean."""
-    counts = [arrays.counts(batch) for batch in batches]
+    """Of how many items of all batches and processes each loss is the mean."""
+    counts = [batch.items() for batch in batches]
     return {name: int(total) for name, total in _summed({n: sum(c[n] for c in counts) for n in counts[0]}).items()}
 
 
 def _summed(numbers: dict[str, Any]) -> dict[str, float]:
     """Numbers by name, added up over the processes."""
-    if processes()[1] == 1:
+    if world_size() == 1:
         return numbers
     device = "cuda" if torch.cuda.is_available() else "cpu"
     values = torch.tensor(list(numbers.values()), dtype=torch.float64, device=device)
@@ -210,13 +200,13 @@ def _meeting(state: State, is_last: bool) -> contextlib.AbstractContextManager[A
     return contextlib.nullcontext()
 
 
-def _packed(model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
-    """The arrays of `arrays.unpadded`, and the last hidden states of masked pieces (M, H) and of [CLS] (S, H).
+def _packed(model: Any, batch: PretrainingBatch) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
+    """The arrays of an unpadded batch, and the last hidden states of masked pieces (M, H) and of [CLS] (S, H).
 
     No place without a token is computed, and in the last layer no other token than these.
     """
-    flat, groups = arrays.unpadded(batch)
-    inputs = _on_device({name: array.astype(np.int64) for name, array in flat.items()}, model)
+    flat, groups = batch.unpad()
+    inputs = _on_device({name: array.astype(np.int64) for name, array in flat.arrays().items()}, model)
     albert = model.albert
     embedded = albert.embeddings(inputs["input_ids"], inputs["token_type_ids"], inputs["position_ids"])
     asked = [inputs["mlm_positions"], inputs["cls_positions"]]
@@ -226,13 +216,13 @@ def _packed(model: Any, batch: Batch) -> tuple[dict[str, torch.Tensor], torch.Te
 
 
 def _scored(name: str, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-    """(M, C) and (M,) -> the loss of each item, 0 where its label is ignored, and whether it was foretold."""
+    """(M, C) and (M,) -> the loss of each item, 0 where its label is ignored, and whether it was predicted."""
     losses = functional.cross_entropy(logits.float(), labels, reduction="none", ignore_index=IGNORED)
-    return {f"{name}_losses": losses, f"{name}_hits": logits.argmax(-1) == labels}
+    return {f"{name}_losses": losses, f"{name}_correct": logits.argmax(-1) == labels}
 
 
 def get_weights(state: State) -> Tensors:
-    """The weights by neutral name, copied, tied ones once."""
+    """The weights by canonical name, copied, tied ones once."""
     tied = weight_table.tied(state.model.config)
     own = weights.neutral(state.model, state.model._prefix)
     return {name: _whole(tensor) for name, tensor in own.items() if name not in tied}
@@ -281,5 +271,5 @@ def _like(parameter: torch.Tensor, array: np.ndarray) -> torch.Tensor:
     return values
 
 
-def _on_device(batch: Batch, model: nn.Module) -> dict[str, torch.Tensor]:
+def _on_device(batch: Mapping[str, np.ndarray], model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}  # type: ignore[arg-type]

@@ -1,8 +1,8 @@
-"""Fine-tuning a task: data files and a recipe in, a folder with the trained model and its results out."""
+"""Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,31 +10,42 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, frameworks
+from albertkit import arrays, backends
+from albertkit.backends import Outputs
+from albertkit.batches import Batch, split_rows
+from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
-from albertkit.tasks import tables
-from albertkit.tasks import text_classification as task
-from albertkit.training import loop, model_card, progress, run_folder
-from albertkit.training.finetune_batches import Batches
-from albertkit.training.initial_state import Start, start
-from albertkit.training.recipe import Recipe, default_learning_rate
+from albertkit.outputs import PER_TOKEN
+from albertkit.tasks import registry
+from albertkit.tasks.base import DataOptions, Examples, Features, TrainableTask
+from albertkit.training import loop, model_card, reporter, run_folder
+from albertkit.training.backends import train_backend
+from albertkit.training.finetune_batches import FinetuneBatches
+from albertkit.training.initial_state import InitialState, initial_state
+from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
+from albertkit.training.schedule import Schedule
 
 EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Side:
     """One side of the data, ready for the model."""
 
-    features: task.Features
-    targets: np.ndarray
+    examples: Examples
+    features: Features
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.examples)
 
 
 def run(
-    asked: Recipe, output: Path, *, resume: bool = False, overwrite: bool = False, console: Console | None = None
+    requested: FinetuneRecipe,
+    output: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    console: Console | None = None,
 ) -> dict[str, Any]:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
@@ -43,187 +54,192 @@ def run(
     TrainingError; see `albertkit.errors`.
     """
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
-    asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
-    _require_one_process(asked.framework)
-    run_folder.require_room(asked, output, resume, overwrite)
-    train_examples, eval_examples, schema, recipe = _read(asked, console)
-    beginning = start(recipe, task.HEAD, schema.config(), _all_texts(train_examples))
-    for line in beginning.story:
+    requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
+    _require_one_process(requested.framework)
+    run_folder.require_usable(requested, output, resume, overwrite)
+    task = registry.get_trainable(requested.task)
+    train_examples, eval_examples, keys, options = _read(task, requested, console)
+    start = initial_state(requested, task.head, keys, list(train_examples.texts()))
+    for line in start.provenance:
         console.print(line)
-    train_part = _encoded(recipe, beginning, schema, train_examples, console)
-    eval_part = _encoded(recipe, beginning, schema, eval_examples, console)
-    recipe = _settled(recipe, beginning, schema, len(train_part))
-    batches, plan = _planned(recipe, beginning, train_part)
+    trained = _encoded(task, start, options, train_examples, console)
+    evaluated = _encoded(task, start, options, eval_examples, console)
+    recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained))
+    batches, plan = _planned(task, recipe, start, trained)
 
-    def evaluate(forward: Any) -> dict[str, float]:
-        return _evaluated(forward, eval_part, schema, beginning.config.pad_token_id or 0)
+    def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
+        return _scores(task, forward, evaluated, start.config)
 
-    with run_folder.held(asked, output, resume):
-        with progress.Reporter(output, console, plan.schedule.steps) as reporter:
-            tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, reporter)
+    with run_folder.locked(requested, output, resume):
+        with reporter.Reporter(output, console, plan.schedule.steps) as callback:
+            tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
             **next(e for e in course.evaluations if e["step"] == course.best_step),
             "epoch": round(course.best_step / len(batches), 3),
-            "examples": len(eval_part),
-            "data": eval_examples.table.path,
+            "examples": len(evaluated),
+            "data": eval_examples.path,
         }
-        card = model_card.model_card(recipe, results, len(train_part), schema.names, beginning.story)
-        tokenizer = beginning.tokenizer
-        tokenizer.model_max_length = recipe.data.max_length
-        run_folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+        names = list(start.config.id2label.values())
+        card = model_card.model_card(recipe, results, len(trained), names, start.provenance)
+        start.tokenizer.model_max_length = options.max_length
+        run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
 
 
 def _require_one_process(framework: str) -> None:
-    room = frameworks.room(framework, "train")
-    room.begin_processes()
-    if (count := room.processes()[1]) > 1:
+    backend = train_backend(framework)
+    backend.init_processes()
+    if (count := backend.world_size()) > 1:
         raise ConfigError(
             f"Fine-tuning runs in one process. Received: {count}. Start it without torchrun, or as one task of Slurm; "
             "several are for `albertkit pretrain`."
         )
 
 
-# ----------------------------------------------------------------------------------------------------------------- data
-
-
-def _read(recipe: Recipe, console: Console) -> tuple[task.Examples, task.Examples, task.Schema, Recipe]:
-    data = recipe.data
-    if not data.train:
+def _read(
+    task: TrainableTask[Any, Any], recipe: FinetuneRecipe, console: Console
+) -> tuple[Examples, Examples, dict[str, Any], DataOptions]:
+    """Training and evaluation examples, what they decide in the config, and the options with what was found."""
+    options = recipe.options()
+    if not options.train:
         raise InputError("Training needs data. Name a file with --train or `data.train`.")
-    columns = task.Columns(data.text_column, data.pair_column, data.label_column, data.label_separator)
-    table = tables.read(data.train, data.header)
-    examples, columns = task.read(table, columns, labelled=True, skip_empty=data.skip_empty, problem=data.problem)
-    if data.eval:
-        other = tables.read(data.eval, data.header)
-        held_out, _ = task.read(other, columns, labelled=True, skip_empty=data.skip_empty, problem=data.problem)
-        schema = task.schema(examples, data.problem, data.label_separator)
-    else:
-        schema = task.schema(examples, data.problem, data.label_separator)
-        classes = task.targets(examples, schema, data.label_separator) if schema.problem_type == task.SINGLE else None
-        examples, held_out = _split(examples, classes, data.held_out, recipe.seed)
-    left_out = len(table) - len(examples) - (0 if data.eval else len(held_out))
+    examples, options = task.read(options.train, options)
+    held_out = task.read(options.eval, options)[0] if options.eval else None
+    keys = task.config_keys(examples, options)
+    described = AlbertConfig(**keys)
+    left_out = examples.left_out
+    if held_out is None:
+        classes = task.classes(examples, options, described)
+        examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
     console.print(
-        f"{len(examples):,} training and {len(held_out):,} evaluation examples from {data.train} and "
-        f"{data.eval or 'the same file'}: text {columns.text!r}"
-        + (f", pair {columns.pair!r}" if columns.pair else "")
-        + f", label {columns.label!r} ({schema.problem_type}: {', '.join(schema.names[:12])})."
+        f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
+        f"{options.eval or 'the same file'}: {task.describe(options, described)}."
         + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
     )
-    found = {"text_column": columns.text, "pair_column": columns.pair, "label_column": columns.label}
-    return examples, held_out, schema, recipe.changed("data", **found)
+    return examples, held_out, keys, options
 
 
 def _split(
-    examples: task.Examples, classes: np.ndarray | None, part: float, seed: int
-) -> tuple[task.Examples, task.Examples]:
-    """Hold a part out, drawn by the seed; where there are classes, at least one example of each stays."""
-    size = max(round(len(examples) * part), 1)
+    examples: Examples, classes: np.ndarray | None, share: float, seed: int, path: str
+) -> tuple[Examples, Examples]:
+    """Hold a share out, drawn by the seed; where there are classes, at least one example of each stays."""
+    size = max(round(len(examples) * share), 1)
     order = np.random.default_rng(seed).permutation(len(examples))
     if classes is not None:
         _, firsts = np.unique(classes[order], return_index=True)
         order = np.concatenate([np.delete(order, firsts), order[firsts]])
         size = min(size, len(order) - len(firsts))
     if not 0 < size < len(examples):
-        raise InputError(
-            f"Holding out a part needs more rows. {examples.table.path} has {len(examples)}. Give an --eval file."
-        )
+        raise InputError(f"Holding out a part needs more rows. {path} has {len(examples)}. Give an --eval file.")
     return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
 
 
-def _all_texts(examples: task.Examples) -> Sequence[str]:
-    return [*examples.texts, *(examples.pairs or ())]
-
-
-def _encoded(recipe: Recipe, beginning: Start, schema: task.Schema, examples: task.Examples, console: Console) -> _Part:
-    features = task.encode(beginning.tokenizer, examples.texts, examples.pairs, recipe.data.max_length)
+def _encoded(
+    task: TrainableTask[Any, Any], start: InitialState, options: DataOptions, examples: Examples, console: Console
+) -> _Side:
+    features = task.encode(start.tokenizer, start.config, examples, options, labelled=True)
     if features.truncated:
         console.print(
-            f"{features.truncated:,} of {len(examples):,} texts of {examples.table.path} are longer than "
-            f"{recipe.data.max_length} tokens and were cut.",
+            f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
+            f"{options.max_length} tokens and were cut.",
         )
-    return _Part(features, task.targets(examples, schema, recipe.data.label_separator))
+    return _Side(examples, features)
 
 
-# ------------------------------------------------------------------------------------------------------------- planning
-
-
-def _settled(recipe: Recipe, beginning: Start, schema: task.Schema, examples: int) -> Recipe:
+def _resolved(
+    task: TrainableTask[Any, Any],
+    recipe: FinetuneRecipe,
+    options: DataOptions,
+    config: AlbertConfig,
+    is_new: bool,
+    examples: int,
+) -> FinetuneRecipe:
     """The recipe with its open choices made."""
     training = recipe.training
     per_epoch = math.ceil(examples / training.batch_size)
-    known = ("loss", *task.SCORES[schema.problem_type])
+    known = ("loss", *task.metrics(config))
     metric = training.metric or known[1]
     if metric not in known:
         raise ConfigError(
-            f"`training.metric` must be one of {', '.join(known)} for {schema.problem_type}. Received: "
+            f"`training.metric` must be one of {', '.join(known)} for {task.describe(options, config)}. Received: "
             f"{metric!r}.{did_you_mean(metric, known)}"
         )
-    return recipe.changed(
+    found = {one: getattr(options, one) for one in options.defaults()}
+    return recipe.changed("data", **found).changed(
         "training",
-        learning_rate=training.learning_rate or default_learning_rate(beginning.config, beginning.fresh),
+        learning_rate=training.learning_rate or default_learning_rate(config, is_new),
         max_steps=training.max_steps or max(round(per_epoch * training.epochs), 1),
         evaluate_every=training.evaluate_every or per_epoch,
         metric=metric,
     )
 
 
-def _planned(recipe: Recipe, beginning: Start, part: _Part) -> tuple[Batches, loop.Plan]:
-    training, tokenizer = recipe.training, beginning.tokenizer
-    batches = Batches(
-        part.features.input_ids,
-        part.features.token_type_ids,
-        part.targets,
+def _planned(
+    task: TrainableTask[Any, Any], recipe: FinetuneRecipe, start: InitialState, side: _Side
+) -> tuple[FinetuneBatches, loop.Plan]:
+    training, tokenizer = recipe.training, start.tokenizer
+    batches = FinetuneBatches(
+        side.features,
+        task.collate,
         training.batch_size,
         recipe.seed,
         tokenizer.pad_token_id,
         tokenizer.unk_token_id,
         training.word_dropout,
     )
+    warmup = round(training.warmup_ratio * training.max_steps)
     plan = loop.Plan(
-        framework=recipe.framework,
-        config=beginning.config.with_named_results(),
-        head=task.HEAD,
-        tensors=beginning.tensors,
-        optimizer={
-            "weight_decay": training.weight_decay,
-            "betas": (training.beta1, training.beta2),
-            "epsilon": training.epsilon,
-            "max_gradient_norm": training.max_gradient_norm,
-            "precision": training.precision,
-        },
-        schedule=loop.Schedule(
-            training.learning_rate, training.max_steps, round(training.warmup * training.max_steps), training.schedule
-        ),
+        backend=train_backend(recipe.framework),
+        config=start.config.with_named_results(),
+        head=task.head,
+        tensors=start.tensors,
+        optimizer=training.optimizer_settings(),
+        precision=training.precision,
+        schedule=Schedule(training.learning_rate, training.max_steps, warmup, training.schedule),
         seed=recipe.seed,
-        parts=training.accumulation,
-        averaging=training.averaging,
+        gradient_accumulation=training.gradient_accumulation,
+        ema_decay=training.ema_decay,
         evaluate_every=training.evaluate_every,
         save_every=training.save_every,
         patience=training.patience,
         metric=training.metric,
-        is_error=training.metric in task.ERRORS,
-        fingerprint=_fingerprint(recipe, part),
+        lower_is_better=training.metric in task.lower_is_better,
+        fingerprint=_fingerprint(recipe, side.features),
     )
     return batches, plan
 
 
-def _fingerprint(recipe: Recipe, part: _Part) -> str:
+def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
     digest = hashlib.sha256(recipe.model_dump_json().encode())
-    for ids in part.features.input_ids:
+    for ids in features.input_ids:
         digest.update(np.asarray(ids, np.int32).tobytes())
-    digest.update(part.targets.tobytes())
+    for name, values in features.labels.items():
+        digest.update(name.encode())
+        for value in values:
+            digest.update(np.asarray(value).tobytes())
     return digest.hexdigest()
 
 
-def _evaluated(forward: Any, part: _Part, schema: task.Schema, pad_id: int) -> dict[str, float]:
-    ids, types = part.features.input_ids, part.features.token_type_ids
-    logits, loss = np.zeros((len(part), len(schema.names)), np.float32), 0.0
-    for rows in arrays.by_length([len(row) for row in ids], EVALUATION_TOKENS):
-        batch = arrays.model_inputs([ids[row] for row in rows], [types[row] for row in rows], pad_id)
-        outputs = forward({**batch, "labels": part.targets[rows]})
-        logits[rows] = outputs["logits"]
-        loss += float(outputs["loss"]) * len(rows) / len(part)
-    if not np.isfinite(logits).all():
+def _scores(
+    task: TrainableTask[Any, Any], forward: Callable[[Batch], Outputs], side: _Side, config: AlbertConfig
+) -> dict[str, float]:
+    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
+    features = side.features
+    found: list[Outputs] = [{} for _ in range(len(features))]
+    losses: list[tuple[float, int]] = []
+    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS):
+        part = features.take(rows)
+        batch = task.collate(part, config.pad_token_id or 0)
+        outputs = {**forward(batch)}
+        losses.append((float(outputs.pop("loss")), batch.items()["loss"]))
+        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
+            found[row] = one
+    items = sum(count for _, count in losses)
+    loss = sum(value * count / max(items, 1) for value, count in losses)
+    if not _are_finite(iter(found)):
         return {"loss": math.nan}  # which the loop stops at
-    return {"loss": loss, **task.score(logits, part.targets, schema)}
+    return {"loss": loss, **task.score(config, side.examples, features, found)}
+
+
+def _are_finite(outputs: Iterator[Outputs]) -> bool:
+    return all(np.isfinite(values).all() for row in outputs for values in row.values())

@@ -1,30 +1,30 @@
-"""The order of training: which examples stand in which batch of which epoch, decided by (seed, epoch, example) alone.
+"""The order of fine-tuning: which rows stand in which batch of which epoch, decided by (seed, epoch, row) alone.
 
 So a resumed run sees what an uninterrupted one sees, and every framework gets the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit import arrays
+from albertkit.batches import PaddedBatch
+from albertkit.tasks.base import Features
 
 POOL = 50
-"""Batches whose examples are sorted by length together, so that a batch holds rows of nearly one length."""
+"""Batches whose rows are sorted by length together, so that a batch holds rows of nearly one length."""
 
 
 @dataclass(frozen=True)
-class Batches:
-    """Shuffled batches of encoded examples.
+class FinetuneBatches:
+    """Batches of features, shuffled anew for every epoch.
 
-    input_ids and token_type_ids: one list a row. labels: an array whose first axis is the row. word_dropout: part of
-    the tokens, first and last excepted, replaced by `unknown_id`, drawn anew in every epoch.
+    collate: features and a pad id -> one batch. word_dropout: share of the tokens, first and last excepted, replaced by
+    `unknown_id`, drawn anew in every epoch.
     """
 
-    input_ids: Sequence[Sequence[int]]
-    token_type_ids: Sequence[Sequence[int]]
-    labels: np.ndarray
+    features: Features
+    collate: Callable[[Features, int], PaddedBatch]
     batch_size: int
     seed: int
     pad_id: int
@@ -33,9 +33,9 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches in an epoch; the last may be smaller."""
-        return -(-len(self.input_ids) // self.batch_size)
+        return -(-len(self.features) // self.batch_size)
 
-    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[dict[str, np.ndarray]]]:
+    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[PaddedBatch]]:
         """The batches of an epoch from batch `start` on, each cut into at most `parts`."""
         for rows in self._order(number)[start:]:
             cuts = np.array_split(rows, min(parts, len(rows)))
@@ -43,7 +43,7 @@ class Batches:
 
     def _order(self, epoch: int) -> list[np.ndarray]:
         rng = np.random.default_rng([self.seed, epoch])
-        lengths = np.fromiter(map(len, self.input_ids), np.int64)
+        lengths = np.array(self.features.lengths(), np.int64)
         rows = rng.permutation(len(lengths))
         size = self.batch_size * POOL
         pools = (rows[start : start + size] for start in range(0, len(rows), size))
@@ -51,10 +51,10 @@ class Batches:
         batches = [ordered[start : start + self.batch_size] for start in range(0, len(ordered), self.batch_size)]
         return [batches[index] for index in rng.permutation(len(batches))]
 
-    def _batch(self, rows: np.ndarray, epoch: int) -> dict[str, np.ndarray]:
-        ids = [self._dropped(self.input_ids[row], epoch, int(row)) for row in rows]
-        batch = arrays.model_inputs(ids, [self.token_type_ids[row] for row in rows], self.pad_id)
-        return {**batch, "labels": self.labels[rows]}
+    def _batch(self, rows: np.ndarray, epoch: int) -> PaddedBatch:
+        features = self.features.take(rows)
+        ids = [self._dropped(one, epoch, int(row)) for one, row in zip(features.input_ids, rows, strict=True)]
+        return self.collate(features.with_ids(ids), self.pad_id)
 
     def _dropped(self, ids: Sequence[int], epoch: int, row: int) -> Sequence[int]:
         if not self.word_dropout:

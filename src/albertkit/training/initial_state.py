@@ -1,4 +1,4 @@
-"""Where a run starts: the tokenizer, the config and the weights that its recipe asks for."""
+"""The initial state of a run: the tokenizer, the config and the weights that its recipe asks for."""
 
 import tempfile
 from collections.abc import Sequence
@@ -7,36 +7,37 @@ from pathlib import Path
 from typing import Any
 
 from albertkit import weight_table
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.errors import ConfigError
-from albertkit.tokenization import train as vocabulary
+from albertkit.tokenization import train as trainer
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 
 
 @dataclass(frozen=True)
-class Start:
-    """What training begins with. `story` says in words where each part comes from."""
+class InitialState:
+    """What training begins with. `provenance` says in words where each part comes from."""
 
     config: AlbertConfig
     tokenizer: AlbertTokenizerBase
-    tensors: report.Tensors
-    fresh: bool
-    """Whether the encoder itself is new."""
-    story: list[str]
+    tensors: Tensors
+    is_new: bool
+    """Whether the encoder itself is newly initialised."""
+    provenance: list[str]
 
 
-def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str]) -> Start:
+def initial_state(recipe: FinetuneRecipe, head: str, keys: dict[str, Any], texts: Sequence[str]) -> InitialState:
     """Build or read what the recipe names, with `keys` (labels and problem type) in the config.
 
-    A size makes a fresh model, whose tokenizer is the recipe's or is learned from `texts`; any other name is a
+    A size makes a new model, whose tokenizer is the recipe's or is learned from `texts`; any other name is a
     checkpoint.
     """
-    fresh = recipe.model.name in SIZES
-    checkpoint = None if fresh else files.load(recipe.model.name)
-    tokenizer, story = _tokenizer(recipe, texts, fresh)
+    is_new = recipe.model.name in SIZES
+    checkpoint = None if is_new else files.load(recipe.model.name)
+    tokenizer, provenance = _tokenizer(recipe, texts, is_new)
     if checkpoint is None:
         config = getattr(AlbertConfig, recipe.model.name)(**{**of_tokenizer(tokenizer), **recipe.model.config})
         tensors = None
@@ -46,31 +47,33 @@ def start(recipe: Recipe, head: str, keys: dict[str, Any], texts: Sequence[str])
         if list(config.id2label.values()) != list(keys["id2label"].values()):
             tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
     config = config.changed(**keys)
-    require_agreement(config, tokenizer, "data.max_length", recipe.data.max_length)
-    chosen, told = weights(recipe.model.name, head, config, tensors, recipe.seed)
-    return Start(config, tokenizer, chosen, fresh, [*story, told])
+    require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
+    chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
+    return InitialState(config, tokenizer, chosen, is_new, [*provenance, told])
 
 
-def weights(
-    name: str, head: str, config: AlbertConfig, tensors: report.Tensors | None, seed: int
-) -> tuple[report.Tensors, str]:
+def initial_weights(
+    name: str, head: str, config: AlbertConfig, tensors: Tensors | None, seed: int
+) -> tuple[Tensors, str]:
     """The weights of `Albert{head}`, and in words where they come from.
 
-    They are those of the checkpoint `name`, `tensors`, and fresh ones where it has none; all fresh where it is None.
+    They are those of the checkpoint `name`, `tensors`, and new ones where it has none; all new where it is None.
     """
     wanted = weight_table.expected(config, head)
     if tensors is None:
         count = config.num_parameters(head)
-        return init.fresh(wanted, config, seed), f"A fresh model of {count:,} parameters, none of them trained."
+        return init.fresh(
+            wanted, config, seed
+        ), f"A newly initialised model of {count:,} parameters, none of them trained."
     chosen, what = report.fit(f"Albert{head}", wanted, weight_table.tied(config), tensors, name)
     return chosen | init.fresh({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
 
 
-def _tokenizer(recipe: Recipe, texts: Sequence[str], fresh: bool) -> tuple[AlbertTokenizerBase, list[str]]:
-    name = recipe.model.tokenizer or ("" if fresh else recipe.model.name)
+def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tuple[AlbertTokenizerBase, list[str]]:
+    name = recipe.model.tokenizer or ("" if is_new else recipe.model.name)
     if not name:
         with tempfile.TemporaryDirectory() as folder:
-            tokenizer = vocabulary.train(iter(texts), recipe.model.vocab_size, folder, exact=False)
+            tokenizer = trainer.train(iter(texts), recipe.model.vocab_size, folder, exact=False)
         return tokenizer, [f"A vocabulary of {len(tokenizer):,} pieces was learned from the training texts."]
     if Path(name).is_file():
         return AlbertTokenizerFast(vocab_file=name), [f"Tokenizer from {name}."]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
@@ -37,35 +37,36 @@ def environment() -> dict[str, Any]:
 
 
 def model_card(
-    recipe: Recipe, results: dict[str, Any], examples: int, labels: Sequence[str], story: Sequence[str]
+    recipe: FinetuneRecipe, results: dict[str, Any], examples: int, labels: Sequence[str], provenance: Sequence[str]
 ) -> str:
     """README.md of a trained model: what it is, how it does, how it was made, how to use it.
 
-    `results` is the contents of eval_results.json, `examples` the number trained on, `story` where the start came from.
+    `results` is the contents of eval_results.json, `examples` the number trained on, `provenance` where the
+    start came from.
     """
     use = [
         "```python",
         "from albertkit.pipelines import pipeline",
         "",
-        f'classify = pipeline("{recipe.task}", "path/to/this/folder")',
-        'classify(["..."])',
+        f'answer = pipeline("{recipe.task}", "path/to/this/folder")',
+        'answer(["..."])',
         "```",
     ]
     return _card(
         results,
-        story,
+        provenance,
         title=f"ALBERT for {recipe.task}",
         tag=recipe.task,
         made=f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
-        judged=f"{results['examples']:,} examples of `{results['data']}`",
+        evaluated_on=f"{results['examples']:,} examples of `{results['data']}`",
         metric=recipe.training.metric,
-        data=f"{examples:,} training examples from `{recipe.data.train}`. Labels: {', '.join(labels)}.",
+        data=f"{examples:,} training examples from `{recipe.options().train}`. Labels: {', '.join(labels)}.",
         keys=recipe.training.model_dump(),
         use=use,
     )
 
 
-def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, story: Sequence[str]) -> str:
+def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, provenance: Sequence[str]) -> str:
     """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
     seen = results["step"] * recipe.training.batch_size * recipe.data.length
     use = [
@@ -75,13 +76,13 @@ def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: in
     ]
     return _card(
         results,
-        story,
+        provenance,
         title="A pre-trained ALBERT",
         tag="fill-mask",
         made=f"Pre-trained with albertkit in {recipe.framework} from {recipe.model.name}, objective "
         f"{recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
-        judged=f"{results['rows']:,} rows of {recipe.data.length} tokens, drawn from {results['tokens_held_out']:,} "
-        "that were not trained on",
+        evaluated_on=f"{results['rows']:,} rows of {recipe.data.length} tokens, drawn from "
+        f"{results['tokens_held_out']:,} that were not trained on",
         metric="loss",
         data=f"{tokens:,} tokens of the corpus `{recipe.data.corpus}`.",
         keys=recipe.data.model_dump() | recipe.training.model_dump(),
@@ -91,26 +92,26 @@ def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: in
 
 def _card(
     results: dict[str, Any],
-    story: Sequence[str],
+    provenance: Sequence[str],
     *,
     title: str,
     tag: str,
     made: str,
-    judged: str,
+    evaluated_on: str,
     metric: str,
     data: str,
     keys: dict[str, Any],
     use: Sequence[str],
 ) -> str:
-    """The page that both kinds of models have. `judged` is what the scores were taken on."""
+    """The page that both kinds of models have. `evaluated_on` is what the scores were taken on."""
     scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
     lines = [
         *("---", "library_name: albertkit", f"pipeline_tag: {tag}", "tags: [albert]", "---", ""),
         *(f"# {title}", "", made, ""),
-        *(f"    {line}" for text in story for line in text.splitlines()),
+        *(f"    {line}" for text in provenance for line in text.splitlines()),
         *("", "## Results", ""),
-        f"On {judged}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} on "
-        "the same ones:",
+        f"On {evaluated_on}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} "
+        "on the same ones:",
         *("", *_table("score", scores), "", "![curves](curves.png)", ""),
         *("## Data", "", data, ""),
         *("## Recipe", "", "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.", ""),

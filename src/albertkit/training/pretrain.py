@@ -4,25 +4,31 @@ import contextlib
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from albertkit import arrays, frameworks, weight_table
+from albertkit import backends, weight_table
+from albertkit.arrays import Tensors
+from albertkit.backends import Outputs
+from albertkit.batches import Batch
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError
-from albertkit.pretraining.examples import Examples
-from albertkit.pretraining.words import Pieces
+from albertkit.pretraining.examples import PretrainingExamples
+from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.training import loop, model_card, progress, run_folder
-from albertkit.training.initial_state import Start, of_tokenizer, require_agreement, weights
-from albertkit.training.pretrain_batches import Rows
+from albertkit.training import loop, model_card, reporter, run_folder
+from albertkit.training.backends import train_backend
+from albertkit.training.initial_state import InitialState, initial_weights, of_tokenizer, require_agreement
+from albertkit.training.pretrain_batches import PretrainBatches
 from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.schedule import Schedule, scaled_learning_rate
 
 HEAD = "ForPreTraining"
 EVALUATIONS = 50
@@ -31,11 +37,11 @@ EVALUATION_TOKENS = 8192
 EVALUATION_SEED = 0
 """All runs on a corpus are judged on the same rows, masked alike."""
 RATE, RATE_TOKENS = 0.00176, 4096 * 512
-"""Peak rate of the original and the tokens of its step; see `_settled`."""
+"""Peak rate of the original and the tokens of its step; see `_resolved`."""
 
 
 def run(
-    asked: PretrainRecipe,
+    requested: PretrainRecipe,
     output: Path,
     *,
     resume: bool = False,
@@ -47,47 +53,47 @@ def run(
     A run that was cut off goes on with `resume`, to the same weights as if it had not been. Raises ConfigError,
     InputError, CheckpointError or TrainingError; see `albertkit.errors`.
     """
-    asked = asked.model_copy(update={"framework": frameworks.chosen(asked.framework)})
-    room = frameworks.room(asked.framework, "train")
-    room.begin_processes()
-    number, count = room.processes()
-    console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=number > 0)
-    if number == 0:
-        run_folder.require_room(asked, output, resume, overwrite)
-    _require_rows_for_all(asked, count)
-    corpus, held_out = _read(asked)
+    requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
+    backend = train_backend(requested.framework)
+    backend.init_processes()
+    rank, world_size = backend.rank(), backend.world_size()
+    console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
+    if rank == 0:
+        run_folder.require_usable(requested, output, resume, overwrite)
+    _require_rows_for_all(requested, world_size)
+    corpus, held_out = _read(requested)
     tokenizer = corpus.tokenizer()
-    beginning = _start(asked, tokenizer)
-    recipe = _settled(asked)
+    start = _initial_state(requested, tokenizer)
+    recipe = _resolved(requested)
     training = _examples(recipe, corpus, tokenizer, recipe.seed)
-    judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
-    rows = Rows(training, recipe.training.batch_size, number, count)
-    for line in (*_told(recipe, corpus, held_out, rows), *([] if resume else beginning.story)):
+    evaluated_on = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
+    batches = PretrainBatches(training, recipe.training.batch_size, rank, world_size)
+    for line in (*_described(recipe, corpus, held_out, batches), *([] if resume else start.provenance)):
         console.print(line)
-    plan = _planned(recipe, beginning, corpus, held_out)
+    plan = _planned(recipe, start, corpus, held_out)
 
-    def evaluate(forward: Any) -> dict[str, float]:
-        return evaluated(forward, judged, recipe.training.evaluation_rows)
+    def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
+        return evaluated(forward, evaluated_on, recipe.training.evaluation_rows)
 
-    with contextlib.nullcontext() if number else run_folder.held(asked, output, resume):
-        log = None if number else output
-        with progress.Reporter(log, console, plan.schedule.steps, count, tensorboard=True) as reporter:
-            tensors, course = loop.train(plan, rows, evaluate, output / run_folder.CHECKPOINTS, reporter)
+    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume):
+        log = None if rank else output
+        with reporter.Reporter(log, console, plan.schedule.steps, world_size, tensorboard=True) as callback:
+            tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
             **next(e for e in course.evaluations if e["step"] == course.best_step),
-            "epoch": round(course.best_step / len(rows), 3),
-            "rows": min(recipe.training.evaluation_rows, len(judged)),
+            "epoch": round(course.best_step / len(batches), 3),
+            "rows": min(recipe.training.evaluation_rows, len(evaluated_on)),
             "tokens_held_out": held_out.tokens,
-            "left_out": course.left_out,
+            "skipped_steps": course.spikes.skipped,
         }
-        if number == 0:
-            card = model_card.pretraining_card(recipe, results, corpus.tokens, beginning.story)
-            tokenizer.model_max_length = beginning.config.max_position_embeddings
-            run_folder.finish(output, asked, recipe, plan, beginning.config, tensors, tokenizer, results, card)
+        if rank == 0:
+            card = model_card.pretraining_card(recipe, results, corpus.tokens, start.provenance)
+            tokenizer.model_max_length = start.config.max_position_embeddings
+            run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
 
 
-def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
+def evaluated(forward: Callable[[Batch], Outputs], examples: PretrainingExamples, most: int) -> dict[str, float]:
     """Scores on `most` rows, drawn from all: of the masked pieces, and of the order of texts where there is any.
 
     loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
@@ -98,9 +104,11 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
     for start in range(0, len(chosen), step):
         batch = examples.batch(0, chosen[start : start + step])
         outputs = forward(batch)
-        for name in arrays.counts(batch):
-            is_asked = batch[f"{name}_labels"] >= 0
-            for key in (f"{name}_losses", f"{name}_hits"):
+        for name, labels in (("mlm", batch.mlm_labels), ("sop", batch.sop_labels)):
+            if labels is None:
+                continue
+            is_asked = labels >= 0
+            for key in (f"{name}_losses", f"{name}_correct"):
                 found.setdefault(key, []).append(outputs[key][is_asked])
     items = {key: np.concatenate(values) for key, values in found.items()}
     if not len(items["mlm_losses"]):
@@ -110,11 +118,11 @@ def evaluated(forward: Any, examples: Examples, most: int) -> dict[str, float]:
             "by a larger `data.held_out` or `training.evaluation_rows`."
         )
     means = {key: float(values.mean(dtype=np.float64)) for key, values in items.items() if len(values)}
-    scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_hits"]}
+    scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_correct"]}
     scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
     if "sop_losses" in means:
         scores["loss"] += means["sop_losses"]
-        scores |= {"sop_loss": means["sop_losses"], "sop_accuracy": means["sop_hits"]}
+        scores |= {"sop_loss": means["sop_losses"], "sop_accuracy": means["sop_correct"]}
     return scores
 
 
@@ -136,21 +144,18 @@ def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, floa
     wanted = weight_table.expected(config, HEAD)
     tensors, what = report.fit(f"Albert{HEAD}", wanted, weight_table.tied(config), checkpoint.tensors, model)
     what.require_complete()
-    room = frameworks.room(frameworks.chosen(recipe.framework), "train")
-    state = room.init_state(config.with_named_results(), HEAD, tensors, precision=recipe.training.precision)
-    judged = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
-    return evaluated(lambda batch: room.eval_step(state, batch), judged, recipe.training.evaluation_rows)
-
-
-# ------------------------------------------------------------------------------------------------------------ beginning
+    backend = train_backend(backends.resolve(recipe.framework))
+    state = backend.init_state(config.with_named_results(), HEAD, tensors, precision=recipe.training.precision)
+    evaluated_on = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
+    return evaluated(lambda batch: backend.eval_step(state, batch), evaluated_on, recipe.training.evaluation_rows)
 
 
 def _require_rows_for_all(recipe: PretrainRecipe, processes: int) -> None:
-    rows, parts = recipe.training.batch_size, recipe.training.accumulation
+    rows, parts = recipe.training.batch_size, recipe.training.gradient_accumulation
     if rows < parts * processes:
         raise ConfigError(
-            "`training.batch_size` must hold a row for each of the parts, `training.accumulation`, in every process. "
-            f"Received: {rows}, and {parts} parts in {processes} processes."
+            "`training.batch_size` must hold a row for each of the parts, `training.gradient_accumulation`, in every "
+            f"process. Received: {rows}, and {parts} parts in {processes} processes."
         )
 
 
@@ -174,31 +179,31 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
     return corpus, held_out
 
 
-def _start(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> Start:
-    """A fresh model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
+def _initial_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> InitialState:
+    """A new model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
     name, keys = recipe.model.name, of_tokenizer(tokenizer)
     checkpoint = None if name in SIZES else files.load(name)
     if checkpoint is None:
         config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
-    elif recipe.model.attention != "drawn":
+    elif recipe.model.attention_init != "random":
         raise ConfigError(
-            "`model.attention` is how that of a fresh model begins, and a checkpoint has its own. Received: "
-            f"{recipe.model.attention!r} with {name}. Leave it out."
+            "`model.attention_init` is how attention of a new model begins, and a checkpoint has its own. Received: "
+            f"{recipe.model.attention_init!r} with {name}. Leave it out."
         )
     else:
         keys["vocab_size"] = max(keys["vocab_size"], checkpoint.config.vocab_size)  # which may have been rounded up
         config = checkpoint.config.changed(**{**keys, **recipe.model.config})
     require_agreement(config, tokenizer, "data.length", recipe.data.length)
     tensors = None if checkpoint is None else _extended(checkpoint, config, recipe, tokenizer)
-    chosen, told = weights(name, HEAD, config, tensors, recipe.seed)
-    if recipe.model.attention == "local":
+    chosen, told = initial_weights(name, HEAD, config, tensors, recipe.seed)
+    if recipe.model.attention_init == "local":
         chosen = init.local(chosen, config)
-    return Start(config, tokenizer, chosen, checkpoint is None, [told])
+    return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
 
 
 def _extended(
     checkpoint: files.Checkpoint, config: AlbertConfig, recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase
-) -> report.Tensors:
+) -> Tensors:
     """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more.
 
     Rows that no token has had until now, if its own was rounded up, are new for a token that gets one.
@@ -225,16 +230,13 @@ def _extended(
     return extended
 
 
-# ------------------------------------------------------------------------------------------------------------- planning
-
-
-def _settled(recipe: PretrainRecipe) -> PretrainRecipe:
+def _resolved(recipe: PretrainRecipe) -> PretrainRecipe:
     """The recipe with its open choices made.
 
     The rate grows with the root of the tokens of a step (arXiv 1904.00962, section 4), from the original's.
     """
     training = recipe.training
-    rate = loop.scaled_learning_rate(RATE, training.batch_size * recipe.data.length, RATE_TOKENS)
+    rate = scaled_learning_rate(RATE, training.batch_size * recipe.data.length, RATE_TOKENS)
     return recipe.changed(
         "training",
         learning_rate=training.learning_rate or rate,
@@ -242,72 +244,67 @@ def _settled(recipe: PretrainRecipe) -> PretrainRecipe:
     )
 
 
-def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> Examples:
+def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> PretrainingExamples:
     data = recipe.data
-    return Examples(
+    return PretrainingExamples(
         corpus,
-        Pieces.of(tokenizer),
+        MaskingVocabulary.from_tokenizer(tokenizer),
         length=data.length,
         objective=data.objective,
         seed=seed,
         short_seq_prob=data.short_seq_prob,
         ngram=data.ngram,
-        budget=data.masked,
+        masked_lm_prob=data.masked_lm_prob,
         replacement=data.replacement,
     )
 
 
-def _planned(recipe: PretrainRecipe, beginning: Start, corpus: Corpus, held_out: Corpus) -> loop.Plan:
+def _planned(recipe: PretrainRecipe, start: InitialState, corpus: Corpus, held_out: Corpus) -> loop.Plan:
     training = recipe.training
-    described = beginning.config.changed(architectures=[f"Albert{HEAD}"])
+    described = start.config.changed(architectures=[f"Albert{HEAD}"])
 
-    def companions(place: Path) -> None:
+    def write_extra_files(place: Path) -> None:
         described.save_pretrained(place)
-        beginning.tokenizer.write(place)
+        start.tokenizer.write(place)
 
     covered = json.dumps([recipe.decisive(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
     return loop.Plan(
-        framework=recipe.framework,
-        config=beginning.config.with_named_results().changed(gradient_checkpointing=training.checkpointing),
+        backend=train_backend(recipe.framework),
+        config=start.config.with_named_results().changed(gradient_checkpointing=training.gradient_checkpointing),
         head=HEAD,
-        tensors=beginning.tensors,
-        optimizer={
-            "optimizer": training.optimizer,
-            "weight_decay": training.weight_decay,
-            "betas": (training.beta1, training.beta2),
-            "epsilon": training.epsilon,
-            "bias_correction": {"auto": None, "on": True, "off": False}[training.bias_correction],
-            "max_gradient_norm": training.max_gradient_norm,
-            "precision": training.precision,
-            "is_sharded": training.sharded,
-            "unreached": ("pooler", "sop_classifier") if recipe.data.objective == "mlm" else (),
-        },
-        schedule=loop.Schedule(
+        tensors=start.tensors,
+        optimizer=training.optimizer_settings(
+            name=training.optimizer,
+            bias_correction={"auto": None, "on": True, "off": False}[training.bias_correction],
+            frozen=("pooler", "sop_classifier") if recipe.data.objective == "mlm" else (),
+        ),
+        precision=training.precision,
+        is_sharded=training.sharded,
+        schedule=Schedule(
             training.learning_rate,
             training.steps,
-            round(training.warmup * training.steps),
+            round(training.warmup_ratio * training.steps),
             training.schedule,
             training.power,
-            training.clock == "start",
+            training.decay_start == "zero",
         ),
         seed=recipe.seed,
-        parts=training.accumulation,
-        averaging=training.averaging,
+        gradient_accumulation=training.gradient_accumulation,
+        ema_decay=training.ema_decay,
         evaluate_every=training.evaluate_every,
         save_every=training.save_every,
-        patience=0,
         metric="loss",
-        is_error=True,
+        lower_is_better=True,
         fingerprint=hashlib.sha256(covered.encode()).hexdigest(),
-        spike=training.spike,
-        forgiven=training.forgiven,
-        companions=companions,
+        loss_spike_factor=training.loss_spike_factor,
+        max_skipped_steps=training.max_skipped_steps,
+        write_extra_files=write_extra_files,
     )
 
 
-def _told(recipe: PretrainRecipe, corpus: Corpus, held_out: Corpus, rows: Rows) -> list[str]:
-    training, epochs = recipe.training, recipe.training.steps / len(rows)
-    there = len(rows.examples)
+def _described(recipe: PretrainRecipe, corpus: Corpus, held_out: Corpus, batches: PretrainBatches) -> list[str]:
+    training, epochs = recipe.training, recipe.training.steps / len(batches)
+    there = len(batches.examples)
     repeats = (
         f"The corpus fills {there:,} rows, fewer than the {training.batch_size:,} of a step: each stands in every step "
         f"{training.batch_size / there:.1f} times. A smaller `training.batch_size` learns the same in less time."

@@ -8,47 +8,46 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.pretraining.examples import Examples
+from albertkit.batches import PretrainingBatch
+from albertkit.pretraining.examples import PretrainingExamples
 
-AHEAD = 4
+PREFETCHED = 4
 """Batches that are made while the ones before are computed."""
-
-Batch = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Batches of `batch_size` rows, in an order drawn anew for every epoch; of each, process `process` gets its cut.
+class PretrainBatches:
+    """Batches of `batch_size` rows, in an order drawn anew for every epoch; of each, process `rank` gets its cut.
 
     Rows that fill no batch at the end of an epoch are left to later ones, whose rows begin elsewhere. A corpus of fewer
     rows than a batch fills it with repeats.
     """
 
-    examples: Examples
+    examples: PretrainingExamples
     batch_size: int
-    process: int = 0
-    processes: int = 1
+    rank: int = 0
+    world_size: int = 1
 
     def __len__(self) -> int:
         """Batches in an epoch."""
         return max(len(self.examples) // self.batch_size, 1)
 
-    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[Batch]]:
+    def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[PretrainingBatch]]:
         """The batches of an epoch from batch `start` on, each cut into at most `parts`."""
         order = self.examples.order(number)
         order = np.resize(order, max(len(order), self.batch_size))
         batches = [order[at * self.batch_size : (at + 1) * self.batch_size] for at in range(start, len(self))]
-        cuts = (np.array_split(np.array_split(rows, self.processes)[self.process], parts) for rows in batches)
-        yield from _ahead([self.examples.batch(number, part) for part in cut if len(part)] for cut in cuts)
+        cuts = (np.array_split(np.array_split(rows, self.world_size)[self.rank], parts) for rows in batches)
+        yield from _prefetched([self.examples.batch(number, part) for part in cut if len(part)] for cut in cuts)
 
 
-def _ahead(batches: Iterator[list[Batch]]) -> Iterator[list[Batch]]:
+def _prefetched(batches: Iterator[list[PretrainingBatch]]) -> Iterator[list[PretrainingBatch]]:
     """The same, made by a thread of their own a few steps ahead."""
-    made: queue.Queue[list[Batch] | BaseException | None] = queue.Queue(AHEAD)
+    made: queue.Queue[list[PretrainingBatch] | BaseException | None] = queue.Queue(PREFETCHED)
     is_wanted = threading.Event()
     is_wanted.set()
 
-    def offer(item: list[Batch] | BaseException | None) -> None:
+    def offer(item: list[PretrainingBatch] | BaseException | None) -> None:
         while is_wanted.is_set():
             with contextlib.suppress(queue.Full):
                 made.put(item, timeout=0.1)

@@ -1,13 +1,19 @@
 """Recipes: what a run is told. Typed, read from TOML, every value overridable, written next to the result."""
 
+import dataclasses
+import functools
 import tomllib
+import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from albertkit import storage
+from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, MissingDependency, did_you_mean
+from albertkit.tasks import registry
+from albertkit.tasks.base import DataOptions
 
 try:
     import tomli_w
@@ -44,7 +50,7 @@ class BaseRecipe(Section):
     framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
     """What computes; auto: the first of these that is installed."""
     seed: Count = 42
-    """Decides fresh weights, the order of examples, dropout, and what is held out."""
+    """Decides new weights, the order of examples, dropout, and what is held out."""
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
@@ -52,18 +58,11 @@ class BaseRecipe(Section):
 
         Raises ConfigError naming the key, the rule and the value for whatever does not fit.
         """
-        content = _read(Path(path)) if path else {}
-        given = {key: value for key, value in overrides.items() if value is not None}
-        for key, value in {**given, **dict(map(_parse, settings))}.items():
-            *sections, last = key.split(".")
-            place = content
-            for section in sections:
-                place = place.setdefault(section, {})
-                if not isinstance(place, dict):
-                    raise ConfigError(
-                        f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, cls.keys())}"
-                    )
-            place[last] = value
+        return cls.of_content(_content(path, overrides, settings, cls.keys()))
+
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> Self:
+        """A recipe of nested tables. Raises ConfigError as `load` does."""
         try:
             return cls.model_validate(content)
         except ValidationError as error:
@@ -107,7 +106,7 @@ class ModelSection(Section):
     """Which model to start from."""
 
     name: str = "base"
-    """A checkpoint (folder or hub name), or a size for a fresh model."""
+    """A checkpoint (folder or hub name), or a size for a newly initialised model."""
     tokenizer: str = ""
     """Folder, hub name or spiece.model; default: the checkpoint's own, or learned from the training texts."""
     vocab_size: Annotated[int, Field(ge=16)] = 8000
@@ -116,86 +115,107 @@ class ModelSection(Section):
     """Keys of AlbertConfig to override."""
 
 
-class DataSection(Section):
-    """Which data, and what its columns are."""
+class OptimizationSection(Section):
+    """What fine-tuning and pre-training are told alike about steps and optimizer."""
 
-    train: str = ""
-    """Training file: .csv, .tsv, .jsonl or .parquet."""
-    eval: str = ""
-    """Evaluation file; default: a part of the training file is held out."""
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Part of the training file that is held out without an evaluation file."""
-    header: list[str] = []
-    """Column names of a CSV or TSV without a header line."""
-    text_column: str = ""
-    """Default: found by the usual names, as is the label's."""
-    pair_column: str = ""
-    """Second text of a pair."""
-    label_column: str = ""
-    label_separator: Annotated[str, Field(min_length=1)] = "|"
-    """Between several labels of one row."""
-    problem: Literal["auto", "single", "multi", "regression"] = "auto"
-    """What a label is: one class, several classes, or a number."""
-    max_length: Annotated[int, Field(ge=4)] = 128
-    """Longest input in tokens; what is beyond is cut off and counted."""
-    skip_empty: bool = False
-    """Leave out rows without text or label instead of stopping."""
+    gradient_accumulation: Positive = 1
+    """Parts in which a step's batch is computed, one after the other."""
+    learning_rate: Amount = 0.0
+    """Peak of the rate."""
+    weight_decay: Amount = 0.01
+    """Not applied to biases and norms."""
+    beta1: Part = 0.9
+    """Decay of the first moment."""
+    beta2: Part = 0.999
+    """Decay of the second moment."""
+    epsilon: Annotated[float, Field(gt=0)] = 1e-6
+    """Added to the root of the second moment."""
+    max_gradient_norm: Amount = 1.0
+    """0: no clipping."""
+    ema_decay: Part = 0.0
+    """Decay of a moving average of the weights, which is evaluated and kept in their place; 0: none."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """What products are computed in; weights and optimizer stay float32."""
+    evaluate_every: Count = 0
+    """Steps between evaluations."""
+    save_every: Count = 0
+    """Steps between checkpoints to resume from; 0: after each evaluation."""
+
+    def optimizer_settings(self, **others: Any) -> OptimizerSettings:
+        """The settings of the optimizer; `others` are those that not all recipes have."""
+        return OptimizerSettings(
+            weight_decay=self.weight_decay,
+            betas=(self.beta1, self.beta2),
+            epsilon=self.epsilon,
+            max_gradient_norm=self.max_gradient_norm,
+            **others,
+        )
 
 
-class TrainingSection(Section):
-    """How to train."""
+class TrainingSection(OptimizationSection):
+    """How to fine-tune. A rate of 0 is chosen by the width of the model and how it starts."""
 
     epochs: Annotated[float, Field(gt=0)] = 3.0
     """Passes over the training data."""
     max_steps: Count = 0
     """Steps; 0: as many as the epochs take."""
     batch_size: Positive = 32
-    """Examples a step, over all parts."""
-    accumulation: Positive = 1
-    """Parts in which a step's batch is computed."""
-    learning_rate: Amount = 0.0
-    """Peak of the rate; 0: by the width of the model and how it starts."""
+    """Examples a step."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """Course of the rate after the warm-up."""
-    warmup: Part = 0.1
-    """Part of the steps in which the rate rises."""
-    weight_decay: Amount = 0.01
-    """Not applied to biases and norms."""
-    beta1: Part = 0.9
-    beta2: Part = 0.999
-    epsilon: Annotated[float, Field(gt=0)] = 1e-6
-    max_gradient_norm: Amount = 1.0
-    """0: no clipping."""
+    warmup_ratio: Part = 0.1
+    """Share of the steps in which the rate rises."""
     word_dropout: Part = 0.0
-    """Part of the tokens replaced by <unk> while training."""
-    averaging: Part = 0.0
-    """Decay of the running mean of the weights, which is evaluated and kept in their place; 0: none."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    evaluate_every: Count = 0
-    """Steps between evaluations; 0: after each epoch."""
-    save_every: Count = 0
-    """Steps between checkpoints to resume from; 0: after each evaluation."""
+    """Share of the tokens replaced by <unk> while training."""
     patience: Count = 0
     """Stop after this many evaluations without a better score; 0: never."""
     metric: str = ""
     """Score that chooses the best weights; default: the task's."""
 
 
-class Recipe(BaseRecipe):
-    """A whole run of fine-tuning."""
+class FinetuneRecipe(BaseRecipe):
+    """A whole run of fine-tuning. The data section has the options of its task."""
 
-    task: Literal["text-classification"] = "text-classification"
+    task: str = "text-classification"
+    """See `albertkit.tasks.registry`."""
     model: ModelSection = ModelSection()
-    data: DataSection = DataSection()
+    data: Section
     training: TrainingSection = TrainingSection()
 
+    @classmethod
+    def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
+        """As in `BaseRecipe.load`, with the data section of the task that is named; InputError where there is none."""
+        content = _content(path, overrides, settings, cls.keys())
+        name = content.get("task", cls.model_fields["task"].default)
+        kind = of_task(name) if isinstance(name, str) else cls
+        return kind.of_content(content)  # type: ignore[return-value]
 
-def default_learning_rate(config: AlbertConfig, fresh: bool) -> float:
+    def options(self) -> DataOptions:
+        """The options of the task's data."""
+        return registry.get_trainable(self.task).options.of(self.data.model_dump())
+
+
+@functools.cache
+def of_task(name: str) -> type[FinetuneRecipe]:
+    """The class of the recipes of a task. InputError where there is no such task."""
+    options = registry.get_trainable(name).options
+    hints, defaults = typing.get_type_hints(options), options.defaults()
+    described: dict[str, Any] = {}
+    annotations: dict[str, Any] = {}
+    for one in dataclasses.fields(options):
+        annotations[one.name] = hints[one.name]
+        described[one.name] = Field(defaults[one.name], description=one.metadata["help"], **one.metadata["rules"])
+    section = type("DataSection", (Section,), {**described, "__annotations__": annotations, "__module__": __name__})
+    changed = {"task": name, "data": section(), "__annotations__": {"task": str, "data": section}}
+    return type("FinetuneRecipe", (FinetuneRecipe,), {**changed, "__module__": __name__})
+
+
+def default_learning_rate(config: AlbertConfig, is_new: bool) -> float:
     """A peak rate by how the model starts and by its width: the wider, the smaller.
 
     For published checkpoints it lies among those of table 14 of the paper: 2e-5 for base, 1e-5 for large and above.
     """
-    if fresh:
+    if is_new:
         return 1e-3 if config.hidden_size <= 256 else 1e-4 if config.hidden_size <= 1024 else 3e-5
     return 1e-4 if config.hidden_size < 512 else 2e-5 if config.hidden_size <= 768 else 1e-5
 
@@ -209,6 +229,23 @@ def _walk(section: type[BaseModel]) -> list[tuple[str, ...]]:
         else:
             found.append((name,))
     return found
+
+
+def _content(
+    path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str], keys: Sequence[str]
+) -> dict[str, Any]:
+    """The tables of a TOML file with the overrides put in."""
+    content = _read(Path(path)) if path else {}
+    given = {key: value for key, value in overrides.items() if value is not None}
+    for key, value in {**given, **dict(map(_parse, settings))}.items():
+        *sections, last = key.split(".")
+        place = content
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, keys)}")
+        place[last] = value
+    return content
 
 
 def _read(path: Path) -> dict[str, Any]:

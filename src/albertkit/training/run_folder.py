@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from albertkit import storage
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
-from albertkit.checkpoint.report import Tensors
-from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization import files as tokenizer_files
-from albertkit.tokenization.base import AlbertTokenizerBase
-from albertkit.training import model_card, progress
-from albertkit.training.loop import OWN, Plan, checkpoints
+from albertkit.training import model_card, reporter
+from albertkit.training.initial_state import InitialState
+from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
+from albertkit.training.run_checkpoints import OWN, checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
-    *(progress.LOG, progress.CURVES, progress.TABLE, progress.TENSORBOARD, *tokenizer_files.PATTERNS),
+    *(reporter.LOG, reporter.CURVES, reporter.TABLE, reporter.TENSORBOARD, *tokenizer_files.PATTERNS),
 )
 """What a finished run leaves."""
 
@@ -37,12 +37,12 @@ def begun(output: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
+def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
     """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there.
 
     MissingDependency where what it ends with could not be written.
     """
-    progress.require_pictures()
+    reporter.require_pictures()
     if output.exists() and not output.is_dir():
         raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     if (output / CHECKPOINTS).is_dir():
@@ -52,7 +52,7 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
     if resume:
         if not unfinished:
             raise ConfigError(f"There is nothing to resume in {output}: no run was cut off there.")
-        apart = type(asked).load(begun(output), {}).differences(asked)
+        apart = type(requested).load(begun(output), {}).differences(requested)
         if apart:
             raise ConfigError(
                 f"A run may only be resumed with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
@@ -72,7 +72,7 @@ def require_room(asked: BaseRecipe, output: Path, resume: bool, overwrite: bool)
 
 
 @contextlib.contextmanager
-def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
+def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
     """Keep other processes out of a folder while a run goes on in it. CheckpointError where one was faster.
 
     For a new run what an older one was about is forgotten first; its finished model stays until the end.
@@ -86,9 +86,9 @@ def held(asked: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
                 storage.clear_abandoned(path)
             if not resume:
                 _forget(output)
-                (output / progress.LOG).unlink(missing_ok=True)
-                storage.remove_named(output / progress.TENSORBOARD, [progress.EVENTS])
-        asked.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
+                (output / reporter.LOG).unlink(missing_ok=True)
+                storage.remove_named(output / reporter.TENSORBOARD, [reporter.EVENTS])
+        requested.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
         yield
 
 
@@ -119,29 +119,29 @@ def _resumable() -> Iterator[None]:
 
 def finish(
     output: Path,
-    asked: BaseRecipe,
-    settled: BaseRecipe,
+    requested: BaseRecipe,
+    resolved: BaseRecipe,
     plan: Plan,
-    config: AlbertConfig,
+    start: InitialState,
     tensors: Tensors,
-    tokenizer: AlbertTokenizerBase,
     results: dict[str, Any],
     card: str,
 ) -> None:
     """Write all that a finished run leaves, as one step, and forget its checkpoints.
 
-    `asked` is the recipe as it was given and `settled` with its open choices made; `results` has the step of `tensors`.
+    `requested` is the recipe as it was given and `resolved` with its open choices made; `results` has the step of
+    `tensors`.
     """
-    log = output / progress.LOG
+    log = output / reporter.LOG
     with _resumable(), storage.replacing(output, head="config.json", stale=STALE) as staging:
-        files.write(staging, config, tensors, f"Albert{plan.head}")
-        tokenizer.write(staging)
-        asked.save(staging / RECIPE)
+        files.write(staging, start.config, tensors, f"Albert{plan.head}")
+        start.tokenizer.write(staging)
+        requested.save(staging / RECIPE)
         storage.write_json(staging / "eval_results.json", results)
-        storage.write_json(staging / "run.json", {"settled": settled.model_dump(), **model_card.environment()})
+        storage.write_json(staging / "run.json", {"resolved": resolved.model_dump(), **model_card.environment()})
         storage.write_text(staging / "README.md", card)
-        progress.write_table(log, staging / progress.TABLE)
-        progress.draw_curves(log, staging / progress.CURVES, plan.metric, results["step"])
+        reporter.write_table(log, staging / reporter.TABLE)
+        reporter.draw_curves(log, staging / reporter.CURVES, plan.metric, results["step"])
     _forget(output)
     with contextlib.suppress(OSError):  # where something of a person's is in it
         (output / CHECKPOINTS).rmdir()

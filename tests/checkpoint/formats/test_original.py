@@ -252,6 +252,29 @@ def test_question_answering_heads_of_two_versions(tmp_path):
     assert {name for name in found if not name.startswith("albert.")} == set(beams)
 
 
+@pytest.mark.parametrize("name", ["cls/squad/output_bias", "cls/squad/output_weights", "output_weights"])
+def test_a_head_that_is_one_number_is_no_head_of_a_model(tmp_path, name):
+    stored = variables(drawn("Model")) | {name: np.array(0.5, np.float32)}
+    write(tmp_path, stored, config={}, shapes={name: ()})
+    checkpoint = files.load(tmp_path)
+    neutral = "classifier.weight" if name == "output_weights" else name
+    assert checkpoint.tensors[neutral].shape == ()
+    if name == "output_weights":
+        expected = weight_table.expected(checkpoint.config, "ForSequenceClassification")
+        with pytest.raises(WeightMismatch, match=r"classifier\.weight.*checkpoint \(\)"):
+            report.fit("AlbertForSequenceClassification", expected, {}, checkpoint.tensors, "x")
+
+
+@pytest.mark.parametrize(
+    "name", ["group_0/layer_normalization_{}/gamma", "group_{}/inner_group_0/ffn_1/intermediate/dense/kernel"]
+)
+def test_a_number_in_a_name_that_is_longer_than_any_name_is_refused(tmp_path, name):
+    extra = {f"bert/encoder/transformer/{name.format('9' * 5000)}": np.zeros((12, 20), np.float32)}
+    write(tmp_path, loose(drawn("Model"), 1, 1, 4) | extra, config={})
+    with pytest.raises(CheckpointError, match="a name in it has more than 1,000 bytes"):
+        files.load(tmp_path)
+
+
 def test_a_vocabulary_that_the_config_does_not_state_stays_an_error(tmp_path):
     write(tmp_path, variables(drawn("Model")), config={"vocab_size": 30})
     checkpoint = files.load(tmp_path)

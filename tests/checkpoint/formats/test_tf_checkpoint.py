@@ -235,6 +235,78 @@ def test_what_is_no_array_is_refused(tmp_path, entry, message):
         read_all(prefix)
 
 
+@pytest.mark.parametrize("shape", [(0, 2**63), (0, 2**40, 2**40), (0, *[1] * 63, 2**63), (1,) * 65])
+def test_a_shape_that_no_array_can_have_is_refused_in_words(tmp_path, shape):
+    value = np.zeros(int(np.prod(shape[:1])), np.float32)
+    prefix = tf_checkpoints.write(tmp_path / "x", {"w": value}, shapes={"w": shape})
+    with pytest.raises(CheckpointError, match=re.escape(str(prefix))) as caught:
+        read_all(prefix)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_data_file_whose_name_is_too_long_is_not_there(tmp_path):
+    prefix = tmp_path / ("x" * 240)
+    tf_checkpoints.write(tmp_path / "x", TENSORS)
+    (tmp_path / "x.index").rename(tmp_path / f"{prefix.name}.index")
+    with pytest.raises(CheckpointError, match=r"x\.index needs x+\.data-00000-of-00001, which is not in"):
+        read_all(prefix)
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [("_ENTRIES", 4), ("_ENTRIES", 6), ("_LONGEST", 5), ("_LARGEST", 250), ("_DIMENSIONS", 1)],
+)
+def test_an_index_that_states_too_much_is_refused(tmp_path, monkeypatch, bound, most):
+    prefix = tf_checkpoints.write(tmp_path / "x", TENSORS, entries_a_block=2)  # five entries in three blocks
+    read_all(prefix)
+    monkeypatch.setattr(tf_checkpoint, bound, most)
+    with pytest.raises(CheckpointError, match=r"x\.index (must be the complete index|may have 250 bytes at most)"):
+        read_all(prefix)
+
+
+def test_a_block_that_is_named_often_counts_as_often(tmp_path, monkeypatch):
+    monkeypatch.setattr(tf_checkpoint, "_ENTRIES", 20)
+    header, entry = tf_checkpoints.message((1, 1)), tf_checkpoints.message((1, 1))
+    for times, wrong in ((3, None), (4, "more than 20 entries"), (100, "more than 20 entries")):
+        pairs = [(b"", header), *((b"name%d" % number, entry) for number in range(4))]
+        (tmp_path / "x.index").write_bytes(tf_checkpoints.table(pairs, entries_a_block=5, times=times))
+        if wrong:
+            with pytest.raises(CheckpointError, match=wrong):
+                tf_checkpoint.open_bundle(tmp_path / "x")
+        else:
+            assert len(tf_checkpoint.open_bundle(tmp_path / "x").entries) == 4
+
+
+def test_blocks_without_entries_count_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(tf_checkpoint, "_ENTRIES", 20)
+    (tmp_path / "x.index").write_bytes(tf_checkpoints.table([], times=21))
+    with pytest.raises(CheckpointError, match="more than 20 entries"):
+        tf_checkpoint.open_bundle(tmp_path / "x")
+
+
+def test_blocks_are_bounded_in_sum_and_as_they_are_uncompressed(tmp_path, monkeypatch):
+    content = tf_checkpoints.table([(b"", tf_checkpoints.message((1, 1)))], times=10)
+    (tmp_path / "x.index").write_bytes(content)
+    tf_checkpoint.open_bundle(tmp_path / "x")
+    monkeypatch.setattr(tf_checkpoint, "_LARGEST", 100)
+    monkeypatch.setattr(tf_checkpoint.storage, "read_bytes", lambda path, limit: content)
+    with pytest.raises(CheckpointError, match="or 100 bytes"):
+        tf_checkpoint.open_bundle(tmp_path / "x")
+    for stated in (b"\x05", b"\xff\x01"):  # 5 and 255 bytes, and three times 64 that one byte is repeated
+        with pytest.raises(ValueError, match="compressed block is longer"):
+            tf_checkpoint._snappy(stated + b"\x00a" + b"\xfe\x01\x00" * 3 + b"\x00")
+
+
+def test_variables_may_not_share_bytes(tmp_path):
+    tensors = {name: np.ones(4, np.float32) for name in "abc"}
+    one = dict.fromkeys(tensors, 0)
+    prefix = tf_checkpoints.write(tmp_path / "x", tensors, offsets=one)
+    assert tf_checkpoint.open_bundle(prefix).read("abc")["c"].tolist() == [1, 1, 1, 1]
+    (tmp_path / "x.data-00000-of-00001").write_bytes(np.ones(8, np.float32).tobytes())
+    with pytest.raises(CheckpointError, match=r"Every variable must have bytes of its own\. .*x\.data-00000-of-00001"):
+        tf_checkpoint.open_bundle(prefix).read("abc")
+
+
 def test_big_endian_numbers_are_refused(tmp_path):
     (tmp_path / "x.index").write_bytes(tf_checkpoints.table([(b"", tf_checkpoints.message((1, 1), (2, 1)))]))
     with pytest.raises(CheckpointError, match="big-endian"):

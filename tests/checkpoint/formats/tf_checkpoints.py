@@ -54,13 +54,14 @@ def sealed(content, kind=0):
     return content + bytes([kind]) + struct.pack("<I", masked(crc32c(content + bytes([kind]))))
 
 
-def table(pairs, entries_a_block=4, compress=None):
-    """A whole table file. `compress` turns a block into Snappy's form."""
+def table(pairs, entries_a_block=4, compress=None, times=1):
+    """A whole table file. `compress` turns a block into Snappy's form. Each block is named a number of `times`."""
     content, handles = b"", []
-    for start in range(0, len(pairs), entries_a_block):
+    for start in range(0, max(len(pairs), 1), entries_a_block):
         part = pairs[start : start + entries_a_block]
         data = block(part) if compress is None else compress(block(part))
-        handles.append((part[-1][0] + b"\0", varint(len(content)) + varint(len(data))))
+        handle = varint(len(content)) + varint(len(data))
+        handles += [(part[-1][0] + b"\0" if part else b"", handle)] * times
         content += sealed(data, 0 if compress is None else 1)
     places = []
     for pairs_of_block in ([], handles):
@@ -70,16 +71,23 @@ def table(pairs, entries_a_block=4, compress=None):
     return content + b"".join(places).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
 
 
-def write(prefix, tensors, shards=1, entries=(), **options):
-    """Write {name: array} under a prefix, dealt out to `shards` data files. `entries` are more pairs of the index."""
+def write(prefix, tensors, shards=1, entries=(), shapes=None, offsets=None, **options):
+    """Write {name: array} under a prefix, dealt out to `shards` data files. `entries` are more pairs of the index.
+
+    `shapes` and `offsets` are those to state of some tensors instead of their own.
+    """
     data = [b""] * shards
     pairs = [(b"", message((1, shards), (3, message((1, 1))))), *entries]
     for place, (name, tensor) in enumerate(sorted(tensors.items())):
         shard = place % shards
-        shape = b"".join(message((2, message((1, size)))) for size in tensor.shape)
+        shape = b"".join(message((2, message((1, size)))) for size in (shapes or {}).get(name, tensor.shape))
         content = tensor.tobytes()
         entry = message(
-            (1, NUMBERS[tensor.dtype.name]), (2, shape), (3, shard), (4, len(data[shard])), (5, len(content))
+            (1, NUMBERS[tensor.dtype.name]),
+            (2, shape),
+            (3, shard),
+            (4, (offsets or {}).get(name, len(data[shard]))),
+            (5, len(content)),
         )
         entry += varint(6 << 3 | 5) + struct.pack("<I", masked(crc32c(content)))
         pairs.append((name.encode(), entry))

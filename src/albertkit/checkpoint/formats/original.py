@@ -162,7 +162,7 @@ def read(prefix: Path, config: AlbertConfig | None = None) -> Original:
     renamed = {}
     for stored, value in values.items():
         name = neutral_name(stored)
-        if name is None or (name.startswith("qa_outputs.") and value.shape[0] != 2):
+        if name is None or (name.startswith("qa_outputs.") and value.shape[:1] != (2,)):
             tensors |= {} if stored in loose else {stored: value}
             continue
         tensors[name] = np.ascontiguousarray(value.T) if stored.endswith("/kernel") else value
@@ -225,7 +225,7 @@ def read_config(file: Path) -> AlbertConfig:
 def _with_labels(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> tuple[AlbertConfig, list[str]]:
     """The number of classes is not in a config of the original code, but in the shape of the head."""
     head = tensors.get("classifier.weight")
-    if head is None or head.shape[0] == config.num_labels:
+    if head is None or not head.ndim or head.shape[0] == config.num_labels:
         return config, []
     return config.changed(num_labels=head.shape[0]), [f"{head.shape[0]} classes, from the shape of the classifier."]
 

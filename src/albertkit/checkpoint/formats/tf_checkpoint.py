@@ -5,7 +5,9 @@ checksum. An entry says of one variable its dtype, its shape, and where its byte
 checksum. All checksums are checked: a damaged file is an error, never other numbers. Needs no TensorFlow.
 """
 
+import itertools
 import math
+import os
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -17,6 +19,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.checkpoint.formats.crc32c import crc32c, masked
+from albertkit.config_keys import brief
 from albertkit.errors import CheckpointError
 from albertkit.protobuf import fields, varint
 
@@ -24,6 +27,14 @@ INDEX = ".index"
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
+_LARGEST = 2**24
+"""Bytes that an index may have, and all its blocks together once they are uncompressed."""
+_ENTRIES = 10**5
+"""Variables that an index may name, with the blocks in which it names them."""
+_LONGEST = 1000
+"""Bytes that the name of a variable may have."""
+_DIMENSIONS = 64
+"""Dimensions that a variable may have: as many as an array of NumPy."""
 _TRAILER = 5  # behind a block: how it is compressed, and its checksum
 # The numbers of TensorFlow's DataType. Others (strings above all) are never weights.
 _DTYPES = {
@@ -63,7 +74,18 @@ class Bundle:
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
         """The values of some variables, as views into the files. CheckpointError where anything is damaged."""
         shards: dict[int, np.ndarray] = {}
-        return {name: self._value(name, shards) for name in names}
+        room: dict[int, int] = {}
+        values = {}
+        for name in names:
+            values[name] = self._value(name, shards)
+            shard = self.entries[name].shard
+            room[shard] = room.get(shard, shards[shard].size) - self.entries[name].size
+            if room[shard] < 0:
+                raise CheckpointError(
+                    f"Every variable must have bytes of its own. {_index(self.prefix)} gives those in "
+                    f"{self._file(shard).name} more than it has. {_REPEAT}"
+                )
+        return values
 
     def _value(self, name: str, shards: dict[int, np.ndarray]) -> np.ndarray:
         entry = self.entries[name]
@@ -74,7 +96,8 @@ class Bundle:
                 "that trained it and save it again without a partitioner."
             )
         if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
-            raise CheckpointError(f"{_index(self.prefix)} gives {name} {entry.shape} and {entry.size} bytes. {_REPEAT}")
+            stated = f"{brief(entry.shape)} and {entry.size} bytes"
+            raise CheckpointError(f"{_index(self.prefix)} gives {name} {stated}. {_REPEAT}")
         if entry.shard not in shards:
             shards[entry.shard] = self._shard(entry.shard)
         content = shards[entry.shard][entry.offset : entry.offset + entry.size]
@@ -83,14 +106,20 @@ class Bundle:
                 f"The bytes of every weight must have the checksum that the index states. Those of {name} in "
                 f"{self._file(entry.shard)} have not: the file is damaged or of another save. {_REPEAT}"
             )
-        return np.require(content.view(entry.dtype).reshape(entry.shape), requirements="A")
+        try:
+            value = content.view(entry.dtype).reshape(entry.shape)
+        except (ValueError, OverflowError) as error:  # no bytes, and a shape that NumPy cannot have
+            raise CheckpointError(
+                f"{_index(self.prefix)} gives {name} the shape {brief(entry.shape)}: {error}. {_REPEAT}"
+            ) from error
+        return np.require(value, requirements="A")
 
     def _file(self, shard: int) -> Path:
         return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05}-of-{self.shards:05}")
 
     def _shard(self, shard: int) -> np.ndarray:
         file = self._file(shard)
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113  a name that is too long is no error there
             raise CheckpointError(
                 f"{_index(self.prefix).name} needs {file.name}, which is not in {file.parent}. {_REPEAT}"
             )
@@ -104,7 +133,7 @@ _REPEAT = "Repeat the download or copy."
 
 def open_bundle(prefix: Path) -> Bundle:
     """The index under a prefix. CheckpointError where it is damaged."""
-    content = storage.read_bytes(_index(prefix))
+    content = storage.read_bytes(_index(prefix), limit=_LARGEST)
     try:
         table = dict(_table(content))
         header = dict(fields(table.pop(b"")))
@@ -135,9 +164,15 @@ def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise ValueError("it does not end as such a file does")
     _, at = _handle(footer, 0)
     index, _ = _handle(footer, at)
-    for _, value in _block(content, *index):
+    size = count = 0
+    for _, value in _pairs(_block(content, *index)):
         handle, _ = _handle(value, 0)
-        yield from _block(content, *handle)
+        block = _block(content, *handle)
+        pairs = list(itertools.islice(_pairs(block), _ENTRIES))
+        size, count = size + len(block), count + 1 + len(pairs)  # one block may be named often, or be without pairs
+        if size > _LARGEST or count > _ENTRIES:
+            raise ValueError(f"it states more than {_ENTRIES:,} entries or {_LARGEST:,} bytes")
+        yield from pairs
 
 
 def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
@@ -147,12 +182,16 @@ def _handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
     return (offset, size), at
 
 
-def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """The pairs of one block. A key is stored as what it shares with the key before, and the rest."""
+def _block(content: bytes, offset: int, size: int) -> bytes:
+    """The contents of one block."""
     block = content[offset : offset + size + _TRAILER]
     if len(block) != size + _TRAILER or masked(crc32c(block[:-4])) != struct.unpack("<I", block[-4:])[0]:
         raise ValueError(f"the checksum of the block at byte {offset} is wrong")
-    data = _uncompressed(block[size], block[:size])
+    return _uncompressed(block[size], block[:size])
+
+
+def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The pairs of a block. A key is stored as what it shares with the key before, and the rest."""
     end = len(data) - 4 - 4 * struct.unpack("<I", data[-4:])[0]  # places to start a search at stand behind the pairs
     key, at = b"", 0
     while at < end:
@@ -160,6 +199,8 @@ def _block(content: bytes, offset: int, size: int) -> Iterator[tuple[bytes, byte
         fresh, at = varint(data, at)
         length, at = varint(data, at)
         key = key[:shared] + data[at : at + fresh]
+        if len(key) > _LONGEST:
+            raise ValueError(f"a name in it has more than {_LONGEST:,} bytes")
         at += fresh
         yield key, data[at : at + length]
         at += length
@@ -178,6 +219,8 @@ def _snappy(data: bytes) -> bytes:
     length, at = varint(data, 0)
     out = bytearray()
     while at < len(data):
+        if len(out) > min(length, _LARGEST):
+            raise ValueError("a compressed block is longer than it states, or than any block is")
         tag, at = data[at], at + 1
         kind, count = tag & 3, tag >> 2
         if kind == 0:
@@ -206,7 +249,10 @@ def _snappy(data: bytes) -> bytes:
 
 def _entry(message: bytes) -> Entry:
     held = dict(fields(message))
-    sizes = [dict(fields(size)).get(1, 0) for number, size in fields(held.get(2, b"")) if number == 2]
+    dimensions = (size for number, size in fields(held.get(2, b"")) if number == 2)
+    sizes = [dict(fields(size)).get(1, 0) for size in itertools.islice(dimensions, _DIMENSIONS + 1)]
+    if len(sizes) > _DIMENSIONS:
+        raise ValueError(f"a variable has more than {_DIMENSIONS} dimensions")
     if not all(isinstance(value, int) for value in (*sizes, *(held.get(number, 0) for number in (1, 3, 4, 5, 6)))):
         raise ValueError("an entry has text where a number belongs")
     return Entry(

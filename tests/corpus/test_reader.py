@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.corpus import documents
-from albertkit.corpus.documents import Options, Part, Reader, lines
+from albertkit.corpus import chunks, records
+from albertkit.corpus.chunks import DocumentChunk
+from albertkit.corpus.reader import DocumentReader, ReaderOptions, read_lines
 from albertkit.errors import ConfigError, InputError
 
 TEXTS = ["One line.\nAnother — line.", "二つ目。", "A third & last."]
 
 
 def read(path, **options):
-    """The texts of a file, parts put together again."""
+    """The texts of a file, chunks put together again."""
     texts, begun = [], []
-    for part in Reader(path, Options(**options)):
-        begun.append(part.text)
-        if part.last:
+    for chunk in DocumentReader(path, ReaderOptions(**options)):
+        begun.append(chunk.text)
+        if chunk.is_last:
             texts.append("".join(begun).strip().replace("\r\n", "\n"))
             begun = []
     assert not begun
@@ -132,8 +133,8 @@ def test_broken_lines_are_an_error_or_counted(tmp_path, line):
     with pytest.raises(InputError, match=BROKEN[line]) as error:
         read(path)
     assert "--skip-broken" in str(error.value)
-    reader = Reader(path, Options(skip_broken=True))
-    assert [part.text for part in reader] == ["one", "two"]
+    reader = DocumentReader(path, ReaderOptions(skip_broken=True))
+    assert [chunk.text for chunk in reader] == ["one", "two"]
     assert reader.broken == 1
 
 
@@ -161,7 +162,7 @@ def test_broken_rows_of_parquet_are_an_error_or_counted(tmp_path):
 
 
 def test_a_line_of_json_has_a_longest_length(tmp_path, monkeypatch):
-    monkeypatch.setattr(documents, "LONGEST_RECORD", 30)
+    monkeypatch.setattr(records, "MAX_JSON_LINE", 30)
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "' + "x" * 17 + '"}\n')
     assert read(path) == ["x" * 17]
@@ -192,7 +193,7 @@ def test_a_format_may_be_forced(tmp_path):
     (tmp_path / "a.dat").write_text('{"text": "one"}\n')
     assert read(tmp_path / "a.dat", format="text") == ['{"text": "one"}']
     with pytest.raises(ConfigError, match="auto or one of text, jsonl"):
-        Options(format="csv")
+        ReaderOptions(format="csv")
 
 
 @given(
@@ -207,35 +208,35 @@ def test_no_part_is_long_and_nothing_is_lost(tmp_path_factory, kind, texts, size
         path.write_text("\n\n".join(whole))
     else:
         path.write_text("".join(json.dumps({"text": text}) + "\n" for text in whole))
-    before, documents.PART = documents.PART, size
+    before, chunks.CHUNK_CHARS = chunks.CHUNK_CHARS, size
     try:
-        parts = list(Reader(path, Options(kind)))
+        found = list(DocumentReader(path, ReaderOptions(kind)))
     finally:
-        documents.PART = before
-    assert all(len(part.text) <= 2 * size for part in parts)
-    put_together = "".join(part.text + "\0" * part.last for part in parts).split("\0")[:-1]
+        chunks.CHUNK_CHARS = before
+    assert all(len(chunk.text) <= 2 * size for chunk in found)
+    put_together = "".join(chunk.text + "\0" * chunk.is_last for chunk in found).split("\0")[:-1]
     assert [text.strip("\n") for text in put_together] == [text for text in whole if text or kind == "jsonl"]
 
 
 def test_long_parts_end_where_sentences_do(monkeypatch):
-    monkeypatch.setattr(documents, "PART", 20)
-    assert list(documents._parts("One sentence. Another one is here.")) == [
-        Part("One sentence. ", False),
-        Part("Another one is here.", True),
+    monkeypatch.setattr(chunks, "CHUNK_CHARS", 20)
+    assert list(chunks.split_into_chunks("One sentence. Another one is here.")) == [
+        DocumentChunk("One sentence. ", False),
+        DocumentChunk("Another one is here.", True),
     ]
 
 
 @pytest.mark.parametrize("sentence", ["One here. ", "Été là. ", "二つ目。", "😀 и я. "])
 @pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
 def test_a_line_of_any_length_and_script_is_parted_behind_sentences(tmp_path, monkeypatch, name, sentence):
-    monkeypatch.setattr(documents, "PART", 64)
+    monkeypatch.setattr(chunks, "CHUNK_CHARS", 64)
     text = sentence * 100
     content = json.dumps({"text": text}, ensure_ascii=False) if name == "a.jsonl" else text
     (tmp_path / name).write_text(content, encoding="utf-8")
-    parts = [part.text for part in Reader(tmp_path / name, Options())]
-    assert "".join(parts) == text
-    assert len(parts) > 5
-    assert all(part.endswith(sentence) for part in parts)
+    found = [chunk.text for chunk in DocumentReader(tmp_path / name, ReaderOptions())]
+    assert "".join(found) == text
+    assert len(found) > 5
+    assert all(chunk.endswith(sentence) for chunk in found)
 
 
 def test_lines_are_those_of_the_file_or_of_the_texts(tmp_path, data):
@@ -243,10 +244,10 @@ def test_lines_are_those_of_the_file_or_of_the_texts(tmp_path, data):
     plain.write_bytes((data / "text.txt").read_bytes()[:5000].rpartition(b"\n")[0] + b"\r\n\r\n  \nlast\rone")
     with plain.open(encoding="utf-8") as file:
         expected = [line.strip() for line in file if line.strip()]
-    assert [line.strip() for line in lines([plain], Options(), pytest.fail) if line.strip()] == expected
+    assert [line.strip() for line in read_lines([plain], ReaderOptions(), pytest.fail) if line.strip()] == expected
     (tmp_path / "a.jsonl").write_text('{"body": "one\\ntwo"}\n{}\n{"body": "three"}\n')
     told = []
-    found = lines([tmp_path / "a.jsonl"], Options(text_field="body", skip_broken=True), told.append)
+    found = read_lines([tmp_path / "a.jsonl"], ReaderOptions(text_field="body", skip_broken=True), told.append)
     assert list(found) == ["one", "two", "three"]
     assert told == [f"left out: 1 broken records of {tmp_path / 'a.jsonl'}"]
 
@@ -254,7 +255,7 @@ def test_lines_are_those_of_the_file_or_of_the_texts(tmp_path, data):
 def test_reading_knows_how_far_it_is(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"text": "one"}\n' * 10))
-    reader = Reader(path, Options())
+    reader = DocumentReader(path, ReaderOptions())
     assert reader.position == 0
     assert len(list(reader)) == 10
     assert reader.position == path.stat().st_size

@@ -1,4 +1,4 @@
-"""What pre-training knows of a vocabulary: which pieces start a word, which ids are special. Knows no text."""
+"""What masking knows of a vocabulary: which pieces start a word, which ids are special. Knows no text."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 
 SPACE = "\u2581"
 """What SentencePiece writes for the space before a word."""
-CONTINUED = "##"
+CONTINUATION = "##"
 """What WordPiece writes before the rest of a word."""
 
 # Scripts that put no space between words, by the beginnings of their characters' Unicode names.
@@ -21,45 +21,46 @@ _UNSPACED = re.compile(
     "TAI |NEW TAI LUE |JAVANESE |BALINESE )"
 )
 _LATER_BYTE = re.compile(r"<0x[89AB][0-9A-F]>")
+"""A byte piece that goes on with a character of UTF-8: 0x80 to 0xBF."""
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
-    """A vocabulary as masking sees it."""
+class MaskingVocabulary:
+    """A vocabulary of V ids, added tokens included, as masking sees it. InputError where all of it is special."""
 
     cls_id: int
     sep_id: int
     mask_id: int
     pad_id: int
-    starts: np.ndarray
+    is_word_start: np.ndarray
     """(V,) bool: pieces that start a word."""
-    special: np.ndarray
+    is_special: np.ndarray
     """(V,) bool: special tokens, <unk> among them, and ids without a piece. Never masked, never put in by chance."""
 
     def __post_init__(self) -> None:
-        if self.special.all():
+        if self.is_special.all():
             raise InputError("A vocabulary must hold pieces that are not special tokens. Received: none.")
 
     @classmethod
-    def of(cls, tokenizer: AlbertTokenizerBase) -> "Pieces":
-        """The pieces of a tokenizer. InputError where it lacks [CLS], [SEP], [MASK] or <pad>."""
+    def from_tokenizer(cls, tokenizer: AlbertTokenizerBase) -> "MaskingVocabulary":
+        """The vocabulary of a tokenizer. InputError where it lacks [CLS], [SEP], [MASK] or <pad>."""
         roles = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "pad")}
         missing = [f"{name}_token" for name, index in roles.items() if index is None]
         if missing:
             raise InputError(f"Pre-training needs special tokens that the tokenizer lacks: {', '.join(missing)}.")
-        special = np.ones(len(tokenizer), bool)
-        special[list(tokenizer.get_vocab().values())] = False
-        special[tokenizer.all_special_ids] = True
+        is_special = np.ones(len(tokenizer), bool)
+        is_special[list(tokenizer.get_vocab().values())] = False
+        is_special[tokenizer.all_special_ids] = True
         ids = {f"{name}_id": index for name, index in roles.items()}
-        return cls(**ids, starts=word_starts(tokenizer), special=special)
+        return cls(**ids, is_word_start=find_word_starts(tokenizer), is_special=is_special)
 
     @cached_property
-    def ordinary(self) -> np.ndarray:
-        """Ids that are not special, ascending."""
-        return np.flatnonzero(~self.special)
+    def ordinary_ids(self) -> np.ndarray:
+        """(v,) int64: the ids that are not special, ascending; a random replacement is one of them."""
+        return np.flatnonzero(~self.is_special)
 
 
-def word_starts(tokenizer: AlbertTokenizerBase) -> np.ndarray:
+def find_word_starts(tokenizer: AlbertTokenizerBase) -> np.ndarray:
     """Which ids start a word: (V,) bool, V with added tokens.
 
     The boundaries follow the language of the piece, where the original knows only English. A SentencePiece piece starts
@@ -71,8 +72,8 @@ def word_starts(tokenizer: AlbertTokenizerBase) -> np.ndarray:
     Special and added tokens, and ids without a token, start one.
     """
     vocabulary = tokenizer.get_vocab()
-    continued = sum(piece.startswith(CONTINUED) for piece in vocabulary)
-    is_wordpiece = continued >= sum(piece.startswith(SPACE) for piece in vocabulary)
+    continuations = sum(piece.startswith(CONTINUATION) for piece in vocabulary)
+    is_wordpiece = continuations >= sum(piece.startswith(SPACE) for piece in vocabulary)
     starts_word = _starts_in_wordpiece if is_wordpiece else _starts_in_sentencepiece
     starts = np.ones(len(tokenizer), bool)
     for piece, index in vocabulary.items():
@@ -82,7 +83,7 @@ def word_starts(tokenizer: AlbertTokenizerBase) -> np.ndarray:
 
 
 def _starts_in_wordpiece(piece: str) -> bool:
-    return not piece.startswith(CONTINUED) or _is_unspaced(piece)
+    return not piece.startswith(CONTINUATION) or _is_unspaced(piece)
 
 
 def _starts_in_sentencepiece(piece: str) -> bool:

@@ -1,9 +1,10 @@
+import importlib
 import importlib.util
 import sys
 
 import pytest
 
-from albertkit import frameworks
+from albertkit import backends
 from albertkit.errors import InputError, MissingDependency
 
 
@@ -19,24 +20,24 @@ def only(monkeypatch):
 
 def test_the_first_that_is_installed_is_chosen(only):
     only("torch", "jax", "flax", "optax")
-    assert frameworks.installed() == ["torch", "flax"]
-    assert frameworks.chosen("auto") == "torch"
+    assert backends.installed() == ["torch", "flax"]
+    assert backends.resolve("auto") == "torch"
     only("jax", "flax", "optax", "tensorflow")
-    assert frameworks.installed() == ["flax"]
-    assert frameworks.chosen("auto") == "flax"
+    assert backends.installed() == ["flax"]
+    assert backends.resolve("auto") == "flax"
     only()
     with pytest.raises(
         MissingDependency, match=r'needs PyTorch, TensorFlow or JAX\. .*pip install "albertkit\[torch\]"'
     ):
-        frameworks.chosen("auto")
+        backends.resolve("auto")
 
 
 def test_a_name_is_taken_as_it_is_or_refused_with_the_nearest():
-    assert frameworks.chosen("flax") == "flax"
+    assert backends.resolve("flax") == "flax"
     with pytest.raises(
         InputError, match=r"one of torch, tensorflow, flax, or auto\. Received: 'pytorch'\. Did you mean `torch`"
     ):
-        frameworks.chosen("pytorch")
+        backends.resolve("pytorch")
 
 
 @pytest.mark.parametrize(("name", "package", "label"), [("torch", "torch", "PyTorch"), ("flax", "jax", "JAX and Flax")])
@@ -45,4 +46,4 @@ def test_a_room_whose_framework_is_absent_answers_with_the_command(monkeypatch, 
         monkeypatch.delitem(sys.modules, loaded)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependency, match=rf'needs {label}\. Install it with: pip install "albertkit\[{name}\]"'):
-        frameworks.room(name, "models")
+        importlib.import_module(f"albertkit.{name}.models")

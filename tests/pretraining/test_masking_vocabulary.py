@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from albertkit.errors import InputError
-from albertkit.pretraining.words import Pieces, word_starts
+from albertkit.pretraining.masking_vocabulary import MaskingVocabulary, find_word_starts
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
@@ -26,7 +26,7 @@ class Listed:
 
 
 def starts(*vocabulary):
-    return dict(zip(vocabulary, word_starts(Listed(vocabulary)).tolist(), strict=True))
+    return dict(zip(vocabulary, find_word_starts(Listed(vocabulary)).tolist(), strict=True))
 
 
 STARTS = ["▁", "▁the", "▁é", "<unk>", "<0xE3>", "<0x41>", ",", "£", "€", "'s", "n't", "3,", "-", "–", "😀"]
@@ -55,14 +55,14 @@ def test_a_vocabulary_with_neither_mark_is_one_of_words():
 
 def test_ids_without_a_piece_stand_alone():
     listed = Listed(["▁a", None, "s"])
-    assert word_starts(listed).tolist() == [True, True, False]
+    assert find_word_starts(listed).tolist() == [True, True, False]
     listed.cls_token_id = listed.sep_token_id = listed.mask_token_id = listed.pad_token_id = 0
-    assert Pieces.of(listed).special.tolist() == [False, True, False]
+    assert MaskingVocabulary.from_tokenizer(listed).is_special.tolist() == [False, True, False]
 
 
 def test_words_of_a_text_are_those_between_spaces_and_marks(data):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
-    known = word_starts(tokenizer)
+    known = find_word_starts(tokenizer)
     tokens = tokenizer.tokenize("the lighthouse keeper climbed 1999 stairs")
     ids = tokenizer.convert_tokens_to_ids(tokens)
     assert known.shape == (len(tokenizer),)
@@ -74,27 +74,27 @@ def test_words_of_a_text_are_those_between_spaces_and_marks(data):
 def test_added_tokens_are_words(data):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
     tokenizer.add_tokens(["covid"])
-    assert word_starts(tokenizer)[-1]
-    assert not Pieces.of(tokenizer).special[-1]
+    assert find_word_starts(tokenizer)[-1]
+    assert not MaskingVocabulary.from_tokenizer(tokenizer).is_special[-1]
 
 
 def test_pieces_know_special_tokens_and_what_may_stand_in(data, tmp_path):
-    pieces = Pieces.of(AlbertTokenizerFast(data / "spiece.model"))
-    assert (pieces.pad_id, pieces.cls_id, pieces.sep_id, pieces.mask_id) == (0, 2, 3, 4)
-    assert np.flatnonzero(pieces.special).tolist() == [0, 1, 2, 3, 4]
-    assert pieces.ordinary.tolist() == list(range(5, 600))
-    assert pieces.starts[:5].all()
+    vocabulary = MaskingVocabulary.from_tokenizer(AlbertTokenizerFast(data / "spiece.model"))
+    assert (vocabulary.pad_id, vocabulary.cls_id, vocabulary.sep_id, vocabulary.mask_id) == (0, 2, 3, 4)
+    assert np.flatnonzero(vocabulary.is_special).tolist() == [0, 1, 2, 3, 4]
+    assert vocabulary.ordinary_ids.tolist() == list(range(5, 600))
+    assert vocabulary.is_word_start[:5].all()
     (tmp_path / "vocab.txt").write_text("[PAD]\na\n##b\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
-    pieces = Pieces.of(AlbertWordPieceTokenizer(tmp_path / "vocab.txt"))
-    assert (pieces.pad_id, pieces.cls_id, pieces.sep_id, pieces.mask_id) == (0, 4, 5, 6)
-    assert pieces.ordinary.tolist() == [1, 2]
-    assert pieces.starts.tolist() == [True, True, False, True, True, True, True]
+    vocabulary = MaskingVocabulary.from_tokenizer(AlbertWordPieceTokenizer(tmp_path / "vocab.txt"))
+    assert (vocabulary.pad_id, vocabulary.cls_id, vocabulary.sep_id, vocabulary.mask_id) == (0, 4, 5, 6)
+    assert vocabulary.ordinary_ids.tolist() == [1, 2]
+    assert vocabulary.is_word_start.tolist() == [True, True, False, True, True, True, True]
 
 
 def test_a_tokenizer_without_what_is_needed_is_refused(data):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
     tokenizer.mask_token = None
     with pytest.raises(InputError, match="lacks: mask_token"):
-        Pieces.of(tokenizer)
+        MaskingVocabulary.from_tokenizer(tokenizer)
     with pytest.raises(InputError, match="that are not special"):
-        Pieces(2, 3, 4, 0, starts=np.ones(5, bool), special=np.ones(5, bool))
+        MaskingVocabulary(2, 3, 4, 0, is_word_start=np.ones(5, bool), is_special=np.ones(5, bool))

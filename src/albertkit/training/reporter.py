@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,14 @@ class Reporter:
         step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
         """
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
-        self._log = None if folder is None else _Growing(folder / LOG)
-        self._events: _Growing | None = None
+        self._log = None if folder is None else _AppendOnly(folder / LOG)
+        self._events: _AppendOnly | None = None
         if folder is not None and tensorboard:
             from albertkit.training import tensorboard as form
 
-            self._form, self._events = form, _Growing(folder / TENSORBOARD / form.name())
+            self._form, self._events = form, _AppendOnly(folder / TENSORBOARD / form.name())
         self._every = math.ceil(steps / 1000)
-        self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
+        self._recent: deque[Mapping[str, Any]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
         self._task = self._bar.add_task("training", total=steps)
@@ -62,7 +63,7 @@ class Reporter:
             if file:
                 file.add(b"")
 
-    def step(self, record: dict[str, Any]) -> None:
+    def on_step(self, record: Mapping[str, Any]) -> None:
         """A step is done."""
         if not self._started:
             self._begin(record["step"])
@@ -77,14 +78,14 @@ class Reporter:
         if not self._console.is_terminal and record["step"] % max(self._steps // 20, 1) == 0:
             self._console.print(f"step {record['step']}/{self._steps} · {described}")
 
-    def evaluation(self, record: dict[str, Any]) -> None:
+    def on_evaluation(self, record: Mapping[str, Any]) -> None:
         """An evaluation is done."""
-        self._write({"evaluation": record})
+        self._write({"evaluation": dict(record)})
         values = {key: value for key, value in record.items() if key not in ("step", "best")}
         scores = " · ".join(f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items())
         self._console.print(f"step {record['step']}: {scores}{' · best so far' if record['best'] else ''}")
 
-    def note(self, text: str) -> None:
+    def on_message(self, text: str) -> None:
         """Something a person should know."""
         self._console.print(text)
 
@@ -99,23 +100,23 @@ class Reporter:
             try:
                 storage.write_text(log, "".join(json.dumps(row) + "\n" for row in kept))
             except CheckpointError as error:
-                self.note(f"{error} Training goes on; the log holds the steps from {step} on twice.")
+                self.on_message(f"{error} Training goes on; the log holds the steps from {step} on twice.")
         if self._events:
             self._add(self._events, self._form.beginning(step))
 
-    def _write(self, record: dict[str, Any]) -> None:
-        self._add(self._log, json.dumps(record).encode() + b"\n")
+    def _write(self, record: Mapping[str, Any]) -> None:
+        self._add(self._log, json.dumps(dict(record)).encode() + b"\n")
         if self._events:
             kind, row = ("evaluation", record["evaluation"]) if "evaluation" in record else ("training", record)
             values = {f"{kind}/{name}": value for name, value in row.items() if name not in ("step", "best")}
             self._add(self._events, self._form.scalars(row["step"], values))
 
-    def _add(self, file: "_Growing | None", content: bytes) -> None:
+    def _add(self, file: "_AppendOnly | None", content: bytes) -> None:
         if file and (error := file.add(content)):
-            self.note(f"Writing {file.path} failed: {error}. Training goes on, and tries again later.")
+            self.on_message(f"Writing {file.path} failed: {error}. Training goes on, and tries again later.")
 
 
-class _Growing:
+class _AppendOnly:
     """A file that only grows. What a full disk does not take waits for the next time."""
 
     def __init__(self, path: Path) -> None:

@@ -1,0 +1,50 @@
+"""The tasks by name. Each is imported when it is asked for."""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+from albertkit.errors import InputError, did_you_mean
+from albertkit.tasks.base import Task, TrainableTask
+
+_TASKS = {
+    "text-classification": "albertkit.tasks.text_classification:TextClassification",
+    "fill-mask": "albertkit.tasks.fill_mask:FillMask",
+}
+"""Name -> module:class. The first one answers for models whose config names no class."""
+
+
+def register(name: str, target: str) -> None:
+    """Make a task known by its `module:class`, so that recipes, pipelines and commands find it."""
+    _TASKS[name] = target
+
+
+def names() -> list[str]:
+    """The names of all tasks."""
+    return list(_TASKS)
+
+
+def get(name: str) -> Task[Any, Any]:
+    """The task called `name`. InputError where there is none."""
+    if name not in _TASKS:
+        raise InputError(f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(name, _TASKS)}")
+    module, _, attribute = _TASKS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)()
+
+
+def get_trainable(name: str) -> TrainableTask[Any, Any]:
+    """The task called `name`. InputError where there is none, or it cannot be fine-tuned."""
+    task = get(name)
+    if not isinstance(task, TrainableTask):
+        known = [one for one in _TASKS if isinstance(get(one), TrainableTask)]
+        raise InputError(f"A task to fine-tune must be one of {', '.join(known)}. Received: {name!r}.")
+    return task
+
+
+def of_model(architectures: Sequence[str]) -> Task[Any, Any]:
+    """The task that a model answers, by the classes that its config names; the first task where none fits."""
+    tasks = [get(name) for name in _TASKS]
+    for task in tasks:
+        if any(one.endswith(task.heads) for one in architectures):
+            return task
+    return tasks[0]

@@ -1,0 +1,154 @@
+"""Texts and pairs of texts from tables: which columns hold them, and what is said of rows that hold none."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from typing import Any, TypeVar
+
+from albertkit.errors import InputError
+from albertkit.tasks import tables
+from albertkit.tasks.base import DataOptions, Examples, option
+from albertkit.tasks.tables import Table
+
+# Names under which data sets keep these columns, first found first taken.
+_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
+_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+
+
+@dataclass(frozen=True)
+class TextOptions(DataOptions):
+    """Which columns hold the texts. An empty name means: find it by the usual names."""
+
+    text_column: str = option("", "Column of the text; default: by the usual names.")
+    pair_column: str = option("", "Column of the second text of a pair.")
+
+
+OptionsT = TypeVar("OptionsT", bound=TextOptions)
+
+
+@dataclass(frozen=True)
+class TextExamples(Examples):
+    """Texts, their pairs and labels if any, and where they come from."""
+
+    path: str
+    table: Table
+    first: list[str]
+    second: list[str] | None
+    labels: list[Any] | None
+    rows: list[int]
+    """The row of the table that each example is."""
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def take(self, chosen: Iterable[int]) -> "TextExamples":
+        """Some of the examples, by number."""
+        chosen = list(chosen)
+        return replace(
+            self,
+            first=[self.first[i] for i in chosen],
+            second=None if self.second is None else [self.second[i] for i in chosen],
+            labels=None if self.labels is None else [self.labels[i] for i in chosen],
+            rows=[self.rows[i] for i in chosen],
+        )
+
+    def texts(self) -> Iterable[str]:
+        """First texts, then second ones."""
+        return [*self.first, *(self.second or ())]
+
+    def where(self, chosen: Sequence[int]) -> str:
+        """File and lines, or nothing for texts that come from no file."""
+        places = self.table.places([self.rows[number] for number in chosen])
+        return f"{self.path}, {places}" if self.path else ""
+
+    def shown(self, number: int) -> dict[str, Any]:
+        """The first text."""
+        return {"text": self.first[number]}
+
+
+def given(texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> tuple[TextExamples, bool]:
+    """Texts or pairs that were passed to a pipeline, and whether it is a single one."""
+    is_single = isinstance(texts, str)
+    if isinstance(texts, str):
+        texts, pairs = [texts], None if pairs is None else [str(pairs)]
+    elif isinstance(pairs, str):
+        raise InputError(f"A list of texts goes with a list of pairs. Received: {len(texts)} texts and one string.")
+    if pairs is not None and len(pairs) != len(texts):
+        raise InputError(f"Every text needs its pair. Received: {len(texts)} texts and {len(pairs)} pairs.")
+    numbers = list(range(len(texts)))
+    table = Table("", {}, [number + 1 for number in numbers])
+    return TextExamples("", table, list(texts), None if pairs is None else list(pairs), None, numbers), is_single
+
+
+def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
+    """The texts of a file, or of lines of text, in parts and without labels.
+
+    InputError where a later part has columns by which others would have been taken from the first on.
+    """
+    if isinstance(source, str):
+        pieces = tables.pieces(source, options.header)
+    else:
+        pieces, options = tables.lines(source), replace(options, text_column="text")
+    first = None
+    for table in pieces:
+        found = with_columns(table, options)
+        first = first or found
+        if found != first:
+            names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
+            raise InputError(
+                f"The text must stand in the same columns from the first row on. {table.path} has {names} only after "
+                f"line {table.lines[0] - 1}, and rows before it were read by {first.text_column!r} alone. Name what is "
+                "meant with --text-column (and --pair-column for pairs)."
+            )
+        yield taken(table, found)
+
+
+def with_columns(table: Table, options: OptionsT) -> OptionsT:
+    """The options with the columns that were found. InputError where there is no text."""
+    names = usual_names(table)
+    text, pair = options.text_column, options.pair_column
+    if text:
+        return options
+    both = next(((one, other) for one, other in _PAIRS if one in names and other in names), None)
+    first = both[0] if both else next((name for name in _TEXT if name in names), None)
+    if first is None:
+        raise InputError(
+            f"The text column must be known. {table.contents}, and none of the usual names."
+            f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
+        )
+    return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+
+
+def usual_names(table: Table) -> dict[str, str]:
+    """The columns of a table by their names, in lower case too."""
+    return {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
+
+
+def taken(table: Table, options: TextOptions, labels: list[Any] | None = None) -> TextExamples:
+    """The texts of the columns that are named, every row of them."""
+    second = _column(table, options.pair_column, "pair") if options.pair_column else None
+    return TextExamples(
+        table.path, table, _column(table, options.text_column, "text"), second, labels, list(range(len(table)))
+    )
+
+
+def is_missing(value: Any) -> bool:
+    """Whether there is no value: None, or NaN, which alone differs from itself."""
+    return value is None or value != value
+
+
+def is_empty(value: Any) -> bool:
+    """Whether there is no value, or a text of nothing but spaces."""
+    return is_missing(value) or (isinstance(value, str) and not value.strip())
+
+
+def _column(table: Table, name: str, role: str) -> list[str]:
+    values = table.column(name, role)
+    wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
+    if wrong:
+        raise InputError(
+            f"The {role} column must hold text. {table.path} has a {type(values[wrong[0]]).__name__} in {name!r}: "
+            f"{table.places(wrong)}. Write it as text, or name another column."
+        )
+    return ["" if is_missing(value) else str(value) for value in values]
