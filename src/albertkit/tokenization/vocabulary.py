@@ -56,7 +56,7 @@ class _SpecialTokenId:
 class Vocabulary:
     """The part of a tokenizer that knows its tokens: by id, by role, and those added beside the vocabulary.
 
-    V, `vocab_size`, counts the entries of the vocabulary file; added tokens follow with the ids from V on.
+    V, `vocab_size`, counts the entries of the vocabulary file; tokens that it lacks get the ids from V on.
     """
 
     clean_up_tokenization_spaces = False
