@@ -172,11 +172,21 @@ def test_parameters_of_an_unknown_model_are_refused():
         ({"classifier_dropout_prob": math.nan}, "`classifier_dropout_prob` must be a probability.*Received: nan"),
         ({"hidden_act": "gleu"}, "`hidden_act` must be one of .*Received: 'gleu'. Did you mean `gelu`?"),
         ({"hidden_act": 3}, "`hidden_act` must be one of .*or a function. Received: 3"),
-        ({"layer_norm_eps": 0}, "`layer_norm_eps` must be a number above 0. Received: 0"),
-        ({"layer_norm_eps": "1e-12"}, "`layer_norm_eps` must be a number above 0. Received: '1e-12'"),
-        ({"layer_norm_eps": math.nan}, "`layer_norm_eps` must be a number above 0. Received: nan"),
-        ({"initializer_range": -1}, "`initializer_range` must be a number of at least 0. Received: -1"),
-        ({"initializer_range": None}, "`initializer_range` must be a number of at least 0. Received: None"),
+        ({"layer_norm_eps": 0}, "`layer_norm_eps` must be a number above 0 and at most 1. Received: 0"),
+        ({"layer_norm_eps": "1e-12"}, "`layer_norm_eps` must be a number above 0 and at most 1. Received: '1e-12'"),
+        ({"layer_norm_eps": math.nan}, "`layer_norm_eps` must be a number above 0 and at most 1. Received: nan"),
+        ({"initializer_range": -1}, "`initializer_range` must be a number of at least 0 and at most 100. Received: -1"),
+        (
+            {"initializer_range": None},
+            "`initializer_range` must be a number of at least 0 and at most 100. Received: None",
+        ),
+        ({"layer_norm_eps": 1e300}, "`layer_norm_eps` must be .* at most 1. Received: 1e\\+300"),
+        ({"initializer_range": 1e300}, "`initializer_range` must be .* at most 100. Received: 1e\\+300"),
+        ({"hidden_size": 10**5000}, "`hidden_size` must be .*Received: int with too many digits"),
+        ({"id2label": {"0": "no", "00": "maybe", "1": "yes"}}, "`id2label` must give each class a number of its own"),
+        ({"label2id": {"no": 0, "yes": 0}}, "`label2id` must give each class a number of its own"),
+        ({"num_labels": 2.0, "id2label": {0: "no", 1: "yes"}}, "`num_labels` must be a whole number.*Received: 2.0"),
+        ({"num_labels": "x", "id2label": {0: "no", 1: "yes"}}, "`num_labels` must be a whole number.*Received: 'x'"),
         ({"pad_token_id": 30000}, "inside the vocabulary.*30000 with `vocab_size` 30000.*None if there is no padding"),
         ({"pad_token_id": "0"}, "`pad_token_id` must be a whole number.*or null. Received: '0'"),
         ({"position_embedding_type": "relative_key"}, "must be \"absolute\".*Received: 'relative_key'"),
@@ -282,6 +292,27 @@ def test_unknown_keys_of_a_file_are_kept_and_written_back(given_keywords, unknow
     assert json.loads(config.to_json_string()) == json.loads(json.dumps(stored))
     for key, value in unknown.items():
         assert getattr(config, key) == value
+
+
+@pytest.mark.parametrize(
+    "key", [name for name in dir(AlbertConfig) if name not in ("model_type", "num_labels", "torch_dtype")]
+)
+def test_a_key_of_a_file_never_takes_the_place_of_a_method(tmp_path, key):
+    AlbertConfig.base().save_pretrained(tmp_path)
+    stated = json.loads((tmp_path / CONFIG_FILE).read_text())
+    (tmp_path / CONFIG_FILE).write_text(json.dumps(stated | {key: 5}))
+    with pytest.raises(ConfigError, match=rf"named like a method.*Received: '{key}'.*It stands in .*config\.json"):
+        AlbertConfig.from_pretrained(tmp_path)
+
+
+def test_a_key_that_python_looks_up_is_refused():
+    with pytest.raises(ConfigError, match="named like a method"):
+        AlbertConfig.from_dict({"__deepcopy__": 5})
+
+
+def test_a_file_does_not_choose_the_kind_of_attention():
+    config = AlbertConfig.from_dict({"_attn_implementation": 5}, attn_implementation="eager")
+    assert config._attn_implementation == "eager"
 
 
 def test_an_attribute_of_ones_own_is_written_and_read(tmp_path):
@@ -442,6 +473,12 @@ def test_overrides_are_typed_keys():
     assert unused == {"ignore_mismatched_sizes": True}
     with pytest.raises(ConfigError, match=r"no key `hidden_sise`. Did you mean `hidden_size`?"):
         AlbertConfig.from_dict({}, hidden_sise=4)
+
+
+@pytest.mark.parametrize("names", [5, True, ["no", "yes"], "no"])
+def test_names_that_are_none_are_refused_beside_an_override_too(names):
+    with pytest.raises(ConfigError, match="`id2label` must map"):
+        AlbertConfig.from_dict({"id2label": names}, num_labels=3)
 
 
 def test_an_override_is_checked_with_the_file():

@@ -44,14 +44,14 @@ def run(tmp_path, data):
     tokenizer.save_pretrained(folder)
     training = {"batch_size": 4, "optimizer": "adamw", "learning_rate": 1e-3, "schedule": "linear", "precision": "bf16"}
     training["evaluation_rows"] = 512
-    settled = {
+    resolved = {
         "framework": "torch",
         "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15, "ngram": 3},
         "training": training,
     }
     results = {"step": 50, "mlm_accuracy": 0.25, "sop_accuracy": 0.625, "tokens_held_out": 4321, "epoch": 1.5}
     corpus = {"documents": 77, "tokens": 12345, "statistics": {"text_bytes": 2_000_000}}
-    (folder / "run.json").write_text(json.dumps({"settled": settled, "cores": 2, "platform": "a machine"}))
+    (folder / "run.json").write_text(json.dumps({"resolved": resolved, "cores": 2, "platform": "a machine"}))
     (folder / "eval_results.json").write_text(json.dumps(results))
     (tmp_path / "corpus.json").write_text(json.dumps(corpus))
     steps = [{"step": step, "tokens": 128, "seconds": 36.0} for step in (10, 50)]

@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 from training import pretraining
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def test_the_example_reviews_are_what_their_program_writes(tmp_path):
 
 @pytest.mark.parametrize("path", FINETUNING, ids=lambda path: path.stem)
 def test_every_recipe_trains(path, tmp_path):
-    recipe = Recipe.load(path, {})
+    recipe = FinetuneRecipe.load(path, {})
     rows = (ROOT / "examples" / "reviews" / "dev.csv").read_text().splitlines(keepends=True)
     data = tmp_path / "data.csv"
     data.write_text("".join(rows[:100]))

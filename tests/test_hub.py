@@ -59,12 +59,28 @@ def test_a_folder_that_looks_like_a_hub_name_wins(tmp_path, monkeypatch, asked):
     assert asked == []
 
 
-@pytest.mark.parametrize("name", [None, 3, 2.5, b"model", ["model"], "x" * 10_000, "org/" + "x" * 5000, "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    [None, 3, pytest.param(10**5000, id="digits"), 2.5, b"model", ["model"], "x" * 10_000, "org/" + "x" * 5000, "a\0b"],
+)
 def test_what_is_no_name_is_refused_in_words(name, asked):
     with pytest.raises(CheckpointNotFound, match=r"A model is a folder or an `owner/model` name.*Received: ") as caught:
         hub.fetch(name, ["*"])
     assert len(str(caught.value)) < 300
     assert asked == []
+
+
+@pytest.mark.parametrize("subfolder", [5, b"inner", ["inner"], "a\0b", "x" * 300])
+@pytest.mark.parametrize("name", ["folder", "albertkit/small-en"])
+def test_what_is_no_subfolder_is_refused_in_words(tmp_path, name, subfolder, asked):
+    with pytest.raises(CheckpointNotFound, match=r"`subfolder` must be|null byte|File name too long"):
+        hub.fetch(tmp_path if name == "folder" else name, ["*"], subfolder=subfolder)
+
+
+def test_no_subfolder_is_the_folder_itself(tmp_path, asked):
+    assert hub.fetch(tmp_path, ["*"], subfolder=None) == tmp_path
+    hub.fetch("org/name", ["*.json"], subfolder=None)
+    assert asked[0][1]["allow_patterns"] == ["*.json"]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs of POSIX")

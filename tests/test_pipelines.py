@@ -5,8 +5,8 @@ import pytest
 
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, WeightMismatch
-from albertkit.inference.engine import Engine
-from albertkit.pipelines import pipeline, task_of
+from albertkit.pipelines import pipeline
+from albertkit.tasks import registry
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import random_tensors, small
 from frameworks.rooms import ROOMS
@@ -72,26 +72,6 @@ def test_targets_keep_their_share_of_all(framework, model, tokenizer):
 
 
 @pytest.mark.torch
-def test_scores_come_for_the_masked_places_alone(model, tokenizer):
-    engine = Engine(files.load(model), "ForMaskedLM", "torch", tokens=64)
-    ids = tokenizer(TEXTS)["input_ids"]
-    calls = []
-    forward = engine._forward
-    engine._forward = lambda batch: calls.append(batch) or forward(batch)
-    found = list(engine.scores_at(tokenizer.mask_token_id, ids, [[0] * len(row) for row in ids]))
-    assert len(found) > 1
-    places = {(int(row), int(column)) for rows, columns, _ in found for row, column in zip(rows, columns, strict=True)}
-    assert places == {(r, c) for r, row in enumerate(ids) for c, token in enumerate(row) if token == 4}
-    assert all(logits.shape == (len(rows), len(tokenizer) + 8) for rows, _, logits in found)
-    assert sum(len(batch["places"]) for batch in calls) == len(places)
-
-
-@pytest.mark.torch
-def test_batches_without_the_token_are_passed_over(model):
-    assert list(Engine(files.load(model), "ForMaskedLM", "torch").scores_at(4, [[2, 9, 3]], [[0, 0, 0]])) == []
-
-
-@pytest.mark.torch
 def test_mistakes_are_told(model, tmp_path, tokenizer):
     fill = pipeline("fill-mask", model, "torch", max_length=8)
     with pytest.raises(InputError, match="without"):
@@ -109,8 +89,23 @@ def test_mistakes_are_told(model, tmp_path, tokenizer):
         pipeline("fill_mask", model)
 
 
-def test_the_task_is_found_in_the_config(model, tmp_path):
-    assert task_of(model) == "fill-mask"
+@pytest.mark.torch
+def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, monkeypatch):
+    loads, load = [], files.load
+    monkeypatch.setattr(files, "load", lambda name: loads.append(name) or load(name))
+    assert pipeline("auto", model, "torch").task.name == "fill-mask"
+    assert loads == [model]
     for name in ("AlbertForSequenceClassification", "AlbertModel"):
-        files.save(tmp_path, small(), random_tensors(small(), "Model"), name)
-        assert task_of(tmp_path) == "text-classification"
+        assert registry.of_model([name]).name == "text-classification"
+    assert registry.of_model([]).name == "text-classification"
+
+
+@pytest.mark.torch
+def test_options_that_a_task_does_not_have_are_refused(model):
+    fill = pipeline("fill-mask", model, "torch")
+    with pytest.raises(
+        InputError, match=r"fill-mask has the options top_k, targets. Received: 'topk'. Did you mean `top_k`"
+    ):
+        fill("[MASK]", topk=3)
+    with pytest.raises(InputError, match=r"must have labels and scores. Received: 'fill-mask'"):
+        fill.evaluate("dev.csv")

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
+from albertkit.training import run_folder
+from albertkit.training.run_checkpoints import OWN
 from conftest import DATA
 
 HEAD = "config.json"
@@ -251,8 +254,8 @@ SAVER = """
     from albertkit import storage
 
     for number in range(10**6):
-        with storage.replacing(sys.argv[1], "config.json", ("model.bin", "weights-*")) as staging:
-            for name in ("config.json", f"weights-{number % 2}"):
+        with storage.replacing(sys.argv[1], "config.json", ("model-*",)) as staging:
+            for name in ("config.json", f"model-{number % 2}-of-2.safetensors"):
                 storage.write_text(staging / name, str(number))
         print(number, flush=True)
 """
@@ -260,7 +263,8 @@ SAVER = """
 
 @pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
 def test_programs_that_save_and_load_at_once_see_whole_sets_and_fail_at_nothing(tmp_path):
-    fill(tmp_path / "model", {HEAD: "-1", "weights-0": "-1"})
+    weights = [f"model-{number}-of-2.safetensors" for number in range(2)]
+    fill(tmp_path / "model", {HEAD: "-1", weights[0]: "-1"})
     command = [sys.executable, "-c", textwrap.dedent(SAVER), str(tmp_path / "model")]
     savers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     seen, end = set(), time.monotonic() + 2.5
@@ -268,7 +272,7 @@ def test_programs_that_save_and_load_at_once_see_whole_sets_and_fail_at_nothing(
         while time.monotonic() < end:
             with storage.reading(tmp_path / "model"):
                 files = visible(tmp_path / "model")
-            assert set(files) in ({HEAD, "weights-0"}, {HEAD, "weights-1"})
+            assert set(files) in ({HEAD, weights[0]}, {HEAD, weights[1]})
             assert len(set(files.values())) == 1
             seen |= set(files.values())
         assert [saver.poll() for saver in savers] == [None, None], [saver.stderr.read() for saver in savers]
@@ -320,6 +324,33 @@ def test_whatever_loads_waits_while_a_save_moves_its_files(tmp_path, what):
     assert not loading.is_alive()
 
 
+@pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
+@pytest.mark.parametrize("what", [*LOADERS, "save"])
+def test_nobody_waits_for_ever_for_a_folder_that_another_process_holds(tmp_path, what, monkeypatch, caplog):
+    monkeypatch.setattr(storage, "PATIENCE", 0.2)
+    fill(tmp_path / "model", single("{}"))
+    act = LOADERS[what] if what in LOADERS else lambda folder: replace(folder, single("new"))
+    with (
+        storage.alone(tmp_path / "model"),
+        pytest.raises(
+            CheckpointError, match=r"It was not for 0\.2 seconds, and (process \d+|another process) holds it"
+        ),
+    ):
+        act(tmp_path / "model")
+    assert "Waiting for" in caplog.text
+    assert visible(tmp_path / "model") == single("{}")
+    assert listing(tmp_path / "model") == sorted(single("{}"))
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="the list of Linux")
+def test_who_holds_a_folder_is_said(tmp_path):
+    with storage.alone(tmp_path):
+        handle = os.open(tmp_path, os.O_RDONLY)
+        said = storage._holder(handle)
+        os.close(handle)
+    assert said in (f"process {os.getpid()}", "another process"), "a container may hide the number"
+
+
 def test_without_locks_saves_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(storage, "fcntl", None)
     fill(tmp_path / "model", single("old"))
@@ -344,7 +375,7 @@ def test_an_error_behind_the_commit_says_that_the_new_set_is_there(tmp_path, mon
     assert visible(tmp_path / "model") == single("new")
 
 
-def commit(folder, files=("weights",), head=(HEAD,), stale=("old",)):
+def commit(folder, files=("weights",), head=(HEAD,), stale=("spiece.model",)):
     """A commit folder, as a save leaves it, or as a stranger prepares it."""
     for part, held in (("files", files), ("head", head), ("stale", stale)):
         fill(folder / COMMIT / part, dict.fromkeys(held, "new"))
@@ -404,14 +435,29 @@ def folder_in_it(folder):
     (folder / COMMIT / "files" / "inner").mkdir()
 
 
+def file_beside_its_parts(folder):
+    commit(folder)
+    (folder / COMMIT / "mine.txt").write_text("mine")
+
+
+def folder_beside_its_parts(folder):
+    commit(folder)
+    (folder / COMMIT / "more").mkdir()
+
+
+def stale_of_a_person(folder):
+    commit(folder, stale=("spiece.model", "mine.txt"))
+
+
 STRANGE = [two_heads, no_head, head_that_is_stale, name_of_its_own, file_in_its_place, old_form, linked_commit]
-STRANGE += [linked_part, linked_file, linked_stale, folder_in_it]
+STRANGE += [linked_part, linked_file, linked_stale, folder_in_it, file_beside_its_parts]
+STRANGE += [folder_beside_its_parts, stale_of_a_person]
 
 
 @pytest.mark.parametrize("prepare", STRANGE, ids=lambda prepare: prepare.__name__)
 def test_a_commit_that_no_save_leaves_is_refused_and_nothing_is_touched(tmp_path, prepare):
     folder = tmp_path / "model"
-    fill(folder, single("old") | {"old": "mine"})
+    fill(folder, single("old") | {"spiece.model": "mine", "mine.txt": "mine"})
     (tmp_path / "outside").write_text("mine")
     prepare(folder)
     before = everything(tmp_path)
@@ -432,12 +478,31 @@ def test_loading_a_folder_with_a_prepared_commit_touches_nothing(tmp_path, load)
     assert everything(tmp_path) == before
 
 
+SAVED = ("model.safetensors", "model.fp16.safetensors", "model-00001-of-00002.safetensors", "mean.safetensors")
+SAVED += ("model.fp16-00001-of-00002.safetensors", "model.safetensors.index.fp16.json", "pytorch_model.bin.index.json")
+SAVED += ("tf_model.h5", "flax_model-00001-of-00002.msgpack", "spiece.model", "my-tokenizer.json", "vocab.txt")
+PERSONS = ("model.md", "model-best-of-3.safetensors", "my.safetensors", "tf_model_notes.h5", "notes.json", "models")
+
+
+def test_a_save_removes_files_of_models_alone(tmp_path):
+    fill(tmp_path / "model", dict.fromkeys(SAVED + PERSONS, "old"))
+    with storage.replacing(tmp_path / "model", HEAD, ["*"]) as staging:
+        (staging / HEAD).write_text("new")
+    assert listing(tmp_path / "model") == sorted([HEAD, *PERSONS])
+
+
+def test_every_file_that_a_save_must_remove_is_a_file_of_a_model():
+    patterns = [*run_folder.STALE, *files._SAFETENSORS.patterns("fp16"), *OWN]
+    for pattern in set(patterns) - {"state.json", HEAD}:
+        assert storage._REMOVABLE.fullmatch(pattern.replace("*", "00001")), pattern
+
+
 def test_a_reader_finds_the_files_of_a_set_that_is_on_its_way(tmp_path):
     folder = tmp_path / "model"
-    fill(folder, {HEAD: "old", "old": "gone", "notes.txt": "kept"})
+    fill(folder, {HEAD: "old", "spiece.model": "gone", "notes.txt": "kept"})
     commit(folder)
     assert seen(folder) == {HEAD: "new", "weights": "new", "notes.txt": "kept"}
-    assert storage.Folder(folder).file("old") is None
+    assert storage.Folder(folder).file("spiece.model") is None
 
 
 NOT_PLAIN = ["../outside", "/outside", "a/b", "", ".", "..", "a\\b", "a\0b", 3, None, ["x"], "x" * 3_000]
@@ -496,6 +561,15 @@ def test_json_that_cannot_be_taken_is_refused_in_words(tmp_path, text, words):
         storage.read_json(tmp_path / "config.json")
 
 
+def test_a_key_that_stands_twice_behind_many_others_is_found_at_once(tmp_path):
+    keys = "".join(f'"key {number}": 0, ' for number in range(60_000))
+    (tmp_path / "config.json").write_text(f'{{{keys}"last": 0, "last": 1}}')
+    begin = time.process_time()
+    with pytest.raises(CheckpointError, match="the key 'last' stands twice"):
+        storage.read_json(tmp_path / "config.json")
+    assert time.process_time() - begin < 5, "looking for each key among all the others takes ten times as long"
+
+
 @pytest.mark.skipif(storage.fcntl is None, reason="no locks on this system")
 def test_what_killed_processes_left_is_cleared_away_and_nothing_else(tmp_path):
     fill(tmp_path / "model", {".albertkit-write-dead": "half", ".albertkit-mine": "kept", "notes": "kept"})
@@ -518,6 +592,8 @@ def test_missing_parents_are_made(tmp_path):
 def test_a_file_in_the_place_of_a_parent_is_explained(tmp_path):
     (tmp_path / "taken").write_text("mine")
     for write in (lambda path: storage.write_text(path, "x"), lambda path: replace(path, single("new"))):
+        with pytest.raises(CheckpointError, match="File name too long"):
+            write(tmp_path / ("x" * 300))
         with pytest.raises(CheckpointError, match="taken"):
             write(tmp_path / "taken" / "model")
 

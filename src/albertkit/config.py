@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from albertkit import hub, storage, weight_table
-from albertkit.config_keys import ACTIVATIONS, COMMON, LABELS, LAYERS, RULES, brief, whole
+from albertkit.config_keys import ACTIVATIONS, COMMON, LABELS, LAYERS, RULES, whole
 from albertkit.config_keys import SIZES as SIZES_STATED
 from albertkit.errors import ConfigError, did_you_mean
+from albertkit.storage import brief
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class AlbertConfig:
     @classmethod
     def _named(cls, size: str, version: int, overrides: dict[str, Any]) -> Self:
         if version not in (1, 2):
-            raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {version!r}.")
+            raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {brief(version)}.")
         layers, width, heads, feed_forward = SIZES[size]
         # Version 1 was trained with dropout, but for xxlarge; version 2 without. The published configs name the
         # activation `gelu` in version 1 and `gelu_new` in version 2; the original code computes the tanh form of both.
@@ -191,6 +192,11 @@ class AlbertConfig:
             values.setdefault("dtype", values.pop("torch_dtype"))
         if str(values.get("dtype")).startswith("torch."):  # a torch.dtype, or its name
             values["dtype"] = str(values["dtype"]).removeprefix("torch.")
+        if taken := [key for key in values if key.startswith("__") or hasattr(AlbertConfig, key)]:
+            raise ConfigError(
+                f"A key of a config must not be named like a method or property of AlbertConfig. Received: "
+                f"{brief(taken[0])}. Remove it, or give it another name."
+            )
         self.__dict__.update(values)
         self._settle_labels(num_labels, values)
         self.validate()
@@ -198,6 +204,8 @@ class AlbertConfig:
     def _settle_labels(self, num_labels: int | None, given: dict[str, Any]) -> None:
         """Bring `num_labels`, `id2label` and `label2id` into agreement; the names win over the number."""
         id2label, label2id = given.get("id2label"), given.get("label2id")
+        if num_labels is not None and (complaint := whole(LABELS).complaint("num_labels", num_labels)):
+            raise ConfigError(complaint)
         if label2id is not None and not _maps(label2id, str, int):
             raise ConfigError(
                 "`label2id` must map the name of each class to its number, such as {'no': 0, 'yes': 1}. Received: "
@@ -205,6 +213,7 @@ class AlbertConfig:
             )
         if id2label is None and label2id is not None:
             id2label = {index: label for label, index in label2id.items()}
+            _require_distinct("label2id", label2id, id2label)
         if id2label is not None:
             self.id2label = _numbered(id2label)
             self.label2id = {label: index for index, label in self.id2label.items()}
@@ -212,7 +221,7 @@ class AlbertConfig:
                 logger.warning("`label2id` and `id2label` contradict each other: using `id2label`.")
             if num_labels is not None and num_labels != len(self.id2label):
                 logger.warning(
-                    "`num_labels` is %s but `id2label` names %d: using the names.", brief(num_labels), len(id2label)
+                    "`num_labels` is %s but `id2label` names %d: using the names.", num_labels, len(id2label)
                 )
         elif num_labels is not None and num_labels != len(self.id2label or {}):
             self.num_labels = num_labels
@@ -355,7 +364,8 @@ class AlbertConfig:
         Returns the config, or (config, unused overrides) with `return_unused_kwargs`; without it an unknown override
         raises ConfigError.
         """
-        stored = {key: value for key, value in config_dict.items() if key not in ("model_type", "_name_or_path")}
+        own = ("model_type", "_name_or_path", "_attn_implementation")
+        stored = {key: value for key, value in config_dict.items() if key not in own}
         found = config_dict.get("model_type", cls.model_type)
         if found != cls.model_type:
             logger.warning("You are using a model of type %s to build a model of type %s.", found, cls.model_type)
@@ -363,7 +373,8 @@ class AlbertConfig:
             key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in cls._known()
         }
         config = cls()
-        if "num_labels" in overrides and overrides["num_labels"] != len(stored.get("id2label") or ()):
+        names = stored.get("id2label") or {}
+        if "num_labels" in overrides and isinstance(names, Mapping) and overrides["num_labels"] != len(names):
             stored = {key: value for key, value in stored.items() if key not in ("id2label", "label2id")}
         config._attn_implementation = overrides.pop("attn_implementation", None)
         config._absorb({**stored, **{key: overrides[key] for key in overrides if key in cls._known()}})
@@ -443,4 +454,12 @@ def _numbered(id2label: Any) -> dict[int, Any]:
             "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
             f"{brief(id2label)}."
         )
-    return {int(index): str(label) for index, label in id2label.items()}
+    names = {int(index): str(label) for index, label in id2label.items()}
+    _require_distinct("id2label", id2label, names)
+    return names
+
+
+def _require_distinct(key: str, stated: Mapping[Any, Any], names: Mapping[int, Any]) -> None:
+    """ConfigError where two of the classes that a key states have one number, as "0" and "00" have."""
+    if len(names) < len(stated):
+        raise ConfigError(f"`{key}` must give each class a number of its own. Received: {brief(stated)}.")

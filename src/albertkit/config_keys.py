@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albertkit.errors import did_you_mean
+from albertkit.storage import brief
 
 SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 """Keys that a file must state: nothing else tells them, and no default fits all models."""
@@ -37,12 +38,6 @@ class Rule(NamedTuple):
         if self.holds(value):
             return None
         return f"`{key}` must be {self.must}. Received: {brief(value)}.{self.advice(value)}"
-
-
-def brief(value: Any) -> str:
-    """A value for a message, however long it is."""
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def whole(most: int, least: int = 1) -> Rule:
@@ -112,8 +107,8 @@ RULES: dict[str, Rule] = {
     "hidden_dropout_prob": _PROBABILITY,
     "attention_probs_dropout_prob": _PROBABILITY,
     "classifier_dropout_prob": or_none(_PROBABILITY),
-    "initializer_range": _number("a number of at least 0", lambda value: value >= 0),
-    "layer_norm_eps": _number("a number above 0", lambda value: value > 0),
+    "initializer_range": _number("a number of at least 0 and at most 100", lambda value: 0 <= value <= 100),
+    "layer_norm_eps": _number("a number above 0 and at most 1", lambda value: 0 < value <= 1),
     "position_embedding_type": Rule(
         '"absolute", the only kind that any published ALBERT has', lambda value: value == "absolute"
     ),

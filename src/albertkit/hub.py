@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from albertkit.errors import CheckpointNotFound
+from albertkit.storage import brief
 
 EMBEDDED = {"albertkit/small-en": "small-en"}
 """The models that come with this package: their folders under albertkit/models, by name."""
@@ -33,24 +34,27 @@ def fetch(
     local_files_only: bool = False,
     token: str | bool | None = None,
     revision: str = "main",
-    subfolder: str = "",
+    subfolder: str | None = "",
 ) -> Path:
     """The local folder that holds the files matching `patterns` of a model.
 
     `name` is a folder, used as it is, a model of EMBEDDED, or `owner/model` on the Hugging Face hub, whose cache is
     used and, unless `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit
-    there.
+    there. `subfolder` is the path of a folder inside the model's.
 
     Raises CheckpointNotFound where there is neither a folder nor such a model.
     """
+    subfolder = "" if subfolder is None else subfolder
+    if not isinstance(subfolder, (str, os.PathLike)):
+        raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {brief(subfolder)}.")
     folder = local(name)
     if folder.is_dir() and name != "":
-        return folder / subfolder
+        return local(folder / subfolder)
     if folder.exists() and name != "":
         what = "file" if folder.is_file() else "device or a FIFO"
         raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a {what}.")
     if str(name) in EMBEDDED:
-        return embedded(str(name)) / subfolder
+        return local(embedded(str(name)) / subfolder)
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
             f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
@@ -79,14 +83,14 @@ def fetch(
             f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
-    return Path(root) / subfolder
+    return local(Path(root) / subfolder)
 
 
 def local(name: Any) -> Path:
     """A model's name as a path. CheckpointNotFound for what is no name, and for one that no path can have."""
     rule = "A model is a folder or an `owner/model` name on the hub."
     if not isinstance(name, (str, os.PathLike)) or isinstance(os.fspath(name), bytes):
-        raise CheckpointNotFound(f"{rule} Received: {name!r:.80}, a {type(name).__name__}. Give its path or name.")
+        raise CheckpointNotFound(f"{rule} Received: {brief(name, 80)}, a {type(name).__name__}. Give its path or name.")
     path = Path(name)
     try:
         path.stat()

@@ -9,7 +9,7 @@ A save leaves names that begin with `.albertkit-`:
     .albertkit-save-XXXX/     a set that is being written; its process holds a lock on it
     .albertkit-commit/        a set that is complete, on its way into the folder
         files/  head/         its files, and the one without which nothing loads; each moves up in turn, the head last
-        stale/                empty files, named like the files of the old set that go
+        stale/                empty files, named like the files of the old set that go: files of a model alone
     .albertkit-write-XXXX     a single file that is being written
 
 No name is ever read from a file's contents. Processes that save and load at once hold the folder in turns, by a lock on
@@ -22,10 +22,13 @@ import fnmatch
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
+import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -46,13 +49,26 @@ OWN = ".albertkit-"
 LIMIT = 64 * 2**20
 """Bytes that a JSON or text file may have, unless its reader says otherwise."""
 
+PATIENCE = 60
+"""Seconds that whoever reads or saves waits for a folder that another process holds: a save takes a moment."""
+
 DEPTH = 64
 """Levels to which objects and lists of a JSON file may be nested."""
 
 _SAVE = f"{OWN}save-"
 _WRITE = f"{OWN}write-"
 _COMMIT = f"{OWN}commit"
-_FILES, _HEAD, _STALE = "files", "head", "stale"
+_PARTS = _FILES, _HEAD, _STALE = "files", "head", "stale"
+
+_KINDS = (
+    *(("model|optimizer|mean", "safetensors"), ("pytorch_model", "bin"), ("tf_model", "h5")),
+    ("flax_model", "msgpack"),
+)
+_REMOVABLE = re.compile(
+    "|".join(rf"({stems})(\..+)?(-\d+-of-\d+)?\.{suffix}(\.index(\..+)?\.json)?" for stems, suffix in _KINDS)
+    + r"|(.+-)?((tokenizer_config|special_tokens_map|added_tokens|tokenizer)\.json|spiece\.model|vocab\.txt)"
+)
+"""Names of the files of a model, ours or of Transformers: a save removes no others, whatever a folder asks for."""
 
 _UNTOUCHED = "What was there before is untouched."
 _COMMITTED = "All that was saved is there: loading finds it, and the next save to the folder moves it into place."
@@ -119,7 +135,10 @@ class Folder:
 
 @contextlib.contextmanager
 def reading(folder: str | os.PathLike[str]) -> Iterator[Folder]:
-    """A folder as a reader sees it, with saves kept out while its files are opened: so all are of the same set."""
+    """A folder as a reader sees it, with saves kept out while its files are opened: so all are of the same set.
+
+    CheckpointError where another process holds the folder and does not let go of it.
+    """
     with _locked(Path(folder), shared=True):
         yield Folder(folder)
 
@@ -128,7 +147,7 @@ def require_plain(name: Any, folder: Path) -> None:
     """CheckpointError unless `name`, which a file of `folder` may have stated, is the plain name of a file."""
     if not isinstance(name, str) or name in ("", ".", "..") or any(sign in name for sign in "/\\\0"):
         raise CheckpointError(
-            f"A file of a model must be a plain name inside its folder. Received: {_brief(name)}, for {folder}. Ask "
+            f"A file of a model must be a plain name inside its folder. Received: {brief(name, 80)}, for {folder}. Ask "
             "its author for a folder whose files lie side by side."
         )
 
@@ -213,9 +232,8 @@ def _require_usable(path: Path, text: str, content: Any) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {_brief(twice)} stands twice in one object")
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"the key {brief(twice, 80)} stands twice in one object")
     return content
 
 
@@ -224,10 +242,13 @@ def _kind(mode: int) -> str:
     return next((kind for is_kind, kind in kinds.items() if is_kind(mode)), "a device")
 
 
-def _brief(value: Any) -> str:
-    """A value for a message, however long it is."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
+def brief(value: Any, most: int = 200) -> str:
+    """A value for a message, in `most` characters or few more, whatever it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return f"{type(value).__name__} with too many digits to print"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
@@ -267,21 +288,22 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
 
     `head` names the file without which the set cannot be loaded: it is taken away first and put back last, so that no
     program that knows nothing of this reads a mixture in between. `stale` are name patterns of the old set that must
-    not survive. A process that dies before the commit leaves the old set untouched, and a folder that the next save
-    clears away; one that dies after it leaves a complete new set: readers find it, the next save moves it into place.
+    not survive, as far as they are names of a model's files. A process that dies before the commit leaves the old set
+    untouched, and a folder that the next save clears away; one that dies after it leaves a complete new set: readers
+    find it, the next save moves it into place.
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise CheckpointError(f"A checkpoint is saved to a folder. Received: {folder}, which is a file.")
     with contextlib.ExitStack() as living:
         with explained(folder):
+            if folder.exists() and not folder.is_dir():
+                raise CheckpointError(f"A checkpoint is saved to a folder. Received: {folder}, which is a file.")
             folder.mkdir(parents=True, exist_ok=True)
             with _locked(folder):
                 _finish(folder)
                 clear_abandoned(folder)
                 save = Path(tempfile.mkdtemp(prefix=_SAVE, dir=folder))
                 living.enter_context(_locked(save, shared=True))
-            for part in (_FILES, _HEAD, _STALE):
+            for part in _PARTS:
                 (save / part).mkdir()
         try:
             with explained(folder):
@@ -297,7 +319,8 @@ def replacing(folder: str | os.PathLike[str], head: str, stale: Sequence[str] = 
                 _finish(folder)  # one that died since
                 with explained(folder):
                     for path in folder.iterdir():
-                        if path.name not in new and any(fnmatch.fnmatchcase(path.name, old) for old in stale):
+                        is_stale = any(fnmatch.fnmatchcase(path.name, old) for old in stale)
+                        if is_stale and path.name not in new and _REMOVABLE.fullmatch(path.name):
                             (save / _STALE / path.name).touch()
                     for part in (save / _FILES, save / _HEAD, save / _STALE, save):
                         _flush(part)
@@ -368,10 +391,12 @@ class _Commit:
     def __init__(self, folder: Path) -> None:
         """CheckpointError, with nothing touched, where it is not of the form that `replacing` gives it."""
         self.path = folder / _COMMIT
-        parts = {part: self._held(self.path / part) for part in (_FILES, _HEAD, _STALE)}
+        parts = {part: self._held(self.path / part) for part in _PARTS}
         self.head = next(iter(parts[_HEAD]), None)
         self.stale = frozenset(parts[_STALE]) - parts[_FILES].keys()
         self.files = parts[_FILES] | parts[_HEAD]
+        if strange := [name for name in parts[_STALE] if not _REMOVABLE.fullmatch(name)]:
+            self._refuse(f"{strange[0]}, which it would remove, is no file of a model")
         if len(parts[_HEAD]) > 1 or (self.head is None and self.files) or self.head in self.stale:
             self._refuse("it holds another set of files")
 
@@ -385,6 +410,8 @@ class _Commit:
         try:
             if not all(stat.S_ISDIR(path.lstat().st_mode) for path in (self.path, part)):
                 self._refuse(f"{part.name} is not a folder")
+            if more := {path.name for path in self.path.iterdir()}.difference(_PARTS):
+                self._refuse(f"{min(more)} is in it")
             with os.scandir(part) as entries:
                 held = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
         except CheckpointError:
@@ -423,14 +450,59 @@ def _finish(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold a folder, alone or, where `shared`, with others that share it. Where there are no locks, do without."""
+    """Hold a folder, alone or, where `shared`, with others that share it. Where there are no locks, do without.
+
+    CheckpointError where another process does not let go of it.
+    """
     with contextlib.ExitStack() as stack:
         if fcntl is not None:
+            handle = None
             with contextlib.suppress(OSError):
                 handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
                 stack.callback(os.close, handle)
-                fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            if handle is not None:
+                _acquire(handle, folder, shared)
         yield
+
+
+def _acquire(handle: int, folder: Path, shared: bool) -> None:
+    """Wait for the lock on an open folder. CheckpointError where it takes too long: a run may hold it for days."""
+    if fcntl is None:
+        return
+    flock, lock = fcntl.flock, fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            flock(handle, lock)
+
+    try:
+        flock(handle, lock | fcntl.LOCK_NB)
+    except BlockingIOError:
+        waiting = threading.Thread(target=wait, daemon=True)
+        waiting.start()  # instead of asking again and again, where whoever asks more often would always be first
+        waiting.join(min(2, PATIENCE))
+        if waiting.is_alive():
+            logger.warning("Waiting for %s, which %s holds.", folder, _holder(handle))
+            waiting.join(PATIENCE)
+        if waiting.is_alive():
+            raise CheckpointError(
+                f"{folder} must be free for the moment in which its files are opened or replaced. It was not for "
+                f"{PATIENCE} seconds, and {_holder(handle)} holds it: wait until that is done, or end it."
+            ) from None
+    except OSError:  # a file system without locks
+        pass
+
+
+def _holder(handle: int) -> str:
+    """Who holds the lock on an open folder, as far as the system tells."""
+    status = os.fstat(handle)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    with contextlib.suppress(OSError):  # only Linux has the list
+        for line in Path("/proc/locks").read_text().splitlines():
+            _, kind, *_, process, held, _, _ = line.split()
+            if (kind, held) == ("FLOCK", place) and process.isdigit():
+                return f"process {process}"
+    return "another process"
 
 
 def _aside(folder: Path) -> tuple[int, str]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import re
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import files
+from albertkit.checkpoint import convert, files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
 
@@ -432,10 +433,34 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     assert f"found in {tmp_path}. It holds config.json, model.tflite." in str(caught.value)
 
 
+def test_a_folder_that_may_be_entered_but_not_listed_is_said_to_lack_the_file(tmp_path, monkeypatch):
+    """As one of another user with the mode 0711."""
+    small().save_pretrained(tmp_path)
+
+    def closed(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    monkeypatch.setattr(os, "listdir", closed)
+    with pytest.raises(CheckpointNotFound, match=r"no file named model\.safetensors .* found in"):
+        files.load(tmp_path)
+    with pytest.raises(CheckpointError, match=r"Writing .* failed: .*Permission denied"):
+        convert.convert(tmp_path, tmp_path)
+
+
 def test_a_variant_that_is_not_there_is_not_found(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "Model"), "AlbertModel")
     with pytest.raises(CheckpointNotFound, match=r"model\.fp16\.safetensors or pytorch_model\.fp16\.bin"):
         files.load(tmp_path, variant="fp16")
+
+
+@pytest.mark.parametrize("length", [248, 250, 255, 256])
+def test_a_name_of_any_length_is_not_found_in_words(tmp_path, length):
+    """A file system takes names of 255 characters, and what is looked for has an ending of its own."""
+    for name in ("x" * length, tmp_path / ("x" * length)):
+        for read in (files.load, convert.read_config):
+            with pytest.raises(CheckpointNotFound, match=r"A model is a folder|neither a folder|not a folder"):
+                read(name)
 
 
 def test_a_folder_that_is_not_there_is_not_found(tmp_path):

@@ -42,6 +42,12 @@ def flip(file, place):
     file.write_bytes(content)
 
 
+def sealed(file, tensors, **metadata):
+    """Write a file whose checksum is right, whatever its metadata says."""
+    safetensors.numpy.save_file(tensors, file, {"format": "pt", "checksum": f"xxh3_128:{'0' * 32}", **metadata})
+    weight_files._seal(file)
+
+
 def test_any_damage_to_the_values_is_noticed(tmp_path, config, tensors):
     files.save(tmp_path, config, tensors, "AlbertModel")
     file = tmp_path / FILE
@@ -89,6 +95,16 @@ def test_tensors_without_a_value_do_not_trouble_the_checksum(tmp_path):
     assert stored.tensors.keys() == tensors.keys()
 
 
+@pytest.mark.parametrize("shape", [[0, 2**63], [0, 2**40, 2**40], [1] * 70], ids=["long", "large", "many axes"])
+def test_a_shape_that_no_array_has_is_refused(tmp_path, config, shape):
+    config.save_pretrained(tmp_path)
+    content = bytes(0 if 0 in shape else 4)
+    header = json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, len(content)]}}).encode()
+    (tmp_path / FILE).write_bytes(struct.pack("<Q", len(header)) + header + content)
+    with pytest.raises(CheckpointError, match=r"must be a complete safetensors file\. Reading its \d+ bytes failed"):
+        files.load(tmp_path)
+
+
 def test_equal_models_are_equal_files(tmp_path, config, tensors):
     for number in range(8):
         weight_files.write_safetensors(tmp_path / str(number), tensors, notes=["one", "two"])
@@ -104,6 +120,24 @@ def test_values_that_are_not_finite_are_noticed_without_a_checksum_too(tmp_path,
     safetensors.numpy.save_file(tensors, tmp_path / FILE, {"format": "pt"})
     with pytest.raises(CheckpointError, match=rf"Not finite in .*: {QUERY}\."):
         _ = files.load(tmp_path).tensors
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, ml_dtypes.bfloat16])
+def test_values_are_looked_at_whatever_the_metadata_says(tmp_path, config, tensors, dtype, monkeypatch):
+    monkeypatch.setattr(weight_files, "_PIECE", 64, raising=False)
+    tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+    files.save(tmp_path, config, tensors, "AlbertModel")
+    assert files.load(tmp_path).tensors.keys() == tensors.keys()
+    tensors[QUERY][-1, -1] = -np.inf
+    sealed(tmp_path / FILE, tensors)
+    with pytest.raises(CheckpointError, match=rf"Not finite in .*: {QUERY}\."):
+        _ = files.load(tmp_path).tensors
+
+
+def test_a_flag_in_older_files_is_passed_over(tmp_path, config, tensors):
+    config.save_pretrained(tmp_path)
+    sealed(tmp_path / FILE, tensors, not_finite="true")
+    assert files.load(tmp_path).tensors.keys() == tensors.keys()
 
 
 def test_a_file_without_a_checksum_or_with_one_of_another_kind_is_read(tmp_path, config, tensors):
@@ -124,9 +158,10 @@ def test_weights_that_are_not_finite_are_named(tmp_path, config, tensors, dtype,
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
-def test_the_largest_numbers_are_finite(dtype):
-    largest = np.full((64, 64), ml_dtypes.finfo(dtype).max, dtype)
-    weight_files.require_finite({QUERY: largest}, "a file")
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_numbers_are_finite(dtype, sign):
+    largest = sign * np.full((64, 64), ml_dtypes.finfo(dtype).max, dtype)
+    weight_files.require_finite({QUERY: largest, "albert.pooler.bias": largest[:0]}, "a file")
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, np.bool_])
@@ -205,6 +240,23 @@ def test_a_pickle_is_held_to_the_checksums_in_it(tmp_path, config, tensors):
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("how", ["compressed", "named twice"])
+def test_a_pickle_whose_records_are_larger_than_the_file_is_refused(tmp_path, config, how):
+    torch = pytest.importorskip("torch")
+    config.save_pretrained(tmp_path)
+    whole, file = tmp_path / "whole.bin", tmp_path / "pytorch_model.bin"
+    torch.save({QUERY: torch.zeros(1000)}, whole)
+    with zipfile.ZipFile(whole) as archive, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for record in archive.infolist():
+            kind = zipfile.ZIP_DEFLATED if how == "compressed" else zipfile.ZIP_STORED
+            packed.writestr(record.filename, archive.read(record), kind)
+        if how == "named twice":
+            packed.filelist += [packed.getinfo("whole/data/0")] * 2
+    with pytest.raises(CheckpointError, match=r"PyTorch file.*records state more bytes than the file has"):
+        files.load(tmp_path)
+
+
+@pytest.mark.torch
 def test_a_pickle_whose_checksums_were_left_out_is_read(tmp_path, config, tensors):
     torch = pytest.importorskip("torch")
     config.save_pretrained(tmp_path)
@@ -221,7 +273,7 @@ def test_a_pickle_whose_checksums_were_left_out_is_read(tmp_path, config, tensor
 
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
-@pytest.mark.parametrize("kind", ["sparse", "meta", "float8", "complex", "quantised", "repeated", "whole"])
+@pytest.mark.parametrize("kind", ["sparse", "meta", "float8", "complex", "quantised", "repeated", "whole", "axes"])
 def test_a_pickle_of_other_tensors_is_refused_in_words(tmp_path, config, tensors, kind):
     torch = pytest.importorskip("torch")
     config.save_pretrained(tmp_path)
@@ -234,6 +286,7 @@ def test_a_pickle_of_other_tensors_is_refused_in_words(tmp_path, config, tensors
         "quantised": lambda: torch.quantize_per_tensor(one, 0.1, 0, torch.qint8),
         "repeated": lambda: torch.ones(1).expand(12, 12),
         "whole": lambda: one.to(torch.int64),
+        "axes": lambda: torch.ones([1] * 70),
     }[kind]()
     stored = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()} | {QUERY: other}
     torch.save(stored, tmp_path / "pytorch_model.bin")

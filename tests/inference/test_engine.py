@@ -9,7 +9,10 @@ from pathlib import Path  # noqa: E402
 
 from albertkit.checkpoint.files import Checkpoint  # noqa: E402
 from albertkit.errors import WeightMismatch  # noqa: E402
+from albertkit.inference import engine as engines  # noqa: E402
 from albertkit.inference.engine import Engine  # noqa: E402
+from albertkit.tasks.base import Features  # noqa: E402
+from albertkit.torch import infer  # noqa: E402
 from frameworks.common import random_tensors, small  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -17,29 +20,92 @@ pytestmark = pytest.mark.torch
 HEAD = "ForSequenceClassification"
 
 
-def checkpoint(**changes):
+def checkpoint(head=HEAD, **changes):
     config = small(**changes)
-    return Checkpoint(config, random_tensors(config, HEAD), Path("a folder"))
+    return Checkpoint(config, random_tensors(config, head), Path("a folder"))
 
 
-def rows(count=23):
+def rows(count=23, positions=False):
     rng = np.random.default_rng(0)
     ids = [[2, *rng.integers(5, 60, rng.integers(0, 12)).tolist(), 3] for _ in range(count)]
-    return ids, [[0] * (len(row) // 2) + [1] * (len(row) - len(row) // 2) for row in ids]
+    types = [[0] * (len(row) // 2) + [1] * (len(row) - len(row) // 2) for row in ids]
+    asked = [
+        sorted(rng.choice(len(row), min(len(row), 1 + number % 3), replace=False).tolist())
+        for number, row in enumerate(ids)
+    ]
+    return Features(ids, types, positions=asked if positions else None)
+
+
+class Runtime:
+    """A runtime that is no training framework: it has its own forward pass, and keeps what it was asked."""
+
+    def __init__(self):
+        self.batches = []
+
+    def compile(self, config, head, tensors, source="the checkpoint"):
+        table = tensors["albert.embeddings.word_embeddings.weight"]
+
+        def forward(batch):
+            self.batches.append(batch)
+            return {"last_hidden_state": table[batch.input_ids], "pooler_output": table[batch.input_ids[:, 0]]}
+
+        return forward
 
 
 @pytest.mark.parametrize("tokens", [1, 40, 4096])
 def test_answers_stand_in_the_order_of_the_inputs_whatever_the_batches(tokens):
-    ids, types = rows()
-    engine = Engine(checkpoint(), HEAD, tokens=tokens)
-    together = engine.run(ids, types)["logits"]
-    alone = np.concatenate([engine.run([a], [b])["logits"] for a, b in zip(ids, types, strict=True)])
+    features = rows()
+    engine = Engine(infer, checkpoint(), HEAD, tokens=tokens)
+    together = [row["logits"] for row in engine.run(features)]
+    alone = [next(engine.run(features.take([row])))["logits"] for row in range(len(features))]
     np.testing.assert_allclose(together, alone, atol=1e-5)
-    assert np.abs(together - together[::-1]).max() > 1e-2
+    assert together[0].shape == (2,)
+    assert np.abs(np.array(together) - together[::-1]).max() > 1e-2
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 4096])
+def test_outputs_of_tokens_have_the_length_of_their_row(tokens):
+    head, features = "ForTokenClassification", rows()
+    engine = Engine(infer, checkpoint(head), head, tokens=tokens)
+    found = [row["logits"] for row in engine.run(features)]
+    assert [len(row) for row in found] == features.lengths()
+    for number, row in enumerate(found):
+        alone = next(engine.run(features.take([number])))["logits"]
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1024])
+def test_scores_come_at_the_positions_that_are_asked_for(monkeypatch, limit):
+    monkeypatch.setattr(engines, "POSITIONS", limit)
+    head, features = "ForMaskedLM", rows(positions=True)
+    engine = Engine(infer, checkpoint(head), head, tokens=64)
+    everywhere = [row["logits"] for row in engine.run(rows())]
+    calls, forward = [], engine._forward
+    engine._forward = lambda batch: calls.append(batch) or forward(batch)
+    found = [row["logits"] for row in engine.run(features)]
+    for row, whole, columns in zip(found, everywhere, features.positions, strict=True):
+        np.testing.assert_allclose(row, whole[columns], atol=1e-5)
+    assert sum(len(batch.positions) for batch in calls) == sum(map(len, features.positions))
+    assert all(len(batch.positions) <= max(limit, 3) for batch in calls)
+
+
+def test_any_runtime_answers_and_only_so_many_rows_are_held_at_a_time(monkeypatch):
+    monkeypatch.setattr(engines, "ROWS", 5)
+    runtime, features = Runtime(), rows()
+    found = Engine(runtime, checkpoint("Model"), "Model").run(features)
+    first = next(found)
+    assert sum(len(batch.input_ids) for batch in runtime.batches) == 5
+    assert first["last_hidden_state"].shape == (len(features.input_ids[0]), 8)
+    assert first["pooler_output"].shape == (8,)
+    assert len(list(found)) == len(features) - 1
+
+
+def test_no_rows_give_no_outputs():
+    assert list(Engine(Runtime(), checkpoint("Model"), "Model").run(Features([], []))) == []
 
 
 def test_a_checkpoint_without_the_head_is_refused():
     whole = checkpoint()
     tensors = {name: values for name, values in whole.tensors.items() if not name.startswith("classifier")}
     with pytest.raises(WeightMismatch, match=r"lacks classifier.weight, classifier.bias of .*Train this head first"):
-        Engine(Checkpoint(whole.config, tensors, whole.source), HEAD)
+        Engine(infer, Checkpoint(whole.config, tensors, whole.source), HEAD)

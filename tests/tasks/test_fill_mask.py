@@ -3,8 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import fill_mask as task
+from albertkit.tasks.fill_mask import FillMask
+from albertkit.tasks.texts import TextOptions
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
@@ -13,37 +16,42 @@ def tokenizer(data):
     return AlbertTokenizerFast(data / "spiece.model")
 
 
+def encode(tokenizer, texts, max_length):
+    examples, _ = FillMask().examples(texts)
+    return FillMask().encode(tokenizer, AlbertConfig(), examples, TextOptions(max_length=max_length))
+
+
 def id_of(tokenizer, piece):
     return tokenizer.get_vocab()[piece]
 
 
 def test_encode_gives_ids_with_their_masks(tokenizer):
-    features = task.encode(tokenizer, ["the [MASK] is", "[MASK] [MASK]"], 16)
+    features = encode(tokenizer, ["the [MASK] is", "[MASK] [MASK]"], 16)
     assert [row.count(tokenizer.mask_token_id) for row in features.input_ids] == [1, 2]
     assert [len(row) for row in features.token_type_ids] == [len(row) for row in features.input_ids]
     assert features.truncated == 0
 
 
 def test_what_is_cut_behind_a_mask_is_counted(tokenizer):
-    features = task.encode(tokenizer, ["the [MASK]" + " the" * 40], 16)
+    features = encode(tokenizer, ["the [MASK]" + " the" * 40], 16)
     assert (len(features.input_ids[0]), features.truncated) == (16, 1)
 
 
 def test_a_text_without_a_mask_is_named(tokenizer):
     with pytest.raises(InputError, match=r"hold \[MASK\].* 2 of 3 without, .* number 2, 'none'. Write \[MASK\]"):
-        task.encode(tokenizer, ["a [MASK]", "none", ""], 16)
+        encode(tokenizer, ["a [MASK]", "none", ""], 16)
 
 
 def test_a_mask_that_was_cut_off_is_told_apart(tokenizer):
     with pytest.raises(InputError, match=r"\[MASK\] was cut off with all beyond 16 tokens"):
-        task.encode(tokenizer, ["the " * 40 + "[MASK]"], 16)
+        encode(tokenizer, ["the " * 40 + "[MASK]"], 16)
 
 
 def test_a_tokenizer_without_a_mask_is_refused(data):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
     tokenizer.mask_token = None
     with pytest.raises(InputError, match="needs a tokenizer with a mask token"):
-        task.encode(tokenizer, ["a"], 16)
+        encode(tokenizer, ["a"], 16)
 
 
 def test_a_target_is_a_word_as_it_stands_alone(tokenizer):
@@ -104,7 +112,7 @@ def test_best_refuses_what_makes_no_sense():
 def test_decode_fills_one_mask_into_the_text(tokenizer):
     ids = tokenizer("the [MASK] is")["input_ids"]
     the, a = id_of(tokenizer, "▁the"), id_of(tokenizer, "▁a")
-    answer = task.decode(tokenizer, ids, [ids.index(4)], np.array([[0.75, 0.25]]), np.array([[the, a]]))
+    answer = task.answer(tokenizer, ids, [ids.index(4)], np.array([[0.75, 0.25]]), np.array([[the, a]]))
     assert answer == [
         {"score": 0.75, "token": the, "token_str": "the", "sequence": "the the is"},
         {"score": 0.25, "token": a, "token_str": "a", "sequence": "the a is"},
@@ -116,6 +124,6 @@ def test_decode_fills_several_masks_one_at_a_time(tokenizer):
     ids = tokenizer("[MASK] is [MASK]")["input_ids"]
     the = id_of(tokenizer, "▁the")
     columns = [column for column, token in enumerate(ids) if token == tokenizer.mask_token_id]
-    first, second = task.decode(tokenizer, ids, columns, np.ones((2, 1)), np.full((2, 1), the))
+    first, second = task.answer(tokenizer, ids, columns, np.ones((2, 1)), np.full((2, 1), the))
     assert first[0]["sequence"] == "[CLS] the is[MASK][SEP]"
     assert second[0]["sequence"] == "[CLS][MASK] is the[SEP]"

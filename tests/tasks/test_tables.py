@@ -5,6 +5,7 @@ import io
 import json
 import lzma
 import os
+import time
 import tracemalloc
 
 import pytest
@@ -430,6 +431,13 @@ def test_lines_come_as_soon_as_they_are_there():
     assert [table.columns["text"] for table in found] == [["a", "b"], ["cde"], ["", ""], ["f", "g"], ["é"]]
     assert [table.lines for table in found] == [[1, 2], [3], [4, 5], [6, 7], [8]]
     assert list(tables.lines(io.BufferedReader(Slow()))) == []
+
+
+def test_a_long_line_may_come_byte_by_byte():
+    begin = time.process_time()
+    [table] = tables.lines(io.BufferedReader(Slow(*[b"a"] * 60_000)))
+    assert table.columns["text"] == ["a" * 60_000]
+    assert time.process_time() - begin < 5, "counting all its pieces at each takes ten times as long"
 
 
 def test_many_lines_at_once_come_in_pieces():

@@ -5,12 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit import weight_table as weights
+from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import tables
-from albertkit.tasks import text_classification as task
-from albertkit.tasks.text_classification import MULTI, REGRESSION, SINGLE, Columns, Examples, Schema
+from albertkit.tasks import labels as sequence_labels
+from albertkit.tasks import tables, text_classification, texts
+from albertkit.tasks.base import Features
+from albertkit.tasks.labels import MULTI, REGRESSION, SINGLE, Schema
+from albertkit.tasks.text_classification import ClassificationOptions as Options
+from albertkit.tasks.text_classification import TextClassification
+from albertkit.tasks.texts import TextExamples
+
+TASK = TextClassification()
 
 
 def table(columns):
@@ -21,9 +27,28 @@ def table(columns):
 
 def labelled(labels):
     """Examples with the given labels."""
-    texts = [f"text {number}" for number in range(len(labels))]
-    found = table({"text": texts, "label": labels})
-    return Examples(found, texts, None, labels, list(range(len(labels))))
+    first = [f"text {number}" for number in range(len(labels))]
+    found = table({"text": first, "label": labels})
+    return TextExamples("train.csv", found, first, None, labels, list(range(len(labels))))
+
+
+def schema_of(examples, problem="auto", separator="|"):
+    return sequence_labels.schema(examples.labels, examples.path, problem, separator)
+
+
+def targets(examples, schema):
+    return TASK.targets(examples, Options(), schema)
+
+
+def unlabelled(data, options):
+    """Texts and pairs as they are read to be answered."""
+    return texts.taken(data, texts.with_columns(data, options))
+
+
+def score(logits, labels, schema):
+    features = Features([[]] * len(labels), [[]] * len(labels), {"labels": labels})
+    outputs = ({"logits": row} for row in logits)
+    return TASK.score(AlbertConfig(**schema.config_keys()), labelled([None] * len(labels)), features, outputs)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +70,10 @@ def labelled(labels):
 )
 def test_columns_are_found_by_their_usual_names(names, found):
     data = table({name: [f"{name} 1", f"{name} 2"] for name in names})
-    examples, columns = task.read(data, Columns(), labelled=True)
-    assert (columns.text, columns.pair, columns.label) == found
-    assert examples.texts == data.columns[found[0]]
-    assert examples.pairs == (data.columns[found[1]] if found[1] else None)
+    examples, columns = TASK.take(data, Options())
+    assert (columns.text_column, columns.pair_column, columns.label_column) == found
+    assert examples.first == data.columns[found[0]]
+    assert examples.second == (data.columns[found[1]] if found[1] else None)
     assert examples.labels == data.columns[found[2]]
     assert examples.rows == [0, 1]
     assert len(examples) == 2
@@ -56,37 +81,47 @@ def test_columns_are_found_by_their_usual_names(names, found):
 
 def test_named_columns_win():
     data = table({"text": ["a"], "label": ["b"], "body": ["c"], "kind": ["d"], "title": ["e"]})
-    examples, columns = task.read(data, Columns("body", "title", "kind", separator=";"), labelled=True)
-    assert (examples.texts, examples.pairs, examples.labels) == (["c"], ["e"], ["d"])
-    assert columns == Columns("body", "title", "kind", ";")
+    examples, columns = TASK.take(
+        data, Options(text_column="body", pair_column="title", label_column="kind", label_separator=";")
+    )
+    assert (examples.first, examples.second, examples.labels) == (["c"], ["e"], ["d"])
+    assert columns == Options(text_column="body", pair_column="title", label_column="kind", label_separator=";")
 
 
 def test_naming_the_text_alone_brings_no_pair():
     data = table({"sentence1": ["a"], "sentence2": ["b"], "label": ["c"]})
-    assert task.read(data, Columns(text="sentence1"), labelled=True)[0].pairs is None
-    examples, _ = task.read(data, Columns(pair="label"), labelled=False)
-    assert (examples.texts, examples.pairs) == (["a"], ["c"])
+    assert TASK.take(data, Options(text_column="sentence1"))[0].second is None
+    examples = unlabelled(data, Options(pair_column="label"))
+    assert (examples.first, examples.second) == (["a"], ["c"])
 
 
 @pytest.mark.parametrize(
     ("columns", "asked", "words"),
     [
-        ({"body": ["a"], "label": ["b"]}, Columns(), "text column must be known.*body, label.*--text-column"),
-        ({"body;label": ["a;b"]}, Columns(), "text column must be known.*body;label.*it looks like ';'"),
-        ({"text": ["a"], "kind": ["b"]}, Columns(), "label column must be known.*text, kind.*--label-column"),
-        ({"text": ["a"], "label": ["b"]}, Columns(text="txt"), "text column must be in the file.*Did you mean `text`"),
-        ({"text": ["a"], "label": ["b"]}, Columns(pair="more"), "pair column must be in the file.*'more'"),
-        ({"text": ["a"], "label": ["b"]}, Columns(label="labels"), "label column must be .*Did you mean `label`"),
+        ({"body": ["a"], "label": ["b"]}, Options(), "text column must be known.*body, label.*--text-column"),
+        ({"body;label": ["a;b"]}, Options(), "text column must be known.*body;label.*it looks like ';'"),
+        ({"text": ["a"], "kind": ["b"]}, Options(), "label column must be known.*text, kind.*--label-column"),
+        (
+            {"text": ["a"], "label": ["b"]},
+            Options(text_column="txt"),
+            "text column must be in the file.*Did you mean `text`",
+        ),
+        ({"text": ["a"], "label": ["b"]}, Options(pair_column="more"), "pair column must be in the file.*'more'"),
+        (
+            {"text": ["a"], "label": ["b"]},
+            Options(label_column="labels"),
+            "label column must be .*Did you mean `label`",
+        ),
     ],
 )
 def test_columns_that_cannot_be_found_are_asked_for(columns, asked, words):
     with pytest.raises(InputError, match=words) as caught:
-        task.read(table(columns), asked, labelled=True)
+        TASK.take(table(columns), asked)
     assert "train.csv" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("texts", "labels", "empty"),
+    ("first", "labels", "empty"),
     [
         (["a", "", "c"], ["1", "2", "3"], "has 1 without: line 3"),
         (["a", "b", None], ["1", " ", "3"], "has 2 without: line 3, line 4"),
@@ -94,14 +129,14 @@ def test_columns_that_cannot_be_found_are_asked_for(columns, asked, words):
         (["a", float("nan"), "c"], [1, 2, float("nan")], "has 2 without: line 3, line 4"),
     ],
 )
-def test_rows_without_text_or_label_are_named_or_left_out(texts, labels, empty):
-    data = table({"text": texts, "label": labels})
+def test_rows_without_text_or_label_are_named_or_left_out(first, labels, empty):
+    data = table({"text": first, "label": labels})
     with pytest.raises(
         InputError, match=f"Every row needs a text and a label. train.csv {empty}.*--skip-empty, .*data.skip_empty=true"
     ):
-        task.read(data, Columns(), labelled=True)
-    examples, _ = task.read(data, Columns(), labelled=True, skip_empty=True)
-    assert examples.texts == [texts[row] for row in examples.rows]
+        TASK.take(data, Options())
+    examples, _ = TASK.take(data, Options(skip_empty=True))
+    assert examples.first == [first[row] for row in examples.rows]
     assert examples.labels == [labels[row] for row in examples.rows]
     assert 0 in examples.rows
     assert len(examples) == 3 - int(empty[4])
@@ -110,20 +145,20 @@ def test_rows_without_text_or_label_are_named_or_left_out(texts, labels, empty):
 def test_both_texts_of_a_pair_are_needed():
     data = table({"sentence1": ["a", "b"], "sentence2": ["c", " "], "label": ["1", "2"]})
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        task.read(data, Columns(), labelled=True)
-    assert task.read(data, Columns(), labelled=True, skip_empty=True)[0].texts == ["a"]
+        TASK.take(data, Options())
+    assert TASK.take(data, Options(skip_empty=True))[0].first == ["a"]
 
 
 @pytest.mark.parametrize("problem", ["multi", MULTI])
 def test_an_empty_label_may_stand_for_no_class(problem):
     data = table({"text": ["a", "b", "c"], "label": ["x|y", " ", "y"]})
-    examples, _ = task.read(data, Columns(), labelled=True, problem=problem)
-    assert task.targets(examples, task.schema(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
+    examples, _ = TASK.take(data, Options(), problem)
+    assert targets(examples, schema_of(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        task.read(data, Columns(), labelled=True, problem="single")
+        TASK.take(data, Options(), "single")
     missing = table({"text": ["a", "b"], "label": ["x", None]})
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        task.read(missing, Columns(), labelled=True, problem=problem)
+        TASK.take(missing, Options(), problem)
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, ["a", "b"], b"bytes"])
@@ -133,33 +168,31 @@ def test_what_is_no_text_is_refused(value, labelled):
     with pytest.raises(
         InputError, match=rf"text column must hold text. train.csv has a {type(value).__name__}.*line 3"
     ):
-        task.read(data, Columns(), labelled=labelled)
+        (TASK.take if labelled else unlabelled)(data, Options())
 
 
 def test_a_file_of_empty_rows_alone_is_refused():
     data = table({"text": ["", "b"], "label": ["1", None]})
     with pytest.raises(InputError, match=r"at least one row with text and label. train.csv holds none"):
-        task.read(data, Columns(), labelled=True, skip_empty=True)
+        TASK.take(data, Options(skip_empty=True))
 
 
 def test_labels_of_false_and_zero_are_labels():
     data = table({"text": ["a", "b", "c"], "label": [0, False, []]})
-    assert len(task.read(data, Columns(), labelled=True)[0]) == 3
+    assert len(TASK.take(data, Options())[0]) == 3
 
 
 def test_texts_to_answer_for_may_be_empty_and_need_no_label():
-    examples, columns = task.read(table({"text": ["a", "", None, 7, float("nan")]}), Columns(), labelled=False)
-    assert examples.texts == ["a", "", "", "7", ""]
-    assert (examples.labels, columns.label) == (None, "")
-    examples, _ = task.read(table({"text": ["a"], "label": ["b"]}), Columns(label="label"), labelled=False)
-    assert examples.labels == ["b"]
+    examples = unlabelled(table({"text": ["a", "", None, 7, float("nan")]}), Options())
+    assert examples.first == ["a", "", "", "7", ""]
+    assert examples.labels is None
 
 
 def test_a_choice_of_examples_keeps_its_rows():
     data = table({"text": list("abcd"), "pair": list("efgh"), "label": list("1212")})
-    examples, _ = task.read(data, Columns(pair="pair"), labelled=True)
+    examples, _ = TASK.take(data, Options(pair_column="pair"))
     chosen = examples.take(number for number in (3, 1))
-    assert (chosen.texts, chosen.pairs, chosen.labels, chosen.rows) == (["d", "b"], ["h", "f"], ["2", "2"], [3, 1])
+    assert (chosen.first, chosen.second, chosen.labels, chosen.rows) == (["d", "b"], ["h", "f"], ["2", "2"], [3, 1])
     assert chosen.take([1]).rows == [1]
     assert chosen.table is data
 
@@ -190,7 +223,7 @@ def test_a_choice_of_examples_keeps_its_rows():
     ],
 )
 def test_the_kind_of_problem_is_seen_in_the_labels(labels, schema):
-    assert task.schema(labelled(labels)) == schema
+    assert schema_of(labelled(labels)) == schema
 
 
 @pytest.mark.parametrize(
@@ -205,16 +238,16 @@ def test_the_kind_of_problem_is_seen_in_the_labels(labels, schema):
     ],
 )
 def test_the_kind_of_problem_can_be_said(labels, problem, schema):
-    assert task.schema(labelled(labels), problem) == schema
+    assert schema_of(labelled(labels), problem) == schema
 
 
 def test_another_separator_parts_labels():
-    assert task.schema(labelled(["a,b", "c"]), "multi", ",").names == ("a", "b", "c")
+    assert schema_of(labelled(["a,b", "c"]), "multi", ",").names == ("a", "b", "c")
 
 
 def test_an_unknown_problem_is_refused():
     with pytest.raises(InputError, match=r"must be auto, single, multi or regression. Received: 'ranking'"):
-        task.schema(labelled(["a", "b"]), "ranking")
+        schema_of(labelled(["a", "b"]), "ranking")
 
 
 @pytest.mark.parametrize(
@@ -223,14 +256,14 @@ def test_an_unknown_problem_is_refused():
 )
 def test_too_few_classes_are_refused(labels, problem, found):
     with pytest.raises(InputError, match=f"needs at least two classes.*train.csv has only {found}.*--problem regressi"):
-        task.schema(labelled(labels), problem)
+        schema_of(labelled(labels), problem)
 
 
 @given(st.lists(st.text(), min_size=1, max_size=8).filter(lambda labels: len({label.strip() for label in labels}) > 1))
 def test_every_label_finds_its_class_again(labels):
     examples = labelled(labels)
-    schema = task.schema(examples, "single")
-    found = task.targets(examples, schema)
+    schema = schema_of(examples, "single")
+    found = targets(examples, schema)
     assert found.dtype == np.int64
     assert [schema.names[index] for index in found] == [label.strip() for label in labels]
     assert len(set(schema.names)) == len(schema.names)
@@ -240,8 +273,8 @@ def test_every_label_finds_its_class_again(labels):
 def test_several_labels_become_zeros_and_ones(labels):
     for given_labels in (labels, ["|".join(row) for row in labels]):
         examples = labelled(given_labels)
-        schema = task.schema(examples, "multi")
-        found = task.targets(examples, schema)
+        schema = schema_of(examples, "multi")
+        found = targets(examples, schema)
         assert found.shape == (len(labels), len(schema.names))
         assert found.dtype == np.float32
         assert [{name for name, on in zip(schema.names, row, strict=True) if on} for row in found] == list(
@@ -253,7 +286,7 @@ def test_several_labels_become_zeros_and_ones(labels):
 @given(st.lists(st.floats(-(2**60), 2**60, width=32), min_size=1))
 def test_numbers_stay_numbers(values):
     for labels in (values, [str(value) for value in values]):
-        found = task.targets(labelled(labels), Schema(REGRESSION, ("score",)))
+        found = targets(labelled(labels), Schema(REGRESSION, ("score",)))
         assert found.dtype == np.float32
         assert found.tolist() == values
 
@@ -277,27 +310,27 @@ def test_numbers_stay_numbers(values):
 )
 def test_labels_that_the_schema_does_not_know_are_named(labels, schema, words):
     with pytest.raises(InputError, match=f"Every label must be {words}" if words[:3] != "has" else words) as caught:
-        task.targets(labelled(labels), schema)
+        targets(labelled(labels), schema)
     assert "train.csv" in str(caught.value)
 
 
 def test_whole_numbers_are_the_same_class_with_and_without_a_point():
     schema = Schema(SINGLE, ("0", "1"))
-    assert task.targets(labelled([1.0, 0, "1.0", "0"]), schema).tolist() == [1, 0, 1, 0]
-    assert task.targets(labelled(["1.0", "2.0"]), Schema(SINGLE, ("1.0", "2.0"))).tolist() == [0, 1]
+    assert targets(labelled([1.0, 0, "1.0", "0"]), schema).tolist() == [1, 0, 1, 0]
+    assert targets(labelled(["1.0", "2.0"]), Schema(SINGLE, ("1.0", "2.0"))).tolist() == [0, 1]
 
 
 def test_long_lists_of_classes_are_cut():
     schema = Schema(SINGLE, tuple(f"class {number}" for number in range(500)))
     with pytest.raises(InputError, match=r"one of class 0, .*class 11 and 488 more. ") as caught:
-        task.targets(labelled(["other"]), schema)
+        targets(labelled(["other"]), schema)
     assert "class 12" not in str(caught.value)
     assert "regression" not in str(caught.value)
 
 
 def test_labels_that_look_like_numbers_bring_regression_to_mind():
     with pytest.raises(InputError, match=r"'3.5'.*--problem regression"):
-        task.targets(labelled(["1", "3.5"]), Schema(SINGLE, ("1", "2")))
+        targets(labelled(["1", "3.5"]), Schema(SINGLE, ("1", "2")))
 
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])
@@ -305,8 +338,8 @@ def test_labels_that_look_like_numbers_bring_regression_to_mind():
 def test_a_broken_model_gives_no_answer(problem, value):
     logits = np.array([[0.0, 1.0], [value, 0.0], [1.0, value]])
     for ask in (
-        lambda: task.decode(logits, Schema(problem, ("a", "b"))),
-        lambda: task.score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
+        lambda: text_classification.answers(logits, Schema(problem, ("a", "b"))),
+        lambda: score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
     ):
         with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 answers"):
             ask()
@@ -315,7 +348,7 @@ def test_a_broken_model_gives_no_answer(problem, value):
 def test_rows_are_named_by_their_line_in_the_file():
     examples = labelled(["a", "b", "z", "a"]).take([3, 2])
     with pytest.raises(InputError, match=r"'z' .line 4."):
-        task.targets(examples, Schema(SINGLE, ("a", "b")))
+        targets(examples, Schema(SINGLE, ("a", "b")))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +361,7 @@ def test_rows_are_named_by_their_line_in_the_file():
     ],
 )
 def test_a_schema_survives_the_config_and_its_file(schema):
-    config = AlbertConfig().changed(**schema.config())
+    config = AlbertConfig().changed(**schema.config_keys())
     assert Schema.of(config) == schema
     assert Schema.of(AlbertConfig.from_dict(json.loads(config.to_json_string()))) == schema
     assert config.num_labels == len(schema.names)
@@ -361,21 +394,26 @@ class Encoded(dict):
     truncated: list
 
 
+def encode(first, second, max_length):
+    examples, _ = TASK.examples(list(first), *([] if second is None else [list(second)]))
+    return TASK.encode(Tokenizer(), AlbertConfig(), examples, Options(max_length=max_length))
+
+
 def test_what_is_cut_is_counted():
-    features = task.encode(Tokenizer(), ("abc", "abcde", "abcdefg"), None, 4)
+    features = encode(("abc", "abcde", "abcdefg"), None, 4)
     assert list(map(len, features.input_ids)) == list(map(len, features.token_type_ids)) == [3, 4, 4]
     assert features.truncated == 2
 
 
 def test_pairs_are_encoded_together():
-    features = task.encode(Tokenizer(), ("ab", "c"), ("d", "ef"), 4)
+    features = encode(("ab", "c"), ("d", "ef"), 4)
     assert features.input_ids == [[97, 98, 100], [99, 101, 102]]
     assert features.token_type_ids == [[0, 0, 1], [0, 1, 1]]
     assert features.truncated == 0
 
 
 def test_one_class_comes_with_its_probability():
-    answers = task.decode(
+    answers = text_classification.answers(
         np.log([[0.2, 0.5, 0.3], [0.9, 0.05, 0.05]]).astype(np.float32), Schema(SINGLE, ("a", "b", "c"))
     )
     assert [answer["label"] for answer in answers] == ["b", "a"]
@@ -384,13 +422,13 @@ def test_one_class_comes_with_its_probability():
 
 
 def test_several_classes_are_those_above_a_half():
-    answers = task.decode(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
+    answers = text_classification.answers(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
     assert [answer["labels"] for answer in answers] == [["a", "c"], []]
     assert answers[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
 
 
 def test_a_number_is_the_value():
-    assert task.decode(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
+    assert text_classification.answers(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
         {"value": 1.5},
         {"value": -2},
     ]
@@ -398,7 +436,7 @@ def test_a_number_is_the_value():
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI])
 def test_extreme_scores_stay_probabilities(problem):
-    answers = task.decode(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
+    answers = text_classification.answers(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
     for answer in answers:
         assert all(0 <= score <= 1 for score in answer["scores"].values())
     assert answers[0]["scores"] == pytest.approx({"a": 1, "b": 0})
@@ -407,7 +445,7 @@ def test_extreme_scores_stay_probabilities(problem):
 
 def test_no_texts_get_no_answers():
     for problem in (SINGLE, MULTI, REGRESSION):
-        assert task.decode(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
+        assert text_classification.answers(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
 
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])
@@ -415,15 +453,15 @@ def test_perfect_logits_score_best_on_the_metric_that_chooses(problem):
     pytest.importorskip("sklearn")
     labels = {SINGLE: ["a", "b", "a"], MULTI: [["a"], ["a", "b"], []], REGRESSION: [0.5, 1.5, 3.0]}[problem]
     examples = labelled(labels)
-    schema = task.schema(examples)
+    schema = schema_of(examples)
     assert schema.problem_type == problem
-    truth = task.targets(examples, schema)
+    truth = targets(examples, schema)
     perfect = {SINGLE: lambda: np.eye(2)[truth], MULTI: lambda: truth * 2 - 1, REGRESSION: lambda: truth[:, None]}[
         problem
     ]()
-    assert task.score(perfect, truth, schema)[task.SCORES[problem][0]] == pytest.approx(1)
-    assert task.score(-perfect, truth, schema)[task.SCORES[problem][0]] < 0.5
+    assert score(perfect, truth, schema)[text_classification.SCORES[problem][0]] == pytest.approx(1)
+    assert score(-perfect, truth, schema)[text_classification.SCORES[problem][0]] < 0.5
 
 
 def test_the_head_is_one_of_the_models():
-    assert task.HEAD in weights.PARTS
+    assert TASK.head in weight_table.PARTS

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 
 GOOD = ("good", "great", "lovely", "superb", "brilliant")
 BAD = ("bad", "awful", "dull", "terrible", "boring")
@@ -30,7 +30,7 @@ def reviews(path: Path, start: int = 0, step: int = 1) -> Path:
     return path
 
 
-def recipe(folder: Path, **changes) -> Recipe:
+def recipe(folder: Path, **changes) -> FinetuneRecipe:
     overrides = {
         "data.train": str(reviews(folder / "train.csv")),
         "data.eval": str(reviews(folder / "dev.csv", 1, 3)),
@@ -42,4 +42,4 @@ def recipe(folder: Path, **changes) -> Recipe:
         "data.max_length": 32,
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
-    return Recipe.load(None, overrides)
+    return FinetuneRecipe.load(None, overrides)

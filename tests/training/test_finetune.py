@@ -19,9 +19,8 @@ from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import AlbertkitError, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
-from albertkit.tasks.text_classification import Columns
 from albertkit.training import finetune, run_folder
-from albertkit.training.recipe import Recipe
+from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
 pytestmark = pytest.mark.torch
@@ -69,11 +68,11 @@ def test_several_processes_are_refused_before_anything_is_written(tmp_path):
 
 def test_the_recipe_left_behind_is_what_was_asked_and_runs_again(trained, tmp_path):
     folder, results, _ = trained
-    recipe = Recipe.load(folder / "model" / "recipe.toml", {})
+    recipe = FinetuneRecipe.load(folder / "model" / "recipe.toml", {})
     assert recipe == common.recipe(folder).model_copy(update={"framework": "torch"})
-    settled = json.loads((folder / "model" / "run.json").read_text())["settled"]
-    assert (settled["data"]["text_column"], settled["data"]["label_column"]) == ("text", "label")
-    assert (settled["training"]["max_steps"], settled["training"]["metric"]) == (64, "accuracy")
+    resolved = json.loads((folder / "model" / "run.json").read_text())["resolved"]
+    assert (resolved["data"]["text_column"], resolved["data"]["label_column"]) == ("text", "label")
+    assert (resolved["training"]["max_steps"], resolved["training"]["metric"]) == (64, "accuracy")
     again, _ = run(recipe, tmp_path / "model")
     assert again == results
     for name in ("model.safetensors", "spiece.model", "recipe.toml"):
@@ -91,7 +90,7 @@ def test_config_holds_labels_problem_and_the_tokenizer_limits_length(trained):
 def test_pipeline_and_evaluation_give_the_results_of_the_run(trained):
     folder, results, _ = trained
     classify = pipeline("text-classification", folder / "model")
-    scores = classify.evaluate(folder / "dev.csv", Columns())
+    scores = classify.evaluate(folder / "dev.csv")
     assert {key: scores[key] for key in ("accuracy", "f1", "examples")} == {
         key: results[key] for key in ("accuracy", "f1", "examples")
     }
@@ -258,7 +257,7 @@ def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_p
 def test_other_peoples_files_are_not_replaced_unasked(tmp_path):
     for name in ("README.md", "log.jsonl", "vocab.txt"):
         folder = tmp_path / name.replace(".", "-")
-        run_folder.mkdir()
+        folder.mkdir()
         (folder / name).write_text("mine")
         (folder / "notes.txt").write_text("mine too")
         with pytest.raises(ConfigError, match=rf"holds {re.escape(name)}\."):
@@ -278,7 +277,7 @@ def test_nothing_is_thrown_away_before_there_is_data_to_train_on(tmp_path):
 
 
 def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetune.progress.Reporter, "evaluation", interrupted)
+    monkeypatch.setattr(finetune.reporter.Reporter, "on_evaluation", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(common.recipe(tmp_path), tmp_path / "m")
     kept = run_folder.begun(tmp_path / "m").read_bytes()
@@ -286,7 +285,7 @@ def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_p
         run(common.recipe(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
     assert run_folder.begun(tmp_path / "m").read_bytes() == kept
     monkeypatch.undo()
-    results, _ = run(Recipe.load(run_folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
+    results, _ = run(FinetuneRecipe.load(run_folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
     assert results["accuracy"] == 1.0
     assert run_folder.begun(tmp_path / "m") is None
 
@@ -302,7 +301,7 @@ def test_a_metric_that_the_task_lacks_is_refused_before_training(tmp_path):
 
 
 def test_weights_that_are_not_finite_never_become_a_model(tmp_path):
-    wild = {"training__learning_rate": 1e30, "training__max_steps": 1, "training__warmup": 0.0}
+    wild = {"training__learning_rate": 1e30, "training__max_steps": 1, "training__warmup_ratio": 0.0}
     with pytest.raises(TrainingError, match=r"must be finite|must stay finite"):
         run(common.recipe(tmp_path, **wild), tmp_path / "m")
     assert not (tmp_path / "m" / "config.json").exists()
@@ -343,7 +342,7 @@ def test_an_old_model_stays_until_a_new_one_is_complete(tmp_path, monkeypatch):
     def broken(*_):
         raise OSError("no picture")
 
-    monkeypatch.setattr(finetune.progress, "draw_curves", broken)
+    monkeypatch.setattr(finetune.reporter, "draw_curves", broken)
     with pytest.raises(AlbertkitError, match="no picture"):
         run(recipe.model_copy(update={"seed": 1}), tmp_path / "m", overwrite=True)
     after = files.load(tmp_path / "m").tensors

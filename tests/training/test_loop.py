@@ -15,10 +15,17 @@ pytest.importorskip("torch")
 import itertools
 
 from albertkit import weight_table
+from albertkit.backends import OptimizerSettings
+from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import init
 from albertkit.errors import TrainingError
-from albertkit.training import loop
-from albertkit.training.finetune_batches import Batches
+from albertkit.tasks.base import Features
+from albertkit.tasks.text_classification import TextClassification
+from albertkit.training import loop, run_checkpoints
+from albertkit.training.backends import train_backend
+from albertkit.training.finetune_batches import FinetuneBatches
+from albertkit.training.loss_spikes import NORMS
+from albertkit.training.schedule import Schedule, scaled_learning_rate
 from frameworks.common import small
 
 pytestmark = pytest.mark.torch
@@ -27,19 +34,19 @@ CONFIG = small(num_labels=2, initializer_range=0.1, hidden_dropout_prob=0.1)
 HEAD = "ForSequenceClassification"
 
 
-class Ear:
+class Recorder:
     def __init__(self, stop_at: int = 0):
         self.steps, self.evaluations, self.notes, self.stop_at = [], [], [], stop_at
 
-    def step(self, record):
+    def on_step(self, record):
         self.steps.append(record)
         if record["step"] == self.stop_at:
             raise KeyboardInterrupt
 
-    def evaluation(self, record):
+    def on_evaluation(self, record):
         self.evaluations.append(record)
 
-    def note(self, text):
+    def on_message(self, text):
         self.notes.append(text)
 
 
@@ -47,26 +54,27 @@ def data(count=40):
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 2, count)
     ids = [[2, *rng.integers(5, 30, rng.integers(1, 8)), 40 + int(target), 3] for target in targets]
-    return Batches(ids, [[0] * len(row) for row in ids], targets, 8, 0, pad_id=0, unknown_id=1)
+    features = Features(ids, [[0] * len(row) for row in ids], {"labels": targets})
+    return FinetuneBatches(features, TextClassification().collate, 8, 0, pad_id=0, unknown_id=1)
+
+
+def with_labels(labels):
+    batches = data()
+    return dataclasses.replace(batches, features=dataclasses.replace(batches.features, labels={"labels": labels}))
 
 
 def plan(**changes):
     steps = changes.pop("steps", 20)
     settings = {
-        "framework": "torch",
+        "backend": train_backend("torch"),
         "config": CONFIG,
         "head": HEAD,
         "tensors": init.fresh(weight_table.expected(CONFIG, HEAD), CONFIG, 0),
-        "optimizer": {},
-        "schedule": loop.Schedule(5e-3, steps, 2),
+        "optimizer": OptimizerSettings(),
+        "schedule": Schedule(5e-3, steps, 2),
         "seed": 0,
-        "parts": 1,
-        "averaging": 0.0,
         "evaluate_every": 5,
-        "save_every": 0,
-        "patience": 0,
         "metric": "score",
-        "is_error": False,
         "fingerprint": "same",
     }
     return loop.Plan(**{**settings, **changes})
@@ -80,11 +88,11 @@ def scores(values):
 
 def counting(forward):
     """An evaluation whose score is the mean logit: it depends on the weights."""
-    return {"score": float(forward({"input_ids": np.array([[2, 9, 3]])})["logits"].mean())}
+    return {"score": float(forward(PaddedBatch(np.array([[2, 9, 3]])))["logits"].mean())}
 
 
-def run(folder, ear=None, evaluate=counting, **changes):
-    return loop.train(plan(**changes), data(), evaluate, folder, ear or Ear())
+def run(folder, recorder=None, evaluate=counting, **changes):
+    return loop.train(plan(**changes), data(), evaluate, folder, recorder or Recorder())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,7 @@ def run(folder, ear=None, evaluate=counting, **changes):
     ],
 )
 def test_the_rate_rises_and_then_takes_its_course(shape, power, last):
-    schedule = loop.Schedule(1.0, 14, 4, shape, power)
+    schedule = Schedule(1.0, 14, 4, shape, power)
     rates = [schedule(step) for step in range(14)]
     np.testing.assert_allclose(rates[:4], [0.25, 0.5, 0.75, 1.0])
     assert rates[4] == 1.0
@@ -108,47 +116,45 @@ def test_the_rate_rises_and_then_takes_its_course(shape, power, last):
 
 
 def test_the_clock_of_the_descent_may_run_from_step_0_as_in_the_original():
-    schedule = loop.Schedule(1.0, 10, 4, "polynomial", from_zero=True)
+    schedule = Schedule(1.0, 10, 4, "polynomial", decay_from_zero=True)
     rates = [schedule(step) for step in range(10)]
     np.testing.assert_allclose(rates, [0.25, 0.5, 0.75, 1.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
-    squared = loop.Schedule(1.0, 10, 4, "polynomial", 2.0, from_zero=True)
+    squared = Schedule(1.0, 10, 4, "polynomial", 2.0, decay_from_zero=True)
     np.testing.assert_allclose([squared(step) for step in (4, 9)], [0.36, 0.01])
 
 
 def test_without_warm_up_both_clocks_agree():
-    one, other = (loop.Schedule(3.0, 7, 0, "polynomial", 1.5, from_zero) for from_zero in (False, True))
+    one, other = (Schedule(3.0, 7, 0, "polynomial", 1.5, decay_from_zero) for decay_from_zero in (False, True))
     assert [one(step) for step in range(7)] == [other(step) for step in range(7)]
     assert one(0) == 3.0
 
 
 def test_the_rate_goes_with_the_root_of_the_batch_size():
-    assert loop.scaled_learning_rate(0.00176, 1024, 4096) == pytest.approx(0.00088)
-    assert loop.scaled_learning_rate(1e-3, 128, 32) == pytest.approx(2e-3)
-    assert loop.scaled_learning_rate(1e-3, 32, 32) == 1e-3
+    assert scaled_learning_rate(0.00176, 1024, 4096) == pytest.approx(0.00088)
+    assert scaled_learning_rate(1e-3, 128, 32) == pytest.approx(2e-3)
+    assert scaled_learning_rate(1e-3, 32, 32) == 1e-3
 
 
 def test_every_step_and_evaluation_is_told(tmp_path):
-    ear = Ear()
-    run(tmp_path, ear)
-    assert [record["step"] for record in ear.steps] == list(range(1, 21))
-    assert [record["step"] for record in ear.evaluations] == [5, 10, 15, 20]
-    assert ear.steps[0]["learning_rate"] == 2.5e-3
-    counted = [
-        sum(int(p.get("attention_mask", np.ones_like(p["input_ids"])).sum()) for p in b) for b in data().epoch(0)
-    ]
-    assert [record["tokens"] for record in ear.steps[:5]] == counted
+    recorder = Recorder()
+    run(tmp_path, recorder)
+    assert [record["step"] for record in recorder.steps] == list(range(1, 21))
+    assert [record["step"] for record in recorder.evaluations] == [5, 10, 15, 20]
+    assert recorder.steps[0]["learning_rate"] == 2.5e-3
+    counted = [sum(part.tokens for part in batch) for batch in data().epoch(0)]
+    assert [record["tokens"] for record in recorder.steps[:5]] == counted
 
 
 def test_a_step_takes_the_time_that_it_waits_for_its_batch(tmp_path, monkeypatch):
-    real, ear = Batches._batch, Ear()
+    real, recorder = FinetuneBatches._batch, Recorder()
 
     def slow(*args):
         time.sleep(0.05)
         return real(*args)
 
-    monkeypatch.setattr(Batches, "_batch", slow)
-    run(tmp_path, ear, steps=3)
-    assert all(record["seconds"] > 0.05 for record in ear.steps)
+    monkeypatch.setattr(FinetuneBatches, "_batch", slow)
+    run(tmp_path, recorder, steps=3)
+    assert all(record["seconds"] > 0.05 for record in recorder.steps)
 
 
 def test_the_weights_with_the_best_score_come_back(tmp_path):
@@ -161,12 +167,12 @@ def test_the_weights_with_the_best_score_come_back(tmp_path):
     tensors, progress = run(tmp_path, evaluate=evaluate)
     assert (progress.best_step, progress.best_score) == (10, 3.0)
     assert [e["score"] for e in progress.evaluations] == [1.0, 3.0, 2.0, 3.0]
-    _, again = run(tmp_path / "other", evaluate=counting, tensors=tensors, schedule=loop.Schedule(0.0, 1, 0))
+    _, again = run(tmp_path / "other", evaluate=counting, tensors=tensors, schedule=Schedule(0.0, 1, 0))
     assert again.best_score == pytest.approx(kept[1], abs=1e-6)
 
 
 def test_of_an_error_the_least_is_best(tmp_path):
-    _, progress = run(tmp_path, evaluate=scores([3, 1, 2, 2]), is_error=True)
+    _, progress = run(tmp_path, evaluate=scores([3, 1, 2, 2]), lower_is_better=True)
     assert progress.best_step == 10
 
 
@@ -177,21 +183,21 @@ def test_weights_whose_scores_are_not_finite_are_not_kept(tmp_path):
 
 
 def test_patience_stops_the_run(tmp_path):
-    ear = Ear()
-    _, progress = run(tmp_path, ear, scores([0.5, 0.4, 0.5, 0.9]), patience=2)
+    recorder = Recorder()
+    _, progress = run(tmp_path, recorder, scores([0.5, 0.4, 0.5, 0.9]), patience=2)
     assert progress.step == 15
-    assert "no better score for 2 evaluations" in ear.notes[-1]
+    assert "no better score for 2 evaluations" in recorder.notes[-1]
 
 
 @pytest.mark.parametrize("stop", [3, 7, 13])
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_a_resumed_run_is_the_run_that_was_never_cut_off(tmp_path, stop, averaging):
-    changes = {"averaging": averaging, "save_every": 4, "parts": 2}
-    whole, straight = Ear(), run(tmp_path / "whole", **changes)
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_resumed_run_is_the_run_that_was_never_cut_off(tmp_path, stop, ema_decay):
+    changes = {"ema_decay": ema_decay, "save_every": 4, "gradient_accumulation": 2}
+    whole, straight = Recorder(), run(tmp_path / "whole", **changes)
     whole_run = loop.train(plan(**changes), data(), counting, tmp_path / "again", whole)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", Ear(stop_at=stop), **changes)
-    later = Ear()
+        run(tmp_path / "cut", Recorder(stop_at=stop), **changes)
+    later = Recorder()
     tensors, progress = run(tmp_path / "cut", later, **changes)
     assert [r["loss"] for r in later.steps] == [r["loss"] for r in whole.steps[-len(later.steps) :]]
     assert len(later.steps) == 20 - stop // 4 * 4
@@ -226,49 +232,49 @@ def flip(folder):
 @pytest.mark.parametrize("damage", [cut, forget, hide, garble, flip])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path, damage):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=9), save_every=4)
+        run(tmp_path, Recorder(stop_at=9), save_every=4)
     newest = tmp_path / "step-00000008"
     damage(newest)
-    ear = Ear()
-    run(tmp_path, ear, save_every=4)
-    assert "step-00000008 is damaged" in ear.notes[0]
-    assert ear.notes[0].endswith("trying step-00000004.")
-    assert ear.notes[1] == "Resumed from step-00000004."
-    assert ear.steps[0]["step"] == 5
-    whole = Ear()
+    recorder = Recorder()
+    run(tmp_path, recorder, save_every=4)
+    assert "step-00000008 is damaged" in recorder.notes[0]
+    assert recorder.notes[0].endswith("trying step-00000004.")
+    assert recorder.notes[1] == "Resumed from step-00000004."
+    assert recorder.steps[0]["step"] == 5
+    whole = Recorder()
     run(tmp_path / "whole", whole, save_every=4)
-    assert [record["loss"] for record in ear.steps] == [record["loss"] for record in whole.steps[4:]]
+    assert [record["loss"] for record in recorder.steps] == [record["loss"] for record in whole.steps[4:]]
 
 
 def test_best_weights_that_are_damaged_are_noticed_at_the_start_and_replaced(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=9), scores([0.9]), save_every=4)
+        run(tmp_path, Recorder(stop_at=9), scores([0.9]), save_every=4)
     cut(tmp_path / "best")
-    ear = Ear()
-    tensors, progress = run(tmp_path, ear, scores([0.5, 0.4, 0.3]), save_every=4)
-    assert "best is damaged" in ear.notes[0]
+    recorder = Recorder()
+    tensors, progress = run(tmp_path, recorder, scores([0.5, 0.4, 0.3]), save_every=4)
+    assert "best is damaged" in recorder.notes[0]
     assert progress.best_step == 10
     assert tensors
 
 
 def test_best_weights_that_are_damaged_while_the_run_goes_on_are_not_returned(tmp_path):
-    class Breaking(Ear):
-        def step(self, record):
+    class Breaking(Recorder):
+        def on_step(self, record):
             if record["step"] == 12:
                 cut(tmp_path / "best")
 
     with pytest.raises(TrainingError, match=r"as they were written.*Resume the run"):
         run(tmp_path, Breaking(), scores([0.9, 0.5, 0.4, 0.3]), save_every=4)
-    ear = Ear()
-    _, progress = run(tmp_path, ear, scores([0.2]), save_every=4)
+    recorder = Recorder()
+    _, progress = run(tmp_path, recorder, scores([0.2]), save_every=4)
     assert progress.best_step == 20
 
 
 def test_the_step_that_is_reported_is_that_of_the_weights_that_come_back(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=11), scores([0.5, 0.9]), save_every=8)  # the best are newer than the checkpoint
+        run(tmp_path, Recorder(stop_at=11), scores([0.5, 0.9]), save_every=8)  # the best are newer than the checkpoint
     kept = safetensors.numpy.load_file(tmp_path / "best" / "model.safetensors")
-    tensors, progress = run(tmp_path, Ear(), scores([0.4, 0.3, 0.2]), save_every=8)  # as if on another machine
+    tensors, progress = run(tmp_path, Recorder(), scores([0.4, 0.3, 0.2]), save_every=8)  # as if on another machine
     assert progress.best_step == 10
     assert [e for e in progress.evaluations if e["step"] == 10] == [{"step": 10, "score": 0.9}]
     for name, values in kept.items():
@@ -277,56 +283,56 @@ def test_the_step_that_is_reported_is_that_of_the_weights_that_come_back(tmp_pat
 
 def test_a_checkpoint_is_json_before_anything_was_evaluated(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=4), save_every=2)
+        run(tmp_path, Recorder(stop_at=4), save_every=2)
     text = (tmp_path / "step-00000002" / "state.json").read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
 def test_an_old_checkpoint_that_cannot_be_removed_ends_no_run(tmp_path, monkeypatch):
-    real = loop.storage.remove_named
+    real = run_checkpoints.storage.remove_named
 
     def failing(path, patterns):
         if Path(path).name == "step-00000004":
             raise OSError(errno.EBUSY, "Device or resource busy")
         return real(path, patterns)
 
-    monkeypatch.setattr(loop.storage, "remove_named", failing)
-    ear = Ear()
-    _, progress = run(tmp_path, ear, save_every=4)
-    assert (progress.step, ear.notes) == (20, [])
+    monkeypatch.setattr(run_checkpoints.storage, "remove_named", failing)
+    recorder = Recorder()
+    _, progress = run(tmp_path, recorder, save_every=4)
+    assert (progress.step, recorder.notes) == (20, [])
     assert sorted(path.name for path in tmp_path.glob("step-*"))[:2] == ["step-00000004", "step-00000012"]
 
 
 def test_where_all_checkpoints_are_damaged_the_run_begins_anew_and_says_so(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=7), save_every=4)
+        run(tmp_path, Recorder(stop_at=7), save_every=4)
     cut(tmp_path / "step-00000004")
-    ear = Ear(stop_at=3)
+    recorder = Recorder(stop_at=3)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, ear, save_every=4)
-    assert ear.notes[0].endswith("there is no other: the run begins anew.")
-    assert ear.steps[0]["step"] == 1
+        run(tmp_path, recorder, save_every=4)
+    assert recorder.notes[0].endswith("there is no other: the run begins anew.")
+    assert recorder.steps[0]["step"] == 1
     assert (tmp_path / "step-00000004" / "optimizer.safetensors").exists()  # it is not for the run to throw away
 
 
 def test_without_its_running_mean_a_checkpoint_is_damaged(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=9), save_every=4, averaging=0.9)
-    (tmp_path / "step-00000008" / "mean.safetensors").unlink()
-    ear = Ear()
-    run(tmp_path, ear, save_every=4, averaging=0.9)
-    assert ear.notes[1] == "Resumed from step-00000004."
+        run(tmp_path, Recorder(stop_at=9), save_every=4, ema_decay=0.9)
+    (tmp_path / "step-00000008" / "ema.safetensors").unlink()
+    recorder = Recorder()
+    run(tmp_path, recorder, save_every=4, ema_decay=0.9)
+    assert recorder.notes[1] == "Resumed from step-00000004."
 
 
 def test_only_two_checkpoints_are_kept(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=19), save_every=2)
+        run(tmp_path, Recorder(stop_at=19), save_every=2)
     assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-00000016", "step-00000018"]
 
 
 def test_a_run_of_another_recipe_is_not_continued(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=9), save_every=4)
+        run(tmp_path, Recorder(stop_at=9), save_every=4)
     with pytest.raises(TrainingError, match="may only be resumed with the recipe and data it began with"):
         run(tmp_path, save_every=4, fingerprint="other")
     assert (tmp_path / "step-00000008").is_dir()
@@ -334,15 +340,15 @@ def test_a_run_of_another_recipe_is_not_continued(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(tmp_path):
     config = small(num_labels=1)
-    third = [int(label) for label in list(dataclasses.replace(data(), labels=np.arange(40)).epoch(0))[2][0]["labels"]]
-    poisoned = dataclasses.replace(data(), labels=np.where(np.arange(40) == third[0], np.nan, 0.5).astype(np.float32))
+    third = [int(label) for label in list(with_labels(np.arange(40)).epoch(0))[2][0].labels]
+    poisoned = with_labels(np.where(np.arange(40) == third[0], np.nan, 0.5).astype(np.float32))
     changes = {
         "config": config,
         "tensors": init.fresh(weight_table.expected(config, HEAD), config, 0),
         "evaluate_every": 1,
     }
     with pytest.raises(TrainingError, match=r"must stay finite\. At step 3: loss nan.*smaller learning rate") as caught:
-        loop.train(plan(**changes), poisoned, counting, tmp_path, Ear())
+        loop.train(plan(**changes), poisoned, counting, tmp_path, Recorder())
     assert "the last checkpoint is" in str(caught.value)
     assert "step-00000002" in str(caught.value)
     assert json.loads((tmp_path / "step-00000002" / "state.json").read_text())["step"] == 2
@@ -364,18 +370,18 @@ def test_a_full_disk_costs_a_checkpoint_and_nothing_else(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(safetensors.numpy, "save_file", failing)
 
-    class Looking(Ear):
-        def step(self, record):
+    class Looking(Recorder):
+        def on_step(self, record):
             if record["step"] == 9:
                 self.seen = sorted(path.name for path in folder.glob("step-*"))
 
-    folder, ear = tmp_path / "full", Looking()
-    tensors, progress = run(folder, ear, save_every=4)
+    folder, recorder = tmp_path / "full", Looking()
+    tensors, progress = run(folder, recorder, save_every=4)
     assert refused
-    assert "the disk is full" in ear.notes[0]
-    assert "Training goes on" in ear.notes[0]
-    assert ("in memory alone" in ear.notes[0]) == (what == "best")
-    assert ear.seen == ["step-00000004"]
+    assert "the disk is full" in recorder.notes[0]
+    assert "Training goes on" in recorder.notes[0]
+    assert ("in memory alone" in recorder.notes[0]) == (what == "best")
+    assert recorder.seen == ["step-00000004"]
     assert progress == whole[1]
     for name, values in whole[0].items():
         np.testing.assert_array_equal(tensors[name], values, err_msg=name)
@@ -391,10 +397,10 @@ def test_a_run_cut_off_after_the_disk_was_full_goes_on_from_the_checkpoint_befor
 
     monkeypatch.setattr(safetensors.numpy, "save_file", failing)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=10), save_every=4)
-    ear = Ear()
-    run(tmp_path, ear, save_every=4)
-    assert ear.notes[0] == "Resumed from step-00000004."
+        run(tmp_path, Recorder(stop_at=10), save_every=4)
+    recorder = Recorder()
+    run(tmp_path, recorder, save_every=4)
+    assert recorder.notes[0] == "Resumed from step-00000004."
 
 
 def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_checkpoint(tmp_path, monkeypatch):
@@ -409,7 +415,7 @@ def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_check
 
     monkeypatch.setattr(safetensors.numpy, "save_file", failing)
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "cut", Ear(stop_at=9), scores([3]), **given)
+        run(tmp_path / "cut", Recorder(stop_at=9), scores([3]), **given)
     tensors, progress = run(tmp_path / "cut", evaluate=scores([1, 1, 1]), **given)
     assert progress == whole[1]
     for name, values in whole[0].items():
@@ -417,26 +423,29 @@ def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_check
 
 
 class Leaping:
-    """A room whose gradient norms are these in turn, and which says which steps it took."""
+    """A backend whose gradient norms are these in turn, and which says which steps it took."""
 
     number, begun = 0, 0
 
     def __init__(self, norms):
         self.norms, self.taken, self.seeds, self.put = norms, [], [], []
 
-    def processes(self):
-        return self.number, self.number + 1
+    def rank(self):
+        return self.number
 
-    def said_by_first(self, number):
-        return self.begun if self.number else number
+    def world_size(self):
+        return self.number + 1
+
+    def broadcast(self, value):
+        return self.begun if self.number else value
 
     def init_state(self, *_, **__):
         return self
 
-    def train_step(self, _state, _batches, _rate, seed, highest=np.inf):
+    def train_step(self, _state, _batches, _rate, seed, skip_above=np.inf):
         self.seeds.append(seed)
         norm = self.norms[len(self.taken)]
-        self.taken.append(bool(np.isfinite(norm) and norm <= highest))
+        self.taken.append(bool(np.isfinite(norm) and norm <= skip_above))
         return {"loss": 1.0, "gradient_norm": norm}
 
     def get_weights(self, _state):
@@ -449,89 +458,93 @@ class Leaping:
     get_optimizer, set_optimizer = get_weights, set_weights
 
 
-def leap(monkeypatch, folder, norms, **changes):
-    room, ear = Leaping(norms), Ear()
-    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
-    _, progress = run(folder, ear, lambda _: {"score": 0.0}, steps=len(norms), evaluate_every=len(norms), **changes)
-    return room.taken, ear.notes, progress
+def leap(folder, norms, **changes):
+    backend, recorder = Leaping(norms), Recorder()
+    _, progress = run(
+        folder,
+        recorder,
+        lambda _: {"score": 0.0},
+        backend=backend,
+        steps=len(norms),
+        evaluate_every=len(norms),
+        **changes,
+    )
+    return backend.taken, recorder.notes, progress
 
 
-def test_every_step_has_a_seed_of_its_own_that_the_run_decides(tmp_path, monkeypatch):
+def test_every_step_has_a_seed_of_its_own_that_the_run_decides(tmp_path):
     drawn = []
     for number, seed in enumerate((0, 0, 1)):
-        room = Leaping([1.0] * 20)
-        monkeypatch.setattr(loop.frameworks, "room", lambda *_, room=room: room)
-        run(tmp_path / str(number), evaluate=lambda _: {"score": 0.0}, seed=seed)
-        drawn.append(room.seeds)
+        backend = Leaping([1.0] * 20)
+        run(tmp_path / str(number), evaluate=lambda _: {"score": 0.0}, seed=seed, backend=backend)
+        drawn.append(backend.seeds)
     assert drawn[0] == drawn[1]
     assert len({*drawn[0], *drawn[2]}) == 40
 
 
-def test_the_running_mean_is_short_at_first_and_of_its_decay_later(tmp_path, monkeypatch):
-    room = Leaping([1.0] * 20)
-    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
-    run(tmp_path, evaluate=lambda _: {"score": 0.0}, averaging=0.5)
+def test_the_running_mean_is_short_at_first_and_of_its_decay_later(tmp_path):
+    backend = Leaping([1.0] * 20)
+    run(tmp_path, evaluate=lambda _: {"score": 0.0}, ema_decay=0.5, backend=backend)
     mean, expected = 1.0, []
     for step in range(2, 21):
         mean += (1 - min(0.5, (1 + step) / (10 + step))) * (step - mean)
         if step % 5 == 0:
             expected += [mean, step]  # is evaluated, and then training goes on with the weights themselves
-    np.testing.assert_allclose(room.put, expected, rtol=1e-6)
+    np.testing.assert_allclose(backend.put, expected, rtol=1e-6)
 
 
-def test_a_step_whose_gradient_leaps_is_left_out_and_told(tmp_path, monkeypatch):
-    norms = [*[2.0] * loop.NORMS, 19.9, 20.1, np.nan, 2.0]
-    taken, notes, progress = leap(monkeypatch, tmp_path, norms, spike=10.0, forgiven=2)
-    assert taken == [True] * (loop.NORMS + 1) + [False, False, True]
-    assert notes[0] == f"Step {loop.NORMS + 2} was left out: loss 1, gradient_norm 20.1 where 2 is usual."
-    assert (progress.left_out, progress.left_out_in_a_row) == (2, 0)
-    assert len(progress.norms) == loop.NORMS
-    assert 20.1 not in progress.norms
+def test_a_step_whose_gradient_leaps_is_left_out_and_told(tmp_path):
+    norms = [*[2.0] * NORMS, 19.9, 20.1, np.nan, 2.0]
+    taken, notes, progress = leap(tmp_path, norms, loss_spike_factor=10.0, max_skipped_steps=2)
+    assert taken == [True] * (NORMS + 1) + [False, False, True]
+    assert notes[0] == f"Step {NORMS + 2} was skipped: loss 1, gradient_norm 20.1 where 2 is usual."
+    assert (progress.spikes.skipped, progress.spikes.skipped_in_a_row) == (2, 0)
+    assert len(progress.spikes.norms) == NORMS
+    assert 20.1 not in progress.spikes.norms
 
 
-def test_too_many_leaps_in_a_row_stop_the_run(tmp_path, monkeypatch):
+def test_too_many_leaps_in_a_row_stop_the_run(tmp_path):
     with pytest.raises(TrainingError, match=r"The gradient must not leap\. At step 103.*where 1 is usual"):
-        leap(monkeypatch, tmp_path, [1.0] * loop.NORMS + [50.0] * 3 + [1.0], spike=10.0, forgiven=2)
+        leap(tmp_path, [1.0] * NORMS + [50.0] * 3 + [1.0], loss_spike_factor=10.0, max_skipped_steps=2)
 
 
-def test_before_enough_is_known_and_without_a_limit_nothing_is_a_leap(tmp_path, monkeypatch):
-    taken, _, _ = leap(monkeypatch, tmp_path / "a", [1.0] * (loop.NORMS - 1) + [99.0], spike=10.0)
+def test_before_enough_is_known_and_without_a_limit_nothing_is_a_leap(tmp_path):
+    taken, _, _ = leap(tmp_path / "a", [1.0] * (NORMS - 1) + [99.0], loss_spike_factor=10.0)
     assert all(taken)
-    taken, _, _ = leap(monkeypatch, tmp_path / "b", [1.0] * loop.NORMS + [99.0])
+    taken, _, _ = leap(tmp_path / "b", [1.0] * NORMS + [99.0])
     assert all(taken)
 
 
-def second(monkeypatch, folder, begun):
+def second(folder, begun):
     """The run of a second process, whose first one goes on from a step."""
-    room, ear = Leaping([1.0] * 20), Ear()
-    room.number, room.begun = 1, begun
-    monkeypatch.setattr(loop.frameworks, "room", lambda *_: room)
-    return run(folder, ear, lambda _: {"score": 0.0}, save_every=4), ear
+    backend, recorder = Leaping([1.0] * 20), Recorder()
+    backend.number, backend.begun = 1, begun
+    return run(folder, recorder, lambda _: {"score": 0.0}, backend=backend, save_every=4), recorder
 
 
-def test_a_second_process_goes_on_where_the_first_does_and_writes_nothing(tmp_path, monkeypatch):
+def test_a_second_process_goes_on_where_the_first_does_and_writes_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Ear(stop_at=9), save_every=4)
+        run(tmp_path, Recorder(stop_at=9), save_every=4)
     (tmp_path / "half-written").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    (tensors, progress), ear = second(monkeypatch, tmp_path, begun=4)
-    assert ear.steps[0]["step"] == 5
+    (tensors, progress), recorder = second(tmp_path, begun=4)
+    assert recorder.steps[0]["step"] == 5
     assert (tensors, progress.step) == ({}, 20)
     assert sorted(tmp_path.rglob("*")) == before
-    (_, progress), ear = second(monkeypatch, tmp_path, begun=0)  # the first begins anew
-    assert ear.steps[0]["step"] == 1
+    (_, progress), recorder = second(tmp_path, begun=0)  # the first begins anew
+    assert recorder.steps[0]["step"] == 1
 
 
-def test_a_process_that_cannot_read_what_the_first_goes_on_from_says_so(tmp_path, monkeypatch):
+def test_a_process_that_cannot_read_what_the_first_goes_on_from_says_so(tmp_path):
     with pytest.raises(TrainingError, match=r"must see the same output folder\. .*process 1 cannot read"):
-        second(monkeypatch, tmp_path, begun=4)
+        second(tmp_path, begun=4)
 
 
 def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):
     changes = {"config": small(initializer_range=0.1), "steps": 3}
-    ears = [Ear(), Ear()]
-    for parts, ear in zip((1, 3), ears, strict=True):
-        run(tmp_path / str(parts), ear, parts=parts, **changes)
+    ears = [Recorder(), Recorder()]
+    for parts, recorder in zip((1, 3), ears, strict=True):
+        run(tmp_path / str(parts), recorder, parts=parts, **changes)
     for one, other in zip(ears[0].steps, ears[1].steps, strict=True):
         assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)
@@ -539,7 +552,7 @@ def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):
 
 def test_averaged_weights_lie_between_those_of_the_steps(tmp_path):
     plain, _ = run(tmp_path / "plain", evaluate=scores([0, 1, 2, 3]))
-    mean, _ = run(tmp_path / "mean", evaluate=scores([0, 1, 2, 3]), averaging=0.9)
+    mean, _ = run(tmp_path / "mean", evaluate=scores([0, 1, 2, 3]), ema_decay=0.9)
     start = plan().tensors
     name = "classifier.weight"
     assert np.abs(mean[name] - plain[name]).max() > 1e-5

@@ -101,14 +101,14 @@ def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
 
 def test_a_fresh_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path):
     step = {"training__steps": 1, "training__learning_rate": 1e-9}
-    recipe = pretraining.recipe(corpus, **step, model__attention="local")
+    recipe = pretraining.recipe(corpus, **step, model__attention_init="local")
     run(recipe, tmp_path / "model")
     made = files.load(tmp_path / "model")
     drawn = init.fresh(weight_table.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
     wanted = init.local(drawn, made.config)
     for name, values in made.tensors.items():
         np.testing.assert_allclose(values, wanted[name], atol=1e-6, err_msg=name)
-    again = pretraining.recipe(corpus, **step, model__attention="local", model__name=str(tmp_path / "model"))
+    again = pretraining.recipe(corpus, **step, model__attention_init="local", model__name=str(tmp_path / "model"))
     with pytest.raises(ConfigError, match=r"a checkpoint has its own.*'local' with .*Leave it out"):
         run(again, tmp_path / "again")
 
@@ -122,14 +122,14 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(corpus, tmp_p
 def test_parts_give_the_losses_of_the_whole_batch(corpus, tmp_path):
     config = {**pretraining.TINY, "hidden_dropout_prob": 0.0}
     for name, parts in (("one", 1), ("three", 3)):
-        run(pretraining.recipe(corpus, training__accumulation=parts, model__config=config), tmp_path / name)
+        run(pretraining.recipe(corpus, training__gradient_accumulation=parts, model__config=config), tmp_path / name)
     one, three = (np.array(losses(tmp_path / name))[:, 1] for name in ("one", "three"))
     np.testing.assert_allclose(one, three, rtol=1e-5)
 
 
 def test_checkpointing_changes_nothing_but_memory(corpus, tmp_path):
     for name, given in (("plain", False), ("again", True)):
-        run(pretraining.recipe(corpus, training__checkpointing=given), tmp_path / name)
+        run(pretraining.recipe(corpus, training__gradient_checkpointing=given), tmp_path / name)
     np.testing.assert_allclose(losses(tmp_path / "plain"), losses(tmp_path / "again"), rtol=1e-5)
     assert not json.loads((tmp_path / "again" / "config.json").read_text()).get("gradient_checkpointing")
 
@@ -169,7 +169,7 @@ def cut_off(recipe, output, step):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pretrain.progress.Reporter, "step", stop)
+        patched.setattr(pretrain.reporter.Reporter, "on_step", stop)
         with pytest.raises(KeyboardInterrupt):
             run(recipe, output)
 
@@ -197,7 +197,7 @@ def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
         corpus,
         model__config={**pretraining.TINY, "hidden_dropout_prob": 0.0},
         training__batch_size=7,
-        training__accumulation=2,
+        training__gradient_accumulation=2,
         training__sharded=sharded,
         training__save_every=4,
     )
@@ -243,25 +243,25 @@ def test_the_loop_is_told_what_the_recipe_says(corpus, tmp_path, monkeypatch):
         corpus,
         seed=5,
         data__objective="mlm",
-        training__accumulation=2,
+        training__gradient_accumulation=2,
         training__optimizer="adamw",
         training__learning_rate=0.003,
         training__schedule="polynomial",
         training__power=2.0,
-        training__clock="start",
-        training__warmup=0.25,
+        training__decay_start="zero",
+        training__warmup_ratio=0.25,
         training__weight_decay=0.1,
         training__beta1=0.8,
         training__beta2=0.97,
         training__epsilon=1e-5,
         training__bias_correction="off",
         training__max_gradient_norm=2.0,
-        training__averaging=0.9,
+        training__ema_decay=0.9,
         training__precision="bf16",
-        training__checkpointing=True,
+        training__gradient_checkpointing=True,
         training__sharded=True,
-        training__spike=5.0,
-        training__forgiven=3,
+        training__loss_spike_factor=5.0,
+        training__max_skipped_steps=3,
         training__evaluate_every=7,
         training__save_every=3,
     )
@@ -392,7 +392,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_p
     with pytest.raises(ConfigError, match=r"an embedding for every token.*`vocab_size` 20\. .*leave its `vocab_size`"):
         run(pretraining.recipe(corpus, model__config={**pretraining.TINY, "vocab_size": 20}), tmp_path / "m")
     with pytest.raises(ConfigError, match=r"a row for each of the parts.*Received: 8, and 9 parts in 1 processes"):
-        run(pretraining.recipe(corpus, training__accumulation=9), tmp_path / "m")
+        run(pretraining.recipe(corpus, training__gradient_accumulation=9), tmp_path / "m")
     with pytest.raises(ConfigError, match=r"`data.eval` must be another corpus.*Leave `data.eval` out"):
         run(pretraining.recipe(corpus, data__eval=str(corpus)), tmp_path / "m")
     with pytest.raises(ConfigError, match=r"`training.learning_rate`.*finite.*Received: inf"):
@@ -404,7 +404,9 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_p
 
 def test_a_corpus_of_fewer_rows_than_a_batch_is_told(corpus, tmp_path):
     said = io.StringIO()
-    recipe = pretraining.recipe(corpus, training__steps=1, training__batch_size=5000, training__accumulation=50)
+    recipe = pretraining.recipe(
+        corpus, training__steps=1, training__batch_size=5000, training__gradient_accumulation=50
+    )
     pretrain.run(recipe, tmp_path / "m", console=Console(file=said, width=400))
     assert re.search(r"The corpus fills [\d,]+ rows, fewer than the 5,000 of a step", said.getvalue())
 
@@ -423,7 +425,7 @@ def test_a_run_goes_on_with_a_moved_corpus_and_another_guard_and_with_nothing_el
     for name, changes in {
         "first": {},
         "moved": {"data__corpus": str(moved)},
-        "guard": {"training__spike": 0.0, "training__forgiven": 2},
+        "guard": {"training__loss_spike_factor": 0.0, "training__max_skipped_steps": 2},
         "rate": {"training__learning_rate": 1e-3},
     }.items():
         changed = pretraining.recipe(corpus, **changes)

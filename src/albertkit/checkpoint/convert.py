@@ -102,18 +102,23 @@ def convert(
 
 
 def read_config(name: str) -> AlbertConfig:
-    """The config in a JSON file, of the original code or of Transformers, or of a model by its name."""
-    return original.read_config(Path(name)) if Path(name).is_file() else AlbertConfig.from_pretrained(name)
+    """The config in a JSON file, of the original code or of Transformers, or of a model by its name.
+
+    CheckpointNotFound where there is neither.
+    """
+    path = hub.local(name)
+    return original.read_config(path) if path.is_file() else AlbertConfig.from_pretrained(name)
 
 
 def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -> None:
     if dtype is not None and dtype not in _DTYPES:
         raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
     folder = Path(target)
-    if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-        raise InputError(
-            f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
-        )
+    with storage.explained(folder):
+        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+            raise InputError(
+                f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
+            )
 
 
 def _known(architecture: str) -> str:

@@ -4,6 +4,7 @@ Reads whatever an ALBERT was ever saved as, and writes `config.json` + `model.sa
 Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
 """
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -76,6 +77,8 @@ _FORMATS = (_SAFETENSORS, _PICKLE, _KERAS, _FLAX)
 
 STALE = tuple(_SAFETENSORS.patterns(None))
 """The weight files of an old model that must not survive a save without `variant`."""
+OTHER_FORMATS = tuple(pattern for form in _FORMATS if form is not _SAFETENSORS for pattern in form.patterns(None))
+"""The weight files that other programs write and that are only read here."""
 
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -234,8 +237,10 @@ def _canonical(tensors: Mapping[str, np.ndarray], source: Path = Path("the given
 
 
 def _listing(name: str | os.PathLike[str]) -> str:
-    """What a local folder holds instead, as a sentence."""
-    entries = sorted(entry.name for entry in Path(name).iterdir()) if Path(name).is_dir() else []
+    """What a local folder holds instead, as a sentence. Nothing where there is no folder, or it may not be listed."""
+    entries: list[str] = []
+    with contextlib.suppress(OSError):
+        entries = sorted(entry.name for entry in Path(name).iterdir())
     return f" It holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}." if entries else ""
 
 

@@ -231,7 +231,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
 
 def require_finite(logits: np.ndarray) -> None:
     """InputError where a row of (N, ...) logits holds what is no number."""
-    broken = int((~np.isfinite(logits)).reshape(len(logits), -1).any(axis=-1).sum())
+    broken = int((~np.isfinite(logits)).any(axis=tuple(range(1, logits.ndim))).sum())
     if broken:
         raise InputError(
             f"A model must answer with finite numbers. Received: others for {broken} of {len(logits)} answers. See "

@@ -134,19 +134,20 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
     """
     number, size = 1, 2**13
     unended: list[bytes] = []
+    length = 0
     while True:
         unended.append(file.read1(size))
-        size = 2**18
+        size, length = 2**18, length + len(unended[-1])
         is_last = not unended[-1]
         if not is_last and b"\n" not in unended[-1]:
-            if sum(map(len, unended)) > LONGEST:
+            if length > LONGEST:
                 raise InputError(
                     f"A line must fit into memory: {LONGEST:,} bytes at most. {path}, line {number}, is longer. Cut it."
                 )
             continue
         content = b"".join(unended)
         end = len(content) if is_last else content.rfind(b"\n") + 1
-        unended = [content[end:]]
+        unended, length = [content[end:]], len(content) - end
         found = content[:end].splitlines()
         for rows in _gathered(_decoded(path, number, found), itertools.repeat(PIECE), CHARACTERS):
             yield Table(path, {"text": [row.content for row in rows]}, [row.line for row in rows])

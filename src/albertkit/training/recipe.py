@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from albertkit import storage
 from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, MissingDependency, did_you_mean
+from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
 from albertkit.tasks import registry
 from albertkit.tasks.base import DataOptions
 
@@ -184,10 +184,13 @@ class FinetuneRecipe(BaseRecipe):
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
-        """As in `BaseRecipe.load`, with the data section of the task that is named; InputError where there is none."""
+        """As in `BaseRecipe.load`, with the data section of the task that is named."""
         content = _content(path, overrides, settings, cls.keys())
         name = content.get("task", cls.model_fields["task"].default)
-        kind = of_task(name) if isinstance(name, str) else cls
+        try:
+            kind = of_task(str(name))
+        except InputError as error:
+            raise ConfigError(f"`task`: {error}") from None
         return kind.of_content(content)  # type: ignore[return-value]
 
     def options(self) -> DataOptions:

@@ -1,6 +1,7 @@
 """The folder of a run: when a run may begin or go on there, and what an unfinished one leaves in it."""
 
 import contextlib
+import fnmatch
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*files.STALE, "pytorch_model*", "tf_model*", "flax_model*", *tokenizer_files.PATTERNS)
+STALE = (*files.STALE, *files.OTHER_FORMATS, *tokenizer_files.PATTERNS)
 """What an older model may have left that would be read beside the new one."""
 
 
@@ -43,8 +44,9 @@ def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite:
     MissingDependency where what it ends with could not be written.
     """
     reporter.require_pictures()
-    if output.exists() and not output.is_dir():
-        raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
+    with storage.explained(output):
+        if output.exists() and not output.is_dir():
+            raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     if (output / CHECKPOINTS).is_dir():
         with storage.alone(output / CHECKPOINTS):
             pass
@@ -62,13 +64,19 @@ def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite:
         raise ConfigError(
             f"{output} holds a run that was cut off. Pass --resume to go on with it, or --overwrite to begin again."
         )
-    elif not overwrite:
-        found = [path.name for name in WRITTEN for path in (sorted(output.glob(name)) if output.exists() else ())]
-        if found:
-            raise ConfigError(
-                f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
-                f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
-            )
+    elif not overwrite and (found := _replaceable(output)):
+        raise ConfigError(
+            f"A run replaces what it finds only with --overwrite. {output} holds {', '.join(found[:4])}"
+            f"{', ...' if len(found) > 4 else ''}. Give another --output, or pass --overwrite."
+        )
+
+
+def _replaceable(output: Path) -> list[str]:
+    """What lies in a folder that a run would replace or remove."""
+    with storage.explained(output):
+        names = storage.Folder(output).names()
+        found = dict.fromkeys(name for own in (*WRITTEN, *STALE) for name in fnmatch.filter(names, own))
+        return [*found, *(f"{CHECKPOINTS}/{path.name}" for path in checkpoints(output / CHECKPOINTS))]
 
 
 @contextlib.contextmanager
@@ -100,6 +108,7 @@ def _forget(output: Path) -> None:
     place = output / CHECKPOINTS
     (place / RECIPE).unlink(missing_ok=True)
     for path in checkpoints(place):
+        storage.clear_abandoned(path)
         storage.remove_named(path, OWN)
     if stays := sorted(path.name for path in place.iterdir()):
         logger.warning("Left in %s, since no run wrote it: %s.", place, ", ".join(stays[:8]))

@@ -120,6 +120,15 @@ def find(place: Path) -> Path | None:
     `place` is a prefix (`model.ckpt-best`), its index, a SavedModel, or a folder of checkpoints: there the one that
     the file `checkpoint` names, else the only one.
     """
+    try:
+        return _found(place)
+    except CheckpointError:
+        raise
+    except OSError:  # a name that is too long with its ending, a folder that is closed
+        return None
+
+
+def _found(place: Path) -> Path | None:
     if place.suffix == tf_checkpoint.INDEX and place.is_file():
         return place.with_suffix("")
     if place.name and place.with_name(place.name + tf_checkpoint.INDEX).is_file():
