@@ -1,7 +1,7 @@
 """The speed of this version against an older commit, in turn: steps of training, loading and answers.
 
 Run in the environment of the tests: python benchmarks/redesign.py COMMIT
-Each side is one process that waits for its turn, so that nothing is compiled twice. A ratio is the older time over ours.
+Each side is one process that waits for its turn, so that nothing is compiled twice. Ratios: the older time over ours.
 """
 
 import argparse
