@@ -25,7 +25,7 @@ class Torch:
         self.torch.manual_seed(0)
         model = getattr(self.models, f"Albert{head}")(config)
         if tensors is not None:
-            weights.load(model, model._prefix, config, tensors, "the test")
+            weights.load(model, model.checkpoint_prefix, config, tensors, "the test")
             model.tie_weights()
         return model.train()
 
@@ -58,14 +58,14 @@ class Torch:
         model.zero_grad()
         found = model(**self.arrays(batch))
         (found.loss if loss is None else loss(found)).backward()
-        named = ((model._prefix + name, p.grad) for name, p in model.named_parameters())
+        named = ((model.checkpoint_prefix + name, p.grad) for name, p in model.named_parameters())
         return {name: gradient.numpy() for name, gradient in named if gradient is not None}
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
         """Values by neutral name."""
         from albertkit.torch import weights
 
-        return weights.extract(model, model._prefix)
+        return weights.extract(model, model.checkpoint_prefix)
 
     def load(self, head: str, folder: Any, **options: Any) -> Any:
         return getattr(self.models, f"Albert{head}").from_pretrained(folder, **options)
