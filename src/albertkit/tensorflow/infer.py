@@ -21,9 +21,9 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     nowhere else. Runs on the first GPU where there is one. WeightMismatch where the head's weights are not among the
     tensors.
     """
-    with weights.without_values():
+    with weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, source).require_complete()
+    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     traced = with_free_shapes(lambda batch: _outputs(model, batch))
 
     def forward(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -40,7 +40,7 @@ def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return dict(model(batch, return_dict=True))
     inputs = {name: tensor for name, tensor in batch.items() if name != "places"}
     states = model.albert(inputs, return_dict=True).last_hidden_state
-    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(batch["places"], (None, 2))))}
+    return {"logits": model.mlm_logits(tf.gather_nd(states, tf.ensure_shape(batch["places"], (None, 2))))}
 
 
 def require_valid(config: AlbertConfig, batch: Mapping[str, np.ndarray]) -> None:

@@ -18,6 +18,7 @@ from albertkit.torch.pretrained import AlbertPreTrainedModel
 
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[Tensor | None, ...]
+Switches = tuple[bool | None, ...]
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -53,9 +54,9 @@ class AlbertModelWithHead(AlbertPreTrainedModel):
     def _add_head(self, config: AlbertConfig) -> None:
         raise NotImplementedError
 
-    def _encode(self, inputs: Inputs, output_attentions: bool | None, output_hidden_states: bool | None) -> Encoded:
-        """What the encoder gives for its six inputs, in the order of its signature."""
-        return self.albert(*inputs, output_attentions, output_hidden_states, return_dict=True)
+    def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
+        """What the encoder gives for its six inputs, and for `output_attentions` and `output_hidden_states`."""
+        return self.albert(*inputs, *switches, return_dict=True)
 
     def _answer(self, output: ModelOutput, encoded: Encoded, return_dict: bool | None) -> Answer:
         """The output of a head with what was asked for of the encoder, or a tuple of the same."""
@@ -88,7 +89,7 @@ class AlbertModelWithLabels(AlbertModelWithHead):
         What the other arguments are says the module `base_model`. InputError for labels that do not fit.
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
-        encoded = self._encode(inputs, output_attentions, output_hidden_states)
+        encoded = self._encode(inputs, (output_attentions, output_hidden_states))
         return self._answer(self._apply_head(encoded, labels), encoded, return_dict)
 
 
@@ -114,7 +115,7 @@ class AlbertModelWithPreTrainingLabels(AlbertModelWithHead):
     ) -> Answer:
         """See AlbertModelWithLabels; `labels` (B, L) and `sentence_order_label` (B,) may each be left out."""
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
-        encoded = self._encode(inputs, output_attentions, output_hidden_states)
+        encoded = self._encode(inputs, (output_attentions, output_hidden_states))
         return self._answer(self._apply_head(encoded, labels, sentence_order_label), encoded, return_dict)
 
 
@@ -142,7 +143,7 @@ class AlbertModelWithSpanLabels(AlbertModelWithHead):
     ) -> Answer:
         """See AlbertModelWithLabels; `start_positions` and `end_positions` (B,) make a loss where both are given."""
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
-        encoded = self._encode(inputs, output_attentions, output_hidden_states)
+        encoded = self._encode(inputs, (output_attentions, output_hidden_states))
         return self._answer(self._apply_head(encoded, start_positions, end_positions), encoded, return_dict)
 
 

@@ -27,6 +27,7 @@ from albertkit.torch.model_with_head import (
     AlbertModelWithSpanLabels,
     Encoded,
     Inputs,
+    Switches,
     flatten_choices,
 )
 from albertkit.torch.pretrained import AlbertPreTrainedModel
@@ -108,10 +109,10 @@ class AlbertForMultipleChoice(AlbertModelWithLabels):
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = Linear(config.hidden_size, 1)
 
-    def _encode(self, inputs: Inputs, output_attentions: bool | None, output_hidden_states: bool | None) -> Encoded:
+    def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
         """Choices go through the encoder as (B * choices, ...); their pooled states come back as (B, choices, H)."""
         flat, shape = flatten_choices(inputs)
-        encoded = super()._encode(flat, output_attentions, output_hidden_states)
+        encoded = super()._encode(flat, switches)
         encoded.pooler_output = encoded.pooler_output.unflatten(0, shape)
         return encoded
 
