@@ -112,8 +112,8 @@ class FlaxAlbertModule(ConfiguredModule):
         return self._dtype
 
     @property
-    def device(self) -> "jax.Device | jax.sharding.Sharding":
-        """Where the parameters are: a device, or a sharding over several."""
+    def device(self) -> Any:
+        """Where the parameters are: a jax.Device, or a sharding over several. ValueError where there are none."""
         self._require_values()
         return next(weights.named_parameters(self))[1].get_value().device
 
