@@ -34,7 +34,10 @@ for _output in ALL:
 
 
 class FlaxAlbertModule(ConfiguredModule):
-    """A bare encoder, or a model with one inside as `albert`; see FlaxAlbertPreTrainedModel."""
+    """A bare encoder, or a model with one inside as `albert`; see FlaxAlbertPreTrainedModel.
+
+    With `_do_init` False it has shapes in the place of parameters. `input_shape` is kept and changes nothing.
+    """
 
     config_class = AlbertConfig
     base_model_prefix = "albert"
@@ -46,7 +49,7 @@ class FlaxAlbertModule(ConfiguredModule):
     encoder: AlbertTransformer
     """The parts of a bare encoder: `base_model` has both."""
     predictions: AlbertMLMHead
-    """That of a masked language model."""
+    """The head of a masked language model."""
     rngs: nnx.Rngs | None
     """The model's own stream of random keys, for dropout; an encoder inside a head has none."""
 
@@ -144,9 +147,10 @@ class FlaxAlbertModule(ConfiguredModule):
 
     def _dropout_key(self, dropout_rng: Array | None, train: bool | None) -> Array | None:
         """The random key of a call, or None where no dropout acts: the one given, or one of the model's stream."""
-        resting = train is False or all(layer.rate == 0 or (layer.deterministic and not train) for layer in self._drops)
-        if resting or dropout_rng is not None:
-            return None if resting else dropout_rng
+        layers = (module for _, module in nnx.iter_modules(self) if isinstance(module, nnx.Dropout))
+        is_off = train is False or all(layer.rate == 0 or (layer.deterministic and not train) for layer in layers)
+        if is_off or dropout_rng is not None:
+            return None if is_off else dropout_rng
         if self.rngs is None:
             raise InputError("The encoder inside a head has no random keys of its own. Pass `dropout_rng`.")
         try:
@@ -157,11 +161,8 @@ class FlaxAlbertModule(ConfiguredModule):
                 "`dropout_rng`, or use nnx.jit with the model as an argument."
             ) from error
 
-    @property
-    def _drops(self) -> list[nnx.Dropout]:
-        return [module for _, module in nnx.iter_modules(self) if isinstance(module, nnx.Dropout)]
-
     def _require_values(self) -> None:
+        """ValueError for a model that was built with `_do_init=False`."""
         if isinstance(next(weights.named_parameters(self))[1].get_value(), jax.ShapeDtypeStruct):
             raise ValueError(
                 f"A {type(self).__name__} built with `_do_init=False` keeps no parameters. Keep them yourself, as "
