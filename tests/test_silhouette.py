@@ -9,17 +9,24 @@ import albertkit
 from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
-FILES = ("layers", "pretrained", "models", "weights", "optimizers", "train", "infer")
+FILES = (
+    *("activations", "layers", "encoder", "heads", "losses", "weights", "private_api"),
+    *("module", "pretrained", "base_model", "model_with_head", "models", "optimizers", "train", "infer"),
+)
+HOOKS = ("__init__", "_add_head", "_encode", "_apply_head")
+"""Methods that belong to the shape of a class though they are not public."""
 OTHERS = [name for name in backends.PACKAGES if name != "torch"]
 CALLS = {"forward": "call", "__call__": "call"}
 
 ONLY_TORCH = {
     # The other frameworks' layers draw no values that would be thrown away.
     # Nor do they compute packed sequences: their graphs want rows of one shape.
-    "layers": {"Linear", "Embedding", "Packing"},
+    "layers": {"Linear", "Embedding", "PackedSequences", "bias_for_layer"},
     # Their models tie by having no second parameter.
-    "models": {"tie_weights"},
-    "pretrained": {"tie_weights"},
+    "module": {"tie_weights"},
+    "model_with_head": {"tie_weights"},
+    # JAX has a public function for it.
+    "private_api": {"register_outputs"},
     "weights": {"to_torch"},
     # A module is what PyTorch spreads over processes.
     "train": {"Objective"},
@@ -28,12 +35,18 @@ ONLY_TORCH = {
 }
 """What makes no sense elsewhere, by file."""
 
-ONLY_THERE = {"flax": {"devices", "static_config"}, "tensorflow": {"remat"}}
-"""Files that one room has beside those of all: JAX is told where every value lies, TensorFlow what a loop keeps."""
+ONLY_THERE = {
+    "torch": {"fused_cross_entropy"},
+    # A loop is told what it keeps; Keras calls models with inputs in any form, and trains them itself.
+    "tensorflow": {"remat", "call_inputs", "keras_training", "typing"},
+    # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.
+    "flax": {"devices", "static_config", "params", "typing"},
+}
+"""Files that one room has beside those of all."""
 
 
 def outline(framework: str, file: str) -> dict[str, list[str]]:
-    """The public functions and the classes of a file, each class with its public methods."""
+    """The public functions and the classes of a file, each class with its public methods and HOOKS."""
     tree = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
     prefix = backends.PREFIXES[framework]
     found = {}
@@ -44,7 +57,7 @@ def outline(framework: str, file: str) -> dict[str, list[str]]:
             methods = [m.name for m in node.body if isinstance(m, ast.FunctionDef)]
             methods = [CALLS.get(name, name) for name in methods]
             name = node.name.replace(prefix, "Albert", 1) if node.name.startswith(prefix) else node.name
-            found[name] = list(dict.fromkeys(m for m in methods if m == "__init__" or not m.startswith("_")))
+            found[name] = list(dict.fromkeys(m for m in methods if m in HOOKS or not m.startswith("_")))
     return found
 
 
@@ -53,7 +66,7 @@ def assert_same_order(expected: list[str], found: list[str], absent: set[str], w
     assert [name for name in found if name in set(wanted)] == wanted, where
 
 
-@pytest.mark.parametrize("framework", OTHERS)
+@pytest.mark.parametrize("framework", backends.PACKAGES)
 def test_a_room_has_the_same_files(framework):
     assert {path.stem for path in (PACKAGE / framework).glob("*.py")} == {
         "__init__",
@@ -80,3 +93,11 @@ def test_every_head_is_public_in_every_framework():
         for name in ("Model", "PreTrainedModel", *heads):
             assert albertkit._MODULES[prefix + name] == f"albertkit.{framework}.models"
         assert f"{prefix}ForPreTrainingOutput" in albertkit.__all__
+
+
+@pytest.mark.parametrize("framework", backends.PACKAGES)
+def test_a_head_says_what_it_reads_its_layer_and_its_loss_and_no_more(framework):
+    heads = {name: methods for name, methods in outline(framework, "models").items() if name.startswith("AlbertFor")}
+    for name, methods in heads.items():
+        reads = ["_encode"] if name == "AlbertForMultipleChoice" else []
+        assert methods == ["_add_head", *reads, "_apply_head"], name

@@ -931,7 +931,7 @@ def test_the_seed_of_keras_decides_fresh_weights():
 
 def test_a_model_draws_fresh_weights_while_another_thread_loads_one():
     drawn = []
-    with weights.without_values():
+    with weights.skip_init():
         thread = threading.Thread(target=lambda: drawn.append(models.TFAlbertModel(small())))
         thread.start()
         thread.join()

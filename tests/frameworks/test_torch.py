@@ -359,7 +359,7 @@ def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing)
     config = small(num_hidden_groups=2, inner_group_num=2, gradient_checkpointing=checkpointing)
     encoder = models.AlbertModel(config).encoder.train()
     embedded, places = torch.randn(1, 11, config.embedding_size), torch.tensor([7, 0, 10])
-    found = encoder(embedded, layers.Packing(((2, 4), (1, 3)), places)).last_hidden_state
-    whole = encoder(embedded, layers.Packing(((2, 4), (1, 3)))).last_hidden_state
+    found = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)), places)).last_hidden_state
+    whole = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)))).last_hidden_state
     assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
     torch.testing.assert_close(found, whole[:, places])

@@ -23,7 +23,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     the first accelerator where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
-    weights.load(model, model._prefix, config, tensors, source).require_complete()
+    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     return functools.partial(forward, config, *nnx.split(model))
 
 

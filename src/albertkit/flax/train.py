@@ -92,7 +92,7 @@ def init_state(
     dtype = {"fp32": jnp.float32, "bf16": jnp.bfloat16}[precision]
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
     model.rngs = nnx.data(None)  # every step has a seed of its own
-    weights.load(model, model._prefix, config, tensors, "the start of training")
+    weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     optimizer = optimizers.create(settings, nnx.state(model))
     layout = devices.Layout.of_all_devices(is_sharded)
     optimizer_state = layout.put(optimizer.transformation.init(nnx.state(model)))
@@ -280,9 +280,10 @@ def _update(
     return *kept, *jax.lax.with_sharding_constraint((losses, norm), layout.everywhere)
 
 
-def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Place]:
+def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.ParameterView]:
     tied = weight_table.tied(model.config)
-    return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
+    own = weights.canonical(model, model.checkpoint_prefix)
+    return {name: view for name, view in own.items() if name not in tied}
 
 
 def _whole(state: State, values: Any = None) -> Any:

@@ -20,9 +20,9 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
     the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
-    with weights.without_values():
+    with weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, source).require_complete()
+    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     whole = with_free_shapes(lambda arguments: dict(model(arguments, return_dict=True)))
     masked = with_free_shapes(lambda arguments, positions: _scores(model, arguments, positions))
 
@@ -37,7 +37,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
 
 def _scores(model: Any, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
     states = model.albert(arguments, return_dict=True).last_hidden_state
-    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
+    return {"logits": model.mlm_logits(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
 
 
 def require_valid(config: AlbertConfig, batch: Batch) -> None:
