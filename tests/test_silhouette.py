@@ -1,4 +1,4 @@
-"""Three frameworks, one silhouette: the rooms have the same files, classes and methods in the same order."""
+"""Three frameworks, one silhouette: the same files, classes, methods and arguments, in the same order."""
 
 import ast
 from pathlib import Path
@@ -42,7 +42,7 @@ ONLY_THERE = {
     # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.
     "flax": {"devices", "static_config", "params", "typing"},
 }
-"""Files that one room has beside those of all."""
+"""Files that one framework has beside those of all."""
 
 
 def outline(framework: str, file: str) -> dict[str, list[str]]:
@@ -61,13 +61,54 @@ def outline(framework: str, file: str) -> dict[str, list[str]]:
     return found
 
 
+ONLY_ARGUMENTS = {
+    "torch": {"attn_implementation", "dtype"},
+    # Keras names its layers; dropout is told by `training`, and what it draws by a seed.
+    "tensorflow": {"name", "training", "seed", "saved_model", "version", "word_embeddings", "dtype"},
+    # Modules are functions of everything: parameters, precision, keys, and whether dropout acts.
+    "flax": {
+        *("dtype", "input_shape", "seed", "_do_init", "params", "dropout_rng", "train", "deterministic", "key"),
+        *("implementation", "length", "word_embeddings", "attn_implementation", "state_dict"),
+    },
+}
+"""Arguments that an idiom needs, by framework: elsewhere they make no sense."""
+
+OWN_ORDER = {"call", "from_pretrained", "save_pretrained"}
+"""Public methods whose arguments stand where the classes that people come from have them: their set is the same."""
+
+OWN_SHAPE = {"AdamW.__init__", "AdamW.step", "Lamb.__init__", "Lamb.step", "to_numpy"}
+"""What is the framework's own: optimizers have the form of its optimizers."""
+
+
+def signatures(framework: str, file: str) -> dict[str, list[str]]:
+    """The arguments of public functions and methods and of HOOKS, without `self` and ONLY_ARGUMENTS."""
+    tree = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
+    prefix, own = backends.PREFIXES[framework], ONLY_ARGUMENTS[framework]
+    found = {}
+    for node in tree.body:
+        inside = [node] if isinstance(node, ast.FunctionDef) else node.body if isinstance(node, ast.ClassDef) else []
+        for function in inside:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            name = CALLS.get(function.name, function.name)
+            if name.startswith("_") and name not in HOOKS:
+                continue
+            if isinstance(node, ast.ClassDef):
+                owner = node.name.replace(prefix, "Albert", 1) if node.name.startswith(prefix) else node.name
+                name = f"{owner}.{name}"
+            given = function.args
+            names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            found[name] = [one for one in names if one not in own and one not in ("self", "cls")]
+    return found
+
+
 def assert_same_order(expected: list[str], found: list[str], absent: set[str], where: str) -> None:
     wanted = [name for name in expected if name not in absent]
     assert [name for name in found if name in set(wanted)] == wanted, where
 
 
 @pytest.mark.parametrize("framework", backends.PACKAGES)
-def test_a_room_has_the_same_files(framework):
+def test_a_framework_has_the_same_files(framework):
     assert {path.stem for path in (PACKAGE / framework).glob("*.py")} == {
         "__init__",
         *FILES,
@@ -84,6 +125,31 @@ def test_classes_and_methods_stand_in_the_same_order(framework, file):
     for name, methods in expected.items():
         if name not in absent:
             assert_same_order(methods, found[name], absent, f"{file}.{name}")
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("framework", OTHERS)
+def test_functions_and_methods_take_the_same_arguments(framework, file):
+    own = ONLY_ARGUMENTS["torch"] | ONLY_ARGUMENTS[framework]
+    expected, found = signatures("torch", file), signatures(framework, file)
+    for name in expected.keys() & found.keys() - OWN_SHAPE:
+        wanted, given = ([one for one in names[name] if one not in own] for names in (expected, found))
+        if name.rpartition(".")[2] in OWN_ORDER:
+            wanted, given = sorted(wanted), sorted(given)
+        assert given == wanted, name
+
+
+@pytest.mark.parametrize("framework", backends.PACKAGES)
+def test_the_contract_of_a_backend_is_fulfilled_argument_by_argument(framework):
+    tree = ast.parse((PACKAGE / "backends.py").read_text(encoding="utf-8"))
+    for contract, file in (("TrainBackend", "train"), ("InferBackend", "infer")):
+        protocol = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == contract)
+        offered = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
+        functions = {node.name: node for node in offered.body if isinstance(node, ast.FunctionDef)}
+        for method in protocol.body:
+            if isinstance(method, ast.FunctionDef):
+                wanted = [one.arg for one in method.args.args if one.arg != "self"]
+                assert [one.arg for one in functions[method.name].args.args] == wanted, method.name
 
 
 def test_every_head_is_public_in_every_framework():
