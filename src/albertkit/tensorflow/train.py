@@ -6,7 +6,6 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +19,9 @@ from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
+from albertkit.tensorflow.typing import Model, Tensor
 
-Graph = Callable[..., Any]
+Graph = Callable[..., Tensor]
 
 
 @dataclass
@@ -162,7 +162,7 @@ def _arrays(batch: Batch) -> dict[str, np.ndarray]:
     return batch.arguments() if isinstance(batch, PaddedBatch) else batch.arrays()
 
 
-def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _losses(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The mean loss of a batch of examples, or the sum of each loss over the items of one of pre-training."""
     if "sequence" not in batch:
         return {"loss": model(batch, return_dict=True, training=True).loss}
@@ -170,7 +170,7 @@ def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reduce_sum(_each_loss(logits, labels)) for name, (logits, labels) in items.items()}
 
 
-def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _outputs(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """See `eval_step`."""
     if "sequence" not in batch:
         return dict(model(batch, return_dict=True))
@@ -189,7 +189,7 @@ def _each_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.where(is_counted, losses, 0.0)
 
 
-def _pretraining(model: Any, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+def _pretraining(model: Model, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
     """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
 
     Attention stays inside each sequence, and there is no product with the vocabulary where nothing is masked.
