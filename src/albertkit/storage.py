@@ -73,8 +73,6 @@ _REMOVABLE = re.compile(
 _UNTOUCHED = "What was there before is untouched."
 _COMMITTED = "All that was saved is there: loading finds it, and the next save to the folder moves it into place."
 
-# ------------------------------------------------------------------------------------------------------------- reading
-
 
 class Folder:
     """A folder's files as a reader sees them: regular files, by plain names.
@@ -249,9 +247,6 @@ def brief(value: Any, most: int = 200) -> str:
     except ValueError:  # Python does not write whole numbers of thousands of digits
         return f"{type(value).__name__} with too many digits to print"
     return text if len(text) <= most else f"{text[:most]}..."
-
-
-# ------------------------------------------------------------------------------------------------------------- writing
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

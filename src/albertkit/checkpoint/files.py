@@ -81,9 +81,6 @@ OTHER_FORMATS = tuple(pattern for form in _FORMATS if form is not _SAFETENSORS f
 """The weight files that other programs write and that are only read here."""
 
 
-# -------------------------------------------------------------------------------------------------------------- reading
-
-
 def load(
     name: str | os.PathLike[str],
     *,
@@ -242,9 +239,6 @@ def _listing(name: str | os.PathLike[str]) -> str:
     with contextlib.suppress(OSError):
         entries = sorted(entry.name for entry in Path(name).iterdir())
     return f" It holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}." if entries else ""
-
-
-# -------------------------------------------------------------------------------------------------------------- writing
 
 
 def save(

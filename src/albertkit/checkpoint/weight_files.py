@@ -57,9 +57,6 @@ class Stored:
     """Reads all values: whether they are known to be finite. CheckpointError where they are not those written."""
 
 
-# --------------------------------------------------------------------------------------------------------- safetensors
-
-
 def read_safetensors(file: Path) -> Stored:
     """Tensors as views into the file: a page is read when it is first used, and what is changed stays in memory."""
     try:
@@ -162,9 +159,6 @@ def _read_through(
     return f"{_ALGORITHM}:{digest.hexdigest()}", are_finite
 
 
-# ------------------------------------------------------------------------------------------------------------- pickles
-
-
 def read_pickle(file: Path) -> Stored:
     """Tensors of a `pytorch_model.bin`, old or new. Only tensors are unpickled, never code."""
     try:
@@ -239,9 +233,6 @@ def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
         f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {what}. Convert it to such "
         "where the file was made."
     )
-
-
-# -------------------------------------------------------------------------------------------------------------- checks
 
 
 def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:

@@ -1,6 +1,6 @@
 """Reads the weight files that Transformers' TensorFlow and Flax models wrote, without either framework.
 
-Gives the tensors under the names that the file has; `flavours` knows what these mean.
+Gives the tensors under the names that the file has; `framework_names` knows what these mean.
 """
 
 import math

@@ -78,9 +78,6 @@ class Original:
     notes: tuple[str, ...]
 
 
-# ----------------------------------------------------------------------------------------------------------- its names
-
-
 def variable(name: str) -> str | None:
     """The variable of a neutral name or template in the original code, or None where it has none."""
     if name in _VARIABLES:
@@ -109,9 +106,6 @@ def neutral_name(stored: str) -> str | None:
 def is_slot(stored: str) -> bool:
     """Whether a variable belongs to the training, not to the model."""
     return _SLOT.fullmatch(stored) is not None
-
-
-# ------------------------------------------------------------------------------------------------------------- finding
 
 
 def find(place: Path) -> Path | None:
@@ -151,9 +145,6 @@ def folders(prefix: Path) -> list[Path]:
     """Where the config and the vocabulary of a checkpoint may lie."""
     is_saved_model = prefix.name == "variables" and prefix.parent.name == "variables"
     return [prefix.parents[1] / "assets", prefix.parents[1]] if is_saved_model else [prefix.parent]
-
-
-# ------------------------------------------------------------------------------------------------------------- reading
 
 
 def read(prefix: Path, config: AlbertConfig | None = None) -> Original:
@@ -255,9 +246,6 @@ def _inferred(prefix: Path, tensors: Mapping[str, np.ndarray]) -> tuple[AlbertCo
         f"A checkpoint needs a config, and its shapes are of no published size, which would tell it. Put an "
         f"{ORIGINAL_CONFIG} or {CONFIG_FILE} into {folders(prefix)[-1]}, or pass `config`."
     )
-
-
-# ------------------------------------------------------------------------------------------- LayerNorms that are loose
 
 
 def _separate_norms(

@@ -154,9 +154,6 @@ def _index(prefix: Path) -> Path:
     return prefix.with_name(prefix.name + INDEX)
 
 
-# ---------------------------------------------------------------------------------------------------------- the table
-
-
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) pairs of a table, in order."""
     footer = content[-_FOOTER:]
@@ -242,9 +239,6 @@ def _snappy(data: bytes) -> bytes:
     if len(out) != length:
         raise ValueError("a compressed block has another length than it states")
     return bytes(out)
-
-
-# -------------------------------------------------------------------------------------------------------- its messages
 
 
 def _entry(message: bytes) -> Entry:

@@ -243,4 +243,4 @@ class Flax:
         model.save_pretrained(folder)
 
 
-ROOMS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}
+ADAPTERS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}
