@@ -1,6 +1,6 @@
 """What two sentence losses teach (arXiv 1909.11942, table 5), at small scale: a kept experiment, not a timing.
 
-Two models that differ in the objective alone are trained on the same corpus, and each is evaluated on what is held out by
+Two models that differ in the objective alone are trained on the same corpus, and each is evaluated on rows held out by
 both objectives. The paper finds that sentence order teaches next-sentence prediction (78.9 %), and not the other way
 round (52.0 %). It also judges a model that was trained by neither, so its judges learned the task themselves: here a
 logistic regression on the state of [CLS], fitted to rows of the corpus while the model stays as it is. Beside it stands
@@ -36,7 +36,7 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 OBJECTIVES = {"sop": "mlm+sop", "nsp": "mlm+nsp"}
 CHANCE = 0.5
 FITTED = 5
-"""Rows to fit a judge on, for each that it is evaluated on. A model's own head needs no fitting: it is evaluated on all."""
+"""Rows to fit a judge on, for each row that is scored. A model's own head needs no fitting: it is scored on all rows."""
 PAPER = {
     "neither on nsp": 0.524,
     "neither on sop": 0.533,
