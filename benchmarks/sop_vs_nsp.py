@@ -36,7 +36,7 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 OBJECTIVES = {"sop": "mlm+sop", "nsp": "mlm+nsp"}
 CHANCE = 0.5
 FITTED = 5
-"""Rows to fit a judge on, for each row that is scored. A model's own head needs no fitting: it is scored on all rows."""
+"""Rows to fit a judge on, for each row that is scored. A model's own head needs no fitting: it sees all rows."""
 PAPER = {
     "neither on nsp": 0.524,
     "neither on sop": 0.533,
