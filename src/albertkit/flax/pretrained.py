@@ -3,7 +3,7 @@
 import inspect
 import logging
 import os
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from albertkit.errors import InputError
 from albertkit.flax import weights
 from albertkit.flax.params import FlaxAlbertFunctional
 from albertkit.flax.typing import DType, Params, PyTree
+from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         cls,
         pretrained_model_name_or_path: str | os.PathLike[str],
         dtype: DType = jnp.float32,
-        *model_args: Any,
+        *model_args: Json,
         config: AlbertConfig | str | os.PathLike[str] | None = None,
         attn_implementation: str | None = None,
         ignore_mismatched_sizes: bool = False,
@@ -43,7 +44,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         torch_dtype: DType | None = None,
         _do_init: bool = True,
         **kwargs: object,
-    ) -> Any:
+    ) -> Json:
         """Read a model from a folder or from the hub, whichever framework wrote it.
 
         `config` replaces the folder's config.json. `dtype`, or `torch_dtype`, is the precision of the computation;
@@ -105,13 +106,13 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
 
 
-def _constructor_arguments(cls: type, keywords: dict[str, object]) -> dict[str, Any]:
+def _constructor_arguments(cls: type, keywords: dict[str, object]) -> Record:
     """Take out of `keywords` those that the constructor of `cls` has."""
     accepted = inspect.signature(cls.__init__).parameters
     return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
 
 
-def _loading_info(report: LoadReport) -> dict[str, list[Any]]:
+def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
     """What `output_loading_info` asks for, under the names of Transformers."""
     return {
         "missing_keys": sorted(report.missing),

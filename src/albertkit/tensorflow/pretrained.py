@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from albertkit.errors import InputError
 from albertkit.tensorflow import private_api, weights
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
 from albertkit.tensorflow.typing import DType, Tensor
+from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         variant: str | None = None,
         torch_dtype: DType = None,
         **kwargs: object,
-    ) -> Any:
+    ) -> Json:
         """Read a model from a folder or from the hub.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is a dtype policy such as
@@ -82,8 +83,8 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         name: str | os.PathLike[str] | None,
         config: AlbertConfig | str | os.PathLike[str] | None,
         state_dict: Mapping[str, Tensor] | None,
-        fetching: dict[str, Any],
-        options: dict[str, Any],
+        fetching: Record,
+        options: Record,
     ) -> files.Checkpoint:
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""
         if name is None and (config is None or state_dict is None):
@@ -129,7 +130,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         if saved_model:
             self.export(Path(save_directory) / "saved_model" / str(version))
 
-    def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **options: Any) -> None:
+    def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **options: Json) -> None:
         """Write a SavedModel that serves `input_signature`, or another format that keras.Model.export knows."""
         if format != "tf_saved_model":
             options.setdefault("input_signature", [self.input_signature])
@@ -152,7 +153,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
             answer |= {f"{name}_{n}": v for n, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
         return answer
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Record:
         """What `keras.saving` keeps of a model: its name, its config, its precision, and what of it is frozen.
 
         ConfigError where `hidden_act` is a function, which no file can hold.
@@ -167,7 +168,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         }
 
     @classmethod
-    def from_config(cls, config: AlbertConfig | dict[str, Any], custom_objects: object = None) -> Self:
+    def from_config(cls, config: AlbertConfig | Record, custom_objects: object = None) -> Self:
         """A newly initialised model of a config, or of what `get_config` or `AlbertConfig.to_dict` gave."""
         if isinstance(config, AlbertConfig):
             return cls(config)
@@ -188,13 +189,13 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         """None: a model is built by its constructor."""
 
 
-def _constructor_arguments(cls: type, keywords: dict[str, object]) -> dict[str, Any]:
+def _constructor_arguments(cls: type, keywords: dict[str, object]) -> Record:
     """Take out of `keywords` those that the constructor of `cls` has."""
     accepted = inspect.signature(cls.__init__).parameters
     return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
 
 
-def _loading_info(report: LoadReport) -> dict[str, list[Any]]:
+def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
     """What `output_loading_info` asks for, under the names of Transformers."""
     return {
         "missing_keys": sorted(report.missing),

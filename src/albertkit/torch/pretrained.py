@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.torch import weights
 from albertkit.torch.module import AlbertModule
+from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class AlbertPreTrainedModel(AlbertModule):
         use_safetensors: bool | None = None,
         variant: str | None = None,
         **kwargs: object,
-    ) -> Any:
+    ) -> Json:
         """Read a model from a folder or from the hub. It comes back in evaluation mode.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is the precision to keep
@@ -77,8 +78,8 @@ class AlbertPreTrainedModel(AlbertModule):
         name: str | os.PathLike[str] | None,
         config: AlbertConfig | str | os.PathLike[str] | None,
         state_dict: Mapping[str, Tensor] | None,
-        fetching: dict[str, Any],
-        options: dict[str, Any],
+        fetching: Record,
+        options: Record,
     ) -> files.Checkpoint:
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""
         if torch.get_default_device().type == "meta":
@@ -129,13 +130,13 @@ class AlbertPreTrainedModel(AlbertModule):
         files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
 
 
-def _constructor_arguments(cls: type, keywords: dict[str, object]) -> dict[str, Any]:
+def _constructor_arguments(cls: type, keywords: dict[str, object]) -> Record:
     """Take out of `keywords` those that the constructor of `cls` has."""
     accepted = inspect.signature(cls.__init__).parameters
     return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
 
 
-def _loading_info(report: LoadReport) -> dict[str, list[Any]]:
+def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
     """What `output_loading_info` asks for, under the names of Transformers."""
     return {
         "missing_keys": sorted(report.missing),
