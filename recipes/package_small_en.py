@@ -48,7 +48,7 @@ def package(runs: list[Path], corpus: Path | None, output: Path, results: Path |
     built = corpus or Path(resolved[-1]["resolved"]["data"]["corpus"])
     card = model_card(runs, resolved, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
     stale = (*files.STALE, *tokenizer_files.PATTERNS)
-    with storage.replacing(output, head=CONFIG_FILE, stale=stale) as staging:
+    with storage.atomic_replace(output, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, tensors, "AlbertForPreTraining")
         # The config states the precision of the model, which loading restores; the file's is the file's own matter.
         keys = storage.read_json(staging / CONFIG_FILE) | {"dtype": "float32"}

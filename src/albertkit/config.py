@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Self
 from albertkit import hub, storage, weight_table
 from albertkit.config_keys import ACTIVATIONS, COMMON, LABELS, LAYERS, RULES, whole
 from albertkit.config_keys import SIZES as SIZES_STATED
-from albertkit.errors import ConfigError, did_you_mean
-from albertkit.storage import brief
+from albertkit.errors import ConfigError, abbreviate, did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -137,7 +136,7 @@ class AlbertConfig:
     @classmethod
     def _named(cls, size: str, version: int, overrides: dict[str, Any]) -> Self:
         if version not in (1, 2):
-            raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {brief(version)}.")
+            raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {abbreviate(version)}.")
         layers, width, heads, feed_forward = SIZES[size]
         # Version 1 was trained with dropout, but for xxlarge; version 2 without. The published configs name the
         # activation `gelu` in version 1 and `gelu_new` in version 2; the original code computes the tanh form of both.
@@ -195,7 +194,7 @@ class AlbertConfig:
         if taken := [key for key in values if key.startswith("__") or hasattr(AlbertConfig, key)]:
             raise ConfigError(
                 f"A key of a config must not be named like a method or property of AlbertConfig. Received: "
-                f"{brief(taken[0])}. Remove it, or give it another name."
+                f"{abbreviate(taken[0])}. Remove it, or give it another name."
             )
         self.__dict__.update(values)
         self._settle_labels(num_labels, values)
@@ -209,7 +208,7 @@ class AlbertConfig:
         if label2id is not None and not _maps(label2id, str, int):
             raise ConfigError(
                 "`label2id` must map the name of each class to its number, such as {'no': 0, 'yes': 1}. Received: "
-                f"{brief(label2id)}."
+                f"{abbreviate(label2id)}."
             )
         if id2label is None and label2id is not None:
             id2label = {index: label for label, index in label2id.items()}
@@ -322,7 +321,7 @@ class AlbertConfig:
         if not self.id2label or set(self.id2label) != set(range(len(self.id2label))):
             yield (
                 "`id2label` must number the classes from 0 without a gap. Received the numbers: "
-                f"{brief(list(self.id2label))}. Number them anew; the names may stay."
+                f"{abbreviate(list(self.id2label))}. Number them anew; the names may stay."
             )
 
     # --------------------------------------------------------------------------------------------- to and from files
@@ -428,7 +427,7 @@ class AlbertConfig:
             subfolder=subfolder,
         )
         hub.options(overrides)  # of which those that change nothing are left
-        with storage.reading(folder) as held:
+        with storage.open_folder(folder) as held:
             return cls.from_json_file(held.require(CONFIG_FILE), **overrides)
 
     def __eq__(self, other: object) -> bool:
@@ -452,7 +451,7 @@ def _numbered(id2label: Any) -> dict[int, Any]:
     if not all(number.isascii() and number.isdigit() and len(number) < 8 for number in numbers):
         raise ConfigError(
             "`id2label` must map the number of each class to its name, such as {0: 'no', 1: 'yes'}. Received: "
-            f"{brief(id2label)}."
+            f"{abbreviate(id2label)}."
         )
     names = {int(index): str(label) for index, label in id2label.items()}
     _require_distinct("id2label", id2label, names)
@@ -462,4 +461,4 @@ def _numbered(id2label: Any) -> dict[int, Any]:
 def _require_distinct(key: str, stated: Mapping[Any, Any], names: Mapping[int, Any]) -> None:
     """ConfigError where two of the classes that a key states have one number, as "0" and "00" have."""
     if len(names) < len(stated):
-        raise ConfigError(f"`{key}` must give each class a number of its own. Received: {brief(stated)}.")
+        raise ConfigError(f"`{key}` must give each class a number of its own. Received: {abbreviate(stated)}.")

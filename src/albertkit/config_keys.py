@@ -8,8 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from albertkit.errors import did_you_mean
-from albertkit.storage import brief
+from albertkit.errors import abbreviate, did_you_mean
 
 SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
 """Keys that a file must state: nothing else tells them, and no default fits all models."""
@@ -37,7 +36,7 @@ class Rule(NamedTuple):
         """A sentence on a value that breaks the rule, or None."""
         if self.holds(value):
             return None
-        return f"`{key}` must be {self.must}. Received: {brief(value)}.{self.advice(value)}"
+        return f"`{key}` must be {self.must}. Received: {abbreviate(value)}.{self.advice(value)}"
 
 
 def whole(most: int, least: int = 1) -> Rule:

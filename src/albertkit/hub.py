@@ -6,30 +6,31 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albertkit.errors import CheckpointNotFound
-from albertkit.storage import brief
+from albertkit.errors import CheckpointNotFound, abbreviate
+
+PathLike = str | os.PathLike[str]
 
 EMBEDDED = {"albertkit/small-en": "small-en"}
 """The models that come with this package: their folders under albertkit/models, by name."""
 
 OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
 """The keywords of `fetch`, which everything that loads by name passes on."""
-VOID = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
+IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
 """Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
 
 
 def options(keywords: dict[str, Any]) -> dict[str, Any]:
     """Take out of `keywords` those of `fetch`, which are returned, and those that change nothing."""
-    for name in VOID:
+    for name in IGNORED_OPTIONS:
         keywords.pop(name, None)
     return {name: keywords.pop(name) for name in OPTIONS if name in keywords}
 
 
 def fetch(
-    name: str | os.PathLike[str],
+    name: PathLike,
     patterns: Sequence[str],
     *,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: PathLike | None = None,
     force_download: bool = False,
     local_files_only: bool = False,
     token: str | bool | None = None,
@@ -46,33 +47,51 @@ def fetch(
     """
     subfolder = "" if subfolder is None else subfolder
     if not isinstance(subfolder, (str, os.PathLike)):
-        raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {brief(subfolder)}.")
-    folder = local(name)
-    if folder.is_dir() and name != "":
-        return local(folder / subfolder)
-    if folder.exists() and name != "":
-        what = "file" if folder.is_file() else "device or a FIFO"
-        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a {what}.")
+        given = abbreviate(subfolder)
+        raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {given}.")
+    folder = _present_folder(name)
+    if folder is None:
+        allowed = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns]
+        folder = _download(
+            str(name),
+            revision,
+            cache_dir=None if cache_dir is None else str(cache_dir),
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=allowed,
+        )
+    return local_path(folder / subfolder)
+
+
+def _present_folder(name: PathLike) -> Path | None:
+    """The folder of a model that need not be asked for, or None for one that the hub or its cache may have.
+
+    CheckpointNotFound for what is neither a folder nor a name.
+    """
+    path = local_path(name)
+    if name != "" and path.is_dir():
+        return path
+    if name != "" and path.exists():
+        what = "file" if path.is_file() else "device or a FIFO"
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}.")
     if str(name) in EMBEDDED:
-        return local(embedded(str(name)) / subfolder)
+        return embedded_folder(str(name))
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
             f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
             "folder. Check the path."
         )
+    return None
+
+
+def _download(name: str, revision: str, **arguments: Any) -> Path:
+    """The folder of a model in the hub's cache, filled where the `arguments` of `snapshot_download` let it be."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        root = snapshot_download(
-            str(name),
-            revision=revision,
-            cache_dir=None if cache_dir is None else str(cache_dir),
-            force_download=force_download,
-            local_files_only=local_files_only,
-            token=token,
-            allow_patterns=[f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns],
-        )
+        return Path(snapshot_download(name, revision=revision, **arguments))
     except LocalEntryNotFoundError as error:
         raise CheckpointNotFound(
             f"{name!r} at revision {revision!r} is neither a folder nor in the local cache, and the hub could not be "
@@ -83,14 +102,14 @@ def fetch(
             f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
-    return local(Path(root) / subfolder)
 
 
-def local(name: Any) -> Path:
+def local_path(name: object) -> Path:
     """A model's name as a path. CheckpointNotFound for what is no name, and for one that no path can have."""
     rule = "A model is a folder or an `owner/model` name on the hub."
     if not isinstance(name, (str, os.PathLike)) or isinstance(os.fspath(name), bytes):
-        raise CheckpointNotFound(f"{rule} Received: {brief(name, 80)}, a {type(name).__name__}. Give its path or name.")
+        given = f"{abbreviate(name, 80)}, a {type(name).__name__}"
+        raise CheckpointNotFound(f"{rule} Received: {given}. Give its path or name.")
     path = Path(name)
     try:
         path.stat()
@@ -102,7 +121,7 @@ def local(name: Any) -> Path:
     return path
 
 
-def embedded(name: str) -> Path:
+def embedded_folder(name: str) -> Path:
     """The folder of a model of EMBEDDED. CheckpointNotFound where it was left out of this copy of the package."""
     folder = Path(str(importlib.resources.files("albertkit"))) / "models" / EMBEDDED[name]
     if not folder.is_dir():

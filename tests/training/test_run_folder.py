@@ -97,7 +97,7 @@ def test_what_a_run_removes_at_its_end_are_files_of_models_alone(tmp_path):
     )
     for name in (*PERSONS, *models, "spiece.model"):
         (tmp_path / name).write_text("old")
-    with run_folder.storage.replacing(tmp_path, "config.json", run_folder.STALE) as staging:
+    with run_folder.storage.atomic_replace(tmp_path, "config.json", run_folder.STALE) as staging:
         (staging / "config.json").write_text("{}")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*PERSONS, "config.json"])
 

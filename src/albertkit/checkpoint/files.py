@@ -105,12 +105,12 @@ def load(
     """
     known = _FORMATS if variant is None else (_SAFETENSORS, _PICKLE)
     formats = [form for form in known if use_safetensors in (None, form is _SAFETENSORS)]
-    path = hub.local(name)
+    path = hub.local_path(name)
     if not path.is_dir() and use_safetensors is not True and (prefix := original.find(path)):
         return _load_original(prefix, config)
     for form in formats:
         folder = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)
-        with storage.reading(folder) as held:
+        with storage.open_folder(folder) as held:
             if found := _weight_files(held, form, variant):
                 own: AlbertConfig = config or AlbertConfig.from_json_file(held.require(CONFIG_FILE))
                 return _load_files(found, own, source=found[0] if len(found) == 1 else folder)
@@ -167,7 +167,7 @@ def _weight_files(held: storage.Folder, form: _Format, variant: str | None) -> l
     shards = {}
     for shard in weight_map.values():
         if not isinstance(shard, str) or shard not in shards:
-            storage.require_plain(shard, index)
+            storage.require_plain_name(shard, index)
             if not shard.endswith(f".{form.suffix}"):
                 raise CheckpointError(f"{index} must name files that end in .{form.suffix}. It names {shard!r:.80}.")
             shards[shard] = held.file(shard)
@@ -256,11 +256,11 @@ def save(
     max_shard_size: int | str = "5GB",
     variant: str | None = None,
 ) -> None:
-    """Write `config.json` and `model.safetensors` of a model class as one step; see `storage.replacing`.
+    """Write `config.json` and `model.safetensors` of a model class as one step; see `storage.atomic_replace`.
 
     With `variant` the files of other variants stay.
     """
-    with storage.replacing(folder, head=CONFIG_FILE, stale=_SAFETENSORS.patterns(variant)) as staging:
+    with storage.atomic_replace(folder, head=CONFIG_FILE, stale=_SAFETENSORS.patterns(variant)) as staging:
         write(staging, config, tensors, architecture, max_shard_size=max_shard_size, variant=variant)
 
 

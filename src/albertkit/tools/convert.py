@@ -93,7 +93,7 @@ def convert(
     vocabulary = _tokenizer_files(_places(source, checkpoint.source, fetching))
     notes = (*checkpoint.notes, *notes)
     stale = [*files.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
-    with storage.replacing(target, head=CONFIG_FILE, stale=stale) as staging:
+    with storage.atomic_replace(target, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, written, label, notes=notes)
         for name, file in vocabulary.items():
             shutil.copyfile(file, staging / name)
@@ -106,7 +106,7 @@ def read_config(name: str) -> AlbertConfig:
 
     CheckpointNotFound where there is neither.
     """
-    path = hub.local(name)
+    path = hub.local_path(name)
     return original.read_config(path) if path.is_file() else AlbertConfig.from_pretrained(name)
 
 
@@ -114,7 +114,7 @@ def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -
     if dtype is not None and dtype not in _DTYPES:
         raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
     folder = Path(target)
-    with storage.explained(folder):
+    with storage.translate_os_errors(folder):
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
             raise InputError(
                 f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."

@@ -3,10 +3,9 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from albertkit import weight_table
+from albertkit import hub, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
@@ -75,7 +74,7 @@ def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tu
         with tempfile.TemporaryDirectory() as folder:
             tokenizer = trainer.train(iter(texts), recipe.model.vocab_size, folder, exact=False)
         return tokenizer, [f"A vocabulary of {len(tokenizer):,} pieces was learned from the training texts."]
-    if Path(name).is_file():
+    if hub.local_path(name).is_file():
         return AlbertTokenizerFast(vocab_file=name), [f"Tokenizer from {name}."]
     return AlbertTokenizerFast.from_pretrained(name), [f"Tokenizer from {name}."]
 

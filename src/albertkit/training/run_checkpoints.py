@@ -116,7 +116,7 @@ class RunCheckpoints:
     def _write(self, path: Path, files: Mapping[str, Tensors], state: Record, progress: Progress) -> bool:
         """Write the files of a folder as one step. False, and a report, where the disk does not take them."""
         try:
-            with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
+            with storage.atomic_replace(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 named = {f"{stem}.safetensors": tensors for stem, tensors in files.items()}
                 for name, tensors in named.items():
                     safetensors.numpy.save_file(tensors, staging / name)
@@ -198,7 +198,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def _read(path: Path, stems: Sequence[str]) -> tuple[dict[str, Tensors], Record]:
     """The tensors of the files of a checkpoint, and its state. One of `_DAMAGES` where they are not as written."""
-    with storage.reading(path) as held:
+    with storage.open_folder(path) as held:
         state = storage.read_json(held.require(_STATE))
         digests = state.pop("digests")
         tensors = {}

@@ -19,8 +19,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.checkpoint.formats.crc32c import crc32c, masked
-from albertkit.config_keys import brief
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, abbreviate
 from albertkit.protobuf import fields, varint
 
 INDEX = ".index"
@@ -96,7 +95,7 @@ class Bundle:
                 "that trained it and save it again without a partitioner."
             )
         if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
-            stated = f"{brief(entry.shape)} and {entry.size} bytes"
+            stated = f"{abbreviate(entry.shape)} and {entry.size} bytes"
             raise CheckpointError(f"{_index(self.prefix)} gives {name} {stated}. {_REPEAT}")
         if entry.shard not in shards:
             shards[entry.shard] = self._shard(entry.shard)
@@ -110,7 +109,7 @@ class Bundle:
             value = content.view(entry.dtype).reshape(entry.shape)
         except (ValueError, OverflowError) as error:  # no bytes, and a shape that NumPy cannot have
             raise CheckpointError(
-                f"{_index(self.prefix)} gives {name} the shape {brief(entry.shape)}: {error}. {_REPEAT}"
+                f"{_index(self.prefix)} gives {name} the shape {abbreviate(entry.shape)}: {error}. {_REPEAT}"
             ) from error
         return np.require(value, requirements="A")
 
