@@ -83,11 +83,21 @@ def pre_trained(source: Path, framework: str, folder: Path, text: Path) -> Path:
 
 
 def apart(one: Path, other: Path) -> float:
-    """The largest difference between the weights of two folders."""
+    """The largest difference between the weights of two runs, and between the losses of their steps."""
     first, second = (safetensors.numpy.load_file(folder / "model.safetensors") for folder in (one, other))
     if first.keys() != second.keys():
         raise SystemExit(f"Other weights: {sorted(first.keys() ^ second.keys())}")
-    return max(float(np.abs(first[name].astype(np.float64) - second[name]).max()) for name in first)
+    weights = max(float(np.abs(first[name].astype(np.float64) - second[name]).max()) for name in first)
+    return max(weights, float(np.abs(np.subtract(losses(one), losses(other))).max()))
+
+
+def losses(folder: Path) -> list[float]:
+    """The loss of each step of a run."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    found = [row["loss"] for row in rows if "loss" in row]
+    if len(found) != STEPS:
+        raise SystemExit(f"Every step must be logged. {folder} has {len(found)} of {STEPS}.")
+    return found
 
 
 def main() -> None:

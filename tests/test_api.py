@@ -184,3 +184,9 @@ def test_without_its_extras_scoring_and_reading_answer_with_the_command(tmp_path
         'Reading Parquet needs pyarrow. Install it with: pip install "albertkit[train]"',
         'Reading pytorch_model.bin needs PyTorch. Install it with: pip install "albertkit[torch]"',
     ]
+
+
+def test_type_checkers_read_the_package():
+    assert (Path(albertkit.__file__).parent / "py.typed").is_file()
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert built["wheel"]["packages"] == ["src/albertkit"]  # all of its files, this one among them

@@ -46,7 +46,7 @@ def run(tmp_path, data):
     training["evaluation_rows"] = 512
     resolved = {
         "framework": "torch",
-        "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked": 0.15, "ngram": 3},
+        "data": {"corpus": str(tmp_path), "length": 32, "objective": "mlm+sop", "masked_lm_prob": 0.15, "ngram": 3},
         "training": training,
     }
     results = {"step": 50, "mlm_accuracy": 0.25, "sop_accuracy": 0.625, "tokens_held_out": 4321, "epoch": 1.5}

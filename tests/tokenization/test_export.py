@@ -7,20 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
+from albertkit import protobuf
 from albertkit.errors import CheckpointError
 from albertkit.tokenization.export import to_tokenizers
-from albertkit.tokenization.segmenters import SentencePieceSegmenter
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
 
-ROLES = {"cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "<unk>"}
+SEPARATORS = "[CLS]", "[SEP]"
 SPECIAL = {"<pad>": 0, "<unk>": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
-CLEANINGS = [Cleaning(), Cleaning(lower=False), Cleaning(keep_accents=True), Cleaning(collapse=False)]
+NORMALIZERS = [
+    AlbertNormalizer(),
+    *(AlbertNormalizer(do_lower_case=False), AlbertNormalizer(keep_accents=True), AlbertNormalizer(remove_space=False)),
+]
 
 
-def segmenter(model, cleaning=CLEANINGS[0]):
-    made = SentencePieceSegmenter(model, cleaning)
+def segmenter(model, normalizer=NORMALIZERS[0]):
+    made = SentencePieceSegmenter(model, normalizer)
     for token, index in SPECIAL.items():
-        made.add(AddedToken(token, special=True, lstrip=token == "[MASK]"), index)
+        made.add_token(AddedToken(token, special=True, lstrip=token == "[MASK]"), index)
     return made
 
 
@@ -33,10 +37,10 @@ def ids(backend, text):
     return backend.encode(text, add_special_tokens=False).ids
 
 
-@pytest.mark.parametrize("cleaning", CLEANINGS, ids=str)
-def test_text_is_cut_as_by_sentencepiece(cleaning, vocabularies, data):
-    source = segmenter(vocabularies["fixture"], cleaning)
-    backend = to_tokenizers(source, ROLES)
+@pytest.mark.parametrize("normalizer", NORMALIZERS, ids=str)
+def test_text_is_cut_as_by_sentencepiece(normalizer, vocabularies, data):
+    source = segmenter(vocabularies["fixture"], normalizer)
+    backend = to_tokenizers(source, *SEPARATORS)
     lines = (data / "text.txt").read_text(encoding="utf-8").splitlines()
     texts = [line for line in lines if not re.search(r"\d,", line)]
     assert len(texts) > 100
@@ -63,19 +67,19 @@ def test_drawn_text_is_cut_as_by_sentencepiece(exported, fixture, words):
 
 @pytest.fixture(scope="module")
 def exported(fixture):
-    return to_tokenizers(fixture, ROLES)
+    return to_tokenizers(fixture, *SEPARATORS)
 
 
 def test_no_piece_ends_in_digit_and_comma(exported, vocabularies):
     assert exported.encode("2,000, 1, x5,", add_special_tokens=False).tokens[-1] == ","
-    many = to_tokenizers(segmenter(vocabularies["many numbers"]), ROLES)
+    many = to_tokenizers(segmenter(vocabularies["many numbers"]), *SEPARATORS)
     assert many.encode("in 1999, 7, 99,", add_special_tokens=False).tokens.count(",") == 3
 
 
 @pytest.mark.parametrize("kind", ["many numbers", "comma only in pieces"])
 def test_symbols_that_the_maker_chose_win(kind, vocabularies):
     source = segmenter(vocabularies[kind])
-    backend = to_tokenizers(source, ROLES)
+    backend = to_tokenizers(source, *SEPARATORS)
     for text in ("the cat", "a dog in 5", "3 cats"):
         assert ids(backend, text) == source.encode([text], False, False)[0].ids
 
@@ -92,18 +96,18 @@ def test_text_comes_back(exported):
     assert exported.decode(ids(exported, "the cat sat, once")) == "the cat sat, once"
 
 
-def test_roles_may_be_missing_or_other_tokens(fixture):
-    assert to_tokenizers(fixture, {}).encode("the cat").ids == ids(to_tokenizers(fixture, ROLES), "the cat")
-    other = to_tokenizers(fixture, {**ROLES, "unk_token": "[MASK]"})
+def test_separators_may_be_missing_or_other_tokens(fixture):
+    bare, other = to_tokenizers(fixture, None, None), to_tokenizers(fixture, "[MASK]", "[SEP]")
+    assert bare.encode("the cat").ids == ids(to_tokenizers(fixture, *SEPARATORS), "the cat")
+    assert other.encode("a").ids == [4, *ids(bare, "a"), 3]
     assert ids(other, "漢") == fixture.encode(["漢"], False, False)[0].ids
-    assert other.encode("a").ids[0] == 2
 
 
 def test_added_tokens_come_along(vocabularies):
     source = segmenter(vocabularies["fixture"])
-    source.add(AddedToken("newtok", normalized=True), 600)
-    source.add(AddedToken("<entity>", special=True), 601)
-    backend = to_tokenizers(source, ROLES)
+    source.add_token(AddedToken("newtok", normalized=True), 600)
+    source.add_token(AddedToken("<entity>", special=True), 601)
+    backend = to_tokenizers(source, *SEPARATORS)
     added = {token["id"]: token for token in json.loads(backend.to_str())["added_tokens"]}
     assert list(added) == [0, 1, 2, 3, 4, 600, 601]
     assert (added[4]["lstrip"], added[4]["special"], added[600]["special"]) == (True, True, False)
@@ -112,24 +116,23 @@ def test_added_tokens_come_along(vocabularies):
 
 def test_added_tokens_with_a_gap_before_them_cannot_come_along(vocabularies):
     source = segmenter(vocabularies["fixture"])
-    source.add(AddedToken("newtok"), 650)
+    source.add_token(AddedToken("newtok"), 650)
     with pytest.raises(CheckpointError, match=r"consecutive ids behind the vocabulary. Received: 'newtok' with id 650"):
-        to_tokenizers(source, ROLES)
+        to_tokenizers(source, *SEPARATORS)
 
 
 def test_only_unigram_models_become_a_tokenizer_json(vocabularies, monkeypatch):
     from albertkit.tokenization import export
 
-    real = export._fields
+    real = export.protobuf.fields
     monkeypatch.setattr(
-        export, "_fields", lambda message: [(n, 2 if n == 3 and v == 1 else v) for n, v in real(message)]
+        export.protobuf, "fields", lambda message: [(n, 2 if n == 3 and v == 1 else v) for n, v in real(message)]
     )
     with pytest.raises(CheckpointError, match=r"Only a SentencePiece model of type unigram"):
-        to_tokenizers(segmenter(vocabularies["fixture"]), ROLES)
+        to_tokenizers(segmenter(vocabularies["fixture"]), *SEPARATORS)
 
 
 def test_all_kinds_of_fields_are_read():
-    from albertkit.tokenization.export import _fields
-
     message = b"\x08\x96\x01" + b"\x15" + struct.pack("<f", 0.5) + b"\x1a\x03abc" + b"\x21" + struct.pack("<d", 2.0)
-    assert list(_fields(message)) == [(1, 150), (2, struct.pack("<f", 0.5)), (3, b"abc"), (4, struct.pack("<d", 2.0))]
+    half, two = 0x3F000000, 0x4000000000000000  # 0.5 and 2.0 as the integers of their bytes
+    assert list(protobuf.fields(message)) == [(1, 150), (2, half), (3, b"abc"), (4, two)]

@@ -5,7 +5,7 @@ from tokenizers import AddedToken
 
 from albertkit import storage
 from albertkit.errors import CheckpointError
-from albertkit.tokenization import files
+from albertkit.tokenization import files, special_tokens
 
 
 def put(folder, **contents):
@@ -15,7 +15,7 @@ def put(folder, **contents):
 
 
 def shown(token):
-    return files.fields(token)
+    return special_tokens.fields(token)
 
 
 FIELDS = {"content": "x", "lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": False}
@@ -87,12 +87,12 @@ def test_what_is_written_is_read_again(tmp_path):
     files.write(
         tmp_path,
         "",
-        {"do_lower_case": True, "added_tokens_decoder": {"7": files.fields(token)}},
-        {"mask_token": files.fields(token)},
+        {"do_lower_case": True, "added_tokens_decoder": {"7": special_tokens.fields(token)}},
+        {"mask_token": special_tokens.fields(token)},
         {"<e>": 7},
     )
     stated = files.read(storage.Folder(tmp_path))
-    assert shown(stated["added_tokens_decoder"][7]) == files.fields(token)
+    assert shown(stated["added_tokens_decoder"][7]) == special_tokens.fields(token)
     assert stated["do_lower_case"] is True
     (tmp_path / files.CONFIG).unlink()
     old = files.read(storage.Folder(tmp_path))

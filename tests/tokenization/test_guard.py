@@ -82,7 +82,7 @@ class FailingProcessor:
         lambda tokenizer: tokenizer("some text"),
         lambda tokenizer: tokenizer(["some text", "another"]),
         lambda tokenizer: tokenizer("some text", return_offsets_mapping=True),
-        lambda tokenizer: tokenizer._segmenter.flat(["some text"]),
+        lambda tokenizer: tokenizer._segmenter.encode_flat(["some text"]),
         lambda tokenizer: tokenizer.convert_tokens_to_string(["a"]),
     ],
 )

@@ -1,26 +1,36 @@
+import dataclasses
 import enum
+import inspect
 import logging
-from types import SimpleNamespace
 
 import pytest
 
 from albertkit.errors import InputError
-from albertkit.tokenization.encoding import Truncation
-from albertkit.tokenization.options import UNLIMITED, Options, Padding, lengths, side
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.options import (
+    UNLIMITED,
+    EncodingKeywords,
+    EncodingOptions,
+    LengthSettings,
+    Padding,
+    require_side,
+    truncation_and_padding,
+)
+from albertkit.tokenization.truncation import Truncation
 
 
 def tokenizer(**settings):
-    """The settings that `lengths` asks for."""
+    """What a tokenizer says of lengths."""
     usual = {"model_max_length": 512, "pad_token_id": 0, "padding_side": "right", "truncation_side": "left"}
-    return SimpleNamespace(**usual | {"shares_fairly": True} | settings)
+    return LengthSettings(**usual | {"shares_fairly": True} | settings)
 
 
 def cut(**options):
-    return lengths(Options(**options), tokenizer())[0]
+    return truncation_and_padding(EncodingOptions(**options), tokenizer())[0]
 
 
 def fill(**options):
-    return lengths(Options(**options), tokenizer())[1]
+    return truncation_and_padding(EncodingOptions(**options), tokenizer())[1]
 
 
 class Strategy(enum.Enum):
@@ -79,14 +89,14 @@ def test_how_rows_are_filled(options, expected):
 )
 def test_what_cannot_be_meant_is_refused(options, said):
     with pytest.raises(InputError, match=said):
-        lengths(Options(**options), tokenizer())
+        truncation_and_padding(EncodingOptions(**options), tokenizer())
 
 
 def test_padding_needs_a_pad_token():
     bare = tokenizer(pad_token_id=None)
-    assert lengths(Options(truncation=True), bare)[1] is None
+    assert truncation_and_padding(EncodingOptions(truncation=True), bare)[1] is None
     with pytest.raises(InputError, match=r"add_special_tokens\({'pad_token': '<pad>'}\)"):
-        lengths(Options(padding=True), bare)
+        truncation_and_padding(EncodingOptions(padding=True), bare)
 
 
 @pytest.mark.parametrize(
@@ -100,21 +110,28 @@ def test_padding_needs_a_pad_token():
 def test_without_any_limit_nothing_is_cut_and_a_warning_says_so(options, expected, caplog):
     unlimited = tokenizer(model_max_length=UNLIMITED)
     with caplog.at_level(logging.WARNING):
-        assert lengths(Options(**options, verbose=False), unlimited) == expected
+        assert truncation_and_padding(EncodingOptions(**options, verbose=False), unlimited) == expected
         assert not caplog.records
-        assert lengths(Options(**options), unlimited) == expected
+        assert truncation_and_padding(EncodingOptions(**options), unlimited) == expected
     assert "Pass max_length, or set tokenizer.model_max_length" in caplog.text
 
 
 def test_a_limit_of_the_call_needs_none_of_the_tokenizer(caplog):
-    cuts, fills = lengths(
-        Options(truncation=True, padding="max_length", max_length=8), tokenizer(model_max_length=UNLIMITED)
+    cuts, fills = truncation_and_padding(
+        EncodingOptions(truncation=True, padding="max_length", max_length=8), tokenizer(model_max_length=UNLIMITED)
     )
     assert (cuts.max_length, fills.length) == (8, 8)
     assert not caplog.records
 
 
 def test_a_side_is_left_or_right():
-    assert (side("left"), side("right")) == ("left", "right")
+    assert (require_side("left"), require_side("right")) == ("left", "right")
     with pytest.raises(InputError, match=r"Received: 'centre'"):
-        side("centre")
+        require_side("centre")
+
+
+def test_the_options_are_those_of_a_call_with_the_same_defaults():
+    call = list(inspect.signature(AlbertTokenizerBase.__call__).parameters.values())[5:]
+    fields = dataclasses.fields(EncodingOptions)
+    assert [(field.name, field.default) for field in fields] == [(option.name, option.default) for option in call]
+    assert EncodingKeywords.__annotations__ == {field.name: field.type for field in fields}

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter, ends_in_comma
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter, ends_in_digit_comma
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 KINDS = ["fixture", "no digit, no comma", "no comma", "comma only in pieces", "many numbers"]
 SPECIAL = ("[CLS]", "[SEP]", "[MASK]")
@@ -77,9 +78,9 @@ def encode_pieces_of_the_original(processor, text):
 @pytest.fixture(scope="module")
 def segmenters(vocabularies):
     return {
-        (kind, cleaning): SentencePieceSegmenter(model, cleaning)
+        (kind, normalizer): SentencePieceSegmenter(model, normalizer)
         for kind, model in vocabularies.items()
-        for cleaning in (Cleaning(), Cleaning(keep_accents=True))
+        for normalizer in (AlbertNormalizer(), AlbertNormalizer(keep_accents=True))
     }
 
 
@@ -89,11 +90,12 @@ def processors(vocabularies):
 
 
 def test_the_vocabularies_differ_as_they_should(segmenters):
-    known = {kind: segmenter for (kind, cleaning), segmenter in segmenters.items() if not cleaning.keep_accents}
+    known = {kind: segmenter for (kind, normalizer), segmenter in segmenters.items() if not normalizer.keep_accents}
     commas = {
-        kind: [piece for piece in map(s.piece, range(s.size)) if ends_in_comma(piece)] for kind, s in known.items()
+        kind: [piece for piece in map(s.id_to_token, range(s.vocab_size)) if ends_in_digit_comma(piece)]
+        for kind, s in known.items()
     }
-    assert {kind: s.index(",") is not None for kind, s in known.items()} == {
+    assert {kind: s.token_to_id(",") is not None for kind, s in known.items()} == {
         "fixture": True,
         "no digit, no comma": False,
         "no comma": False,
@@ -104,22 +106,24 @@ def test_the_vocabularies_differ_as_they_should(segmenters):
     assert {piece[0] == "\u2581" for piece in commas["fixture"]} == {True, False}
     assert commas["comma only in pieces"]
     assert not commas["no comma"]
-    assert known["no digit, no comma"].index("1") is None
+    assert known["no digit, no comma"].token_to_id("1") is None
 
 
 @settings(max_examples=60)
-@pytest.mark.parametrize("cleaning", [Cleaning(), Cleaning(keep_accents=True)], ids=["no accents", "accents"])
+@pytest.mark.parametrize(
+    "normalizer", [AlbertNormalizer(), AlbertNormalizer(keep_accents=True)], ids=["no accents", "accents"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
-def test_pieces_are_those_of_the_original(kind, cleaning, text, segmenters, processors):
-    segmenter, processor = segmenters[kind, cleaning], processors[kind]
-    pieces = encode_pieces_of_the_original(processor, cleaning(text))
+def test_pieces_are_those_of_the_original(kind, normalizer, text, segmenters, processors):
+    segmenter, processor = segmenters[kind, normalizer], processors[kind]
+    pieces = encode_pieces_of_the_original(processor, normalizer(text))
     [tokens] = segmenter.encode([text], True, False)
     assert tokens.pieces == pieces
     assert tokens.ids == [processor.piece_to_id(piece) for piece in pieces]
     [bare] = segmenter.encode([text], False, False)
     assert bare.ids == tokens.ids
-    assert bare.pieces is bare.offsets is bare.words is None
+    assert bare.pieces is bare.offsets is bare.word_ids is None
 
 
 @pytest.mark.parametrize(
@@ -134,8 +138,8 @@ def test_pieces_are_those_of_the_original(kind, cleaning, text, segmenters, proc
     ],
 )
 def test_no_piece_ends_in_digit_and_comma(kind, text, pieces, segmenters):
-    [tokens] = segmenters[kind, Cleaning()].encode([text], True, False)
-    assert not any(map(ends_in_comma, tokens.pieces))
+    [tokens] = segmenters[kind, AlbertNormalizer()].encode([text], True, False)
+    assert not any(map(ends_in_digit_comma, tokens.pieces))
     assert "".join(tokens.pieces).replace("\u2581", "") == text.replace(" ", "")
     assert pieces is None or tokens.pieces == pieces
 
@@ -148,62 +152,62 @@ def letters(text):
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=texts)
 def test_offsets_point_to_where_the_pieces_come_from(kind, text, segmenters):
-    segmenter = segmenters[kind, Cleaning()]
+    segmenter = segmenters[kind, AlbertNormalizer()]
     [tokens] = segmenter.encode([text], True, False)
-    assert len(tokens.offsets) == len(tokens.pieces) == len(tokens.words) == len(tokens.ids)
+    assert len(tokens.offsets) == len(tokens.pieces) == len(tokens.word_ids) == len(tokens.ids)
     assert all(0 <= start <= end <= len(text) for start, end in tokens.offsets)
     assert [start for start, _ in tokens.offsets] == sorted(start for start, _ in tokens.offsets)
     assert [end for _, end in tokens.offsets] == sorted(end for _, end in tokens.offsets)
     processor = segmenter._processor
     for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True):
-        source = processor.normalize(segmenter.cleaning(text[start:end]))
+        source = processor.normalize(segmenter.normalizer(text[start:end]))
         assert letters(processor.normalize(piece)) in letters(source)
 
 
 @given(text=st.lists(st.sampled_from(["the", "Cat", "2,000,", "é", "sat.", "(1,", "x"]), max_size=8).map(" ".join))
 def test_offsets_of_plain_text_tile_it(text, segmenters):
-    [tokens] = segmenters["fixture", Cleaning()].encode([text], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode([text], True, False)
     assert "".join(text[start:end] for start, end in tokens.offsets) == text
     assert [a[1] for a in tokens.offsets[:-1]] == [b[0] for b in tokens.offsets[1:]]
 
 
 @given(text=st.lists(st.sampled_from(["the", "cat,", "1,", "é", "gardener"]), max_size=8))
 def test_words_are_counted_by_the_spaces(text, segmenters):
-    [tokens] = segmenters["fixture", Cleaning()].encode([" ".join(text)], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode([" ".join(text)], True, False)
     words = [
         letters("".join(piece for _, piece in group)).replace("\u2581", "")
-        for _, group in itertools.groupby(zip(tokens.words, tokens.pieces, strict=True), key=lambda pair: pair[0])
+        for _, group in itertools.groupby(zip(tokens.word_ids, tokens.pieces, strict=True), key=lambda pair: pair[0])
     ]
     assert words == [word.replace("é", "e") for word in text]
-    assert list(dict.fromkeys(tokens.words)) == list(range(len(text)))
+    assert list(dict.fromkeys(tokens.word_ids)) == list(range(len(text)))
 
 
 def test_known_offsets_and_words(segmenters):
-    [tokens] = segmenters["fixture", Cleaning()].encode(["The  É, 1,"], True, False)
+    [tokens] = segmenters["fixture", AlbertNormalizer()].encode(["The  É, 1,"], True, False)
     assert tokens.pieces == ["▁the", "▁", "e", ",", "▁1", ","]
     assert tokens.offsets == [(0, 3), (3, 5), (5, 6), (6, 7), (7, 9), (9, 10)]
-    assert tokens.words == [0, 1, 1, 1, 2, 2]
+    assert tokens.word_ids == [0, 1, 1, 1, 2, 2]
 
 
 def with_tokens(segmenter):
     for number, token in enumerate([*(AddedToken(t, normalized=False) for t in SPECIAL), AddedToken("newtok")]):
-        segmenter.add(token, number + 2 if number < 3 else segmenter.size)
+        segmenter.add_token(token, number + 2 if number < 3 else segmenter.vocab_size)
     return segmenter
 
 
 def test_added_tokens_stand_between_runs_of_pieces(vocabularies):
-    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], Cleaning()))
+    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer()))
     text = "The cat [MASK]  NewTok apple"
     [tokens] = segmenter.encode([text], True, False)
     assert tokens.pieces == ["▁the", "▁cat", "[MASK]", "newtok", "▁apple"]
     assert [text[start:end] for start, end in tokens.offsets] == ["The", " cat", "[MASK]", "NewTok", "apple"]
     assert tokens.ids[2:4] == [4, 600]
-    assert tokens.words == [0, 1, 2, 3, 4]
+    assert tokens.word_ids == [0, 1, 2, 3, 4]
     assert segmenter.encode([text, "", "[CLS]"], False, False)[1:] == [([], None, None, None), ([2], None, None, None)]
 
 
 def test_special_tokens_are_text_where_asked(vocabularies):
-    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], Cleaning()))
+    segmenter = with_tokens(SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer()))
     [tokens] = segmenter.encode(["a [MASK]"], True, True)
     assert "".join(tokens.pieces) == "▁a▁[mask]"
     assert 4 not in tokens.ids
@@ -211,21 +215,21 @@ def test_special_tokens_are_text_where_asked(vocabularies):
 
 @given(batch=st.lists(texts, max_size=6))
 def test_a_batch_gives_what_its_texts_give(batch, segmenters):
-    segmenter = segmenters["fixture", Cleaning()]
+    segmenter = segmenters["fixture", AlbertNormalizer()]
     for align in (False, True):
         assert segmenter.encode(batch, align, False) == [segmenter.encode([t], align, False)[0] for t in batch]
 
 
 def test_many_texts_keep_their_order(segmenters):
-    segmenter = segmenters["fixture", Cleaning()]
+    segmenter = segmenters["fixture", AlbertNormalizer()]
     batch = [f"{number} cats, {number * 7}, é" for number in range(150)]
     rows = segmenter.encode(batch, True, False)
-    assert [segmenter.join(row.pieces) for row in rows] == [text.replace("é", "e") for text in batch]
+    assert [segmenter.decode_pieces(row.pieces) for row in rows] == [text.replace("é", "e") for text in batch]
 
 
 def test_sampling_cuts_one_text_in_many_ways_and_aligns_each(vocabularies):
     segmenter = SentencePieceSegmenter(
-        vocabularies["fixture"], Cleaning(), enable_sampling=True, alpha=0.1, nbest_size=-1
+        vocabularies["fixture"], AlbertNormalizer(), enable_sampling=True, alpha=0.1, nbest_size=-1
     )
     assert segmenter.random
     text = "The gardener planted 2,000, tulips"
@@ -233,12 +237,12 @@ def test_sampling_cuts_one_text_in_many_ways_and_aligns_each(vocabularies):
     assert len({tuple(row.ids) for row in rows}) > 1
     for row in rows:
         assert "".join(text[start:end] for start, end in row.offsets) == text
-        assert not any(map(ends_in_comma, row.pieces))
+        assert not any(map(ends_in_digit_comma, row.pieces))
 
 
 def test_only_settings_of_sampling_are_taken(vocabularies):
     with pytest.raises(InputError, match=r"may hold enable_sampling, nbest_size and alpha. Received: add_bos"):
-        SentencePieceSegmenter(vocabularies["fixture"], Cleaning(), add_bos=True)
+        SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer(), add_bos=True)
 
 
 def sent(thing):
@@ -248,20 +252,20 @@ def sent(thing):
 
 @pytest.mark.parametrize("again", [copy.deepcopy, sent])
 def test_copies_cut_alike(again, vocabularies, tokenizer_json):
-    cased = SentencePieceSegmenter(vocabularies["fixture"], Cleaning(lower=False, keep_accents=True))
+    cased = SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer(do_lower_case=False, keep_accents=True))
     library = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     for segmenter in (with_tokens(cased), library):
         twin = again(segmenter)
         for split in (False, True):
             texts = ["The café [MASK] NewTok", "2,000,"]
             assert twin.encode(texts, True, split) == segmenter.encode(texts, True, split)
-        twin.add(AddedToken("other"), twin.size + 1 if segmenter is cased else twin.size)
+        twin.add_token(AddedToken("other"), twin.vocab_size + 1 if segmenter is cased else twin.vocab_size)
         assert "other" not in segmenter.added.ids
 
 
 def test_a_copy_keeps_the_settings_of_sampling(vocabularies):
     segmenter = SentencePieceSegmenter(
-        vocabularies["fixture"], Cleaning(), enable_sampling=True, alpha=0.3, nbest_size=5
+        vocabularies["fixture"], AlbertNormalizer(), enable_sampling=True, alpha=0.3, nbest_size=5
     )
     twin = sent(segmenter)
     assert twin.sampling == {"enable_sampling": True, "alpha": 0.3, "nbest_size": 5}
@@ -272,16 +276,18 @@ def test_a_copy_keeps_the_settings_of_sampling(vocabularies):
 def test_what_is_no_model_is_refused(content, vocabularies):
     content = vocabularies["fixture"][:4000] if content == "half" else content
     with pytest.raises(CheckpointError, match=rf"must be a SentencePiece model. Reading {len(content):,} bytes failed"):
-        SentencePieceSegmenter(content, Cleaning())
+        SentencePieceSegmenter(content, AlbertNormalizer())
 
 
 def test_pieces_and_indices_are_inverse(segmenters):
-    segmenter = segmenters["fixture", Cleaning()]
-    assert [segmenter.index(segmenter.piece(index)) for index in range(segmenter.size)] == list(range(segmenter.size))
-    assert segmenter.piece(-1) is None
-    assert segmenter.piece(segmenter.size) is None
-    assert segmenter.index("no such piece") is None
-    assert segmenter.index("") is None
+    segmenter = segmenters["fixture", AlbertNormalizer()]
+    assert [segmenter.token_to_id(segmenter.id_to_token(index)) for index in range(segmenter.vocab_size)] == list(
+        range(segmenter.vocab_size)
+    )
+    assert segmenter.id_to_token(-1) is None
+    assert segmenter.id_to_token(segmenter.vocab_size) is None
+    assert segmenter.token_to_id("no such piece") is None
+    assert segmenter.token_to_id("") is None
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +301,7 @@ def test_the_library_is_taken_as_it_is(tokenizer_json, library_segmenter):
     row = backend.encode(text, add_special_tokens=False)
     assert library_segmenter.encode([text], True, False) == [(row.ids, row.tokens, row.offsets, row.word_ids)]
     assert library_segmenter.encode([text], False, False) == [(row.ids, None, None, None)]
-    assert library_segmenter.size == backend.get_vocab_size(with_added_tokens=False)
+    assert library_segmenter.vocab_size == backend.get_vocab_size(with_added_tokens=False)
     assert library_segmenter.added.ids["[MASK]"] == 4
 
 
@@ -309,9 +315,9 @@ def test_settings_of_length_in_the_file_are_not_used(tokenizer_json):
 
 
 def test_a_negative_id_has_no_piece(library_segmenter):
-    assert library_segmenter.piece(-100) is None
-    assert library_segmenter.piece(4) == "[MASK]"
-    assert library_segmenter.piece(10**6) is None
+    assert library_segmenter.id_to_token(-100) is None
+    assert library_segmenter.id_to_token(4) == "[MASK]"
+    assert library_segmenter.id_to_token(10**6) is None
 
 
 def test_half_characters_are_replaced(library_segmenter):
@@ -321,13 +327,13 @@ def test_half_characters_are_replaced(library_segmenter):
 def test_an_added_token_must_follow_the_vocabulary(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     with pytest.raises(CheckpointError, match=r"consecutive ids .* 'newtok' with id 605, where tokenizer.json has 600"):
-        segmenter.add(AddedToken("newtok"), 605)
+        segmenter.add_token(AddedToken("newtok"), 605)
 
 
 def test_added_tokens_are_known_whether_special_ones_are_split_or_not(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     assert 600 not in segmenter.encode(["a newtok"], False, True)[0].ids
-    segmenter.add(AddedToken("newtok"), 600)
+    segmenter.add_token(AddedToken("newtok"), 600)
     for split in (False, True):
         assert 600 in segmenter.encode(["a newtok"], False, split)[0].ids
 
@@ -353,4 +359,4 @@ def test_threads_may_ask_for_different_things(library_segmenter):
 
 def test_joining_without_a_decoder_puts_spaces():
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
-    assert TokenizersSegmenter(backend).join(["a", "b"]) == "a b"
+    assert TokenizersSegmenter(backend).decode_pieces(["a", "b"]) == "a b"

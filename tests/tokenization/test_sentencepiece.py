@@ -5,7 +5,7 @@ import pytest
 from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
-from albertkit.tokenization.sentencepiece import AlbertTokenizer, spaced
+from albertkit.tokenization.sentencepiece import AlbertTokenizer, to_mask_token
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
 
@@ -80,8 +80,8 @@ def test_the_vocabulary_is_saved_even_when_its_source_is_gone(spiece, tmp_path):
 
 
 def test_a_mask_given_as_text_owns_the_space_before_it():
-    assert spaced("[MASK]").lstrip
-    assert not spaced(AddedToken("[MASK]")).lstrip
+    assert to_mask_token("[MASK]").lstrip
+    assert not to_mask_token(AddedToken("[MASK]")).lstrip
 
 
 def test_a_folder_with_a_vocab_txt_gives_the_wordpiece_tokenizer(vocab_txt):

@@ -8,8 +8,8 @@ import pytest
 from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization import train as train_module
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.tokenization.text import Cleaning
-from albertkit.tokenization.train import CHOSEN, LONGEST, _cut, _drawn, train
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.train import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS, _sample, _split_line, train
 
 SIZE = 90
 
@@ -29,7 +29,7 @@ def test_the_first_ids_are_the_published_ones(trained):
     _, tokenizer = trained
     vocabulary = list(tokenizer.get_vocab())
     assert vocabulary[:5] == ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
-    assert vocabulary[5:13] == list(CHOSEN)
+    assert vocabulary[5:13] == list(USER_DEFINED_SYMBOLS)
     assert len(tokenizer) == tokenizer.vocab_size == SIZE
     assert tokenizer.added_tokens_decoder.keys() == {0, 1, 2, 3, 4}
 
@@ -51,7 +51,7 @@ def test_every_text_comes_back(trained, texts):
     for text in texts:
         ids = tokenizer(text)["input_ids"]
         assert tokenizer.unk_token_id not in ids
-        assert tokenizer.decode(ids, skip_special_tokens=True) == Cleaning()(text)
+        assert tokenizer.decode(ids, skip_special_tokens=True) == AlbertNormalizer()(text)
 
 
 def test_texts_are_cleaned_as_the_tokenizer_cleans(trained, texts, tmp_path):
@@ -145,12 +145,12 @@ def test_every_process_draws_the_same_lines_by_the_same_seed(tmp_path):
     assert (tmp_path / "a" / "spiece.model").read_bytes() != (tmp_path / "c" / "spiece.model").read_bytes()
 
 
-def test_every_line_is_as_likely_to_be_drawn():
+def test_every_line_is_as_likely_to_be_sample():
     texts = [str(number) for number in range(30)]
-    counts = Counter(line for seed in range(2000) for line in _drawn(texts, 10, seed))
+    counts = Counter(line for seed in range(2000) for line in _sample(texts, 10, seed))
     assert set(counts) == set(texts)
     assert all(560 < count < 780 for count in counts.values())
-    assert _drawn(texts, 30, 0) == texts
+    assert _sample(texts, 30, 0) == texts
 
 
 def test_a_folder_with_a_model_or_a_tokenizer_keeps_its_tokenizer_unless_told(texts, tmp_path):
@@ -193,9 +193,9 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
     line = " ".join((data / "text.txt").read_text(encoding="utf-8").split())
     notes = []
     one = train([line], 300, tmp_path / "cut", exact=False, note=notes.append)
-    monkeypatch.setattr(train_module, "LONGEST", 10**9)
+    monkeypatch.setattr(train_module, "MAX_LINE_LENGTH", 10**9)
     other = train([line], 300, tmp_path / "whole", exact=False, note=notes.append)
-    assert len(line) > LONGEST
+    assert len(line) > MAX_LINE_LENGTH
     assert [note for note in notes if "cut" in note] == [
         "1 lines are longer than 10,000 characters and were cut: at spaces, and in 0 places within a word"
     ]
@@ -205,10 +205,10 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
 
 def test_a_line_without_a_space_is_cut_and_counted():
     cuts = Counter()
-    text = "x" * (2 * LONGEST + 5) + " y " + "z" * LONGEST
-    pieces = list(_cut(text, cuts))
-    assert max(map(len, pieces)) <= LONGEST
+    text = "x" * (2 * MAX_LINE_LENGTH + 5) + " y " + "z" * MAX_LINE_LENGTH
+    pieces = list(_split_line(text, cuts))
+    assert max(map(len, pieces)) <= MAX_LINE_LENGTH
     assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
     assert cuts == {"lines": 1, "words": 2}
-    assert list(_cut("x" * LONGEST, cuts)) == ["x" * LONGEST]
+    assert list(_split_line("x" * MAX_LINE_LENGTH, cuts)) == ["x" * MAX_LINE_LENGTH]
     assert cuts["lines"] == 1

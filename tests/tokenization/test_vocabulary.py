@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken
 
 from albertkit.errors import InputError
-from albertkit.tokenization.vocabulary import ROLES
+from albertkit.tokenization.special_tokens import ROLES
 
 PUBLISHED = {"pad_token": 0, "unk_token": 1, "cls_token": 2, "sep_token": 3, "mask_token": 4}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from albertkit.corpus.chunks import DocumentChunk, split_into_chunks
 from albertkit.errors import InputError, MissingDependency, did_you_mean
-from albertkit.tokenization.text import SURROGATE
+from albertkit.tokenization.normalizer import SURROGATE
 
 if TYPE_CHECKING:
     from pyarrow import parquet

@@ -120,7 +120,7 @@ def require_normalized(source: object, normalizer: Normalizer | None, added: Ite
     return total
 
 
-def _normalizer(stated: Any) -> Normalizer | None:
+def _normalizer(stated: object) -> Normalizer | None:
     """The normalizer of a tokenizer.json, made without its vocabulary."""
     nothing = {"type": "BPE", "vocab": {}, "merges": []}
     return tokenizers.Tokenizer.from_str(
@@ -177,7 +177,7 @@ def _require(source: object, what: str, count: int, most: int) -> None:
         )
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def _objects(value: object) -> Iterator[dict[str, Any]]:
     """The JSON objects in a value, itself among them."""
     if isinstance(value, dict):
         yield value
@@ -186,9 +186,9 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
         yield from _objects(child)
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +15,10 @@ from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.export import to_tokenizers
 from albertkit.tokenization.guard import guarded
-from albertkit.tokenization.segmenters import SentencePieceSegmenter, TokenizersSegmenter
-from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, spaced
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece import AlbertTokenizer, read_vocabulary, to_mask_token
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 
 class AlbertTokenizerFast(AlbertTokenizerBase):
@@ -28,7 +30,8 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
     tokenizers library, which `save_pretrained` writes as tokenizer.json.
 
     Where a folder holds both files, tokenizer.json is used, as in Transformers, unless the folder was saved by a
-    tokenizer made from spiece.model.
+    tokenizer made from spiece.model. InputError without either file, CheckpointNotFound where the file is missing,
+    CheckpointError where its library cannot use it.
     """
 
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE, "tokenizer_file": files.TOKENIZER}
@@ -57,13 +60,13 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         if tokenizer_file is not None:
             segmenter = TokenizersSegmenter(_read(tokenizer_file), str(tokenizer_file))
         elif vocab_file is not None:
-            cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
-            segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), cleaning, str(vocab_file))
+            normalizer = AlbertNormalizer(do_lower_case, remove_space, keep_accents)
+            segmenter = SentencePieceSegmenter(read_vocabulary(vocab_file), normalizer, str(vocab_file))
         else:
             raise InputError(
                 "AlbertTokenizerFast needs a `vocab_file` (spiece.model) or a `tokenizer_file` (tokenizer.json)."
             )
-        super().__init__(segmenter, {**own, "mask_token": spaced(mask_token)}, **keywords)
+        super().__init__(segmenter, {**own, "mask_token": to_mask_token(mask_token)}, **keywords)
         self.vocab_file = None if vocab_file is None else str(vocab_file)
 
     @property
@@ -71,14 +74,14 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         """The tokenizer as an object of the tokenizers library."""
         if isinstance(self._segmenter, TokenizersSegmenter):
             return self._segmenter.backend
-        return to_tokenizers(self._segmenter, self.special_tokens_map)
+        return to_tokenizers(self._segmenter, self.cls_token, self.sep_token)
 
     @property
     def can_save_slow_tokenizer(self) -> bool:
-        """Whether spiece.model is at hand."""
-        return self._spiece() is not None
+        """Whether spiece.model is at hand, from which AlbertTokenizer is made."""
+        return self._sentencepiece_model() is not None
 
-    def _spiece(self) -> bytes | None:
+    def _sentencepiece_model(self) -> bytes | None:
         if isinstance(self._segmenter, SentencePieceSegmenter):
             return self._segmenter.model
         return Path(self.vocab_file).read_bytes() if self.vocab_file and Path(self.vocab_file).is_file() else None
@@ -89,7 +92,7 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         return cls if chosen is AlbertTokenizer else chosen
 
     @classmethod
-    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+    def _vocabulary_files(cls, folder: storage.Folder, stated: Mapping[str, object]) -> dict[str, Path | None]:
         spiece, file = folder.file(files.SPIECE), folder.file(files.TOKENIZER)
         exact = stated.get(files.SEGMENTER) == "sentencepiece" and spiece
         return {
@@ -101,17 +104,17 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
         self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
     ) -> tuple[str, ...]:
         """Write `tokenizer.json`, and `spiece.model` where it is at hand, and say where."""
-        prefix = f"{filename_prefix}-" if filename_prefix else ""
-        contents = {files.TOKENIZER: self.backend_tokenizer.to_str(pretty=True).encode(), files.SPIECE: self._spiece()}
+        backend = self.backend_tokenizer.to_str(pretty=True).encode()
         written = []
-        for name, content in contents.items():
+        for name, content in {files.TOKENIZER: backend, files.SPIECE: self._sentencepiece_model()}.items():
             if content is not None:
-                storage.write_bytes(Path(save_directory) / (prefix + name), content)
-                written.append(str(Path(save_directory) / (prefix + name)))
+                path = Path(save_directory) / (files.prefix(filename_prefix) + name)
+                storage.write_bytes(path, content)
+                written.append(str(path))
         return tuple(written)
 
     def write(self, folder: Path, filename_prefix: str | None = None) -> list[str]:
-        """See AlbertTokenizerBase.write."""
+        """See PretrainedTokenizer.write."""
         if isinstance(self._segmenter, SentencePieceSegmenter):
             self.init_kwargs[files.SEGMENTER] = "sentencepiece"
         return super().write(folder, filename_prefix)

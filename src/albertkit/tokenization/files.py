@@ -15,8 +15,8 @@ from albertkit import hub, storage
 from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
 from albertkit.errors import CheckpointError
 from albertkit.tokenization import bounds
-from albertkit.tokenization.segmenters import SAMPLING
-from albertkit.tokenization.vocabulary import ROLES
+from albertkit.tokenization.sentencepiece_segmenter import SAMPLING
+from albertkit.tokenization.special_tokens import FIELDS, ROLES, to_added_token
 
 CONFIG = "tokenizer_config.json"
 SPECIAL = "special_tokens_map.json"
@@ -33,7 +33,6 @@ PATTERNS = (CONFIG, SPECIAL, ADDED, SPIECE, TOKENIZER, VOCAB)
 LIMIT = 2**29
 """Bytes that a vocabulary may have."""
 
-_FLAGS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
 _NOT_TAKEN = (
     *("init_inputs", "auto_map", "tokenizer_file", "vocab_file", "special_tokens_map_file", "name_or_path"),
     *("self", "cls", "segmenter", "keywords"),
@@ -42,15 +41,15 @@ _NOT_TAKEN = (
 _APART = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")
 
 
-def _is_token(value: Any) -> bool:
+def _is_token(value: object) -> bool:
     """Whether a value is a token, as its text or with what else AddedToken says of it."""
     if isinstance(value, Mapping):
-        flags = [value.get(flag, False) for flag in _FLAGS if flag != "content"]
+        flags = [value.get(flag, False) for flag in FIELDS if flag != "content"]
         return _is_token(value.get("content")) and all(isinstance(flag, bool) for flag in flags)
     return isinstance(value, str) and 0 < len(value) <= bounds.LONGEST
 
 
-def _is_id(value: Any) -> bool:
+def _is_id(value: object) -> bool:
     """Whether an id, as a number or in the digits of a key, can be that of an added token."""
     if isinstance(value, str):
         return value.isascii() and value.isdigit() and len(value) < 9
@@ -103,18 +102,18 @@ def read(folder: storage.Folder) -> dict[str, Any]:
     """
     keywords = _stated(folder, CONFIG)
     listed = keywords.pop("added_tokens_decoder", None) or {}
-    decoder = {int(index): _token(token) for index, token in listed.items()}
+    decoder = {int(index): to_added_token(token) for index, token in listed.items()}
     if not decoder:
         keywords |= _stated(folder, SPECIAL)
-        known = {str(_token(keywords[role])) for role in ROLES if keywords.get(role)}
-        known |= {str(_token(token)) for token in keywords.get("additional_special_tokens") or ()}
+        known = {str(to_added_token(keywords[role])) for role in ROLES if keywords.get(role)}
+        known |= {str(to_added_token(token)) for token in keywords.get("additional_special_tokens") or ()}
         decoder = {
             index: AddedToken(token, normalized=token not in known, special=token in known)
             for token, index in _listed(folder).items()
         }
-    named = [_token(token) for token in keywords.get("additional_special_tokens") or ()]
+    named = [to_added_token(token) for token in keywords.get("additional_special_tokens") or ()]
     keywords = {
-        key: _token(value) if key in ROLES and isinstance(value, dict) else value
+        key: to_added_token(value) if key in ROLES and isinstance(value, dict) else value
         for key, value in keywords.items()
         if key not in _NOT_TAKEN
     }
@@ -157,7 +156,7 @@ def _stated(folder: storage.Folder, name: str, every: Rule | None = None) -> dic
 
 
 def write(
-    folder: Path, prefix: str, config: Mapping[str, Any], roles: Mapping[str, Any], added: Mapping[str, int]
+    folder: Path, prefix: str, config: Mapping[str, object], roles: Mapping[str, object], added: Mapping[str, int]
 ) -> None:
     """Write tokenizer_config.json, special_tokens_map.json and, where there are any, added_tokens.json."""
     storage.write_json(folder / (prefix + CONFIG), _sorted(config))
@@ -166,16 +165,10 @@ def write(
         storage.write_json(folder / (prefix + ADDED), _sorted(added))
 
 
-def fields(token: AddedToken) -> dict[str, Any]:
-    """An AddedToken as JSON."""
-    return {flag: getattr(token, flag) for flag in _FLAGS}
+def prefix(filename_prefix: str | None) -> str:
+    """What stands before the name of every file of a tokenizer that is saved with a `filename_prefix`."""
+    return f"{filename_prefix}-" if filename_prefix else ""
 
 
-def _token(value: Any) -> AddedToken:
-    if isinstance(value, Mapping):
-        return AddedToken(**{flag: value[flag] for flag in _FLAGS if flag in value})
-    return value if isinstance(value, AddedToken) else AddedToken(value, normalized=False)
-
-
-def _sorted(mapping: Mapping[str, Any]) -> dict[str, Any]:
+def _sorted(mapping: Mapping[str, object]) -> dict[str, object]:
     return dict(sorted(mapping.items()))

@@ -1,6 +1,7 @@
 """AlbertTokenizer: the SentencePiece tokenizer of the English and most other ALBERTs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,17 +11,19 @@ from albertkit import storage
 from albertkit.errors import CheckpointNotFound
 from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
-from albertkit.tokenization.segmenters import SentencePieceSegmenter
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 
 
 class AlbertTokenizer(AlbertTokenizerBase):
-    """Text -> SentencePiece tokens, as in the original ALBERT: cleaned, cut, and commas taken off digits.
+    """Text -> SentencePiece tokens, as `FullTokenizer` of the original release: normalized, cut, commas off digits.
 
-    `do_lower_case`, `remove_space` (collapse white space) and `keep_accents` say how text is cleaned first.
-    `sp_model_kwargs` may hold `enable_sampling`, `nbest_size` and `alpha`: then texts are cut at random (subword
-    regularisation, arXiv 1804.10959). Ids of the published vocabulary: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4.
+    `do_lower_case`, `remove_space` (collapse white space) and `keep_accents` say how text is normalized first; see
+    AlbertNormalizer. `sp_model_kwargs` may hold `enable_sampling`, `nbest_size` and `alpha`: then texts are cut at
+    random (subword regularisation, arXiv 1804.10959). Ids of the published vocabulary: <pad> 0, <unk> 1, [CLS] 2,
+    [SEP] 3, [MASK] 4. CheckpointNotFound where `vocab_file` is missing, CheckpointError where it is no SentencePiece
+    model.
     """
 
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE}
@@ -39,14 +42,14 @@ class AlbertTokenizer(AlbertTokenizerBase):
         pad_token: str | AddedToken = "<pad>",
         cls_token: str | AddedToken = "[CLS]",
         mask_token: str | AddedToken = "[MASK]",
-        sp_model_kwargs: dict[str, Any] | None = None,
+        sp_model_kwargs: dict[str, float | None] | None = None,
         **keywords: Any,
     ) -> None:
         own = {name: value for name, value in locals().items() if name not in ("self", "keywords", "__class__")}
-        cleaning = Cleaning(do_lower_case, remove_space, keep_accents)
+        normalizer = AlbertNormalizer(do_lower_case, remove_space, keep_accents)
         model, sampling = read_vocabulary(vocab_file), sp_model_kwargs or {}
-        segmenter = SentencePieceSegmenter(model, cleaning, str(vocab_file), **sampling)
-        super().__init__(segmenter, {**own, "mask_token": spaced(mask_token)}, **keywords)
+        segmenter = SentencePieceSegmenter(model, normalizer, str(vocab_file), **sampling)
+        super().__init__(segmenter, {**own, "mask_token": to_mask_token(mask_token)}, **keywords)
         self.vocab_file = str(vocab_file)
 
     @classmethod
@@ -54,20 +57,23 @@ class AlbertTokenizer(AlbertTokenizerBase):
         return cls if folder.file(files.SPIECE) or not folder.file(files.VOCAB) else AlbertWordPieceTokenizer
 
     @classmethod
-    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+    def _vocabulary_files(cls, folder: storage.Folder, stated: Mapping[str, object]) -> dict[str, Path | None]:
         return {"vocab_file": folder.file(files.SPIECE) or folder.path / files.SPIECE}
 
     def save_vocabulary(
         self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
     ) -> tuple[str, ...]:
         """Write `spiece.model`, and say where."""
-        path = Path(save_directory) / (f"{filename_prefix}-" * bool(filename_prefix) + files.SPIECE)
+        path = Path(save_directory) / (files.prefix(filename_prefix) + files.SPIECE)
         storage.write_bytes(path, self._segmenter.model)
         return (str(path),)
 
 
 def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
-    """The contents of a SentencePiece model. CheckpointNotFound where there is no such file."""
+    """The contents of a SentencePiece model, checked for what would take endless memory.
+
+    CheckpointNotFound where there is no such file, CheckpointError for what is beyond the bounds.
+    """
     if Path(path).is_dir() or not Path(path).exists():
         raise CheckpointNotFound(
             f"A vocabulary is a SentencePiece model, a file such as spiece.model. Received: {path}, where there is "
@@ -79,6 +85,6 @@ def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
     return model
 
 
-def spaced(mask_token: str | AddedToken) -> AddedToken:
-    """[MASK] as the published tokenizers have it: the space before it is its own."""
+def to_mask_token(mask_token: str | AddedToken) -> AddedToken:
+    """[MASK] as the published tokenizers have it: the space before it is its own. An AddedToken is left as it is."""
     return mask_token if isinstance(mask_token, AddedToken) else AddedToken(mask_token, lstrip=True, normalized=False)

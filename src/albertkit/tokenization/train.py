@@ -1,4 +1,4 @@
-"""Learning a vocabulary from text, with the SentencePiece options of the original ALBERT."""
+"""Learning a vocabulary from text, with the SentencePiece options of the original release."""
 
 import io
 import os
@@ -8,7 +8,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import sentencepiece
 
@@ -16,15 +15,15 @@ from albertkit import storage
 from albertkit.errors import InputError
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
 
-CONTROL = ("[CLS]", "[SEP]", "[MASK]")
-CHOSEN = ("(", ")", '"', "-", ".", "–", "£", "€")
+CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
+USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
 """Symbols that are always pieces of their own."""
-LONGEST = 10_000
+MAX_LINE_LENGTH = 10_000
 """Characters of a line that SentencePiece is given: time grows faster than the length of one stretch without spaces."""
-MARKED = 0.01
-"""The share of letters with marks from which on their loss is told."""
+REPORTED_SHARE = 0.01
+"""The share of letters with accents from which on their loss is reported."""
 
 
 def train(
@@ -44,31 +43,41 @@ def train(
     """Learn a unigram vocabulary from lines of text, save the tokenizer to `folder` as one step, and return it.
 
     `vocab_size` counts <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4 and eight symbols. `sentences` is how many lines
-    are used at most, drawn by `seed`: the same lines give the same files. Lines are cleaned as the tokenizer cleans
-    text. Where the texts cannot fill a vocabulary of that size, InputError names the size that they can fill; without
+    are used at most, drawn by `seed`: the same lines give the same files. Lines are normalized as the tokenizer does
+    it. Where the texts cannot fill a vocabulary of that size, InputError names the size that they can fill; without
     `exact` it is taken. A folder that holds a model or a tokenizer only gets another one with `overwrite`. `note` is
-    told where many letters lose their marks, and where lines of over LONGEST characters were cut.
+    told where many letters lose their accents, and where lines of over MAX_LINE_LENGTH characters were split.
     """
     folder = Path(folder)
     _require_usable(folder, sentences, character_coverage, overwrite)
-    cleaning = Cleaning(do_lower_case, keep_accents=keep_accents)
+    normalizer = AlbertNormalizer(do_lower_case, keep_accents=keep_accents)
     characters: Counter[str] = Counter()
-    cuts: Counter[str] = Counter()
-    cleaned = (line for line in map(cleaning, _counted(texts, characters)) if line)
-    drawn = _drawn((piece for line in cleaned for piece in _cut(line, cuts)), sentences, seed)
-    if cuts["lines"]:
+    splits: Counter[str] = Counter()
+    lines = (line for line in map(normalizer, _count_characters(texts, characters)) if line)
+    drawn = _sample((part for line in lines for part in _split_line(line, splits)), sentences, seed)
+    if splits["lines"]:
         note(
-            f"{cuts['lines']:,} lines are longer than {LONGEST:,} characters and were cut: at spaces, and in "
-            f"{cuts['words']:,} places within a word"
+            f"{splits['lines']:,} lines are longer than {MAX_LINE_LENGTH:,} characters and were cut: at spaces, and in "
+            f"{splits['words']:,} places within a word"
         )
     if not drawn:
         raise InputError("The texts must hold at least one line with something in it. Received: none.")
     if not keep_accents:
-        _tell_lost_marks(characters, cleaning, note)
+        _report_lost_accents(characters, normalizer, note)
+    model = _learn(drawn, vocab_size, character_coverage, exact)
+    with storage.replacing(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
+        spiece = staging / files.SPIECE
+        storage.write_bytes(spiece, model)
+        AlbertTokenizerFast(spiece, do_lower_case=do_lower_case, keep_accents=keep_accents).write(staging)
+    return AlbertTokenizerFast(folder / files.SPIECE, do_lower_case=do_lower_case, keep_accents=keep_accents)
+
+
+def _learn(lines: Iterable[str], vocab_size: int, character_coverage: float, exact: bool) -> bytes:
+    """The SentencePiece model of some lines. InputError where they cannot give a vocabulary of that size."""
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(drawn),
+            sentence_iterator=iter(lines),
             model_writer=model,
             model_type="unigram",
             vocab_size=vocab_size,
@@ -77,8 +86,8 @@ def train(
             unk_id=1,
             bos_id=-1,
             eos_id=-1,
-            control_symbols=list(CONTROL),
-            user_defined_symbols=list(CHOSEN),
+            control_symbols=list(CONTROL_SYMBOLS),
+            user_defined_symbols=list(USER_DEFINED_SYMBOLS),
             max_sentence_length=2**30,  # bytes; longer lines would be left out without a word
             hard_vocab_limit=exact,
             minloglevel=2,
@@ -94,11 +103,7 @@ def train(
         raise InputError(
             f"The texts must be able to fill the vocabulary. Received: `vocab_size` {vocab_size}. {advice}"
         ) from None
-    options: dict[str, Any] = {"do_lower_case": do_lower_case, "keep_accents": keep_accents}
-    with storage.replacing(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
-        storage.write_bytes(staging / files.SPIECE, model.getvalue())
-        AlbertTokenizerFast(vocab_file=staging / files.SPIECE, **options).write(staging)
-    return AlbertTokenizerFast(vocab_file=folder / files.SPIECE, **options)
+    return model.getvalue()
 
 
 def _require_usable(folder: Path, sentences: int, character_coverage: float, overwrite: bool) -> None:
@@ -123,35 +128,38 @@ def _require_usable(folder: Path, sentences: int, character_coverage: float, ove
         )
 
 
-def _cut(line: str, cuts: Counter[str]) -> Iterator[str]:
-    """A line in pieces of at most LONGEST characters, cut at spaces where there are any; what is cut is counted.
+def _split_line(line: str, splits: Counter[str]) -> Iterator[str]:
+    """A line in parts of at most MAX_LINE_LENGTH characters, split at spaces where there are any; splits are counted.
 
-    A cut at a space changes next to nothing, for SentencePiece learns from words: at most the order of near ties.
+    A split at a space changes next to nothing, for SentencePiece learns from words: at most the order of near ties.
     """
-    cuts["lines"] += len(line) > LONGEST
+    splits["lines"] += len(line) > MAX_LINE_LENGTH
     start = 0
-    while len(line) - start > LONGEST:
-        place = line.rfind(" ", start + 1, start + LONGEST + 1)
-        cuts["words"] += place < 0
-        end = start + LONGEST if place < 0 else place
+    while len(line) - start > MAX_LINE_LENGTH:
+        place = line.rfind(" ", start + 1, start + MAX_LINE_LENGTH + 1)
+        splits["words"] += place < 0
+        end = start + MAX_LINE_LENGTH if place < 0 else place
         yield line[start:end]
         start = end + (place >= 0)
     yield line[start:]
 
 
-def _drawn(lines: Iterable[str], most: int, seed: int) -> list[str]:
-    """At most so many of the lines, each as likely as any other. SentencePiece draws other lines in every process."""
+def _sample(lines: Iterable[str], size: int, seed: int) -> list[str]:
+    """At most `size` of the lines, each as likely as any other (reservoir sampling).
+
+    SentencePiece's own sampling is not used: it draws other lines in every process.
+    """
     drawn: list[str] = []
     draw = random.Random(seed)
     for number, line in enumerate(lines):
-        if number < most:
+        if number < size:
             drawn.append(line)
-        elif (place := draw.randrange(number + 1)) < most:
+        elif (place := draw.randrange(number + 1)) < size:
             drawn[place] = line
     return drawn
 
 
-def _counted(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:
+def _count_characters(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:
     """The same texts, their characters counted on the way."""
     for text in texts:
         if text.isascii():
@@ -161,13 +169,14 @@ def _counted(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:
         yield text
 
 
-def _tell_lost_marks(characters: Counter[str], cleaning: Cleaning, note: Callable[[str], None]) -> None:
+def _report_lost_accents(characters: Counter[str], normalizer: AlbertNormalizer, note: Callable[[str], None]) -> None:
+    """Tell `note` which share of the letters the normalizer changes, where that is large."""
     letters = sum(count for character, count in characters.items() if character.isalpha())
     marked = Counter({c: n for c, n in characters.items() if any(map(unicodedata.combining, _decomposed(c)))})
     share = marked.total() / max(letters, 1)
-    if share > MARKED:
+    if share > REPORTED_SHARE:
         one = marked.most_common(1)[0][0]
-        bare = cleaning(one)
+        bare = normalizer(one)
         example = f"{one}, which becomes {bare}" if bare else unicodedata.name(one, f"U+{ord(one):04X}")
         note(f"{share:.1%} of the letters lose a mark, such as {example}: --keep-accents keeps them")
 

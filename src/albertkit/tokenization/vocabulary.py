@@ -1,20 +1,26 @@
-"""Tokens and ids: the vocabulary of a tokenizer with its special and added tokens."""
+"""Vocabulary: the tokens of a tokenizer, special and added ones among them, their ids and the text they stand for.
 
+Names and meanings are those of Transformers' tokenizers.
+"""
+
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from tokenizers import AddedToken
 
 from albertkit.errors import InputError
-from albertkit.tokenization.added import changed
-from albertkit.tokenization.segmenters import Segmenter
+from albertkit.tokenization.columns import Column, to_lists
+from albertkit.tokenization.segmenter import Segmenter
+from albertkit.tokenization.special_tokens import ROLES, TokenLike, to_special_token
 
-ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
+class _SpecialToken:
+    """A special token by its role, such as `tokenizer.mask_token`: its text or None, settable to a known token.
 
-class _Special:
-    """A special token by its role, such as `tokenizer.mask_token`: its text or None, settable to a known token."""
+    Typed Any, as its id is: every ALBERT tokenizer has these tokens, and callers need not ask each time.
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.role = name
@@ -31,10 +37,10 @@ class _Special:
                 f"`{self.role}` must be a token of the vocabulary. Received: {str(value)!r}. To take in a new one call "
                 f"add_special_tokens({{{self.role!r}: {str(value)!r}}}) and resize the model's embeddings."
             )
-        tokenizer._special[self.role] = special(value)
+        tokenizer._special[self.role] = to_special_token(value)
 
 
-class _SpecialId:
+class _SpecialTokenId:
     """The id of a special token by its role, such as `tokenizer.mask_token_id`, or None."""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -47,32 +53,27 @@ class _SpecialId:
         return None if token is None else tokenizer.find(token.content)
 
 
-def special(token: str | AddedToken | Mapping[str, Any] | None) -> AddedToken | None:
-    """A special AddedToken of a text, of another AddedToken or of the fields of one."""
-    if token is None:
-        return None
-    if isinstance(token, Mapping):
-        token = AddedToken(**{key: value for key, value in token.items() if key not in ("__type", "special")})
-    elif isinstance(token, str):
-        token = AddedToken(token, normalized=False)
-    return changed(token, special=True)
-
-
 class Vocabulary:
-    """The part of a tokenizer that knows its tokens: by id, by role, and those added beside the vocabulary."""
+    """The part of a tokenizer that knows its tokens: by id, by role, and those added beside the vocabulary.
 
-    bos_token, bos_token_id = _Special(), _SpecialId()
-    eos_token, eos_token_id = _Special(), _SpecialId()
-    unk_token, unk_token_id = _Special(), _SpecialId()
-    sep_token, sep_token_id = _Special(), _SpecialId()
-    pad_token, pad_token_id = _Special(), _SpecialId()
-    cls_token, cls_token_id = _Special(), _SpecialId()
-    mask_token, mask_token_id = _Special(), _SpecialId()
+    V, `vocab_size`, counts the entries of the vocabulary file; tokens that it lacks get the ids from V on.
+    """
+
+    clean_up_tokenization_spaces = False
+    """Whether `decode` takes away the spaces before punctuation and English contractions."""
+
+    bos_token, bos_token_id = _SpecialToken(), _SpecialTokenId()
+    eos_token, eos_token_id = _SpecialToken(), _SpecialTokenId()
+    unk_token, unk_token_id = _SpecialToken(), _SpecialTokenId()
+    sep_token, sep_token_id = _SpecialToken(), _SpecialTokenId()
+    pad_token, pad_token_id = _SpecialToken(), _SpecialTokenId()
+    cls_token, cls_token_id = _SpecialToken(), _SpecialTokenId()
+    mask_token, mask_token_id = _SpecialToken(), _SpecialTokenId()
 
     def __init__(
         self,
         segmenter: Segmenter,
-        roles: Mapping[str, str | AddedToken | Mapping[str, Any] | None],
+        roles: Mapping[str, TokenLike | None],
         additional: Iterable[str | AddedToken] = (),
         added: Mapping[int, AddedToken] | None = None,
     ) -> None:
@@ -80,18 +81,18 @@ class Vocabulary:
         self._segmenter = segmenter
         for index, token in sorted((added or {}).items()):
             if segmenter.added.ids.get(token.content) != index:
-                segmenter.add(token, index)
+                segmenter.add_token(token, index)
         known = {token.content: token for token in segmenter.added.by_id.values()}
-        tokens = {role: special(roles.get(role)) for role in ROLES}
+        tokens = {role: to_special_token(roles.get(role)) for role in ROLES}
         self._special = {role: token and known.get(token.content, token) for role, token in tokens.items()}
         self._additional: list[AddedToken] = []
-        self._take_in([token for token in self._special.values() if token])
+        self._register([token for token in self._special.values() if token])
         self.add_tokens([*additional, *(token for token in known.values() if token.special)], special_tokens=True)
 
     @property
     def vocab_size(self) -> int:
         """Entries of the vocabulary without added tokens: V of a model without any."""
-        return self._segmenter.size
+        return self._segmenter.vocab_size
 
     def __len__(self) -> int:
         """Entries of the vocabulary with added tokens: what `model.resize_token_embeddings` needs."""
@@ -99,27 +100,27 @@ class Vocabulary:
 
     def get_vocab(self) -> dict[str, int]:
         """All tokens with their ids, in the order of the ids."""
-        entries = ((self._segmenter.piece(index), index) for index in range(self.vocab_size))
+        entries = ((self._segmenter.id_to_token(index), index) for index in range(self.vocab_size))
         vocabulary = {piece: index for piece, index in entries if piece is not None} | self._segmenter.added.ids
         return dict(sorted(vocabulary.items(), key=lambda item: item[1]))
 
     @property
     def added_tokens_decoder(self) -> dict[int, AddedToken]:
-        """Tokens that are found before the text is cut into pieces, by id; special ones among them."""
+        """Tokens that are found before the text is cut into pieces, by id, in its order; special ones among them."""
         return dict(sorted(self._segmenter.added.by_id.items()))
 
     @property
     def added_tokens_encoder(self) -> dict[str, int]:
-        """The same, token to id."""
+        """The ids of the same tokens, by their text."""
         return {token.content: index for index, token in self.added_tokens_decoder.items()}
 
     get_added_vocab = added_tokens_encoder.fget
 
     @property
-    def special_tokens_map(self) -> dict[str, Any]:
-        """Special tokens by role, as text."""
+    def special_tokens_map(self) -> dict[str, str | list[str]]:
+        """Special tokens as text, by role; those without one together as `additional_special_tokens`."""
         named = {role: token.content for role, token in self._special.items() if token is not None}
-        return named | ({"additional_special_tokens": self.additional_special_tokens} if self._additional else {})
+        return {**named, **({"additional_special_tokens": self.additional_special_tokens} if self._additional else {})}
 
     @property
     def additional_special_tokens(self) -> list[str]:
@@ -132,7 +133,7 @@ class Vocabulary:
 
     @property
     def additional_special_tokens_ids(self) -> list[int]:
-        """Their ids."""
+        """The ids of the special tokens without a role."""
         return self.convert_tokens_to_ids(self.additional_special_tokens)
 
     @property
@@ -143,7 +144,7 @@ class Vocabulary:
 
     @property
     def all_special_ids(self) -> list[int]:
-        """Their ids."""
+        """The ids of all special tokens, each once."""
         return self.convert_tokens_to_ids(self.all_special_tokens)
 
     def add_tokens(
@@ -151,7 +152,8 @@ class Vocabulary:
     ) -> int:
         """Add tokens that are never cut, and say how many are new. Then call model.resize_token_embeddings(len(self)).
 
-        A plain string is found whatever its case where the tokenizer lower-cases; an AddedToken says more.
+        A plain string is found whatever its case where the tokenizer lower-cases; an AddedToken says more. TypeError
+        for what is neither.
         """
         tokens = []
         known = set(self.all_special_tokens)
@@ -159,9 +161,9 @@ class Vocabulary:
             if not isinstance(token, (str, AddedToken)):
                 raise TypeError(f"Token {token} is not a string but a {type(token)}.")
             if special_tokens or str(token) in known:
-                token = special(token)
+                token = to_special_token(token)
             tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)
-        new = self._take_in(tokens)
+        new = self._register(tokens)
         for token in tokens:
             if token.special and token.content not in known:
                 known.add(token.content)
@@ -169,9 +171,15 @@ class Vocabulary:
         return new
 
     def add_special_tokens(
-        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+        self,
+        special_tokens_dict: Mapping[str, Any],
+        replace_additional_special_tokens: bool = True,
     ) -> int:
-        """Give tokens their role, adding those that are new, and say how many are: {"mask_token": "<mask>"}."""
+        """Give tokens their role, adding those that are new, and say how many are: {"mask_token": "<mask>"}.
+
+        InputError for a role that there is not. Tokens of "additional_special_tokens" take the place of the ones before
+        them, or join them without `replace_additional_special_tokens`.
+        """
         before = len(self)
         for role, value in special_tokens_dict.items():
             if role == "additional_special_tokens":
@@ -180,8 +188,8 @@ class Vocabulary:
                 self._additional = [] if replace_additional_special_tokens else self._additional
                 self.add_tokens(list(value), special_tokens=True)
             elif role in ROLES:
-                token = special(value)
-                self._take_in([token] if token else [])
+                token = to_special_token(value)
+                self._register([token] if token else [])
                 self._special[role] = token
             else:
                 raise InputError(
@@ -190,36 +198,104 @@ class Vocabulary:
                 )
         return len(self) - before
 
-    def _take_in(self, tokens: Iterable[AddedToken]) -> int:
+    def _register(self, tokens: Iterable[AddedToken]) -> int:
         """Mark tokens as added, with a new id where the vocabulary lacks them. Returns the number of new ids."""
         before = free = len(self)
         for token in tokens:
-            token = self._segmenter.added.prepared(token)
+            token = self._segmenter.added.normalized(token)
             if token.content and token.content not in self._segmenter.added.ids:
-                index = self._segmenter.index(token.content)
-                self._segmenter.add(token, free if index is None else index)
+                index = self._segmenter.token_to_id(token.content)
+                self._segmenter.add_token(token, free if index is None else index)
                 free += index is None
         return free - before
 
     def find(self, token: str) -> int | None:
         """The id of a token, or None where there is no such token."""
         index = self._segmenter.added.ids.get(token)
-        return self._segmenter.index(token) if index is None else index
+        return self._segmenter.token_to_id(token) if index is None else index
 
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
+    @overload
+    def convert_tokens_to_ids(self, tokens: str) -> int: ...
+    @overload
+    def convert_tokens_to_ids(self, tokens: list[str] | tuple[str, ...]) -> list[int]: ...
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
         """Token or tokens -> id or ids; that of <unk> for what the vocabulary lacks."""
         if isinstance(tokens, str):
             index = self.find(tokens)
             return self.unk_token_id if index is None else index
         return [self.convert_tokens_to_ids(token) for token in tokens]
 
-    def convert_ids_to_tokens(self, ids: int | Sequence[int], skip_special_tokens: bool = False) -> Any:
+    @overload
+    def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
+    @overload
+    def convert_ids_to_tokens(self, ids: Iterable[int], skip_special_tokens: bool = False) -> list[str]: ...
+    def convert_ids_to_tokens(self, ids: int | Iterable[int], skip_special_tokens: bool = False) -> str | list[str]:
         """Id or ids -> token or tokens. InputError for an id that no token has."""
         if isinstance(ids, (int, np.integer)):
             added = self._segmenter.added.by_id.get(int(ids))
-            token = self._segmenter.piece(int(ids)) if added is None else added.content
+            token = self._segmenter.id_to_token(int(ids)) if added is None else added.content
             if token is None:
                 raise InputError(f"An id must lie in 0..{len(self) - 1}, the vocabulary. Received: {ids}.")
             return token
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         return [self.convert_ids_to_tokens(int(index)) for index in ids if int(index) not in skipped]
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """The text that tokens stand for: "[CLS] hello world[SEP]".
+
+        Special tokens are written as they are, text before one of them with a space in front, and text behind the last
+        without, as Transformers' slow tokenizer does.
+        """
+        special = set(self.all_special_tokens)
+        text, run = "", []
+        for token in tokens:
+            if token not in special:
+                run.append(token)
+                continue
+            text += f" {self._segmenter.decode_pieces(run)}{token}" if run else token
+            run = []
+        return (text + self._segmenter.decode_pieces(run)).strip()
+
+    def decode(
+        self,
+        token_ids: Column,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
+    ) -> str:
+        """The text that ids stand for: one id, a list of them, or an array (L) of any framework.
+
+        Added tokens without a special role are set off by spaces. InputError for an id that no token has.
+        """
+        ids = to_lists(token_ids)
+        tokens = self.convert_ids_to_tokens([ids] if isinstance(ids, int) else ids, skip_special_tokens)
+        apart = set(self.added_tokens_encoder) - {token.content for token in self._special.values() if token}
+        runs: list[str] = []
+        for is_apart, group in itertools.groupby(tokens, key=apart.__contains__):
+            run = list(group)
+            runs += run if is_apart else [self.convert_tokens_to_string(run)]
+        text = (" " if spaces_between_special_tokens else "").join(run for run in runs if run)
+        if clean_up_tokenization_spaces is None:
+            clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
+        return _clean_up(text) if clean_up_tokenization_spaces else text
+
+    def batch_decode(
+        self,
+        sequences: Iterable[Column],
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
+    ) -> list[str]:
+        """`decode` of each row of ids (B, L)."""
+        options = skip_special_tokens, clean_up_tokenization_spaces, spaces_between_special_tokens
+        return [self.decode(row, *options) for row in sequences]
+
+
+def _clean_up(text: str) -> str:
+    """Without the spaces before punctuation and English contractions, as Transformers' `clean_up_tokenization`."""
+    for mark in (".", "?", "!", ","):
+        text = text.replace(f" {mark}", mark)
+    text = text.replace(" ' ", "'")
+    for ending in ("n't", "'m", "'s", "'ve", "'re"):
+        text = text.replace(f" {ending}", ending)
+    return text

@@ -1,7 +1,7 @@
 """AlbertWordPieceTokenizer: the WordPiece tokenizer of the ALBERTs that come with a `vocab.txt`, the Chinese ones."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,14 +13,16 @@ from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.guard import guarded
-from albertkit.tokenization.segmenters import TokenizersSegmenter
+from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
 
 
 class AlbertWordPieceTokenizer(AlbertTokenizerBase):
-    """Text -> WordPiece tokens: every Chinese character by itself, other words cut into the longest known pieces.
+    """Text -> WordPiece tokens, as BERT's tokenizer (arXiv 1810.04805), whose vocabulary the Chinese ALBERTs took over.
 
-    `strip_accents` None follows `do_lower_case`. Ids of the published Chinese vocabulary: [PAD] 0, [UNK] 100,
-    [CLS] 101, [SEP] 102, [MASK] 103.
+    Every Chinese character is a token by itself, with `tokenize_chinese_chars`; other words are cut into the longest
+    known pieces from the left. `strip_accents` None follows `do_lower_case`. Ids of the published Chinese vocabulary:
+    [PAD] 0, [UNK] 100, [CLS] 101, [SEP] 102, [MASK] 103. CheckpointNotFound where `vocab_file` is missing,
+    CheckpointError where it lacks `unk_token` or holds a token twice.
     """
 
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.VOCAB}
@@ -61,18 +63,18 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
         return self._segmenter.backend
 
     @classmethod
-    def _vocabulary_in(cls, folder: storage.Folder, stated: dict[str, Any]) -> dict[str, Any]:
+    def _vocabulary_files(cls, folder: storage.Folder, stated: Mapping[str, object]) -> dict[str, Path | None]:
         return {"vocab_file": folder.require(files.VOCAB)}
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """The text that tokens stand for, special tokens set off by spaces: "[CLS] hello world [SEP]"."""
-        return self._segmenter.join(tokens).strip()
+        return self._segmenter.decode_pieces(tokens).strip()
 
     def save_vocabulary(
         self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
     ) -> tuple[str, ...]:
         """Write `vocab.txt`, and say where."""
-        path = Path(save_directory) / (f"{filename_prefix}-" * bool(filename_prefix) + files.VOCAB)
+        path = Path(save_directory) / (files.prefix(filename_prefix) + files.VOCAB)
         entries = sorted(self._segmenter.backend.get_vocab(with_added_tokens=False).items(), key=lambda item: item[1])
         storage.write_text(path, "".join(f"{token}\n" for token, _ in entries))
         return (str(path),)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from albertkit import hub, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, init, report
@@ -13,6 +15,7 @@ from albertkit.errors import ConfigError
 from albertkit.tokenization import train as trainer
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 
 
@@ -43,12 +46,64 @@ def initial_state(recipe: FinetuneRecipe, head: str, keys: dict[str, Any], texts
     else:
         config = checkpoint.config.changed(**recipe.model.config)
         tensors = checkpoint.tensors
-        if list(config.id2label.values()) != list(keys["id2label"].values()):
+        names = keys.get("id2label")
+        if names is not None and list(config.id2label.values()) != list(names.values()):
             tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
     config = config.changed(**keys)
     require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
     return InitialState(config, tokenizer, chosen, is_new, [*provenance, told])
+
+
+def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, head: str) -> InitialState:
+    """A new model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
+    name, keys = recipe.model.name, of_tokenizer(tokenizer)
+    checkpoint = None if name in SIZES else files.load(name)
+    if checkpoint is None:
+        config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
+    elif recipe.model.attention_init != "random":
+        raise ConfigError(
+            "`model.attention_init` is how attention of a new model begins, and a checkpoint has its own. Received: "
+            f"{recipe.model.attention_init!r} with {name}. Leave it out."
+        )
+    else:
+        keys["vocab_size"] = max(keys["vocab_size"], checkpoint.config.vocab_size)  # which may have been rounded up
+        config = checkpoint.config.changed(**{**keys, **recipe.model.config})
+    require_agreement(config, tokenizer, "data.length", recipe.data.length)
+    tensors = None if checkpoint is None else _extended(checkpoint, config, recipe, tokenizer)
+    chosen, told = initial_weights(name, head, config, tensors, recipe.seed)
+    if recipe.model.attention_init == "local":
+        chosen = init.local(chosen, config)
+    return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
+
+
+def _extended(
+    checkpoint: files.Checkpoint, config: AlbertConfig, recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase
+) -> Tensors:
+    """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more.
+
+    Rows that no token has had until now, if its own was rounded up, are new for a token that gets one.
+    """
+    own = AlbertTokenizerFast.from_pretrained(recipe.model.name).get_vocab()
+    vocabulary = tokenizer.get_vocab()
+    moved = [token for token, index in own.items() if vocabulary.get(token) != index]
+    if moved:
+        raise ConfigError(
+            "The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
+            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
+            f"the corpus with --tokenizer {recipe.model.name}."
+        )
+    extended = dict(checkpoint.tensors)
+    if (len(vocabulary), config.vocab_size) == (len(own), checkpoint.config.vocab_size):
+        return extended
+    for name, tensor in checkpoint.tensors.items():
+        kept = tensor[: len(own)]
+        if name.endswith("word_embeddings.weight") or name == "predictions.decoder.weight":
+            extended[name] = init.resized(kept, config.vocab_size, None, recipe.seed)
+        elif name in ("predictions.bias", "predictions.decoder.bias"):
+            lowest = np.full(config.vocab_size - len(kept), kept.min(), kept.dtype)
+            extended[name] = np.concatenate([kept, lowest])
+    return extended
 
 
 def initial_weights(

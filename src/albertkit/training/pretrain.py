@@ -3,39 +3,29 @@
 import contextlib
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
-from albertkit import backends, weight_table
-from albertkit.arrays import Tensors
+from albertkit import backends
 from albertkit.backends import Outputs
 from albertkit.batches import Batch
-from albertkit.checkpoint import files, init, report
-from albertkit.config import SIZES, AlbertConfig
 from albertkit.corpus.shards import Corpus
-from albertkit.errors import ConfigError, InputError
-from albertkit.pretraining.examples import PretrainingExamples
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
-from albertkit.tokenization.base import AlbertTokenizerBase
-from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.errors import ConfigError
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
-from albertkit.training.initial_state import InitialState, initial_weights, of_tokenizer, require_agreement
+from albertkit.training.initial_state import InitialState, pretraining_state
 from albertkit.training.pretrain_batches import PretrainBatches
+from albertkit.training.pretrain_evaluation import EVALUATION_SEED, HEAD, evaluate, evaluated, examples_of
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.schedule import Schedule, scaled_learning_rate
 
-HEAD = "ForPreTraining"
+__all__ = ["evaluate", "run"]
+
 EVALUATIONS = 50
 """Evaluations of a run whose recipe does not say how often."""
-EVALUATION_TOKENS = 8192
-EVALUATION_SEED = 0
-"""All runs on a corpus are judged on the same rows, masked alike."""
 RATE, RATE_TOKENS = 0.00176, 4096 * 512
 """Peak rate of the original and the tokens of its step; see `_resolved`."""
 
@@ -63,10 +53,10 @@ def run(
     _require_rows_for_all(requested, world_size)
     corpus, held_out = _read(requested)
     tokenizer = corpus.tokenizer()
-    start = _initial_state(requested, tokenizer)
+    start = pretraining_state(requested, tokenizer, HEAD)
     recipe = _resolved(requested)
-    training = _examples(recipe, corpus, tokenizer, recipe.seed)
-    evaluated_on = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
+    training = examples_of(recipe, corpus, tokenizer, recipe.seed)
+    evaluated_on = examples_of(recipe, held_out, tokenizer, EVALUATION_SEED)
     batches = PretrainBatches(training, recipe.training.batch_size, rank, world_size)
     for line in (*_described(recipe, corpus, held_out, batches), *([] if resume else start.provenance)):
         console.print(line)
@@ -91,63 +81,6 @@ def run(
             tokenizer.model_max_length = start.config.max_position_embeddings
             run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
-
-
-def evaluated(forward: Callable[[Batch], Outputs], examples: PretrainingExamples, most: int) -> dict[str, float]:
-    """Scores on `most` rows, drawn from all: of the masked pieces, and of the order of texts where there is any.
-
-    loss: the sum of the two losses. pseudo_perplexity: e to the loss of a masked piece.
-    """
-    step = max(EVALUATION_TOKENS // examples.length, 1)
-    chosen = np.sort(examples.order(0)[:most])
-    found: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(chosen), step):
-        batch = examples.batch(0, chosen[start : start + step])
-        outputs = forward(batch)
-        for name, labels in (("mlm", batch.mlm_labels), ("sop", batch.sop_labels)):
-            if labels is None:
-                continue
-            is_asked = labels >= 0
-            for key in (f"{name}_losses", f"{name}_correct"):
-                found.setdefault(key, []).append(outputs[key][is_asked])
-    items = {key: np.concatenate(values) for key, values in found.items()}
-    if not len(items["mlm_losses"]):
-        raise InputError(
-            f"Rows to evaluate on must hold pieces that can be masked. Received: {len(chosen)} rows of nothing but "
-            "special and unknown tokens, and of words too long for what is masked of a row. Take other text, or more "
-            "by a larger `data.held_out` or `training.evaluation_rows`."
-        )
-    means = {key: float(values.mean(dtype=np.float64)) for key, values in items.items() if len(values)}
-    scores = {"loss": means["mlm_losses"], "mlm_loss": means["mlm_losses"], "mlm_accuracy": means["mlm_correct"]}
-    scores["pseudo_perplexity"] = math.exp(min(scores["mlm_loss"], 700.0))
-    if "sop_losses" in means:
-        scores["loss"] += means["sop_losses"]
-        scores |= {"sop_loss": means["sop_losses"], "sop_accuracy": means["sop_correct"]}
-    return scores
-
-
-def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, float]:
-    """Scores of a pre-trained checkpoint on a corpus that was built with its tokenizer; see `evaluated`.
-
-    What is asked, on how many rows and in which framework is the recipe's. ConfigError where the vocabularies differ,
-    WeightMismatch where the checkpoint lacks a head.
-    """
-    checkpoint, held_out = files.load(model), Corpus.open(corpus)
-    tokenizer = held_out.tokenizer()
-    if tokenizer.get_vocab() != AlbertTokenizerFast.from_pretrained(model).get_vocab():
-        raise ConfigError(
-            f"A corpus to evaluate on must be built with the model's tokenizer. Received: {corpus} and {model}, whose "
-            f"vocabularies differ. Build it with --tokenizer {model}."
-        )
-    config = checkpoint.config
-    require_agreement(config, tokenizer, "data.length", recipe.data.length)
-    wanted = weight_table.expected(config, HEAD)
-    tensors, what = report.fit(f"Albert{HEAD}", wanted, weight_table.tied(config), checkpoint.tensors, model)
-    what.require_complete()
-    backend = train_backend(backends.resolve(recipe.framework))
-    state = backend.init_state(config.with_named_results(), HEAD, tensors, precision=recipe.training.precision)
-    evaluated_on = _examples(recipe, held_out, tokenizer, EVALUATION_SEED)
-    return evaluated(lambda batch: backend.eval_step(state, batch), evaluated_on, recipe.training.evaluation_rows)
 
 
 def _require_rows_for_all(recipe: PretrainRecipe, processes: int) -> None:
@@ -179,57 +112,6 @@ def _read(recipe: PretrainRecipe) -> tuple[Corpus, Corpus]:
     return corpus, held_out
 
 
-def _initial_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase) -> InitialState:
-    """A new model with the corpus' vocabulary, or a checkpoint whose vocabulary that is or begins with."""
-    name, keys = recipe.model.name, of_tokenizer(tokenizer)
-    checkpoint = None if name in SIZES else files.load(name)
-    if checkpoint is None:
-        config = getattr(AlbertConfig, name)(**{**keys, **recipe.model.config})
-    elif recipe.model.attention_init != "random":
-        raise ConfigError(
-            "`model.attention_init` is how attention of a new model begins, and a checkpoint has its own. Received: "
-            f"{recipe.model.attention_init!r} with {name}. Leave it out."
-        )
-    else:
-        keys["vocab_size"] = max(keys["vocab_size"], checkpoint.config.vocab_size)  # which may have been rounded up
-        config = checkpoint.config.changed(**{**keys, **recipe.model.config})
-    require_agreement(config, tokenizer, "data.length", recipe.data.length)
-    tensors = None if checkpoint is None else _extended(checkpoint, config, recipe, tokenizer)
-    chosen, told = initial_weights(name, HEAD, config, tensors, recipe.seed)
-    if recipe.model.attention_init == "local":
-        chosen = init.local(chosen, config)
-    return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
-
-
-def _extended(
-    checkpoint: files.Checkpoint, config: AlbertConfig, recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase
-) -> Tensors:
-    """A checkpoint's tensors for a vocabulary that has every token of its own at the same place, and maybe more.
-
-    Rows that no token has had until now, if its own was rounded up, are new for a token that gets one.
-    """
-    own = AlbertTokenizerFast.from_pretrained(recipe.model.name).get_vocab()
-    vocabulary = tokenizer.get_vocab()
-    moved = [token for token, index in own.items() if vocabulary.get(token) != index]
-    if moved:
-        raise ConfigError(
-            "The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
-            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
-            f"the corpus with --tokenizer {recipe.model.name}."
-        )
-    extended = dict(checkpoint.tensors)
-    if (len(vocabulary), config.vocab_size) == (len(own), checkpoint.config.vocab_size):
-        return extended
-    for name, tensor in checkpoint.tensors.items():
-        kept = tensor[: len(own)]
-        if name.endswith("word_embeddings.weight") or name == "predictions.decoder.weight":
-            extended[name] = init.resized(kept, config.vocab_size, None, recipe.seed)
-        elif name in ("predictions.bias", "predictions.decoder.bias"):
-            lowest = np.full(config.vocab_size - len(kept), kept.min(), kept.dtype)
-            extended[name] = np.concatenate([kept, lowest])
-    return extended
-
-
 def _resolved(recipe: PretrainRecipe) -> PretrainRecipe:
     """The recipe with its open choices made.
 
@@ -241,21 +123,6 @@ def _resolved(recipe: PretrainRecipe) -> PretrainRecipe:
         "training",
         learning_rate=training.learning_rate or rate,
         evaluate_every=training.evaluate_every or max(training.steps // EVALUATIONS, 1),
-    )
-
-
-def _examples(recipe: PretrainRecipe, corpus: Corpus, tokenizer: AlbertTokenizerBase, seed: int) -> PretrainingExamples:
-    data = recipe.data
-    return PretrainingExamples(
-        corpus,
-        MaskingVocabulary.from_tokenizer(tokenizer),
-        length=data.length,
-        objective=data.objective,
-        seed=seed,
-        short_seq_prob=data.short_seq_prob,
-        ngram=data.ngram,
-        masked_lm_prob=data.masked_lm_prob,
-        replacement=data.replacement,
     )
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albertkit.tokenization.text import Cleaning
+from albertkit.tokenization.normalizer import AlbertNormalizer
 
 FLAGS = [
-    Cleaning(lower, collapse, keep_accents)
+    AlbertNormalizer(lower, collapse, keep_accents)
     for lower in (True, False)
     for collapse in (True, False)
     for keep_accents in (True, False)
@@ -22,18 +22,18 @@ HARD += ["\ud800", "\udfff", "e\u0301", "\r\n", "A word", "2,000,"]
 texts = st.one_of(st.lists(st.sampled_from(HARD), max_size=14).map("".join), st.text(max_size=20))
 
 
-def by_the_original(text, cleaning):
+def by_the_original(text, normalizer):
     """`preprocess_text` of the original, with the lower-casing of single characters that came before it."""
     text = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
-    if cleaning.lower:
+    if normalizer.do_lower_case:
         text = "".join(character.lower() for character in text)
-    if cleaning.collapse:
+    if normalizer.remove_space:
         text = " ".join(text.strip().split())
     text = text.replace("``", '"').replace("''", '"')
-    if not cleaning.keep_accents:
+    if not normalizer.keep_accents:
         text = unicodedata.normalize("NFKD", text)
         text = "".join(character for character in text if not unicodedata.combining(character))
-    return text.lower() if cleaning.lower else text
+    return text.lower() if normalizer.do_lower_case else text
 
 
 @pytest.mark.parametrize(
@@ -53,34 +53,34 @@ def by_the_original(text, cleaning):
     ],
 )
 def test_cleaning_of_known_texts(text, cleaned):
-    assert Cleaning()(text) == cleaned
+    assert AlbertNormalizer()(text) == cleaned
 
 
 @pytest.mark.parametrize(
-    ("cleaning", "cleaned"),
+    ("normalizer", "cleaned"),
     [
-        (Cleaning(lower=False), 'E a la "Carte"'),
-        (Cleaning(collapse=False), '  e a  la "carte"'),
-        (Cleaning(keep_accents=True), 'é à la "carte"'),
+        (AlbertNormalizer(do_lower_case=False), 'E a la "Carte"'),
+        (AlbertNormalizer(remove_space=False), '  e a  la "carte"'),
+        (AlbertNormalizer(keep_accents=True), 'é à la "carte"'),
     ],
 )
-def test_each_step_can_be_left_out(cleaning, cleaned):
-    assert cleaning("  É à  la ``Carte''") == cleaned
+def test_each_step_can_be_left_out(normalizer, cleaned):
+    assert normalizer("  É à  la ``Carte''") == cleaned
 
 
 @settings(max_examples=70)
-@pytest.mark.parametrize("cleaning", FLAGS, ids=str)
+@pytest.mark.parametrize("normalizer", FLAGS, ids=str)
 @given(text=texts)
-def test_cleaning_is_that_of_the_original(cleaning, text):
-    assert cleaning(text) == by_the_original(text, cleaning)
+def test_cleaning_is_that_of_the_original(normalizer, text):
+    assert normalizer(text) == by_the_original(text, normalizer)
 
 
 @settings(max_examples=70)
-@pytest.mark.parametrize("cleaning", FLAGS, ids=str)
+@pytest.mark.parametrize("normalizer", FLAGS, ids=str)
 @given(text=texts)
-def test_every_cleaned_character_has_one_span_of_the_text(cleaning, text):
-    cleaned, spans = cleaning.aligned(text)
-    assert cleaned == cleaning(text)
+def test_every_cleaned_character_has_one_span_of_the_text(normalizer, text):
+    cleaned, spans = normalizer.with_offsets(text)
+    assert cleaned == normalizer(text)
     if spans is None:
         assert len(text) == len(cleaned)
         spans = [(place, place + 1) for place in range(len(text))]
@@ -91,11 +91,11 @@ def test_every_cleaned_character_has_one_span_of_the_text(cleaning, text):
 
 
 @settings(max_examples=70)
-@pytest.mark.parametrize("cleaning", FLAGS, ids=str)
+@pytest.mark.parametrize("normalizer", FLAGS, ids=str)
 @given(text=texts)
-def test_every_cleaned_character_comes_from_its_span(cleaning, text):
-    cleaned, spans = cleaning.aligned(text)
-    alone = Cleaning(cleaning.lower, False, cleaning.keep_accents)
+def test_every_cleaned_character_comes_from_its_span(normalizer, text):
+    cleaned, spans = normalizer.with_offsets(text)
+    alone = AlbertNormalizer(normalizer.do_lower_case, False, normalizer.keep_accents)
     for place, character in enumerate(cleaned):
         start, end = (place, place + 1) if spans is None else spans[place]
         if character == " " and text[start:end].isspace():
@@ -104,12 +104,12 @@ def test_every_cleaned_character_comes_from_its_span(cleaning, text):
 
 
 def test_characters_of_one_letter_share_its_span():
-    assert Cleaning().aligned("aﬁ½") == ("afi1⁄2", [(0, 1), (1, 2), (1, 2), (2, 3), (2, 3), (2, 3)])
+    assert AlbertNormalizer().with_offsets("aﬁ½") == ("afi1⁄2", [(0, 1), (1, 2), (1, 2), (2, 3), (2, 3), (2, 3)])
 
 
 def test_dropped_characters_belong_to_no_span():
-    assert Cleaning().aligned(" e\u0301  ``x'' ") == ('e "x"', [(1, 2), (3, 5), (5, 7), (7, 8), (8, 10)])
+    assert AlbertNormalizer().with_offsets(" e\u0301  ``x'' ") == ('e "x"', [(1, 2), (3, 5), (5, 7), (7, 8), (8, 10)])
 
 
 def test_no_spans_are_made_where_every_character_stands_where_it_stood():
-    assert Cleaning().aligned("The Cat\tsat.") == ("the cat sat.", None)
+    assert AlbertNormalizer().with_offsets("The Cat\tsat.") == ("the cat sat.", None)

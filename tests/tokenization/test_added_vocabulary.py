@@ -5,16 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from albertkit.tokenization import added
-from albertkit.tokenization.added import AddedVocabulary, Part
+from albertkit.tokenization import added_vocabulary
+from albertkit.tokenization.added_vocabulary import AddedVocabulary, TextSpan
 
 
-def holding(*tokens, lower=True):
+def holding(*tokens, do_lower_case=True):
     """A vocabulary with tokens 10, 11, ..."""
-    vocabulary = AddedVocabulary(lower)
+    vocabulary = AddedVocabulary(do_lower_case)
     for number, token in enumerate(tokens):
         token = AddedToken(token, normalized=False) if isinstance(token, str) else token
-        vocabulary.add(vocabulary.prepared(token), 10 + number)
+        vocabulary.add(vocabulary.normalized(token), 10 + number)
     return vocabulary
 
 
@@ -73,7 +73,7 @@ def test_a_special_token_is_found_only_as_written():
 
 def test_without_lower_case_nothing_is_found_in_another_case():
     token = AddedToken("NewTok", normalized=True)
-    assert shown(holding(token, lower=False), "newtok NewTok") == ["newtok ", 10]
+    assert shown(holding(token, do_lower_case=False), "newtok NewTok") == ["newtok ", 10]
 
 
 @pytest.mark.parametrize("text", ["\u212aelvin", "KELVIN", "kelvin"])
@@ -91,14 +91,14 @@ def test_places_hold_behind_a_letter_whose_lower_case_is_longer():
 
 
 def test_a_token_stored_with_capitals_is_found_whatever_its_case():
-    vocabulary = AddedVocabulary(lower=True)
+    vocabulary = AddedVocabulary(do_lower_case=True)
     vocabulary.add(AddedToken("NewTok", normalized=True), 10)
     assert shown(vocabulary, "newtok NEWTOK") == [10, " ", 10]
 
 
 def test_preparing_a_token_leaves_the_given_one_alone():
     token = AddedToken("NewTok", normalized=True, rstrip=True)
-    prepared = AddedVocabulary(lower=True).prepared(token)
+    prepared = AddedVocabulary(do_lower_case=True).normalized(token)
     assert (prepared.content, prepared.rstrip, prepared.normalized) == ("newtok", True, True)
     assert token.content == "NewTok"
 
@@ -106,9 +106,9 @@ def test_preparing_a_token_leaves_the_given_one_alone():
 def test_tokens_take_the_white_space_that_they_claim():
     left, right = AddedToken("[L]", lstrip=True, normalized=False), AddedToken("[R]", rstrip=True, normalized=False)
     assert shown(holding(left, right), "a \n[L] b [R] \t c") == ["a", 10, " b ", 11, "c"]
-    assert holding(left).split("a \n[L]") == [Part(0, 1, None), Part(1, 6, 10)]
-    assert holding(left, right).split(" [L] ") == [Part(0, 4, 10), Part(4, 5, None)]
-    assert holding(left, right).split("[R]  [L]") == [Part(0, 5, 11), Part(5, 8, 10)]
+    assert holding(left).split("a \n[L]") == [TextSpan(0, 1, None), TextSpan(1, 6, 10)]
+    assert holding(left, right).split(" [L] ") == [TextSpan(0, 4, 10), TextSpan(4, 5, None)]
+    assert holding(left, right).split("[R]  [L]") == [TextSpan(0, 5, 11), TextSpan(5, 8, 10)]
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,14 @@ def test_a_single_word_may_claim_white_space():
 
 
 def test_a_text_without_tokens_is_one_part():
-    assert holding("[A]").split("plain [text") == [Part(0, 11, None)]
+    assert holding("[A]").split("plain [text") == [TextSpan(0, 11, None)]
     assert holding("[A]").split("") == []
-    assert holding().split("plain") == [Part(0, 5, None)]
+    assert holding().split("plain") == [TextSpan(0, 5, None)]
 
 
 def test_many_tokens_are_taken_in_without_making_a_pattern_for_each(monkeypatch):
     made, real = [], re.compile
-    monkeypatch.setattr(added.re, "compile", lambda pattern: made.append(pattern) or real(pattern))
+    monkeypatch.setattr(added_vocabulary.re, "compile", lambda pattern: made.append(pattern) or real(pattern))
     vocabulary = holding(*[f"tok{number}" for number in range(200)])
     assert made == []
     assert shown(vocabulary, "a tok199 b") == ["a ", 209, " b"]

@@ -1,0 +1,195 @@
+import copy
+import json
+import pickle
+
+import pytest
+from tokenizers import AddedToken
+
+from albertkit.errors import CheckpointError
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
+from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+from tokenization.common import HARD
+
+CHANGES = {
+    "plain": {},
+    "settings": {
+        "model_max_length": 99,
+        "padding_side": "left",
+        "truncation_side": "left",
+        "split_special_tokens": True,
+    },
+    "cased": {"do_lower_case": False, "clean_up_tokenization_spaces": True},
+    "roles": {"mask_token": AddedToken("<mask>", rstrip=True, special=True), "additional_special_tokens": ["<e>"]},
+}
+SETTINGS = (
+    "model_max_length",
+    "padding_side",
+    "truncation_side",
+    "split_special_tokens",
+    "clean_up_tokenization_spaces",
+)
+
+
+def state(tokenizer):
+    """What makes a tokenizer what it is, as far as callers can see."""
+    flags = ("content", "lstrip", "rstrip", "single_word", "normalized", "special")
+    return {
+        "vocabulary": tokenizer.get_vocab(),
+        "added": {i: [getattr(t, flag) for flag in flags] for i, t in tokenizer.added_tokens_decoder.items()},
+        "roles": tokenizer.special_tokens_map,
+        "settings": [getattr(tokenizer, name) for name in SETTINGS],
+        "encodings": [
+            [dict(tokenizer(text, return_offsets_mapping=True)), tokenizer.tokenize(text)]
+            for text in [*HARD, "NewTok newtok <e> [e] <mask>  x", "Ärger xRawx xrawx 5, 1,"]
+        ],
+    }
+
+
+def changed(make, change):
+    tokenizer = make(**CHANGES[change])
+    if change != "plain":
+        tokenizer.add_tokens(["NewTok", AddedToken("xRawx", normalized=False, lstrip=True)])
+        tokenizer.add_special_tokens({"additional_special_tokens": ["[e]"]}, replace_additional_special_tokens=False)
+    return tokenizer
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_saved_is_loaded_again(make, change, tmp_path):
+    tokenizer = changed(make, change)
+    written = tokenizer.save_pretrained(tmp_path / "new")
+    assert sorted(written) == sorted(str(path) for path in (tmp_path / "new").iterdir())
+    again = type(tokenizer).from_pretrained(tmp_path / "new")
+    assert type(again) is type(tokenizer)
+    assert state(again) == state(tokenizer)
+    again.save_pretrained(tmp_path / "newer")
+    for path in (tmp_path / "new").iterdir():
+        assert (tmp_path / "newer" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def sent(thing):
+    """What another process receives."""
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("again", [copy.deepcopy, sent])
+def test_copies_are_equal_and_independent(make, change, again):
+    tokenizer = changed(make, change)
+    twin = again(tokenizer)
+    before = state(tokenizer)
+    assert state(twin) == before
+    twin.add_tokens("anothertok")
+    twin.mask_token = twin.pad_token
+    assert state(tokenizer) == before
+
+
+def test_saving_leaves_the_tokenizer_as_it_was(make, tmp_path):
+    tokenizer = changed(make, "roles")
+    before = state(tokenizer)
+    tokenizer.save_pretrained(tmp_path)
+    assert state(tokenizer) == before
+
+
+@pytest.mark.parametrize("kind", ["slow", "exact", "wordpiece"])
+def test_keywords_override_the_files(kind, makers, tmp_path):
+    makers[kind]().save_pretrained(tmp_path)
+    tokenizer = type(makers[kind]()).from_pretrained(
+        tmp_path, do_lower_case=False, model_max_length=7, padding_side="left"
+    )
+    assert (tokenizer.model_max_length, tokenizer.padding_side) == (7, "left")
+    assert tokenizer.tokenize("THE") != tokenizer.tokenize("the")
+    assert tokenizer.name_or_path == str(tmp_path)
+
+
+def test_files_are_those_that_transformers_reads(make, tmp_path):
+    tokenizer = changed(make, "roles")
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert config["tokenizer_class"] == type(tokenizer).saved_class
+    assert config["mask_token"] == "<mask>"
+    last = str(len(tokenizer) - 1)
+    assert config["added_tokens_decoder"][last] == {
+        "content": "[e]",
+        "lstrip": False,
+        "normalized": False,
+        "rstrip": False,
+        "single_word": False,
+        "special": True,
+    }
+    assert "vocab_file" not in config
+    assert "tokenizer_file" not in config
+    roles = json.loads((tmp_path / "special_tokens_map.json").read_text(encoding="utf-8"))
+    assert roles["mask_token"] == {
+        "content": "<mask>",
+        "lstrip": False,
+        "normalized": False,
+        "rstrip": True,
+        "single_word": False,
+    }
+    assert roles["additional_special_tokens"] == tokenizer.additional_special_tokens
+    assert {"<e>", "[e]"} <= set(tokenizer.additional_special_tokens)
+    added = json.loads((tmp_path / "added_tokens.json").read_text(encoding="utf-8"))
+    assert added == {t: i for t, i in tokenizer.added_tokens_encoder.items() if i >= tokenizer.vocab_size}
+
+
+def test_keys_of_others_are_kept(makers, tmp_path):
+    tokenizer = makers["slow"](of_others={"a": 1})
+    tokenizer.save_pretrained(tmp_path)
+    again = AlbertTokenizer.from_pretrained(tmp_path)
+    assert again.init_kwargs["of_others"] == {"a": 1}
+
+
+def test_a_prefix_stands_before_every_name(make, tmp_path):
+    written = make().save_pretrained(tmp_path, filename_prefix="my")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {path.rsplit("/", 1)[1] for path in written} == names
+    assert all(name.startswith("my-") for name in names)
+
+
+def test_old_files_do_not_survive_a_new_save(make, tmp_path):
+    (tmp_path / "added_tokens.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_text("kept")
+    make().save_pretrained(tmp_path)
+    assert not (tmp_path / "added_tokens.json").exists()
+    assert (tmp_path / "model.safetensors").read_text() == "kept"
+
+
+def test_files_may_be_written_beside_others(make, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    names = make().write(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert "config.json" in names
+
+
+def test_a_save_that_fails_leaves_what_was_there(make, tmp_path, monkeypatch):
+    tokenizer = make()
+    tokenizer.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    tokenizer.model_max_length = 5
+    monkeypatch.setattr(type(tokenizer), "save_vocabulary", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(CheckpointError, match=r"What was there before is untouched"):
+        tokenizer.save_pretrained(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    for reader in (AlbertTokenizer, AlbertTokenizerFast, AlbertWordPieceTokenizer):
+        with pytest.raises(CheckpointError, match=r"nowhere"):
+            reader.from_pretrained(tmp_path / "nowhere")
+
+
+def test_a_tokenizer_says_its_size_and_limit(make):
+    tokenizer = make()
+    assert repr(tokenizer) == f"{type(tokenizer).__name__}({len(tokenizer)} tokens, 0 of them added; no limit)"
+    tokenizer.add_tokens("newtok")
+    tokenizer.model_max_length = 512
+    assert f"({len(tokenizer)} tokens, 1 of them added; at most 512 tokens)" in repr(tokenizer)
+
+
+def test_the_base_asks_its_classes_for_their_files(tmp_path):
+    with pytest.raises(NotImplementedError):
+        AlbertTokenizerBase._vocabulary_files(tmp_path, {})
+    with pytest.raises(NotImplementedError):
+        AlbertTokenizerBase.save_vocabulary(None, tmp_path)
