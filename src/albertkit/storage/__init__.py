@@ -49,7 +49,3 @@ __all__ = [
     "write_json",
     "write_text",
 ]
-
-# The names that these had before.
-reading = open_folder
-replacing = atomic_replace
