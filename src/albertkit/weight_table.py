@@ -1,6 +1,6 @@
 """The weight table: every tensor of every ALBERT model, once.
 
-A neutral name is the name published in PyTorch checkpoints, and it is also the attribute path of the parameter in all
+A canonical name is the name published in PyTorch checkpoints, and it is also the attribute path of the parameter in all
 frameworks. `{g}` stands for the group and `{j}` for the inner layer of a template. Shapes are written in letters:
 
     V vocabulary · P positions · T token types · E embedding size · H hidden size · F feed-forward size · C classes
@@ -80,7 +80,7 @@ _KINDS: dict[str, Kind] = {row.name: row.kind for row in TABLE}
 
 
 def part(name: str) -> str:
-    """The part that a neutral name or template belongs to: `encoder`, `pooler`, `predictions`, ..."""
+    """The part that a canonical name or template belongs to: `encoder`, `pooler`, `predictions`, ..."""
     first, _, rest = name.partition(".")
     if first != "albert":
         return first
@@ -146,8 +146,8 @@ def count(config: Any, model: str = "Model") -> int:
     return sum(math.prod(shape) for name, shape in expected(config, model).items() if name not in skip)
 
 
-def canonical(name: str) -> str | None:
-    """The neutral name of a tensor found in a PyTorch-flavoured file, or None for a buffer that carries no weight.
+def canonical_name(name: str) -> str | None:
+    """The canonical name of a tensor found in a PyTorch-flavoured file, or None for a buffer that carries no weight.
 
     Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
     `albert.` in front of names written by a bare `AlbertModel`.

@@ -8,7 +8,7 @@ import pytest
 import safetensors
 
 from albertkit import storage
-from albertkit.checkpoint import files
+from albertkit.checkpoint import layout
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.storage import saving
 from albertkit.storage.commit import MODEL_FILE
@@ -108,7 +108,7 @@ def test_a_save_removes_files_of_models_alone(tmp_path):
 
 
 def test_every_file_that_a_save_must_remove_is_a_file_of_a_model():
-    patterns = [*run_folder.STALE, *files._SAFETENSORS.patterns("fp16"), *OWN]
+    patterns = [*run_folder.STALE, *layout.SAFETENSORS.patterns("fp16"), *OWN]
     for pattern in set(patterns) - {"state.json", HEAD}:
         assert MODEL_FILE.fullmatch(pattern.replace("*", "00001")), pattern
 

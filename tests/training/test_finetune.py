@@ -116,12 +116,11 @@ def test_a_trained_model_can_be_trained_on_with_its_head_and_vocabulary(trained,
     recipe = recipe.changed("training", learning_rate=1e-9)
     results, said = run(recipe, tmp_path / "more")
     assert results["accuracy"] == 1.0
-    assert "0 fresh" not in said
-    assert "fresh" not in said
+    assert "newly initialised" not in said
     other = common.reviews(tmp_path / "other.csv")
     other.write_text(other.read_text().replace(",pos", ",up").replace(",neg", ",down"))
     _, said = run(recipe.changed("data", train=str(other), eval=str(other)), tmp_path / "renamed")
-    assert "fresh: classifier.weight" in said
+    assert "newly initialised: classifier.weight" in said
 
 
 def test_without_an_evaluation_file_a_part_is_held_out(tmp_path):

@@ -1,4 +1,6 @@
-"""Fresh weights, by the kind of each tensor. One rule for the three frameworks, so that one seed starts them equal.
+"""Initial values of weights, by the kind of each tensor.
+
+One rule for the three frameworks, so that one seed starts them equal.
 
 Dense and embedding weights are drawn from a normal distribution cut at two standard deviations, as in the original
 code; biases are 0, norms 1 and 0, and the embedding of the pad token is 0.
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from albertkit import weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 
 POSITIONS = "albert.embeddings.position_embeddings.weight"
 MAPPING = "albert.encoder.embedding_hidden_mapping_in.weight"
@@ -25,12 +27,15 @@ PEAK = 4.0
 """The score of the place that a head attends to most, where positions are a third of the embedding."""
 
 
-def fresh(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tensors:
-    """float32 values for the tensors in `shapes`, a mapping of neutral names to shapes.
+def initialize(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tensors:
+    """float32 values for the tensors in `shapes`, a mapping of canonical names to shapes.
 
     A tensor's values depend on the seed, its name and its shape, not on which others are asked for.
     """
-    return {name: _fresh(name, shape, config, seed) for name, shape in shapes.items()}
+    return {name: _initial_values(name, shape, config, seed) for name, shape in shapes.items()}
+
+
+fresh = initialize  # the name that the framework folders still call
 
 
 def local(tensors: Tensors, config: Any) -> Tensors:
@@ -90,7 +95,7 @@ def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> n
     return np.concatenate([weight, rows.astype(weight.dtype)])
 
 
-def _fresh(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
+def _initial_values(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
     kind = weight_table.kind(name)
     if kind == "bias" or name.endswith(".bias"):
         return np.zeros(shape, np.float32)

@@ -22,7 +22,7 @@ import safetensors.numpy
 import xxhash
 
 from albertkit import weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.errors import CheckpointError, MissingDependency, UnsafeCheckpoint
 
 DTYPES = {
@@ -55,9 +55,6 @@ class Stored:
     notes: tuple[str, ...] = ()
     check: Callable[[], bool] = lambda: False
     """Reads all values: whether they are known to be finite. CheckpointError where they are not those written."""
-
-
-# --------------------------------------------------------------------------------------------------------- safetensors
 
 
 def read_safetensors(file: Path) -> Stored:
@@ -162,9 +159,6 @@ def _read_through(
     return f"{_ALGORITHM}:{digest.hexdigest()}", are_finite
 
 
-# ------------------------------------------------------------------------------------------------------------- pickles
-
-
 def read_pickle(file: Path) -> Stored:
     """Tensors of a `pytorch_model.bin`, old or new. Only tensors are unpickled, never code."""
     try:
@@ -239,9 +233,6 @@ def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
         f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {what}. Convert it to such "
         "where the file was made."
     )
-
-
-# -------------------------------------------------------------------------------------------------------------- checks
 
 
 def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:

@@ -11,9 +11,10 @@ import ml_dtypes
 import numpy as np
 
 from albertkit import hub, storage, weight_table
-from albertkit.checkpoint import files, report
+from albertkit.arrays import Tensors
+from albertkit.checkpoint import files, layout, report
 from albertkit.checkpoint.formats import original
-from albertkit.checkpoint.report import LoadReport, Tensors
+from albertkit.checkpoint.report import LoadReport
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, InputError, did_you_mean
 from albertkit.tokenization import files as tokenizer_files
@@ -92,7 +93,7 @@ def convert(
     written = {name: _cast(name, tensor, dtype) for name, tensor in chosen.items() if tied.get(name) not in chosen}
     vocabulary = _tokenizer_files(_places(source, checkpoint.source, fetching))
     notes = (*checkpoint.notes, *notes)
-    stale = [*files.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
+    stale = [*layout.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
     with storage.atomic_replace(target, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, written, label, notes=notes)
         for name, file in vocabulary.items():

@@ -116,11 +116,11 @@ def initial_weights(
     wanted = weight_table.expected(config, head)
     if tensors is None:
         count = config.num_parameters(head)
-        return init.fresh(
+        return init.initialize(
             wanted, config, seed
         ), f"A newly initialised model of {count:,} parameters, none of them trained."
     chosen, what = report.fit(f"Albert{head}", wanted, weight_table.tied(config), tensors, name)
-    return chosen | init.fresh({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
+    return chosen | init.initialize({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
 
 
 def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tuple[AlbertTokenizerBase, list[str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from albertkit import storage
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, layout
 from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.training import model_card, reporter
@@ -28,7 +28,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*files.STALE, *files.OTHER_FORMATS, *tokenizer_files.PATTERNS)
+STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS)
 """What an older model may have left that would be read beside the new one."""
 
 

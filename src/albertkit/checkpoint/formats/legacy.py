@@ -1,6 +1,6 @@
 """Reads the weight files that Transformers' TensorFlow and Flax models wrote, without either framework.
 
-Gives the tensors under the names that the file has; `flavours` knows what these mean.
+Gives the tensors under the names that the file has; `framework_names` knows what these mean.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.errors import CheckpointError, MissingDependency
 
 _EXTRA = "legacy"

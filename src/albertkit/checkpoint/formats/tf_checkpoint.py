@@ -153,9 +153,6 @@ def _index(prefix: Path) -> Path:
     return prefix.with_name(prefix.name + INDEX)
 
 
-# ---------------------------------------------------------------------------------------------------------- the table
-
-
 def _table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The (key, value) pairs of a table, in order."""
     footer = content[-_FOOTER:]
@@ -195,12 +192,12 @@ def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     key, at = b"", 0
     while at < end:
         shared, at = varint(data, at)
-        fresh, at = varint(data, at)
+        unshared, at = varint(data, at)
         length, at = varint(data, at)
-        key = key[:shared] + data[at : at + fresh]
+        key = key[:shared] + data[at : at + unshared]
         if len(key) > _LONGEST:
             raise ValueError(f"a name in it has more than {_LONGEST:,} bytes")
-        at += fresh
+        at += unshared
         yield key, data[at : at + length]
         at += length
 
@@ -241,9 +238,6 @@ def _snappy(data: bytes) -> bytes:
     if len(out) != length:
         raise ValueError("a compressed block has another length than it states")
     return bytes(out)
-
-
-# -------------------------------------------------------------------------------------------------------- its messages
 
 
 def _entry(message: bytes) -> Entry:
