@@ -147,7 +147,7 @@ def count(config: Any, model: str = "Model") -> int:
 
 
 def canonical_name(name: str) -> str | None:
-    """The canonical name of a tensor found in a PyTorch-flavoured file, or None for a buffer that carries no weight.
+    """The canonical name of a tensor in a file of PyTorch, or None for a buffer that carries no weight.
 
     Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
     `albert.` in front of names written by a bare `AlbertModel`.

@@ -53,20 +53,20 @@ def local(tensors: Tensors, config: Any) -> Tensors:
     angles = np.arange(config.max_position_embeddings)[:, None] * speeds
     positions = np.zeros((config.max_position_embeddings, width))
     positions[:, : 2 * len(speeds)] = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    found = dict(tensors)
-    found[POSITIONS] = (positions * np.sqrt(2) * config.initializer_range).astype(np.float32)
+    changed = dict(tensors)
+    changed[POSITIONS] = (positions * np.sqrt(2) * config.initializer_range).astype(np.float32)
     read = min(head // 2, len(speeds))
     # What words and types add to positions makes them a third of what the norm leaves, hence 2 / 3 for sine and cosine.
     strength = np.sqrt(PEAK * np.sqrt(head) / (read * 2 / 3))
     back = np.linalg.pinv(tensors[MAPPING].astype(np.float64))
     for name in tensors:
         if name.endswith((".attention.query.weight", ".attention.key.weight")):
-            weight = found[name] = tensors[name].copy()
+            weight = changed[name] = tensors[name].copy()
             for number in range(heads):
                 offset = (number // 2 + 1) * (-1) ** (number + 1) if ".query." in name else 0
                 turned = _turned(speeds[:read], offset, width) @ back
                 weight[number * head : number * head + 2 * read] = strength * turned
-    return found
+    return changed
 
 
 def _turned(speeds: np.ndarray, offset: int, width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Checkpoints of the original code and of TF-Hub: files of `bundles`, and a golden one that TensorFlow wrote."""
+"""Checkpoints of the original code and of TF-Hub: files of `tf_checkpoints`, and a golden one that TensorFlow wrote."""
 
 import json
 import logging
@@ -212,7 +212,7 @@ def test_slots_are_not_even_read(tmp_path):
     stored = variables(tensors)
     slots = {f"{name}/adam_v": value for name, value in stored.items()}
     write(tmp_path, stored | slots, config={}, shards=2 * len(stored))  # in order, every second file holds a slot alone
-    for name, entry in original.tf_checkpoint.open_bundle(tmp_path / "model.ckpt-best").entries.items():
+    for name, entry in original.tf_checkpoint.open_checkpoint(tmp_path / "model.ckpt-best").entries.items():
         if original.is_training_state(name):
             (tmp_path / f"model.ckpt-best.data-{entry.shard:05}-of-{2 * len(stored):05}").unlink()
     same(files.load(tmp_path).tensors, tensors)

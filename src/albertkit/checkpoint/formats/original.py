@@ -153,7 +153,7 @@ def read(prefix: Path, config: AlbertConfig | None = None) -> Original:
     `config` replaces the checkpoint's own albert_config.json or config.json. Where there is none, it is inferred if
     the shapes are those of a published size.
     """
-    opened = tf_checkpoint.open_bundle(prefix)
+    opened = tf_checkpoint.open_checkpoint(prefix)
     _refuse_other_layouts(prefix, opened.entries)
     skipped = tuple(name for name in opened.entries if is_training_state(name))
     values = opened.read(name for name in opened.entries if not is_training_state(name))

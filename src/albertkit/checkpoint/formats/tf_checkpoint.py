@@ -63,7 +63,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class TFCheckpoint:
     """The variables under one prefix."""
 
     prefix: Path
@@ -130,7 +130,7 @@ class Bundle:
 _REPEAT = "Repeat the download or copy."
 
 
-def open_bundle(prefix: Path) -> Bundle:
+def open_checkpoint(prefix: Path) -> TFCheckpoint:
     """The index under a prefix. CheckpointError where it is damaged."""
     content = storage.read_bytes(_index(prefix), limit=_LARGEST)
     try:
@@ -141,7 +141,7 @@ def open_bundle(prefix: Path) -> Bundle:
             raise ValueError("its numbers are stored in big-endian order")
         if not isinstance(shards := header.get(1, 1), int):
             raise ValueError("it does not state how many files it has")
-        return Bundle(prefix, shards, entries)
+        return TFCheckpoint(prefix, shards, entries)
     except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
         raise CheckpointError(
             f"{_index(prefix)} must be the complete index of a TensorFlow checkpoint. Reading its {len(content):,} "
