@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 from albertkit.errors import abbreviate, did_you_mean
 
-SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+REQUIRED_KEYS = (
+    "vocab_size",
+    "embedding_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+)
 """Keys that a file must state: nothing else tells them, and no default fits all models."""
 
 LAYERS = 4096

@@ -149,13 +149,16 @@ def test_names_are_those_that_the_libraries_wrote():
         "albert/encoder/albert_layer_groups_._1/albert_layers_._0/attention/query/kernel"
     )
     assert (
-        framework_names.keras_name("albert.embeddings.word_embeddings.weight") == "albert/embeddings/word_embeddings/weight"
+        framework_names.keras_name("albert.embeddings.word_embeddings.weight")
+        == "albert/embeddings/word_embeddings/weight"
     )
     assert framework_names.keras_name("albert.embeddings.LayerNorm.weight") == "albert/embeddings/LayerNorm/gamma"
     assert framework_names.keras_name("albert.embeddings.position_embeddings.weight").endswith(
         "position_embeddings/embeddings"
     )
-    assert framework_names.flax_name(layer + "ffn.bias") == "albert/encoder/albert_layer_groups/1/albert_layers/0/ffn/bias"
+    assert (
+        framework_names.flax_name(layer + "ffn.bias") == "albert/encoder/albert_layer_groups/1/albert_layers/0/ffn/bias"
+    )
     assert framework_names.flax_name("predictions.LayerNorm.weight") == "predictions/LayerNorm/scale"
 
 
