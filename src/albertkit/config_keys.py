@@ -6,9 +6,10 @@ keep a file from asking for endless work or for more memory than there is.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from albertkit.errors import abbreviate, did_you_mean
+from albertkit.storage import JsonObject, JsonValue
 
 REQUIRED_KEYS = (
     "vocab_size",
@@ -36,10 +37,10 @@ class Rule(NamedTuple):
     """What the value of a key must be: in words, as a check, and advice for a value that is not."""
 
     must: str
-    holds: Callable[[Any], bool]
-    advice: Callable[[Any], str] = lambda value: ""
+    holds: Callable[[JsonValue], bool]
+    advice: Callable[[JsonValue], str] = lambda value: ""
 
-    def complaint(self, key: str, value: Any) -> str | None:
+    def complaint(self, key: str, value: JsonValue) -> str | None:
         """A sentence on a value that breaks the rule, or None."""
         if self.holds(value):
             return None
@@ -150,7 +151,7 @@ RULES: dict[str, Rule] = {
 }
 """The rule of each key."""
 
-COMMON: dict[str, Any] = {
+COMMON: JsonObject = {
     **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
     **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
     **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),

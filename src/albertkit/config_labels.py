@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from albertkit.config_keys import LABELS, whole
 from albertkit.errors import ConfigError, abbreviate
@@ -93,7 +92,7 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 8
 
 
-def _require_distinct(key: str, stated: Mapping[Any, Any], numbers: Collection[int]) -> None:
+def _require_distinct(key: str, stated: Collection[object], numbers: Collection[int]) -> None:
     """ConfigError where two of the classes that a key states have one number, as "0" and "00" have."""
     if len(numbers) < len(stated):
         raise ConfigError(f"`{key}` must give each class a number of its own. Received: {abbreviate(stated)}.")

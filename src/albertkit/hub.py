@@ -4,7 +4,7 @@ import importlib.resources
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from albertkit.errors import CheckpointNotFound, abbreviate
 
@@ -13,17 +13,28 @@ PathLike = str | os.PathLike[str]
 EMBEDDED = {"albertkit/small-en": "small-en"}
 """The models that come with this package: their folders under albertkit/models, by name."""
 
-OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-"""The keywords of `fetch`, which everything that loads by name passes on."""
+
+class FetchOptions(TypedDict, total=False):
+    """The keywords of `fetch`, which everything that loads by name passes on."""
+
+    cache_dir: PathLike | None
+    force_download: bool
+    local_files_only: bool
+    token: str | bool | None
+    revision: str
+    subfolder: str | None
+
+
+OPTIONS = tuple(FetchOptions.__annotations__)
 IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
 """Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
 
 
-def options(keywords: dict[str, Any]) -> dict[str, Any]:
+def options(keywords: dict[str, Any]) -> FetchOptions:
     """Take out of `keywords` those of `fetch`, which are returned, and those that change nothing."""
     for name in IGNORED_OPTIONS:
         keywords.pop(name, None)
-    return {name: keywords.pop(name) for name in OPTIONS if name in keywords}
+    return cast("FetchOptions", {name: keywords.pop(name) for name in OPTIONS if name in keywords})
 
 
 def fetch(
@@ -54,12 +65,12 @@ def fetch(
         allowed = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns]
         folder = _download(
             str(name),
-            revision,
-            cache_dir=None if cache_dir is None else str(cache_dir),
+            allowed,
+            cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
             token=token,
-            allow_patterns=allowed,
+            revision=revision,
         )
     return local_path(folder / subfolder)
 
@@ -85,13 +96,30 @@ def _present_folder(name: PathLike) -> Path | None:
     return None
 
 
-def _download(name: str, revision: str, **arguments: Any) -> Path:
-    """The folder of a model in the hub's cache, filled where the `arguments` of `snapshot_download` let it be."""
+def _download(
+    name: str,
+    patterns: list[str],
+    *,
+    cache_dir: PathLike | None,
+    force_download: bool,
+    local_files_only: bool,
+    token: str | bool | None,
+    revision: str,
+) -> Path:
+    """The folder of a model in the hub's cache, filled where that is allowed, or CheckpointNotFound."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, revision=revision, **arguments))
+        folder = snapshot_download(
+            name,
+            revision=revision,
+            cache_dir=None if cache_dir is None else str(cache_dir),
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            allow_patterns=patterns,
+        )
     except LocalEntryNotFoundError as error:
         raise CheckpointNotFound(
             f"{name!r} at revision {revision!r} is neither a folder nor in the local cache, and the hub could not be "
@@ -102,6 +130,7 @@ def _download(name: str, revision: str, **arguments: Any) -> Path:
             f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
+    return Path(folder)
 
 
 def local_path(name: object) -> Path:

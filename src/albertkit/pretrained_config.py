@@ -246,7 +246,7 @@ class PretrainedConfig:
         local_files_only: bool = False,
         token: str | bool | None = None,
         revision: str = "main",
-        subfolder: str = "",
+        subfolder: str | None = "",
         **overrides: JsonValue,
     ) -> Any:
         """Read `config.json` of a local folder or of a model on the hub; see `from_dict` for `overrides`.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import ml_dtypes
 import numpy as np
@@ -24,6 +24,7 @@ from albertkit.checkpoint.layout import WeightFormat
 from albertkit.checkpoint.weight_files import Stored
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.hub import FetchOptions
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def load(
     config: AlbertConfig | None = None,
     variant: str | None = None,
     use_safetensors: bool | None = None,
-    **fetching: Any,
+    **fetching: Unpack[FetchOptions],
 ) -> Checkpoint:
     """Read a folder, a model on the hub, or a checkpoint of the original code (a path such as `model.ckpt-best`).
 
@@ -93,7 +94,7 @@ def _load_format(
     form: WeightFormat,
     variant: str | None,
     config: AlbertConfig | None,
-    fetching: Mapping[str, Any],
+    fetching: FetchOptions,
 ) -> Checkpoint | None:
     """The checkpoint that a model has in one format, or None where it has none."""
     path = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)

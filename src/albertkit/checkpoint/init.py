@@ -10,12 +10,12 @@ What is drawn so attends to every place alike, and long learns from what a text 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from albertkit import weight_table
 from albertkit.arrays import Tensors
+from albertkit.config import AlbertConfig
 
 POSITIONS = "albert.embeddings.position_embeddings.weight"
 MAPPING = "albert.encoder.embedding_hidden_mapping_in.weight"
@@ -27,7 +27,7 @@ PEAK = 4.0
 """The score of the place that a head attends to most, where positions are a third of the embedding."""
 
 
-def initialize(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tensors:
+def initialize(shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed: int) -> Tensors:
     """float32 values for the tensors in `shapes`, a mapping of canonical names to shapes.
 
     A tensor's values depend on the seed, its name and its shape, not on which others are asked for.
@@ -38,7 +38,7 @@ def initialize(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) ->
 fresh = initialize  # the name that the framework folders still call
 
 
-def local(tensors: Tensors, config: Any) -> Tensors:
+def local(tensors: Tensors, config: AlbertConfig) -> Tensors:
     """The same weights, but for positions, queries and keys, with which each head begins by attending nearby.
 
     Position t becomes sines and cosines of t (E,), on average as wide as the weights are drawn. Keys of a head read the
@@ -95,7 +95,7 @@ def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> n
     return np.concatenate([weight, rows.astype(weight.dtype)])
 
 
-def _initial_values(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
+def _initial_values(name: str, shape: tuple[int, ...], config: AlbertConfig, seed: int) -> np.ndarray:
     kind = weight_table.kind(name)
     if kind == "bias" or name.endswith(".bias"):
         return np.zeros(shape, np.float32)

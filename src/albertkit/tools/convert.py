@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import ml_dtypes
 import numpy as np
@@ -17,6 +17,7 @@ from albertkit.checkpoint.formats import original
 from albertkit.checkpoint.report import LoadReport
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, InputError, did_you_mean
+from albertkit.hub import FetchOptions
 from albertkit.tokenization import files as tokenizer_files
 
 _DTYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
@@ -62,7 +63,7 @@ def convert(
     config: AlbertConfig | None = None,
     dtype: str | None = None,
     overwrite: bool = False,
-    **fetching: Any,
+    **fetching: Unpack[FetchOptions],
 ) -> Conversion:
     """Read `source`, see `files.load`, and write it to the folder `target` as one step.
 
@@ -182,7 +183,7 @@ def _cast(name: str, tensor: np.ndarray, dtype: str | None) -> np.ndarray:
     return cast
 
 
-def _places(source: str | os.PathLike[str], read_from: Path, fetching: Mapping[str, Any]) -> list[Path]:
+def _places(source: str | os.PathLike[str], read_from: Path, fetching: FetchOptions) -> list[Path]:
     """Where the vocabulary of a checkpoint may lie."""
     if Path(source).is_dir() or original.find(Path(source)):
         return [read_from] if read_from.is_dir() else original.folders(read_from)
