@@ -64,7 +64,7 @@ def padded(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
 
 def our_side(precision: str):
     """A function of the number of a step."""
-    tensors = init.fresh(weight_table.expected(CONFIG, "ForPreTraining"), CONFIG, 0)
+    tensors = init.initialize(weight_table.expected(CONFIG, "ForPreTraining"), CONFIG, 0)
     state = train.init_state(CONFIG, "ForPreTraining", tensors, precision=precision)
     return lambda batch: train.train_step(state, [batch], RATE, 0)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, layout
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointError
 from albertkit.tokenization import files as tokenizer_files
@@ -47,8 +47,8 @@ def package(runs: list[Path], corpus: Path | None, output: Path, results: Path |
     tokenizer.model_max_length = max(run["resolved"]["data"]["length"] for run in resolved)
     built = corpus or Path(resolved[-1]["resolved"]["data"]["corpus"])
     card = model_card(runs, resolved, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
-    stale = (*files.STALE, *tokenizer_files.PATTERNS)
-    with storage.replacing(output, head=CONFIG_FILE, stale=stale) as staging:
+    stale = (*layout.STALE, *tokenizer_files.PATTERNS)
+    with storage.atomic_replace(output, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, tensors, "AlbertForPreTraining")
         # The config states the precision of the model, which loading restores; the file's is the file's own matter.
         keys = storage.read_json(staging / CONFIG_FILE) | {"dtype": "float32"}

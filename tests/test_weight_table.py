@@ -181,7 +181,7 @@ def test_untying_adds_the_decoder_to_the_count():
 
 
 def disguises(name):
-    """A neutral name as older files and wrappers write it."""
+    """A canonical name as older files and wrappers write it."""
     old = name
     if "LayerNorm" in name or "layer_norm" in name:
         old = name.removesuffix("weight").removesuffix("bias") + ("gamma" if name.endswith("weight") else "beta")
@@ -195,7 +195,7 @@ def disguises(name):
 def test_every_disguise_of_every_name_is_seen_through(model):
     for name in weight_table.expected(AlbertConfig(**SMALL, num_hidden_groups=2, inner_group_num=2), model):
         for disguise in disguises(name):
-            assert weight_table.canonical(disguise) == name
+            assert weight_table.canonical_name(disguise) == name
 
 
 @pytest.mark.parametrize(
@@ -208,12 +208,12 @@ def test_every_disguise_of_every_name_is_seen_through(model):
     ],
 )
 def test_buffers_carry_no_weight(name):
-    assert weight_table.canonical(name) is None
+    assert weight_table.canonical_name(name) is None
 
 
 @pytest.mark.parametrize("name", ["classifier.weight", "bert.pooler.weight", "gamma_ray.bias", "lm_head.module.weight"])
 def test_other_names_stay(name):
-    assert weight_table.canonical(name) == name
+    assert weight_table.canonical_name(name) == name
 
 
 PAPER = {  # tables 3 and 4 of the paper, in millions: by E, what the layers share

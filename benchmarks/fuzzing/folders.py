@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, layout
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -155,7 +155,7 @@ def cut_off(folder: Path, age: int = 0, *, moved: int) -> None:
 
     with mock.patch("os.replace", mortal(os.replace)), mock.patch("os.unlink", mortal(os.unlink)):
         try:
-            with storage.replacing(folder, CONFIG_FILE, files.STALE) as staging:
+            with storage.atomic_replace(folder, CONFIG_FILE, layout.STALE) as staging:
                 files.write(staging, config(age + 1), tensors(age + 1), ARCHITECTURE)
                 tokenizer().write(staging)
         except _Cut:

@@ -6,12 +6,19 @@ keep a file from asking for endless work or for more memory than there is.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from albertkit.errors import did_you_mean
-from albertkit.storage import brief
+from albertkit.errors import abbreviate, did_you_mean
+from albertkit.storage import JsonObject, JsonValue
 
-SIZES = ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
+REQUIRED_KEYS = (
+    "vocab_size",
+    "embedding_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+)
 """Keys that a file must state: nothing else tells them, and no default fits all models."""
 
 LAYERS = 4096
@@ -30,14 +37,14 @@ class Rule(NamedTuple):
     """What the value of a key must be: in words, as a check, and advice for a value that is not."""
 
     must: str
-    holds: Callable[[Any], bool]
-    advice: Callable[[Any], str] = lambda value: ""
+    holds: Callable[[JsonValue], bool]
+    advice: Callable[[JsonValue], str] = lambda value: ""
 
-    def complaint(self, key: str, value: Any) -> str | None:
+    def complaint(self, key: str, value: JsonValue) -> str | None:
         """A sentence on a value that breaks the rule, or None."""
         if self.holds(value):
             return None
-        return f"`{key}` must be {self.must}. Received: {brief(value)}.{self.advice(value)}"
+        return f"`{key}` must be {self.must}. Received: {abbreviate(value)}.{self.advice(value)}"
 
 
 def whole(most: int, least: int = 1) -> Rule:
@@ -144,7 +151,7 @@ RULES: dict[str, Rule] = {
 }
 """The rule of each key."""
 
-COMMON: dict[str, Any] = {
+COMMON: JsonObject = {
     **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
     **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
     **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),

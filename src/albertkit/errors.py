@@ -85,3 +85,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The sentence `` Did you mean `x`?`` for the known name nearest to `name`, or nothing when none is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean `{near[0]}`?" if near else ""
+
+
+def abbreviate(value: object, limit: int = 200) -> str:
+    """The `repr` of a value for a message, in `limit` characters or few more, whatever the value is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not write whole numbers of thousands of digits
+        return f"{type(value).__name__} with too many digits to print"
+    return text if len(text) <= limit else f"{text[:limit]}..."

@@ -4,32 +4,44 @@ import importlib.resources
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
-from albertkit.errors import CheckpointNotFound
-from albertkit.storage import brief
+from albertkit.errors import CheckpointNotFound, abbreviate
+
+PathLike = str | os.PathLike[str]
 
 EMBEDDED = {"albertkit/small-en": "small-en"}
 """The models that come with this package: their folders under albertkit/models, by name."""
 
-OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder")
-"""The keywords of `fetch`, which everything that loads by name passes on."""
-VOID = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
+
+class FetchOptions(TypedDict, total=False):
+    """The keywords of `fetch`, which everything that loads by name passes on."""
+
+    cache_dir: PathLike | None
+    force_download: bool
+    local_files_only: bool
+    token: str | bool | None
+    revision: str
+    subfolder: str | None
+
+
+OPTIONS = tuple(FetchOptions.__annotations__)
+IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
 """Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
 
 
-def options(keywords: dict[str, Any]) -> dict[str, Any]:
+def options(keywords: dict[str, Any]) -> FetchOptions:
     """Take out of `keywords` those of `fetch`, which are returned, and those that change nothing."""
-    for name in VOID:
+    for name in IGNORED_OPTIONS:
         keywords.pop(name, None)
-    return {name: keywords.pop(name) for name in OPTIONS if name in keywords}
+    return cast("FetchOptions", {name: keywords.pop(name) for name in OPTIONS if name in keywords})
 
 
 def fetch(
-    name: str | os.PathLike[str],
+    name: PathLike,
     patterns: Sequence[str],
     *,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: PathLike | None = None,
     force_download: bool = False,
     local_files_only: bool = False,
     token: str | bool | None = None,
@@ -46,32 +58,67 @@ def fetch(
     """
     subfolder = "" if subfolder is None else subfolder
     if not isinstance(subfolder, (str, os.PathLike)):
-        raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {brief(subfolder)}.")
-    folder = local(name)
-    if folder.is_dir() and name != "":
-        return local(folder / subfolder)
-    if folder.exists() and name != "":
-        what = "file" if folder.is_file() else "device or a FIFO"
-        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {folder}, which is a {what}.")
+        given = abbreviate(subfolder)
+        raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {given}.")
+    folder = _present_folder(name)
+    if folder is None:
+        allowed = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns]
+        folder = _download(
+            str(name),
+            allowed,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+            token=token,
+            revision=revision,
+        )
+    return local_path(folder / subfolder)
+
+
+def _present_folder(name: PathLike) -> Path | None:
+    """The folder of a model that need not be asked for, or None for one that the hub or its cache may have.
+
+    CheckpointNotFound for what is neither a folder nor a name.
+    """
+    path = local_path(name)
+    if name != "" and path.is_dir():
+        return path
+    if name != "" and path.exists():
+        what = "file" if path.is_file() else "device or a FIFO"
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}.")
     if str(name) in EMBEDDED:
-        return local(embedded(str(name)) / subfolder)
+        return embedded_folder(str(name))
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
             f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
             "folder. Check the path."
         )
+    return None
+
+
+def _download(
+    name: str,
+    patterns: list[str],
+    *,
+    cache_dir: PathLike | None,
+    force_download: bool,
+    local_files_only: bool,
+    token: str | bool | None,
+    revision: str,
+) -> Path:
+    """The folder of a model in the hub's cache, filled where that is allowed, or CheckpointNotFound."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        root = snapshot_download(
-            str(name),
+        folder = snapshot_download(
+            name,
             revision=revision,
             cache_dir=None if cache_dir is None else str(cache_dir),
             force_download=force_download,
             local_files_only=local_files_only,
             token=token,
-            allow_patterns=[f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns],
+            allow_patterns=patterns,
         )
     except LocalEntryNotFoundError as error:
         raise CheckpointNotFound(
@@ -83,14 +130,15 @@ def fetch(
             f"{name!r} at revision {revision!r} is not a folder, and the hub does not give it: {error}. Check the "
             "spelling, log in with `hf auth login` if it is private, or give the path of a folder."
         ) from error
-    return local(Path(root) / subfolder)
+    return Path(folder)
 
 
-def local(name: Any) -> Path:
+def local_path(name: object) -> Path:
     """A model's name as a path. CheckpointNotFound for what is no name, and for one that no path can have."""
     rule = "A model is a folder or an `owner/model` name on the hub."
     if not isinstance(name, (str, os.PathLike)) or isinstance(os.fspath(name), bytes):
-        raise CheckpointNotFound(f"{rule} Received: {brief(name, 80)}, a {type(name).__name__}. Give its path or name.")
+        given = f"{abbreviate(name, 80)}, a {type(name).__name__}"
+        raise CheckpointNotFound(f"{rule} Received: {given}. Give its path or name.")
     path = Path(name)
     try:
         path.stat()
@@ -102,7 +150,7 @@ def local(name: Any) -> Path:
     return path
 
 
-def embedded(name: str) -> Path:
+def embedded_folder(name: str) -> Path:
     """The folder of a model of EMBEDDED. CheckpointNotFound where it was left out of this copy of the package."""
     folder = Path(str(importlib.resources.files("albertkit"))) / "models" / EMBEDDED[name]
     if not folder.is_dir():

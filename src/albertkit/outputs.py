@@ -7,11 +7,14 @@ keys, positions and length.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
+
+# Any, for a field holds a tensor of PyTorch, of TensorFlow or of JAX, and none of them is imported here.
+Array = Any
 
 
 @dataclass
-class ModelOutput(dict[str, Any]):
+class ModelOutput(dict[str, Array]):
     """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields.
 
     An iterator or list of (name, value) may stand in the place of the first field, as with dict: TensorFlow does so.
@@ -26,36 +29,36 @@ class ModelOutput(dict[str, Any]):
             for name, value in pairs:
                 self[name] = value
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: Array) -> None:
         object.__setattr__(self, name, value)
         if name in self.__dataclass_fields__:
             values = {field: getattr(self, field) for field in self.__dataclass_fields__}
             super().clear()
             super().update({field: value for field, value in values.items() if value is not None})
 
-    def __setitem__(self, name: str, value: Any) -> None:
+    def __setitem__(self, name: str, value: Array) -> None:
         if name not in self.__dataclass_fields__:
             known = ", ".join(self.__dataclass_fields__)
             raise KeyError(f"A {type(self).__name__} has the fields {known}. Received: {name!r}. Use dict(output).")
         setattr(self, name, value)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: str | int | slice) -> Array:
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __delitem__(self, name: str) -> None:
         raise TypeError(f"A {type(self).__name__} keeps its fields. Received: deletion of {name!r}. Use dict(output).")
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         """Not allowed: fields stay, and are set by name. Use dict(output)."""
         raise TypeError(f"A {type(self).__name__} keeps its fields. Set one by its name, or use dict(output).")
 
     pop = popitem = clear = update = setdefault = __ior__ = _refuse  # type: ignore[assignment]
 
-    def to_tuple(self) -> tuple[Any, ...]:
+    def to_tuple(self) -> tuple[Array, ...]:
         """The fields that are there, in order."""
         return tuple(dict.values(self))
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type, tuple[Array, ...]]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
 
 
@@ -67,19 +70,19 @@ class BaseModelOutput(ModelOutput):
     (B, heads, L, L) for each inner layer run.
     """
 
-    last_hidden_state: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    last_hidden_state: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
 class BaseModelOutputWithPooling(ModelOutput):
     """The answer of AlbertModel: last_hidden_state (B, L, H) and pooler_output (B, H), the tanh of the [CLS] state."""
 
-    last_hidden_state: Any = None
-    pooler_output: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    last_hidden_state: Array = None
+    pooler_output: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
@@ -90,11 +93,11 @@ class AlbertForPreTrainingOutput(ModelOutput):
     sop_logits (B, 2), of which class 0 is "in order" and 1 "swapped" (arXiv 1909.11942, section 3.1).
     """
 
-    loss: Any = None
-    prediction_logits: Any = None
-    sop_logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    prediction_logits: Array = None
+    sop_logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 # The three frameworks answer with one class; people look for it under the name of their own.
@@ -105,51 +108,51 @@ TFAlbertForPreTrainingOutput = FlaxAlbertForPreTrainingOutput = AlbertForPreTrai
 class MaskedLMOutput(ModelOutput):
     """loss () where labels are given; logits (B, L, V)."""
 
-    loss: Any = None
-    logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
 class SequenceClassifierOutput(ModelOutput):
     """loss () where labels are given; logits (B, C)."""
 
-    loss: Any = None
-    logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
 class MultipleChoiceModelOutput(ModelOutput):
     """loss () where labels are given; logits (B, choices)."""
 
-    loss: Any = None
-    logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
 class TokenClassifierOutput(ModelOutput):
     """loss () where labels are given; logits (B, L, C)."""
 
-    loss: Any = None
-    logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 @dataclass
 class QuestionAnsweringModelOutput(ModelOutput):
     """loss () where both positions are given; start_logits and end_logits (B, L)."""
 
-    loss: Any = None
-    start_logits: Any = None
-    end_logits: Any = None
-    hidden_states: tuple[Any, ...] | None = None
-    attentions: tuple[Any, ...] | None = None
+    loss: Array = None
+    start_logits: Array = None
+    end_logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
 
 
 ALL: tuple[type[ModelOutput], ...] = (

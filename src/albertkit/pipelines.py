@@ -12,7 +12,9 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
 from albertkit.tasks import registry
-from albertkit.tasks.base import Answer, AnyTask, DataOptions, Examples, TrainableTask
+from albertkit.tasks.base import Answer, AnyTask, TrainableTask
+from albertkit.tasks.data_options import DataOptions
+from albertkit.tasks.examples import Examples
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.typing import Json, Record
 

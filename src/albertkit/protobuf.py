@@ -6,8 +6,11 @@ TensorFlow's checkpoints and SentencePiece's models are stored in it.
 from collections.abc import Iterator
 from typing import Any
 
+# Any, for only the reader of a message knows which of its fields are int and which bytes.
+FieldValue = Any
 
-def fields(message: bytes) -> Iterator[tuple[int, Any]]:
+
+def fields(message: bytes) -> Iterator[tuple[int, FieldValue]]:
     """The (number, value) pairs of a message; a value is an int or bytes. IndexError or ValueError if damaged.
 
     A number may come more than once: readers take the last value of it, and merge the values that are messages.

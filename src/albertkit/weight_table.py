@@ -1,6 +1,6 @@
 """The weight table: every tensor of every ALBERT model, once.
 
-A neutral name is the name published in PyTorch checkpoints, and it is also the attribute path of the parameter in all
+A canonical name is the name published in PyTorch checkpoints, and also the attribute path of the parameter in all
 frameworks. `{g}` stands for the group and `{j}` for the inner layer of a template. Shapes are written in letters:
 
     V vocabulary · P positions · T token types · E embedding size · H hidden size · F feed-forward size · C classes
@@ -12,10 +12,29 @@ Source of names and shapes: the published checkpoints; of the architecture: arXi
 import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["dense", "embedding", "norm", "bias"]
 Shapes = dict[str, tuple[int, ...]]
+
+
+class ModelConfig(Protocol):
+    """What the table asks of a config; an `AlbertConfig` has it all."""
+
+    vocab_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    embedding_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_groups: int
+    inner_group_num: int
+    tie_word_embeddings: bool
+
+    @property
+    def num_labels(self) -> int:
+        """C, the number of classes."""
+        ...
 
 
 class Weight(NamedTuple):
@@ -80,7 +99,7 @@ _KINDS: dict[str, Kind] = {row.name: row.kind for row in TABLE}
 
 
 def part(name: str) -> str:
-    """The part that a neutral name or template belongs to: `encoder`, `pooler`, `predictions`, ..."""
+    """The part that a canonical name or template belongs to: `encoder`, `pooler`, `predictions`, ..."""
     first, _, rest = name.partition(".")
     if first != "albert":
         return first
@@ -97,11 +116,10 @@ def is_known(name: str) -> bool:
     return _INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name) in _KINDS
 
 
-def expected(config: Any, model: str) -> Shapes:
+def expected(config: ModelConfig, model: str) -> Shapes:
     """Names and shapes of all tensors of `Albert{model}`, in the table's order.
 
-    `config` is anything with the attributes of an `AlbertConfig`, `model` a key of `PARTS`. Tied tensors are listed:
-    what a checkpoint may leave out is said by `tied`.
+    `model` is a key of `PARTS`. Tied tensors are listed: what a checkpoint may leave out is said by `tied`.
     """
     sizes = {
         "V": config.vocab_size,
@@ -120,7 +138,7 @@ def expected(config: Any, model: str) -> Shapes:
     }
 
 
-def _instances(config: Any) -> Iterator[tuple[str, Weight]]:
+def _instances(config: ModelConfig) -> Iterator[tuple[str, Weight]]:
     """Every tensor that the config calls for: (name, row)."""
     first = next(row for row in TABLE if "{g}" in row.name)
     for row in TABLE:
@@ -132,7 +150,7 @@ def _instances(config: Any) -> Iterator[tuple[str, Weight]]:
             yield row.name, row
 
 
-def tied(config: Any) -> dict[str, str]:
+def tied(config: ModelConfig) -> dict[str, str]:
     """Tensors that are another tensor under a second name, and that other name. They are stored once."""
     pairs = {"predictions.decoder.bias": "predictions.bias"}
     if config.tie_word_embeddings:
@@ -140,14 +158,14 @@ def tied(config: Any) -> dict[str, str]:
     return pairs
 
 
-def count(config: Any, model: str = "Model") -> int:
+def count(config: ModelConfig, model: str = "Model") -> int:
     """Parameters of `Albert{model}`, each tied tensor counted once."""
     skip = tied(config)
     return sum(math.prod(shape) for name, shape in expected(config, model).items() if name not in skip)
 
 
-def canonical(name: str) -> str | None:
-    """The neutral name of a tensor found in a PyTorch-flavoured file, or None for a buffer that carries no weight.
+def canonical_name(name: str) -> str | None:
+    """The canonical name of a tensor in a file of PyTorch, or None for a buffer that carries no weight.
 
     Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
     `albert.` in front of names written by a bare `AlbertModel`.

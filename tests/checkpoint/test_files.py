@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, layout
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
 from albertkit.tools import convert
@@ -158,7 +158,7 @@ def test_of_two_biases_of_a_head_the_decoders_counts():
     config = small(tie_word_embeddings=False)
     tensors = drawn(config, "ForMaskedLM")
     tensors["predictions.decoder.bias"] = tensors["predictions.bias"] + 1
-    found = files.neutral(tensors)
+    found = files.canonical_tensors(tensors)
     assert np.array_equal(found["predictions.bias"], tensors["predictions.decoder.bias"])
 
 
@@ -263,13 +263,13 @@ def test_other_files_of_the_folder_stay(tmp_path):
     ],
 )
 def test_sizes_are_understood(size, expected):
-    assert files.parse_size(size) == expected
+    assert layout.parse_size(size) == expected
 
 
 @pytest.mark.parametrize("size", ["5", "GB", "five GB", "5XB", "", "-1GB", "1.2.3MB"])
 def test_other_sizes_are_refused(size):
     with pytest.raises(InputError, match='`max_shard_size` must be bytes or a size such as "5GB"') as caught:
-        files.parse_size(size)
+        layout.parse_size(size)
     assert repr(size) in str(caught.value)
 
 

@@ -26,13 +26,13 @@ def matrices(tensors):
 
 
 def test_every_tensor_is_float32_of_its_shape():
-    tensors = init.fresh(SHAPES, CONFIG, 1)
+    tensors = init.initialize(SHAPES, CONFIG, 1)
     assert {name: values.shape for name, values in tensors.items()} == SHAPES
     assert {values.dtype for values in tensors.values()} == {np.dtype(np.float32)}
 
 
 def test_biases_are_zero_and_norms_one():
-    for name, values in init.fresh(SHAPES, CONFIG, 1).items():
+    for name, values in init.initialize(SHAPES, CONFIG, 1).items():
         if name.endswith("bias"):
             assert not values.any()
         elif values.ndim == 1:
@@ -40,7 +40,7 @@ def test_biases_are_zero_and_norms_one():
 
 
 def test_matrices_follow_a_normal_distribution_cut_at_two_deviations():
-    drawn = matrices(init.fresh(SHAPES, CONFIG, 1))
+    drawn = matrices(init.initialize(SHAPES, CONFIG, 1))
     for values in drawn.values():
         assert np.abs(values).max() <= 2 * 0.05 * (1 + 1e-6)
     together = np.concatenate([values.ravel() for name, values in drawn.items() if name != WORDS]) / 0.05
@@ -51,48 +51,48 @@ def test_matrices_follow_a_normal_distribution_cut_at_two_deviations():
 
 
 def test_the_embedding_of_the_pad_token_is_zero():
-    words = init.fresh(SHAPES, CONFIG, 1)[WORDS]
+    words = init.initialize(SHAPES, CONFIG, 1)[WORDS]
     assert not words[3].any()
     assert np.delete(words, 3, axis=0).any(axis=1).all()
-    without = init.fresh(SHAPES, CONFIG.changed(pad_token_id=None), 1)[WORDS]
+    without = init.initialize(SHAPES, CONFIG.changed(pad_token_id=None), 1)[WORDS]
     assert without.any(axis=1).all()
     assert (np.delete(without, 3, axis=0) == np.delete(words, 3, axis=0)).all()
 
 
 def test_values_follow_from_seed_and_name_alone():
-    whole = init.fresh(SHAPES, CONFIG, 7)
+    whole = init.initialize(SHAPES, CONFIG, 7)
     for name in reversed(SHAPES):
-        alone = init.fresh({name: SHAPES[name]}, CONFIG, 7)
+        alone = init.initialize({name: SHAPES[name]}, CONFIG, 7)
         assert (alone[name] == whole[name]).all()
 
 
 def test_another_seed_or_name_gives_other_values():
-    first, second = (matrices(init.fresh(SHAPES, CONFIG, seed)) for seed in (7, 8))
+    first, second = (matrices(init.initialize(SHAPES, CONFIG, seed)) for seed in (7, 8))
     seen = [values[:2, :64].tobytes() for tensors in (first, second) for values in tensors.values()]
     assert len(set(seen)) == len(seen)
 
 
 def test_no_range_gives_zeros_and_ones():
-    for name, values in init.fresh(SHAPES, CONFIG.changed(initializer_range=0), 1).items():
+    for name, values in init.initialize(SHAPES, CONFIG.changed(initializer_range=0), 1).items():
         assert set(np.unique(values)) == {1.0 if values.ndim == 1 and not name.endswith("bias") else 0.0}
 
 
 def test_the_rest_of_the_config_does_not_matter():
-    values = init.fresh({"albert.pooler.weight": (2, 2)}, AlbertConfig(), 0)["albert.pooler.weight"]
-    again = init.fresh({"albert.pooler.weight": (2, 2)}, AlbertConfig.base(), 0)["albert.pooler.weight"]
+    values = init.initialize({"albert.pooler.weight": (2, 2)}, AlbertConfig(), 0)["albert.pooler.weight"]
+    again = init.initialize({"albert.pooler.weight": (2, 2)}, AlbertConfig.base(), 0)["albert.pooler.weight"]
     assert (values == again).all()
 
 
 def test_a_name_outside_the_table_is_refused():
     with pytest.raises(KeyError):
-        init.fresh({"decoder.weight": (2, 2)}, CONFIG, 0)
+        init.initialize({"decoder.weight": (2, 2)}, CONFIG, 0)
 
 
 CHANGED = ("position_embeddings.weight", ".query.weight", ".key.weight")
 
 
 def test_local_attention_changes_positions_queries_and_keys_alone():
-    drawn = init.fresh(SHAPES, CONFIG, 1)
+    drawn = init.initialize(SHAPES, CONFIG, 1)
     kept = {name: values.copy() for name, values in drawn.items()}
     local = init.local(drawn, CONFIG)
     assert list(local) == list(drawn)
@@ -103,14 +103,14 @@ def test_local_attention_changes_positions_queries_and_keys_alone():
 
 
 def test_positions_are_as_wide_as_what_is_drawn():
-    positions = init.local(init.fresh(SHAPES, CONFIG, 1), CONFIG)[init.POSITIONS]
+    positions = init.local(init.initialize(SHAPES, CONFIG, 1), CONFIG)[init.POSITIONS]
     assert positions.std() == pytest.approx(CONFIG.initializer_range, rel=0.1)
 
 
 @pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"hidden_size": 96, "embedding_size": 66}])
 def test_each_head_attends_most_to_the_place_at_its_offset(changes):
     config = CONFIG.changed(**changes)
-    tensors = init.local(init.fresh(weight_table.expected(config, "Model"), config, 1), config)
+    tensors = init.local(init.initialize(weight_table.expected(config, "Model"), config, 1), config)
     embedded = tensors[init.POSITIONS][:100]
     embedded = embedded / embedded.std() * np.sqrt(1 / 3)  # a third of what the norm of the embeddings leaves
     states = embedded @ tensors[init.MAPPING].T
@@ -130,7 +130,7 @@ def test_each_head_attends_most_to_the_place_at_its_offset(changes):
 
 def test_the_rest_of_a_wide_head_stays_as_it_was_drawn():
     config = CONFIG.changed(embedding_size=16)
-    drawn = init.fresh(weight_table.expected(config, "Model"), config, 1)
+    drawn = init.initialize(weight_table.expected(config, "Model"), config, 1)
     local = init.local(drawn, config)
     name = next(name for name in drawn if name.endswith("query.weight"))
     for head in range(4):

@@ -39,7 +39,7 @@ def test_a_models_own_tensors_all_enter(model):
     chosen, what = fitted(model, held)
     assert set(chosen) == set(weight_table.expected(CONFIG, model))
     assert all(chosen[name] is held[name] for name in held)
-    assert (what.missing, what.unexpected, what.mismatched, what.fresh) == ((), (), (), ())
+    assert (what.missing, what.unexpected, what.mismatched, what.newly_initialized) == ((), (), (), ())
     assert what.parameters == sum(values.size for values in held.values()) == CONFIG.num_parameters(model)
     assert what.announcement() is None
     what.require_complete()
@@ -69,14 +69,14 @@ def test_an_untied_decoder_must_be_there():
     assert fitted("ForMaskedLM", held, config)[1].missing == ("predictions.decoder.weight",)
 
 
-def test_a_missing_head_is_announced_as_a_fresh_start():
+def test_a_missing_head_is_announced_as_newly_initialised():
     held = tensors("Model")
     chosen, what = fitted("ForSequenceClassification", held)
-    assert what.missing == what.fresh == ("classifier.weight", "classifier.bias")
+    assert what.missing == what.newly_initialized == ("classifier.weight", "classifier.bias")
     assert set(chosen) == set(held)
     announced = what.announcement()
     assert "AlbertForSequenceClassification" in announced
-    assert "not in folder and start fresh: classifier.weight, classifier.bias" in announced
+    assert "not in folder and are newly initialised: classifier.weight, classifier.bias" in announced
     assert "Train the model" in announced
     with pytest.raises(WeightMismatch, match=r"folder lacks classifier.weight, classifier.bias.*Train this head first"):
         what.require_complete()
@@ -93,18 +93,18 @@ def test_a_missing_mlm_head_lists_no_tied_tensor():
     )
 
 
-def test_a_missing_pooler_is_a_fresh_start():
+def test_a_missing_pooler_is_newly_initialised():
     _, what = fitted("ForSequenceClassification", tensors("ForTokenClassification"))
     assert what.missing == ("albert.pooler.weight", "albert.pooler.bias")
 
 
-def test_layers_that_a_subclass_added_to_the_encoder_are_found_or_fresh():
+def test_layers_that_a_subclass_added_to_the_encoder_are_found_or_newly_initialised():
     wanted = weight_table.expected(CONFIG, "Model") | {"albert.extra.weight": (2,)}
     held, extra = tensors("Model"), np.zeros(2, np.float32)
     chosen, what = fit("Own", wanted, {}, held | {"extra.weight": extra}, "folder")
     assert chosen["albert.extra.weight"] is extra
     assert (what.missing, what.unexpected) == ((), ())
-    assert fit("Own", wanted, {}, held, "folder")[1].fresh == ("albert.extra.weight",)
+    assert fit("Own", wanted, {}, held, "folder")[1].newly_initialized == ("albert.extra.weight",)
 
 
 def test_what_the_model_has_no_use_for_is_unexpected():
@@ -148,13 +148,13 @@ def test_a_wrong_shape_names_both_shapes_and_the_way_out():
     assert "classifier.weight: checkpoint (2, 12), model (5, 12)" in str(caught.value)
 
 
-def test_a_wrong_shape_starts_fresh_where_that_is_asked_for():
+def test_a_wrong_shape_is_newly_initialised_where_that_is_asked_for():
     held = tensors("ForSequenceClassification")
     held["classifier.weight"] = np.zeros((2, 12), np.float32)
     chosen, what = fitted("ForSequenceClassification", held, ignore_mismatched_sizes=True)
     assert "classifier.weight" not in chosen
     assert what.mismatched == (("classifier.weight", (2, 12), (5, 12)),)
-    assert what.fresh == ("classifier.weight",)
+    assert what.newly_initialized == ("classifier.weight",)
     assert "classifier.weight" not in what.loaded
     assert "classifier.weight: the shapes did not match, (2, 12) read and (5, 12) needed" in what.announcement()
     assert what.parameters == CONFIG.num_parameters("ForSequenceClassification") - 5 * 12
@@ -194,9 +194,9 @@ def test_the_text_form_lists_what_was_not_loaded():
     loaded = CONFIG.num_parameters() - 12
     assert lines[0] == f"AlbertForSequenceClassification from folder: 24 tensors, {loaded:,} parameters loaded"
     assert lines[1:] == [
-        "  fresh: classifier.weight",
-        "  fresh: classifier.bias",
-        "  fresh: albert.pooler.bias, (3,) read, (12,) needed",
+        "  newly initialised: classifier.weight",
+        "  newly initialised: classifier.bias",
+        "  newly initialised: albert.pooler.bias, (3,) read, (12,) needed",
         "  unused: x",
     ]
 

@@ -303,7 +303,7 @@ def test_an_h5_file_of_text_or_of_other_files_is_refused(tmp_path, config):
         "keeps its values in other files": lambda file: file.create_dataset(
             "w", (1,), np.float32, external=[(str(tmp_path / "outside"), 0, 4)]
         ),
-        "more than a file of this size holds": lambda file: file.create_dataset("w", (10**9, 10**6), np.float32),
+        "of which the file holds 0": lambda file: file.create_dataset("w", (10**9, 10**6), np.float32),
     }
     for words, make in made.items():
         with h5py.File(tmp_path / "tf_model.h5", "w") as file:

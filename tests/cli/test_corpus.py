@@ -68,6 +68,7 @@ def test_build_and_info(folder):
         (["build", "nowhere.txt"], "which names none"),
         (["build", "b.jsonl"], "b.jsonl, line 1, has body. Name the field with --text-field"),
         (["build", "a.txt", "--tokenizer", "nowhere/at/all"], "there is no such folder"),
+        (["build", "a.txt", "--tokenizer", "x" * 300], "File name too long. Check the path."),
         (["build", "a.txt", "--tokenizer", "a.txt"], "must be a SentencePiece model"),
         (["build", "a.txt", "--language", "English"], "such as en, ja, zh"),
         (["build", "a.txt", "--sentences", "words"], "`sentences` must be one of split, lines"),

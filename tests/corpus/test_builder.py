@@ -319,7 +319,7 @@ def test_a_name_that_is_not_text_does_no_harm(tokenizer, tmp_path):
 
 def test_only_one_process_builds_in_a_folder(texts, tokenizer, tmp_path):
     (tmp_path / "out").mkdir()
-    with storage.alone(tmp_path / "out"), pytest.raises(CheckpointError, match="Another one works in"):
+    with storage.try_exclusive_lock(tmp_path / "out"), pytest.raises(CheckpointError, match="Another one works in"):
         build([texts], tmp_path / "out", tokenizer)
 
 

@@ -176,7 +176,7 @@ def test_a_missing_head_starts_fresh_from_the_seed_and_is_announced(tmp_path, ca
     load = models.FlaxAlbertForTokenClassification.from_pretrained
     with caplog.at_level(logging.WARNING):
         one, info = load(tmp_path, seed=5, num_labels=4, output_loading_info=True)
-    assert "start fresh: classifier.weight, classifier.bias" in caplog.text
+    assert "newly initialised: classifier.weight, classifier.bias" in caplog.text
     assert info["missing_keys"] == ["classifier.bias", "classifier.weight"]
     expected = init.fresh({"classifier.weight": (4, 16)}, one.config, 5)["classifier.weight"]
     np.testing.assert_array_equal(one.params["classifier"]["kernel"], expected.T)

@@ -17,7 +17,10 @@ from albertkit.cli.app import app
 from albertkit.errors import ConfigError, InputError
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry, tables
-from albertkit.tasks.base import DataOptions, Examples, Features, TrainableTask, option, require_finite
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.data_options import DataOptions, option
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.features import Features, require_finite
 from albertkit.training import finetune
 from albertkit.training.recipe import FinetuneRecipe
 from training import common

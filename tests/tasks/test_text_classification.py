@@ -10,7 +10,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import labels as sequence_labels
 from albertkit.tasks import tables, text_classification, texts
-from albertkit.tasks.base import Features
+from albertkit.tasks.features import Features
 from albertkit.tasks.labels import MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.text_classification import ClassificationOptions as Options
 from albertkit.tasks.text_classification import TextClassification

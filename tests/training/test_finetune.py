@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
-from albertkit.errors import AlbertkitError, ConfigError, InputError, TrainingError
+from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
 from albertkit.training import finetune, run_folder
 from albertkit.training.recipe import FinetuneRecipe
@@ -116,12 +116,11 @@ def test_a_trained_model_can_be_trained_on_with_its_head_and_vocabulary(trained,
     recipe = recipe.changed("training", learning_rate=1e-9)
     results, said = run(recipe, tmp_path / "more")
     assert results["accuracy"] == 1.0
-    assert "0 fresh" not in said
-    assert "fresh" not in said
+    assert "newly initialised" not in said
     other = common.reviews(tmp_path / "other.csv")
     other.write_text(other.read_text().replace(",pos", ",up").replace(",neg", ",down"))
     _, said = run(recipe.changed("data", train=str(other), eval=str(other)), tmp_path / "renamed")
-    assert "fresh: classifier.weight" in said
+    assert "newly initialised: classifier.weight" in said
 
 
 def test_without_an_evaluation_file_a_part_is_held_out(tmp_path):
@@ -233,6 +232,11 @@ def test_a_tokenizer_of_another_model_is_refused(trained, tmp_path):
     recipe = recipe.changed("model", config={})
     with pytest.raises(ConfigError, match=r"a tokenizer of .* tokens and a model of `vocab_size`"):
         run(recipe, tmp_path / "m")
+
+
+def test_a_tokenizer_that_no_path_can_name_is_refused_in_words(tmp_path):
+    with pytest.raises(CheckpointNotFound, match=r"A model is a folder or .*File name too long. Check the path"):
+        run(common.recipe(tmp_path, model__tokenizer="x" * 300), tmp_path / "m")
 
 
 def test_a_folder_that_holds_something_is_not_overwritten_unasked(trained, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.tasks.base import Features
+from albertkit.tasks.features import Features
 from albertkit.tasks.text_classification import TextClassification
 from albertkit.training.finetune_batches import FinetuneBatches
 

@@ -19,7 +19,7 @@ from albertkit.backends import OptimizerSettings
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import init
 from albertkit.errors import TrainingError
-from albertkit.tasks.base import Features
+from albertkit.tasks.features import Features
 from albertkit.tasks.text_classification import TextClassification
 from albertkit.training import loop, run_checkpoints
 from albertkit.training.backends import train_backend
@@ -69,7 +69,7 @@ def plan(**changes):
         "backend": train_backend("torch"),
         "config": CONFIG,
         "head": HEAD,
-        "tensors": init.fresh(weight_table.expected(CONFIG, HEAD), CONFIG, 0),
+        "tensors": init.initialize(weight_table.expected(CONFIG, HEAD), CONFIG, 0),
         "optimizer": OptimizerSettings(),
         "schedule": Schedule(5e-3, steps, 2),
         "seed": 0,
@@ -344,7 +344,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_what_was_good(tmp_pat
     poisoned = with_labels(np.where(np.arange(40) == third[0], np.nan, 0.5).astype(np.float32))
     changes = {
         "config": config,
-        "tensors": init.fresh(weight_table.expected(config, HEAD), config, 0),
+        "tensors": init.initialize(weight_table.expected(config, HEAD), config, 0),
         "evaluate_every": 1,
     }
     with pytest.raises(TrainingError, match=r"must stay finite\. At step 3: loss nan.*smaller learning rate") as caught:

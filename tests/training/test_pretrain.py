@@ -96,17 +96,17 @@ def test_an_objective_is_what_it_says(corpus, tmp_path, objective):
     results = run(pretraining.recipe(corpus, data__objective=objective, training__steps=3), tmp_path / "m")
     assert ("sop_accuracy" in results) == (objective == "mlm+nsp")
     checkpoint = files.load(tmp_path / "m")
-    fresh = init.fresh(weight_table.expected(checkpoint.config, "ForPreTraining"), checkpoint.config, 42)
+    drawn = init.initialize(weight_table.expected(checkpoint.config, "ForPreTraining"), checkpoint.config, 42)
     for name in ("albert.pooler.weight", "sop_classifier.classifier.weight"):
-        assert np.array_equal(checkpoint.tensors[name], fresh[name]) == (objective == "mlm")
+        assert np.array_equal(checkpoint.tensors[name], drawn[name]) == (objective == "mlm")
 
 
-def test_a_fresh_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path):
+def test_a_new_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path):
     step = {"training__steps": 1, "training__learning_rate": 1e-9}
     recipe = pretraining.recipe(corpus, **step, model__attention_init="local")
     run(recipe, tmp_path / "model")
     made = files.load(tmp_path / "model")
-    drawn = init.fresh(weight_table.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
+    drawn = init.initialize(weight_table.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
     wanted = init.local(drawn, made.config)
     for name, values in made.tensors.items():
         np.testing.assert_allclose(values, wanted[name], atol=1e-6, err_msg=name)

@@ -97,7 +97,7 @@ def test_what_a_run_removes_at_its_end_are_files_of_models_alone(tmp_path):
     )
     for name in (*PERSONS, *models, "spiece.model"):
         (tmp_path / name).write_text("old")
-    with run_folder.storage.replacing(tmp_path, "config.json", run_folder.STALE) as staging:
+    with run_folder.storage.atomic_replace(tmp_path, "config.json", run_folder.STALE) as staging:
         (staging / "config.json").write_text("{}")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*PERSONS, "config.json"])
 
@@ -113,7 +113,7 @@ def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp
     monkeypatch.setattr(run_folder.model_card, "environment", dict)
     monkeypatch.setattr(run_folder.reporter, "write_table", lambda *_: None)
     monkeypatch.setattr(run_folder.reporter, "draw_curves", lambda *_: None)
-    tensors = init.fresh(weight_table.expected(config, "Model"), config, 0)
+    tensors = init.initialize(weight_table.expected(config, "Model"), config, 0)
     vocabulary = tmp_path / "vocabulary.txt"
     vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nword")
     start = InitialState(config, AlbertWordPieceTokenizer(vocabulary), tensors, True, [])

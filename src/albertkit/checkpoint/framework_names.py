@@ -1,18 +1,20 @@
-"""Neutral names <-> the names that TensorFlow and Flax models of Transformers store their weights under.
+"""The names under which models of each framework are stored -> canonical names, and back.
 
-One rule a framework, by the kind of a tensor, over the weight table; reading is the computed inverse. Dense weights
-are stored the other way round there. Names may stand behind those of the layers and models that hold the weight, as
-they do in h5 files.
+Those of PyTorch are the canonical ones, but for what wrappers and old files made of them. For the TensorFlow and Flax
+models of Transformers there is one rule a framework, by the kind of a tensor, over the weight table; reading is the
+computed inverse. Dense weights are stored the other way round there. Names may stand behind those of the layers and
+models that hold the weight, as they do in h5 files.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from albertkit import weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.errors import CheckpointError
 
 _KERAS = {("dense", "weight"): "kernel", ("embedding", "weight"): "embeddings"}
@@ -25,24 +27,24 @@ _TEMPLATE = "albert_layer_groups/{g}/albert_layers/{j}/"
 
 @dataclass(frozen=True)
 class Translated:
-    """Tensors under neutral names, and what their names and those that were left out had been."""
+    """Tensors under canonical names, and what their names and those that were left out had been."""
 
     tensors: Tensors
     renamed: dict[str, str]
-    """The neutral name by the stored one, where the two differ."""
+    """The canonical name by the stored one, where the two differ."""
     skipped: tuple[str, ...] = ()
     """Stored names of what is no weight: optimizer slots, step counters."""
 
 
-def keras(name: str) -> str:
-    """The variable name of a neutral name in a TensorFlow model, without the model's own name in front."""
+def keras_name(name: str) -> str:
+    """The variable name of a canonical name in a TensorFlow model, without the model's own name in front."""
     if name.endswith("word_embeddings.weight"):
         return name.replace(".", "/")
     return re.sub(r"/(\d+|\{\w\})(?=/)", r"_._\1", _with_leaf(name, _KERAS))
 
 
-def flax(name: str) -> str:
-    """The path of a neutral name in the parameters of a Flax model, joined by `/`."""
+def flax_name(name: str) -> str:
+    """The path of a canonical name in the parameters of a Flax model, joined by `/`."""
     return _with_leaf(name, _FLAX)
 
 
@@ -59,11 +61,11 @@ def _key(stored: str) -> str:
 
 _OPTIMIZER = frozenset({"opt", "opt_state", "optimizer", "optimizer_weights", "mu", "nu"})
 """What stands in the path of what an optimizer remembers, whose names end like those of the weights."""
-_KNOWN = {_key(stored(row.name)): row.name for stored in (keras, flax) for row in weight_table.TABLE}
+_KNOWN = {_key(stored(row.name)): row.name for stored in (keras_name, flax_name) for row in weight_table.TABLE}
 
 
-def neutral_name(stored: str) -> str | None:
-    """The neutral name of a stored one, or None where the weight table has none.
+def canonical_name(stored: str) -> str | None:
+    """The canonical name of a stored one, or None where the weight table has none.
 
     Whatever stands in front of the longest known ending is the name of what holds the weight.
     """
@@ -83,20 +85,21 @@ def is_foreign(stated: str | None, stored: Iterable[str]) -> bool:
 
 
 def translate(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Translated:
-    """Tensors of a TensorFlow or Flax model under neutral names; unknown ones keep theirs, an optimizer's are skipped.
+    """Tensors of a TensorFlow or Flax model under canonical names.
 
-    CheckpointError where two tensors have one neutral name and differ, or a weight is of whole numbers.
+    Unknown ones keep their names, those of an optimizer are skipped. Dense kernels (in, out) become weights (out, in).
+    CheckpointError where two tensors have one canonical name and differ, or a weight is of whole numbers.
     """
-    found: Tensors = {}
+    canonical: Tensors = {}
     renamed = {}
     skipped = []
     for stored, tensor in tensors.items():
         if not _OPTIMIZER.isdisjoint(_key(stored).split("/")):
             skipped.append(stored)
             continue
-        name = neutral_name(stored)
+        name = canonical_name(stored)
         if name is None:
-            found[stored] = tensor
+            canonical[stored] = tensor
             continue
         if tensor.dtype.kind in "iub":
             raise CheckpointError(
@@ -105,14 +108,47 @@ def translate(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Tran
             )
         if re.search(r"[/.]kernel(:\d+)?$", stored) and tensor.ndim == 2:
             tensor = np.ascontiguousarray(tensor.T)
-        if name in found and not np.array_equal(found[name], tensor):
+        if name in canonical and not np.array_equal(canonical[name], tensor):
             raise CheckpointError(
                 f"A file must hold a weight once, or twice the same. {stored} and another in {source} are both {name} "
                 "and differ. Save the model anew, one model a file."
             )
-        found[name] = tensor
+        canonical[name] = tensor
         if stored != name:
             renamed[stored] = name
-    if "predictions.decoder.bias" in found:  # of the two biases, this is the one that the model adds
-        found["predictions.bias"] = found["predictions.decoder.bias"]
-    return Translated(found, renamed, tuple(skipped))
+    return Translated(_with_added_bias(canonical), renamed, tuple(skipped))
+
+
+def translate_torch(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Translated:
+    """Tensors of a PyTorch model under canonical names; unknown ones keep theirs, buffers are skipped.
+
+    CheckpointError where two tensors have one canonical name and differ.
+    """
+    canonical: Tensors = {}
+    renamed = {}
+    skipped = []
+    for stored, tensor in tensors.items():
+        name = weight_table.canonical_name(stored)
+        if name is None:
+            skipped.append(stored)
+            continue
+        require_same(canonical.get(name), tensor, name, source)
+        canonical[name] = tensor
+        if name != stored:
+            renamed[stored] = name
+    return Translated(_with_added_bias(canonical), renamed, tuple(skipped))
+
+
+def require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: str | Path) -> None:
+    """CheckpointError where two tensors of one name differ."""
+    if one is not None and not np.array_equal(one, other):
+        raise CheckpointError(
+            f"A weight must be stored once, or twice the same. {source} holds a {name} that differs from another. Save "
+            "the model anew, one model a folder."
+        )
+
+
+def _with_added_bias(tensors: Tensors) -> Tensors:
+    """Tensors in which the bias of the vocabulary is the one that the model adds, where a file has two that differ."""
+    added = tensors.get("predictions.decoder.bias")
+    return tensors if added is None else {**tensors, "predictions.bias": added}

@@ -1,4 +1,6 @@
-"""Fresh weights, by the kind of each tensor. One rule for the three frameworks, so that one seed starts them equal.
+"""Initial values of weights, by the kind of each tensor.
+
+One rule for the three frameworks, so that one seed starts them equal.
 
 Dense and embedding weights are drawn from a normal distribution cut at two standard deviations, as in the original
 code; biases are 0, norms 1 and 0, and the embedding of the pad token is 0.
@@ -8,12 +10,12 @@ What is drawn so attends to every place alike, and long learns from what a text 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from albertkit import weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
+from albertkit.config import AlbertConfig
 
 POSITIONS = "albert.embeddings.position_embeddings.weight"
 MAPPING = "albert.encoder.embedding_hidden_mapping_in.weight"
@@ -25,15 +27,18 @@ PEAK = 4.0
 """The score of the place that a head attends to most, where positions are a third of the embedding."""
 
 
-def fresh(shapes: Mapping[str, tuple[int, ...]], config: Any, seed: int) -> Tensors:
-    """float32 values for the tensors in `shapes`, a mapping of neutral names to shapes.
+def initialize(shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed: int) -> Tensors:
+    """float32 values for the tensors in `shapes`, a mapping of canonical names to shapes.
 
     A tensor's values depend on the seed, its name and its shape, not on which others are asked for.
     """
-    return {name: _fresh(name, shape, config, seed) for name, shape in shapes.items()}
+    return {name: _initial_values(name, shape, config, seed) for name, shape in shapes.items()}
 
 
-def local(tensors: Tensors, config: Any) -> Tensors:
+fresh = initialize  # the name that the framework folders still call
+
+
+def local(tensors: Tensors, config: AlbertConfig) -> Tensors:
     """The same weights, but for positions, queries and keys, with which each head begins by attending nearby.
 
     Position t becomes sines and cosines of t (E,), on average as wide as the weights are drawn. Keys of a head read the
@@ -48,20 +53,20 @@ def local(tensors: Tensors, config: Any) -> Tensors:
     angles = np.arange(config.max_position_embeddings)[:, None] * speeds
     positions = np.zeros((config.max_position_embeddings, width))
     positions[:, : 2 * len(speeds)] = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
-    found = dict(tensors)
-    found[POSITIONS] = (positions * np.sqrt(2) * config.initializer_range).astype(np.float32)
+    changed = dict(tensors)
+    changed[POSITIONS] = (positions * np.sqrt(2) * config.initializer_range).astype(np.float32)
     read = min(head // 2, len(speeds))
     # What words and types add to positions makes them a third of what the norm leaves, hence 2 / 3 for sine and cosine.
     strength = np.sqrt(PEAK * np.sqrt(head) / (read * 2 / 3))
     back = np.linalg.pinv(tensors[MAPPING].astype(np.float64))
     for name in tensors:
         if name.endswith((".attention.query.weight", ".attention.key.weight")):
-            weight = found[name] = tensors[name].copy()
+            weight = changed[name] = tensors[name].copy()
             for number in range(heads):
                 offset = (number // 2 + 1) * (-1) ** (number + 1) if ".query." in name else 0
                 turned = _turned(speeds[:read], offset, width) @ back
                 weight[number * head : number * head + 2 * read] = strength * turned
-    return found
+    return changed
 
 
 def _turned(speeds: np.ndarray, offset: int, width: int) -> np.ndarray:
@@ -90,7 +95,7 @@ def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> n
     return np.concatenate([weight, rows.astype(weight.dtype)])
 
 
-def _fresh(name: str, shape: tuple[int, ...], config: Any, seed: int) -> np.ndarray:
+def _initial_values(name: str, shape: tuple[int, ...], config: AlbertConfig, seed: int) -> np.ndarray:
     kind = weight_table.kind(name)
     if kind == "bias" or name.endswith(".bias"):
         return np.zeros(shape, np.float32)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import ml_dtypes
 import numpy as np
@@ -22,8 +22,11 @@ import safetensors.numpy
 import xxhash
 
 from albertkit import weight_table
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.errors import CheckpointError, MissingDependency, UnsafeCheckpoint
+
+if TYPE_CHECKING:
+    import torch
 
 DTYPES = {
     **{f"{letter}{8 * size}": np.dtype(f"{letter.lower()}{size}") for letter in "FIU" for size in (2, 4, 8)},
@@ -208,31 +211,40 @@ def _require_plain_records(file: Path) -> None:
         )
 
 
-def _from_torch(file: Path, name: str, tensor: Any) -> np.ndarray:
+def _from_torch(file: Path, name: str, value: object) -> np.ndarray:
     """The values of a tensor out of a pickle. CheckpointError where it is none, or none of plain numbers in memory."""
     import torch
 
-    what = None if isinstance(tensor, torch.Tensor) else f"a {type(tensor).__name__}"
-    if what is None and (tensor.layout != torch.strided or tensor.is_nested):
-        what = "a sparse or nested tensor"
-    if what is None and tensor.is_quantized:
-        what = "a quantised tensor"
-    if what is None and tensor.is_meta:
-        what = "a tensor without values"
-    if what is None and tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        what = "a tensor that repeats its values"
-    if what is None:
-        tensor = tensor.detach()
+    kind = f"a {type(value).__name__}"
+    if isinstance(value, torch.Tensor):
+        kind = _special_kind(value)
+        tensor = value.detach()
         try:
-            if tensor.dtype == torch.bfloat16:
+            if kind is None and tensor.dtype == torch.bfloat16:
                 return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-            return tensor.numpy()
+            if kind is None:
+                return tensor.numpy()
         except (TypeError, ValueError, RuntimeError):  # ValueError: more axes than NumPy has
-            what = f"a tensor of {tensor.dtype} with {tensor.ndim} axes"
+            kind = f"a tensor of {tensor.dtype} with {tensor.ndim} axes"
     raise CheckpointError(
-        f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {what}. Convert it to such "
+        f"A weight must be a dense tensor of floating point numbers. {name} in {file} is {kind}. Convert it to such "
         "where the file was made."
     )
+
+
+def _special_kind(tensor: "torch.Tensor") -> str | None:
+    """What a tensor is that does not hold each of its values in memory, or None for one that does."""
+    import torch
+
+    if tensor.layout != torch.strided or tensor.is_nested:
+        return "a sparse or nested tensor"
+    if tensor.is_quantized:
+        return "a quantised tensor"
+    if tensor.is_meta:
+        return "a tensor without values"
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        return "a tensor that repeats its values"
+    return None
 
 
 def require_floats(tensors: Mapping[str, np.ndarray], source: Path) -> None:

@@ -39,6 +39,7 @@ def build(
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
+    from albertkit import hub
     from albertkit.corpus import builder, statistics
     from albertkit.corpus.progress_bar import ProgressBar
     from albertkit.corpus.reader import ReaderOptions
@@ -51,7 +52,7 @@ def build(
         deduplicate,
         shard_tokens,
     )
-    is_file = Path(tokenizer).is_file()
+    is_file = hub.local_path(tokenizer).is_file()
     loaded = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
     with ProgressBar(Console(highlight=False, markup=False, emoji=False)) as bar:
         corpus = builder.build(

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Option
 
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
-Model = Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a fresh model.")]
+Model = Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a new model.")]
 Framework = Annotated[str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")]
 LearningRate = Annotated[float | None, Option(help="Peak learning rate.")]
 Seed = Annotated[int | None, Option(help="Seed of everything random.")]

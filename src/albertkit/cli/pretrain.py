@@ -24,7 +24,7 @@ def command(
     resume: options.Resume = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Pre-train a fresh ALBERT, or go on with one, on masked pieces and the order of texts."""
+    """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""
     from albertkit.training import pretrain, run_folder
     from albertkit.training.pretrain_recipe import PretrainRecipe
 

@@ -141,7 +141,7 @@ def clear(folder: Path) -> None:
             f"--overwrite replaces a corpus and nothing else. {folder} holds {_first_of(other)} beside one. Move that "
             "away, or give another --output."
         )
-    with storage.explained(folder, "Part of the corpus is gone: run the same command again."):
+    with storage.translate_os_errors(folder, "Part of the corpus is gone: run the same command again."):
         storage.write_json(folder / BUILD_FILE, {})  # cut off from here on, it goes on with nothing but --overwrite
         for path in paths:
             if path.name != BUILD_FILE:

@@ -103,9 +103,9 @@ def build(
     files = find_readable_files(inputs, folder, note)
     if settings.splitter.warning:
         note(settings.splitter.warning)
-    with storage.explained(folder):
+    with storage.translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with storage.alone(folder):
+    with storage.try_exclusive_lock(folder):
         storage.clear_abandoned(folder)
         if overwrite:
             build_folder.clear(folder)
@@ -115,7 +115,7 @@ def build(
         if build_folder.is_finished(folder):
             note(f"{folder} holds this corpus already")
         else:
-            with storage.explained(folder, _KEPT):
+            with storage.translate_os_errors(folder, _KEPT):
                 _Build(folder, files, tokenizer, settings, note, progress).finish(processes, described)
         (folder / duplicates.FILE_NAME).unlink(missing_ok=True)
         return Corpus.open(folder)

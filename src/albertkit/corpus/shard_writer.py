@@ -37,7 +37,7 @@ class ShardWriter:
         """`folder` appears when the shard is finished; until then it is a hidden one beside it. `dtype` of the ids."""
         self._folder = Path(folder)
         self._aside = self._folder.with_name(f".{self._folder.name}")
-        with storage.explained(self._aside):
+        with storage.translate_os_errors(self._aside):
             if self._aside.exists():
                 shutil.rmtree(self._aside)
             self._aside.mkdir(parents=True)
@@ -68,7 +68,7 @@ class ShardWriter:
 
         Where not `ends_document`, the last document goes on in the next call. One without a sentence is left out.
         """
-        with storage.explained(self._folder):
+        with storage.translate_os_errors(self._folder):
             before = self.sentences
             starts = self.tokens + np.cumsum(np.concatenate([[0], sentences]), dtype=np.int64)
             bounds = before + np.cumsum(documents, dtype=np.int64)
@@ -82,7 +82,7 @@ class ShardWriter:
 
     def drop_open_document(self) -> None:
         """Take back what was added of a document that has not ended."""
-        with storage.explained(self._folder):
+        with storage.translate_os_errors(self._folder):
             self._tokens.truncate(self._complete[0])
             self._sentences.truncate(self._complete[1] + 1)
 
@@ -92,7 +92,7 @@ class ShardWriter:
         shard.json holds the summary and, behind it, `remembered`: what the writer wants to read again.
         """
         digest = hashlib.blake2b(digest_size=16)
-        with storage.explained(self._folder):
+        with storage.translate_os_errors(self._folder):
             for name, array in zip(ARRAYS, (self._tokens, self._sentences, self._documents), strict=True):
                 array.close()
                 with (self._aside / f"{name}.npy").open("rb") as file:

@@ -12,7 +12,7 @@ from albertkit.backends import InferBackend, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, split_rows
 from albertkit.checkpoint.files import Checkpoint
 from albertkit.outputs import PER_TOKEN
-from albertkit.tasks.base import Features
+from albertkit.tasks.features import Features
 
 TOKENS = 4096
 """Tokens in a batch, with their padding."""

@@ -13,7 +13,8 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import texts
-from albertkit.tasks.base import Features, Task, require_finite
+from albertkit.tasks.base import Task
+from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record

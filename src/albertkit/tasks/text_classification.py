@@ -14,7 +14,9 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import labels, tables, texts
-from albertkit.tasks.base import Features, TrainableTask, option, require_finite
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.data_options import option
+from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions

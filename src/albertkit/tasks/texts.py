@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
-from albertkit.tasks.base import DataOptions, Examples, option
+from albertkit.tasks.data_options import DataOptions, option
+from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 

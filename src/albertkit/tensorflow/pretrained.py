@@ -15,6 +15,7 @@ from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport, Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.hub import FetchOptions
 from albertkit.tensorflow import private_api, weights
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
 from albertkit.tensorflow.typing import DType, Tensor
@@ -83,7 +84,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         name: str | os.PathLike[str] | None,
         config: AlbertConfig | str | os.PathLike[str] | None,
         state_dict: Mapping[str, Tensor] | None,
-        fetching: Record,
+        fetching: FetchOptions,
         options: Record,
     ) -> files.Checkpoint:
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""

@@ -79,7 +79,16 @@ def init_state(
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
-    optimizer = optimizers.create(settings, parameters)
+    return _with_graphs(model, optimizers.create(settings, parameters), parameters, precision)
+
+
+def _with_graphs(
+    model: models.TFAlbertPreTrainedModel,
+    optimizer: optimizers.AdamW,
+    parameters: dict[str, tf.Variable],
+    precision: Precision,
+) -> State:
+    """The state of a model and its optimizer, with the graphs of a step, which are traced when they are first run."""
 
     def gradients(
         batch: dict[str, tf.Tensor], factors: dict[str, tf.Tensor], seed: tf.Tensor
@@ -97,7 +106,7 @@ def init_state(
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         learning_rate, skip_above = tf.unstack(numbers, 2)
         loss, norm = tf.add_n(list(losses.values())), tf.linalg.global_norm(found)
-        scale = tf.minimum(1.0, settings.clip / (norm + 1e-6))
+        scale = tf.minimum(1.0, optimizer.settings.clip / (norm + 1e-6))
         tf.cond(
             tf.math.is_finite(loss) & tf.math.is_finite(norm) & (norm <= skip_above),
             lambda: optimizer.step([gradient * scale for gradient in found], learning_rate),

@@ -75,7 +75,7 @@ class PretrainedTokenizer(Vocabulary):
         """
         fetching = hub.options(keywords)
         folder = files.fetch(pretrained_model_name_or_path, **fetching)
-        with storage.reading(folder) as held:
+        with storage.open_folder(folder) as held:
             tokenizer = cls._read(held, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})
         return cast("Self", tokenizer)  # or an AlbertWordPieceTokenizer, which can do the same
 
@@ -118,7 +118,7 @@ class PretrainedTokenizer(Vocabulary):
         """
         prefix = files.prefix(filename_prefix)
         stale = [prefix + name for name in files.PATTERNS]
-        with storage.replacing(save_directory, head=prefix + files.CONFIG, stale=stale) as staging:
+        with storage.atomic_replace(save_directory, head=prefix + files.CONFIG, stale=stale) as staging:
             names = self.write(staging, filename_prefix)
         return tuple(str(Path(save_directory) / name) for name in names)
 

@@ -65,7 +65,7 @@ def train(
     if not keep_accents:
         _report_lost_accents(characters, normalizer, note)
     model = _learn(drawn, vocab_size, character_coverage, exact)
-    with storage.replacing(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
+    with storage.atomic_replace(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
         spiece = staging / files.SPIECE
         storage.write_bytes(spiece, model)
         AlbertTokenizerFast(spiece, do_lower_case=do_lower_case, keep_accents=keep_accents).write(staging)

@@ -5,17 +5,19 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import ml_dtypes
 import numpy as np
 
 from albertkit import hub, storage, weight_table
-from albertkit.checkpoint import files, report
+from albertkit.arrays import Tensors
+from albertkit.checkpoint import files, layout, report
 from albertkit.checkpoint.formats import original
-from albertkit.checkpoint.report import LoadReport, Tensors
+from albertkit.checkpoint.report import LoadReport
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, InputError, did_you_mean
+from albertkit.hub import FetchOptions
 from albertkit.tokenization import files as tokenizer_files
 
 _DTYPES = {"float32": np.float32, "bfloat16": ml_dtypes.bfloat16, "float16": np.float16}
@@ -61,7 +63,7 @@ def convert(
     config: AlbertConfig | None = None,
     dtype: str | None = None,
     overwrite: bool = False,
-    **fetching: Any,
+    **fetching: Unpack[FetchOptions],
 ) -> Conversion:
     """Read `source`, see `files.load`, and write it to the folder `target` as one step.
 
@@ -92,8 +94,8 @@ def convert(
     written = {name: _cast(name, tensor, dtype) for name, tensor in chosen.items() if tied.get(name) not in chosen}
     vocabulary = _tokenizer_files(_places(source, checkpoint.source, fetching))
     notes = (*checkpoint.notes, *notes)
-    stale = [*files.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
-    with storage.replacing(target, head=CONFIG_FILE, stale=stale) as staging:
+    stale = [*layout.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
+    with storage.atomic_replace(target, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, written, label, notes=notes)
         for name, file in vocabulary.items():
             shutil.copyfile(file, staging / name)
@@ -106,7 +108,7 @@ def read_config(name: str) -> AlbertConfig:
 
     CheckpointNotFound where there is neither.
     """
-    path = hub.local(name)
+    path = hub.local_path(name)
     return original.read_config(path) if path.is_file() else AlbertConfig.from_pretrained(name)
 
 
@@ -114,7 +116,7 @@ def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -
     if dtype is not None and dtype not in _DTYPES:
         raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
     folder = Path(target)
-    with storage.explained(folder):
+    with storage.translate_os_errors(folder):
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
             raise InputError(
                 f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
@@ -181,7 +183,7 @@ def _cast(name: str, tensor: np.ndarray, dtype: str | None) -> np.ndarray:
     return cast
 
 
-def _places(source: str | os.PathLike[str], read_from: Path, fetching: Mapping[str, Any]) -> list[Path]:
+def _places(source: str | os.PathLike[str], read_from: Path, fetching: FetchOptions) -> list[Path]:
     """Where the vocabulary of a checkpoint may lie."""
     if Path(source).is_dir() or original.find(Path(source)):
         return [read_from] if read_from.is_dir() else original.folders(read_from)

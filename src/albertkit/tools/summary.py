@@ -54,11 +54,11 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
 
 def _parts(shapes: weight_table.Shapes, config: AlbertConfig) -> list[Part]:
     tied = weight_table.tied(config)
-    found: dict[str, list[int]] = {}
+    sizes_by_part: dict[str, list[int]] = {}
     for name, shape in shapes.items():
         if name not in tied:
-            found.setdefault(_part(name), []).append(math.prod(shape))
-    return [Part(name, len(sizes), sum(sizes)) for name, sizes in found.items()]
+            sizes_by_part.setdefault(_part(name), []).append(math.prod(shape))
+    return [Part(name, len(sizes), sum(sizes)) for name, sizes in sizes_by_part.items()]
 
 
 def _part(name: str) -> str:

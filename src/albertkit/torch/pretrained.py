@@ -15,6 +15,7 @@ from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport, Tensors
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.hub import FetchOptions
 from albertkit.torch import weights
 from albertkit.torch.module import AlbertModule
 from albertkit.typing import Json, Record
@@ -78,7 +79,7 @@ class AlbertPreTrainedModel(AlbertModule):
         name: str | os.PathLike[str] | None,
         config: AlbertConfig | str | os.PathLike[str] | None,
         state_dict: Mapping[str, Tensor] | None,
-        fetching: Record,
+        fetching: FetchOptions,
         options: Record,
     ) -> files.Checkpoint:
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""

@@ -16,7 +16,10 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks import registry
-from albertkit.tasks.base import AnyTrainableTask, DataOptions, Examples, Features
+from albertkit.tasks.base import AnyTrainableTask
+from albertkit.tasks.data_options import DataOptions
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.features import Features
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
@@ -74,7 +77,7 @@ def run(
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
-            **next(e for e in course.evaluations if e["step"] == course.best_step),
+            **course.best_evaluation(),
             "epoch": round(course.best_step / len(batches), 3),
             "examples": len(evaluated),
             "data": eval_examples.path,

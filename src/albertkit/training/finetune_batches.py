@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from albertkit.batches import PaddedBatch
-from albertkit.tasks.base import Features
+from albertkit.tasks.features import Features
 
 POOL = 50
 """Batches whose rows are sorted by length together, so that a batch holds rows of nearly one length."""

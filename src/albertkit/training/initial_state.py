@@ -3,11 +3,10 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from albertkit import weight_table
+from albertkit import hub, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
@@ -117,11 +116,11 @@ def initial_weights(
     wanted = weight_table.expected(config, head)
     if tensors is None:
         count = config.num_parameters(head)
-        return init.fresh(
+        return init.initialize(
             wanted, config, seed
         ), f"A newly initialised model of {count:,} parameters, none of them trained."
     chosen, what = report.fit(f"Albert{head}", wanted, weight_table.tied(config), tensors, name)
-    return chosen | init.fresh({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
+    return chosen | init.initialize({missing: wanted[missing] for missing in what.missing}, config, seed), str(what)
 
 
 def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tuple[AlbertTokenizerBase, list[str]]:
@@ -130,7 +129,7 @@ def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tu
         with tempfile.TemporaryDirectory() as folder:
             tokenizer = trainer.train(iter(texts), recipe.model.vocab_size, folder, exact=False)
         return tokenizer, [f"A vocabulary of {len(tokenizer):,} pieces was learned from the training texts."]
-    if Path(name).is_file():
+    if hub.local_path(name).is_file():
         return AlbertTokenizerFast(vocab_file=name), [f"Tokenizer from {name}."]
     return AlbertTokenizerFast.from_pretrained(name), [f"Tokenizer from {name}."]
 

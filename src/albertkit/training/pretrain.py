@@ -58,8 +58,7 @@ def run(
     training = examples_of(recipe, corpus, tokenizer, recipe.seed)
     evaluated_on = examples_of(recipe, held_out, tokenizer, EVALUATION_SEED)
     batches = PretrainBatches(training, recipe.training.batch_size, rank, world_size)
-    for line in (*_described(recipe, corpus, held_out, batches), *([] if resume else start.provenance)):
-        console.print(line)
+    console.print("\n".join([*_described(recipe, corpus, held_out, batches), *([] if resume else start.provenance)]))
     plan = _planned(recipe, start, corpus, held_out)
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
@@ -70,7 +69,7 @@ def run(
         with reporter.Reporter(log, console, plan.schedule.steps, world_size, tensorboard=True) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
-            **next(e for e in course.evaluations if e["step"] == course.best_step),
+            **course.best_evaluation(),
             "epoch": round(course.best_step / len(batches), 3),
             "rows": min(recipe.training.evaluation_rows, len(evaluated_on)),
             "tokens_held_out": held_out.tokens,

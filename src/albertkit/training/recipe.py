@@ -13,7 +13,7 @@ from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
 from albertkit.tasks import registry
-from albertkit.tasks.base import DataOptions
+from albertkit.tasks.data_options import DataOptions
 from albertkit.typing import Json, Record
 
 try:

@@ -41,6 +41,10 @@ class Progress:
     evaluations: list[Record] = field(default_factory=list)
     spikes: SpikeHistory = field(default_factory=SpikeHistory)
 
+    def best_evaluation(self) -> Record:
+        """The evaluation of the best weights."""
+        return next(record for record in self.evaluations if record["step"] == self.best_step)
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -113,7 +117,7 @@ class RunCheckpoints:
     def _write(self, path: Path, files: Mapping[str, Tensors], state: Record, progress: Progress) -> bool:
         """Write the files of a folder as one step. False, and a report, where the disk does not take them."""
         try:
-            with storage.replacing(path, head=_STATE, stale=["*.safetensors"]) as staging:
+            with storage.atomic_replace(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 named = {f"{stem}.safetensors": tensors for stem, tensors in files.items()}
                 for name, tensors in named.items():
                     safetensors.numpy.save_file(tensors, staging / name)
@@ -195,7 +199,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def _read(path: Path, stems: Sequence[str]) -> tuple[dict[str, Tensors], Record]:
     """The tensors of the files of a checkpoint, and its state. One of `_DAMAGES` where they are not as written."""
-    with storage.reading(path) as held:
+    with storage.open_folder(path) as held:
         state = storage.read_json(held.require(_STATE))
         digests = state.pop("digests")
         tensors = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from albertkit import storage
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files
+from albertkit.checkpoint import files, layout
 from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.training import model_card, reporter
@@ -28,7 +28,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*files.STALE, *files.OTHER_FORMATS, *tokenizer_files.PATTERNS)
+STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS)
 """What an older model may have left that would be read beside the new one."""
 
 
@@ -44,11 +44,11 @@ def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite:
     MissingDependency where what it ends with could not be written.
     """
     reporter.require_pictures()
-    with storage.explained(output):
+    with storage.translate_os_errors(output):
         if output.exists() and not output.is_dir():
             raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
     if (output / CHECKPOINTS).is_dir():
-        with storage.alone(output / CHECKPOINTS):
+        with storage.try_exclusive_lock(output / CHECKPOINTS):
             pass
     unfinished = begun(output) is not None
     if resume:
@@ -73,7 +73,7 @@ def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite:
 
 def _replaceable(output: Path) -> list[str]:
     """What lies in a folder that a run would replace or remove."""
-    with storage.explained(output):
+    with storage.translate_os_errors(output):
         names = storage.Folder(output).names()
         found = dict.fromkeys(name for own in (*WRITTEN, *STALE) for name in fnmatch.filter(names, own))
         return [*found, *(f"{CHECKPOINTS}/{path.name}" for path in checkpoints(output / CHECKPOINTS))]
@@ -86,10 +86,10 @@ def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
     For a new run what an older one was about is forgotten first; its finished model stays until the end.
     """
     place = output / CHECKPOINTS
-    with storage.explained(output):
+    with storage.translate_os_errors(output):
         place.mkdir(parents=True, exist_ok=True)
-    with storage.alone(place):
-        with storage.explained(output):
+    with storage.try_exclusive_lock(place):
+        with storage.translate_os_errors(output):
             for path in (output, place):
                 storage.clear_abandoned(path)
             if not resume:
@@ -142,7 +142,7 @@ def finish(
     `tensors`.
     """
     log = output / reporter.LOG
-    with _resumable(), storage.replacing(output, head="config.json", stale=STALE) as staging:
+    with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
         files.write(staging, start.config, tensors, f"Albert{plan.head}")
         start.tokenizer.write(staging)
         requested.save(staging / RECIPE)

@@ -68,7 +68,7 @@ def test_a_model_computes_what_it_computed_where_it_was_written(golden):
         assert np.abs(outputs[name].numpy() - expected[name]).max() < 1e-5 * np.abs(expected[name]).max()
 
 
-def test_a_golden_file_gives_the_whole_model_under_neutral_names(golden):
+def test_a_golden_file_gives_the_whole_model_under_canonical_names(golden):
     checkpoint = files.load(golden)
     wanted = weight_table.expected(checkpoint.config, "ForPreTraining")
     tied = weight_table.tied(checkpoint.config)
@@ -126,42 +126,45 @@ MODELS = ["", "tf_albert_model/", "albert/tf_albert_for_masked_lm/", "model_weig
 @pytest.mark.parametrize("suffix", ["", ":0"])
 def test_every_name_goes_to_tensorflow_and_back(model, suffix):
     for name in NAMES:
-        assert framework_names.neutral_name(model + framework_names.keras(name) + suffix) == name
-        assert framework_names.neutral_name(framework_names.keras(name).removeprefix("albert/")) == name
+        assert framework_names.canonical_name(model + framework_names.keras_name(name) + suffix) == name
+        assert framework_names.canonical_name(framework_names.keras_name(name).removeprefix("albert/")) == name
 
 
 @pytest.mark.parametrize("separator", ["/", "."])
 @pytest.mark.parametrize("root", ["", "params"])
 def test_every_name_goes_to_flax_and_back(root, separator):
     for name in NAMES:
-        stored = f"{root}/{framework_names.flax(name)}".removeprefix("/").replace("/", separator)
-        assert framework_names.neutral_name(stored) == name
+        stored = f"{root}/{framework_names.flax_name(name)}".removeprefix("/").replace("/", separator)
+        assert framework_names.canonical_name(stored) == name
 
 
 def test_names_are_those_that_the_libraries_wrote():
     layer = "albert.encoder.albert_layer_groups.1.albert_layers.0."
-    assert framework_names.keras(layer + "attention.query.weight") == (
+    assert framework_names.keras_name(layer + "attention.query.weight") == (
         "albert/encoder/albert_layer_groups_._1/albert_layers_._0/attention/query/kernel"
     )
     assert (
-        framework_names.keras("albert.embeddings.word_embeddings.weight") == "albert/embeddings/word_embeddings/weight"
+        framework_names.keras_name("albert.embeddings.word_embeddings.weight")
+        == "albert/embeddings/word_embeddings/weight"
     )
-    assert framework_names.keras("albert.embeddings.LayerNorm.weight") == "albert/embeddings/LayerNorm/gamma"
-    assert framework_names.keras("albert.embeddings.position_embeddings.weight").endswith(
+    assert framework_names.keras_name("albert.embeddings.LayerNorm.weight") == "albert/embeddings/LayerNorm/gamma"
+    assert framework_names.keras_name("albert.embeddings.position_embeddings.weight").endswith(
         "position_embeddings/embeddings"
     )
-    assert framework_names.flax(layer + "ffn.bias") == "albert/encoder/albert_layer_groups/1/albert_layers/0/ffn/bias"
-    assert framework_names.flax("predictions.LayerNorm.weight") == "predictions/LayerNorm/scale"
+    assert (
+        framework_names.flax_name(layer + "ffn.bias") == "albert/encoder/albert_layer_groups/1/albert_layers/0/ffn/bias"
+    )
+    assert framework_names.flax_name("predictions.LayerNorm.weight") == "predictions/LayerNorm/scale"
 
 
 @given(st.text("abz/._:0", max_size=30))
 def test_other_names_are_not_known(name):
-    assert framework_names.neutral_name(name) is None
+    assert framework_names.canonical_name(name) is None
 
 
 @pytest.mark.parametrize("name", ["dropout/seed", "bert/encoder/layer_0/kernel", "albert/encoder/kernel", "kernel"])
 def test_names_of_other_weights_are_not_known(name):
-    assert framework_names.neutral_name(name) is None
+    assert framework_names.canonical_name(name) is None
 
 
 @pytest.mark.parametrize(
@@ -187,14 +190,14 @@ def test_the_metadata_tells_the_framework_else_the_names(stated, stored, foreign
 def keras_named(tensors):
     """{variable name: value} as a TensorFlow model holds it."""
     return {
-        framework_names.keras(name): value.T if weight_table.kind(name) == "dense" else value
+        framework_names.keras_name(name): value.T if weight_table.kind(name) == "dense" else value
         for name, value in tensors.items()
     }
 
 
 def flax_named(tensors):
     return {
-        framework_names.flax(name): value.T if weight_table.kind(name) == "dense" else value
+        framework_names.flax_name(name): value.T if weight_table.kind(name) == "dense" else value
         for name, value in tensors.items()
     }
 

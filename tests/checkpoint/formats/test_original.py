@@ -1,4 +1,4 @@
-"""Checkpoints of the original code and of TF-Hub: files of `bundles`, and a golden one that TensorFlow wrote."""
+"""Checkpoints of the original code and of TF-Hub: files of `tf_checkpoints`, and a golden one that TensorFlow wrote."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ def drawn(model, **changes):
 
 def variables(tensors):
     """{variable: value} as the original code stores them."""
-    stored = {name: original.variable(name) for name in tensors}
+    stored = {name: original.variable_name(name) for name in tensors}
     return {stored[name]: value.T if stored[name].endswith("/kernel") else value for name, value in tensors.items()}
 
 
@@ -117,7 +117,7 @@ NAMES = [row.name.format(g=g, j=j) for row in weight_table.TABLE for g, j in PLA
 @pytest.mark.parametrize("module", ["", "module/"])
 def test_every_name_goes_to_the_original_code_and_back(module):
     for name in NAMES:
-        assert original.neutral_name(module + original.variable(name)) == name
+        assert original.canonical_name(module + original.variable_name(name)) == name
 
 
 def test_names_are_those_of_published_checkpoints():
@@ -140,8 +140,8 @@ def test_names_are_those_of_published_checkpoints():
         "sop_classifier.classifier.weight": "cls/seq_relationship/output_weights",
         "classifier.bias": "output_bias",
     }.items():
-        assert original.variable(name) == stored
-    assert original.variable("predictions.decoder.weight") is None
+        assert original.variable_name(name) == stored
+    assert original.variable_name("predictions.decoder.weight") is None
 
 
 @pytest.mark.parametrize("number", ["", "_25"])
@@ -150,7 +150,7 @@ def test_norms_that_keras_numbered_are_known_outside_the_layers(number):
         "bert/embeddings": "albert.embeddings.LayerNorm",
         "cls/predictions/transform": "predictions.LayerNorm",
     }.items():
-        assert original.neutral_name(f"{scope}/layer_normalization{number}/gamma") == f"{module}.weight"
+        assert original.canonical_name(f"{scope}/layer_normalization{number}/gamma") == f"{module}.weight"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_norms_that_keras_numbered_are_known_outside_the_layers(number):
     ],
 )
 def test_what_belongs_to_the_training_is_told_from_weights(name, slot):
-    assert original.is_slot(name) is slot
+    assert original.is_training_state(name) is slot
 
 
 @pytest.mark.parametrize("model", weight_table.PARTS)
@@ -187,7 +187,7 @@ def test_every_model_is_read(tmp_path, model, changes, module):
     checkpoint = files.load(prefix)
     same(checkpoint.tensors, tensors)
     assert checkpoint.skipped == ("global_step",)
-    assert checkpoint.renamed == {stored: original.neutral_name(stored) for stored in stored}
+    assert checkpoint.renamed == {stored: original.canonical_name(stored) for stored in stored}
     _, what = report.fit(
         model,
         weight_table.expected(checkpoint.config, model),
@@ -204,8 +204,8 @@ def test_slots_are_not_even_read(tmp_path):
     stored = variables(tensors)
     slots = {f"{name}/adam_v": value for name, value in stored.items()}
     write(tmp_path, stored | slots, config={}, shards=2 * len(stored))  # in order, every second file holds a slot alone
-    for name, entry in original.tf_checkpoint.open_bundle(tmp_path / "model.ckpt-best").entries.items():
-        if original.is_slot(name):
+    for name, entry in original.tf_checkpoint.open_checkpoint(tmp_path / "model.ckpt-best").entries.items():
+        if original.is_training_state(name):
             (tmp_path / f"model.ckpt-best.data-{entry.shard:05}-of-{2 * len(stored):05}").unlink()
     same(files.load(tmp_path).tensors, tensors)
 
@@ -249,8 +249,8 @@ def test_a_head_that_is_one_number_is_no_head_of_a_model(tmp_path, name):
     stored = variables(drawn("Model")) | {name: np.array(0.5, np.float32)}
     write(tmp_path, stored, config={}, shapes={name: ()})
     checkpoint = files.load(tmp_path)
-    neutral = "classifier.weight" if name == "output_weights" else name
-    assert checkpoint.tensors[neutral].shape == ()
+    canonical = "classifier.weight" if name == "output_weights" else name
+    assert checkpoint.tensors[canonical].shape == ()
     if name == "output_weights":
         expected = weight_table.expected(checkpoint.config, "ForSequenceClassification")
         with pytest.raises(WeightMismatch, match=r"classifier\.weight.*checkpoint \(\)"):
@@ -421,4 +421,4 @@ def test_variables_of_other_models_are_refused(tmp_path, name):
 
 @given(st.text("abglou_/10", max_size=30))
 def test_other_names_are_not_known(name):
-    assert original.neutral_name(name) is None
+    assert original.canonical_name(name) is None

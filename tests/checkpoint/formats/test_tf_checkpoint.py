@@ -57,13 +57,13 @@ def test_the_checksum_of_more_than_a_block_is_that_of_all_its_bytes():
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("bundles")
+    return tmp_path_factory.mktemp("checkpoints")
 
 
 @settings(max_examples=60)
 @given(st.dictionaries(NAMES, ARRAYS, max_size=12), st.integers(1, 3), st.integers(1, 5))
 def test_what_was_written_is_read(place, tensors, shards, entries_a_block):
-    opened = tf_checkpoint.open_bundle(
+    opened = tf_checkpoint.open_checkpoint(
         tf_checkpoints.write(place / "x", tensors, shards, entries_a_block=entries_a_block)
     )
     assert opened.shards == shards
@@ -86,7 +86,7 @@ def test_compressed_blocks_are_read(place, stretches):
         return pyarrow.compress(data, "snappy", asbytes=True)
 
     (place / "x.index").write_bytes(tf_checkpoints.table([(b"", b""), *entries], compress=compress))
-    assert list(tf_checkpoint.open_bundle(place / "x").entries) == [name.decode() for name, _ in entries]
+    assert list(tf_checkpoint.open_checkpoint(place / "x").entries) == [name.decode() for name, _ in entries]
     assert list(tf_checkpoint._table((place / "x.index").read_bytes()))[1:] == entries
 
 
@@ -131,7 +131,7 @@ def test_what_tensorflow_wrote_is_read(tmp_path):
         shape_and_slices=[""] * (len(names) + 1),
         tensors=[*tensors.values(), "words"],
     )
-    opened = tf_checkpoint.open_bundle(tmp_path / "x")
+    opened = tf_checkpoint.open_checkpoint(tmp_path / "x")
     assert list(opened.entries) == sorted([*names, "text"])
     for name, value in opened.read(names).items():
         assert value.dtype == tensors[name].dtype
@@ -143,8 +143,8 @@ def test_what_tensorflow_wrote_is_read(tmp_path):
 
 def test_values_may_be_changed_and_the_file_stays(tmp_path):
     prefix = tf_checkpoints.write(tmp_path / "x", {"a": np.ones(3, np.float32)})
-    tf_checkpoint.open_bundle(prefix).read(["a"])["a"][:] = 7
-    assert tf_checkpoint.open_bundle(prefix).read(["a"])["a"].tolist() == [1, 1, 1]
+    tf_checkpoint.open_checkpoint(prefix).read(["a"])["a"][:] = 7
+    assert tf_checkpoint.open_checkpoint(prefix).read(["a"])["a"].tolist() == [1, 1, 1]
 
 
 TENSORS = {
@@ -156,7 +156,7 @@ TENSORS = {
 
 
 def read_all(prefix):
-    opened = tf_checkpoint.open_bundle(prefix)
+    opened = tf_checkpoint.open_checkpoint(prefix)
     return opened.read(opened.entries)
 
 
@@ -196,7 +196,7 @@ def test_a_changed_bit_never_gives_other_numbers(place, file, data):
 def test_bytes_that_are_no_index_are_refused_in_words(place, content, ends_well):
     (place / "y.index").write_bytes(content + (0xDB4775248B80FB57).to_bytes(8, "little") * ends_well)
     with pytest.raises(CheckpointError, match="must be the complete index of a TensorFlow checkpoint"):
-        tf_checkpoint.open_bundle(place / "y")
+        tf_checkpoint.open_checkpoint(place / "y")
 
 
 def test_a_missing_data_file_is_named(tmp_path):
@@ -270,26 +270,26 @@ def test_a_block_that_is_named_often_counts_as_often(tmp_path, monkeypatch):
         (tmp_path / "x.index").write_bytes(tf_checkpoints.table(pairs, entries_a_block=5, times=times))
         if wrong:
             with pytest.raises(CheckpointError, match=wrong):
-                tf_checkpoint.open_bundle(tmp_path / "x")
+                tf_checkpoint.open_checkpoint(tmp_path / "x")
         else:
-            assert len(tf_checkpoint.open_bundle(tmp_path / "x").entries) == 4
+            assert len(tf_checkpoint.open_checkpoint(tmp_path / "x").entries) == 4
 
 
 def test_blocks_without_entries_count_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tf_checkpoint, "_ENTRIES", 20)
     (tmp_path / "x.index").write_bytes(tf_checkpoints.table([], times=21))
     with pytest.raises(CheckpointError, match="more than 20 entries"):
-        tf_checkpoint.open_bundle(tmp_path / "x")
+        tf_checkpoint.open_checkpoint(tmp_path / "x")
 
 
 def test_blocks_are_bounded_in_sum_and_as_they_are_uncompressed(tmp_path, monkeypatch):
     content = tf_checkpoints.table([(b"", tf_checkpoints.message((1, 1)))], times=10)
     (tmp_path / "x.index").write_bytes(content)
-    tf_checkpoint.open_bundle(tmp_path / "x")
+    tf_checkpoint.open_checkpoint(tmp_path / "x")
     monkeypatch.setattr(tf_checkpoint, "_LARGEST", 100)
     monkeypatch.setattr(tf_checkpoint.storage, "read_bytes", lambda path, limit: content)
     with pytest.raises(CheckpointError, match="or 100 bytes"):
-        tf_checkpoint.open_bundle(tmp_path / "x")
+        tf_checkpoint.open_checkpoint(tmp_path / "x")
     for stated in (b"\x05", b"\xff\x01"):  # 5 and 255 bytes, and three times 64 that one byte is repeated
         with pytest.raises(ValueError, match="compressed block is longer"):
             tf_checkpoint._snappy(stated + b"\x00a" + b"\xfe\x01\x00" * 3 + b"\x00")
@@ -299,16 +299,16 @@ def test_variables_may_not_share_bytes(tmp_path):
     tensors = {name: np.ones(4, np.float32) for name in "abc"}
     one = dict.fromkeys(tensors, 0)
     prefix = tf_checkpoints.write(tmp_path / "x", tensors, offsets=one)
-    assert tf_checkpoint.open_bundle(prefix).read("abc")["c"].tolist() == [1, 1, 1, 1]
+    assert tf_checkpoint.open_checkpoint(prefix).read("abc")["c"].tolist() == [1, 1, 1, 1]
     (tmp_path / "x.data-00000-of-00001").write_bytes(np.ones(8, np.float32).tobytes())
     with pytest.raises(CheckpointError, match=r"Every variable must have bytes of its own\. .*x\.data-00000-of-00001"):
-        tf_checkpoint.open_bundle(prefix).read("abc")
+        tf_checkpoint.open_checkpoint(prefix).read("abc")
 
 
 def test_big_endian_numbers_are_refused(tmp_path):
     (tmp_path / "x.index").write_bytes(tf_checkpoints.table([(b"", tf_checkpoints.message((1, 1), (2, 1)))]))
     with pytest.raises(CheckpointError, match="big-endian"):
-        tf_checkpoint.open_bundle(tmp_path / "x")
+        tf_checkpoint.open_checkpoint(tmp_path / "x")
 
 
 def test_the_mask_is_not_the_checksum_itself():

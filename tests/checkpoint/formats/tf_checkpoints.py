@@ -1,4 +1,4 @@
-"""Writes TensorFlow's tensor bundles, so that their reader is tested where TensorFlow is not."""
+"""Writes TensorFlow's checkpoints, so that their reader is tested where TensorFlow is not."""
 
 import struct
 

@@ -10,7 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from albertkit.checkpoint.report import Tensors
+from albertkit.arrays import Tensors
 from albertkit.errors import CheckpointError, MissingDependency
 
 _EXTRA = "legacy"
@@ -66,7 +66,7 @@ def read_msgpack(file: Path) -> Tensors:
     except ImportError:
         raise MissingDependency(f"Reading {file.name}", "msgpack", _EXTRA) from None
 
-    def decoded(code: int, data: bytes) -> Any:
+    def decoded(code: int, data: bytes) -> np.ndarray:
         if code not in (1, 3):  # an array, and a number as an array; 2 is a complex number
             raise ValueError(f"it holds an object of the unknown kind {code}")
         shape, dtype, content = msgpack.unpackb(data, raw=True)
@@ -88,7 +88,7 @@ def read_msgpack(file: Path) -> Tensors:
     return tensors
 
 
-def _flatten(node: Any, path: str, tensors: Tensors) -> None:
+def _flatten(node: object, path: str, tensors: Tensors) -> None:
     if isinstance(node, np.ndarray):
         tensors[path] = node
     elif isinstance(node, dict) and _CHUNKED in node:  # an array too large for one object of msgpack

@@ -1,6 +1,6 @@
 """Reads checkpoints of ALBERT's original code (TensorFlow 1) and the TF-Hub modules made from them.
 
-The variables lie in a tensor bundle; see `bundle`. What is known here: how the original code names them and its
+The variables lie in the files of `tf_checkpoint`. What is known here: how the original code names them and its
 configs, and what forks of it did differently.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from albertkit import storage, weight_table
+from albertkit.arrays import Tensors
 from albertkit.checkpoint.formats import tf_checkpoint
 from albertkit.checkpoint.framework_names import Translated
-from albertkit.checkpoint.report import Tensors
 from albertkit.config import CONFIG_FILE, SIZES, AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 
@@ -71,15 +71,15 @@ _LOOSE_NORM = re.compile(r"bert/encoder/transformer/group_.*/layer_normalization
 
 @dataclass(frozen=True)
 class Original:
-    """What was read: the config, the tensors under neutral names, and sentences on what was inferred."""
+    """What was read: the config, the tensors under canonical names, and sentences on what was inferred."""
 
     config: AlbertConfig
     translated: Translated
     notes: tuple[str, ...]
 
 
-def variable(name: str) -> str | None:
-    """The variable of a neutral name or template in the original code, or None where it has none."""
+def variable_name(name: str) -> str | None:
+    """The variable of a canonical name or template in the original code, or None where it has none."""
     if name in _VARIABLES:
         return _VARIABLES[name]
     layer = re.search(r"albert_layer_groups\.([^.]+)\.albert_layers\.([^.]+)\.", name)
@@ -90,11 +90,11 @@ def variable(name: str) -> str | None:
     return f"{scope}/{_LEAVES.get((weight_table.kind(name), leaf), leaf)}"
 
 
-_KNOWN = {stored: row.name for row in weight_table.TABLE if (stored := variable(row.name)) is not None}
+_KNOWN = {stored: row.name for row in weight_table.TABLE if (stored := variable_name(row.name)) is not None}
 
 
-def neutral_name(stored: str) -> str | None:
-    """The neutral name of a variable, or None where the weight table has none."""
+def canonical_name(stored: str) -> str | None:
+    """The canonical name of a variable, or None where the weight table has none."""
     stored = stored.removeprefix("module/")
     if stored.startswith(("bert/embeddings/", "cls/")):
         stored = re.sub(r"/layer_normalization(_\d+)?/", "/LayerNorm/", stored)
@@ -103,7 +103,7 @@ def neutral_name(stored: str) -> str | None:
     return template.format(g=indices[1], j=indices[2]) if template and indices else template
 
 
-def is_slot(stored: str) -> bool:
+def is_training_state(stored: str) -> bool:
     """Whether a variable belongs to the training, not to the model."""
     return _SLOT.fullmatch(stored) is not None
 
@@ -153,15 +153,15 @@ def read(prefix: Path, config: AlbertConfig | None = None) -> Original:
     `config` replaces the checkpoint's own albert_config.json or config.json. Where there is none, it is inferred if
     the shapes are those of a published size.
     """
-    opened = tf_checkpoint.open_bundle(prefix)
+    opened = tf_checkpoint.open_checkpoint(prefix)
     _refuse_other_layouts(prefix, opened.entries)
-    skipped = tuple(name for name in opened.entries if is_slot(name))
-    values = opened.read(name for name in opened.entries if not is_slot(name))
+    skipped = tuple(name for name in opened.entries if is_training_state(name))
+    values = opened.read(name for name in opened.entries if not is_training_state(name))
     loose = {name: match for name in values if (match := _LOOSE_NORM.fullmatch(name.removeprefix("module/")))}
     tensors: Tensors = {}
     renamed = {}
     for stored, value in values.items():
-        name = neutral_name(stored)
+        name = canonical_name(stored)
         if name is None or (name.startswith("qa_outputs.") and value.shape[:1] != (2,)):
             tensors |= {} if stored in loose else {stored: value}
             continue
@@ -191,8 +191,8 @@ def _refuse_other_layouts(prefix: Path, stored: Iterable[str]) -> None:
             "the same model in Google's layout: these releases have `google` in their name, such as "
             "albert_tiny_zh_google."
         )
-    weights = [name for name in stored if not is_slot(name)]
-    known = [name for name in map(neutral_name, weights) if name]
+    weights = [name for name in stored if not is_training_state(name)]
+    known = [name for name in map(canonical_name, weights) if name]
     if not any(weight_table.part(name) == "encoder" for name in known):
         raise CheckpointError(
             f"A checkpoint must hold the variables of ALBERT's original code, bert/encoder/... {prefix} holds "
@@ -272,7 +272,7 @@ def _separate_norms(
 
 
 def _placed(numbered: Mapping[int, Mapping[str, str]], config: AlbertConfig) -> dict[str, str]:
-    """The neutral name by the stored one, for the variables of LayerNorms by their number."""
+    """The canonical name by the stored one, for the variables of LayerNorms by their number."""
     placed = {}
     for place, number in enumerate(sorted(numbered)):
         layer, second = divmod(place, 2)

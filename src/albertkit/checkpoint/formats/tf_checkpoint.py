@@ -19,8 +19,7 @@ import numpy as np
 
 from albertkit import storage
 from albertkit.checkpoint.formats.crc32c import crc32c, masked
-from albertkit.config_keys import brief
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, abbreviate
 from albertkit.protobuf import fields, varint
 
 INDEX = ".index"
@@ -64,7 +63,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Bundle:
+class TFCheckpoint:
     """The variables under one prefix."""
 
     prefix: Path
@@ -96,7 +95,7 @@ class Bundle:
                 "that trained it and save it again without a partitioner."
             )
         if entry.size != math.prod(entry.shape) * entry.dtype.itemsize:
-            stated = f"{brief(entry.shape)} and {entry.size} bytes"
+            stated = f"{abbreviate(entry.shape)} and {entry.size} bytes"
             raise CheckpointError(f"{_index(self.prefix)} gives {name} {stated}. {_REPEAT}")
         if entry.shard not in shards:
             shards[entry.shard] = self._shard(entry.shard)
@@ -110,7 +109,7 @@ class Bundle:
             value = content.view(entry.dtype).reshape(entry.shape)
         except (ValueError, OverflowError) as error:  # no bytes, and a shape that NumPy cannot have
             raise CheckpointError(
-                f"{_index(self.prefix)} gives {name} the shape {brief(entry.shape)}: {error}. {_REPEAT}"
+                f"{_index(self.prefix)} gives {name} the shape {abbreviate(entry.shape)}: {error}. {_REPEAT}"
             ) from error
         return np.require(value, requirements="A")
 
@@ -131,7 +130,7 @@ class Bundle:
 _REPEAT = "Repeat the download or copy."
 
 
-def open_bundle(prefix: Path) -> Bundle:
+def open_checkpoint(prefix: Path) -> TFCheckpoint:
     """The index under a prefix. CheckpointError where it is damaged."""
     content = storage.read_bytes(_index(prefix), limit=_LARGEST)
     try:
@@ -142,7 +141,7 @@ def open_bundle(prefix: Path) -> Bundle:
             raise ValueError("its numbers are stored in big-endian order")
         if not isinstance(shards := header.get(1, 1), int):
             raise ValueError("it does not state how many files it has")
-        return Bundle(prefix, shards, entries)
+        return TFCheckpoint(prefix, shards, entries)
     except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
         raise CheckpointError(
             f"{_index(prefix)} must be the complete index of a TensorFlow checkpoint. Reading its {len(content):,} "
@@ -193,12 +192,12 @@ def _pairs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     key, at = b"", 0
     while at < end:
         shared, at = varint(data, at)
-        fresh, at = varint(data, at)
+        unshared, at = varint(data, at)
         length, at = varint(data, at)
-        key = key[:shared] + data[at : at + fresh]
+        key = key[:shared] + data[at : at + unshared]
         if len(key) > _LONGEST:
             raise ValueError(f"a name in it has more than {_LONGEST:,} bytes")
-        at += fresh
+        at += unshared
         yield key, data[at : at + length]
         at += length
 

@@ -1,0 +1,42 @@
+"""The options of the data section of a recipe: those that all tasks share, and how a task adds its own."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Self
+
+from albertkit.errors import InputError, did_you_mean
+from albertkit.typing import Json, Record
+
+
+def option(default: Json, help: str, **rules: Json) -> Any:
+    """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length."""
+    metadata = {"help": help, "rules": rules}
+    if isinstance(default, list):
+        return field(default_factory=lambda: [*default], metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The options of the data section of a recipe that all tasks share; a task adds its own in a subclass."""
+
+    train: str = option("", "Training data: .csv, .tsv, .jsonl or .parquet.")
+    eval: str = option("", "Evaluation data; default: a part of the training data.")
+    held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
+    header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.")
+    max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
+    skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
+
+    @classmethod
+    def defaults(cls) -> Record:
+        """Every option with its default."""
+        return {one.name: one.default if one.default is not MISSING else [] for one in fields(cls)}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Json]) -> Self:
+        """Options by name. InputError for a name that is none."""
+        known = cls.defaults()
+        for name in values:
+            if name not in known:
+                raise InputError(f"The data has no option `{name}` for this task.{did_you_mean(name, known)}")
+        return cls(**values)
