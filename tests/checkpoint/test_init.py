@@ -94,7 +94,7 @@ CHANGED = ("position_embeddings.weight", ".query.weight", ".key.weight")
 def test_local_attention_changes_positions_queries_and_keys_alone():
     drawn = init.initialize(SHAPES, CONFIG, 1)
     kept = {name: values.copy() for name, values in drawn.items()}
-    local = init.local(drawn, CONFIG)
+    local = init.with_local_attention(drawn, CONFIG)
     assert list(local) == list(drawn)
     for name, values in local.items():
         assert (values.dtype, values.shape) == (np.float32, SHAPES[name])
@@ -103,14 +103,14 @@ def test_local_attention_changes_positions_queries_and_keys_alone():
 
 
 def test_positions_are_as_wide_as_what_is_drawn():
-    positions = init.local(init.initialize(SHAPES, CONFIG, 1), CONFIG)[init.POSITIONS]
+    positions = init.with_local_attention(init.initialize(SHAPES, CONFIG, 1), CONFIG)[init.POSITIONS]
     assert positions.std() == pytest.approx(CONFIG.initializer_range, rel=0.1)
 
 
 @pytest.mark.parametrize("changes", [{}, {"embedding_size": 32}, {"hidden_size": 96, "embedding_size": 66}])
 def test_each_head_attends_most_to_the_place_at_its_offset(changes):
     config = CONFIG.changed(**changes)
-    tensors = init.local(init.initialize(weight_table.expected(config, "Model"), config, 1), config)
+    tensors = init.with_local_attention(init.initialize(weight_table.expected(config, "Model"), config, 1), config)
     embedded = tensors[init.POSITIONS][:100]
     embedded = embedded / embedded.std() * np.sqrt(1 / 3)  # a third of what the norm of the embeddings leaves
     states = embedded @ tensors[init.MAPPING].T
@@ -131,7 +131,7 @@ def test_each_head_attends_most_to_the_place_at_its_offset(changes):
 def test_the_rest_of_a_wide_head_stays_as_it_was_drawn():
     config = CONFIG.changed(embedding_size=16)
     drawn = init.initialize(weight_table.expected(config, "Model"), config, 1)
-    local = init.local(drawn, config)
+    local = init.with_local_attention(drawn, config)
     name = next(name for name in drawn if name.endswith("query.weight"))
     for head in range(4):
         rows = slice(head * 32, head * 32 + 16), slice(head * 32 + 16, head * 32 + 32)

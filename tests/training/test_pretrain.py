@@ -107,7 +107,7 @@ def test_a_new_model_may_begin_with_attention_to_what_is_near(corpus, tmp_path):
     run(recipe, tmp_path / "model")
     made = files.load(tmp_path / "model")
     drawn = init.initialize(weight_table.expected(made.config, "ForPreTraining"), made.config, recipe.seed)
-    wanted = init.local(drawn, made.config)
+    wanted = init.with_local_attention(drawn, made.config)
     for name, values in made.tensors.items():
         np.testing.assert_allclose(values, wanted[name], atol=1e-6, err_msg=name)
     again = pretraining.recipe(corpus, **step, model__attention_init="local", model__name=str(tmp_path / "model"))

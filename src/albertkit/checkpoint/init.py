@@ -6,7 +6,7 @@ Dense and embedding weights are drawn from a normal distribution cut at two stan
 code; biases are 0, norms 1 and 0, and the embedding of the pad token is 0.
 
 What is drawn so attends to every place alike, and long learns from what a text is about and not from what stands where.
-`local` begins with attention to the places nearby.
+`with_local_attention` begins with attention to the places nearby.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def initialize(shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed
 fresh = initialize  # the name that the framework folders still call
 
 
-def local(tensors: Tensors, config: AlbertConfig) -> Tensors:
+def with_local_attention(tensors: Tensors, config: AlbertConfig) -> Tensors:
     """The same weights, but for positions, queries and keys, with which each head begins by attending nearby.
 
     Position t becomes sines and cosines of t (E,), on average as wide as the weights are drawn. Keys of a head read the

@@ -73,7 +73,7 @@ def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, he
     tensors = None if checkpoint is None else _extended(checkpoint, config, recipe, tokenizer)
     chosen, told = initial_weights(name, head, config, tensors, recipe.seed)
     if recipe.model.attention_init == "local":
-        chosen = init.local(chosen, config)
+        chosen = init.with_local_attention(chosen, config)
     return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
 
 
