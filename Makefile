@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ORACLE := .venv-oracle/bin
 ORACLE5 := .venv-oracle5/bin
-ROOMS := torch tensorflow flax
+FRAMEWORKS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle rooms structure fuzz format clean
+.PHONY: demo test lint unit oracle frameworks structure fuzz format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -28,8 +28,8 @@ oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and che
 	$(ORACLE)/python -m pytest -m oracle -W default tests/oracle
 	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
 
-rooms: $(ROOMS:%=.venv-%/bin/ready)  ## each framework's room works where nothing but its own extra is installed
-	for room in $(ROOMS); do .venv-$$room/bin/python tests/room_alone.py $$room || exit 1; done
+frameworks: $(FRAMEWORKS:%=.venv-%/bin/ready)  ## each framework works where nothing but its own extra is installed
+	for framework in $(FRAMEWORKS); do .venv-$$framework/bin/python tests/framework_alone.py $$framework || exit 1; done
 
 structure:  ## sizes of files and functions, import cycles, docstrings, how much is untyped
 	$(PYTHON) benchmarks/structure.py

@@ -1,6 +1,6 @@
 """What two sentence losses teach (arXiv 1909.11942, table 5), at small scale: a kept experiment, not a timing.
 
-Two models that differ in the objective alone are trained on the same corpus, and each is judged on what is held out by
+Two models that differ in the objective alone are trained on the same corpus, and each is evaluated on rows held out by
 both objectives. The paper finds that sentence order teaches next-sentence prediction (78.9 %), and not the other way
 round (52.0 %). It also judges a model that was trained by neither, so its judges learned the task themselves: here a
 logistic regression on the state of [CLS], fitted to rows of the corpus while the model stays as it is. Beside it stands
@@ -36,7 +36,7 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 OBJECTIVES = {"sop": "mlm+sop", "nsp": "mlm+nsp"}
 CHANCE = 0.5
 FITTED = 5
-"""Rows to fit a judge on, for each that it is judged on. A model's own head needs no fitting: it is judged on all."""
+"""Rows to fit a judge on, for each row that is scored. A model's own head needs no fitting: it sees all rows."""
 PAPER = {
     "neither on nsp": 0.524,
     "neither on sop": 0.533,
@@ -45,7 +45,7 @@ PAPER = {
     "nsp on nsp": 0.905,
     "sop on sop": 0.865,
 }
-"""Table 5: trained with the one, judged by the other."""
+"""Table 5: trained with the one, evaluated by the other."""
 SIZES = {"base": 12, "large": 18, "xlarge": 60, "xxlarge": 235}
 """Table 1, in millions. xlarge is 59 and xxlarge 223 when counted."""
 EMBEDDINGS = {64: (87, 10), 128: (89, 12), 256: (93, 16), 768: (108, 31)}
@@ -176,8 +176,8 @@ def main() -> None:
             accuracy[f"trained with {name}, probed by {judge}"] = found["accuracy"]
             if name != "neither":
                 scores = pretrain.evaluate(folder, options.held_out, recipe)
-                heads[f"trained with {name}, own head judged by {judge}"] = scores
-                accuracy[f"trained with {name}, own head judged by {judge}"] = scores["sop_accuracy"]
+                heads[f"trained with {name}, own head evaluated by {judge}"] = scores
+                accuracy[f"trained with {name}, own head evaluated by {judge}"] = scores["sop_accuracy"]
     common.write(
         "sop_vs_nsp",
         accuracy,

@@ -15,12 +15,14 @@ from albertkit import backends
 from albertkit.config import AlbertConfig
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "flax": "JAX and Flax"}
-OF_ROOM = {
-    room: sorted(name for name, module in albertkit._MODULES.items() if module.startswith(f"albertkit.{room}."))
-    for room in ROOMS
+LABELS = {"torch": "PyTorch", "tensorflow": "TensorFlow", "flax": "JAX and Flax"}
+OF_FRAMEWORK = {
+    framework: sorted(
+        name for name, module in albertkit._MODULES.items() if module.startswith(f"albertkit.{framework}.")
+    )
+    for framework in LABELS
 }
-IN_ROOMS = [(room, name) for room, names in OF_ROOM.items() for name in names]
+IN_FRAMEWORKS = [(framework, name) for framework, names in OF_FRAMEWORK.items() for name in names]
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "flax", "optax")
 OPTIONAL = ("sklearn", "scipy", "pyarrow", "matplotlib", "pydantic", "tomli_w", "transformers")
 HEADS = (
@@ -76,7 +78,7 @@ def test_the_names_of_the_old_page_are_there():
     assert set(OLD_PAGE) <= set(albertkit.__all__)
 
 
-@pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - {name for _, name in IN_ROOMS}))
+@pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - {name for _, name in IN_FRAMEWORKS}))
 def test_a_public_name_gives_its_class(name):
     value = getattr(albertkit, name)
     assert inspect.isclass(value)
@@ -85,11 +87,12 @@ def test_a_public_name_gives_its_class(name):
 
 
 @pytest.mark.parametrize(
-    ("room", "name"), [pytest.param(room, name, marks=getattr(pytest.mark, room)) for room, name in IN_ROOMS]
+    ("framework", "name"),
+    [pytest.param(framework, name, marks=getattr(pytest.mark, framework)) for framework, name in IN_FRAMEWORKS],
 )
-def test_a_public_name_of_a_framework_gives_its_class(room, name):
-    if room not in backends.installed():
-        pytest.skip(f"{room} is not installed")
+def test_a_public_name_of_a_framework_gives_its_class(framework, name):
+    if framework not in backends.installed():
+        pytest.skip(f"{framework} is not installed")
     value = getattr(albertkit, name)
     assert inspect.isclass(value)
     assert value.__name__ == name
@@ -128,11 +131,11 @@ def test_rooms_without_a_framework_load_none():
     assert {*FRAMEWORKS, *OPTIONAL}.isdisjoint(name.split(".")[0] for name in loaded)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_without_its_framework_a_name_answers_with_the_command_and_the_others_work(room):
-    others = sorted({name for other, name in IN_ROOMS if other != room and other not in backends.installed()})
+@pytest.mark.parametrize("framework", LABELS)
+def test_without_its_framework_a_name_answers_with_the_command_and_the_others_work(framework):
+    others = sorted({name for other, name in IN_FRAMEWORKS if other != framework and other not in backends.installed()})
     answers = fresh(
-        without(*backends.PACKAGES[room])
+        without(*backends.PACKAGES[framework])
         + textwrap.dedent(f"""
             import albertkit
             answers = {{}}
@@ -144,14 +147,14 @@ def test_without_its_framework_a_name_answers_with_the_command_and_the_others_wo
                 except ImportError as error:
                     answers[name] = [type(error).__name__, str(error)]
             try:
-                import albertkit.{room}
+                import albertkit.{framework}
             except ImportError as error:
-                answers["albertkit.{room}"] = [type(error).__name__, str(error)]
+                answers["albertkit.{framework}"] = [type(error).__name__, str(error)]
             print(json.dumps(answers))
         """)
     )
-    command = f'needs {ROOMS[room]}. Install it with: pip install "albertkit[{room}]"'
-    names = [*OF_ROOM[room], f"albertkit.{room}"]
+    command = f'needs {LABELS[framework]}. Install it with: pip install "albertkit[{framework}]"'
+    names = [*OF_FRAMEWORK[framework], f"albertkit.{framework}"]
     assert answers == {name: ["MissingDependency", f"{name} {command}"] for name in names}
 
 

@@ -180,11 +180,11 @@ def test_filling_adds_only_what_no_loss_counts(seed, rows, more, items):
 
 
 @given(st.integers(1, 64), st.integers(16, 512), st.integers(0, 10_000), st.integers(0, 1000))
-def test_room_is_enough_and_not_much_more(rows, length, masked, ordered):
-    room, ends = pretraining_sizes(rows, length, masked, ordered)
+def test_sizes_are_enough_and_not_much_more(rows, length, masked, ordered):
+    size, ends = pretraining_sizes(rows, length, masked, ordered)
     step = max(rows * length // 32, 8)
-    assert masked <= room <= masked + step
-    assert room % step == 0
+    assert masked <= size <= masked + step
+    assert size % step == 0
     assert ordered <= ends <= max(2 * ordered, 8 * rows)
 
 

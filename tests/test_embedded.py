@@ -17,13 +17,13 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.backends import train_backend
+from frameworks.adapters import ADAPTERS
 from frameworks.common import random_tensors, small
-from frameworks.rooms import ROOMS
 
 ROOT = Path(__file__).parents[1]
 NAME = "albertkit/small-en"
 FOLDER = ROOT / "src" / "albertkit" / "models" / "small-en"
-FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
+FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ADAPTERS]
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_subfolder_and_a_folder_of_the_same_name_are_respected(embedded, tmp_p
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_weights_in_half_precision_load_and_train_as_float32(framework, packager, run, tmp_path):
-    ROOMS[framework]()  # which skips where it is not installed
+    ADAPTERS[framework]()  # which skips where it is not installed
     packager.package([run], None, tmp_path / "out", None)
     loader = getattr(albertkit, f"{backends.PREFIXES[framework]}ForPreTraining")
     model = loader.from_pretrained(tmp_path / "out")

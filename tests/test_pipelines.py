@@ -8,11 +8,11 @@ from albertkit.errors import InputError, WeightMismatch
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from frameworks.adapters import ADAPTERS
 from frameworks.common import random_tensors, small
-from frameworks.rooms import ROOMS
 
 TEXTS = ["[MASK] is good.", "A [MASK] or the [MASK] of it, and more of that." * 2, "the [MASK]", "[MASK]"]
-FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
+FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ADAPTERS]
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,16 @@ def model(request, tmp_path_factory, tokenizer):
 
 @pytest.fixture(params=FRAMEWORKS)
 def framework(request):
-    ROOMS[request.param]()  # which skips where it is not installed
+    ADAPTERS[request.param]()  # which skips where it is not installed
     return request.param
 
 
-def expected(room, model, tokenizer, text):
+def expected(adapter, model, tokenizer, text):
     """The probabilities of a text's masks by the model itself, (P, V)."""
     ids = np.array([tokenizer(text)["input_ids"]])
     checkpoint = files.load(model)
-    built = room.evaluating(room.build("ForMaskedLM", checkpoint.config, checkpoint.tensors))
-    logits = room.outputs(built, {"input_ids": ids})["logits"][ids == tokenizer.mask_token_id]
+    built = adapter.evaluating(adapter.build("ForMaskedLM", checkpoint.config, checkpoint.tensors))
+    logits = adapter.outputs(built, {"input_ids": ids})["logits"][ids == tokenizer.mask_token_id]
     chances = np.exp(logits.astype(np.float64))
     return chances / chances.sum(-1, keepdims=True)
 
@@ -51,7 +51,7 @@ def test_answers_are_the_best_of_the_models_own_scores(framework, model, tokeniz
     answers = fill(TEXTS, top_k=3)
     for text, answer in zip(TEXTS, answers, strict=True):
         each = answer if text.count("[MASK]") > 1 else [answer]
-        chances = expected(ROOMS[framework](), model, tokenizer, text)
+        chances = expected(ADAPTERS[framework](), model, tokenizer, text)
         assert len(each) == len(chances) == text.count("[MASK]")
         for row, found in zip(chances, each, strict=True):
             best = np.argsort(-row[: len(tokenizer)])[:3]
@@ -63,7 +63,7 @@ def test_answers_are_the_best_of_the_models_own_scores(framework, model, tokeniz
 
 def test_targets_keep_their_share_of_all(framework, model, tokenizer):
     answers = pipeline("fill-mask", model, framework)("the [MASK]", targets=["a", "the"])
-    row = expected(ROOMS[framework](), model, tokenizer, "the [MASK]")[0]
+    row = expected(ADAPTERS[framework](), model, tokenizer, "the [MASK]")[0]
     vocabulary = tokenizer.get_vocab()
     assert {one["token"] for one in answers} == {vocabulary["▁a"], vocabulary["▁the"]}
     np.testing.assert_allclose(

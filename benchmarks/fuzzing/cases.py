@@ -1,4 +1,4 @@
-"""One case: a folder is written and mutated, a person does what people do with it, and the outcome is judged."""
+"""One case: a folder is written and mutated, a person does what people do with it, and the outcome is evaluated."""
 
 import dataclasses
 import functools

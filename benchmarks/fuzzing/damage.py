@@ -16,8 +16,6 @@ class OtherForm(ValueError):
 Damage = tuple[str, bytes]
 """What was done, in a few words, and the new contents."""
 
-# ---------------------------------------------------------------------------------------------------------------- bytes
-
 
 def in_bytes(rng: random.Random, data: bytes, others: list[bytes]) -> Damage:
     """Mutate plain bytes. `others` are contents to splice with."""
@@ -73,8 +71,6 @@ def _grown(rng: random.Random, data: bytes, start: int, size: int, others: list[
     run = rng.choice((b"\0", b"\xff", b"\x80", b"[", b"9", b" ", b"\n")) * rng.choice((16, 1000, 200_000))
     return data[:start] + run + data[start:]
 
-
-# ----------------------------------------------------------------------------------------------------------------- JSON
 
 _RAW = "@raw@"
 _TWICE = "@twice@"
@@ -160,8 +156,6 @@ def _added(rng: random.Random, node: Any, key: Any, places: list, more: tuple[An
     node.insert(0, _value(rng, more))
     return "one in front"
 
-
-# --------------------------------------------------------------------------------------------------------------- places
 
 HUGE = 8 * 2**30
 """Bytes of a file that takes no room on the disk."""

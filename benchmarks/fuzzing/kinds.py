@@ -71,7 +71,7 @@ FILES: dict[str, tuple[Mutator, Judge]] = {
     ".msgpack": (damage.in_bytes, judge.of_unchecked),
     "": (damage.in_bytes, judge.of_checked),
 }
-"""How a file is mutated and judged, by what its name ends with; the first that fits counts."""
+"""How a file is mutated and evaluated, by what its name ends with; the first that fits counts."""
 
 CUT_OFF = ".albertkit-commit/*/*"
 KINDS = {
@@ -111,15 +111,15 @@ def mutate(kind: Kind, rng: random.Random, folder: Path, elsewhere: Path) -> Mut
         untold["empty"] = _judge(file)(before, b"")
         return Mutation(f"{file.name} is {what}", untold.get(what))
     before = file.read_bytes()
-    changed, judged = next(both for ending, both in FILES.items() if file.name.endswith(ending))
+    changed, evaluated = next(both for ending, both in FILES.items() if file.name.endswith(ending))
     what, after = changed(rng, before, folders.content(elsewhere))
     file.write_bytes(after)
-    untold = judge.UNCHECKED if what.startswith(framing.SEALED) else judged(before, after)
+    untold = judge.UNCHECKED if what.startswith(framing.SEALED) else evaluated(before, after)
     return Mutation(f"{file.name}: {what}", untold)
 
 
 def _judge(file: Path) -> Judge:
-    return next(judged for ending, (_, judged) in FILES.items() if file.name.endswith(ending))
+    return next(evaluated for ending, (_, evaluated) in FILES.items() if file.name.endswith(ending))
 
 
 def _rearranged(rng: random.Random, file: Path, elsewhere: Path) -> Mutation:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from albertkit import backends
 from albertkit.backends import Outputs
@@ -13,8 +12,9 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
 from albertkit.tasks import registry
-from albertkit.tasks.base import Answer, DataOptions, Examples, Task, TrainableTask
+from albertkit.tasks.base import Answer, AnyTask, DataOptions, Examples, TrainableTask
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.typing import Json, Record
 
 Name = str | os.PathLike[str]
 
@@ -41,7 +41,7 @@ class Pipeline:
 
     def __init__(
         self,
-        task: Task[Any, Any],
+        task: AnyTask,
         checkpoint: Checkpoint,
         tokenizer: AlbertTokenizerFast,
         framework: str = "auto",
@@ -55,7 +55,7 @@ class Pipeline:
         backend = infer_backend(backends.resolve(framework))
         self._engine = Engine(backend, checkpoint, task.head, task.batch_tokens)
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
+    def __call__(self, *inputs: Json, **options: Json) -> Json:
         """The answer for each input, or one for a single input: what the task's `examples` takes and `decode` gives.
 
         InputError for inputs that the task cannot answer, and for an option that it does not have.
@@ -64,12 +64,12 @@ class Pipeline:
         answers = self._answers(examples, self._checked(options))
         return answers[0] if is_single else answers
 
-    def outputs(self, *inputs: Any) -> Iterator[Outputs]:
+    def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
         features = self._features(self.task.examples(*inputs)[0], self.data_options())
         return self._engine.run(features)
 
-    def stream(self, parts: Iterable[Examples], **options: Any) -> Iterator[dict[str, Any]]:
+    def stream(self, parts: Iterable[Examples], **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
 
         `options` are those of a call, and `truncated` counts over all parts so far. InputError, saying where it stands,
@@ -95,7 +95,7 @@ class Pipeline:
                 for number, answer in enumerate(answers):
                     yield {**part.shown(number), **self.task.record(answer)}
 
-    def evaluate(self, path: Name, **options: Any) -> dict[str, Any]:
+    def evaluate(self, path: Name, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
 
         InputError where a label is not one of the model's, or the task has no scores.
@@ -107,21 +107,21 @@ class Pipeline:
         scores = self.task.score(self.config, examples, features, self._engine.run(features))
         return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
 
-    def _answers(self, examples: Examples, options: dict[str, Any]) -> Sequence[Answer]:
+    def _answers(self, examples: Examples, options: Record) -> Sequence[Answer]:
         features = self._features(examples, self.data_options())
         outputs = self._engine.run(features)
         return self.task.decode(self.tokenizer, self.config, examples, features, outputs, **options)
 
-    def _features(self, examples: Examples, options: DataOptions, labelled: bool = False) -> Any:
+    def _features(self, examples: Examples, options: DataOptions, labelled: bool = False) -> Json:
         features = self.task.encode(self.tokenizer, self.config, examples, options, labelled)
         self.truncated = features.truncated
         return features
 
-    def data_options(self, **options: Any) -> DataOptions:
+    def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length. InputError for a name that is none."""
         return replace(self.task.options.of(options), max_length=self.max_length)
 
-    def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _checked(self, options: Record) -> Record:
         known = self.task.answer_options
         for name in options:
             if name not in known:

@@ -4,7 +4,6 @@ Knows shapes and ranges, not arrays. Letters: B batch, L sequence length, N head
 """
 
 from numbers import Integral
-from typing import Any
 
 from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
@@ -14,7 +13,7 @@ IGNORED = -100
 """The label that a loss leaves out."""
 
 
-def require_config(model: str, config: Any) -> None:
+def require_config(model: str, config: object) -> None:
     """TypeError unless `config` is a config; ConfigError where no model can be built from it."""
     if not isinstance(config, AlbertConfig):
         raise TypeError(
@@ -24,7 +23,7 @@ def require_config(model: str, config: Any) -> None:
     config.validate()
 
 
-def require_inputs(input_ids: Any, inputs_embeds: Any) -> None:
+def require_inputs(input_ids: object, inputs_embeds: object) -> None:
     """InputError unless exactly one of the two is given."""
     if input_ids is not None and inputs_embeds is not None:
         raise InputError("You cannot specify both input_ids and inputs_embeds at the same time")
@@ -41,7 +40,7 @@ def require_length(length: int, longest: int) -> None:
         )
 
 
-def require_ids_array(name: str, shape: tuple[Any, ...], is_integer: bool) -> None:
+def require_ids_array(name: str, shape: tuple[object, ...], is_integer: bool) -> None:
     """InputError for ids that are not integers of shape (B, L)."""
     if len(shape) != 2 or not is_integer:
         kind = "integers" if is_integer else "other values than integers"

@@ -16,8 +16,8 @@ from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 from albertkit.tools.convert import convert
 from albertkit.torch import models, weights
 from albertkit.training import finetune
+from frameworks.adapters import ADAPTERS
 from frameworks.common import random_tensors, small
-from frameworks.rooms import ROOMS
 from training import common
 
 FOLDER = Path(__file__).parent / "folders"
@@ -28,7 +28,7 @@ FILES = ("config.json", "model*", "*token*", "spiece.model", "vocab.txt", "recip
 def saved(framework: str, head: str, folder: Path, **changes) -> None:
     """A model of random weights, saved by its framework's own method."""
     config = small(vocab_size=604, **changes)
-    adapter = ROOMS[framework]()
+    adapter = ADAPTERS[framework]()
     adapter.save(adapter.build(head, config, random_tensors(config, head)), folder)
 
 
@@ -81,7 +81,7 @@ TEXT = "The cat sat on 1,000 walls, 你好 <new>!"
 
 def outputs(folder: Path, head: str) -> dict[str, np.ndarray]:
     """What a folder's model computes, by PyTorch, and the ids of a text where there is a tokenizer."""
-    adapter = ROOMS["torch"]()
+    adapter = ADAPTERS["torch"]()
     model = adapter.evaluating(adapter.load(head, folder))
     ids = np.random.default_rng(0).integers(1, min(model.config.vocab_size, 500), (2, 7))
     named = adapter.outputs(model, {"input_ids": ids})

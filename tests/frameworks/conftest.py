@@ -2,15 +2,15 @@
 
 import pytest
 
-from frameworks.rooms import ROOMS
+from frameworks.adapters import ADAPTERS
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "room" in metafunc.fixturenames:
-        marked = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ROOMS]
-        metafunc.parametrize("room", marked, indirect=True)
+    if "adapter" in metafunc.fixturenames:
+        marked = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ADAPTERS]
+        metafunc.parametrize("adapter", marked, indirect=True)
 
 
 @pytest.fixture
-def room(request):
-    return ROOMS[request.param]()
+def adapter(request):
+    return ADAPTERS[request.param]()

@@ -48,7 +48,7 @@ def test_every_name_has_a_formula_here():
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_a_name_stands_for_its_function(room, name):
-    function = importlib.import_module(f"albertkit.{room.name}.layers").activation(name)
-    found = np.asarray(function(room.arrays({"x": X})["x"]))
+def test_a_name_stands_for_its_function(adapter, name):
+    function = importlib.import_module(f"albertkit.{adapter.name}.layers").activation(name)
+    found = np.asarray(function(adapter.arrays({"x": X})["x"]))
     np.testing.assert_allclose(found, FORMULAS[name](X.astype(np.float64)), atol=2e-6, rtol=1e-5)

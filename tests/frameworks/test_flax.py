@@ -24,8 +24,8 @@ from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.checkpoint import files, init  # noqa: E402
 from albertkit.errors import ConfigError, InputError, WeightMismatch  # noqa: E402
 from albertkit.flax import infer, models, train, weights  # noqa: E402
+from frameworks.adapters import Flax  # noqa: E402
 from frameworks.common import HEADS, LENGTH, batch, difference, random_tensors, small  # noqa: E402
-from frameworks.rooms import Flax  # noqa: E402
 
 pytestmark = pytest.mark.flax
 
@@ -45,9 +45,6 @@ def test_lists_are_taken_for_arrays(head):
     model, inputs = make(head), {name: value for name, value in batch(head).items() if name != "labels"}
     lists = {name: value.tolist() for name, value in inputs.items()}
     jax.tree.map(np.testing.assert_array_equal, dict(model(**lists)), dict(model(**inputs)))
-
-
-# ------------------------------------------------------------------------------------------------- parameters as a tree
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -158,9 +155,6 @@ def test_casts_change_all_parameters_or_those_of_a_mask():
     assert model.params["pooler"]["kernel"].dtype == jnp.float32
 
 
-# ---------------------------------------------------------------------------------------------------------------- files
-
-
 def test_a_checkpoint_gives_a_model_or_a_model_and_its_parameters(tmp_path, caplog):
     model = make("ForMaskedLM")
     model.save_pretrained(tmp_path)
@@ -241,9 +235,6 @@ def test_a_precision_that_is_none_is_refused():
         models.FlaxAlbertModel(small(), dtype="int8")
 
 
-# ------------------------------------------------------------------------------------------------------------- JAX, NNX
-
-
 @pytest.mark.parametrize("head", HEADS)
 def test_jit_over_parameters_and_over_the_module_gives_the_same(head):
     model, inputs = make(head), batch(head)
@@ -303,8 +294,8 @@ def test_checkpointing_a_whole_call_changes_no_gradient():
 @pytest.mark.parametrize("layers", [4, 5])
 def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(layers):
     model = make("ForPreTraining", num_hidden_groups=2, inner_group_num=2, num_hidden_layers=layers)
-    room, inputs = Flax(), batch("ForPreTraining")
-    expected = room.gradients(model, inputs)
+    adapter, inputs = Flax(), batch("ForPreTraining")
+    expected = adapter.gradients(model, inputs)
 
     def kept():
         """Bytes that the gradient needs beside its inputs and outputs."""
@@ -316,7 +307,7 @@ def test_gradient_checkpointing_keeps_less_and_changes_no_gradient(layers):
     model.gradient_checkpointing_enable({"policy": jax.checkpoint_policies.nothing_saveable})
     assert model.is_gradient_checkpointing
     assert kept() < 0.8 * before
-    for name, gradient in room.gradients(model, inputs).items():
+    for name, gradient in adapter.gradients(model, inputs).items():
         np.testing.assert_allclose(gradient, expected[name], rtol=1e-4, atol=1e-6)
     model.gradient_checkpointing_disable()
     assert not model.is_gradient_checkpointing
@@ -380,9 +371,6 @@ def test_batch_and_parameters_may_be_spread_over_devices():
     assert ran.stdout.strip() == "equal", ran.stderr
 
 
-# -------------------------------------------------------------------------------------------------------------- dropout
-
-
 def test_models_start_without_dropout_and_train_or_the_mode_bring_it():
     model, inputs = models.FlaxAlbertModel(small(hidden_dropout_prob=0.5)), batch("Model")
     rest = model(**inputs).last_hidden_state
@@ -423,9 +411,6 @@ def test_a_captured_model_cannot_draw_inside_jit_and_says_how_to():
     head = models.FlaxAlbertForMaskedLM(small(hidden_dropout_prob=0.5))
     with pytest.raises(InputError, match="encoder inside a head"):
         head.albert(**inputs, train=True)
-
-
-# --------------------------------------------------------------------------------------------------- the config and jit
 
 
 def test_jit_sees_what_changes_in_a_config_and_keeps_those_of_two_models_apart():
@@ -521,9 +506,6 @@ def test_a_subclass_keeps_what_it_adds(base, tmp_path):
     _, params, info = Own.from_pretrained(tmp_path, _do_init=False, output_loading_info=True)
     assert params["extra"]["layers"]["0"]["kernel"][0, 0] == 7
     assert info["missing_keys"] == []
-
-
-# ------------------------------------------------------------------------------------------------ attention, embeddings
 
 
 @pytest.mark.parametrize("padding", ["left", "right", None])
@@ -636,9 +618,6 @@ def test_a_subclass_with_a_layer_of_its_own_saves_and_loads(tmp_path, caplog):
         begun = FlaxScorer.from_pretrained(tmp_path / "other")
     assert "scorer.weight" in caplog.text
     assert np.isfinite(begun(**batch("Model"))).all()
-
-
-# ------------------------------------------------------------------------------------------- training, compiled forward
 
 
 def padded_batch(length, head="ForQuestionAnswering"):

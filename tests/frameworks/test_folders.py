@@ -19,16 +19,16 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_folder_of_an_earlier_release_computes_what_it_did(room, data, name):
+def test_a_folder_of_an_earlier_release_computes_what_it_did(adapter, data, name):
     folder = data / "folders" / name
     with np.load(folder / "outputs.npz") as kept:
         expected = dict(kept)
-    model = room.evaluating(room.load(HEADS[name], folder))
-    found = room.outputs(model, {"input_ids": expected.pop("input_ids")})
+    model = adapter.evaluating(adapter.load(HEADS[name], folder))
+    found = adapter.outputs(model, {"input_ids": expected.pop("input_ids")})
     expected.pop("ids_of_text", None)
     assert expected
     for key, value in expected.items():
-        assert common.difference(found[key], value) <= (1e-6 if room.name == "torch" else 1e-5), key
+        assert common.difference(found[key], value) <= (1e-6 if adapter.name == "torch" else 1e-5), key
 
 
 @pytest.mark.parametrize("name", ["classifier", "answers", "trained"])

@@ -27,7 +27,7 @@ def plain(states, weight, bias, labels):
 @pytest.mark.parametrize("piece", [1, 5 * V, 2**21])
 @pytest.mark.parametrize("masked", [0, 1, 5, 12])
 def test_loss_and_gradients_are_those_of_cross_entropy(monkeypatch, piece, masked):
-    monkeypatch.setattr(fused_cross_entropy, "PIECE", piece)
+    monkeypatch.setattr(fused_cross_entropy, "BLOCK_SIZE", piece)
     arrays, labels = given(masked)
     loss, expected = (function(*arrays, labels) for function in (fused_cross_entropy.summed_loss, plain))
     torch.testing.assert_close(loss, expected)

@@ -20,22 +20,22 @@ def golden():
         return dict(arrays)
 
 
-def make(room, head, **changes):
+def make(adapter, head, **changes):
     config = small(**changes)
-    return room.build(head, config, random_tensors(config, head))
+    return adapter.build(head, config, random_tensors(config, head))
 
 
 @pytest.mark.parametrize(("head", "axis"), CASES)
-def test_outputs_losses_and_gradients_are_those_of_the_reference(room, golden, head, axis):
-    model = make(room, head, **common.AXES[axis])
+def test_outputs_losses_and_gradients_are_those_of_the_reference(adapter, golden, head, axis):
+    model = make(adapter, head, **common.AXES[axis])
     expected = {key[len(f"{head}/{axis}/") :]: v for key, v in golden.items() if key.startswith(f"{head}/{axis}/")}
-    found = room.outputs(model, batch(head))
+    found = adapter.outputs(model, batch(head))
     assert list(found) == [name for name in expected if not name.startswith("gradient/")]
     for name, value in found.items():
         assert difference(value, expected[name]) <= 1e-5, name
     if head == "Model":
         return
-    gradients = room.gradients(model, batch(head))
+    gradients = adapter.gradients(model, batch(head))
     assert set(gradients) == {name.removeprefix("gradient/") for name in expected if name.startswith("gradient/")}
     largest = max(np.abs(gradient).max() for gradient in gradients.values())
     for name, gradient in gradients.items():
@@ -47,11 +47,11 @@ def test_outputs_losses_and_gradients_are_those_of_the_reference(room, golden, h
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("axis", common.AXES)
-def test_tensors_are_those_of_the_table(room, head, axis):
+def test_tensors_are_those_of_the_table(adapter, head, axis):
     config = small(**common.AXES[axis])
-    found = {name: value.shape for name, value in room.tensors(room.build(head, config)).items()}
+    found = {name: value.shape for name, value in adapter.tensors(adapter.build(head, config)).items()}
     assert list(found.items()) == list(weight_table.expected(config, head).items())
-    assert room.build(head, config).num_parameters() == config.num_parameters(head)
+    assert adapter.build(head, config).num_parameters() == config.num_parameters(head)
 
 
 SHAPES = {
@@ -66,10 +66,10 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_outputs_have_their_names_order_and_shapes(room, head):
-    model = make(room, head, num_labels=3, inner_group_num=2)
+def test_outputs_have_their_names_order_and_shapes(adapter, head):
+    model = make(adapter, head, num_labels=3, inner_group_num=2)
     rows = BATCH * CHOICES if head == "ForMultipleChoice" else BATCH
-    found = room.outputs(model, batch(head), output_attentions=True, output_hidden_states=True)
+    found = adapter.outputs(model, batch(head), output_attentions=True, output_hidden_states=True)
     assert list(found) == [*SHAPES[head], "hidden_states", "attentions"]
     assert {name: found[name].shape for name in SHAPES[head]} == SHAPES[head]
     assert [state.shape for state in found["hidden_states"]] == [(rows, LENGTH, 16)] * 5
@@ -79,147 +79,141 @@ def test_outputs_have_their_names_order_and_shapes(room, head):
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_without_named_outputs_the_answer_is_the_tuple_of_them(room, head):
-    model = make(room, head)
-    named = room.call(model, batch(head))
-    plain = room.call(model, batch(head), return_dict=False)
+def test_without_named_outputs_the_answer_is_the_tuple_of_them(adapter, head):
+    model = make(adapter, head)
+    named = adapter.call(model, batch(head))
+    plain = adapter.call(model, batch(head), return_dict=False)
     assert isinstance(plain, tuple)
     for one, other in zip(named.to_tuple(), plain, strict=True):
-        np.testing.assert_array_equal(room.numpy(one), room.numpy(other))
+        np.testing.assert_array_equal(adapter.numpy(one), adapter.numpy(other))
 
 
-def test_config_decides_what_is_put_out_where_the_call_does_not(room):
-    model = make(room, "Model", output_hidden_states=True, output_attentions=True)
-    assert {"hidden_states", "attentions"} <= set(room.outputs(model, batch("Model")))
-    assert "attentions" not in room.outputs(model, batch("Model"), output_attentions=False)
-    tuples = make(room, "ForMaskedLM", return_dict=False)
-    assert isinstance(room.call(tuples, batch("ForMaskedLM")), tuple)
-
-
-# ---------------------------------------------------------------------------------------------------------------- masks
+def test_config_decides_what_is_put_out_where_the_call_does_not(adapter):
+    model = make(adapter, "Model", output_hidden_states=True, output_attentions=True)
+    assert {"hidden_states", "attentions"} <= set(adapter.outputs(model, batch("Model")))
+    assert "attentions" not in adapter.outputs(model, batch("Model"), output_attentions=False)
+    tuples = make(adapter, "ForMaskedLM", return_dict=False)
+    assert isinstance(adapter.call(tuples, batch("ForMaskedLM")), tuple)
 
 
 @pytest.mark.parametrize("padding", ["left", "right"])
-def test_masked_places_do_not_reach_the_others(room, padding):
-    model = make(room, "Model")
+def test_masked_places_do_not_reach_the_others(adapter, padding):
+    model = make(adapter, "Model")
     inputs = batch("Model", padding)
     keep = inputs["attention_mask"] == 1
     changed = {**inputs, "input_ids": np.where(keep, inputs["input_ids"], 60)}
-    before, after = (room.outputs(model, b)["last_hidden_state"] for b in (inputs, changed))
+    before, after = (adapter.outputs(model, b)["last_hidden_state"] for b in (inputs, changed))
     np.testing.assert_array_equal(before[keep], after[keep])
     assert np.abs(before[~keep] - after[~keep]).max() > 1e-3
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.bool_, np.float32])
-def test_masks_of_every_type_and_rank_say_the_same(room, dtype):
-    model = make(room, "Model")
+def test_masks_of_every_type_and_rank_say_the_same(adapter, dtype):
+    model = make(adapter, "Model")
     inputs = batch("Model")
-    expected = room.outputs(model, inputs)["last_hidden_state"]
+    expected = adapter.outputs(model, inputs)["last_hidden_state"]
     flat = inputs["attention_mask"].astype(dtype)
     square = np.broadcast_to(flat[:, None, :], (BATCH, LENGTH, LENGTH)).copy()
     for mask in (flat, square, square[:, None], np.repeat(square[:, None], 4, axis=1)):
-        found = room.outputs(model, {**inputs, "attention_mask": mask})["last_hidden_state"]
+        found = adapter.outputs(model, {**inputs, "attention_mask": mask})["last_hidden_state"]
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_a_square_mask_decides_for_each_place_what_it_sees(room):
-    model = make(room, "Model")
+def test_a_square_mask_decides_for_each_place_what_it_sees(adapter):
+    model = make(adapter, "Model")
     inputs = batch("Model", padding=None)
     causal = np.broadcast_to(np.tril(np.ones((LENGTH, LENGTH), np.int64)), (BATCH, LENGTH, LENGTH)).copy()
     inputs = {**inputs, "attention_mask": causal}
     later = {**inputs, "input_ids": np.where(np.arange(LENGTH) > 5, 60, inputs["input_ids"])}
-    before, after = (room.outputs(model, b)["last_hidden_state"] for b in (inputs, later))
+    before, after = (adapter.outputs(model, b)["last_hidden_state"] for b in (inputs, later))
     np.testing.assert_allclose(before[:, :6], after[:, :6], atol=1e-6)
     assert np.abs(before[:, 6:] - after[:, 6:]).max() > 1e-3
 
 
-def test_a_row_with_nothing_to_attend_to_stays_finite_and_attends_to_all_alike(room):
-    model = make(room, "Model")
+def test_a_row_with_nothing_to_attend_to_stays_finite_and_attends_to_all_alike(adapter):
+    model = make(adapter, "Model")
     mask = np.ones((BATCH, LENGTH), np.int64)
     mask[0] = 0
     for options in ({}, {"output_attentions": True}):
-        found = room.outputs(model, {**batch("Model"), "attention_mask": mask}, **options)
+        found = adapter.outputs(model, {**batch("Model"), "attention_mask": mask}, **options)
         assert np.isfinite(found["last_hidden_state"]).all()
     for values in found["attentions"]:
         np.testing.assert_allclose(values[0], 1 / LENGTH, rtol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(BATCH, LENGTH + 1), (BATCH + 1, LENGTH), (BATCH, 3, LENGTH), (LENGTH,)])
-def test_a_mask_of_another_shape_is_refused_by_name(room, shape):
-    model = make(room, "Model")
+def test_a_mask_of_another_shape_is_refused_by_name(adapter, shape):
+    model = make(adapter, "Model")
     with pytest.raises(InputError, match=r"`attention_mask` must have the shape .* Received: \("):
-        room.outputs(model, {**batch("Model"), "attention_mask": np.ones(shape, np.int64)})
+        adapter.outputs(model, {**batch("Model"), "attention_mask": np.ones(shape, np.int64)})
 
 
 @pytest.mark.parametrize("options", [{}, {"output_attentions": True}])
-def test_head_mask_takes_heads_out_layer_by_layer(room, options):
-    model = make(room, "Model", num_hidden_groups=2)
+def test_head_mask_takes_heads_out_layer_by_layer(adapter, options):
+    model = make(adapter, "Model", num_hidden_groups=2)
     inputs = batch("Model")
     every = np.ones((4, 4), np.float32)
-    full = room.outputs(model, inputs, **options)["last_hidden_state"]
-    same = room.outputs(model, {**inputs, "head_mask": every}, **options)["last_hidden_state"]
+    full = adapter.outputs(model, inputs, **options)["last_hidden_state"]
+    same = adapter.outputs(model, {**inputs, "head_mask": every}, **options)["last_hidden_state"]
     np.testing.assert_allclose(same, full, atol=1e-6)
     found = []
     for layer in range(4):
         mask = every.copy()
         mask[layer, 1] = 0
-        found.append(room.outputs(model, {**inputs, "head_mask": mask}, **options)["last_hidden_state"])
+        found.append(adapter.outputs(model, {**inputs, "head_mask": mask}, **options)["last_hidden_state"])
     for one in range(4):
         assert np.abs(found[one] - full).max() > 1e-4
         assert all(np.abs(found[one] - found[other]).max() > 1e-5 for other in range(one))
-    by_head = room.outputs(model, {**inputs, "head_mask": np.array([1, 0, 1, 1], np.float32)})["last_hidden_state"]
+    by_head = adapter.outputs(model, {**inputs, "head_mask": np.array([1, 0, 1, 1], np.float32)})["last_hidden_state"]
     each = np.ones((4, 4), np.float32)
     each[:, 1] = 0
     np.testing.assert_allclose(
-        by_head, room.outputs(model, {**inputs, "head_mask": each})["last_hidden_state"], atol=1e-6
+        by_head, adapter.outputs(model, {**inputs, "head_mask": each})["last_hidden_state"], atol=1e-6
     )
 
 
-def test_returned_attentions_are_masked_by_the_head_mask(room):
+def test_returned_attentions_are_masked_by_the_head_mask(adapter):
     mask = np.ones((4, 4), np.float32)
     mask[2, 3] = 0
     inputs = {**batch("Model", padding=None), "head_mask": mask}
-    found = room.outputs(make(room, "Model"), inputs, output_attentions=True)["attentions"]
+    found = adapter.outputs(make(adapter, "Model"), inputs, output_attentions=True)["attentions"]
     assert not found[2][:, 3].any()
     assert found[1][:, 3].all()
 
 
-def test_a_head_mask_of_another_shape_is_refused_by_name(room):
+def test_a_head_mask_of_another_shape_is_refused_by_name(adapter):
     with pytest.raises(InputError, match=r"`head_mask` must have the shape .* Received: \(3, 4\)"):
-        room.outputs(make(room, "Model"), {**batch("Model"), "head_mask": np.ones((3, 4), np.float32)})
+        adapter.outputs(make(adapter, "Model"), {**batch("Model"), "head_mask": np.ones((3, 4), np.float32)})
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (4, 1, 3, 1, 1)])
-def test_a_head_mask_for_another_number_of_heads_is_refused_by_name(room, shape):
+def test_a_head_mask_for_another_number_of_heads_is_refused_by_name(adapter, shape):
     with pytest.raises(InputError, match=r"`head_mask` must have the shape .* 4 heads\. Received: \("):
-        room.outputs(make(room, "Model"), {**batch("Model"), "head_mask": np.ones(shape, np.float32)})
-
-
-# --------------------------------------------------------------------------------------------------------------- inputs
+        adapter.outputs(make(adapter, "Model"), {**batch("Model"), "head_mask": np.ones(shape, np.float32)})
 
 
 @pytest.mark.parametrize(
     "ids", [np.ones(LENGTH, np.int64), np.ones((1, 2, LENGTH), np.int64), np.ones((1, LENGTH), np.float32)]
 )
-def test_ids_that_are_not_rows_of_integers_are_refused_by_name(room, ids):
+def test_ids_that_are_not_rows_of_integers_are_refused_by_name(adapter, ids):
     with pytest.raises(InputError, match=r"`input_ids` must be integers of shape \(B, L\)\. Received: "):
-        room.outputs(make(room, "Model"), {"input_ids": ids})
+        adapter.outputs(make(adapter, "Model"), {"input_ids": ids})
 
 
-def test_embeddings_in_the_place_of_ids_give_the_same(room):
-    model = make(room, "Model")
+def test_embeddings_in_the_place_of_ids_give_the_same(adapter):
+    model = make(adapter, "Model")
     inputs = batch("Model")
-    expected = room.outputs(model, inputs)["last_hidden_state"]
+    expected = adapter.outputs(model, inputs)["last_hidden_state"]
     ids = inputs.pop("input_ids")
-    table = room.tensors(model)["albert.embeddings.word_embeddings.weight"]
-    found = room.outputs(model, {**inputs, "inputs_embeds": table[ids]})["last_hidden_state"]
+    table = adapter.tensors(model)["albert.embeddings.word_embeddings.weight"]
+    found = adapter.outputs(model, {**inputs, "inputs_embeds": table[ids]})["last_hidden_state"]
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_types_and_positions_default_to_zero_and_to_counting(room):
-    model = make(room, "Model")
+def test_types_and_positions_default_to_zero_and_to_counting(adapter):
+    model = make(adapter, "Model")
     ids = batch("Model", padding=None)["input_ids"]
-    bare = room.outputs(model, {"input_ids": ids})["last_hidden_state"]
+    bare = adapter.outputs(model, {"input_ids": ids})["last_hidden_state"]
     positions = np.arange(LENGTH)
     for given in (
         {"token_type_ids": np.zeros_like(ids)},
@@ -228,79 +222,76 @@ def test_types_and_positions_default_to_zero_and_to_counting(room):
         {"attention_mask": np.ones_like(ids)},
     ):
         np.testing.assert_allclose(
-            room.outputs(model, {"input_ids": ids, **given})["last_hidden_state"], bare, atol=1e-6
+            adapter.outputs(model, {"input_ids": ids, **given})["last_hidden_state"], bare, atol=1e-6
         )
     for given in ({"token_type_ids": np.ones_like(ids)}, {"position_ids": positions[::-1].copy()}):
-        found = room.outputs(model, {"input_ids": ids, **given})["last_hidden_state"]
+        found = adapter.outputs(model, {"input_ids": ids, **given})["last_hidden_state"]
         assert np.abs(found - bare).max() > 1e-3
 
 
-def test_a_row_alone_gives_what_it_gives_in_a_batch(room):
-    model = make(room, "ForPreTraining")
+def test_a_row_alone_gives_what_it_gives_in_a_batch(adapter):
+    model = make(adapter, "ForPreTraining")
     inputs = dict(batch("Model").items())
-    together = room.outputs(model, inputs, output_hidden_states=True)
-    alone = room.outputs(model, {key: value[1:2] for key, value in inputs.items()}, output_hidden_states=True)
+    together = adapter.outputs(model, inputs, output_hidden_states=True)
+    alone = adapter.outputs(model, {key: value[1:2] for key, value in inputs.items()}, output_hidden_states=True)
     for name in ("prediction_logits", "sop_logits"):
         np.testing.assert_allclose(together[name][1:2], alone[name], atol=1e-5)
     for one, other in zip(together["hidden_states"], alone["hidden_states"], strict=True):
         np.testing.assert_allclose(one[1:2], other, atol=1e-5)
 
 
-def test_choices_are_texts_with_all_that_texts_have(room):
-    model = make(room, "ForMultipleChoice")
+def test_choices_are_texts_with_all_that_texts_have(adapter):
+    model = make(adapter, "ForMultipleChoice")
     inputs = {name: value for name, value in batch("ForMultipleChoice").items() if name != "labels"}
     inputs["position_ids"] = np.broadcast_to(np.arange(LENGTH)[::-1], inputs["input_ids"].shape).copy()
     heads = np.ones((4, 4), np.float32)
     heads[1, 2] = heads[3, 0] = 0
     inputs["head_mask"] = heads
-    found = room.outputs(model, inputs)["logits"]
+    found = adapter.outputs(model, inputs)["logits"]
     for changed in ("position_ids", "head_mask", "token_type_ids", "attention_mask"):
-        other = room.outputs(model, {name: value for name, value in inputs.items() if name != changed})["logits"]
+        other = adapter.outputs(model, {name: value for name, value in inputs.items() if name != changed})["logits"]
         assert np.abs(found - other).max() > 1e-6, changed
     for choice in range(CHOICES):
         one = {name: value[:, choice : choice + 1] for name, value in inputs.items() if name != "head_mask"}
-        alone = room.outputs(model, {**one, "head_mask": heads})["logits"]
+        alone = adapter.outputs(model, {**one, "head_mask": heads})["logits"]
         np.testing.assert_allclose(alone[:, 0], found[:, choice], atol=1e-6)
-    table = room.tensors(model)["albert.embeddings.word_embeddings.weight"]
+    table = adapter.tensors(model)["albert.embeddings.word_embeddings.weight"]
     embedded = {**inputs, "inputs_embeds": table[inputs["input_ids"]]}
     del embedded["input_ids"]
-    np.testing.assert_allclose(room.outputs(model, embedded)["logits"], found, atol=1e-6)
+    np.testing.assert_allclose(adapter.outputs(model, embedded)["logits"], found, atol=1e-6)
 
 
-def test_a_batch_of_no_rows_has_an_answer_of_no_rows(room):
-    found = room.outputs(make(room, "Model"), {"input_ids": np.ones((0, LENGTH), np.int64)})
+def test_a_batch_of_no_rows_has_an_answer_of_no_rows(adapter):
+    found = adapter.outputs(make(adapter, "Model"), {"input_ids": np.ones((0, LENGTH), np.int64)})
     assert found["last_hidden_state"].shape == (0, LENGTH, 16)
 
 
 @pytest.mark.parametrize("head", ["Model", "ForMultipleChoice"])
-def test_ids_and_embeddings_exclude_each_other(room, head):
-    model = make(room, head)
+def test_ids_and_embeddings_exclude_each_other(adapter, head):
+    model = make(adapter, head)
     ids = batch(head)["input_ids"]
     embeds = np.zeros((*ids.shape, 8), np.float32)
     with pytest.raises(ValueError, match="both input_ids and inputs_embeds"):
-        room.outputs(model, {"input_ids": ids, "inputs_embeds": embeds})
+        adapter.outputs(model, {"input_ids": ids, "inputs_embeds": embeds})
     with pytest.raises(ValueError, match="either input_ids or inputs_embeds"):
-        room.outputs(model, {})
+        adapter.outputs(model, {})
 
 
 @pytest.mark.parametrize("column", ["input_ids", "token_type_ids", "position_ids"])
 @pytest.mark.parametrize("value", [-1, 61])
-def test_an_id_outside_its_table_is_an_error_that_names_both(room, column, value):
+def test_an_id_outside_its_table_is_an_error_that_names_both(adapter, column, value):
     inputs = {**batch("Model"), "position_ids": np.tile(np.arange(LENGTH), (BATCH, 1))}
     inputs[column] = inputs[column].copy()
     inputs[column][1, 2] = value
     with pytest.raises(TokenIdError, match=rf"`{column}` must lie in 0\.\.\d+.*Received: .*{value}") as caught:
-        room.outputs(make(room, "Model"), inputs)
+        adapter.outputs(make(adapter, "Model"), inputs)
     assert isinstance(caught.value, IndexError)
 
 
-def test_a_sequence_longer_than_the_positions_is_an_error_with_the_way_out(room):
+def test_a_sequence_longer_than_the_positions_is_an_error_with_the_way_out(adapter):
     ids = np.ones((1, 17), np.int64)
     with pytest.raises(InputError, match=r"Received: 17 tokens, 16 positions\. Truncate.*max_length=16"):
-        room.outputs(make(room, "Model"), {"input_ids": ids})
-
-
-# --------------------------------------------------------------------------------------------------------------- losses
+        adapter.outputs(make(adapter, "Model"), {"input_ids": ids})
 
 
 def softmax_loss(logits, labels, ignored=-100):
@@ -315,65 +306,65 @@ def softmax_loss(logits, labels, ignored=-100):
     return -logs[np.arange(len(labels)), labels].mean()
 
 
-def test_pretraining_loss_is_the_sum_of_the_labels_given(room):
-    model = make(room, "ForPreTraining")
+def test_pretraining_loss_is_the_sum_of_the_labels_given(adapter):
+    model = make(adapter, "ForPreTraining")
     inputs = batch("ForPreTraining")
-    both = room.outputs(model, inputs)
+    both = adapter.outputs(model, inputs)
     words = softmax_loss(both["prediction_logits"], inputs["labels"])
     order = softmax_loss(both["sop_logits"], inputs["sentence_order_label"])
     np.testing.assert_allclose(both["loss"], words + order, rtol=1e-5)
     only_words = {key: value for key, value in inputs.items() if key != "sentence_order_label"}
     only_order = {key: value for key, value in inputs.items() if key != "labels"}
-    np.testing.assert_allclose(room.outputs(model, only_words)["loss"], words, rtol=1e-5)
-    np.testing.assert_allclose(room.outputs(model, only_order)["loss"], order, rtol=1e-5)
-    assert "loss" not in room.outputs(model, batch("Model"))
+    np.testing.assert_allclose(adapter.outputs(model, only_words)["loss"], words, rtol=1e-5)
+    np.testing.assert_allclose(adapter.outputs(model, only_order)["loss"], order, rtol=1e-5)
+    assert "loss" not in adapter.outputs(model, batch("Model"))
 
 
 @pytest.mark.parametrize("problem_type", ["single_label_classification", None])
 @pytest.mark.parametrize("dtype", [np.int64, np.int32])
-def test_one_class_a_text_is_cross_entropy(room, problem_type, dtype):
-    model = make(room, "ForSequenceClassification", num_labels=3, problem_type=problem_type)
+def test_one_class_a_text_is_cross_entropy(adapter, problem_type, dtype):
+    model = make(adapter, "ForSequenceClassification", num_labels=3, problem_type=problem_type)
     labels = np.array([0, 2, -100], dtype)
-    found = room.outputs(model, {**batch("Model"), "labels": labels})
+    found = adapter.outputs(model, {**batch("Model"), "labels": labels})
     np.testing.assert_allclose(found["loss"], softmax_loss(found["logits"], labels), rtol=1e-5)
 
 
 @pytest.mark.parametrize("problem_type", ["multi_label_classification", None])
-def test_several_classes_a_text_are_binary_cross_entropies(room, problem_type):
-    model = make(room, "ForSequenceClassification", num_labels=3, problem_type=problem_type)
+def test_several_classes_a_text_are_binary_cross_entropies(adapter, problem_type):
+    model = make(adapter, "ForSequenceClassification", num_labels=3, problem_type=problem_type)
     labels = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1]], np.float32)
-    found = room.outputs(model, {**batch("Model"), "labels": labels})
+    found = adapter.outputs(model, {**batch("Model"), "labels": labels})
     chance = 1 / (1 + np.exp(-found["logits"].astype(np.float64)))
     expected = -(labels * np.log(chance) + (1 - labels) * np.log(1 - chance)).mean()
     np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("classes", "problem_type"), [(1, None), (1, "regression"), (2, "regression")])
-def test_numbers_are_a_mean_squared_error(room, classes, problem_type):
-    model = make(room, "ForSequenceClassification", num_labels=classes, problem_type=problem_type)
+def test_numbers_are_a_mean_squared_error(adapter, classes, problem_type):
+    model = make(adapter, "ForSequenceClassification", num_labels=classes, problem_type=problem_type)
     labels = np.array([[0.5] * classes, [-1.0] * classes, [2.0] * classes], np.float32)
     labels = labels[:, 0] if classes == 1 else labels
-    found = room.outputs(model, {**batch("Model"), "labels": labels})
+    found = adapter.outputs(model, {**batch("Model"), "labels": labels})
     expected = np.square(found["logits"].squeeze(-1) - labels if classes == 1 else found["logits"] - labels).mean()
     np.testing.assert_allclose(found["loss"], expected, rtol=1e-5)
 
 
-def test_answer_positions_beyond_the_text_do_not_count_and_negative_ones_are_zero(room):
-    model = make(room, "ForQuestionAnswering")
+def test_answer_positions_beyond_the_text_do_not_count_and_negative_ones_are_zero(adapter):
+    model = make(adapter, "ForQuestionAnswering")
     inputs = batch("ForQuestionAnswering")
-    found = room.outputs(model, inputs)
+    found = adapter.outputs(model, inputs)
     start = softmax_loss(found["start_logits"], np.array([2, -100, 0]))
     end = softmax_loss(found["end_logits"], np.array([5, -100, 3]))
     np.testing.assert_allclose(found["loss"], (start + end) / 2, rtol=1e-5)
     column = {key: value[:, None] if key.endswith("positions") else value for key, value in inputs.items()}
-    np.testing.assert_allclose(room.outputs(model, column)["loss"], found["loss"], rtol=1e-6)
+    np.testing.assert_allclose(adapter.outputs(model, column)["loss"], found["loss"], rtol=1e-6)
     alone = {key: value for key, value in inputs.items() if key != "end_positions"}
-    assert "loss" not in room.outputs(model, alone)
+    assert "loss" not in adapter.outputs(model, alone)
 
 
-def test_question_answering_and_sentence_order_have_two_outputs_whatever_the_labels(room):
-    assert room.outputs(make(room, "ForQuestionAnswering", num_labels=5), batch("ForQuestionAnswering"))
-    found = room.outputs(make(room, "ForPreTraining", num_labels=5), batch("ForPreTraining"))
+def test_question_answering_and_sentence_order_have_two_outputs_whatever_the_labels(adapter):
+    assert adapter.outputs(make(adapter, "ForQuestionAnswering", num_labels=5), batch("ForQuestionAnswering"))
+    found = adapter.outputs(make(adapter, "ForPreTraining", num_labels=5), batch("ForPreTraining"))
     assert found["sop_logits"].shape == (BATCH, 2)
 
 
@@ -393,17 +384,17 @@ def test_question_answering_and_sentence_order_have_two_outputs_whatever_the_lab
         ("ForPreTraining", {}, np.ones((BATCH, LENGTH - 1), np.int64)),
     ],
 )
-def test_labels_of_another_shape_are_refused_by_name(room, head, changes, labels):
-    model = make(room, head, **{"num_labels": 3, **changes})
+def test_labels_of_another_shape_are_refused_by_name(adapter, head, changes, labels):
+    model = make(adapter, head, **{"num_labels": 3, **changes})
     with pytest.raises(InputError, match=r"`labels` must have the shape \(3.*Received: \("):
-        room.outputs(model, {**batch(head), "labels": labels})
+        adapter.outputs(model, {**batch(head), "labels": labels})
 
 
 @pytest.mark.parametrize("name", ["start_positions", "end_positions"])
-def test_places_of_an_answer_are_one_a_text(room, name):
+def test_places_of_an_answer_are_one_a_text(adapter, name):
     inputs = batch("ForQuestionAnswering") | {name: np.array([1])}
     with pytest.raises(InputError, match=rf"`{name}` must have the shape \(3,\)"):
-        room.outputs(make(room, "ForQuestionAnswering"), inputs)
+        adapter.outputs(make(adapter, "ForQuestionAnswering"), inputs)
 
 
 @pytest.mark.parametrize("value", [-1, 61, -101])
@@ -414,26 +405,25 @@ def test_places_of_an_answer_are_one_a_text(room, name):
         ("ForPreTraining", "sentence_order_label"),
     ],
 )
-def test_labels_that_are_no_class_are_refused_by_name(room, head, name, value):
+def test_labels_that_are_no_class_are_refused_by_name(adapter, head, name, value):
     inputs = batch(head)
     inputs[name] = inputs[name].copy()
     inputs[name].flat[1] = value
     with pytest.raises(InputError, match=rf"`{name}` must lie in 0\.\.\d+, .*-100.* Received: .*{value}"):
-        room.outputs(make(room, head), inputs)
+        adapter.outputs(make(adapter, head), inputs)
 
 
-def test_classes_may_come_as_a_column_as_floats_and_as_truth_values(room):
-    model = make(room, "ForSequenceClassification", num_labels=3, problem_type="single_label_classification")
-    expected = room.outputs(model, {**batch("Model"), "labels": np.array([0, 2, 1])})["loss"]
+def test_classes_may_come_as_a_column_as_floats_and_as_truth_values(adapter):
+    model = make(adapter, "ForSequenceClassification", num_labels=3, problem_type="single_label_classification")
+    expected = adapter.outputs(model, {**batch("Model"), "labels": np.array([0, 2, 1])})["loss"]
     for labels in (np.array([[0], [2], [1]]), np.array([0.0, 2.0, 1.0], np.float32), np.array([0, 2, 1], np.uint8)):
-        assert room.outputs(model, {**batch("Model"), "labels": labels})["loss"] == expected
-    several = make(room, "ForSequenceClassification", num_labels=3)
+        assert adapter.outputs(model, {**batch("Model"), "labels": labels})["loss"] == expected
+    several = make(adapter, "ForSequenceClassification", num_labels=3)
     labels = np.array([[True, False, True], [False, False, False], [True, True, True]])
-    found = [room.outputs(several, {**batch("Model"), "labels": labels.astype(t)})["loss"] for t in (bool, np.float32)]
+    found = [
+        adapter.outputs(several, {**batch("Model"), "labels": labels.astype(t)})["loss"] for t in (bool, np.float32)
+    ]
     assert found[0] == found[1]
-
-
-# -------------------------------------------------------------------------------------------------------------- dropout
 
 
 @pytest.mark.parametrize(
@@ -447,37 +437,39 @@ def test_classes_may_come_as_a_column_as_floats_and_as_truth_values(room):
         ("ForSequenceClassification", {"classifier_dropout_prob": None, "hidden_dropout_prob": 0.5}),
     ],
 )
-def test_dropout_acts_in_training_and_not_in_evaluation(room, head, dropout):
-    model = make(room, head, **dropout)
+def test_dropout_acts_in_training_and_not_in_evaluation(adapter, head, dropout):
+    model = make(adapter, head, **dropout)
     name = "last_hidden_state" if head == "Model" else "logits"
-    first, second = (room.outputs(model, batch(head))[name] for _ in range(2))
+    first, second = (adapter.outputs(model, batch(head))[name] for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
-    model = room.evaluating(model)
-    first, second = (room.outputs(model, batch(head))[name] for _ in range(2))
+    model = adapter.evaluating(model)
+    first, second = (adapter.outputs(model, batch(head))[name] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_embeddings_drop(room):
-    model = make(room, "Model", hidden_dropout_prob=0.5)
-    first, second = (room.outputs(model, batch("Model"), output_hidden_states=True)["hidden_states"] for _ in range(2))
+def test_embeddings_drop(adapter):
+    model = make(adapter, "Model", hidden_dropout_prob=0.5)
+    first, second = (
+        adapter.outputs(model, batch("Model"), output_hidden_states=True)["hidden_states"] for _ in range(2)
+    )
     assert np.abs(first[0] - second[0]).max() > 1e-3
 
 
-def test_attention_and_feed_forward_each_drop_something_else(room):
+def test_attention_and_feed_forward_each_drop_something_else(adapter):
     """Where both add a one to every place, and each one stays or not, states have four values."""
     config = small(hidden_dropout_prob=0.5, num_hidden_layers=1)
     ones = ("norm.weight", "LayerNorm.weight", "attention.dense.bias", "ffn_output.bias")
     tensors = {
         name: np.full_like(values, name.endswith(ones)) for name, values in random_tensors(config, "Model").items()
     }
-    found = room.outputs(room.build("Model", config, tensors), batch("Model"))["last_hidden_state"]
+    found = adapter.outputs(adapter.build("Model", config, tensors), batch("Model"))["last_hidden_state"]
     assert max(len(np.unique(state.round(3))) for state in found.reshape(-1, 16)) == 4
 
 
-def test_every_layer_and_every_step_drops_something_else(room):
-    model = make(room, "Model", attention_probs_dropout_prob=0.5, num_hidden_groups=2, inner_group_num=2)
+def test_every_layer_and_every_step_drops_something_else(adapter):
+    model = make(adapter, "Model", attention_probs_dropout_prob=0.5, num_hidden_groups=2, inner_group_num=2)
     given = batch("Model", padding=None)
-    first, second = (room.outputs(model, given, output_attentions=True)["attentions"] for _ in range(2))
+    first, second = (adapter.outputs(model, given, output_attentions=True)["attentions"] for _ in range(2))
     dropped = [values == 0 for values in (*first, *second)]
     assert len(dropped) == 16
     for number, one in enumerate(dropped):
@@ -485,27 +477,24 @@ def test_every_layer_and_every_step_drops_something_else(room):
         assert not any((one == other).mean() > 0.6 for other in dropped[:number])
 
 
-def test_sentence_order_has_no_dropout_of_its_own(room):
-    model = make(room, "ForPreTraining", classifier_dropout_prob=0.9)
-    first, second = (room.outputs(model, batch("Model"))["sop_logits"] for _ in range(2))
+def test_sentence_order_has_no_dropout_of_its_own(adapter):
+    model = make(adapter, "ForPreTraining", classifier_dropout_prob=0.9)
+    first, second = (adapter.outputs(model, batch("Model"))["sop_logits"] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-# ------------------------------------------------------------------------------------------------------------- building
-
-
-def test_a_model_needs_a_config_and_a_valid_one(room):
+def test_a_model_needs_a_config_and_a_valid_one(adapter):
     with pytest.raises(TypeError, match="takes an AlbertConfig"):
-        room.build("Model", {"hidden_size": 16})
+        adapter.build("Model", {"hidden_size": 16})
     config = small()
     config.num_attention_heads = 3
     with pytest.raises(ConfigError, match="divisible"):
-        room.build("Model", config)
+        adapter.build("Model", config)
 
 
-def test_fresh_weights_follow_the_rule_of_their_kind(room):
+def test_fresh_weights_follow_the_rule_of_their_kind(adapter):
     config = small(hidden_size=64, intermediate_size=256, initializer_range=0.3)
-    for name, value in room.tensors(room.build("ForPreTraining", config)).items():
+    for name, value in adapter.tensors(adapter.build("ForPreTraining", config)).items():
         kind = weight_table.kind(name)
         if kind == "bias" or name.endswith(".bias"):
             assert not value.any(), name
@@ -514,35 +503,35 @@ def test_fresh_weights_follow_the_rule_of_their_kind(room):
         else:
             assert np.abs(value).max() <= 0.6, name
             assert value.size < 500 or 0.24 < value.std() < 0.28, name
-    words = room.tensors(room.build("Model", config))["albert.embeddings.word_embeddings.weight"]
+    words = adapter.tensors(adapter.build("Model", config))["albert.embeddings.word_embeddings.weight"]
     assert not words[0].any()
     assert words[1:].any(axis=1).all()
 
 
-def test_an_initializer_range_of_zero_gives_zeros_and_ones(room):
-    for name, value in room.tensors(room.build("ForPreTraining", small(initializer_range=0.0))).items():
+def test_an_initializer_range_of_zero_gives_zeros_and_ones(adapter):
+    for name, value in adapter.tensors(adapter.build("ForPreTraining", small(initializer_range=0.0))).items():
         expected = 1 if weight_table.kind(name) == "norm" and name.endswith("weight") else 0
         assert (value == expected).all(), name
 
 
-def test_a_callable_activation_is_used(room):
-    model = make(room, "Model", hidden_act=lambda x: x * 0)
-    other = make(room, "Model", hidden_act="linear")
+def test_a_callable_activation_is_used(adapter):
+    model = make(adapter, "Model", hidden_act=lambda x: x * 0)
+    other = make(adapter, "Model", hidden_act="linear")
     assert (
         np.abs(
-            room.outputs(model, batch("Model"))["last_hidden_state"]
-            - room.outputs(other, batch("Model"))["last_hidden_state"]
+            adapter.outputs(model, batch("Model"))["last_hidden_state"]
+            - adapter.outputs(other, batch("Model"))["last_hidden_state"]
         ).max()
         > 1e-3
     )
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_feed_forward_in_chunks_gives_the_same(room, size):
-    whole, chunked = (make(room, "Model", chunk_size_feed_forward=n) for n in (0, size))
-    expected = room.outputs(whole, batch("Model"))["last_hidden_state"]
-    np.testing.assert_allclose(room.outputs(chunked, batch("Model"))["last_hidden_state"], expected, atol=1e-6)
+def test_feed_forward_in_chunks_gives_the_same(adapter, size):
+    whole, chunked = (make(adapter, "Model", chunk_size_feed_forward=n) for n in (0, size))
+    expected = adapter.outputs(whole, batch("Model"))["last_hidden_state"]
+    np.testing.assert_allclose(adapter.outputs(chunked, batch("Model"))["last_hidden_state"], expected, atol=1e-6)
 
 
-def test_config_class_is_ours(room):
-    assert room.build("Model", small()).config_class is AlbertConfig
+def test_config_class_is_ours(adapter):
+    assert adapter.build("Model", small()).config_class is AlbertConfig

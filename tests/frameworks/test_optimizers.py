@@ -109,10 +109,10 @@ def course():
 
 @pytest.mark.parametrize("weight_decay", [0.1, 0.0])
 @pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS)
-def test_many_steps_follow_the_rules(room, course, optimizer, bias_correction, weight_decay):
+def test_many_steps_follow_the_rules(adapter, course, optimizer, bias_correction, weight_decay):
     numbers = {"weight_decay": weight_decay, "betas": (0.9, 0.98), "epsilon": 1e-5, "bias_correction": bias_correction}
     expected = reference.train(optimizer, *course, **numbers)
-    found = COURSES[room.name](optimizer, *course, **numbers)
+    found = COURSES[adapter.name](optimizer, *course, **numbers)
     assert list(found) == list(expected)
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, rtol=2e-5, atol=2e-6, err_msg=name)
@@ -122,11 +122,11 @@ def test_many_steps_follow_the_rules(room, course, optimizer, bias_correction, w
 
 
 @pytest.mark.parametrize(("optimizer", "habit"), [("adamw", True), ("lamb", False)])
-def test_the_numbers_of_the_original_are_the_usual_ones(room, course, optimizer, habit):
+def test_the_numbers_of_the_original_are_the_usual_ones(adapter, course, optimizer, habit):
     expected = reference.train(
         optimizer, *course, weight_decay=0.01, betas=(0.9, 0.999), epsilon=1e-6, bias_correction=habit
     )
-    for name, value in COURSES[room.name](optimizer, *course).items():
+    for name, value in COURSES[adapter.name](optimizer, *course).items():
         np.testing.assert_allclose(value, expected[name], rtol=2e-5, atol=2e-6, err_msg=name)
 
 
@@ -136,11 +136,11 @@ def test_another_optimizer_is_refused_and_the_nearest_named():
 
 
 @pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS[1:])
-def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, optimizer, bias_correction):
+def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(adapter, optimizer, bias_correction):
     """Names, layouts and the table that input and output share are those of a whole model."""
     config, head, rates = small(num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
     numbers = {"weight_decay": 0.1, "betas": (0.9, 0.999), "epsilon": 1e-3, "bias_correction": bias_correction}
-    train = train_backend(room.name)
+    train = train_backend(adapter.name)
     tied = weight_table.tied(config)
     start = {name: value for name, value in random_tensors(config, head).items() if name not in tied}
     parts = [PaddedBatch(**batch(head, seed=seed)) for seed in range(len(rates))]
@@ -152,7 +152,7 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, op
     state, gradients = begun(), []
     for number, (part, rate) in enumerate(zip(parts, rates, strict=True)):
         current = train.get_weights(state)
-        found = room.gradients(room.build(head, config, complete(current, tied)), part.arguments())
+        found = adapter.gradients(adapter.build(head, config, complete(current, tied)), part.arguments())
         gradients.append({name: found[name] for name in start})
         if number == 2:
             other = begun()
@@ -171,7 +171,7 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(room, op
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room, optimizer):
+def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(adapter, optimizer):
     pytest.importorskip("torch")
     config, head = small(), "ForSequenceClassification"
     parts = [PaddedBatch(**batch(head, seed=seed)) for seed in range(3)]
@@ -186,7 +186,7 @@ def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(room
     torch_train, first = begun("torch")
     for seed, part in enumerate(parts[:2]):
         torch_train.train_step(first, [part], 1e-2, seed)
-    train, between = begun(room.name)
+    train, between = begun(adapter.name)
     train.set_weights(between, torch_train.get_weights(first))
     train.set_optimizer(between, torch_train.get_optimizer(first))
     _, last = begun("torch")

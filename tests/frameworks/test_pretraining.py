@@ -26,10 +26,10 @@ def begun(framework, config=None, **options):
 
 def trained(framework, parts=1, ordered=True, **options):
     """The records of a few steps, and the weights after them."""
-    room, state = begun(framework, **options)
+    adapter, state = begun(framework, **options)
     batches = rows.steps(STEPS, parts=parts, ordered=ordered)
-    records = [room.train_step(state, part, 1e-3 * (step + 1), seed=step) for step, part in enumerate(batches)]
-    return records, room.get_weights(state)
+    records = [adapter.train_step(state, part, 1e-3 * (step + 1), seed=step) for step, part in enumerate(batches)]
+    return records, adapter.get_weights(state)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["mlm+sop", "mlm"])
@@ -40,9 +40,9 @@ def reference(request):
 
 
 @pytest.mark.parametrize("parts", [1, 2])
-def test_losses_norms_and_weights_follow_one_course(room, reference, parts):
+def test_losses_norms_and_weights_follow_one_course(adapter, reference, parts):
     ordered, expected, expected_weights = reference
-    records, weights = trained(room.name, parts, ordered)
+    records, weights = trained(adapter.name, parts, ordered)
     for found, wanted in zip(records, expected, strict=True):
         assert set(found) == set(wanted)
         assert {"loss", "mlm", "gradient_norm"} <= set(found)
@@ -56,7 +56,7 @@ def test_losses_norms_and_weights_follow_one_course(room, reference, parts):
     assert records[0]["mlm"] != pytest.approx(records[-1]["mlm"], abs=1e-3)
 
 
-def test_the_loss_is_that_of_the_model_itself(room):
+def test_the_loss_is_that_of_the_model_itself(adapter):
     """Of sequences that each fill a row by themselves, padded as usual."""
     config = small(num_hidden_groups=2)
     rng = np.random.default_rng(3)
@@ -70,9 +70,9 @@ def test_the_loss_is_that_of_the_model_itself(room):
         "labels": labels,
         "sentence_order_label": batch.sop_labels.astype(np.int64),
     }
-    model = room.evaluating(room.build(HEAD, config, random_tensors(config, HEAD)))
-    expected = room.outputs(model, usual)
-    train, state = begun(room.name, config)
+    model = adapter.evaluating(adapter.build(HEAD, config, random_tensors(config, HEAD)))
+    expected = adapter.outputs(model, usual)
+    train, state = begun(adapter.name, config)
     found = train.eval_step(state, batch)
     losses = found["mlm_losses"].mean() + found["sop_losses"].mean()
     assert losses == pytest.approx(float(expected["loss"]), abs=1e-5)
@@ -82,8 +82,8 @@ def test_the_loss_is_that_of_the_model_itself(room):
     assert train.train_step(state, [batch], 0.0, 0)["loss"] == pytest.approx(losses, abs=1e-5)
 
 
-def test_a_sequence_is_predicted_alike_alone_and_packed_with_others(room):
-    train, state = begun(room.name)
+def test_a_sequence_is_predicted_alike_alone_and_packed_with_others(adapter):
+    train, state = begun(adapter.name)
     first, second, third = rows.sequences(np.random.default_rng(1), 3)
     alone = [train.eval_step(state, rows.packed([[one]])) for one in (first, second, third)]
     together = train.eval_step(state, rows.packed([[first, second], [third]]))
@@ -92,8 +92,8 @@ def test_a_sequence_is_predicted_alike_alone_and_packed_with_others(room):
         assert difference(values, np.concatenate([one[name] for one in alone])) <= 1e-5, name
 
 
-def test_nothing_leaks_from_one_sequence_into_another(room):
-    train, state = begun(room.name)
+def test_nothing_leaks_from_one_sequence_into_another(adapter):
+    train, state = begun(adapter.name)
     first, second, third = rows.sequences(np.random.default_rng(2), 3)
     ids = second[0].copy()
     ids[1:] = (ids[1:] + 7) % 50 + 5
@@ -106,19 +106,19 @@ def test_nothing_leaks_from_one_sequence_into_another(room):
     assert np.abs(after["mlm_losses"] - before["mlm_losses"])[middle].min() > 1e-4
 
 
-def test_places_without_a_token_have_no_part_in_the_gradient(room):
+def test_places_without_a_token_have_no_part_in_the_gradient(adapter):
     made = [rows.sequences(np.random.default_rng(4), 2)]
     records = [
         train.train_step(state, [rows.packed(made, length)], 0.0, 0)
         for length in (14, 16)
-        for train, state in [begun(room.name)]
+        for train, state in [begun(adapter.name)]
     ]
     for name, value in records[0].items():
         assert value == pytest.approx(records[1][name], rel=1e-5), name
 
 
-def test_what_was_predicted_is_as_long_as_what_was_asked(room):
-    train, state = begun(room.name)
+def test_what_was_predicted_is_as_long_as_what_was_asked(adapter):
+    train, state = begun(adapter.name)
     for count in (1, 5):
         (batch,) = next(rows.steps(1, rows=count, seed=count))
         found = train.eval_step(state, batch)
@@ -126,8 +126,8 @@ def test_what_was_predicted_is_as_long_as_what_was_asked(room):
         assert found["sop_losses"].shape == found["sop_correct"].shape == batch.sop_labels.shape
 
 
-def test_a_sequence_without_a_label_has_no_loss_and_is_no_hit(room):
-    train, state = begun(room.name)
+def test_a_sequence_without_a_label_has_no_loss_and_is_no_hit(adapter):
+    train, state = begun(adapter.name)
     batch = rows.packed([rows.sequences(np.random.default_rng(5), 2)])
     batch = replace(batch, sop_labels=np.array([-100, 1], np.int32))
     found = train.eval_step(state, batch)
@@ -137,9 +137,9 @@ def test_a_sequence_without_a_label_has_no_loss_and_is_no_hit(room):
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
-def test_what_no_loss_reaches_stays_as_it_is(room, optimizer):
+def test_what_no_loss_reaches_stays_as_it_is(adapter, optimizer):
     parts = ("pooler", "sop_classifier")
-    train, state = begun(room.name, name=optimizer, frozen=parts)
+    train, state = begun(adapter.name, name=optimizer, frozen=parts)
     before = train.get_weights(state)
     for step, batches in enumerate(rows.steps(3, ordered=False)):
         train.train_step(state, batches, 1e-2, seed=step)
@@ -147,26 +147,26 @@ def test_what_no_loss_reaches_stays_as_it_is(room, optimizer):
     assert same == {name for name in before if weight_table.part(name) in parts}
 
 
-def test_the_seed_of_a_step_decides_its_dropout(room):
+def test_the_seed_of_a_step_decides_its_dropout(adapter):
     config = small(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2)
     part = next(rows.steps(1))
     losses = []
     for seed in (5, 5, 6):
-        train, state = begun(room.name, config)
+        train, state = begun(adapter.name, config)
         losses.append(train.train_step(state, part, 0.0, seed)["loss"])
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
 
 
-def test_half_precision_trains_near_the_full_one(room):
-    full, half = (trained(room.name, precision=precision)[0] for precision in ("fp32", "bf16"))
+def test_half_precision_trains_near_the_full_one(adapter):
+    full, half = (trained(adapter.name, precision=precision)[0] for precision in ("fp32", "bf16"))
     for one, other in zip(full, half, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], abs=5e-2)
     assert [one["loss"] for one in full] != [other["loss"] for other in half]
 
 
-def test_ids_outside_the_vocabulary_are_refused(room):
-    train, state = begun(room.name)
+def test_ids_outside_the_vocabulary_are_refused(adapter):
+    train, state = begun(adapter.name)
     (batch,) = next(rows.steps(1))
     batch.input_ids[0, 1] = 61
     with pytest.raises(TokenIdError):
@@ -175,15 +175,15 @@ def test_ids_outside_the_vocabulary_are_refused(room):
         train.eval_step(state, batch)
 
 
-def test_there_is_one_process_where_none_were_started(room):
-    train = train_backend(room.name)
+def test_there_is_one_process_where_none_were_started(adapter):
+    train = train_backend(adapter.name)
     train.init_processes()
     assert (train.rank(), train.world_size()) == (0, 1)
     assert train.broadcast(7) == 7
 
 
-def test_counts_name_the_losses_of_a_step(room):
-    train, state = begun(room.name)
+def test_counts_name_the_losses_of_a_step(adapter):
+    train, state = begun(adapter.name)
     part = next(rows.steps(1))
     record = train.train_step(state, part, 0.0, 0)
     assert list(record) == ["loss", *part[0].items(), "gradient_norm"]

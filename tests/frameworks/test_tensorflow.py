@@ -21,8 +21,8 @@ from albertkit.errors import ConfigError, InputError
 from albertkit.outputs import SequenceClassifierOutput
 from albertkit.tensorflow import infer, layers, models, train, weights
 from frameworks import common
+from frameworks.adapters import TensorFlow
 from frameworks.common import BATCH, HEADS, LENGTH, batch, difference, random_tensors, small
-from frameworks.rooms import TensorFlow
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -47,9 +47,6 @@ def make(head, **changes):
 
 def logits(output):
     return next(value for name, value in output.items() if name != "loss").numpy()
-
-
-# --------------------------------------------------------------------------------------------------------------- inputs
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -96,9 +93,6 @@ def test_an_input_given_twice_is_refused():
         model(given["input_ids"], given["attention_mask"], attention_mask=given["attention_mask"])
     with pytest.raises(InputError, match=r"at most 10 inputs\. Received: 11"):
         model(*[given["input_ids"]] * 11)
-
-
-# --------------------------------------------------------------------------------------------------------------- graphs
 
 
 @pytest.mark.parametrize("axis", common.AXES)
@@ -288,9 +282,6 @@ def test_a_model_stands_inside_a_functional_one_and_in_its_file(is_frozen, tmp_p
     assert (len(loaded.trainable_weights) == 2) == is_frozen
 
 
-# -------------------------------------------------------------------------------------------------------------- dropout
-
-
 def test_seeds_of_all_places_differ():
     seed = tf.constant([5, 0], tf.int64)
     places = {
@@ -346,9 +337,6 @@ def test_gradient_checkpointing_changes_no_gradient(is_graph, monkeypatch):
     model.gradient_checkpointing_disable()
     assert not model.is_gradient_checkpointing
     assert make("ForMaskedLM", gradient_checkpointing=True).is_gradient_checkpointing
-
-
-# ------------------------------------------------------------------------------------------------------------------ fit
 
 
 def targets(head):
@@ -505,9 +493,6 @@ def test_keras_sums_a_model_up(head):
     assert f"{make(head).num_parameters():,}" in "".join(lines)
 
 
-# ------------------------------------------------------------------------------------------------------------ precision
-
-
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"])
 def test_half_precision_stays_near_and_finite(policy):
     expected = make("ForMaskedLM")(batch("ForMaskedLM"))
@@ -531,9 +516,6 @@ def test_mixed_precision_trains_in_fit():
     model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
     losses = model.fit(batch("ForSequenceClassification"), epochs=4, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
-
-
-# ---------------------------------------------------------------------------------------------------------------- files
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -791,9 +773,6 @@ def test_a_subclass_keeps_every_variable(tmp_path):
     assert loaded.load_report.loaded.count("both.weight") == 1
 
 
-# ----------------------------------------------------------------------------------------------------------- vocabulary
-
-
 @pytest.mark.parametrize("head", ["ForPreTraining", "ForMaskedLM"])
 def test_a_tied_tensor_has_no_variable_of_its_own(head):
     model = make(head)
@@ -917,9 +896,6 @@ def test_other_embeddings_can_take_the_place():
     assert model(np.full((1, 3), 69)).last_hidden_state.shape == (1, 3, 16)
 
 
-# ------------------------------------------------------------------------------------------------------------- building
-
-
 def test_the_seed_of_keras_decides_fresh_weights():
     drawn = []
     for seed in (1, 1, 2):
@@ -931,7 +907,7 @@ def test_the_seed_of_keras_decides_fresh_weights():
 
 def test_a_model_draws_fresh_weights_while_another_thread_loads_one():
     drawn = []
-    with weights.without_values():
+    with weights.skip_init():
         thread = threading.Thread(target=lambda: drawn.append(models.TFAlbertModel(small())))
         thread.start()
         thread.join()

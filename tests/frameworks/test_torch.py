@@ -14,8 +14,8 @@ from torch import distributed, nn  # noqa: E402
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.errors import ConfigError, InputError  # noqa: E402
 from albertkit.torch import layers, models, train  # noqa: E402
+from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
-from frameworks.rooms import Torch  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -66,15 +66,15 @@ def test_attention_has_two_ways_and_a_third_is_refused(tmp_path):
 @pytest.mark.parametrize("implementation", ["eager", "sdpa"])
 @pytest.mark.parametrize("use_reentrant", [True, False])
 def test_gradient_checkpointing_changes_no_gradient(implementation, use_reentrant):
-    room, changes = Torch(), {"num_hidden_groups": 2, "inner_group_num": 2}
+    adapter, changes = Torch(), {"num_hidden_groups": 2, "inner_group_num": 2}
     model = make("ForPreTraining", **changes)
     model.set_attn_implementation(implementation)
-    expected = {name: g.copy() for name, g in room.gradients(model, batch("ForPreTraining")).items()}
+    expected = {name: g.copy() for name, g in adapter.gradients(model, batch("ForPreTraining")).items()}
     model.gradient_checkpointing_enable({"use_reentrant": use_reentrant})
     assert model.is_gradient_checkpointing
     calls = []
     hook = model.albert.encoder.albert_layer_groups[0].register_forward_pre_hook(lambda *_: calls.append(1))
-    found = room.gradients(model, batch("ForPreTraining"))
+    found = adapter.gradients(model, batch("ForPreTraining"))
     hook.remove()
     assert len(calls) == 4  # Two layers of the group, each run once forward and once again backward.
     for name, gradient in found.items():
@@ -359,7 +359,7 @@ def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing)
     config = small(num_hidden_groups=2, inner_group_num=2, gradient_checkpointing=checkpointing)
     encoder = models.AlbertModel(config).encoder.train()
     embedded, places = torch.randn(1, 11, config.embedding_size), torch.tensor([7, 0, 10])
-    found = encoder(embedded, layers.Packing(((2, 4), (1, 3)), places)).last_hidden_state
-    whole = encoder(embedded, layers.Packing(((2, 4), (1, 3)))).last_hidden_state
+    found = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)), places)).last_hidden_state
+    whole = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)))).last_hidden_state
     assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
     torch.testing.assert_close(found, whole[:, places])

@@ -11,8 +11,8 @@ from albertkit.batches import MaskedBatch, PaddedBatch
 from albertkit.errors import InputError, TokenIdError
 from albertkit.inference.backends import infer_backend
 from albertkit.training.backends import train_backend
+from frameworks.adapters import ADAPTERS
 from frameworks.common import difference, random_tensors, small
-from frameworks.rooms import ROOMS
 
 HEAD = "ForSequenceClassification"
 STEPS = 8
@@ -44,12 +44,12 @@ def begun(framework, **options):
 
 def trained(framework, parts=1, rate=1e-2, **options):
     """The losses, norms and weights of a few steps."""
-    room, state = begun(framework, **options)
+    adapter, state = begun(framework, **options)
     records = [
-        room.train_step(state, part, rate * (step + 1) / STEPS, seed=step)
+        adapter.train_step(state, part, rate * (step + 1) / STEPS, seed=step)
         for step, part in enumerate(batches(parts=parts))
     ]
-    return records, room.get_weights(state)
+    return records, adapter.get_weights(state)
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def reference():
 
 
 @pytest.mark.parametrize("parts", [1, 2])
-def test_losses_norms_and_weights_follow_one_course(room, reference, parts):
-    records, weights = trained(room.name, parts)
+def test_losses_norms_and_weights_follow_one_course(adapter, reference, parts):
+    records, weights = trained(adapter.name, parts)
     for found, expected in zip(records, reference[0], strict=True):
         assert found["loss"] == pytest.approx(expected["loss"], abs=1e-4)
         assert found["gradient_norm"] == pytest.approx(expected["gradient_norm"], rel=1e-3)
@@ -71,14 +71,14 @@ def test_losses_norms_and_weights_follow_one_course(room, reference, parts):
     assert records[0]["loss"] != pytest.approx(records[-1]["loss"], abs=1e-3)
 
 
-def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(room):
-    train, state = begun(room.name)
+def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(adapter):
+    train, state = begun(adapter.name)
     *first, last = batches()
     for step, part in enumerate(first):
         train.train_step(state, part, 1e-2, seed=step)
     weights, memory = train.get_weights(state), train.get_optimizer(state)
     expected = train.train_step(state, last, 1e-2, seed=99)
-    _, other = begun(room.name)
+    _, other = begun(adapter.name)
     train.set_weights(other, weights)
     train.set_optimizer(other, memory)
     found = train.train_step(other, last, 1e-2, seed=99)
@@ -87,8 +87,8 @@ def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(room):
         np.testing.assert_array_equal(value, train.get_weights(state)[name], err_msg=name)
 
 
-def test_what_is_taken_out_does_not_change_with_the_next_step(room):
-    train, state = begun(room.name)
+def test_what_is_taken_out_does_not_change_with_the_next_step(adapter):
+    train, state = begun(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     taken = {**train.get_weights(state), **train.get_optimizer(state)}
@@ -98,8 +98,8 @@ def test_what_is_taken_out_does_not_change_with_the_next_step(room):
         np.testing.assert_array_equal(taken[name], value, err_msg=name)
 
 
-def test_a_step_that_is_not_finite_changes_nothing(room):
-    train, state = begun(room.name)
+def test_a_step_that_is_not_finite_changes_nothing(adapter):
+    train, state = begun(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     weights = train.get_weights(state)
@@ -115,8 +115,8 @@ def test_a_step_that_is_not_finite_changes_nothing(room):
         np.testing.assert_array_equal(value, memory[key], err_msg=key)
 
 
-def test_a_step_above_the_highest_norm_changes_nothing(room):
-    train, state = begun(room.name)
+def test_a_step_above_the_highest_norm_changes_nothing(adapter):
+    train, state = begun(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     weights, memory = train.get_weights(state), train.get_optimizer(state)
@@ -130,10 +130,10 @@ def test_a_step_above_the_highest_norm_changes_nothing(room):
     assert any((value != weights[key]).any() for key, value in train.get_weights(state).items())
 
 
-def test_the_seed_of_a_step_decides_its_dropout(room):
+def test_the_seed_of_a_step_decides_its_dropout(adapter):
     config = small(hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.2, classifier_dropout_prob=0.3)
     tensors = random_tensors(config, HEAD)
-    train = train_backend(room.name)
+    train = train_backend(adapter.name)
     part = next(batches())
     losses = [
         train.train_step(train.init_state(config, HEAD, tensors), part, 0.0, seed=seed)["loss"] for seed in (5, 5, 6)
@@ -142,10 +142,10 @@ def test_the_seed_of_a_step_decides_its_dropout(room):
     assert losses[0] != losses[2]
 
 
-def test_evaluation_has_no_dropout_and_gives_losses_and_logits(room):
+def test_evaluation_has_no_dropout_and_gives_losses_and_logits(adapter):
     config = small(hidden_dropout_prob=0.5)
     tensors = random_tensors(config, HEAD)
-    train = train_backend(room.name)
+    train = train_backend(adapter.name)
     state = train.init_state(config, HEAD, tensors)
     (part,) = next(batches())
     first, second = train.eval_step(state, part), train.eval_step(state, part)
@@ -155,9 +155,9 @@ def test_evaluation_has_no_dropout_and_gives_losses_and_logits(room):
     assert set(train.eval_step(state, replace(part, labels=None))) == {"logits"}
 
 
-def test_gradients_are_clipped_to_the_norm_that_is_asked_for(room):
+def test_gradients_are_clipped_to_the_norm_that_is_asked_for(adapter):
     for limit in (0.05, 0.0):
-        train, state = begun(room.name, max_gradient_norm=limit)
+        train, state = begun(adapter.name, max_gradient_norm=limit)
         norm = train.train_step(state, next(batches()), 1e-3, 0)["gradient_norm"]
         assert norm > 0.1
         # After one step the first moment is a tenth of the gradient that the optimizer was given.
@@ -166,34 +166,34 @@ def test_gradients_are_clipped_to_the_norm_that_is_asked_for(room):
         assert given == pytest.approx(limit or norm, rel=1e-3)
 
 
-def test_half_precision_trains_near_the_full_one(room):
-    full, half = (trained(room.name, precision=precision)[0] for precision in ("fp32", "bf16"))
+def test_half_precision_trains_near_the_full_one(adapter):
+    full, half = (trained(adapter.name, precision=precision)[0] for precision in ("fp32", "bf16"))
     for one, other in zip(full, half, strict=True):
         assert other["loss"] == pytest.approx(one["loss"], abs=2e-2)
     assert [one["loss"] for one in full] != [other["loss"] for other in half]
 
 
-def test_inference_gives_the_outputs_of_evaluation(room):
-    train, state = begun(room.name)
+def test_inference_gives_the_outputs_of_evaluation(adapter):
+    train, state = begun(adapter.name)
     (part,) = next(batches())
     inputs = replace(part, labels=None)
-    forward = infer_backend(room.name).compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
+    forward = infer_backend(adapter.name).compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
     found, expected = forward(inputs), train.eval_step(state, inputs)
     assert list(found) == list(expected)
     assert difference(found["logits"], expected["logits"]) <= 1e-5
 
 
-def test_inference_cuts_outputs_to_the_length_of_the_input(room):
+def test_inference_cuts_outputs_to_the_length_of_the_input(adapter):
     config = small()
     tensors = random_tensors(config, "ForTokenClassification")
-    forward = infer_backend(room.name).compile(config, "ForTokenClassification", tensors)
+    forward = infer_backend(adapter.name).compile(config, "ForTokenClassification", tensors)
     (part,) = next(batches())
     assert forward(PaddedBatch(part.input_ids))["logits"].shape == (*part.input_ids.shape, 2)
 
 
-def test_inference_scores_the_places_that_are_asked_for(room):
+def test_inference_scores_the_places_that_are_asked_for(adapter):
     config = small()
-    forward = infer_backend(room.name).compile(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"))
+    forward = infer_backend(adapter.name).compile(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"))
     (part,) = next(batches())
     inputs = replace(part, labels=None)
     everywhere = forward(inputs)["logits"]
@@ -203,9 +203,9 @@ def test_inference_scores_the_places_that_are_asked_for(room):
         assert difference(found["logits"], everywhere[tuple(zip(*places, strict=True))]) <= 1e-5
 
 
-def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(room):
+def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(adapter):
     config = small()
-    forward = infer_backend(room.name).compile(config, "Model", random_tensors(config, "Model"))
+    forward = infer_backend(adapter.name).compile(config, "Model", random_tensors(config, "Model"))
     with pytest.raises(TokenIdError, match=r"`input_ids` must lie in 0\.\.60"):
         forward(PaddedBatch(np.array([[1, 61]])))
     with pytest.raises(InputError, match="Received: 17 tokens"):
@@ -215,4 +215,4 @@ def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(roo
 
 
 def test_every_framework_is_here():
-    assert list(ROOMS) == list(backends.PACKAGES)
+    assert list(ADAPTERS) == list(backends.PACKAGES)

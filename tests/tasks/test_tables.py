@@ -407,9 +407,6 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path, kind):
     assert len(str(caught.value)) < 400
 
 
-# ------------------------------------------------------------------------------------------------------- standard input
-
-
 class Slow(io.RawIOBase):
     """Gives what it was made with read by read, as a pipe does."""
 

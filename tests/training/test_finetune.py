@@ -130,9 +130,6 @@ def test_without_an_evaluation_file_a_part_is_held_out(tmp_path):
     assert results["examples"] == 15
 
 
-# ------------------------------------------------------------------------------------------------------- kinds of data
-
-
 def test_pairs_are_read_from_tsv(tmp_path):
     rows = [(a, b, str(int(a == b))) for a in common.GOOD for b in common.GOOD]
     path = tmp_path / "pairs.tsv"
@@ -176,9 +173,6 @@ def test_long_texts_are_cut_and_counted(tmp_path):
     )
     _, said = run(recipe, tmp_path / "m")
     assert f"4 of 8 texts of {path} are longer than 8 tokens and were cut." in said
-
-
-# ----------------------------------------------------------------------------------------------------------- bad input
 
 
 @pytest.mark.parametrize(

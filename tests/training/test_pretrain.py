@@ -222,9 +222,6 @@ def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
     assert files.load(tmp_path / "two").config.hidden_size == 32
 
 
-# ------------------------------------------------------------------------------------------------------------- planning
-
-
 def planned(recipe, output, monkeypatch):
     """What the loop of a run is given."""
     given = []
@@ -304,26 +301,23 @@ def test_left_alone_a_recipe_is_the_original_and_the_rate_goes_with_the_root_of_
 
 
 def test_every_run_on_a_corpus_is_judged_on_the_same_rows(corpus, tmp_path, monkeypatch):
-    judged = []
+    evaluated = []
 
     def forward(batch):
-        judged[-1].append(batch)
+        evaluated[-1].append(batch)
         return {f"{name}_{what}": np.ones(len(batch[f"{name}_labels"])) for name in ("mlm", "sop") for what in WHAT}
 
     for seed in (1, 2):
-        judged.append([])
+        evaluated.append([])
         _, _, evaluate, *_ = planned(pretraining.recipe(corpus, seed=seed), tmp_path / str(seed), monkeypatch)
         assert evaluate(forward)["mlm_accuracy"] == 1
-    for one, other in zip(*judged, strict=True):
+    for one, other in zip(*evaluated, strict=True):
         for name, array in one.items():
             np.testing.assert_array_equal(array, other[name], err_msg=name)
     _, held_out = Corpus.open(corpus).split(0.1)
     examples = PretrainingExamples(held_out, length=32, objective="mlm+sop", seed=0)
     drawn = examples.batch(0, np.sort(examples.order(0)[:32])).input_ids
-    np.testing.assert_array_equal(np.concatenate([batch.input_ids for batch in judged[0]]), drawn)
-
-
-# ------------------------------------------------------------------------------------------------ going on from a model
+    np.testing.assert_array_equal(np.concatenate([batch.input_ids for batch in evaluated[0]]), drawn)
 
 
 def test_going_on_from_a_checkpoint_begins_where_it_ended(corpus, tmp_path):
@@ -383,9 +377,6 @@ def test_a_corpus_of_another_vocabulary_is_refused(corpus, tmp_path):
         run(pretraining.recipe(other, model__name=str(tmp_path / "first"), model__config={}), tmp_path / "second")
     with pytest.raises(ConfigError, match="the same tokenizer"):
         run(pretraining.recipe(corpus, data__eval=str(other)), tmp_path / "third")
-
-
-# ------------------------------------------------------------------------------------------------------------ bad input
 
 
 def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_path):

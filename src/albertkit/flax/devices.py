@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -21,6 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes
 from albertkit.config import AlbertConfig
 from albertkit.flax import infer
+from albertkit.flax.typing import PyTree
 
 Arrays = dict[str, jax.Array]
 LARGE = 2**16
@@ -49,7 +49,7 @@ class Layout:
         """(D, ...) with an entry a device."""
         return NamedSharding(self.mesh, PartitionSpec("data"))
 
-    def of(self, value: Any) -> NamedSharding:
+    def of(self, value: PyTree) -> NamedSharding:
         """Where a weight lies, or what belongs to it: a large matrix is cut across its longest axis that divides."""
         axes = [axis for axis, size in enumerate(value.shape) if size % self.mesh.size == 0]
         if not self.is_sharded or math.prod(value.shape) < LARGE or not axes:
@@ -57,10 +57,10 @@ class Layout:
         longest = max(axes, key=lambda axis: value.shape[axis])
         return NamedSharding(self.mesh, PartitionSpec(*[None] * longest, "data"))
 
-    def put(self, tree: Any) -> Any:
+    def put(self, tree: PyTree) -> PyTree:
         """Values that every process has, in their places; those that are there already stay."""
 
-        def placed(value: Any) -> Any:
+        def placed(value: PyTree) -> PyTree:
             sharding = self.of(value)
             own = value.sharding if isinstance(value, jax.Array) else None
             if isinstance(own, NamedSharding) and own.is_equivalent_to(sharding, value.ndim):
@@ -70,7 +70,7 @@ class Layout:
 
         return jax.tree.map(placed, tree)
 
-    def whole(self, tree: Any) -> Any:
+    def whole(self, tree: PyTree) -> PyTree:
         """Values whole on each device, gathered where they are spread; then all processes must ask."""
         return _gathered(self, tree) if self.is_sharded else tree
 
@@ -142,5 +142,5 @@ def are_launched() -> bool:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _gathered(layout: Layout, tree: Any) -> Any:
+def _gathered(layout: Layout, tree: PyTree) -> PyTree:
     return jax.lax.with_sharding_constraint(tree, layout.everywhere)

@@ -1,7 +1,6 @@
 """The forward pass in JAX as a function of NumPy arrays."""
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,7 @@ from albertkit.backends import Forward, Outputs
 from albertkit.batches import Batch, MaskedBatch, PaddedBatch, trim
 from albertkit.config import AlbertConfig
 from albertkit.flax import models, weights
+from albertkit.flax.typing import PyTree
 
 
 def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
@@ -23,11 +23,11 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     the first accelerator where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
-    weights.load(model, model._prefix, config, tensors, source).require_complete()
+    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     return functools.partial(forward, config, *nnx.split(model))
 
 
-def forward(config: AlbertConfig, definition: Any, state: Any, batch: PaddedBatch) -> Outputs:
+def forward(config: AlbertConfig, definition: PyTree, state: PyTree, batch: PaddedBatch) -> Outputs:
     """The outputs of a model that nnx.split has taken apart, without dropout."""
     inputs = prepared(config, batch)
     if isinstance(batch, MaskedBatch):  # as many as a power of two, so that few shapes are compiled
@@ -63,13 +63,13 @@ def require_valid(config: AlbertConfig, batch: Batch) -> None:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _forward(definition: Any, state: Any, batch: dict[str, Any]) -> Any:
+def _forward(definition: PyTree, state: PyTree, batch: dict[str, PyTree]) -> PyTree:
     outputs = nnx.merge(definition, state)(**batch, train=False, return_dict=True)
     return jax.tree.map(lambda value: value.astype(jnp.float32), outputs)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _scores(definition: Any, state: Any, batch: dict[str, Any], places: jax.Array) -> jax.Array:
+def _scores(definition: PyTree, state: PyTree, batch: dict[str, PyTree], places: jax.Array) -> jax.Array:
     """Logits (P, V) of a masked-language-model head at rows and columns (P, 2)."""
     model = nnx.merge(definition, state)
     states = model.albert(**batch, train=False, return_dict=True).last_hidden_state

@@ -1,4 +1,4 @@
-"""The layers of ALBERT in Flax NNX. Attribute paths are checkpoint names.
+"""The layers of ALBERT in Flax NNX, up to one group of layers. Attribute paths are checkpoint names.
 
 Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D head width, F feed-forward width.
 Layers know nothing of tasks, files or padding: an attention mask arrives here as an additive bias. They are built
@@ -7,10 +7,7 @@ attention probabilities are computed in float32. Dropout acts where `determinist
 in training mode, and takes its randomness from the `key` of the call.
 """
 
-import functools
-import itertools
-from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import jax
 import jax.core
@@ -21,70 +18,27 @@ from jax import Array
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
-from albertkit.outputs import BaseModelOutput
-
-_erf_gelu = functools.partial(jax.nn.gelu, approximate=False)
-_tanh_gelu = functools.partial(jax.nn.gelu, approximate=True)
+from albertkit.flax.activations import activation
+from albertkit.flax.typing import ArrayInput, DType
 
 
-def _clipped_gelu(x: Array) -> Array:
-    return _erf_gelu(x).clip(-10, 10)
-
-
-def _quick_gelu(x: Array) -> Array:
-    return x * jax.nn.sigmoid(1.702 * x)
-
-
-def _squared_relu(x: Array) -> Array:
-    return jnp.square(jax.nn.relu(x))
-
-
-def _linear(x: Array) -> Array:
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "gelu": _erf_gelu,
-    "gelu_new": _tanh_gelu,
-    "gelu_pytorch_tanh": _tanh_gelu,
-    "gelu_fast": _tanh_gelu,
-    "gelu_10": _clipped_gelu,
-    "quick_gelu": _quick_gelu,
-    "relu": jax.nn.relu,
-    "relu6": jax.nn.relu6,
-    "relu2": _squared_relu,
-    "leaky_relu": jax.nn.leaky_relu,
-    "silu": jax.nn.silu,
-    "swish": jax.nn.silu,
-    "mish": jax.nn.mish,
-    "tanh": jnp.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "linear": _linear,
-}
-
-
-def activation(name: str | Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """The function that `hidden_act` names, or the function itself."""
-    return ACTIVATIONS[name] if isinstance(name, str) else name
-
-
-def _without_value(key: Any, shape: tuple[int, ...], dtype: Any, *_: Any) -> Any:
+def _without_value(key: Array, shape: tuple[int, ...], dtype: DType, *_: object) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
-def linear(inputs: int, outputs: int, dtype: Any, use_bias: bool = True) -> nnx.Linear:
-    """A dense layer without values."""
+def linear(inputs: int, outputs: int, dtype: DType, use_bias: bool = True) -> nnx.Linear:
+    """A dense layer (..., inputs) -> (..., outputs) without values, which computes in `dtype`."""
     options = {"use_bias": use_bias, "dtype": dtype, "rngs": nnx.Rngs(0)}
     return nnx.Linear(inputs, outputs, kernel_init=_without_value, bias_init=_without_value, **options)
 
 
-def embed(rows: int, width: int, dtype: Any) -> nnx.Embed:
-    """An embedding table without values."""
+def embed(rows: int, width: int, dtype: DType) -> nnx.Embed:
+    """An embedding table (...) ids -> (..., width) without values, which answers in `dtype`."""
     return nnx.Embed(rows, width, embedding_init=_without_value, dtype=dtype, rngs=nnx.Rngs(0))
 
 
 def norm(width: int, config: AlbertConfig) -> nnx.LayerNorm:
-    """A norm without values, which answers in float32."""
+    """A norm over the last axis, of that width, without values; it answers in float32."""
     options = {"epsilon": config.layer_norm_eps, "use_fast_variance": False, "dtype": jnp.float32, "rngs": nnx.Rngs(0)}
     return nnx.LayerNorm(width, bias_init=_without_value, scale_init=_without_value, **options)
 
@@ -94,15 +48,39 @@ def dropout(rate: float) -> nnx.Dropout:
     return nnx.Dropout(rate, deterministic=True)
 
 
-def split(key: Array | None, parts: int) -> tuple[Any, ...]:
+def split(key: Array | None, parts: int) -> tuple[Array | None, ...]:
     """Keys for the parts of a layer, or None for each where no dropout is to act."""
     return (None,) * parts if key is None else tuple(jax.random.split(key, parts))
 
 
-class AlbertEmbeddings(nnx.Module):
-    """Word + token type + position embedding, norm and dropout, all of width E (arXiv 1909.11942, section 3.1)."""
+def as_array(values: ArrayInput | None) -> Array | np.ndarray:
+    """Lists as an array; arrays as they are, so that looking at those of NumPy needs no device."""
+    return cast(Array | np.ndarray, values) if hasattr(values, "shape") else np.asarray(values)
 
-    def __init__(self, config: AlbertConfig, dtype: Any = jnp.float32) -> None:
+
+def can_inspect(values: object) -> bool:
+    """Whether values can be looked at: not inside jit, nor on accelerators, where looking would have to wait."""
+    if isinstance(values, jax.core.Tracer):
+        return False
+    return not isinstance(values, Array) or all(device.platform == "cpu" for device in values.devices())
+
+
+def _checked(name: str, ids: ArrayInput, size: int) -> Array:
+    """The ids, or TokenIdError for one outside 0..size-1 where they can be seen. Elsewhere such an id gives NaN."""
+    ids = as_array(ids)
+    if ids.size and can_inspect(ids):
+        rules.require_ids(name, int(ids.min()), int(ids.max()), size)
+    return jnp.where(ids < 0, size, ids)  # one below 0 would count from the end of the table
+
+
+class AlbertEmbeddings(nnx.Module):
+    """Word + token type + position embedding, norm and dropout.
+
+    All are of width E, which is smaller than H: the factorised embedding of arXiv 1909.11942, section 3.1. The encoder
+    maps E to H.
+    """
+
+    def __init__(self, config: AlbertConfig, dtype: DType = jnp.float32) -> None:
         self.word_embeddings = embed(config.vocab_size, config.embedding_size, dtype)
         self.position_embeddings = embed(config.max_position_embeddings, config.embedding_size, dtype)
         self.token_type_embeddings = embed(config.type_vocab_size, config.embedding_size, dtype)
@@ -112,10 +90,10 @@ class AlbertEmbeddings(nnx.Module):
 
     def __call__(
         self,
-        input_ids: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
+        input_ids: ArrayInput | None = None,
+        token_type_ids: ArrayInput | None = None,
+        position_ids: ArrayInput | None = None,
+        inputs_embeds: ArrayInput | None = None,
         deterministic: bool | None = None,
         key: Array | None = None,
     ) -> Array:
@@ -124,14 +102,8 @@ class AlbertEmbeddings(nnx.Module):
         Token types default to 0 and positions to 0..L-1. InputError for a sequence longer than the position table, and
         TokenIdError for an id outside its table wherever the values can be seen, which is not so inside jit.
         """
-        rules.require_inputs(input_ids, inputs_embeds)
-        if inputs_embeds is None:
-            input_ids = as_array(input_ids)
-            rules.require_ids_array("input_ids", input_ids.shape, jnp.issubdtype(input_ids.dtype, jnp.integer))
-            embedded = self.word_embeddings(_checked("input_ids", input_ids, self.word_embeddings.num_embeddings))
-        else:
-            embedded = jnp.asarray(inputs_embeds, self.dtype)
-        length, longest = embedded.shape[1], self.position_embeddings.num_embeddings
+        words = self._words(input_ids, inputs_embeds)
+        length, longest = words.shape[1], self.position_embeddings.num_embeddings
         if position_ids is None:
             rules.require_length(length, longest)
             positions = self.position_embeddings.embedding[:length].astype(self.dtype)
@@ -142,34 +114,23 @@ class AlbertEmbeddings(nnx.Module):
         else:
             known = self.token_type_embeddings.num_embeddings
             token_types = self.token_type_embeddings(_checked("token_type_ids", token_type_ids, known))
-        normed = self.LayerNorm(embedded + token_types + positions).astype(self.dtype)
+        normed = self.LayerNorm(words + token_types + positions).astype(self.dtype)
         return self.dropout(normed, deterministic=deterministic, rngs=key)
 
-
-def as_array(values: Any) -> Any:
-    """Lists as an array; arrays as they are, so that looking at those of NumPy needs no device."""
-    return values if hasattr(values, "shape") else np.asarray(values)
-
-
-def is_seen(values: Any) -> bool:
-    """Whether values can be looked at: not inside jit, nor on accelerators, where looking would wait for the device."""
-    if isinstance(values, jax.core.Tracer):
-        return False
-    return not isinstance(values, Array) or all(device.platform == "cpu" for device in values.devices())
-
-
-def _checked(name: str, ids: Any, size: int) -> Array:
-    """The ids, or TokenIdError for one outside 0..size-1 where they can be seen. Elsewhere such an id gives NaN."""
-    ids = as_array(ids)
-    if ids.size and is_seen(ids):
-        rules.require_ids(name, int(ids.min()), int(ids.max()), size)
-    return jnp.where(ids < 0, size, ids)  # one below 0 would count from the end of the table
+    def _words(self, input_ids: ArrayInput | None, inputs_embeds: ArrayInput | None) -> Array:
+        """The word embeddings (B, L, E) of the ids, or those given in their place. InputError unless one is given."""
+        rules.require_inputs(input_ids, inputs_embeds)
+        if inputs_embeds is not None:
+            return jnp.asarray(inputs_embeds, self.dtype)
+        ids = as_array(input_ids)
+        rules.require_ids_array("input_ids", ids.shape, jnp.issubdtype(ids.dtype, jnp.integer))
+        return self.word_embeddings(_checked("input_ids", ids, self.word_embeddings.num_embeddings))
 
 
 class AlbertAttention(nnx.Module):
     """Multi-head self-attention, its output projection, and the norm of the sum with its input."""
 
-    def __init__(self, config: AlbertConfig, dtype: Any = jnp.float32) -> None:
+    def __init__(self, config: AlbertConfig, dtype: DType = jnp.float32) -> None:
         self.num_attention_heads = config.num_attention_heads
         self.query = linear(config.hidden_size, config.hidden_size, dtype)
         self.key = linear(config.hidden_size, config.hidden_size, dtype)
@@ -224,9 +185,12 @@ class AlbertAttention(nnx.Module):
 
 
 class AlbertLayer(nnx.Module):
-    """Attention, then the feed-forward block of width F, with dropout and norm on the sum of the two."""
+    """Attention, then the feed-forward block of width F, with dropout and norm on the sum of the two.
 
-    def __init__(self, config: AlbertConfig, dtype: Any = jnp.float32) -> None:
+    `config.chunk_size_feed_forward` places at a time go through the feed-forward block where it is not 0: less memory.
+    """
+
+    def __init__(self, config: AlbertConfig, dtype: DType = jnp.float32) -> None:
         self.full_layer_layer_norm = norm(config.hidden_size, config)
         self.attention = AlbertAttention(config, dtype)
         self.ffn = linear(config.hidden_size, config.intermediate_size, dtype)
@@ -246,7 +210,7 @@ class AlbertLayer(nnx.Module):
         deterministic: bool | None = None,
         key: Array | None = None,
     ) -> tuple[Array, Array | None]:
-        """(B, L, H) -> (B, L, H), and the attention probabilities where asked for."""
+        """(B, L, H) -> (B, L, H), and the attention probabilities (B, N, L, L) where asked for."""
         attention_key, drop = split(key, 2)
         attended, probabilities = self.attention(
             hidden_states, attention_bias, head_mask, output_attentions, implementation, deterministic, attention_key
@@ -265,9 +229,9 @@ class AlbertLayer(nnx.Module):
 
 
 class AlbertLayerGroup(nnx.Module):
-    """`inner_group_num` layers, run one after the other."""
+    """`inner_group_num` layers, run one after the other; the released models have one group of one layer."""
 
-    def __init__(self, config: AlbertConfig, dtype: Any = jnp.float32) -> None:
+    def __init__(self, config: AlbertConfig, dtype: DType = jnp.float32) -> None:
         self.albert_layers = nnx.List([AlbertLayer(config, dtype) for _ in range(config.inner_group_num)])
 
     def __call__(
@@ -288,84 +252,3 @@ class AlbertLayerGroup(nnx.Module):
             )
             attentions += [probabilities] if output_attentions else []
         return hidden_states, tuple(attentions)
-
-
-class AlbertTransformer(nnx.Module):
-    """The embedding mapped from E to H, then `num_hidden_layers` runs of the layer groups with shared weights.
-
-    The runs of one group are one scan, so the time to compile does not grow with the number of layers.
-    """
-
-    def __init__(self, config: AlbertConfig, dtype: Any = jnp.float32) -> None:
-        self.embedding_hidden_mapping_in = linear(config.embedding_size, config.hidden_size, dtype)
-        self.albert_layer_groups = nnx.List([AlbertLayerGroup(config, dtype) for _ in range(config.num_hidden_groups)])
-        self.group_of_layer = tuple(config.group_of_layer)
-        self.gradient_checkpointing = config.gradient_checkpointing
-        self.gradient_checkpointing_kwargs: tuple[tuple[str, Any], ...] = ()
-
-    def __call__(
-        self,
-        embeddings: Array,
-        attention_bias: Array | None = None,
-        head_mask: Array | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        implementation: str = "sdpa",
-        deterministic: bool | None = None,
-        key: Array | None = None,
-    ) -> BaseModelOutput:
-        """(B, L, E) -> last_hidden_state (B, L, H). `head_mask` has an entry a layer, broadcasting to (B, N, L, L)."""
-        switches = (output_attentions, output_hidden_states, implementation, deterministic)
-        first, last, states, attentions = _run(self, embeddings, attention_bias, head_mask, key, *switches)
-        return BaseModelOutput(
-            last_hidden_state=last,
-            hidden_states=(first, *states) if output_hidden_states else None,
-            attentions=attentions if output_attentions else None,
-        )
-
-
-# Compiled also where the caller does not compile: a scan of its own would be compiled anew in every call.
-@functools.partial(jax.jit, static_argnums=(5, 6, 7, 8))
-def _run(
-    encoder: AlbertTransformer,
-    embeddings: Array,
-    attention_bias: Array | None,
-    head_mask: Array | None,
-    key: Array | None,
-    output_attentions: bool,
-    output_hidden_states: bool,
-    implementation: str,
-    deterministic: bool | None,
-) -> tuple[Array, Array, tuple[Array, ...], tuple[Array, ...]]:
-    """-> the mapped embeddings and the last hidden states (B, L, H), and what else was asked for, a layer at a time."""
-    first = hidden_states = encoder.embedding_hidden_mapping_in(embeddings)
-    start, states, attentions = 0, (), ()
-    for group, layers in itertools.groupby(encoder.group_of_layer):
-        count = len(list(layers))
-        run = encoder.albert_layer_groups[group]
-
-        def layer(hidden_states: Array, each: Any, run: AlbertLayerGroup = run) -> tuple[Array, Any]:
-            number, masks = each
-            drop = None if key is None else jax.random.fold_in(key, number)
-            arguments = (attention_bias, masks, output_attentions, implementation, deterministic, drop)
-            hidden_states, probabilities = run(hidden_states, *arguments)
-            return hidden_states, (hidden_states if output_hidden_states else None, probabilities)
-
-        # Inside a loop nothing can be merged with the forward pass, so it need not be prevented.
-        again = functools.partial(jax.checkpoint, prevent_cse=count == 1)
-        if encoder.gradient_checkpointing:
-            layer = again(layer, **dict(encoder.gradient_checkpointing_kwargs))
-        elif key is None:
-            # What a scan keeps it also copies: to compute all but the products with weights again is faster, and takes
-            # less than a third of the memory.
-            layer = again(layer, policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable)
-        masks = None if head_mask is None else head_mask[start : start + count]
-        hidden_states, (after, probabilities) = jax.lax.scan(
-            layer, hidden_states, (jnp.arange(start, start + count), masks), length=count
-        )
-        if output_hidden_states:
-            states += tuple(after)
-        # Layer by layer, and within one the inner layers.
-        attentions += tuple(inner[number] for number in range(count) for inner in probabilities)
-        start += count
-    return first, hidden_states, states, attentions

@@ -5,7 +5,6 @@ compiled, and stays right where arrays are spread over devices: a norm is that o
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ import optax
 
 from albertkit import weight_table
 from albertkit.backends import OptimizerSettings
+from albertkit.flax.typing import PyTree
 
 
 @dataclass(frozen=True)  # not a tuple: jit must not take a Lamb for an AdamW with the same numbers
@@ -30,7 +30,9 @@ class AdamW:
         """Gradients -> what is taken from each parameter, but for the learning rate."""
         return optax.chain(*self._parts())
 
-    def step(self, parameters: Any, state: Any, gradients: Any, learning_rate: Any) -> tuple[Any, Any]:
+    def step(
+        self, parameters: PyTree, state: PyTree, gradients: PyTree, learning_rate: PyTree
+    ) -> tuple[PyTree, PyTree]:
         """-> the changed parameters and the changed state."""
         updates, state = self.transformation.update(gradients, state, parameters)
         return jax.tree.map(lambda one, update: one - learning_rate * update, parameters, updates), state
@@ -41,10 +43,10 @@ class AdamW:
             self.settings.weight_decay, mask=self._changed
         )
 
-    def _changed(self, parameters: Any) -> Any:
+    def _changed(self, parameters: PyTree) -> PyTree:
         """Which parameters decay and are adapted: those of the kinds dense and embedding that a loss reaches."""
 
-        def is_changed(path: Any, _: Any) -> bool:
+        def is_changed(path: PyTree, _: PyTree) -> bool:
             keys = [str(getattr(part, "key", "")) for part in path]
             is_kind = not {"kernel", "embedding"}.isdisjoint(keys)
             return is_kind and weight_table.part(".".join(keys)) not in self.settings.frozen
@@ -63,7 +65,7 @@ class Lamb(AdamW):
         return *super()._parts(), optax.masked(optax.scale_by_trust_ratio(), self._changed)
 
 
-def create(settings: OptimizerSettings, parameters: Any) -> AdamW:
+def create(settings: OptimizerSettings, parameters: PyTree) -> AdamW:
     """The optimizer of a model's parameters; a shared one stands among them once.
 
     Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts. In JAX an
@@ -75,7 +77,7 @@ def create(settings: OptimizerSettings, parameters: Any) -> AdamW:
 def _scale_by_plain_moments(beta1: float, beta2: float, epsilon: float) -> optax.GradientTransformation:
     """`optax.scale_by_adam` without the correction for the moments' start at 0."""
 
-    def update(updates: Any, state: Any, params: Any = None) -> Any:
+    def update(updates: PyTree, state: PyTree, params: PyTree = None) -> PyTree:
         first = optax.tree.update_moment(updates, state.mu, beta1, 1)
         second = optax.tree.update_moment(updates, state.nu, beta2, 2)
         scaled = jax.tree.map(lambda one, two: one / (jnp.sqrt(two) + epsilon), first, second)

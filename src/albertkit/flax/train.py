@@ -9,7 +9,6 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +25,7 @@ from albertkit.batches import Batch, PaddedBatch, pretraining_sizes
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.flax import devices, infer, models, optimizers, weights
+from albertkit.flax.typing import PyTree
 from albertkit.rules import IGNORED
 
 
@@ -35,7 +35,7 @@ class State:
 
     model: models.FlaxAlbertPreTrainedModel
     optimizer: optimizers.AdamW
-    optimizer_state: Any
+    optimizer_state: PyTree
     precision: Precision
     layout: devices.Layout
 
@@ -92,7 +92,7 @@ def init_state(
     dtype = {"fp32": jnp.float32, "bf16": jnp.bfloat16}[precision]
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
     model.rngs = nnx.data(None)  # every step has a seed of its own
-    weights.load(model, model._prefix, config, tensors, "the start of training")
+    weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     optimizer = optimizers.create(settings, nnx.state(model))
     layout = devices.Layout.of_all_devices(is_sharded)
     optimizer_state = layout.put(optimizer.transformation.init(nnx.state(model)))
@@ -183,15 +183,17 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _gradient(layout: devices.Layout, definition: Any, parameters: Any, batch: Any, factors: Any, seed: Any) -> Any:
+def _gradient(
+    layout: devices.Layout, definition: PyTree, parameters: PyTree, batch: PyTree, factors: PyTree, seed: PyTree
+) -> PyTree:
     """-> the losses of each device's batch, times their factors, and the gradient of their sum: all (D, ...)."""
 
-    def own(parameters: Any, batch: dict[str, jax.Array], factors: Any, seed: jax.Array) -> Any:
+    def own(parameters: PyTree, batch: dict[str, jax.Array], factors: PyTree, seed: jax.Array) -> PyTree:
         batch = {name: array[0] for name, array in batch.items()}
         number = seed[1] * layout.mesh.size + jax.lax.axis_index("data").astype(jnp.uint32)
         key = jax.random.fold_in(jax.random.key(seed[0]), number)
 
-        def loss(parameters: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+        def loss(parameters: PyTree) -> tuple[jax.Array, dict[str, jax.Array]]:
             sums = _losses(nnx.merge(definition, parameters), dict(batch), key)
             losses = {name: value * factors[name] for name, value in sums.items()}
             return functools.reduce(jnp.add, losses.values()), losses
@@ -205,7 +207,7 @@ def _gradient(layout: devices.Layout, definition: Any, parameters: Any, batch: A
     return each(parameters, batch, factors, seed)
 
 
-def _losses(model: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.Array]:
+def _losses(model: PyTree, batch: dict[str, PyTree], key: jax.Array) -> dict[str, jax.Array]:
     """The sum of each loss over the items of a batch; see `albertkit.batches`."""
     if "sequence" not in batch:
         share = batch.pop("share")
@@ -215,7 +217,7 @@ def _losses(model: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _predicted(definition: Any, parameters: Any, batch: dict[str, Any]) -> dict[str, jax.Array]:
+def _predicted(definition: PyTree, parameters: PyTree, batch: dict[str, PyTree]) -> dict[str, jax.Array]:
     found = {}
     for name, (logits, labels) in _pretraining(nnx.merge(definition, parameters), batch, None).items():
         found[f"{name}_losses"] = _each_loss(logits, labels)
@@ -232,7 +234,7 @@ def _each_loss(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return jnp.where(is_counted, losses, 0)
 
 
-def _pretraining(model: Any, batch: Mapping[str, Any], key: jax.Array | None) -> dict[str, tuple[Any, Any]]:
+def _pretraining(model: PyTree, batch: Mapping[str, PyTree], key: jax.Array | None) -> dict[str, tuple[PyTree, PyTree]]:
     """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
 
     Attention stays inside each sequence, and there is no product with the vocabulary where nothing is masked. Without a
@@ -252,14 +254,19 @@ def _pretraining(model: Any, batch: Mapping[str, Any], key: jax.Array | None) ->
 
 
 @functools.partial(jax.jit, donate_argnums=0)
-def _add(total: Any, found: Any) -> Any:
+def _add(total: PyTree, found: PyTree) -> PyTree:
     return jax.tree.map(jnp.add, total, found)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=(2, 3))
 def _update(
-    layout: devices.Layout, optimizer: optimizers.AdamW, parameters: Any, state: Any, found: Any, numbers: Any
-) -> Any:
+    layout: devices.Layout,
+    optimizer: optimizers.AdamW,
+    parameters: PyTree,
+    state: PyTree,
+    found: PyTree,
+    numbers: PyTree,
+) -> PyTree:
     rate, limit, highest = numbers
     losses, gradients = jax.tree.map(lambda values: values.sum(axis=0), found)
     gradients = jax.tree.map(
@@ -272,7 +279,7 @@ def _update(
     changed, later = optimizer.step(parameters, state, clipped, rate)
     is_taken = jnp.isfinite(loss) & jnp.isfinite(norm) & (norm <= highest)
 
-    def chosen(new: Any, old: Any) -> Any:
+    def chosen(new: PyTree, old: PyTree) -> PyTree:
         value = jnp.where(is_taken, new, old)
         return jax.lax.with_sharding_constraint(value, layout.of(value))
 
@@ -280,12 +287,13 @@ def _update(
     return *kept, *jax.lax.with_sharding_constraint((losses, norm), layout.everywhere)
 
 
-def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.Place]:
+def _parameters(model: models.FlaxAlbertPreTrainedModel) -> dict[str, weights.ParameterView]:
     tied = weight_table.tied(model.config)
-    return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
+    own = weights.canonical(model, model.checkpoint_prefix)
+    return {name: view for name, view in own.items() if name not in tied}
 
 
-def _whole(state: State, values: Any = None) -> Any:
+def _whole(state: State, values: PyTree = None) -> PyTree:
     """A twin of the model whose parameters, or the values given in their place, are whole on every device."""
     definition, parameters = nnx.split(state.model)
     return nnx.merge(definition, state.layout.whole(parameters if values is None else values))

@@ -1,76 +1,72 @@
-"""Neutral tensors <-> the parameters of a Flax model.
+"""Canonical tensors <-> the parameters of a Flax model.
 
-The attribute paths of the modules are the neutral names. The rule by kind: a dense `weight` is the transposed
+The canonical names are those of `albertkit.weight_table`, and the attribute paths of the modules are the same, with
+other last parts. The rule by kind: a dense `weight` is the transposed
 `kernel`, an embedding `weight` the `embedding`, a norm's `weight` and `bias` its `scale` and `bias`, a bias is a bias.
 Only a bare FlaxAlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as
-`prefix`.
+`prefix`, which is its `checkpoint_prefix`.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import Array
 
 from albertkit import weight_table
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
+from albertkit.flax.typing import ArrayInput, DType, Params, Path, PyTree
 
 _STORED = (nnx.Param, nnx.BatchStat)
 """What a file holds: the second is of layers that a subclass may add."""
 _RULES = {"kernel": "weight", "embedding": "weight", "scale": "weight", "bias": "bias"}
 
 
-class Place(NamedTuple):
-    """Where a neutral tensor lives: a parameter, which holds it as it is or transposed."""
+class ParameterView(NamedTuple):
+    """A parameter seen as the canonical tensor that it holds, as it is or transposed."""
 
-    parameter: nnx.Param
+    parameter: nnx.Variable[PyTree]
     is_transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the neutral tensor."""
+        """Shape of the canonical tensor."""
         shape = tuple(self.parameter.shape)
         return shape[::-1] if self.is_transposed else shape
 
     def read(self) -> np.ndarray:
-        """The values of the neutral tensor."""
-        return self.neutral(self.parameter.get_value())
+        """The values of the canonical tensor, in the parameter's precision."""
+        values = to_numpy(self.parameter.get_value())
+        return values.T if self.is_transposed else values
 
-    def neutral(self, value: Any) -> np.ndarray:
-        """A value that belongs to the parameter, such as its gradient, in the layout of the neutral tensor."""
-        return to_numpy(value).T if self.is_transposed else to_numpy(value)
-
-    def own(self, array: np.ndarray, dtype: Any = None) -> jax.Array:
-        """The values of a neutral tensor, or of what belongs to it, in the layout of the parameter; a copy."""
-        return jnp.array(array.T if self.is_transposed else array, dtype or self.parameter.dtype)
-
-    def write(self, array: np.ndarray, dtype: Any = None) -> None:
-        """Give the parameter the values of the neutral tensor, in the precision `dtype` or its own."""
-        self.parameter.set_value(self.own(array, dtype))
+    def write(self, array: np.ndarray, dtype: DType | None = None) -> None:
+        """Give the parameter the values of the canonical tensor, copied, in the precision `dtype` or its own."""
+        self.parameter.set_value(jnp.array(array.T if self.is_transposed else array, dtype or self.parameter.dtype))
 
 
-def to_numpy(array: Any) -> np.ndarray:
+def to_numpy(array: ArrayInput) -> np.ndarray:
     """The values of an array; shares memory where it is on the CPU."""
     return np.asarray(array)
 
 
-def places(
-    module: nnx.Module, path: tuple[str, ...] = (), kinds: tuple[type, ...] = (nnx.Param,)
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def named_parameters(
+    module: nnx.Module, path: Path = (), kinds: tuple[type, ...] = (nnx.Param,)
+) -> Iterator[tuple[Path, nnx.Variable[PyTree]]]:
     """Every parameter below a module with its attribute path, in which a list's items are "0", "1", ..."""
     items = enumerate(module) if isinstance(module, nnx.List) else list(vars(module).items())
     for name, value in items:
         if isinstance(value, kinds):
             yield (*path, str(name)), value
         elif isinstance(value, nnx.Module):
-            yield from places(value, (*path, str(name)), kinds)
+            yield from named_parameters(value, (*path, str(name)), kinds)
 
 
-def flat(params: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def flat(params: Params, path: Path = ()) -> Iterator[tuple[Path, Array]]:
     """The leaves of nested mappings with their paths."""
     for name, value in params.items():
         if isinstance(value, Mapping):
@@ -79,22 +75,22 @@ def flat(params: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tupl
             yield (*path, name), value
 
 
-def nested(leaves: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+def nested(leaves: Mapping[Path, PyTree]) -> dict[str, PyTree]:
     """The opposite of `flat`."""
-    tree: dict[str, Any] = {}
+    tree: dict[str, PyTree] = {}
     for (*path, last), value in leaves.items():
-        place = tree
+        branch = tree
         for name in path:
-            place = place.setdefault(name, {})
-        place[last] = value
+            branch = branch.setdefault(name, {})
+        branch[last] = value
     return tree
 
 
-def neutral(model: nnx.Module, prefix: str) -> dict[str, Place]:
-    """The places of the model's tensors by neutral name, in the table's order, tied ones under each of their names."""
+def canonical(model: nnx.Module, prefix: str) -> dict[str, ParameterView]:
+    """The model's parameters by canonical name, in the table's order, tied ones under each of their names."""
     found = {
-        prefix + ".".join((*path, _RULES.get(last, last))): Place(parameter, last == "kernel")
-        for (*path, last), parameter in places(model, kinds=_STORED)
+        prefix + ".".join((*path, _RULES.get(last, last))): ParameterView(parameter, last == "kernel")
+        for (*path, last), parameter in named_parameters(model, kinds=_STORED)
     }
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
@@ -111,8 +107,8 @@ def _every_name(config: AlbertConfig) -> dict[str, None]:
 
 
 def extract(model: nnx.Module, prefix: str) -> report.Tensors:
-    """The model's values by neutral name."""
-    return {name: place.read() for name, place in neutral(model, prefix).items()}
+    """The model's values by canonical name; they share memory with a model on the CPU."""
+    return {name: view.read() for name, view in canonical(model, prefix).items()}
 
 
 def load(
@@ -122,16 +118,18 @@ def load(
     tensors: Mapping[str, np.ndarray],
     source: str,
     *,
-    dtype: Any = None,
+    dtype: DType | None = None,
     ignore_mismatched_sizes: bool = False,
     seed: int = 0,
 ) -> report.LoadReport:
-    """Give the model the values in `tensors`, fresh ones from `seed` where a head is missing, and say what happened.
+    """Give the model the values in `tensors`, initialise a head that is missing there, and say what happened.
 
-    `dtype` is the precision that the parameters take: None for their own, "auto" for that of each tensor.
+    `dtype` is the precision that the parameters take: None for their own, "auto" for that of each tensor. `seed`
+    decides what is drawn. WeightMismatch where the tensors are not those of such a model; `source` is what they are
+    called there.
     """
-    own = neutral(model, prefix)
-    wanted = {name: place.shape for name, place in own.items()}
+    own = canonical(model, prefix)
+    wanted = {name: view.shape for name, view in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
     known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
@@ -144,21 +142,24 @@ def load(
 
 
 def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.Module | None, seed: int = 0) -> None:
-    """Draw fresh values for the parameters that the table knows, but for those of the inner model `done`."""
-    drawn = set() if done is None else {id(parameter) for _, parameter in places(done)}
+    """Draw initial values for the parameters that the table knows, but for those of the inner model `done`.
+
+    Normal with `config.initializer_range`, as in the original release; see `checkpoint.init`.
+    """
+    drawn = set() if done is None else {id(parameter) for _, parameter in named_parameters(done)}
     tied = weight_table.tied(config)
     own = {
-        name: place
-        for name, place in neutral(model, prefix).items()
-        if id(place.parameter) not in drawn and name not in tied and weight_table.is_known(name)
+        name: view
+        for name, view in canonical(model, prefix).items()
+        if id(view.parameter) not in drawn and name not in tied and weight_table.is_known(name)
     }
-    values = init.fresh({name: place.shape for name, place in own.items()}, config, seed)
-    for name, place in own.items():
-        place.write(values[name])
+    values = init.fresh({name: view.shape for name, view in own.items()}, config, seed)
+    for name, view in own.items():
+        view.write(values[name])
     _draw_the_rest(model, seed)
 
 
-def resized(weight: Any, size: int, spread: float | None, seed: int = 0) -> jax.Array:
+def resized(weight: Array, size: int, spread: float | None, seed: int = 0) -> Array:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return jnp.asarray(init.resized(to_numpy(weight), size, spread, seed))
 
@@ -166,7 +167,7 @@ def resized(weight: Any, size: int, spread: float | None, seed: int = 0) -> jax.
 def _draw_the_rest(model: nnx.Module, seed: int) -> None:
     """Give values to layers that a subclass added without values and that the table does not know."""
     dense, ones, zeros = jax.nn.initializers.lecun_normal(), jax.nn.initializers.ones, jax.nn.initializers.zeros
-    for path, parameter in places(model):
+    for path, parameter in named_parameters(model):
         if isinstance(parameter.get_value(), jax.ShapeDtypeStruct):
             draw = dense if len(parameter.shape) > 1 else ones if path[-1] == "scale" else zeros
             parameter.set_value(draw(jax.random.key(seed), parameter.shape, parameter.dtype))

@@ -19,12 +19,13 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.rules import IGNORED
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
 
-Answer = Any
+Answer = Json
 """What a task answers for an example: of mappings, lists, texts and numbers, ready for JSON."""
 
 
-def option(default: Any, help: str, **rules: Any) -> Any:
+def option(default: Json, help: str, **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length."""
     metadata = {"help": help, "rules": rules}
     if isinstance(default, list):
@@ -44,12 +45,12 @@ class DataOptions:
     skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
 
     @classmethod
-    def defaults(cls) -> dict[str, Any]:
+    def defaults(cls) -> Record:
         """Every option with its default."""
         return {one.name: one.default if one.default is not MISSING else [] for one in fields(cls)}
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, Json]) -> Self:
         """Options by name. InputError for a name that is none."""
         known = cls.defaults()
         for name in values:
@@ -82,7 +83,7 @@ class Examples(ABC):
         """Where examples stand, for a message: file and lines, or nothing where they come from no file."""
 
     @abstractmethod
-    def shown(self, number: int) -> dict[str, Any]:
+    def shown(self, number: int) -> Record:
         """What is printed beside the answer of an example, for JSON."""
 
 
@@ -92,13 +93,13 @@ class Features:
 
     input_ids: Sequence[Sequence[int]]
     token_type_ids: Sequence[Sequence[int]]
-    labels: Mapping[str, Sequence[Any] | np.ndarray] = field(default_factory=dict)
+    labels: Mapping[str, Sequence[Json] | np.ndarray] = field(default_factory=dict)
     """By the name of the model's argument: an entry a row, where that is a list an entry a token."""
     positions: Sequence[Sequence[int]] | None = None
     """The places of each row at which scores over the vocabulary are asked for; None: outputs of the whole row are."""
     example: Sequence[int] | None = None
     """The example that each row is of, where an example may fill several; None: one row an example."""
-    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     """What the task itself wants back with a row, such as offsets into the text; the model does not see it."""
     truncated: int = 0
     """How many examples were cut to the longest input."""
@@ -109,7 +110,7 @@ class Features:
     def take(self, rows: Sequence[int] | np.ndarray) -> "Features":
         """Some of the rows."""
 
-        def taken(values: Any) -> Any:
+        def taken(values: Json) -> Json:
             return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
 
         return Features(
@@ -144,7 +145,7 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """Heads of models that answer this task: `head`, and larger ones that contain it."""
     options: ClassVar[type[DataOptions]] = DataOptions
     """The options of its data."""
-    answer_options: ClassVar[Mapping[str, Any]] = {}
+    answer_options: ClassVar[Mapping[str, Json]] = {}
     """What `decode` may be told, with defaults."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
@@ -152,7 +153,7 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """Metrics of which less is better."""
 
     @abstractmethod
-    def examples(self, *inputs: Any) -> tuple[ExamplesT, bool]:
+    def examples(self, *inputs: Json) -> tuple[ExamplesT, bool]:
         """What a person passes to a pipeline, as examples, and whether it is a single one."""
 
     @abstractmethod
@@ -181,7 +182,7 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         examples: ExamplesT,
         features: Features,
         outputs: Iterable[Outputs],
-        **options: Any,
+        **options: Json,
     ) -> list[Answer]:
         """The answer for each example, from the outputs of each row in turn. InputError where they are not finite."""
 
@@ -190,7 +191,7 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         labels = {name: _array(values) for name, values in features.labels.items()}
         return PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, **labels)
 
-    def record(self, answer: Answer) -> dict[str, Any]:
+    def record(self, answer: Answer) -> Record:
         """An answer as a line of JSON has it."""
         return dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
@@ -207,7 +208,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """
 
     @abstractmethod
-    def config_keys(self, examples: ExamplesT, options: OptionsT) -> dict[str, Any]:
+    def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:
         """What training examples decide in a config, such as `id2label` and `problem_type`."""
 
     @abstractmethod
@@ -229,6 +230,12 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         return f"{config.num_labels} classes"
 
 
+AnyTask = Task[Any, Any]
+"""A task, whatever its examples and options are."""
+AnyTrainableTask = TrainableTask[Any, Any]
+"""A task that can be trained, whatever its examples and options are."""
+
+
 def require_finite(logits: np.ndarray) -> None:
     """InputError where a row of (N, ...) logits holds what is no number."""
     broken = int((~np.isfinite(logits)).any(axis=tuple(range(1, logits.ndim))).sum())
@@ -239,7 +246,7 @@ def require_finite(logits: np.ndarray) -> None:
         )
 
 
-def _array(values: Sequence[Any] | np.ndarray) -> np.ndarray:
+def _array(values: Sequence[Json] | np.ndarray) -> np.ndarray:
     if isinstance(values, np.ndarray):
         return values
     if len(values) and isinstance(values[0], Sequence | np.ndarray):

@@ -5,7 +5,7 @@ Letters: P masks, V vocabulary, K answers a mask.
 
 from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from albertkit.tasks import texts
 from albertkit.tasks.base import Features, Task, require_finite
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
 
 
 class FillMask(Task[TextExamples, TextOptions]):
@@ -28,7 +29,7 @@ class FillMask(Task[TextExamples, TextOptions]):
     answer_options: ClassVar = {"top_k": 5, "targets": None}
     batch_tokens = 1024  # each may be a mask, and have scores for the whole vocabulary
 
-    def examples(self, *inputs: Any) -> tuple[TextExamples, bool]:
+    def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
         """Texts; a single one where it is a string. InputError for pairs."""
         return texts.given(*inputs)
 
@@ -70,8 +71,8 @@ class FillMask(Task[TextExamples, TextOptions]):
         examples: TextExamples,
         features: Features,
         outputs: Iterable[Outputs],
-        **options: Any,
-    ) -> list[Any]:
+        **options: Json,
+    ) -> list[Json]:
         """The `top_k` best answers for each text; with `targets`, among these words alone.
 
         A list of {"score", "token", "token_str", "sequence"}, best first, or a list of such lists where a text has
@@ -84,7 +85,7 @@ class FillMask(Task[TextExamples, TextOptions]):
             found.append(answer(tokenizer, ids, positions, *best(row["logits"], allowed, top_k)))
         return found
 
-    def record(self, answer: Any) -> dict[str, Any]:
+    def record(self, answer: Json) -> Record:
         """The answers of a text under one name."""
         return {"answers": answer}
 
@@ -155,7 +156,7 @@ def answer(
     columns: Sequence[int],
     scores: np.ndarray,
     ids: np.ndarray,
-) -> list[dict[str, Any]] | list[list[dict[str, Any]]]:
+) -> list[Record] | list[list[Record]]:
     """The answer for a text of `input_ids` whose masks stand at `columns`, from a row of `best` for each of them.
 
     A list of {"score", "token", "token_str", "sequence"}, best first, or a list of such lists where there are several

@@ -6,13 +6,13 @@ Letters: N examples, C classes.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import InputError
+from albertkit.typing import Json, Record
 
 REGRESSION, SINGLE, MULTI = PROBLEM_TYPES
 KINDS = {"single": SINGLE, "multi": MULTI, **{kind: kind for kind in PROBLEM_TYPES}}
@@ -29,7 +29,7 @@ class Schema:
     problem_type: str
     names: tuple[str, ...]
 
-    def config_keys(self) -> dict[str, Any]:
+    def config_keys(self) -> Record:
         """The keys of an AlbertConfig that say the same."""
         return {"problem_type": self.problem_type, "id2label": dict(enumerate(self.names))}
 
@@ -44,7 +44,7 @@ Place = Callable[[Sequence[int], int], str]
 """(rows, how many at most) -> where labels stand, for a message."""
 
 
-def schema(labels: Sequence[Any], path: str, problem: str = "auto", separator: str = "|") -> Schema:
+def schema(labels: Sequence[Json], path: str, problem: str = "auto", separator: str = "|") -> Schema:
     """What the labels of training examples, read from `path`, are.
 
     `problem` "auto": several labels a row where any label is a list; a number to predict where all labels are numbers
@@ -71,7 +71,7 @@ def schema(labels: Sequence[Any], path: str, problem: str = "auto", separator: s
     return Schema(kind, tuple(ordered))
 
 
-def as_numbers(labels: Sequence[Any], schema: Schema, separator: str, path: str, place: Place) -> np.ndarray:
+def as_numbers(labels: Sequence[Json], schema: Schema, separator: str, path: str, place: Place) -> np.ndarray:
     """Labels as numbers: (N,) int64 classes, (N, C) float32 zeros and ones, or (N,) float32 values.
 
     InputError names the rows whose label is not one of the schema's.
@@ -94,7 +94,7 @@ def as_numbers(labels: Sequence[Any], schema: Schema, separator: str, path: str,
     return values
 
 
-def _classes(labels: Sequence[Any], schema: Schema, separator: str, unknown: dict[str, list[int]]) -> np.ndarray:
+def _classes(labels: Sequence[Json], schema: Schema, separator: str, unknown: dict[str, list[int]]) -> np.ndarray:
     """The classes of labels; names that are none are put into `unknown` with their rows."""
     index = {name: number for number, name in enumerate(schema.names)}
     several = schema.problem_type == MULTI
@@ -114,7 +114,7 @@ def _classes(labels: Sequence[Any], schema: Schema, separator: str, unknown: dic
     return values
 
 
-def _number(label: Any) -> float:
+def _number(label: Json) -> float:
     try:
         with np.errstate(over="ignore"):
             return float(np.float32(float(label)))
@@ -122,7 +122,7 @@ def _number(label: Any) -> float:
         return float("nan")
 
 
-def _guess(labels: Sequence[Any]) -> str:
+def _guess(labels: Sequence[Json]) -> str:
     if any(isinstance(label, (list, tuple)) for label in labels):
         return "multi"
     try:
@@ -132,7 +132,7 @@ def _guess(labels: Sequence[Any]) -> str:
     return "regression" if any(number % 1 for number in numbers) else "single"
 
 
-def _names(label: Any, separator: str | None) -> list[str]:
+def _names(label: Json, separator: str | None) -> list[str]:
     if isinstance(label, (list, tuple)):
         return [str(name) for name in label]
     if separator is not None:

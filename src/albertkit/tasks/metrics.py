@@ -1,11 +1,11 @@
 """Scores: logits and true labels -> named numbers. scikit-learn and SciPy do the arithmetic."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 
 from albertkit.errors import MissingDependency
+from albertkit.typing import Record
 
 try:
     from scipy import stats
@@ -15,7 +15,7 @@ except ImportError:
 
 
 # A class that nothing was predicted as has an F1 of 0.
-_QUIET: dict[str, Any] = {"zero_division": 0}
+_QUIET: Record = {"zero_division": 0}
 
 
 def single_label(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -58,7 +58,7 @@ def regression(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     predicted = logits[:, 0].astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        correlations: dict[str, Any] = {
+        correlations: Record = {
             "pearson": stats.pearsonr(predicted, labels)[0] if len(labels) > 1 else 0.0,
             "spearman": stats.spearmanr(predicted, labels)[0] if len(labels) > 1 else 0.0,
         }

@@ -2,10 +2,9 @@
 
 import importlib
 from collections.abc import Sequence
-from typing import Any
 
 from albertkit.errors import InputError, did_you_mean
-from albertkit.tasks.base import Task, TrainableTask
+from albertkit.tasks.base import AnyTask, AnyTrainableTask, TrainableTask
 
 _TASKS = {
     "text-classification": "albertkit.tasks.text_classification:TextClassification",
@@ -24,7 +23,7 @@ def names() -> list[str]:
     return list(_TASKS)
 
 
-def get(name: str) -> Task[Any, Any]:
+def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
     if name not in _TASKS:
         raise InputError(f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(name, _TASKS)}")
@@ -32,7 +31,7 @@ def get(name: str) -> Task[Any, Any]:
     return getattr(importlib.import_module(module), attribute)()
 
 
-def get_trainable(name: str) -> TrainableTask[Any, Any]:
+def get_trainable(name: str) -> AnyTrainableTask:
     """The task called `name`. InputError where there is none, or it cannot be fine-tuned."""
     task = get(name)
     if not isinstance(task, TrainableTask):
@@ -41,7 +40,7 @@ def get_trainable(name: str) -> TrainableTask[Any, Any]:
     return task
 
 
-def of_model(architectures: Sequence[str]) -> Task[Any, Any]:
+def of_model(architectures: Sequence[str]) -> AnyTask:
     """The task that a model answers, by the classes that its config names; the first task where none fits."""
     tasks = [get(name) for name in _TASKS]
     for task in tasks:

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import NamedTuple, TextIO
 
 from albertkit.errors import InputError, MissingDependency, did_you_mean
+from albertkit.typing import Json, Record
 
 PIECE = 4096
 """Rows of a piece at most: enough to batch them by length."""
@@ -29,7 +30,7 @@ _FIRST = (64, 512)
 """Rows of the first pieces, so that there is something to answer soon."""
 _LISTED = 40
 """Columns that a message names at most."""
-_OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_OPENERS: dict[str, Callable[..., Json]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
 
 csv.field_size_limit(LONGEST)  # the csv module refuses fields above 128 KiB unless told otherwise
@@ -40,13 +41,13 @@ class Table:
     """Columns of equal length, and for each row its first line (its number, in Parquet), counted from 1."""
 
     path: str
-    columns: Mapping[str, list[Any]]
+    columns: Mapping[str, list[Json]]
     lines: list[int]
 
     def __len__(self) -> int:
         return len(self.lines)
 
-    def column(self, name: str, role: str) -> list[Any]:
+    def column(self, name: str, role: str) -> list[Json]:
         """The column called `name`. InputError where there is none; `role` says what it was wanted for."""
         if name not in self.columns:
             raise InputError(
@@ -73,13 +74,13 @@ class Table:
         return named + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
 
-class _Records(Mapping[str, list[Any]]):
+class _Records(Mapping[str, list[Json]]):
     """The columns of records, made when they are asked for: records with names of their own fill no grid."""
 
-    def __init__(self, names: Iterable[str], records: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, names: Iterable[str], records: Sequence[Mapping[str, Json]]) -> None:
         self._names, self._records = dict.fromkeys(names), records
 
-    def __getitem__(self, name: str) -> list[Any]:
+    def __getitem__(self, name: str) -> list[Json]:
         if name not in self._names:
             raise KeyError(name)
         return [record.get(name) for record in self._records]
@@ -97,7 +98,7 @@ class _Records(Mapping[str, list[Any]]):
 class _Row(NamedTuple):
     line: int
     """Its first line, or in Parquet its number."""
-    content: Any
+    content: Json
     """A list of fields, or a record."""
     size: int
     """Characters, as far as they are easily told."""
@@ -256,7 +257,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
 
 
 def _csv(path: Path, lines: Iterator[str], kind: str, names: Names, header: Sequence[str]) -> Iterator[_Row]:
-    style: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
+    style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(lines, **style)
     all_names = _distinct(path, list(header))
     following = 1

@@ -6,7 +6,7 @@ Letters: N examples, C classes.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from albertkit.tasks.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
 
 SCORES = {
     SINGLE: ("accuracy", "f1", "matthews_correlation"),
@@ -49,7 +50,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     options = ClassificationOptions
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
-    def examples(self, *inputs: Any) -> tuple[TextExamples, bool]:
+    def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
         """Texts, or texts and as many second texts; a single one where the first is a string."""
         return texts.given(*inputs)
 
@@ -94,7 +95,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         kept = examples.take(row for row in examples.rows if row not in without)
         return replace(kept, left_out=len(incomplete)), options
 
-    def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> dict[str, Any]:
+    def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
         """`id2label` and `problem_type`; see `labels.schema`."""
         found = labels.schema(examples.labels or [], examples.path, options.problem, options.label_separator)
         return found.config_keys()
@@ -129,8 +130,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         examples: TextExamples,
         features: Features,
         outputs: Iterable[Outputs],
-        **options: Any,
-    ) -> list[dict[str, Any]]:
+        **options: Json,
+    ) -> list[Record]:
         """An answer for each example.
 
         One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
@@ -170,7 +171,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         )
 
 
-def answers(logits: np.ndarray, schema: Schema) -> list[dict[str, Any]]:
+def answers(logits: np.ndarray, schema: Schema) -> list[Record]:
     """(N, C) logits -> an answer for each example; see `TextClassification.decode`."""
     require_finite(logits)
     logits = logits.astype(np.float64)

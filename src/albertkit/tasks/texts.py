@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
 from albertkit.tasks.base import DataOptions, Examples, option
 from albertkit.tasks.tables import Table
+from albertkit.typing import Json, Record
 
 # Names under which data sets keep these columns, first found first taken.
 _PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
@@ -34,7 +35,7 @@ class TextExamples(Examples):
     table: Table
     first: list[str]
     second: list[str] | None
-    labels: list[Any] | None
+    labels: list[Json] | None
     rows: list[int]
     """The row of the table that each example is."""
     left_out: int = 0
@@ -62,7 +63,7 @@ class TextExamples(Examples):
         places = self.table.places([self.rows[number] for number in chosen])
         return f"{self.path}, {places}" if self.path else ""
 
-    def shown(self, number: int) -> dict[str, Any]:
+    def shown(self, number: int) -> Record:
         """The first text."""
         return {"text": self.first[number]}
 
@@ -125,7 +126,7 @@ def usual_names(table: Table) -> dict[str, str]:
     return {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
 
 
-def taken(table: Table, options: TextOptions, labels: list[Any] | None = None) -> TextExamples:
+def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) -> TextExamples:
     """The texts of the columns that are named, every row of them."""
     second = _column(table, options.pair_column, "pair") if options.pair_column else None
     return TextExamples(
@@ -133,12 +134,12 @@ def taken(table: Table, options: TextOptions, labels: list[Any] | None = None) -
     )
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: Json) -> bool:
     """Whether there is no value: None, or NaN, which alone differs from itself."""
     return value is None or value != value
 
 
-def is_empty(value: Any) -> bool:
+def is_empty(value: Json) -> bool:
     """Whether there is no value, or a text of nothing but spaces."""
     return is_missing(value) or (isinstance(value, str) and not value.strip())
 

@@ -1,7 +1,6 @@
 """The forward pass in TensorFlow as a function of NumPy arrays."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +11,7 @@ from albertkit.backends import Forward, Outputs
 from albertkit.batches import Batch, MaskedBatch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.tensorflow import models, weights
+from albertkit.tensorflow.typing import Model, Tensor
 
 
 def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
@@ -20,9 +20,9 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
     the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
     """
-    with weights.without_values():
+    with weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, source).require_complete()
+    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     whole = with_free_shapes(lambda arguments: dict(model(arguments, return_dict=True)))
     masked = with_free_shapes(lambda arguments, positions: _scores(model, arguments, positions))
 
@@ -35,9 +35,9 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     return forward
 
 
-def _scores(model: Any, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
+def _scores(model: Model, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
     states = model.albert(arguments, return_dict=True).last_hidden_state
-    return {"logits": model._scores(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
+    return {"logits": model.mlm_logits(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
 
 
 def require_valid(config: AlbertConfig, batch: Batch) -> None:
@@ -49,15 +49,15 @@ def require_valid(config: AlbertConfig, batch: Batch) -> None:
         rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
 
 
-def with_free_shapes(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+def with_free_shapes(function: Callable[..., Tensor], **options: bool) -> Callable[..., Tensor]:
     """A graph of `function`, whose arguments are arrays and dicts of arrays, that is traced once for all their shapes.
 
     Another set of names, another rank or another dtype is another graph.
     """
     graph = tf.function(function, autograph=False, **options)
-    traced: dict[Any, Any] = {}
+    traced: dict[str, Callable[..., Tensor]] = {}
 
-    def call(*args: Any) -> Any:
+    def call(*args: Tensor) -> Tensor:
         tensors = tf.nest.map_structure(tf.convert_to_tensor, args)
         specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None] * tensor.shape.rank, tensor.dtype), tensors)
         key = repr(specs)

@@ -6,7 +6,6 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +19,9 @@ from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import require_valid, with_free_shapes
+from albertkit.tensorflow.typing import Model, Tensor
 
-Graph = Callable[..., Any]
+Graph = Callable[..., Tensor]
 
 
 @dataclass
@@ -75,9 +75,9 @@ def init_state(
     `precision` "bf16" computes in bfloat16 and keeps weights and optimizer in float32. `is_sharded` changes nothing:
     there is one process to hold them.
     """
-    with weights.computing_in({"fp32": "float32", "bf16": "mixed_bfloat16"}[precision]), weights.without_values():
+    with weights.computing_in({"fp32": "float32", "bf16": "mixed_bfloat16"}[precision]), weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, "the start of training")
+    weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
     optimizer = optimizers.create(settings, parameters)
 
@@ -162,7 +162,7 @@ def _arrays(batch: Batch) -> dict[str, np.ndarray]:
     return batch.arguments() if isinstance(batch, PaddedBatch) else batch.arrays()
 
 
-def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _losses(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """The mean loss of a batch of examples, or the sum of each loss over the items of one of pre-training."""
     if "sequence" not in batch:
         return {"loss": model(batch, return_dict=True, training=True).loss}
@@ -170,7 +170,7 @@ def _losses(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return {name: tf.reduce_sum(_each_loss(logits, labels)) for name, (logits, labels) in items.items()}
 
 
-def _outputs(model: Any, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _outputs(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """See `eval_step`."""
     if "sequence" not in batch:
         return dict(model(batch, return_dict=True))
@@ -189,7 +189,7 @@ def _each_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.where(is_counted, losses, 0.0)
 
 
-def _pretraining(model: Any, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
+def _pretraining(model: Model, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tuple[tf.Tensor, tf.Tensor]]:
     """Logits (M, V) of the masked pieces and (S, 2) of the order of sequences, each with its labels.
 
     Attention stays inside each sequence, and there is no product with the vocabulary where nothing is masked.
@@ -199,7 +199,7 @@ def _pretraining(model: Any, batch: dict[str, tf.Tensor], training: bool) -> dic
     inputs = (batch["input_ids"], mask, batch["token_type_ids"], batch["position_ids"])
     states = model.albert(*inputs, return_dict=True, training=training).last_hidden_state
     states = tf.reshape(states, (-1, model.config.hidden_size))
-    found = {"mlm": (model._scores(tf.gather(states, batch["mlm_positions"])), batch["mlm_labels"])}
+    found = {"mlm": (model.mlm_logits(tf.gather(states, batch["mlm_positions"])), batch["mlm_labels"])}
     if "sop_labels" in batch:
         pooled = tf.tanh(model.albert.pooler(tf.gather(states, batch["cls_positions"])))
         found["sop"] = model.sop_classifier(pooled), batch["sop_labels"]
@@ -236,15 +236,16 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
             place.variable.assign(array.T if place.is_transposed else array)
 
 
-def _parameters(model: models.TFAlbertPreTrainedModel) -> dict[str, weights.Place]:
+def _parameters(model: models.TFAlbertPreTrainedModel) -> dict[str, weights.ParameterView]:
     tied = weight_table.tied(model.config)
-    return {name: place for name, place in weights.neutral(model, model._prefix).items() if name not in tied}
+    own = weights.canonical(model, model.checkpoint_prefix)
+    return {name: view for name, view in own.items() if name not in tied}
 
 
-def _moments(state: State) -> dict[str, weights.Place]:
+def _moments(state: State) -> dict[str, weights.ParameterView]:
     """The two moments of every parameter as {parameter/what}, each laid out as the parameter."""
     return {
-        f"{name}/{what}": weights.Place(moment, place.is_transposed)
+        f"{name}/{what}": weights.ParameterView(moment, place.is_transposed)
         for name, place in _parameters(state.model).items()
         for what, moment in zip(("exp_avg", "exp_avg_sq"), state.optimizer.moments[name], strict=True)
     }

@@ -1,24 +1,28 @@
-"""Neutral tensors <-> the variables of a Keras model.
+"""Canonical tensors <-> the variables of a Keras model.
 
-The attribute paths of the layers are the neutral names. The rule by kind: a dense `weight` is the transposed `kernel`,
+The canonical names are those of `albertkit.weight_table`, and the attribute paths of the layers are the same, with
+other last parts. The rule by kind: a dense `weight` is the transposed `kernel`,
 an embedding `weight` the `embeddings`, a norm's `weight` and `bias` its `gamma` and `beta`, a bias is a bias. What else
 a subclass holds has its attribute path too, as in PyTorch. Only a bare TFAlbertModel leaves the prefix `albert.` off;
-functions take what stands before a model's own names as `prefix`.
+functions take what stands before a model's own names as `prefix`, which is its `checkpoint_prefix`.
 """
 
 import contextlib
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras.src.models.functional import Functional
 
 from albertkit import weight_table
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
+from albertkit.tensorflow import private_api
+from albertkit.tensorflow.typing import DType, Tensor
+
+Tracked = keras.layers.Layer | keras.Variable
 
 _RULES = {
     "kernel": "weight",
@@ -29,43 +33,43 @@ _RULES = {
     "moving_variance": "running_var",
 }
 
-_draws: ContextVar[bool] = ContextVar("draws", default=True)
+_initialises: ContextVar[bool] = ContextVar("initialises", default=True)
 
 
-class Place(NamedTuple):
-    """Where a neutral tensor lives: a variable, which holds it as it is or transposed."""
+class ParameterView(NamedTuple):
+    """A variable seen as the canonical tensor that it holds, as it is or transposed."""
 
-    variable: Any
+    variable: Tensor
     is_transposed: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the neutral tensor."""
+        """Shape of the canonical tensor."""
         shape = tuple(self.variable.shape)
         return shape[::-1] if self.is_transposed else shape
 
     def read(self) -> np.ndarray:
-        """The values of the neutral tensor."""
+        """The values of the canonical tensor, in the variable's precision."""
         values = to_numpy(self.variable)
         return values.T if self.is_transposed else values
 
     def write(self, array: np.ndarray) -> None:
-        """Give the variable the values of the neutral tensor."""
+        """Give the variable the values of the canonical tensor, in its own precision."""
         self.variable.assign((array.T if self.is_transposed else array).astype(self.variable.dtype))
 
 
 @contextlib.contextmanager
-def without_values() -> Iterator[None]:
-    """Models built inside draw no fresh values, for they are about to be loaded."""
-    token = _draws.set(False)
+def skip_init() -> Iterator[None]:
+    """Models built inside are not initialised, for they are about to be loaded. Other threads do not see it."""
+    token = _initialises.set(False)
     try:
         yield
     finally:
-        _draws.reset(token)
+        _initialises.reset(token)
 
 
 @contextlib.contextmanager
-def computing_in(policy: Any) -> Iterator[None]:
+def computing_in(policy: DType) -> Iterator[None]:
     """Layers built inside have this dtype policy, such as "mixed_bfloat16", or dtype; None changes nothing."""
     before = keras.config.dtype_policy()
     if policy is not None and not isinstance(policy, (str, keras.DTypePolicy)):
@@ -77,19 +81,19 @@ def computing_in(policy: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def to_numpy(tensor: Any) -> np.ndarray:
+def to_numpy(tensor: Tensor) -> np.ndarray:
     """A copy of the values of a tensor or a variable."""
     return np.array((tensor.value if isinstance(tensor, keras.Variable) else tensor).numpy())
 
 
-def neutral(model: keras.Model, prefix: str) -> dict[str, Place]:
-    """The places of the model's tensors by neutral name, in the table's order, tied ones under each of their names."""
-    found = {prefix + name: place for name, place in _places(model).items()}
+def canonical(model: keras.Model, prefix: str) -> dict[str, ParameterView]:
+    """The model's variables by canonical name, in the table's order, tied ones under each of their names."""
+    found = {prefix + name: view for name, view in _views(model).items()}
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
         found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
     # Only the heads' order is asked of the table, and each head's parts stand in the order of the table.
-    order = {name: place for place, name in enumerate(_every_name(config))}
+    order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 
 
@@ -97,9 +101,9 @@ def _every_name(config: AlbertConfig) -> dict[str, None]:
     return dict.fromkeys(name for model in weight_table.PARTS for name in weight_table.expected(config, model))
 
 
-def _places(model: keras.Model) -> dict[str, Place]:
+def _views(model: keras.Model) -> dict[str, ParameterView]:
     """Every variable of a model by its attribute path, but for the states of seeds and metrics."""
-    found: dict[str, Place] = {}
+    found: dict[str, ParameterView] = {}
     rest = {id(variable): variable for variable in model.weights}
     for path, variable in _walk(model):
         if isinstance(variable, keras.Variable):
@@ -107,13 +111,13 @@ def _places(model: keras.Model) -> dict[str, Place]:
             kind = own.removeprefix("_")  # Keras has `_kernel` where others have `kernel`
             name = path.removesuffix(own) + _RULES.get(kind, own)
             if name not in found:
-                found[name] = Place(variable, kind == "kernel" and len(variable.shape) == 2)
+                found[name] = ParameterView(variable, kind == "kernel" and len(variable.shape) == 2)
                 rest.pop(id(variable), None)
     # By number what no attribute leads to, and what by the rules would have the name of another.
-    return found | {f"weights.{number}": Place(variable) for number, variable in enumerate(rest.values())}
+    return found | {f"weights.{number}": ParameterView(variable) for number, variable in enumerate(rest.values())}
 
 
-def _walk(value: Any, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Any]]:
+def _walk(value: object, path: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Tracked]]:
     """A layer, and the layers and variables below it, each once, by attribute path; what holds others comes first."""
     seen = set() if seen is None else seen
     if isinstance(value, (keras.layers.Layer, keras.Variable)):
@@ -125,20 +129,15 @@ def _walk(value: Any, path: str = "", seen: set[int] | None = None) -> Iterator[
         yield from _walk(part, f"{path}.{name}" if path else str(name), seen)
 
 
-def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
+def _parts(value: object) -> Iterable[tuple[object, object]]:
     """What a layer or a container holds, by name or number."""
-    if isinstance(value, (keras.Sequential, Functional)):
+    if isinstance(value, private_api.GRAPH_OF_LAYERS):
         return enumerate(value.layers)
     if isinstance(value, keras.layers.Layer):
-        held = vars(value).items()
-        return [(name, part) for name, part in held if name not in _LISTS and not name.startswith("_self_")]
+        return private_api.attributes(value)
     if isinstance(value, dict):
         return value.items()
     return enumerate(value) if isinstance(value, (list, tuple)) else ()
-
-
-_LISTS = ("_layers", "_trainable_variables", "_non_trainable_variables")
-"""Attributes where Keras notes once more what a layer holds; those of TensorFlow begin with `_self_`."""
 
 
 def frozen(model: keras.Model) -> list[str]:
@@ -153,8 +152,8 @@ def freeze(model: keras.Model, paths: Collection[str]) -> None:
 
 
 def extract(model: keras.Model, prefix: str) -> report.Tensors:
-    """The model's values by neutral name."""
-    return {name: place.read() for name, place in neutral(model, prefix).items()}
+    """The model's values by canonical name, copied."""
+    return {name: view.read() for name, view in canonical(model, prefix).items()}
 
 
 def load(
@@ -166,9 +165,12 @@ def load(
     *,
     ignore_mismatched_sizes: bool = False,
 ) -> report.LoadReport:
-    """Give the model the values in `tensors`, fresh ones where a head is missing, and say what happened."""
-    own = neutral(model, prefix)
-    wanted = {name: place.shape for name, place in own.items()}
+    """Give the model the values in `tensors`, initialise a head that is missing there, and say what happened.
+
+    WeightMismatch where the tensors are not those of such a model; `source` is what they are called there.
+    """
+    own = canonical(model, prefix)
+    wanted = {name: view.shape for name, view in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
     known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
@@ -180,43 +182,28 @@ def load(
 
 
 def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: keras.Model | None) -> None:
-    """Draw fresh values for the variables that the table knows, but for those of the inner model `done`."""
-    if not _draws.get():
+    """Draw initial values for the variables that the table knows, but for those of the inner model `done`.
+
+    Normal with `config.initializer_range`, as in the original release; see `checkpoint.init`. The seed follows from
+    keras.utils.set_random_seed.
+    """
+    if not _initialises.get():
         return
     drawn = set() if done is None else {id(variable) for variable in done.variables}
     tied = weight_table.tied(config)
     own = {
-        name: place
-        for name, place in neutral(model, prefix).items()
-        if id(place.variable) not in drawn and name not in tied and weight_table.is_known(name)
+        name: view
+        for name, view in canonical(model, prefix).items()
+        if id(view.variable) not in drawn and name not in tied and weight_table.is_known(name)
     }
-    values = init.fresh({name: place.shape for name, place in own.items()}, config, _seed())
-    for name, place in own.items():
-        place.write(values[name])
+    values = init.fresh({name: view.shape for name, view in own.items()}, config, _seed())
+    for name, view in own.items():
+        view.write(values[name])
 
 
 def resized(weight: np.ndarray, size: int, spread: float | None) -> np.ndarray:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return init.resized(weight, size, spread, _seed())
-
-
-def exchange(layer: keras.layers.Layer, attribute: str, value: Any) -> None:
-    """Put a variable of another shape, or another layer, in the place of one that a built layer has.
-
-    `value` is a layer, or an array for a new variable.
-    """
-    old = getattr(layer, attribute)
-    layer._tracker.unlock()
-    layer._tracker.untrack(old)
-    if isinstance(value, np.ndarray):
-        name = old.path.rpartition("/")[2]
-        with layer._open_name_scope():
-            variable = layer.add_weight(shape=value.shape, initializer="zeros", name=name)
-        variable.trainable = old.trainable  # not from the start, for what is made frozen can never be thawed
-        variable.assign(value)
-        value = variable
-    setattr(layer, attribute, value)
-    layer._tracker.lock()
 
 
 def _seed() -> int:

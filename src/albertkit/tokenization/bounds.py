@@ -8,13 +8,13 @@ import base64
 import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
 import tokenizers
 from tokenizers.normalizers import Normalizer
 
 from albertkit.errors import CheckpointError
 from albertkit.protobuf import fields
+from albertkit.typing import Json, Record
 
 ENTRIES = 2**24
 """Entries of a vocabulary, with those added to it, and one more than the highest id: as many as a config may state."""
@@ -85,7 +85,7 @@ def _nested(held: Mapping[int, Iterable[bytes]], outer: int, inner: int) -> list
     return [value for number, value in parts if number == inner and isinstance(value, bytes)]
 
 
-def require_tokenizer(source: object, content: Mapping[str, Any]) -> None:
+def require_tokenizer(source: object, content: Mapping[str, Json]) -> None:
     """CheckpointError where the contents of a tokenizer.json ask for endless time or memory."""
     model, added = _mapping(content.get("model")), content.get("added_tokens")
     _require_texts(source, "its model", model)
@@ -128,7 +128,7 @@ def _normalizer(stated: object) -> Normalizer | None:
     ).normalizer
 
 
-def _require_steps(source: object, steps: list[dict[str, Any]]) -> None:
+def _require_steps(source: object, steps: list[Record]) -> None:
     _require(source, "steps", len(steps), STEPS)
     for step in steps:
         _require_texts(source, "a step", step)
@@ -136,12 +136,12 @@ def _require_steps(source: object, steps: list[dict[str, Any]]) -> None:
     _require(source, growth, math.prod(max(_growth(step), 1) for step in steps), GROWTH)
 
 
-def _require_texts(source: object, where: str, part: Mapping[str, Any]) -> None:
+def _require_texts(source: object, where: str, part: Mapping[str, Json]) -> None:
     texts = [len(text) for key, text in part.items() if isinstance(text, str) and key != "precompiled_charsmap"]
     _require(source, f"characters in a text of {where}", max(texts, default=0), LONGEST)
 
 
-def _growth(step: Mapping[str, Any]) -> int:
+def _growth(step: Mapping[str, Json]) -> int:
     """How many times as long as it was one step may make a text, as far as its file decides that."""
     kind, content = step["type"], step.get("content")
     if kind == "Replace" and isinstance(content, str):
@@ -177,7 +177,7 @@ def _require(source: object, what: str, count: int, most: int) -> None:
         )
 
 
-def _objects(value: object) -> Iterator[dict[str, Any]]:
+def _objects(value: object) -> Iterator[Record]:
     """The JSON objects in a value, itself among them."""
     if isinstance(value, dict):
         yield value
@@ -186,7 +186,7 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
         yield from _objects(child)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Json]:
     return value if isinstance(value, dict) else {}
 
 

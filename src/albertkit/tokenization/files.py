@@ -7,7 +7,6 @@ added_tokens.json.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from tokenizers import AddedToken
 
@@ -17,6 +16,7 @@ from albertkit.errors import CheckpointError
 from albertkit.tokenization import bounds
 from albertkit.tokenization.sentencepiece_segmenter import SAMPLING
 from albertkit.tokenization.special_tokens import FIELDS, ROLES, to_added_token
+from albertkit.typing import Json, Record
 
 CONFIG = "tokenizer_config.json"
 SPECIAL = "special_tokens_map.json"
@@ -90,12 +90,12 @@ RULES: dict[str, Rule] = {
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
 
 
-def fetch(name: str | os.PathLike[str], **fetching: Any) -> Path:
+def fetch(name: str | os.PathLike[str], **fetching: Json) -> Path:
     """The local folder of a tokenizer; see `hub.fetch`."""
     return hub.fetch(name, PATTERNS, **fetching)
 
 
-def read(folder: storage.Folder) -> dict[str, Any]:
+def read(folder: storage.Folder) -> Record:
     """The constructor's keywords that a folder's files state, tokens as AddedToken.
 
     CheckpointError, naming the file, for a value of the wrong kind.
@@ -133,7 +133,7 @@ def _listed(folder: storage.Folder) -> dict[str, int]:
     return listed
 
 
-def _require_distinct(folder: storage.Folder, keywords: Mapping[str, Any]) -> None:
+def _require_distinct(folder: storage.Folder, keywords: Mapping[str, Json]) -> None:
     """CheckpointError where one token has two roles that a model tells apart. [CLS] also begins, [SEP] also ends."""
     named: dict[str, str] = {}
     for role in _APART:
@@ -144,7 +144,7 @@ def _require_distinct(folder: storage.Folder, keywords: Mapping[str, Any]) -> No
             )
 
 
-def _stated(folder: storage.Folder, name: str, every: Rule | None = None) -> dict[str, Any]:
+def _stated(folder: storage.Folder, name: str, every: Rule | None = None) -> Record:
     """What a file states, each key checked by its rule or by one for `every` key; nothing where there is no file."""
     file = folder.file(name)
     stated = storage.read_json(file) if file else {}

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar, Self, cast
 
 from tokenizers import AddedToken
 
@@ -17,6 +17,7 @@ from albertkit.tokenization.options import UNLIMITED, require_side
 from albertkit.tokenization.segmenter import Segmenter
 from albertkit.tokenization.special_tokens import ROLES
 from albertkit.tokenization.vocabulary import Vocabulary
+from albertkit.typing import Json
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class PretrainedTokenizer(Vocabulary):
     def __init__(
         self,
         segmenter: Segmenter,
-        keywords: Mapping[str, Any],
+        keywords: Mapping[str, Json],
         *,
         model_max_length: int | None = None,
         padding_side: str = "right",
@@ -45,7 +46,7 @@ class PretrainedTokenizer(Vocabulary):
         additional_special_tokens: Iterable[str | AddedToken] | None = None,
         added_tokens_decoder: Mapping[int, AddedToken] | None = None,
         name_or_path: str = "",
-        **kept: Any,
+        **kept: Json,
     ) -> None:
         """`keywords` are the class's own, special tokens among them; `kept` are keys that only the files know."""
         super().__init__(segmenter, {**kept, **keywords}, additional_special_tokens or (), added_tokens_decoder)
@@ -63,7 +64,7 @@ class PretrainedTokenizer(Vocabulary):
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], *inputs: Any, **keywords: Any
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *inputs: Json, **keywords: Json
     ) -> Self:
         """Read a tokenizer from a folder or from the hub. `keywords` override what its tokenizer_config.json says.
 
@@ -79,7 +80,7 @@ class PretrainedTokenizer(Vocabulary):
         return cast("Self", tokenizer)  # or an AlbertWordPieceTokenizer, which can do the same
 
     @classmethod
-    def _read(cls, folder: storage.Folder, *inputs: Any, **keywords: Any) -> "PretrainedTokenizer":
+    def _read(cls, folder: storage.Folder, *inputs: Json, **keywords: Json) -> "PretrainedTokenizer":
         stated = files.read(folder)
         chosen = cls._class_for(folder)
         saved = stated.pop("tokenizer_class", None) or chosen.saved_class

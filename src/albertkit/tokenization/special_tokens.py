@@ -1,9 +1,10 @@
 """Special tokens: the roles they may have, and the forms in which a token is given."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from tokenizers import AddedToken
+
+from albertkit.typing import Json, Record
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 """What a special token may be to a tokenizer: the names of the attributes that hold them, as in Transformers."""
@@ -11,16 +12,16 @@ ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_t
 FIELDS = ("content", "lstrip", "normalized", "rstrip", "single_word", "special")
 """The fields of an AddedToken: its text, and what it says of the text around it."""
 
-TokenLike = str | AddedToken | Mapping[str, Any]
+TokenLike = str | AddedToken | Mapping[str, Json]
 """A token as its text, as an AddedToken, or as the fields of one, which is how files hold it."""
 
 
-def fields(token: AddedToken) -> dict[str, Any]:
+def fields(token: AddedToken) -> Record:
     """An AddedToken as JSON."""
     return {name: getattr(token, name) for name in FIELDS}
 
 
-def replace(token: AddedToken, **changes: Any) -> AddedToken:
+def replace(token: AddedToken, **changes: Json) -> AddedToken:
     """A copy of a token that differs in some of its fields."""
     return AddedToken(**fields(token) | changes)
 

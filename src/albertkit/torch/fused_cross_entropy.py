@@ -1,4 +1,4 @@
-"""The loss over a vocabulary, which is most of what a small model computes, without the arrays it seems to need."""
+"""A dense layer over the vocabulary and its cross entropy as one function, which needs far less memory than the two."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PIECE = 2**21
+BLOCK_SIZE = 2**21
 """Scores that are turned into probabilities at a time on a CPU: what its caches hold. GPUs take all at once."""
 
 
 def summed_loss(states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy, summed, of the scores `states @ weight.T + bias`: (M, E), (V, E), (V,), (M,) -> () float32.
 
-    Of all that is as large as the scores only they are kept, in the precision of the product: (M, V), which the
-    gradient then overwrites. Has first derivatives only.
+    M masked tokens, E embedding size, V vocabulary; labels are int64. Of all that is as large as the scores (M, V) only
+    they are kept, in the precision of the product, and their gradient overwrites them. Has first derivatives only.
     """
     return _SummedLoss.apply(states, weight, bias, labels)  # type: ignore[no-untyped-call]
 
@@ -23,7 +23,7 @@ class _SummedLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:
         scores = functional.linear(states, weight, bias)  # where autocast acts, in its precision
-        rows = max(PIECE // len(weight), 1) if scores.device.type == "cpu" else max(len(scores), 1)
+        rows = max(BLOCK_SIZE // len(weight), 1) if scores.device.type == "cpu" else max(len(scores), 1)
         loss = torch.zeros((), device=scores.device)
         for part, wanted in zip(scores.split(rows), labels[:, None].split(rows), strict=True):
             logarithms = part.float().log_softmax(-1)

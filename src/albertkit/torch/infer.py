@@ -22,7 +22,7 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
     with torch.device("meta"):
         model = getattr(models, f"Albert{head}")(config)
     with torch.device(device):
-        report = weights.load(model, model._prefix, config, tensors, source)
+        report = weights.load(model, model.checkpoint_prefix, config, tensors, source)
     model.tie_weights()
     report.require_complete()
     model.eval()

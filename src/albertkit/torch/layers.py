@@ -1,87 +1,60 @@
-"""The layers of ALBERT in PyTorch. Attribute paths are checkpoint names.
+"""The layers of ALBERT in PyTorch, up to one group of layers. Attribute paths are checkpoint names.
 
 Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D head width, F feed-forward width.
 Layers know nothing of tasks, files or padding: an attention mask arrives here as an additive bias.
 """
 
-import functools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
-from albertkit.outputs import BaseModelOutput
-
-_tanh_gelu = functools.partial(functional.gelu, approximate="tanh")
-
-
-def _clipped_gelu(x: Tensor) -> Tensor:
-    return functional.gelu(x).clamp(-10, 10)
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    return x * torch.sigmoid(1.702 * x)
-
-
-def _squared_relu(x: Tensor) -> Tensor:
-    return functional.relu(x).square()
-
-
-def _linear(x: Tensor) -> Tensor:
-    return x
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "gelu_new": _tanh_gelu,
-    "gelu_pytorch_tanh": _tanh_gelu,
-    "gelu_fast": _tanh_gelu,
-    "gelu_10": _clipped_gelu,
-    "quick_gelu": _quick_gelu,
-    "relu": functional.relu,
-    "relu6": functional.relu6,
-    "relu2": _squared_relu,
-    "leaky_relu": functional.leaky_relu,
-    "silu": functional.silu,
-    "swish": functional.silu,
-    "mish": functional.mish,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "linear": _linear,
-}
-
-
-def activation(name: str | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The function that `hidden_act` names, or the function itself."""
-    return ACTIVATIONS[name] if isinstance(name, str) else name
+from albertkit.torch.activations import activation
 
 
 class Linear(nn.Linear):
-    """A dense layer that draws no values where there is no memory for them: it would take longer than loading them."""
+    """A dense layer, (..., inputs) -> (..., outputs), that draws no values on the device "meta".
+
+    There is no memory for them there, and torch would take longer to draw them than to load a checkpoint.
+    """
 
     def reset_parameters(self) -> None:
-        """Torch's own fresh values, which a model replaces by those of `checkpoint.init`."""
+        """Torch's own initial values, which a model replaces by those of `checkpoint.init`."""
         if not self.weight.is_meta:
             super().reset_parameters()
 
 
 class Embedding(nn.Embedding):
-    """An embedding table, with the same exception."""
+    """An embedding table, (...) integer ids -> (..., E), that draws no values on the device "meta"; see `Linear`."""
 
     def reset_parameters(self) -> None:
-        """See `Linear`."""
+        """Torch's own initial values, which a model replaces by those of `checkpoint.init`."""
         if not self.weight.is_meta:
             super().reset_parameters()
 
 
+def can_inspect(values: Tensor) -> bool:
+    """Whether values can be looked at: not where a graph is traced, nor on accelerators, which would have to wait."""
+    if values.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  (documented all the same)
+
+
+def _check_ids(name: str, ids: Tensor, size: int) -> None:
+    """TokenIdError for an id outside 0..size-1, wherever the values can be seen."""
+    if can_inspect(ids) and ids.numel():
+        rules.require_ids(name, int(ids.min()), int(ids.max()), size)
+
+
 class AlbertEmbeddings(nn.Module):
-    """Word + token type + position embedding, norm and dropout, all of width E (arXiv 1909.11942, section 3.1)."""
+    """Word + token type + position embedding, norm and dropout.
+
+    All are of width E, which is smaller than H: the factorised embedding of arXiv 1909.11942, section 3.1. The encoder
+    maps E to H.
+    """
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
@@ -105,11 +78,7 @@ class AlbertEmbeddings(nn.Module):
         Token types default to 0 and positions to 0..L-1. TokenIdError for an id outside its table and InputError for a
         sequence longer than the position table, wherever the values can be seen.
         """
-        rules.require_inputs(input_ids, inputs_embeds)
-        if input_ids is not None:
-            rules.require_ids_array("input_ids", tuple(input_ids.shape), not input_ids.is_floating_point())
-            _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
-        words: Tensor = self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        words = self._words(input_ids, inputs_embeds)
         length, longest = words.shape[1], self.position_embeddings.num_embeddings
         if position_ids is None:
             rules.require_length(length, longest)
@@ -124,34 +93,47 @@ class AlbertEmbeddings(nn.Module):
         embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
 
-
-def _check_ids(name: str, ids: Tensor, size: int) -> None:
-    """TokenIdError for an id outside 0..size-1. Skipped on accelerators, where looking would wait for the device."""
-    if ids.device.type != "cpu" or torch.compiler.is_compiling() or torch._C._get_tracing_state():
-        return
-    if ids.numel():
-        rules.require_ids(name, int(ids.min()), int(ids.max()), size)
+    def _words(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        """The word embeddings (B, L, E) of the ids, or those given in their place. InputError unless one is given."""
+        rules.require_inputs(input_ids, inputs_embeds)
+        if input_ids is not None:
+            rules.require_ids_array("input_ids", tuple(input_ids.shape), not input_ids.is_floating_point())
+            _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
+        return self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
 
 
 @dataclass(frozen=True)
-class Packing:
-    """T tokens of many sequences laid end to end, none of them padding.
+class PackedSequences:
+    """How T tokens of many sequences lie end to end, none of them padding: what attention needs in place of a mask.
 
     `groups`: (number of sequences, their length) for each run of sequences of one length, in the order of the tokens.
-    `places` (P,): the tokens whose last hidden state is asked for, where that is not asked of all.
+    `positions` (P,) integer: the tokens whose last hidden state is wanted, where not all are.
     """
 
     groups: tuple[tuple[int, int], ...]
-    places: Tensor | None = None
+    positions: Tensor | None = None
 
-    def asked(self, x: Tensor) -> Tensor:
-        """(1, T, H) -> (1, P, H)."""
-        return x if self.places is None else x[:, self.places]
+    def select(self, x: Tensor) -> Tensor:
+        """(1, T, H) -> (1, P, H), the tokens that are wanted."""
+        return x if self.positions is None else x[:, self.positions]
 
-    def cut(self, x: Tensor) -> list[Tensor]:
+    def split(self, x: Tensor) -> list[Tensor]:
         """(1, T, N, D) -> for each group (sequences, N, length, D)."""
         runs = x[0].split([count * length for count, length in self.groups])
         return [run.unflatten(0, group).transpose(1, 2) for run, group in zip(runs, self.groups, strict=True)]
+
+    def join(self, parts: list[Tensor]) -> Tensor:
+        """What `split` gave, or what is like it -> (1, N, T, D)."""
+        return torch.cat([part.transpose(1, 2).flatten(0, 1) for part in parts])[None].transpose(1, 2)
+
+
+AttentionBias = Tensor | PackedSequences | None
+"""What is added to attention scores, broadcasting to (B, N, L, L), or how sequences are packed; None for neither."""
+
+
+def bias_for_layer(bias: AttentionBias, is_last: bool) -> AttentionBias:
+    """What a layer is given: the next one attends to all tokens, so that only the last can leave any out."""
+    return bias if is_last or not isinstance(bias, PackedSequences) else replace(bias, positions=None)
 
 
 class AlbertAttention(nn.Module):
@@ -172,36 +154,31 @@ class AlbertAttention(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | Packing | None = None,
+        attention_bias: AttentionBias = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """(B, L, H) -> (B, L, H), and the probabilities (B, N, L, L) where asked for.
 
         `attention_bias` is added to the scores and broadcasts to (B, N, L, L); `head_mask` multiplies the
-        probabilities, which are returned masked. With a `Packing` in its place, (1, T, H) -> (1, P, H), and a token
+        probabilities, which are returned masked. With PackedSequences in its place, (1, T, H) -> (1, P, H), and a token
         attends to those of its own sequence.
         """
         query, key, value = (self._heads(project(hidden_states)) for project in (self.query, self.key, self.value))
         probabilities = None
         dropout = self.attention_dropout.p if self.training else 0.0
-        if isinstance(attention_bias, Packing):
-            queries, keys, values = (attention_bias.cut(x.transpose(1, 2)) for x in (query, key, value))
-            attended = [_attend(q, k, v, None, dropout) for q, k, v in zip(queries, keys, values, strict=True)]
-            context = torch.cat([x.transpose(1, 2).flatten(0, 1) for x in attended])[None].transpose(1, 2)
+        if isinstance(attention_bias, PackedSequences):
+            queries, keys, values = (attention_bias.split(x.transpose(1, 2)) for x in (query, key, value))
+            parts = [_fused_attention(q, k, v, None, dropout) for q, k, v in zip(queries, keys, values, strict=True)]
+            context = attention_bias.join(parts)
         elif output_attentions or head_mask is not None or self.config._attn_implementation == "eager":
-            scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-            if attention_bias is not None:
-                scores = scores + attention_bias
-            probabilities = self.attention_dropout(scores.softmax(-1))
-            if head_mask is not None:
-                probabilities = probabilities * head_mask
+            probabilities = self._probabilities(query, key, attention_bias, head_mask)
             context = probabilities @ value
         else:
-            context = _attend(query, key, value, attention_bias, dropout)
+            context = _fused_attention(query, key, value, attention_bias, dropout)
         context = context.transpose(1, 2).flatten(2)
-        if isinstance(attention_bias, Packing):  # from here on a token is by itself
-            context, hidden_states = attention_bias.asked(context), attention_bias.asked(hidden_states)
+        if isinstance(attention_bias, PackedSequences):  # from here on a token is by itself
+            context, hidden_states = attention_bias.select(context), attention_bias.select(hidden_states)
         context = self.dense(context)
         attended = self.LayerNorm(hidden_states + self.output_dropout(context))
         return attended, probabilities if output_attentions else None
@@ -210,13 +187,16 @@ class AlbertAttention(nn.Module):
         """(B, L, H) -> (B, N, L, D)."""
         return x.unflatten(-1, (self.num_attention_heads, -1)).transpose(1, 2)
 
+    def _probabilities(self, query: Tensor, key: Tensor, bias: Tensor | None, head_mask: Tensor | None) -> Tensor:
+        """(B, N, L, D) queries and keys -> (B, N, L, L), after dropout and the head mask."""
+        scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
+        if bias is not None:
+            scores = scores + bias
+        probabilities = self.attention_dropout(scores.softmax(-1))
+        return probabilities if head_mask is None else probabilities * head_mask
 
-def _for_layer(bias: Tensor | Packing | None, is_last: bool) -> Tensor | Packing | None:
-    """What a layer is given: the next one attends to all tokens, so that only the last can leave any out."""
-    return bias if is_last or not isinstance(bias, Packing) else replace(bias, places=None)
 
-
-def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+def _fused_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
     """(B, N, L, D) each -> (B, N, L, D)."""
     if query.dtype != torch.bfloat16 or query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, key, value, bias, dropout)
@@ -228,7 +208,10 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, drop
 
 
 class AlbertLayer(nn.Module):
-    """Attention, then the feed-forward block of width F, with dropout and norm on the sum of the two."""
+    """Attention, then the feed-forward block of width F, with dropout and norm on the sum of the two.
+
+    `config.chunk_size_feed_forward` places at a time go through the feed-forward block where it is not 0: less memory.
+    """
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
@@ -243,11 +226,11 @@ class AlbertLayer(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | Packing | None = None,
+        attention_bias: AttentionBias = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """(B, L, H) -> (B, L, H), and the attention probabilities where asked for."""
+        """(B, L, H) -> (B, L, H), and the attention probabilities (B, N, L, L) where asked for."""
         attended, probabilities = self.attention(hidden_states, attention_bias, head_mask, output_attentions)
         if self.chunk_size:
             fed = torch.cat([self._feed_forward(chunk) for chunk in attended.split(self.chunk_size, dim=1)], dim=1)
@@ -260,7 +243,7 @@ class AlbertLayer(nn.Module):
 
 
 class AlbertLayerGroup(nn.Module):
-    """`inner_group_num` layers, run one after the other."""
+    """`inner_group_num` layers, run one after the other; the released models have one group of one layer."""
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
@@ -269,54 +252,14 @@ class AlbertLayerGroup(nn.Module):
     def forward(
         self,
         hidden_states: Tensor,
-        attention_bias: Tensor | Packing | None = None,
+        attention_bias: AttentionBias = None,
         head_mask: Tensor | None = None,
         output_attentions: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(B, L, H) -> (B, L, H), and the attention probabilities of each inner layer where asked for."""
         attentions = []
         for number, layer in enumerate(self.albert_layers, start=1):
-            bias = _for_layer(attention_bias, is_last=number == len(self.albert_layers))
+            bias = bias_for_layer(attention_bias, is_last=number == len(self.albert_layers))
             hidden_states, probabilities = layer(hidden_states, bias, head_mask, output_attentions)
             attentions += [probabilities] if output_attentions else []
         return hidden_states, tuple(attentions)
-
-
-class AlbertTransformer(nn.Module):
-    """The embedding mapped from E to H, then `num_hidden_layers` runs of the layer groups with shared weights."""
-
-    def __init__(self, config: AlbertConfig) -> None:
-        super().__init__()
-        self.embedding_hidden_mapping_in = Linear(config.embedding_size, config.hidden_size)
-        self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
-        self.group_of_layer = config.group_of_layer
-        self.gradient_checkpointing = config.gradient_checkpointing
-        self.gradient_checkpointing_kwargs: dict[str, Any] = {"use_reentrant": False}
-
-    def forward(
-        self,
-        embeddings: Tensor,
-        attention_bias: Tensor | Packing | None = None,
-        head_mask: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-    ) -> BaseModelOutput:
-        """(B, L, E) -> last_hidden_state (B, L, H). `head_mask` has an entry a layer, broadcasting to (B, N, L, L)."""
-        hidden_states = self.embedding_hidden_mapping_in(embeddings)
-        all_hidden_states, attentions = (hidden_states,), ()
-        for layer, group in enumerate(self.group_of_layer):
-            bias = _for_layer(attention_bias, is_last=layer + 1 == len(self.group_of_layer))
-            arguments = (bias, None if head_mask is None else head_mask[layer], output_attentions)
-            if self.gradient_checkpointing and self.training:
-                hidden_states, probabilities = checkpoint(
-                    self.albert_layer_groups[group], hidden_states, *arguments, **self.gradient_checkpointing_kwargs
-                )
-            else:
-                hidden_states, probabilities = self.albert_layer_groups[group](hidden_states, *arguments)
-            attentions += probabilities
-            all_hidden_states += (hidden_states,) if output_hidden_states else ()
-        return BaseModelOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=all_hidden_states if output_hidden_states else None,
-            attentions=attentions if output_attentions else None,
-        )

@@ -10,9 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.optim.optimizer import ParamsT
 
 from albertkit import weight_table
 from albertkit.backends import OptimizerSettings
+
+ParamGroup = dict[str, Any]
+"""What PyTorch keeps of a group of parameters, or of a parameter: numbers, pairs of numbers, tensors."""
 
 
 class AdamW(torch.optim.Optimizer):
@@ -24,7 +28,7 @@ class AdamW(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Any,
+        params: ParamsT,
         lr: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-6,
@@ -35,14 +39,14 @@ class AdamW(torch.optim.Optimizer):
         super().__init__(params, {**options, "bias_correction": bias_correction, "is_adapted": True})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Change every parameter that has a gradient. Takes no closure: the gradients are there."""
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
             if parameters:
                 torch._foreach_add_(parameters, self._updates(parameters, group), alpha=-group["lr"])
 
-    def _updates(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
+    def _updates(self, parameters: list[torch.Tensor], group: ParamGroup) -> list[torch.Tensor]:
         """What is taken from each parameter, but for the learning rate."""
         memory = [self._remembered(parameter) for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -62,7 +66,7 @@ class AdamW(torch.optim.Optimizer):
             torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
         return list(updates)
 
-    def _remembered(self, parameter: torch.Tensor) -> dict[str, Any]:
+    def _remembered(self, parameter: torch.Tensor) -> ParamGroup:
         """What is kept of a parameter, one step on: its number of steps and both moments."""
         memory = self.state[parameter]
         if not memory:
@@ -82,7 +86,7 @@ class Lamb(AdamW):
 
     def __init__(
         self,
-        params: Any,
+        params: ParamsT,
         lr: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-6,
@@ -91,7 +95,7 @@ class Lamb(AdamW):
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, bias_correction)
 
-    def _updates(self, parameters: list[torch.Tensor], group: dict[str, Any]) -> list[torch.Tensor]:
+    def _updates(self, parameters: list[torch.Tensor], group: ParamGroup) -> list[torch.Tensor]:
         updates = super()._updates(parameters, group)
         if group["is_adapted"]:
             pairs = zip(torch._foreach_norm(parameters), torch._foreach_norm(updates), strict=True)

@@ -24,7 +24,7 @@ from albertkit.batches import Batch, PretrainingBatch
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
-from albertkit.torch.layers import Packing
+from albertkit.torch.layers import PackedSequences
 
 
 class Objective(nn.Module):
@@ -44,7 +44,7 @@ class Objective(nn.Module):
         if self.training:
             decoder = head.decoder
             found = {
-                "mlm": fused_cross_entropy.summed_loss(head._narrowed(masked), decoder.weight, decoder.bias, labels)
+                "mlm": fused_cross_entropy.summed_loss(head.transform(masked), decoder.weight, decoder.bias, labels)
             }
         else:
             found = _scored("mlm", head(masked), labels)
@@ -113,12 +113,12 @@ def init_state(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
-    weights.load(model, model._prefix, config, tensors, "the start of training")
+    weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     model.tie_weights()
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
-    parameters = {model._prefix + name: parameter for name, parameter in model.named_parameters()}
+    parameters = {model.checkpoint_prefix + name: parameter for name, parameter in model.named_parameters()}
     optimizer = optimizers.create(settings, parameters)
     if not is_sharded and world_size() > 1:
         objective = DistributedDataParallel(objective)
@@ -210,7 +210,7 @@ def _packed(model: Any, batch: PretrainingBatch) -> tuple[dict[str, torch.Tensor
     albert = model.albert
     embedded = albert.embeddings(inputs["input_ids"], inputs["token_type_ids"], inputs["position_ids"])
     asked = [inputs["mlm_positions"], inputs["cls_positions"]]
-    states = albert.encoder(embedded, Packing(groups, torch.cat(asked))).last_hidden_state[0]
+    states = albert.encoder(embedded, PackedSequences(groups, torch.cat(asked))).last_hidden_state[0]
     masked, starts = states.split([len(places) for places in asked])
     return inputs, masked, starts
 
@@ -224,14 +224,14 @@ def _scored(name: str, logits: torch.Tensor, labels: torch.Tensor) -> dict[str, 
 def get_weights(state: State) -> Tensors:
     """The weights by canonical name, copied, tied ones once."""
     tied = weight_table.tied(state.model.config)
-    own = weights.neutral(state.model, state.model._prefix)
+    own = weights.canonical(state.model, state.model.checkpoint_prefix)
     return {name: _whole(tensor) for name, tensor in own.items() if name not in tied}
 
 
 @torch.no_grad()
 def set_weights(state: State, tensors: Tensors) -> None:
     """Put the values of `get_weights` in place."""
-    own = weights.neutral(state.model, state.model._prefix)
+    own = weights.canonical(state.model, state.model.checkpoint_prefix)
     for name, array in tensors.items():
         own[name].copy_(_like(own[name], array))
 

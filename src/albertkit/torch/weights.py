@@ -1,7 +1,8 @@
-"""Neutral tensors <-> the parameters of a PyTorch model.
+"""Canonical tensors <-> the parameters of a PyTorch model.
 
-The attribute paths of the modules are the neutral names, so the rule for every kind of tensor is "as it is". Only a
-bare AlbertModel leaves the prefix `albert.` off; functions take what stands before a model's own names as `prefix`.
+The canonical names are those of `albertkit.weight_table`, and the attribute paths of the modules are the same, so the
+rule for every kind of tensor is "as it is". Only a bare AlbertModel leaves the prefix `albert.` off; functions take
+what stands before a model's own names as `prefix`, which is its `checkpoint_prefix`.
 """
 
 from collections.abc import Mapping
@@ -31,14 +32,14 @@ def to_torch(array: np.ndarray) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def neutral(model: nn.Module, prefix: str) -> dict[str, Tensor]:
-    """The model's tensors by neutral name, tied ones under each of their names."""
+def canonical(model: nn.Module, prefix: str) -> dict[str, Tensor]:
+    """The model's parameters and buffers by canonical name, tied ones under each of their names."""
     return {prefix + name: tensor for name, tensor in model.state_dict(keep_vars=True).items()}
 
 
 def extract(model: nn.Module, prefix: str) -> report.Tensors:
-    """The model's values by neutral name."""
-    return {name: to_numpy(tensor) for name, tensor in neutral(model, prefix).items()}
+    """The model's values by canonical name; they share memory with a model on the CPU."""
+    return {name: to_numpy(tensor) for name, tensor in canonical(model, prefix).items()}
 
 
 def load(
@@ -51,12 +52,13 @@ def load(
     dtype: torch.dtype | None = None,
     ignore_mismatched_sizes: bool = False,
 ) -> report.LoadReport:
-    """Give the model the values in `tensors`, fresh ones where a head is missing, and say what happened.
+    """Give the model the values in `tensors`, initialise a head that is missing there, and say what happened.
 
     Parameters take over the arrays' memory where precision and device allow it. `dtype` None keeps the model's own.
-    Tied parameters are apart afterwards: the caller ties them again.
+    Tied parameters are apart afterwards: the caller ties them again. WeightMismatch where the tensors are not those of
+    such a model; `source` is what they are called there.
     """
-    own = neutral(model, prefix)
+    own = canonical(model, prefix)
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
@@ -74,31 +76,33 @@ def load(
 
 def _assign(module: nn.Module, leaf: str, tensor: Tensor) -> None:
     """Put a tensor in the place of a module's parameter or buffer: `load_state_dict` with `assign`, for one of them."""
-    if leaf in module._buffers:
-        module._buffers[leaf] = tensor
-    else:
-        old = module._parameters[leaf]
-        module._parameters[leaf] = nn.Parameter(tensor, requires_grad=old is None or old.requires_grad)
+    old = getattr(module, leaf)
+    is_parameter = isinstance(old, nn.Parameter)
+    setattr(module, leaf, nn.Parameter(tensor, requires_grad=old.requires_grad) if is_parameter else tensor)
 
 
 def _materialise(model: nn.Module) -> None:
     """Give values to modules that a subclass added and that the checkpoint lacks, by their own rule."""
     for module in model.modules():
-        if any(tensor is not None and tensor.is_meta for tensor in module._parameters.values()):
+        if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
             module.to_empty(device=torch.get_default_device(), recurse=False)
             if callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
 
 
 def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Module | None) -> None:
-    """Draw fresh values for the parameters that the table knows, but for those of the inner model `done`."""
+    """Draw initial values for the parameters that the table knows, but for those of the inner model `done`.
+
+    Normal with `config.initializer_range`, as in the original release; see `checkpoint.init`. The seed follows from
+    torch.manual_seed.
+    """
     seed = _seed()
     if all(parameter.is_meta for parameter in model.parameters()):  # values come later
         return
     drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
     own = {
         name: tensor
-        for name, tensor in neutral(model, prefix).items()
+        for name, tensor in canonical(model, prefix).items()
         if not tensor.is_meta and id(tensor) not in drawn and weight_table.is_known(name)
     }
     values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, seed)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -17,13 +16,14 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks import registry
-from albertkit.tasks.base import DataOptions, Examples, Features, TrainableTask
+from albertkit.tasks.base import AnyTrainableTask, DataOptions, Examples, Features
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
 from albertkit.training.schedule import Schedule
+from albertkit.typing import Record
 
 EVALUATION_TOKENS = 8192
 
@@ -46,7 +46,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
-) -> dict[str, Any]:
+) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
     A run that was cut off goes on with `resume`. A folder that holds what a run writes is only replaced with
@@ -97,8 +97,8 @@ def _require_one_process(framework: str) -> None:
 
 
 def _read(
-    task: TrainableTask[Any, Any], recipe: FinetuneRecipe, console: Console
-) -> tuple[Examples, Examples, dict[str, Any], DataOptions]:
+    task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
+) -> tuple[Examples, Examples, Record, DataOptions]:
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
     options = recipe.options()
     if not options.train:
@@ -135,7 +135,7 @@ def _split(
 
 
 def _encoded(
-    task: TrainableTask[Any, Any], start: InitialState, options: DataOptions, examples: Examples, console: Console
+    task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
 ) -> _Side:
     features = task.encode(start.tokenizer, start.config, examples, options, labelled=True)
     if features.truncated:
@@ -147,7 +147,7 @@ def _encoded(
 
 
 def _resolved(
-    task: TrainableTask[Any, Any],
+    task: AnyTrainableTask,
     recipe: FinetuneRecipe,
     options: DataOptions,
     config: AlbertConfig,
@@ -175,7 +175,7 @@ def _resolved(
 
 
 def _planned(
-    task: TrainableTask[Any, Any], recipe: FinetuneRecipe, start: InitialState, side: _Side
+    task: AnyTrainableTask, recipe: FinetuneRecipe, start: InitialState, side: _Side
 ) -> tuple[FinetuneBatches, loop.Plan]:
     training, tokenizer = recipe.training, start.tokenizer
     batches = FinetuneBatches(
@@ -221,7 +221,7 @@ def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
 
 
 def _scores(
-    task: TrainableTask[Any, Any], forward: Callable[[Batch], Outputs], side: _Side, config: AlbertConfig
+    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: _Side, config: AlbertConfig
 ) -> dict[str, float]:
     """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
     features = side.features

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
+from albertkit.typing import Record
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class InitialState:
     provenance: list[str]
 
 
-def initial_state(recipe: FinetuneRecipe, head: str, keys: dict[str, Any], texts: Sequence[str]) -> InitialState:
+def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequence[str]) -> InitialState:
     """Build or read what the recipe names, with `keys` (labels and problem type) in the config.
 
     A size makes a new model, whose tokenizer is the recipe's or is learned from `texts`; any other name is a
@@ -134,7 +134,7 @@ def _tokenizer(recipe: FinetuneRecipe, texts: Sequence[str], is_new: bool) -> tu
     return AlbertTokenizerFast.from_pretrained(name), [f"Tokenizer from {name}."]
 
 
-def of_tokenizer(tokenizer: AlbertTokenizerBase) -> dict[str, Any]:
+def of_tokenizer(tokenizer: AlbertTokenizerBase) -> Record:
     """The keys of a config that a tokenizer decides."""
     return {
         "vocab_size": len(tokenizer),

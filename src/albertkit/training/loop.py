@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from albertkit.training.ema import MovingAverage
 from albertkit.training.loss_spikes import RESTART, LossSpikeGuard
 from albertkit.training.run_checkpoints import Progress, RunCheckpoints, Snapshot
 from albertkit.training.schedule import Schedule
+from albertkit.typing import Json, Record
 
 
 class Data(Protocol):
@@ -36,11 +37,11 @@ class Data(Protocol):
 class Callback(Protocol):
     """Who is told of the run's progress."""
 
-    def on_step(self, record: Mapping[str, Any]) -> None:
+    def on_step(self, record: Mapping[str, Json]) -> None:
         """After every step: step, loss and its parts, gradient_norm, learning_rate, tokens, seconds."""
         ...
 
-    def on_evaluation(self, record: Mapping[str, Any]) -> None:
+    def on_evaluation(self, record: Mapping[str, Json]) -> None:
         """After every evaluation: step, the scores, and whether they are the `best`."""
         ...
 
@@ -135,7 +136,7 @@ class _Run:
                 if self.progress.step >= self.plan.schedule.steps:
                     return
 
-    def _step(self, batches: Sequence[Batch]) -> dict[str, Any]:
+    def _step(self, batches: Sequence[Batch]) -> Record:
         """One step, or its numbers where the guard skips it."""
         plan, progress = self.plan, self.progress
         rate = plan.schedule(progress.step)

@@ -6,10 +6,10 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
+from albertkit.typing import Record
 
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
@@ -17,7 +17,7 @@ _PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Record:
     """Versions, machine and command."""
     versions = {}
     for package in _PACKAGES:
@@ -37,7 +37,7 @@ def environment() -> dict[str, Any]:
 
 
 def model_card(
-    recipe: FinetuneRecipe, results: dict[str, Any], examples: int, labels: Sequence[str], provenance: Sequence[str]
+    recipe: FinetuneRecipe, results: Record, examples: int, labels: Sequence[str], provenance: Sequence[str]
 ) -> str:
     """README.md of a trained model: what it is, how it does, how it was made, how to use it.
 
@@ -66,7 +66,7 @@ def model_card(
     )
 
 
-def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: int, provenance: Sequence[str]) -> str:
+def pretraining_card(recipe: PretrainRecipe, results: Record, tokens: int, provenance: Sequence[str]) -> str:
     """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
     seen = results["step"] * recipe.training.batch_size * recipe.data.length
     use = [
@@ -91,7 +91,7 @@ def pretraining_card(recipe: PretrainRecipe, results: dict[str, Any], tokens: in
 
 
 def _card(
-    results: dict[str, Any],
+    results: Record,
     provenance: Sequence[str],
     *,
     title: str,
@@ -100,7 +100,7 @@ def _card(
     evaluated_on: str,
     metric: str,
     data: str,
-    keys: dict[str, Any],
+    keys: Record,
     use: Sequence[str],
 ) -> str:
     """The page that both kinds of models have. `evaluated_on` is what the scores were taken on."""
@@ -121,5 +121,5 @@ def _card(
     return "\n".join(lines)
 
 
-def _table(head: str, values: dict[str, Any]) -> list[str]:
+def _table(head: str, values: Record) -> list[str]:
     return [f"| {head} | value |", "|---|---|", *(f"| {name} | {value} |" for name, value in values.items())]

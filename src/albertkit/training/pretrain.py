@@ -5,7 +5,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -21,6 +20,7 @@ from albertkit.training.pretrain_batches import PretrainBatches
 from albertkit.training.pretrain_evaluation import EVALUATION_SEED, HEAD, evaluate, evaluated, examples_of
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.schedule import Schedule, scaled_learning_rate
+from albertkit.typing import Record
 
 __all__ = ["evaluate", "run"]
 
@@ -37,7 +37,7 @@ def run(
     resume: bool = False,
     overwrite: bool = False,
     console: Console | None = None,
-) -> dict[str, Any]:
+) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
     A run that was cut off goes on with `resume`, to the same weights as if it had not been. Raises ConfigError,

@@ -23,7 +23,7 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 HEAD = "ForPreTraining"
 EVALUATION_TOKENS = 8192
 EVALUATION_SEED = 0
-"""All runs on a corpus are judged on the same rows, masked alike."""
+"""All runs on a corpus are evaluated on the same rows, masked alike."""
 
 
 def examples_of(

@@ -1,10 +1,11 @@
 """The recipe of a pre-training run."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from albertkit.training.recipe import BaseRecipe, Count, OptimizationSection, Part, Positive, Section
+from albertkit.typing import Record
 
 
 class ModelSection(Section):
@@ -14,7 +15,7 @@ class ModelSection(Section):
     """A size for a newly initialised model, or a checkpoint (folder or hub name) to go on from."""
     attention_init: Literal["random", "local"] = "random"
     """How attention of a new model begins: at random, or with heads that attend nearby, and so learns sooner."""
-    config: dict[str, Any] = Field(default={})
+    config: Record = Field(default={})
     """Keys of AlbertConfig to override."""
 
 

@@ -6,7 +6,7 @@ import tomllib
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from albertkit import storage
 from albertkit.backends import OptimizerSettings
@@ -14,6 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
 from albertkit.tasks import registry
 from albertkit.tasks.base import DataOptions
+from albertkit.typing import Json, Record
 
 try:
     import tomli_w
@@ -53,7 +54,7 @@ class BaseRecipe(Section):
     """Decides new weights, the order of examples, dropout, and what is held out."""
 
     @classmethod
-    def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
+    def load(cls, path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str] = ()) -> Self:
         """Read a TOML file, then apply `overrides` by dotted key (None leaves a value alone), then "key=value" texts.
 
         Raises ConfigError naming the key, the rule and the value for whatever does not fit.
@@ -61,14 +62,14 @@ class BaseRecipe(Section):
         return cls.of_content(_content(path, overrides, settings, cls.keys()))
 
     @classmethod
-    def of_content(cls, content: Mapping[str, Any]) -> Self:
+    def of_content(cls, content: Mapping[str, Json]) -> Self:
         """A recipe of nested tables. Raises ConfigError as `load` does."""
         try:
             return cls.model_validate(content)
         except ValidationError as error:
             raise ConfigError(_explain(error, cls.keys())) from None
 
-    def changed(self, section: str, **values: Any) -> Self:
+    def changed(self, section: str, **values: Json) -> Self:
         """A copy with some values of one section changed."""
         return self.model_copy(update={section: getattr(self, section).model_copy(update=values)})
 
@@ -81,7 +82,7 @@ class BaseRecipe(Section):
         """Every dotted key."""
         return [".".join(key) for key in _walk(cls)]
 
-    def decisive(self) -> dict[str, Any]:
+    def decisive(self) -> Record:
         """What decides the course of a run, without defaults: a release with more keys can go on with an older run."""
         found = self.model_dump(exclude_defaults=True)
         for section, name in self._FREE:
@@ -111,7 +112,7 @@ class ModelSection(Section):
     """Folder, hub name or spiece.model; default: the checkpoint's own, or learned from the training texts."""
     vocab_size: Annotated[int, Field(ge=16)] = 8000
     """Size of a learned vocabulary; fewer where the texts cannot fill it."""
-    config: dict[str, Any] = {}
+    config: Record = {}
     """Keys of AlbertConfig to override."""
 
 
@@ -141,7 +142,7 @@ class OptimizationSection(Section):
     save_every: Count = 0
     """Steps between checkpoints to resume from; 0: after each evaluation."""
 
-    def optimizer_settings(self, **others: Any) -> OptimizerSettings:
+    def optimizer_settings(self, **others: Json) -> OptimizerSettings:
         """The settings of the optimizer; `others` are those that not all recipes have."""
         return OptimizerSettings(
             weight_decay=self.weight_decay,
@@ -183,7 +184,7 @@ class FinetuneRecipe(BaseRecipe):
     training: TrainingSection = TrainingSection()
 
     @classmethod
-    def load(cls, path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str] = ()) -> Self:
+    def load(cls, path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str] = ()) -> Self:
         """As in `BaseRecipe.load`, with the data section of the task that is named."""
         content = _content(path, overrides, settings, cls.keys())
         name = content.get("task", cls.model_fields["task"].default)
@@ -203,8 +204,8 @@ def of_task(name: str) -> type[FinetuneRecipe]:
     """The class of the recipes of a task. InputError where there is no such task."""
     options = registry.get_trainable(name).options
     hints, defaults = typing.get_type_hints(options), options.defaults()
-    described: dict[str, Any] = {}
-    annotations: dict[str, Any] = {}
+    described: Record = {}
+    annotations: Record = {}
     for one in dataclasses.fields(options):
         annotations[one.name] = hints[one.name]
         described[one.name] = Field(defaults[one.name], description=one.metadata["help"], **one.metadata["rules"])
@@ -235,8 +236,8 @@ def _walk(section: type[BaseModel]) -> list[tuple[str, ...]]:
 
 
 def _content(
-    path: str | Path | None, overrides: Mapping[str, Any], settings: Sequence[str], keys: Sequence[str]
-) -> dict[str, Any]:
+    path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str], keys: Sequence[str]
+) -> Record:
     """The tables of a TOML file with the overrides put in."""
     content = _read(Path(path)) if path else {}
     given = {key: value for key, value in overrides.items() if value is not None}
@@ -251,7 +252,7 @@ def _content(
     return content
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Record:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -260,7 +261,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"A recipe must be a TOML file. Reading {path} failed: {error}.") from error
 
 
-def _parse(setting: str) -> tuple[str, Any]:
+def _parse(setting: str) -> tuple[str, Json]:
     """The key and value of a text such as "training.epochs=4"; what is not a TOML value is text."""
     key, equals, value = setting.partition("=")
     if not equals:

@@ -10,13 +10,13 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, MissingDependency
+from albertkit.typing import Json, Record
 
 LOG = "log.jsonl"
 CURVES = "curves.png"
@@ -46,7 +46,7 @@ class Reporter:
 
             self._form, self._events = form, _AppendOnly(folder / TENSORBOARD / form.name())
         self._every = math.ceil(steps / 1000)
-        self._recent: deque[Mapping[str, Any]] = deque(maxlen=RECENT)
+        self._recent: deque[Mapping[str, Json]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
         self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
         self._task = self._bar.add_task("training", total=steps)
@@ -63,7 +63,7 @@ class Reporter:
             if file:
                 file.add(b"")
 
-    def on_step(self, record: Mapping[str, Any]) -> None:
+    def on_step(self, record: Mapping[str, Json]) -> None:
         """A step is done."""
         if not self._started:
             self._begin(record["step"])
@@ -78,7 +78,7 @@ class Reporter:
         if not self._console.is_terminal and record["step"] % max(self._steps // 20, 1) == 0:
             self._console.print(f"step {record['step']}/{self._steps} · {described}")
 
-    def on_evaluation(self, record: Mapping[str, Any]) -> None:
+    def on_evaluation(self, record: Mapping[str, Json]) -> None:
         """An evaluation is done."""
         self._write({"evaluation": dict(record)})
         values = {key: value for key, value in record.items() if key not in ("step", "best")}
@@ -104,7 +104,7 @@ class Reporter:
         if self._events:
             self._add(self._events, self._form.beginning(step))
 
-    def _write(self, record: Mapping[str, Any]) -> None:
+    def _write(self, record: Mapping[str, Json]) -> None:
         self._add(self._log, json.dumps(dict(record)).encode() + b"\n")
         if self._events:
             kind, row = ("evaluation", record["evaluation"]) if "evaluation" in record else ("training", record)
@@ -138,7 +138,7 @@ class _AppendOnly:
         return None
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[Record]:
     """The records of a log; a last line cut short is left out."""
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import safetensors.numpy
 
@@ -16,6 +15,7 @@ from albertkit.config import CONFIG_FILE
 from albertkit.errors import CheckpointError, TrainingError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.training.loss_spikes import SpikeHistory
+from albertkit.typing import Record
 
 _STATE = "state.json"
 _MODEL, _OPTIMIZER, _EMA = "model", "optimizer", "ema"
@@ -23,9 +23,6 @@ OWN = (_STATE, *(f"{stem}.safetensors" for stem in (_MODEL, _OPTIMIZER, _EMA)), 
 """The files of a checkpoint of a run. Nothing else in its folder is ever removed."""
 KEPT = 2
 """Checkpoints to resume from that are kept: the newest, and one before it should the newest be damaged."""
-
-Record = dict[str, Any]
-"""Numbers of an evaluation by name, `step` among them."""
 
 _DAMAGES = (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError)
 """What reading a damaged checkpoint raises."""

@@ -5,7 +5,6 @@ import fnmatch
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from albertkit import storage
 from albertkit.arrays import Tensors
@@ -17,6 +16,7 @@ from albertkit.training.initial_state import InitialState
 from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
 from albertkit.training.run_checkpoints import OWN, checkpoints
+from albertkit.typing import Record
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def finish(
     plan: Plan,
     start: InitialState,
     tensors: Tensors,
-    results: dict[str, Any],
+    results: Record,
     card: str,
 ) -> None:
     """Write all that a finished run leaves, as one step, and forget its checkpoints.

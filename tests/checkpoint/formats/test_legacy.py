@@ -53,9 +53,6 @@ def golden(request, data):
     return data / "legacy" / request.param
 
 
-# -------------------------------------------------------------------------------------------------------- golden files
-
-
 @pytest.mark.torch
 def test_a_model_computes_what_it_computed_where_it_was_written(golden):
     torch = pytest.importorskip("torch")
@@ -119,8 +116,6 @@ def test_a_missing_reader_answers_with_its_command(data, monkeypatch, kind, modu
     with pytest.raises(MissingDependency, match=rf'{module}. Install it with: pip install "albertkit\[legacy\]"'):
         files.load(data / "legacy" / kind)
 
-
-# --------------------------------------------------------------------------------------------------------------- names
 
 PLACES = [(0, 0), (0, 1), (3, 0), (12, 17)]
 NAMES = [row.name.format(g=g, j=j) for row in weight_table.TABLE for g, j in PLACES]
@@ -190,9 +185,6 @@ def test_names_of_other_weights_are_not_known(name):
 )
 def test_the_metadata_tells_the_framework_else_the_names(stated, stored, foreign):
     assert framework_names.is_foreign(stated, [stored]) is foreign
-
-
-# ------------------------------------------------------------------------------------ every model, as its library wrote
 
 
 def keras_named(tensors):

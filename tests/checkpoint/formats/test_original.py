@@ -64,9 +64,6 @@ def same(found, expected):
         assert found[name].tobytes() == np.ascontiguousarray(tensor).tobytes()
 
 
-# -------------------------------------------------------------------------------------------------------- golden files
-
-
 @pytest.mark.torch
 def test_the_golden_checkpoint_computes_what_its_model_computed(data):
     torch = pytest.importorskip("torch")
@@ -112,8 +109,6 @@ def test_the_golden_checkpoint_cut_never_gives_other_numbers(data, tmp_path, fil
         with pytest.raises(CheckpointError, match=r"model\.ckpt-best"):
             same(files.load(tmp_path).tensors, expected)
 
-
-# --------------------------------------------------------------------------------------------------------------- names
 
 PLACES = [(0, 0), (0, 1), (3, 0), (12, 17)]
 NAMES = [row.name.format(g=g, j=j) for row in weight_table.TABLE for g, j in PLACES if "decoder" not in row.name]
@@ -180,9 +175,6 @@ def test_norms_that_keras_numbered_are_known_outside_the_layers(number):
 )
 def test_what_belongs_to_the_training_is_told_from_weights(name, slot):
     assert original.is_training_state(name) is slot
-
-
-# ------------------------------------------------------------------------------------------------------------- reading
 
 
 @pytest.mark.parametrize("model", weight_table.PARTS)
@@ -282,9 +274,6 @@ def test_a_vocabulary_that_the_config_does_not_state_stays_an_error(tmp_path):
         report.fit("AlbertModel", weight_table.expected(checkpoint.config, "Model"), {}, checkpoint.tensors, "x")
 
 
-# ------------------------------------------------------------------------------------------------------------- finding
-
-
 def test_of_several_checkpoints_the_newest_is_read(tmp_path):
     for step in (10, 20, 30):
         write(tmp_path, variables(drawn("Model")), f"model.ckpt-{step}", config={})
@@ -344,9 +333,6 @@ def test_only_the_width_of_published_embeddings_tells_a_size(tmp_path):
     write(tmp_path, variables(tensors))
     with pytest.raises(CheckpointNotFound, match="needs a config, and its shapes are of no published size"):
         files.load(tmp_path)
-
-
-# ------------------------------------------------------------------------------------------------------------ oddities
 
 
 def loose(tensors, groups, inner, layers):

@@ -147,8 +147,6 @@ def test_values_may_be_changed_and_the_file_stays(tmp_path):
     assert tf_checkpoint.open_checkpoint(prefix).read(["a"])["a"].tolist() == [1, 1, 1]
 
 
-# ------------------------------------------------------------------------------------------------------------- damage
-
 TENSORS = {
     "bert/a": np.arange(24, dtype=np.float32).reshape(4, 6),
     "bert/b": np.arange(5, dtype=np.float16),

@@ -1,6 +1,6 @@
-"""Prove that one framework's room works where only its own extra is installed. Run by `make rooms`.
+"""Prove that one framework works where only its own extra is installed. Run by `make frameworks`.
 
-python tests/room_alone.py torch|tensorflow|flax
+python tests/framework_alone.py torch|tensorflow|flax
 """
 
 import os
@@ -30,22 +30,24 @@ def answers_with_the_command(framework: str) -> bool:
     return False
 
 
-def main(room: str) -> None:
-    assert backends.installed() == [room], backends.installed()
-    assert all(answers_with_the_command(other) for other in backends.PACKAGES if other != room)
+def main(framework: str) -> None:
+    assert backends.installed() == [framework], backends.installed()
+    assert all(answers_with_the_command(other) for other in backends.PACKAGES if other != framework)
     tokenizer = AlbertTokenizerFast(DATA / "spiece.model")
     config = AlbertConfig(vocab_size=len(tokenizer), embedding_size=16, max_position_embeddings=64, **SMALL)
-    model = getattr(albertkit, f"{backends.PREFIXES[room]}ForSequenceClassification")(config)
+    model = getattr(albertkit, f"{backends.PREFIXES[framework]}ForSequenceClassification")(config)
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         again = type(model).from_pretrained(folder)
-        batch = tokenizer(TEXTS, padding=True, return_tensors={"torch": "pt", "tensorflow": "tf", "flax": "jax"}[room])
+        batch = tokenizer(
+            TEXTS, padding=True, return_tensors={"torch": "pt", "tensorflow": "tf", "flax": "jax"}[framework]
+        )
         logits = again(**batch).logits
-        logits = np.asarray(logits.detach() if room == "torch" else logits)
+        logits = np.asarray(logits.detach() if framework == "torch" else logits)
         found = [row["logits"] for row in pipeline("text-classification", folder).outputs(TEXTS)]
     np.testing.assert_allclose(found, logits, atol=1e-5)
-    sys.stdout.write(f"{room}: built, saved, loaded and answered with nothing else installed\n")
+    sys.stdout.write(f"{framework}: built, saved, loaded and answered with nothing else installed\n")
 
 
 if __name__ == "__main__":

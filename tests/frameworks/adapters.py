@@ -25,7 +25,7 @@ class Torch:
         self.torch.manual_seed(0)
         model = getattr(self.models, f"Albert{head}")(config)
         if tensors is not None:
-            weights.load(model, model._prefix, config, tensors, "the test")
+            weights.load(model, model.checkpoint_prefix, config, tensors, "the test")
             model.tie_weights()
         return model.train()
 
@@ -58,14 +58,14 @@ class Torch:
         model.zero_grad()
         found = model(**self.arrays(batch))
         (found.loss if loss is None else loss(found)).backward()
-        named = ((model._prefix + name, p.grad) for name, p in model.named_parameters())
+        named = ((model.checkpoint_prefix + name, p.grad) for name, p in model.named_parameters())
         return {name: gradient.numpy() for name, gradient in named if gradient is not None}
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
         """Values by neutral name."""
         from albertkit.torch import weights
 
-        return weights.extract(model, model._prefix)
+        return weights.extract(model, model.checkpoint_prefix)
 
     def load(self, head: str, folder: Any, **options: Any) -> Any:
         return getattr(self.models, f"Albert{head}").from_pretrained(folder, **options)
@@ -108,7 +108,7 @@ class TensorFlow:
         keras.utils.set_random_seed(0)
         model = getattr(self.models, f"TFAlbert{head}")(config)
         if tensors is not None:
-            weights.load(model, model._prefix, config, tensors, "the test")
+            weights.load(model, model.checkpoint_prefix, config, tensors, "the test")
         return _Mode(model, True)
 
     def evaluating(self, model: Any) -> Any:
@@ -141,7 +141,7 @@ class TensorFlow:
         from albertkit.tensorflow import weights
 
         tied = weight_table.tied(model.config)
-        places = {n: p for n, p in weights.neutral(model.model, model._prefix).items() if n not in tied}
+        places = {n: p for n, p in weights.canonical(model.model, model.checkpoint_prefix).items() if n not in tied}
         with tf.GradientTape() as tape:
             found = model(**batch)
             value = found.loss if loss is None else loss(found)
@@ -158,7 +158,7 @@ class TensorFlow:
         """Values by neutral name."""
         from albertkit.tensorflow import weights
 
-        return weights.extract(getattr(model, "model", model), model._prefix)
+        return weights.extract(getattr(model, "model", model), model.checkpoint_prefix)
 
     def load(self, head: str, folder: Any, **options: Any) -> Any:
         return _Mode(getattr(self.models, f"TFAlbert{head}").from_pretrained(folder, **options), False)
@@ -185,7 +185,7 @@ class Flax:
 
         model = getattr(self.models, f"FlaxAlbert{head}")(config)
         if tensors is not None:
-            weights.load(model, model._prefix, config, tensors, "the test")
+            weights.load(model, model.checkpoint_prefix, config, tensors, "the test")
         model.train()
         return model
 
@@ -227,14 +227,14 @@ class Flax:
         # The gradient has the form of the model, so it is read as one.
         gradient = nnx.merge(definition, nnx.grad(value)(model), rest)
         tied = weight_table.tied(model.config)
-        places = weights.neutral(gradient, model._prefix)
+        places = weights.canonical(gradient, model.checkpoint_prefix)
         return {name: place.read() for name, place in places.items() if name not in tied}
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
         """Values by neutral name."""
         from albertkit.flax import weights
 
-        return weights.extract(model, model._prefix)
+        return weights.extract(model, model.checkpoint_prefix)
 
     def load(self, head: str, folder: Any, **options: Any) -> Any:
         return getattr(self.models, f"FlaxAlbert{head}").from_pretrained(folder, **options)
@@ -243,4 +243,4 @@ class Flax:
         model.save_pretrained(folder)
 
 
-ROOMS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}
+ADAPTERS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}

@@ -1,0 +1,59 @@
+"""The two heads of pre-training in Keras, which are more than one layer.
+
+Letters: B batch, E embedding size, H hidden size, V vocabulary.
+"""
+
+import tensorflow as tf
+from keras import ops
+
+from albertkit.config import AlbertConfig
+from albertkit.tensorflow.activations import activation
+from albertkit.tensorflow.layers import Block, LayerNorm, Linear, Shape
+from albertkit.tensorflow.typing import Tensor
+
+
+class AlbertMLMHead(Block):
+    """The masked language model: H -> E, activation, norm, then scores over V with the word embeddings as weight."""
+
+    def __init__(self, config: AlbertConfig, name: str = "predictions") -> None:
+        super().__init__(name=name)
+        width = config.embedding_size
+        self.vocab_size = config.vocab_size
+        self.LayerNorm = LayerNorm(width, config.layer_norm_eps, "LayerNorm")
+        self.dense = Linear(config.hidden_size, width, "dense")
+        tied = config.tie_word_embeddings
+        self.decoder = None if tied else Linear(width, config.vocab_size, "decoder", use_bias=False)
+        self.activation = activation(config.hidden_act)
+
+    def build(self, input_shape: Shape = None) -> None:
+        """Make the bias, and every layer inside."""
+        self.bias = self.add_weight(shape=(self.vocab_size,), initializer="zeros", name="bias")
+        super().build(input_shape)
+
+    def call(self, hidden_states: Tensor, word_embeddings: Tensor) -> Tensor:
+        """(..., H), and the table (V, E) that an untied head does not use -> (..., V)."""
+        states = self.transform(hidden_states)
+        if self.decoder is not None:
+            return self.decoder(states) + tf.convert_to_tensor(self.bias)
+        rows = tf.reshape(states, (-1, states.shape[-1]))
+        rows = tf.nn.bias_add(tf.matmul(rows, word_embeddings, transpose_b=True), tf.convert_to_tensor(self.bias))
+        return tf.reshape(rows, (*ops.shape(hidden_states)[:-1], rows.shape[-1]))
+
+    def transform(self, hidden_states: Tensor) -> Tensor:
+        """(..., H) -> (..., E), which is compared with the word embeddings."""
+        return self.LayerNorm(self.activation(self.dense(hidden_states)))
+
+
+class AlbertSOPHead(Block):
+    """Sentence-order prediction: pooled state -> 2 scores, 0 in order and 1 swapped (arXiv 1909.11942, section 3.1).
+
+    There is no dropout, as in the original release.
+    """
+
+    def __init__(self, config: AlbertConfig, name: str = "sop_classifier") -> None:
+        super().__init__(name=name)
+        self.classifier = Linear(config.hidden_size, 2, "classifier")
+
+    def call(self, pooled_output: Tensor) -> Tensor:
+        """(B, H) -> (B, 2)."""
+        return self.classifier(pooled_output)

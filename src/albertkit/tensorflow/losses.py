@@ -1,0 +1,89 @@
+"""The losses of the heads in TensorFlow. All give a float32 scalar, or None where there are no labels.
+
+Letters: B batch, L sequence length, C classes.
+"""
+
+import tensorflow as tf
+
+from albertkit import rules
+from albertkit.tensorflow.layers import can_inspect
+from albertkit.tensorflow.typing import Tensor
+
+
+def cross_entropy(logits: Tensor, labels: Tensor | None, name: str = "labels") -> Tensor | None:
+    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100.
+
+    InputError for labels of another shape, and for a class outside 0..C-1 wherever the values can be seen; `name` is
+    what the labels are called there.
+    """
+    if labels is None:
+        return None
+    _check_shape(name, labels, logits.shape[:-1])
+    _check_labels(name, labels, logits.shape[-1])
+    return _mean_loss(logits, labels, rules.IGNORED)
+
+
+def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str | None) -> Tensor | None:
+    """The loss of (B, C) logits for the kind of problem that `config.problem_type` names, or else the labels show.
+
+    Cross entropy for (B,) classes, binary cross entropy for (B, C) zeros and ones, and the mean squared error for (B,)
+    or (B, C) numbers. InputError for labels of another shape.
+    """
+    if labels is None:
+        return None
+    kind = rules.problem_type(problem_type, logits.shape[-1], labels.dtype.is_integer)
+    if kind == "single_label_classification":
+        return cross_entropy(logits, labels)
+    _check_shape("labels", labels, logits.shape)
+    logits, labels = (tf.reshape(tf.cast(values, tf.float32), (-1,)) for values in (logits, labels))
+    if kind == "regression":
+        return tf.reduce_mean(tf.square(logits - labels))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+
+
+def span_loss(
+    start_logits: Tensor, end_logits: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
+) -> Tensor | None:
+    """The mean of the cross entropies of both ends: (B, L) logits each, and (B,) or (B, 1) integer positions.
+
+    A position at L or beyond does not count, and a negative one counts as 0. None unless both positions are given.
+    """
+    if start_positions is None or end_positions is None:
+        return None
+    start_loss = _position_loss(start_logits, start_positions, "start_positions")
+    return (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
+
+
+def total(*losses: Tensor | None) -> Tensor | None:
+    """The sum of the losses that are there."""
+    present = [loss for loss in losses if loss is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def _check_shape(name: str, labels: Tensor, wanted: tf.TensorShape) -> None:
+    """InputError for labels of another shape, unless a graph leaves it open."""
+    if labels.shape.is_fully_defined() and wanted.is_fully_defined():
+        rules.require_labels_array(name, tuple(labels.shape), tuple(wanted))
+
+
+def _check_labels(name: str, labels: Tensor, classes: int) -> None:
+    if not can_inspect(labels):
+        return
+    values = labels.numpy()
+    counted = values[values != rules.IGNORED]
+    if counted.size:
+        rules.require_labels(name, int(counted.min()), int(counted.max()), classes)
+
+
+def _position_loss(logits: Tensor, positions: Tensor, name: str) -> Tensor:
+    _check_shape(name, positions, logits.shape[:-1])
+    length = tf.shape(logits, tf.int64)[-1]
+    return _mean_loss(logits, tf.clip_by_value(tf.cast(positions, tf.int64), 0, length), length)
+
+
+def _mean_loss(logits: Tensor, labels: Tensor, ignored: Tensor | int) -> Tensor:
+    logits = tf.cast(tf.reshape(logits, (-1, logits.shape[-1] or tf.shape(logits)[-1])), tf.float32)
+    labels = tf.cast(tf.reshape(labels, (-1,)), tf.int64)
+    counts = labels != tf.cast(ignored, tf.int64)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(counts, labels, 0), logits)
+    return tf.reduce_sum(tf.where(counts, losses, 0)) / tf.reduce_sum(tf.cast(counts, tf.float32))

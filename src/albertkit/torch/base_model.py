@@ -1,0 +1,101 @@
+"""AlbertModel: the encoder in PyTorch as a model by itself, which every head has inside.
+
+Letters: B batch, L sequence length, H hidden size, N heads. All models take these arguments:
+
+    input_ids (B, L) integer, or inputs_embeds (B, L, E) float in their place
+    attention_mask (B, L), (B, L, L) or (B, 1 or N, L, L): 1 may be attended to, 0 may not; default all 1
+    token_type_ids (B, L) integer: 0 for the first text, 1 for the second; default all 0
+    position_ids (B, L) or (L,) integer; default 0..L-1
+    head_mask (N,) or (layers, N), or anything that broadcasts to (layers, B, N, L, L): factors on the probabilities
+    output_attentions, output_hidden_states, return_dict: default to the config's
+"""
+
+import torch
+from torch import Tensor
+
+from albertkit import rules
+from albertkit.config import AlbertConfig
+from albertkit.outputs import BaseModelOutputWithPooling
+from albertkit.torch.encoder import AlbertTransformer
+from albertkit.torch.layers import AlbertEmbeddings, Linear
+from albertkit.torch.pretrained import AlbertPreTrainedModel
+
+
+class AlbertModel(AlbertPreTrainedModel):
+    """ALBERT without a head (arXiv 1909.11942, section 3.1), with the tanh pooler over [CLS] unless told otherwise.
+
+    The pooled state is tanh of a dense layer H -> H over the last hidden state of the first token, as in BERT.
+    """
+
+    def __init__(self, config: AlbertConfig, add_pooling_layer: bool = True) -> None:
+        super().__init__(config)
+        self.embeddings = AlbertEmbeddings(config)
+        self.encoder = AlbertTransformer(config)
+        self.pooler = Linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> BaseModelOutputWithPooling | tuple[object, ...]:
+        """-> last_hidden_state (B, L, H), pooler_output (B, H); see the module for the arguments.
+
+        A tuple of the same where `return_dict` is False. InputError and TokenIdError for inputs that do not fit.
+        """
+        config = self.config
+        embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        encoded = self.encoder(
+            embedded,
+            None if attention_mask is None else attention_bias(attention_mask, embedded),
+            None if head_mask is None else broadcast_head_mask(head_mask, config, embedded),
+            config.output_attentions if output_attentions is None else output_attentions,
+            config.output_hidden_states if output_hidden_states is None else output_hidden_states,
+        )
+        output = BaseModelOutputWithPooling(
+            last_hidden_state=encoded.last_hidden_state,
+            pooler_output=None if self.pooler is None else torch.tanh(self.pooler(encoded.last_hidden_state[:, 0])),
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+        named = config.use_return_dict if return_dict is None else return_dict
+        if named:
+            return output
+        # Without a pooler the tuple keeps an empty second place, as in Transformers.
+        return output.last_hidden_state, output.pooler_output, *output.to_tuple()[1 + (self.pooler is not None) :]
+
+
+def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
+    """A mask of 1 and 0 as a bias to add to attention scores, of shape (B, 1, 1, L) or (B, 1 or N, L, L).
+
+    The bias of a masked place is the lowest number of the precision, which keeps a row with nothing to attend to
+    finite. InputError for another shape.
+    """
+    shape = tuple(attention_mask.shape)
+    rules.require_mask(shape, *embedded.shape[:2])
+    if len(shape) == 2:
+        attention_mask = attention_mask[:, None, None, :]
+    elif len(shape) == 3:
+        attention_mask = attention_mask[:, None, :, :]
+    return (1 - attention_mask.to(embedded.dtype)) * torch.finfo(embedded.dtype).min
+
+
+def broadcast_head_mask(head_mask: Tensor, config: AlbertConfig, embedded: Tensor) -> Tensor:
+    """(N,), (layers, N) or (layers, ...) -> (layers, 1 or B, N, 1 or L, 1 or L) in the precision of `embedded`.
+
+    InputError for another shape.
+    """
+    shape = tuple(head_mask.shape)
+    rules.require_head_mask(shape, config.num_hidden_layers, config.num_attention_heads)
+    if len(shape) == 1:
+        head_mask = head_mask.expand(config.num_hidden_layers, -1)
+    if len(shape) < 5:
+        head_mask = head_mask[:, None, :, None, None]
+    return head_mask.to(embedded.dtype)

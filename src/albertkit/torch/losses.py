@@ -1,0 +1,76 @@
+"""The losses of the heads in PyTorch. All give a scalar, or None where there are no labels.
+
+Letters: B batch, L sequence length, C classes.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from albertkit import rules
+from albertkit.torch.layers import can_inspect
+
+
+def cross_entropy(logits: Tensor, labels: Tensor | None, name: str = "labels") -> Tensor | None:
+    """Mean cross entropy of (..., C) logits over the integer labels (...) that are not -100.
+
+    InputError for labels of another shape, and for a class outside 0..C-1 wherever the values can be seen; `name` is
+    what the labels are called there.
+    """
+    if labels is None:
+        return None
+    rules.require_labels_array(name, tuple(labels.shape), tuple(logits.shape[:-1]))
+    _check_labels(name, labels, logits.shape[-1])
+    return functional.cross_entropy(logits.flatten(0, -2), labels.flatten().long(), ignore_index=rules.IGNORED)
+
+
+def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str | None) -> Tensor | None:
+    """The loss of (B, C) logits for the kind of problem that `config.problem_type` names, or else the labels show.
+
+    Cross entropy for (B,) classes, binary cross entropy for (B, C) zeros and ones, and the mean squared error for (B,)
+    or (B, C) numbers. InputError for labels of another shape.
+    """
+    if labels is None:
+        return None
+    is_integer = not labels.is_floating_point() and labels.dtype != torch.bool
+    kind = rules.problem_type(problem_type, logits.shape[-1], is_integer)
+    if kind == "single_label_classification":
+        return cross_entropy(logits, labels)
+    rules.require_labels_array("labels", tuple(labels.shape), tuple(logits.shape))
+    logits, labels = logits.flatten(), labels.flatten().to(logits.dtype)
+    if kind == "regression":
+        return functional.mse_loss(logits, labels)
+    return functional.binary_cross_entropy_with_logits(logits, labels)
+
+
+def span_loss(
+    start_logits: Tensor, end_logits: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
+) -> Tensor | None:
+    """The mean of the cross entropies of both ends: (B, L) logits each, and (B,) or (B, 1) integer positions.
+
+    A position at L or beyond does not count, and a negative one counts as 0. None unless both positions are given.
+    """
+    if start_positions is None or end_positions is None:
+        return None
+    start_loss = _position_loss(start_logits, start_positions, "start_positions")
+    return (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
+
+
+def total(*losses: Tensor | None) -> Tensor | None:
+    """The sum of the losses that are there."""
+    present = [loss for loss in losses if loss is not None]
+    return sum(present[1:], present[0]) if present else None
+
+
+def _check_labels(name: str, labels: Tensor, classes: int) -> None:
+    if not can_inspect(labels):
+        return
+    counted = labels[labels != rules.IGNORED]
+    if counted.numel():
+        rules.require_labels(name, int(counted.min()), int(counted.max()), classes)
+
+
+def _position_loss(logits: Tensor, positions: Tensor, name: str) -> Tensor:
+    length = logits.shape[-1]
+    rules.require_labels_array(name, tuple(positions.shape), tuple(logits.shape[:-1]))
+    return functional.cross_entropy(logits, positions.flatten().long().clamp(0, length), ignore_index=length)

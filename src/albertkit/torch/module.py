@@ -1,0 +1,175 @@
+"""AlbertModule: a PyTorch module with a config. Its parts, the size of its vocabulary, its switches; it knows no files.
+
+Letters: E embedding size, V vocabulary.
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from albertkit import rules
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError, InputError
+from albertkit.outputs import ALL
+from albertkit.torch import private_api, weights
+from albertkit.torch.encoder import AlbertTransformer
+from albertkit.torch.layers import AlbertEmbeddings
+
+private_api.register_outputs(ALL)
+
+
+class AlbertModule(nn.Module):
+    """A bare encoder, or a model with one inside as `albert`; see AlbertPreTrainedModel."""
+
+    config_class = AlbertConfig
+    base_model_prefix = "albert"
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _tied_weights_keys: ClassVar[list[str] | None] = None
+
+    embeddings: AlbertEmbeddings
+    encoder: AlbertTransformer
+    """The parts of a bare encoder: `base_model` has both."""
+
+    def __init__(self, config: AlbertConfig) -> None:
+        rules.require_config(type(self).__name__, config)
+        super().__init__()
+        self.config = config
+        if config._attn_implementation is None:
+            config._attn_implementation = "sdpa"
+        _check_attention(config._attn_implementation)
+
+    def post_init(self) -> None:
+        """Initialise the weights and tie what is tied. The last line of every model's constructor."""
+        done = None if self.base_model is self else self.base_model
+        weights.initialise(self, self.checkpoint_prefix, self.config, done)
+        self.tie_weights()
+
+    @property
+    def base_model(self) -> "AlbertModule":
+        """The encoder: the model itself, or the one inside a head."""
+        return getattr(self, self.base_model_prefix, self)
+
+    @property
+    def checkpoint_prefix(self) -> str:
+        """What stands before the names of this model's parameters in a canonical name."""
+        return "albert." if self.base_model is self else ""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the parameters."""
+        return next(self.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    @property
+    def framework(self) -> str:
+        """`pt`, as tools for Transformers ask."""
+        return "pt"
+
+    @property
+    def dummy_inputs(self) -> dict[str, Tensor]:
+        """A small valid batch, input_ids (3, 5) int64."""
+        return {"input_ids": torch.tensor([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
+
+    def can_generate(self) -> bool:
+        """False: an encoder does not generate text."""
+        return False
+
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """Parameters, each shared one counted once; with `exclude_embeddings` without the three embedding tables."""
+        return sum(
+            parameter.numel()
+            for name, parameter in self.named_parameters()
+            if (parameter.requires_grad or not only_trainable)
+            and not (exclude_embeddings and name.endswith("_embeddings.weight"))
+        )
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The word embeddings (V, E)."""
+        return self.base_model.embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the word embeddings."""
+        self.base_model.embeddings.word_embeddings = value
+
+    def get_output_embeddings(self) -> nn.Linear | None:
+        """The layer E -> V of the masked-language-model head, or None where there is no such head."""
+        return None
+
+    def set_output_embeddings(self, value: nn.Linear) -> None:
+        """Replace the layer of `get_output_embeddings`. InputError where there is no such head."""
+        raise InputError(f"{type(self).__name__} has no masked-language-model head to set output embeddings on.")
+
+    def tie_weights(self) -> None:
+        """Make tied parameters one object again."""
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
+    ) -> nn.Embedding:
+        """Change V, in the embeddings, the masked-language-model head, its bias and the config alike.
+
+        The first min(old, new) rows stay. New rows stand at the mean of the old ones, or are drawn as newly initialised
+        weights where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up. InputError
+        for what is no size.
+        """
+        old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
+        size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
+        if size == old.num_embeddings:
+            return old
+        spread = None if mean_resizing else self.config.initializer_range
+        padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
+        new = nn.Embedding(size, old.embedding_dim, padding, _weight=weights.resized(old.weight, size, spread))
+        new.weight.requires_grad_(old.weight.requires_grad)
+        self.set_input_embeddings(new)
+        if decoder is not None:
+            self._resize_decoder(decoder, size, spread)
+        self.config.vocab_size = size
+        self.tie_weights()
+        return new
+
+    def _resize_decoder(self, decoder: nn.Linear, size: int, spread: float | None) -> None:
+        decoder.out_features = size
+        if not self.config.tie_word_embeddings:
+            rows = weights.resized(decoder.weight, size, spread)
+            decoder.weight = nn.Parameter(rows, requires_grad=decoder.weight.requires_grad)
+        old = decoder.bias.detach()[:size]
+        longer = torch.cat([old, old.new_zeros(size - len(old))])
+        decoder.bias = nn.Parameter(longer, requires_grad=decoder.bias.requires_grad)
+        self.set_output_embeddings(decoder)
+
+    @property
+    def is_gradient_checkpointing(self) -> bool:
+        """Whether activations are computed again in the backward pass instead of kept."""
+        return self.base_model.encoder.gradient_checkpointing
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """Keep only each layer's input during training and compute the rest again: less memory, about a third slower.
+
+        `gradient_checkpointing_kwargs` go to torch.utils.checkpoint.checkpoint, e.g. {"use_reentrant": True}.
+        """
+        encoder = self.base_model.encoder
+        encoder.gradient_checkpointing = True
+        encoder.gradient_checkpointing_kwargs = {"use_reentrant": False} | (gradient_checkpointing_kwargs or {})
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep activations again."""
+        self.base_model.encoder.gradient_checkpointing = False
+
+    def set_attn_implementation(self, attn_implementation: str) -> None:
+        """Compute attention by torch's fused kernel, "sdpa", or step by step, "eager". ConfigError for another way."""
+        _check_attention(attn_implementation)
+        self.config._attn_implementation = attn_implementation
+
+
+def _check_attention(implementation: str) -> None:
+    if implementation not in ("sdpa", "eager"):
+        raise ConfigError(
+            f'`attn_implementation` must be "sdpa" or "eager". Received: {implementation!r}. "sdpa" takes the fused '
+            "kernels of torch, flash attention among them, wherever the device has one."
+        )
