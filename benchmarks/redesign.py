@@ -76,7 +76,7 @@ def step(framework: str, head: str, arrays: dict[str, np.ndarray]) -> Callable[[
     is_moved = importlib.util.find_spec("albertkit.weight_table")
     table = importlib.import_module("albertkit.weight_table" if is_moved else "albertkit.checkpoint.names")
     config = AlbertConfig(**MODEL)
-    initialise = getattr(init, "initialise", None) or init.fresh
+    initialise = getattr(init, "initialize", None) or init.fresh
     train = importlib.import_module(f"albertkit.{framework}.train")
     state = train.init_state(config, head, initialise(table.expected(config, head), config, 0))
     batch: Any = arrays

@@ -12,7 +12,7 @@ from albertkit.config_keys import LAYERS
 from albertkit.errors import ConfigError, abbreviate, did_you_mean
 from albertkit.pretrained_config import CONFIG_FILE as CONFIG_FILE
 from albertkit.pretrained_config import PretrainedConfig
-from albertkit.storage import JsonObject, JsonValue
+from albertkit.typing import Json, Record
 
 
 class Size(NamedTuple):
@@ -70,7 +70,7 @@ class AlbertConfig(PretrainedConfig):
         pad_token_id: int | None = 0,
         bos_token_id: int | None = 2,
         eos_token_id: int | None = 3,
-        **common: JsonValue,
+        **common: Json,
     ) -> None:
         self.vocab_size = vocab_size
         self.embedding_size = embedding_size
@@ -95,27 +95,27 @@ class AlbertConfig(PretrainedConfig):
         self._set_common(common)
 
     @classmethod
-    def base(cls, version: int = 2, **overrides: JsonValue) -> Self:
+    def base(cls, version: int = 2, **overrides: Json) -> Self:
         """The base release: 12 layers, H 768, 11,683,584 backbone parameters."""
         return cls._named("base", version, overrides)
 
     @classmethod
-    def large(cls, version: int = 2, **overrides: JsonValue) -> Self:
+    def large(cls, version: int = 2, **overrides: Json) -> Self:
         """The large release: 24 layers, H 1024, 17,683,968 backbone parameters."""
         return cls._named("large", version, overrides)
 
     @classmethod
-    def xlarge(cls, version: int = 2, **overrides: JsonValue) -> Self:
+    def xlarge(cls, version: int = 2, **overrides: Json) -> Self:
         """The xlarge release: 24 layers, H 2048, 58,724,864 backbone parameters."""
         return cls._named("xlarge", version, overrides)
 
     @classmethod
-    def xxlarge(cls, version: int = 2, **overrides: JsonValue) -> Self:
+    def xxlarge(cls, version: int = 2, **overrides: Json) -> Self:
         """The xxlarge release: 12 layers, H 4096, 222,595,584 backbone parameters."""
         return cls._named("xxlarge", version, overrides)
 
     @classmethod
-    def _named(cls, size: str, version: int, overrides: JsonObject) -> Self:
+    def _named(cls, size: str, version: int, overrides: Record) -> Self:
         if version not in (1, 2):
             raise ConfigError(f"`version` must be 1 or 2, the two published releases. Received: {abbreviate(version)}.")
         # Version 1 was trained with dropout, but for xxlarge; version 2 without. The published configs name the

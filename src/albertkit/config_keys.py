@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from albertkit.errors import abbreviate, did_you_mean
-from albertkit.storage import JsonObject, JsonValue
+from albertkit.typing import Json, Record
 
 REQUIRED_KEYS = (
     "vocab_size",
@@ -37,10 +37,10 @@ class Rule(NamedTuple):
     """What the value of a key must be: in words, as a check, and advice for a value that is not."""
 
     must: str
-    holds: Callable[[JsonValue], bool]
-    advice: Callable[[JsonValue], str] = lambda value: ""
+    holds: Callable[[Json], bool]
+    advice: Callable[[Json], str] = lambda value: ""
 
-    def complaint(self, key: str, value: JsonValue) -> str | None:
+    def complaint(self, key: str, value: Json) -> str | None:
         """A sentence on a value that breaks the rule, or None."""
         if self.holds(value):
             return None
@@ -151,7 +151,7 @@ RULES: dict[str, Rule] = {
 }
 """The rule of each key."""
 
-COMMON: JsonObject = {
+COMMON: Record = {
     **dict.fromkeys(("return_dict", "tie_word_embeddings"), True),
     **dict.fromkeys(("output_hidden_states", "output_attentions", "gradient_checkpointing", "output_scores"), False),
     **dict.fromkeys(("torchscript", "use_bfloat16", "tf_legacy_loss", "tie_encoder_decoder"), False),

@@ -7,10 +7,9 @@ keys, positions and length.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import NoReturn
 
-# Any, for a field holds a tensor of PyTorch, of TensorFlow or of JAX, and none of them is imported here.
-Array = Any
+from albertkit.typing import Array
 
 
 @dataclass

@@ -14,7 +14,7 @@ from albertkit import config_labels, hub, storage
 from albertkit.config_keys import ACTIVATIONS, COMMON, REQUIRED_KEYS, RULES
 from albertkit.errors import ConfigError, abbreviate, did_you_mean
 from albertkit.hub import PathLike
-from albertkit.storage import JsonObject, JsonValue
+from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class PretrainedConfig:
     id2label: dict[int, str]
     label2id: dict[str, int]
 
-    def _set_common(self, keys: JsonObject) -> None:
+    def _set_common(self, keys: Record) -> None:
         """Give the common keys their defaults, then those in `keys` their values. ConfigError as in `update`."""
         self.__dict__.update(COMMON | {"pruned_heads": {}})
         self.num_labels = 2
@@ -71,7 +71,7 @@ class PretrainedConfig:
         """Whether a key would take the place of a method or property."""
         return key.startswith("__") or hasattr(PretrainedConfig, key)
 
-    def update(self, changes: JsonObject) -> None:
+    def update(self, changes: Record) -> None:
         """Set known keys from `changes`, then check the whole. ConfigError for an unknown key or a bad combination.
 
         After an error everything is as it was.
@@ -90,7 +90,7 @@ class PretrainedConfig:
             self.__dict__ = before
             raise
 
-    def _set(self, values: JsonObject) -> None:
+    def _set(self, values: Record) -> None:
         """Set keys, known or not, and check the whole."""
         values = copy.deepcopy(
             {key: value for key, value in values.items() if not (value is None and key in LABEL_KEYS)}
@@ -111,7 +111,7 @@ class PretrainedConfig:
             self.id2label, self.label2id = names, config_labels.inverse(names)
         self.validate()
 
-    def changed(self, **changes: JsonValue) -> Self:
+    def changed(self, **changes: Json) -> Self:
         """A copy with some keys changed; see `update`. Labels keep their names where `num_labels` does not change."""
         config = copy.deepcopy(self)
         attention = changes.pop("attn_implementation", None)
@@ -164,12 +164,12 @@ class PretrainedConfig:
         """Itself: ALBERT has no nested configurations."""
         return self
 
-    def to_dict(self) -> JsonObject:
+    def to_dict(self) -> Record:
         """All keys and values, deeply copied, with `model_type`."""
         public = {key: value for key, value in self.__dict__.items() if not key.startswith("_")}
         return copy.deepcopy(public) | {"model_type": self.model_type}
 
-    def to_diff_dict(self) -> JsonObject:
+    def to_diff_dict(self) -> Record:
         """What `config.json` holds: the ALBERT keys always, any other key where it differs from its default."""
         diff = {key: value for key, value in self.to_dict().items() if key not in COMMON or value != COMMON[key]}
         diff.pop("name_or_path", None)
@@ -195,7 +195,7 @@ class PretrainedConfig:
         self.to_json_file(Path(save_directory) / CONFIG_FILE)
 
     @classmethod
-    def from_dict(cls, config_dict: JsonObject, return_unused_kwargs: bool = False, **overrides: JsonValue) -> Any:
+    def from_dict(cls, config_dict: Record, return_unused_kwargs: bool = False, **overrides: Json) -> Any:
         """Build from the contents of a `config.json`, whose unknown keys are kept, changed by typed `overrides`.
 
         Returns the config, or (config, unused overrides) with `return_unused_kwargs`; without it an unknown override
@@ -219,7 +219,7 @@ class PretrainedConfig:
         return (config, unused) if return_unused_kwargs else config
 
     @classmethod
-    def from_json_file(cls, json_file: PathLike, **overrides: JsonValue) -> Any:
+    def from_json_file(cls, json_file: PathLike, **overrides: Json) -> Any:
         """Build from one JSON file, which must state the sizes of the model; see `from_dict` for `overrides`.
 
         CheckpointError where it is not valid JSON, ConfigError that names the file where no model can be built from it.
@@ -247,7 +247,7 @@ class PretrainedConfig:
         token: str | bool | None = None,
         revision: str = "main",
         subfolder: str | None = "",
-        **overrides: JsonValue,
+        **overrides: Json,
     ) -> Any:
         """Read `config.json` of a local folder or of a model on the hub; see `from_dict` for `overrides`.
 

@@ -4,10 +4,8 @@ TensorFlow's checkpoints and SentencePiece's models are stored in it.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-# Any, for only the reader of a message knows which of its fields are int and which bytes.
-FieldValue = Any
+from albertkit.typing import FieldValue
 
 
 def fields(message: bytes) -> Iterator[tuple[int, FieldValue]]:

@@ -54,7 +54,7 @@ class Torch:
         }
 
     def gradients(self, model: Any, batch: dict[str, Any], loss: Any = None) -> dict[str, np.ndarray]:
-        """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
+        """Gradients of the loss by canonical name; `loss` makes one of the outputs where the model has none."""
         model.zero_grad()
         found = model(**self.arrays(batch))
         (found.loss if loss is None else loss(found)).backward()
@@ -62,7 +62,7 @@ class Torch:
         return {name: gradient.numpy() for name, gradient in named if gradient is not None}
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
-        """Values by neutral name."""
+        """Values by canonical name."""
         from albertkit.torch import weights
 
         return weights.extract(model, model.checkpoint_prefix)
@@ -134,7 +134,7 @@ class TensorFlow:
         }
 
     def gradients(self, model: Any, batch: dict[str, Any], loss: Any = None) -> dict[str, np.ndarray]:
-        """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
+        """Gradients of the loss by canonical name; `loss` makes one of the outputs where the model has none."""
         import tensorflow as tf
 
         from albertkit import weight_table
@@ -155,7 +155,7 @@ class TensorFlow:
         }
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
-        """Values by neutral name."""
+        """Values by canonical name."""
         from albertkit.tensorflow import weights
 
         return weights.extract(getattr(model, "model", model), model.checkpoint_prefix)
@@ -213,7 +213,7 @@ class Flax:
         }
 
     def gradients(self, model: Any, batch: dict[str, Any], loss: Any = None) -> dict[str, np.ndarray]:
-        """Gradients of the loss by neutral name; `loss` makes one of the outputs where the model has none."""
+        """Gradients of the loss by canonical name; `loss` makes one of the outputs where the model has none."""
         from flax import nnx
 
         from albertkit import weight_table
@@ -231,7 +231,7 @@ class Flax:
         return {name: place.read() for name, place in places.items() if name not in tied}
 
     def tensors(self, model: Any) -> dict[str, np.ndarray]:
-        """Values by neutral name."""
+        """Values by canonical name."""
         from albertkit.flax import weights
 
         return weights.extract(model, model.checkpoint_prefix)

@@ -134,7 +134,7 @@ def test_a_model_without_parameters_takes_them_from_each_call():
 
 def test_the_seed_decides_fresh_weights_as_in_every_framework():
     config = small()
-    expected = init.fresh(weight_table.expected(config, "ForPreTraining"), config, 3)
+    expected = init.initialize(weight_table.expected(config, "ForPreTraining"), config, 3)
     for name, value in Flax().tensors(models.FlaxAlbertForPreTraining(config, seed=3)).items():
         if name not in weight_table.tied(config):
             np.testing.assert_array_equal(value, expected[name], err_msg=name)
@@ -178,7 +178,7 @@ def test_a_missing_head_starts_fresh_from_the_seed_and_is_announced(tmp_path, ca
         one, info = load(tmp_path, seed=5, num_labels=4, output_loading_info=True)
     assert "newly initialised: classifier.weight, classifier.bias" in caplog.text
     assert info["missing_keys"] == ["classifier.bias", "classifier.weight"]
-    expected = init.fresh({"classifier.weight": (4, 16)}, one.config, 5)["classifier.weight"]
+    expected = init.initialize({"classifier.weight": (4, 16)}, one.config, 5)["classifier.weight"]
     np.testing.assert_array_equal(one.params["classifier"]["kernel"], expected.T)
     with pytest.raises(WeightMismatch, match=r"lacks classifier\.weight"):
         infer.compile(small(), "ForTokenClassification", files.load(tmp_path).tensors)
@@ -648,7 +648,7 @@ def test_rounding_the_length_changes_no_loss_no_output_and_compiles_less(head):
 
 def test_rates_seeds_and_steps_compile_nothing_new():
     config = small(hidden_dropout_prob=0.1)
-    tensors = init.fresh(weight_table.expected(config, "ForQuestionAnswering"), config, seed=1)
+    tensors = init.initialize(weight_table.expected(config, "ForQuestionAnswering"), config, seed=1)
     state = train.init_state(config, "ForQuestionAnswering", tensors)
     train.train_step(state, [PaddedBatch(**padded_batch(9))], 1e-3, seed=0)
     counts = train._gradient._cache_size(), train._update._cache_size()

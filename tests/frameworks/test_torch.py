@@ -321,7 +321,7 @@ def test_a_subclass_of_the_encoder_keeps_what_it_adds_and_starts_it_fresh(tmp_pa
     assert loaded.load_report.missing == loaded.load_report.unexpected == ()
     torch.testing.assert_close(loaded.extra.weight, model.extra.weight, rtol=0, atol=0)
     make("Model").save_pretrained(tmp_path / "plain")
-    assert len(Own.from_pretrained(tmp_path / "plain").load_report.fresh) == 2
+    assert len(Own.from_pretrained(tmp_path / "plain").load_report.newly_initialized) == 2
 
 
 @pytest.mark.parametrize(("variables", "gpu"), [({"LOCAL_RANK": "3"}, 3), ({}, 0)])

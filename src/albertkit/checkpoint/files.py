@@ -199,9 +199,6 @@ def canonical_tensors(tensors: Mapping[str, np.ndarray]) -> Tensors:
     return framework_names.translate_torch(tensors, "the given tensors").tensors
 
 
-neutral = canonical_tensors  # the name that the framework folders still call
-
-
 def _listing(name: str | os.PathLike[str]) -> str:
     """What a local folder holds instead, as a sentence. Nothing where there is no folder, or it may not be listed."""
     entries: list[str] = []

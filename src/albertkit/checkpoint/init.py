@@ -35,9 +35,6 @@ def initialize(shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed
     return {name: _initial_values(name, shape, config, seed) for name, shape in shapes.items()}
 
 
-fresh = initialize  # the name that the framework folders still call
-
-
 def with_local_attention(tensors: Tensors, config: AlbertConfig) -> Tensors:
     """The same weights, but for positions, queries and keys, with which each head begins by attending nearby.
 

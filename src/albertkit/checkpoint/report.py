@@ -40,8 +40,6 @@ class LoadReport:
         """Every tensor that did not come from the checkpoint."""
         return (*self.missing, *(name for name, _, _ in self.mismatched))
 
-    fresh = newly_initialized  # the name that the framework folders still call
-
     def require_complete(self) -> None:
         """WeightMismatch where anything is newly initialised: for a model that is to answer, not to be trained."""
         if self.newly_initialized:

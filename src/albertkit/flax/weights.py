@@ -18,6 +18,7 @@ from flax import nnx
 from jax import Array
 
 from albertkit import weight_table
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 from albertkit.flax.typing import ArrayInput, DType, Params, Path, PyTree
@@ -106,7 +107,7 @@ def _every_name(config: AlbertConfig) -> dict[str, None]:
     )
 
 
-def extract(model: nnx.Module, prefix: str) -> report.Tensors:
+def extract(model: nnx.Module, prefix: str) -> Tensors:
     """The model's values by canonical name; they share memory with a model on the CPU."""
     return {name: view.read() for name, view in canonical(model, prefix).items()}
 
@@ -132,8 +133,8 @@ def load(
     wanted = {name: view.shape for name, view in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
-    chosen |= init.fresh(known, config, seed)
+    known = {name: wanted[name] for name in what.newly_initialized if name not in tied and weight_table.is_known(name)}
+    chosen |= init.initialize(known, config, seed)
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
             own[name].write(array, jax.dtypes.canonicalize_dtype(array.dtype) if dtype == "auto" else dtype)
@@ -153,7 +154,7 @@ def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.M
         for name, view in canonical(model, prefix).items()
         if id(view.parameter) not in drawn and name not in tied and weight_table.is_known(name)
     }
-    values = init.fresh({name: view.shape for name, view in own.items()}, config, seed)
+    values = init.initialize({name: view.shape for name, view in own.items()}, config, seed)
     for name, view in own.items():
         view.write(values[name])
     _draw_the_rest(model, seed)

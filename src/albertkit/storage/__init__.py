@@ -19,7 +19,7 @@ folder itself, which ends with the process that holds it.
 from albertkit.storage.filesystem import translate_os_errors
 from albertkit.storage.folder import Folder, open_folder, require_plain_name
 from albertkit.storage.locks import exclusive_lock, shared_lock, try_exclusive_lock
-from albertkit.storage.readers import JsonObject, JsonValue, read_bytes, read_json, read_text
+from albertkit.storage.readers import read_bytes, read_json, read_text
 from albertkit.storage.saving import (
     atomic_replace,
     clear_abandoned,
@@ -31,8 +31,6 @@ from albertkit.storage.saving import (
 
 __all__ = [
     "Folder",
-    "JsonObject",
-    "JsonValue",
     "atomic_replace",
     "clear_abandoned",
     "exclusive_lock",

@@ -5,14 +5,10 @@ import os
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from albertkit.errors import CheckpointError, CheckpointNotFound, abbreviate
 from albertkit.storage.filesystem import file_kind
-
-# Any, for a union of all that JSON can hold would have to be told apart anew wherever a checked file is used.
-JsonValue = Any
-JsonObject = dict[str, JsonValue]
+from albertkit.typing import Json, Record
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes that a JSON or text file may have, unless its reader says otherwise."""
@@ -58,7 +54,7 @@ def read_text(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> str:
         ) from error
 
 
-def read_json(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> JsonObject:
+def read_json(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> Record:
     """The object in a JSON file of at most `limit` bytes; see `read_text`.
 
     CheckpointError where it is not JSON, holds something else than an object, states a key twice, is nested deeper
@@ -79,7 +75,7 @@ def read_json(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> JsonObje
     return content
 
 
-def _require_shallow(path: Path, content: JsonValue) -> None:
+def _require_shallow(path: Path, content: Json) -> None:
     """CheckpointError for what is nested so deep that whoever copies, prints or writes it runs out of stack."""
     level = [content]
     for _ in range(JSON_DEPTH_LIMIT):
@@ -95,7 +91,7 @@ def _require_shallow(path: Path, content: JsonValue) -> None:
         )
 
 
-def _require_writable(path: Path, text: str, content: JsonValue) -> None:
+def _require_writable(path: Path, text: str, content: Json) -> None:
     """CheckpointError for half a character, which JSON can state by its number and UTF-8 cannot hold."""
     try:
         if "\\u" in text:
@@ -106,7 +102,7 @@ def _require_writable(path: Path, text: str, content: JsonValue) -> None:
         ) from error
 
 
-def _object_of_distinct_keys(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+def _object_of_distinct_keys(pairs: list[tuple[str, Json]]) -> Record:
     content = dict(pairs)
     if len(content) < len(pairs):
         [(repeated, _)] = Counter(name for name, _ in pairs).most_common(1)

@@ -23,7 +23,7 @@ from albertkit.storage.commit import (
 )
 from albertkit.storage.filesystem import flush_to_disk, set_default_permissions, translate_os_errors
 from albertkit.storage.locks import exclusive_lock, is_unlocked, lock_handle, shared_lock
-from albertkit.storage.readers import JsonValue
+from albertkit.typing import Json
 
 _WRITE_PREFIX = f"{RESERVED_PREFIX}write-"
 
@@ -54,7 +54,7 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def write_json(path: str | os.PathLike[str], content: JsonValue) -> None:
+def write_json(path: str | os.PathLike[str], content: Json) -> None:
     """`write_text` of JSON with two spaces of indentation, keys in the given order."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 

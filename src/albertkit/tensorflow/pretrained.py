@@ -11,8 +11,9 @@ import keras
 import numpy as np
 
 from albertkit import hub
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
-from albertkit.checkpoint.report import LoadReport, Tensors
+from albertkit.checkpoint.report import LoadReport
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
@@ -54,9 +55,9 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is a dtype policy such as
         "mixed_bfloat16" or a dtype: Keras' global one by default, "auto" for the file's precision. Keywords that name a
         field of the config override it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`,
-        `local_files_only`, ...) say where to look, those of the constructor reach it, and those of `hub.VOID`
-        (`from_pt`, ...) change nothing. `torch_dtype` is another name of `dtype`. With `output_loading_info` the answer
-        is (model, info).
+        `local_files_only`, ...) say where to look, those of the constructor reach it, and those of
+        `hub.IGNORED_OPTIONS` (`from_pt`, ...) change nothing. `torch_dtype` is another name of `dtype`. With
+        `output_loading_info` the answer is (model, info).
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
@@ -208,4 +209,4 @@ def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
 
 def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:
     """The values of a state_dict of PyTorch by canonical name."""
-    return files.neutral({name: np.asarray(tensor) for name, tensor in state_dict.items()})
+    return files.canonical_tensors({name: np.asarray(tensor) for name, tensor in state_dict.items()})

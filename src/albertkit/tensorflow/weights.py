@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from albertkit import weight_table
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 from albertkit.tensorflow import private_api
@@ -151,7 +152,7 @@ def freeze(model: keras.Model, paths: Collection[str]) -> None:
         part.trainable = path not in paths
 
 
-def extract(model: keras.Model, prefix: str) -> report.Tensors:
+def extract(model: keras.Model, prefix: str) -> Tensors:
     """The model's values by canonical name, copied."""
     return {name: view.read() for name, view in canonical(model, prefix).items()}
 
@@ -173,8 +174,8 @@ def load(
     wanted = {name: view.shape for name, view in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
-    chosen |= init.fresh(known, config, _seed())
+    known = {name: wanted[name] for name in what.newly_initialized if name not in tied and weight_table.is_known(name)}
+    chosen |= init.initialize(known, config, _seed())
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
             own[name].write(array)
@@ -196,7 +197,7 @@ def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: kera
         for name, view in canonical(model, prefix).items()
         if id(view.variable) not in drawn and name not in tied and weight_table.is_known(name)
     }
-    values = init.fresh({name: view.shape for name, view in own.items()}, config, _seed())
+    values = init.initialize({name: view.shape for name, view in own.items()}, config, _seed())
     for name, view in own.items():
         view.write(values[name])
 

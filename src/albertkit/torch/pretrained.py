@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from albertkit import hub
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
-from albertkit.checkpoint.report import LoadReport, Tensors
+from albertkit.checkpoint.report import LoadReport
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
@@ -50,7 +51,7 @@ class AlbertPreTrainedModel(AlbertModule):
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is the precision to keep
         the weights in: float32 by default, "auto" for the file's own. Keywords that name a field of the config override
         it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`, `local_files_only`, ...) say where to look,
-        those of `hub.VOID` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
+        those of `hub.IGNORED_OPTIONS` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
         `output_loading_info` the answer is (model, info).
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
@@ -149,7 +150,7 @@ def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
 
 def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:
     """The values of a state_dict by canonical name."""
-    return files.neutral({name: weights.to_numpy(tensor) for name, tensor in state_dict.items()})
+    return files.canonical_tensors({name: weights.to_numpy(tensor) for name, tensor in state_dict.items()})
 
 
 def _as_dtype(dtype: torch.dtype | str) -> torch.dtype:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from albertkit import weight_table
+from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 
@@ -37,7 +38,7 @@ def canonical(model: nn.Module, prefix: str) -> dict[str, Tensor]:
     return {prefix + name: tensor for name, tensor in model.state_dict(keep_vars=True).items()}
 
 
-def extract(model: nn.Module, prefix: str) -> report.Tensors:
+def extract(model: nn.Module, prefix: str) -> Tensors:
     """The model's values by canonical name; they share memory with a model on the CPU."""
     return {name: to_numpy(tensor) for name, tensor in canonical(model, prefix).items()}
 
@@ -62,8 +63,8 @@ def load(
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.fresh if name not in tied and weight_table.is_known(name)}
-    chosen |= init.fresh(known, config, _seed())
+    known = {name: wanted[name] for name in what.newly_initialized if name not in tied and weight_table.is_known(name)}
+    chosen |= init.initialize(known, config, _seed())
     modules = dict(model.named_modules())
     default = torch.get_default_device()
     for name, array in chosen.items():
@@ -105,7 +106,7 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
         for name, tensor in canonical(model, prefix).items()
         if not tensor.is_meta and id(tensor) not in drawn and weight_table.is_known(name)
     }
-    values = init.fresh({name: tuple(tensor.shape) for name, tensor in own.items()}, config, seed)
+    values = init.initialize({name: tuple(tensor.shape) for name, tensor in own.items()}, config, seed)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(to_torch(values[name]))
