@@ -51,8 +51,8 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         parameters keep that of the file. Keywords that name a field of the config override it (`num_labels=3`), those
         of `hub.fetch` (`revision`, `cache_dir`, ...) say where to look, those of `hub.IGNORED_OPTIONS` (`from_pt`, ...)
         change nothing, and those of the constructor reach it, of which `seed` decides what is drawn. With
-        `_do_init=False` the answer is (model, params), and with `output_loading_info` it ends in a dictionary of what was
-        missing, unexpected and mismatched.
+        `_do_init=False` the answer is (model, params), and with `output_loading_info` it ends in a dictionary of
+        what was missing, unexpected and mismatched.
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
