@@ -53,8 +53,9 @@ def sequences(batch):
 
 
 def same(one, other):
-    return one.keys() == other.keys() and all(
-        one[key].dtype == other[key].dtype and one[key].tobytes() == other[key].tobytes() for key in one
+    first, second = one.arrays(), other.arrays()
+    return first.keys() == second.keys() and all(
+        array.dtype == second[key].dtype and array.tobytes() == second[key].tobytes() for key, array in first.items()
     )
 
 
@@ -75,13 +76,13 @@ def test_what_holds_of_every_batch(corpus, length, objective, replacement, short
     made = examples(corpus, length, objective, starts=starts, replacement=replacement, short_seq_prob=short)
     rows = data.draw(st.lists(st.integers(0, len(made) - 1), min_size=1, max_size=4))
     batch = made.batch(epoch, rows)
-    assert list(batch) == KEYS
-    assert {array.dtype for array in batch.values()} == {np.dtype(np.int32)}
+    assert list(batch.arrays()) == KEYS
+    assert {array.dtype for array in batch.arrays().values()} == {np.dtype(np.int32)}
     ids, number = true_ids(batch), batch.sequence
     assert ids.shape == number.shape == batch.token_type_ids.shape == (len(rows), length)
     flat, places = number.ravel(), np.arange(number.size)
     for key in ("mlm_positions", "cls_positions"):
-        assert (np.diff(batch[key]) > 0).all()
+        assert (np.diff(getattr(batch, key)) > 0).all()
     starts_here = np.flatnonzero((number > 0) & (np.diff(number, prepend=0) != 0))
     assert batch.cls_positions.tolist() == starts_here.tolist()
     assert (np.diff(number, axis=1)[number[:, 1:] > 0] >= 0).all()  # numbers ascend, and pad stands at the end
@@ -129,7 +130,7 @@ def test_masks_keep_the_budget_of_every_sequence():
 def test_no_rows_are_a_batch_too():
     batch = examples(prose()).batch(0, [])
     assert batch.input_ids.shape == (0, 32)
-    assert all(not len(batch[key]) for key in KEYS)
+    assert all(not len(getattr(batch, key)) for key in KEYS)
 
 
 def test_seed_epoch_and_row_decide_a_row_whatever_is_made_beside_it():
@@ -138,7 +139,7 @@ def test_seed_epoch_and_row_decide_a_row_whatever_is_made_beside_it():
     assert same(whole, examples(prose(), 64).batch(3, np.array([5, 9, 2])))
     for index, row in enumerate([5, 9, 2]):
         alone = made.batch(3, [row])
-        assert all((alone[key][0] == whole[key][index]).all() for key in PLACES)
+        assert all((getattr(alone, key)[0] == getattr(whole, key)[index]).all() for key in PLACES)
         inside = whole.mlm_positions // 64 == index
         assert (alone.mlm_positions == whole.mlm_positions[inside] - index * 64).all()
         assert (alone.mlm_labels == whole.mlm_labels[inside]).all()

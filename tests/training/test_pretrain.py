@@ -34,7 +34,7 @@ from training import pretraining
 
 pytestmark = pytest.mark.torch
 
-WHAT = ("losses", "hits")
+WHAT = ("losses", "correct")
 """What a forward pass answers of each item."""
 
 
@@ -305,15 +305,17 @@ def test_every_run_on_a_corpus_is_judged_on_the_same_rows(corpus, tmp_path, monk
 
     def forward(batch):
         evaluated[-1].append(batch)
-        return {f"{name}_{what}": np.ones(len(batch[f"{name}_labels"])) for name in ("mlm", "sop") for what in WHAT}
+        return {
+            f"{name}_{what}": np.ones(len(getattr(batch, f"{name}_labels"))) for name in ("mlm", "sop") for what in WHAT
+        }
 
     for seed in (1, 2):
         evaluated.append([])
         _, _, evaluate, *_ = planned(pretraining.recipe(corpus, seed=seed), tmp_path / str(seed), monkeypatch)
         assert evaluate(forward)["mlm_accuracy"] == 1
     for one, other in zip(*evaluated, strict=True):
-        for name, array in one.items():
-            np.testing.assert_array_equal(array, other[name], err_msg=name)
+        for name, array in one.arrays().items():
+            np.testing.assert_array_equal(array, getattr(other, name), err_msg=name)
     _, held_out = Corpus.open(corpus).split(0.1)
     examples = PretrainingExamples(held_out, length=32, objective="mlm+sop", seed=0)
     drawn = examples.batch(0, np.sort(examples.order(0)[:32])).input_ids
