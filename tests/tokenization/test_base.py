@@ -420,7 +420,7 @@ def test_padding_needs_ids(slow, rows):
 
 def literal(tokenizer, texts):
     """The rows that `literal` gives as one array."""
-    ids, lengths = tokenizer.literal(texts)
+    ids, lengths = tokenizer.raw(texts)
     assert (ids.dtype, lengths.dtype, len(lengths), lengths.sum()) == (np.int32, np.int64, len(texts), len(ids))
     return [row.tolist() for row in np.split(ids, np.cumsum(lengths)[:-1])] if texts else []
 

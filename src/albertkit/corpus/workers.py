@@ -47,7 +47,7 @@ class DocumentEncoder:
     def __call__(self, texts: Sequence[str]) -> EncodedDocuments:
         """The ids of texts. Special tokens that a text spells out are encoded as text."""
         documents = [self._split(text) for text in texts]
-        tokens, lengths = self._tokenizer.literal(list(itertools.chain.from_iterable(documents)))
+        tokens, lengths = self._tokenizer.raw(list(itertools.chain.from_iterable(documents)))
         # A sentence without a token, such as a lone accent, is left out: `kept` counts the others up to each sentence,
         # so its differences between the ends of documents are the sentences that each document keeps.
         kept = np.cumsum(lengths > 0)

@@ -69,9 +69,9 @@ def _forward(definition: PyTree, state: PyTree, batch: dict[str, PyTree]) -> PyT
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _scores(definition: PyTree, state: PyTree, batch: dict[str, PyTree], places: jax.Array) -> jax.Array:
+def _scores(definition: PyTree, state: PyTree, batch: dict[str, PyTree], positions: jax.Array) -> jax.Array:
     """Logits (P, V) of a masked-language-model head at rows and columns (P, 2)."""
     model = nnx.merge(definition, state)
     states = model.albert(**batch, train=False, return_dict=True).last_hidden_state
-    chosen = states[places[:, 0], places[:, 1]]
+    chosen = states[positions[:, 0], positions[:, 1]]
     return model.predictions(chosen, model.get_input_embeddings()).astype(jnp.float32)

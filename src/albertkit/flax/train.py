@@ -159,7 +159,7 @@ def set_weights(state: State, tensors: Tensors) -> None:
 
 
 def get_optimizer(state: State) -> Tensors:
-    """What the optimizer remembers of each parameter, copied, as {parameter/what: values}, and its number of steps."""
+    """The state of the optimizer, copied, as {parameter/what: values}, and its number of steps."""
     return {"all/step": np.array(state.optimizer_state[0].count)} | {
         f"{name}/{what}": np.array(place.read(), order="C")
         for what, moments in _moments(state).items()

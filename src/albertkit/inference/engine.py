@@ -49,8 +49,8 @@ class Engine:
         if features.positions is None:
             outputs = self._forward(PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id))
             return split_rows(outputs, features.lengths(), PER_TOKEN[self._head])
-        places = [(row, column) for row, columns in enumerate(features.positions) for column in columns]
-        positions = np.array(places, np.int64).reshape(-1, 2)
+        pairs = [(row, column) for row, columns in enumerate(features.positions) for column in columns]
+        positions = np.array(pairs, np.int64).reshape(-1, 2)
         batch = MaskedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, positions=positions)
         logits = self._forward(batch)["logits"]
         ends = np.cumsum([len(columns) for columns in features.positions])

@@ -228,7 +228,7 @@ def set_weights(state: State, tensors: Tensors) -> None:
 
 
 def get_optimizer(state: State) -> Tensors:
-    """What the optimizer remembers of each parameter, copied, as {parameter/what: values}, and its number of steps."""
+    """The state of the optimizer, copied, as {parameter/what: values}, and its number of steps."""
     return {"all/step": weights.to_numpy(state.optimizer.steps)} | {
         name: np.ascontiguousarray(place.read()) for name, place in _moments(state).items()
     }

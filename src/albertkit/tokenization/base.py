@@ -141,7 +141,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         options = {"verbose": False, **options, "return_offsets_mapping": True}
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
-    def literal(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def raw(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """The ids of texts as text only: none around them, and "[MASK]" in a text is six letters, not a special token.
 
         The shortest way from many texts to ids: those of all texts one behind another (T,) int32, and how many each has

@@ -48,16 +48,16 @@ class AdamW(torch.optim.Optimizer):
 
     def _updates(self, parameters: list[torch.Tensor], group: ParamGroup) -> list[torch.Tensor]:
         """What is taken from each parameter, but for the learning rate."""
-        memory = [self._remembered(parameter) for parameter in parameters]
+        states = [self._advanced_state(parameter) for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        first, second = ([each[what] for each in memory] for what in ("exp_avg", "exp_avg_sq"))
+        first, second = ([each[what] for each in states] for what in ("exp_avg", "exp_avg_sq"))
         beta1, beta2 = group["betas"]
         torch._foreach_lerp_(first, gradients, 1 - beta1)
         torch._foreach_mul_(second, beta2)
         torch._foreach_addcmul_(second, gradients, gradients, 1 - beta2)
         updates, roots = first, torch._foreach_sqrt(second)
         if group["bias_correction"]:
-            steps = [float(each["step"]) for each in memory]
+            steps = [float(each["step"]) for each in states]
             updates = torch._foreach_div(updates, [1 - beta1**step for step in steps])
             torch._foreach_div_(roots, [(1 - beta2**step) ** 0.5 for step in steps])
         torch._foreach_add_(roots, group["eps"])
@@ -66,15 +66,15 @@ class AdamW(torch.optim.Optimizer):
             torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
         return list(updates)
 
-    def _remembered(self, parameter: torch.Tensor) -> ParamGroup:
+    def _advanced_state(self, parameter: torch.Tensor) -> ParamGroup:
         """What is kept of a parameter, one step on: its number of steps and both moments."""
-        memory = self.state[parameter]
-        if not memory:
-            memory["step"] = torch.zeros((), dtype=torch.float32)
-            memory["exp_avg"], memory["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         # On the CPU, so that its value can be asked for without waiting for an accelerator.
-        memory["step"] = memory["step"].cpu() + 1
-        return memory
+        state["step"] = state["step"].cpu() + 1
+        return state
 
 
 class Lamb(AdamW):

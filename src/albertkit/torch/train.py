@@ -237,7 +237,7 @@ def set_weights(state: State, tensors: Tensors) -> None:
 
 
 def get_optimizer(state: State) -> Tensors:
-    """What the optimizer remembers of each parameter, copied, as {parameter/what: values}."""
+    """The state of the optimizer, copied, as {parameter/what: values}."""
     return {
         f"{name}/{what}": _whole(value)
         for name, parameter in state.model.named_parameters()
