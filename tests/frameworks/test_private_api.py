@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import albertkit
-from albertkit import frameworks
+from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
 NAMES = {
@@ -66,7 +66,7 @@ def found(name):
     ],
 )
 def test_a_private_name_is_still_there(framework, name):
-    if framework not in frameworks.installed():
+    if framework not in backends.installed():
         pytest.skip(f"{framework} is not installed")
     if framework == "tensorflow":
         import albertkit.tensorflow  # noqa: F401  (which chooses the backend of Keras)
@@ -93,7 +93,7 @@ def test_keras_keeps_what_a_layer_holds_where_we_look_for_it():
     assert not gone, f"Keras has no {', '.join(gone)}, which albertkit/tensorflow/private_api.py builds on"
 
 
-@pytest.mark.parametrize("framework", frameworks.PACKAGES)
+@pytest.mark.parametrize("framework", backends.PACKAGES)
 def test_no_other_file_of_a_framework_uses_what_is_private(framework):
     for path in (PACKAGE / framework).glob("*.py"):
         if path.stem == "private_api":
