@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[1]
 MODEL = {
     "vocab_size": 8000,
     "embedding_size": 128,
-    "hidden_size": 384,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 6,
-    "intermediate_size": 1536,
+    "hidden_size": 256,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 1024,
     "max_position_embeddings": 128,
 }
-ROWS, LENGTH, EXAMPLES = 16, 128, 32
+ROWS, LENGTH, EXAMPLES = 8, 128, 32
 CASES = (
     *("pre-training, torch", "pre-training, tensorflow", "pre-training, flax"),
     *("fine-tuning, torch", "fine-tuning, tensorflow", "fine-tuning, flax"),
@@ -97,7 +97,7 @@ def case(name: str, folder: Path) -> Callable[[], Any]:
         from albertkit.pipelines import pipeline
 
         classify = pipeline("text-classification", folder, "torch")
-        texts = [("the film was " + "very " * (number % 25) + "good").strip() for number in range(256)]
+        texts = ["the film was " + "very " * (number % 25) + "good" for number in range(32)]
         return lambda: classify(texts)
     kind, framework = name.split(", ")
     if kind == "pre-training":
