@@ -1,12 +1,14 @@
 """A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
 
 import importlib.resources
+import inspect
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from albertkit.errors import CheckpointNotFound, abbreviate
+from albertkit.typing import Record
 
 PathLike = str | os.PathLike[str]
 
@@ -28,6 +30,12 @@ class FetchOptions(TypedDict, total=False):
 OPTIONS = tuple(FetchOptions.__annotations__)
 IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
 """Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
+
+
+def constructor_options(cls: type, keywords: dict[str, object]) -> Record:
+    """Take out of `keywords` those that the constructor of `cls` has."""
+    accepted = inspect.signature(cls.__init__).parameters
+    return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
 
 
 def options(keywords: dict[str, Any]) -> FetchOptions:

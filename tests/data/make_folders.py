@@ -21,7 +21,7 @@ from frameworks.common import random_tensors, small
 from training import common
 
 FOLDER = Path(__file__).parent / "folders"
-FILES = ("config.json", "model*", "*token*", "spiece.model", "vocab.txt", "recipe.toml")
+FILES = ("config.json", "model*", "*token*", "spiece.model", "vocab.txt")
 """What is kept of a folder."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.errors import WeightMismatch
+from albertkit.typing import Json
 
 Mismatch = tuple[str, tuple[int, ...], tuple[int, ...]]
 """(name, shape in the checkpoint, shape in the model)."""
@@ -39,6 +40,15 @@ class LoadReport:
     def newly_initialized(self) -> tuple[str, ...]:
         """Every tensor that did not come from the checkpoint."""
         return (*self.missing, *(name for name, _, _ in self.mismatched))
+
+    def loading_info(self) -> dict[str, list[Json]]:
+        """What `output_loading_info` asks for, under the names of Transformers."""
+        return {
+            "missing_keys": sorted(self.missing),
+            "unexpected_keys": sorted(self.unexpected),
+            "mismatched_keys": sorted(self.mismatched),
+            "error_msgs": [],
+        }
 
     def require_complete(self) -> None:
         """WeightMismatch where anything is newly initialised: for a model that is to answer, not to be trained."""

@@ -81,7 +81,7 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
     shared = inspect.signature(_shared).parameters
     own = [_parameter(field) for field in dataclasses.fields(task.options)]
     first, *rest = (one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shared.values())
-    command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]  # inspect reads it from any function
     command.__annotations__ = {one.name: one.annotation for one in (first, *own, *rest)}
     command.__doc__ = inspect.getdoc(type(task))
     return command

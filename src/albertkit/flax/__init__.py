@@ -1,7 +1,8 @@
 """ALBERT in JAX: `layers`, `models`, `weights`, `train`, `infer`. Importing any of them needs the extra `flax`."""
 
 try:
-    import flax as _flax  # noqa: F401  (asked for here so that their absence is answered once, with the way out)
+    # Not used here: asked for so that the absence of any is answered once, with the way out.
+    import flax as _flax  # noqa: F401
     import jax as _jax  # noqa: F401
     import optax as _optax  # noqa: F401
 except ImportError:

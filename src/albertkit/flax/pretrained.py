@@ -1,6 +1,5 @@
 """FlaxAlbertPreTrainedModel: a Flax model that is read from and written to folders that every framework reads."""
 
-import inspect
 import logging
 import os
 from typing import Self, cast
@@ -10,13 +9,12 @@ import jax.numpy as jnp
 
 from albertkit import hub
 from albertkit.checkpoint import files
-from albertkit.checkpoint.report import LoadReport
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.flax import weights
 from albertkit.flax.params import FlaxAlbertFunctional
 from albertkit.flax.typing import DType, Params, PyTree
-from albertkit.typing import Json, Record
+from albertkit.typing import Json
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), _constructor_arguments(cls, kwargs)
+        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
         if isinstance(config, (str, os.PathLike)):
             config = cast(AlbertConfig, cls.config_class.from_pretrained(config, **fetching))
         options = {"config": config, "variant": variant, "use_safetensors": use_safetensors}
@@ -72,7 +70,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         if announcement := report.announcement():
             logger.warning(announcement)
         answer = (model,) if _do_init else model._without_params()
-        answer += (_loading_info(report),) if output_loading_info else ()
+        answer += (report.loading_info(),) if output_loading_info else ()
         return answer if len(answer) > 1 else model
 
     def _without_params(self) -> tuple[Self, dict[str, PyTree]]:
@@ -104,19 +102,3 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         tensors = weights.extract(self._with(params), self.checkpoint_prefix)
         name = type(self).__name__.removeprefix("Flax")
         files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
-
-
-def _constructor_arguments(cls: type, keywords: dict[str, object]) -> Record:
-    """Take out of `keywords` those that the constructor of `cls` has."""
-    accepted = inspect.signature(cls.__init__).parameters
-    return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
-
-
-def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
-    """What `output_loading_info` asks for, under the names of Transformers."""
-    return {
-        "missing_keys": sorted(report.missing),
-        "unexpected_keys": sorted(report.unexpected),
-        "mismatched_keys": sorted(report.mismatched),
-        "error_msgs": [],
-    }

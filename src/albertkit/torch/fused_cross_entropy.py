@@ -16,7 +16,7 @@ def summed_loss(states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) ->
     M masked tokens, E embedding size, V vocabulary; labels are int64. Of all that is as large as the scores (M, V) only
     they are kept, in the precision of the product, and their gradient overwrites them. Has first derivatives only.
     """
-    return _SummedLoss.apply(states, weight, bias, labels)  # type: ignore[no-untyped-call]
+    return _SummedLoss.apply(states, weight, bias, labels)  # type: ignore[no-untyped-call]  # PyTorch gives it no type
 
 
 class _SummedLoss(torch.autograd.Function):
@@ -36,7 +36,7 @@ class _SummedLoss(torch.autograd.Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]  # PyTorch: any arguments
         gradient, states, weight = ctx.saved_tensors
         found = gradient @ weight, gradient.mT @ states, gradient.sum(0)
         to_states, to_weight, to_bias = (one.to(kind) * upstream for one, kind in zip(found, ctx.kinds, strict=True))

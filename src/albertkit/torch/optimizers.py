@@ -39,7 +39,7 @@ class AdamW(torch.optim.Optimizer):
         super().__init__(params, {**options, "bias_correction": bias_correction, "is_adapted": True})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # PyTorch's also takes a closure
         """Change every parameter that has a gradient. Takes no closure: the gradients are there."""
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]

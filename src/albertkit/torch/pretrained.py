@@ -1,6 +1,5 @@
 """AlbertPreTrainedModel: a PyTorch model that is read from and written to folders that every framework reads."""
 
-import inspect
 import logging
 import os
 from collections.abc import Mapping
@@ -57,7 +56,7 @@ class AlbertPreTrainedModel(AlbertModule):
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), _constructor_arguments(cls, kwargs)
+        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
         config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
@@ -72,7 +71,7 @@ class AlbertPreTrainedModel(AlbertModule):
         model.load_report = report
         if announcement := report.announcement():
             logger.warning(announcement)
-        return (model, _loading_info(report)) if output_loading_info else model
+        return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
     def _checkpoint(
@@ -130,22 +129,6 @@ class AlbertPreTrainedModel(AlbertModule):
         tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__
         files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
-
-
-def _constructor_arguments(cls: type, keywords: dict[str, object]) -> Record:
-    """Take out of `keywords` those that the constructor of `cls` has."""
-    accepted = inspect.signature(cls.__init__).parameters
-    return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
-
-
-def _loading_info(report: LoadReport) -> dict[str, list[Json]]:
-    """What `output_loading_info` asks for, under the names of Transformers."""
-    return {
-        "missing_keys": sorted(report.missing),
-        "unexpected_keys": sorted(report.unexpected),
-        "mismatched_keys": sorted(report.mismatched),
-        "error_msgs": [],
-    }
 
 
 def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:

@@ -272,4 +272,5 @@ def _like(parameter: torch.Tensor, array: np.ndarray) -> torch.Tensor:
 
 
 def _on_device(batch: Mapping[str, np.ndarray], model: nn.Module) -> dict[str, torch.Tensor]:
+    # A module of PyTorch is not known to have a device; those of this package have one.
     return {name: torch.from_numpy(array).to(model.device) for name, array in batch.items()}  # type: ignore[arg-type]

@@ -192,7 +192,7 @@ class FinetuneRecipe(BaseRecipe):
             kind = of_task(str(name))
         except InputError as error:
             raise ConfigError(f"`task`: {error}") from None
-        return kind.of_content(content)  # type: ignore[return-value]
+        return kind.of_content(content)  # type: ignore[return-value]  # a subclass, made for the task
 
     def options(self) -> DataOptions:
         """The options of the task's data."""

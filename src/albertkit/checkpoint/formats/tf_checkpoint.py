@@ -118,7 +118,7 @@ class TFCheckpoint:
 
     def _shard(self, shard: int) -> np.ndarray:
         file = self._file(shard)
-        if not os.path.isfile(file):  # noqa: PTH113  a name that is too long is no error there
+        if not os.path.isfile(file):  # noqa: PTH113 - unlike Path.is_file, it answers False for a name that is too long
             raise CheckpointError(
                 f"{_index(self.prefix).name} needs {file.name}, which is not in {file.parent}. {_REPEAT}"
             )
