@@ -104,8 +104,38 @@ def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, mon
 def test_options_that_a_task_does_not_have_are_refused(model):
     fill = pipeline("fill-mask", model, "torch")
     with pytest.raises(
-        InputError, match=r"fill-mask has the options top_k, targets. Received: 'topk'. Did you mean `top_k`"
+        InputError,
+        match=r"fill-mask has the options top_k, targets. Received: 'topk'. Leave it out. Did you mean `top_k`",
     ):
         fill("[MASK]", topk=3)
-    with pytest.raises(InputError, match=r"must have labels and scores. Received: 'fill-mask'"):
+    with pytest.raises(
+        InputError, match=r"must have labels and scores. Received: 'fill-mask'.*another task: text-classification"
+    ):
         fill.evaluate("dev.csv")
+
+
+@pytest.mark.torch
+def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
+    fill = pipeline("fill-mask", model, "torch")
+    assert fill.data_options(text_column="body").text_column == "body"
+    for given, words in (
+        ({"text_colum": "a"}, "Received: 'text_colum'. Did you mean `text_column`"),
+        ({"skip_empty": "false"}, "`skip_empty` must be true or false. Received: 'false'"),
+        ({"text_column": 3}, "`text_column` must be text. Received: 3"),
+        ({"header": "a,b"}, "`header` must be a list"),
+        ({"max_length": 5}, "`max_length` is an option of training.*--max-length"),
+    ):
+        with pytest.raises(InputError, match=words):
+            fill.data_options(**given)
+
+
+@pytest.mark.torch
+def test_a_task_without_options_says_so(model, tmp_path, tokenizer):
+    config = small(vocab_size=len(tokenizer))
+    head = "ForSequenceClassification"
+    files.save(tmp_path, config, random_tensors(config, head), f"Albert{head}")
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=r"text-classification answers without options. Received: 'top_k'. Leave it out"
+    ):
+        pipeline("auto", tmp_path, "torch")("a text", top_k=3)

@@ -19,6 +19,7 @@ from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.typing import Json, Record
 
 Name = str | os.PathLike[str]
+_OF_TRAINING = {"train", "eval", "held_out", "max_length"}
 
 
 def pipeline(name: str, model: Name, framework: str = "auto", max_length: int | None = None) -> "Pipeline":
@@ -103,7 +104,10 @@ class Pipeline:
         InputError where a label is not one of the model's, or the task has no scores.
         """
         if not isinstance(self.task, TrainableTask):
-            raise InputError(f"A task to evaluate must have labels and scores. Received: {self.task.name!r}.")
+            raise InputError(
+                f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
+                f"or name another task: {', '.join(registry.trainable_names())}."
+            )
         examples, found = self.task.read(str(path), self.data_options(**options), self.config)
         features = self._features(examples, found, labelled=True)
         scores = self.task.score(self.config, examples, features, self._engine.run(features))
@@ -120,15 +124,23 @@ class Pipeline:
         return features
 
     def data_options(self, **options: Json) -> DataOptions:
-        """The options of the task's data, by name, for the model's length. InputError for a name that is none."""
+        """The options of the task's data, by name, for the model's length.
+
+        InputError for a name that is none, for a value of another kind, and for what only training is told.
+        """
+        for name in _OF_TRAINING & options.keys():
+            raise InputError(
+                f"`{name}` is an option of training. Received it for data to answer or score. Leave it out; the "
+                "longest input is said by the pipeline's `max_length`, on the command line --max-length."
+            )
         return replace(self.task.options.of(options), max_length=self.max_length)
 
     def _checked(self, options: Record) -> Record:
         known = self.task.answer_options
         for name in options:
             if name not in known:
-                listed = ", ".join(known) or "none"
+                rule = f"has the options {', '.join(known)}" if known else "answers without options"
                 raise InputError(
-                    f"{self.task.name} has the options {listed}. Received: {name!r}.{did_you_mean(name, known)}"
+                    f"{self.task.name} {rule}. Received: {name!r}. Leave it out.{did_you_mean(name, known)}"
                 )
         return {**known, **options}

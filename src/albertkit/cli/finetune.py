@@ -23,9 +23,8 @@ class _Tasks(TyperGroup):
     # Typer brings a Click of its own or uses the installed one, by its version: neither is named here.
     def list_commands(self, ctx: Any) -> list[str]:
         from albertkit.tasks import registry
-        from albertkit.tasks.base import TrainableTask
 
-        return [name for name in registry.names() if isinstance(registry.get(name), TrainableTask)]
+        return registry.trainable_names()
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from albertkit.tasks import registry

@@ -1,5 +1,6 @@
 """The options that several commands have: what a run starts from, where it writes, how it goes on; how text is read."""
 
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -40,5 +41,8 @@ def data_options(settings: list[str] | None, **values: object) -> dict[str, obje
         key, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"A setting has the form key=value. Received: {setting!r}.")
-        found[key.strip()] = value
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:  # as in recipes, what is no value is text
+            found[key.strip()] = value
     return found

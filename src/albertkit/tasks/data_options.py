@@ -16,6 +16,15 @@ def option(default: Json, help: str, **rules: Json) -> Any:
     return field(default=default, metadata=metadata)
 
 
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: 'a list, such as ["a", "b"]',
+}
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """The options of the data section of a recipe that all tasks share; a task adds its own in a subclass."""
@@ -34,9 +43,16 @@ class DataOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Json]) -> Self:
-        """Options by name. InputError for a name that is none."""
+        """Options by name. InputError for a name that is none, and for a value of another kind than the default."""
         known = cls.defaults()
-        for name in values:
+        for name, value in values.items():
             if name not in known:
-                raise InputError(f"The data has no option `{name}` for this task.{did_you_mean(name, known)}")
+                listed = ", ".join(known)
+                raise InputError(
+                    f"The data of this task has the options {listed}. Received: {name!r}.{did_you_mean(name, known)}"
+                )
+            kinds = (int, float) if isinstance(known[name], float) else type(known[name])
+            if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(known[name], bool):
+                wanted = _KINDS[type(known[name])]
+                raise InputError(f"The option `{name}` must be {wanted}. Received: {value!r}.")
         return cls(**values)

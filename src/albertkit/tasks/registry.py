@@ -18,11 +18,6 @@ def register(name: str, target: str) -> None:
     _TASKS[name] = target
 
 
-def names() -> list[str]:
-    """The names of all tasks."""
-    return list(_TASKS)
-
-
 def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
     if name not in _TASKS:
@@ -31,12 +26,17 @@ def get(name: str) -> AnyTask:
     return getattr(importlib.import_module(module), attribute)()
 
 
+def trainable_names() -> list[str]:
+    """The names of the tasks that can be fine-tuned and scored."""
+    return [name for name in _TASKS if isinstance(get(name), TrainableTask)]
+
+
 def get_trainable(name: str) -> AnyTrainableTask:
     """The task called `name`. InputError where there is none, or it cannot be fine-tuned."""
     task = get(name)
     if not isinstance(task, TrainableTask):
-        known = [one for one in _TASKS if isinstance(get(one), TrainableTask)]
-        raise InputError(f"A task to fine-tune must be one of {', '.join(known)}. Received: {name!r}.")
+        known = ", ".join(trainable_names())
+        raise InputError(f"A task to fine-tune must be one of {known}. Received: {name!r}.")
     return task
 
 
