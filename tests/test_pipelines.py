@@ -123,6 +123,7 @@ def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
         ({"skip_empty": "false"}, "`skip_empty` must be true or false. Received: 'false'"),
         ({"text_column": 3}, "`text_column` must be text. Received: 3"),
         ({"header": "a,b"}, "`header` must be a list"),
+        ({"header": 3}, "`header` must be a list"),
         ({"max_length": 5}, "`max_length` is an option of training.*--max-length"),
     ):
         with pytest.raises(InputError, match=words):
@@ -139,3 +140,10 @@ def test_a_task_without_options_says_so(model, tmp_path, tokenizer):
         InputError, match=r"text-classification answers without options. Received: 'top_k'. Leave it out"
     ):
         pipeline("auto", tmp_path, "torch")("a text", top_k=3)
+    (tmp_path / "d.csv").write_text("text,label\na,LABEL_0\n")
+    with pytest.raises(InputError, match=r"`label_separator` must be of a length of at least 1. Received: ''"):
+        pipeline("auto", tmp_path, "torch").evaluate(tmp_path / "d.csv", label_separator="")
+    with pytest.raises(
+        InputError, match=r"`problem` must be what the model was trained for, single.*Received: 'multi'"
+    ):
+        pipeline("auto", tmp_path, "torch").evaluate(tmp_path / "d.csv", problem="multi")

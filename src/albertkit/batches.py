@@ -12,7 +12,8 @@ from typing import Self
 import numpy as np
 
 from albertkit.arrays import bucket, grow, pad
-from albertkit.rules import IGNORED
+from albertkit.config import AlbertConfig
+from albertkit.rules import IGNORED, require_ids, require_length
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,18 @@ class PretrainingBatch:
 
 Batch = PaddedBatch | PretrainingBatch
 """What a model is trained and evaluated on."""
+
+
+def require_valid(config: AlbertConfig, batch: Batch) -> None:
+    """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long.
+
+    For frameworks whose compiled code cannot see either.
+    """
+    ids, positions = batch.input_ids, batch.position_ids
+    length = ids.shape[-1] if positions is None else int(positions.max(initial=-1)) + 1
+    require_length(length, config.max_position_embeddings)
+    if ids.size:
+        require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
 
 
 def trim(outputs: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:

@@ -146,6 +146,13 @@ def test_predict_takes_a_task_by_name_and_refuses_what_does_not_fit_it(filler, m
         assert told in done.stderr
 
 
+def test_predict_refuses_columns_where_there_is_no_file(model):
+    for given in (("good",), ()):
+        done = albertkit("predict", model, *given, "--text-column", "body", input="good\n")
+        assert done.returncode == 1
+        assert "Columns and headers are those of a --file. Received: text_column" in done.stderr
+
+
 def test_predict_says_how_many_texts_were_cut(model):
     done = albertkit("predict", model, "good " * 100)
     assert "1 texts were longer than 32 tokens and were cut" in done.stderr

@@ -83,3 +83,14 @@ def test_word_dropout_hides_its_share_anew_in_every_epoch_but_never_first_and_la
     assert not hidden[0][:, [0, -1]].any()
     assert hidden[0][:, 1:-1].mean() == pytest.approx(0.25, abs=0.03)
     assert (hidden[0] != hidden[1]).any()
+
+
+def test_parts_in_which_nothing_counts_are_left_out_of_their_step():
+    ids = [[2, 9, 3]] * 4
+    labels = [[-100] * 3, [-100, 1, -100], [-100] * 3, [-100] * 3]
+    features = Features(ids, [[0] * 3] * 4, {"labels": labels})
+    batches = FinetuneBatches(features, TextClassification().collate, 4, 0, pad_id=0, unknown_id=1)
+    (parts,) = batches.epoch(0, parts=4)
+    assert [part.labels.tolist() for part in parts] == [[[-100, 1, -100]]]
+    nothing = FinetuneBatches(features.take([0, 2]), TextClassification().collate, 2, 0, pad_id=0, unknown_id=1)
+    assert [len(parts) for parts in nothing.epoch(0, parts=2)] == [2]  # the loop says that its loss is no number

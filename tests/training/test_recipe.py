@@ -121,3 +121,13 @@ def test_wider_models_get_smaller_rates():
         assert rates == sorted(rates, reverse=True)
         assert rates[0] > rates[-1]
     assert default_learning_rate(AlbertConfig.base(), is_new=False) == 2e-5
+
+
+def test_a_recipe_of_another_task_than_the_one_that_is_wanted_is_refused(tmp_path):
+    (tmp_path / "r.toml").write_text('task = "pretraining"\n[data]\ncorpus = "texts"\n')
+    with pytest.raises(
+        ConfigError, match=r"`task`: the recipe must be one for text-classification. Received: 'pretrai"
+    ):
+        FinetuneRecipe.load(tmp_path / "r.toml", {}, task="text-classification")
+    (tmp_path / "r.toml").write_text("seed = 3\n")
+    assert FinetuneRecipe.load(tmp_path / "r.toml", {}, task="text-classification").task == "text-classification"

@@ -19,7 +19,7 @@ def command(
     label_separator: Annotated[str | None, Option(help="Between several labels of one row.")] = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
-    framework: options.InferFramework = "auto",
+    framework: options.Framework = None,
     skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
     settings: options.DataSettings = None,
 ) -> None:
@@ -35,4 +35,4 @@ def command(
         header=options.split(header),
         skip_empty=skip_empty or None,
     )
-    typer.echo(json.dumps(pipeline(task, model, framework, max_length).evaluate(data, **given), indent=2))
+    typer.echo(json.dumps(pipeline(task, model, framework or "auto", max_length).evaluate(data, **given), indent=2))

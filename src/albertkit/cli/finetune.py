@@ -72,9 +72,11 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
 
         if resume and recipe is None:
             recipe = run_folder.begun(output)
-        overrides = {"task": task.name, **{_KEYS.get(name, f"data.{name}"): values[name] for name in values}}
-        overrides["data.header"] = options.split(values["header"])
-        loaded = FinetuneRecipe.load(recipe, overrides, settings or ())
+        for field in dataclasses.fields(task.options):
+            if field.default_factory is list:
+                values[field.name] = options.split(values[field.name])
+        overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
+        loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
         finetune.run(loaded, output, resume=resume, overwrite=overwrite)
 
     shared = inspect.signature(_shared).parameters
@@ -104,6 +106,6 @@ def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     if kind is bool:
         annotation = Annotated[bool | None, Option(*names, help=field.metadata["help"])]
     else:
-        value = kind if kind in (int, float) else str  # lists are comma-separated, choices are checked by the recipe
+        value = kind if kind in (int, float) else str  # lists are split at commas, choices are checked by the recipe
         annotation = Annotated[value | None, Option(*names, help=field.metadata["help"])]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

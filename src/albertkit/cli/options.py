@@ -19,7 +19,6 @@ Format = Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by endi
 TextField = Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")]
 
-InferFramework = Annotated[str, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens; default: that of training.", min=4)]
 TextColumn = Annotated[str | None, Option(help="Column of the text; default: by the usual names.")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]

@@ -19,7 +19,7 @@ def command(
     pair_column: options.PairColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
-    framework: options.InferFramework = "auto",
+    framework: options.Framework = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: Annotated[str, Option(help="A task, or auto: what the model was trained for.")] = "auto",
     top_k: Annotated[int | None, Option(help="Answers for each [MASK]; default: 5.", min=1)] = None,
@@ -40,13 +40,15 @@ def command(
         raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts or ())} texts.")
     if not texts and not file and sys.stdin is None:
         raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
-    answerer = pipeline(task, model, framework, max_length)
+    answerer = pipeline(task, model, framework or "auto", max_length)
+    given = options.data_options(
+        settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
+    )
+    if given and not file:
+        raise InputError(f"Columns and headers are those of a --file. Received: {', '.join(given)}. Leave them out.")
     if texts:
         parts = [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
     else:
-        given = options.data_options(
-            settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
-        )
         parts = answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), answerer.data_options(**given))
     try:
         for record in answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})):

@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes
+from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.flax import infer
 from albertkit.flax.typing import PyTree
@@ -106,7 +106,7 @@ class Layout:
         names = list(batches[0].items())
         parts, totals = [], np.zeros(len(names), np.int64)
         for batch in batches:
-            infer.require_valid(config, batch)
+            require_valid(config, batch)
             bounds = [len(batch.sequence) * number // here for number in range(here + 1)]
             parts.append([batch.rows(*pair) for pair in itertools.pairwise(bounds)])
             totals += list(batch.items().values())

@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from albertkit import rules
 from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
-from albertkit.batches import Batch, MaskedBatch, PaddedBatch, trim
+from albertkit.batches import MaskedBatch, PaddedBatch, require_valid, trim
 from albertkit.config import AlbertConfig
 from albertkit.flax import models, weights
 from albertkit.flax.typing import PyTree
@@ -48,18 +47,6 @@ def prepared(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
     if batch.start_positions is not None:  # an answer may not begin at a place that was added
         arguments["length"] = np.array(batch.input_ids.shape[-1], np.int32)
     return arguments
-
-
-def require_valid(config: AlbertConfig, batch: Batch) -> None:
-    """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long.
-
-    Compiled code cannot see either.
-    """
-    ids, positions = batch.input_ids, batch.position_ids
-    length = ids.shape[-1] if positions is None else int(positions.max(initial=-1)) + 1
-    rules.require_length(length, config.max_position_embeddings)
-    if ids.size:
-        rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
 
 
 @functools.partial(jax.jit, static_argnums=0)

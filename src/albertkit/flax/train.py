@@ -21,7 +21,7 @@ from jax.sharding import PartitionSpec
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
-from albertkit.batches import Batch, PaddedBatch, pretraining_sizes
+from albertkit.batches import Batch, PaddedBatch, pretraining_sizes, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.flax import devices, infer, models, optimizers, weights
@@ -137,7 +137,7 @@ def eval_step(state: State, batch: Batch) -> Outputs:
     own = jax.tree.map(lambda value: value.addressable_data(0), state.layout.whole(parameters))
     if isinstance(batch, PaddedBatch):
         return infer.forward(config, definition, own, batch)
-    infer.require_valid(config, batch)
+    require_valid(config, batch)
     rows, length = batch.sequence.shape
     masked, sequences = len(batch.mlm_positions), len(batch.cls_positions)
     longer = batch.pad(rows, *pretraining_sizes(rows, length, masked, sequences), config.pad_token_id or 0)

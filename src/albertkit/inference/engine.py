@@ -12,10 +12,9 @@ from albertkit.backends import InferBackend, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, split_rows
 from albertkit.checkpoint.files import Checkpoint
 from albertkit.outputs import PER_TOKEN
+from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features
 
-TOKENS = 4096
-"""Tokens in a batch, with their padding."""
 ROWS, POSITIONS = 4096, 1024
 """Rows that are sorted by length at a time, and positions with scores that are held at a time."""
 
@@ -23,7 +22,9 @@ ROWS, POSITIONS = 4096, 1024
 class Engine:
     """A model ready to answer: rows in, outputs of each row in the order of the rows."""
 
-    def __init__(self, backend: InferBackend, checkpoint: Checkpoint, head: str, tokens: int = TOKENS) -> None:
+    def __init__(
+        self, backend: InferBackend, checkpoint: Checkpoint, head: str, tokens: int = Task.batch_tokens
+    ) -> None:
         """`head` is a key of weight_table.PARTS, `tokens` a batch's size. WeightMismatch where the head is missing."""
         self.config, self._head, self._tokens = checkpoint.config, head, tokens
         config, source = checkpoint.config.with_named_results(), str(checkpoint.source)

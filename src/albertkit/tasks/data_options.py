@@ -1,6 +1,7 @@
 """The options of the data section of a recipe: those that all tasks share, and how a task adds its own."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Self
 
@@ -11,8 +12,8 @@ from albertkit.typing import Json, Record
 def option(default: Json, help: str, **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length."""
     metadata = {"help": help, "rules": rules}
-    if isinstance(default, list):
-        return field(default_factory=lambda: [*default], metadata=metadata)
+    if default == []:
+        return field(default_factory=list, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -22,6 +23,14 @@ _KINDS = {
     float: "a number",
     str: "text",
     list: 'a list, such as ["a", "b"]',
+}
+
+
+_RULES: dict[str, tuple[str, Callable[[Json, Json], bool]]] = {
+    "ge": ("at least", operator.ge),
+    "gt": ("above", operator.gt),
+    "lt": ("below", operator.lt),
+    "min_length": ("of a length of at least", lambda value, bound: len(value) >= bound),
 }
 
 
@@ -43,8 +52,9 @@ class DataOptions:
 
     @classmethod
     def of(cls, values: Mapping[str, Json]) -> Self:
-        """Options by name. InputError for a name that is none, and for a value of another kind than the default."""
+        """Options by name. InputError for a name that is none, and a value of another kind or out of bounds."""
         known = cls.defaults()
+        rules = {one.name: one.metadata["rules"] for one in fields(cls)}
         for name, value in values.items():
             if name not in known:
                 listed = ", ".join(known)
@@ -55,4 +65,8 @@ class DataOptions:
             if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(known[name], bool):
                 wanted = _KINDS[type(known[name])]
                 raise InputError(f"The option `{name}` must be {wanted}. Received: {value!r}.")
+            for rule, bound in rules[name].items():
+                words, holds = _RULES[rule]
+                if not holds(value, bound):
+                    raise InputError(f"The option `{name}` must be {words} {bound}. Received: {value!r}.")
         return cls(**values)

@@ -80,7 +80,8 @@ class FillMask(Task[TextExamples, TextOptions]):
         several masks; see `answer`. InputError for a target that is no single piece of the vocabulary.
         """
         words, top_k = options.get("targets"), options.get("top_k", self.answer_options["top_k"])
-        allowed = range(min(len(tokenizer), config.vocab_size)) if words is None else targets(tokenizer, words)
+        size = min(len(tokenizer), config.vocab_size)
+        allowed = np.arange(size) if words is None else np.array(targets(tokenizer, words))  # once for all texts
         found = []
         for ids, positions, row in zip(features.input_ids, features.positions or (), outputs, strict=True):
             found.append(answer(tokenizer, ids, positions, *best(row["logits"], allowed, top_k)))
@@ -129,7 +130,7 @@ def targets(tokenizer: AlbertTokenizerBase, words: str | Sequence[str]) -> list[
     return list(dict.fromkeys(found))
 
 
-def best(logits: np.ndarray, allowed: Sequence[int], top_k: int) -> tuple[np.ndarray, np.ndarray]:
+def best(logits: np.ndarray, allowed: Sequence[int] | np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
     """(P, V) logits -> probabilities (P, K) float64 and ids (P, K) of the best of the allowed ids, best first.
 
     Probabilities are those among the whole vocabulary. InputError where logits are not finite, or `top_k` is below 1.

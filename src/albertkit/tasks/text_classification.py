@@ -68,7 +68,14 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or `skip_empty`
         leaves them out. Where a row may have several classes an empty label is that of a row without a class.
         """
-        problem = Schema.of(config).problem_type if config else options.problem
+        problem: str = options.problem
+        if config:
+            problem = Schema.of(config).problem_type
+            if options.problem != "auto" and KINDS.get(options.problem) != problem:
+                raise InputError(
+                    f"`problem` must be what the model was trained for, {problem}. Received: {options.problem!r}. "
+                    "Leave it out."
+                )
         return self.take(tables.read(path, options.header), options, problem)
 
     def take(

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from albertkit import rules
 from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
-from albertkit.batches import Batch, MaskedBatch, PaddedBatch
+from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.tensorflow import models, weights
 from albertkit.tensorflow.typing import Model, Tensor
@@ -38,15 +37,6 @@ def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "th
 def _scores(model: Model, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
     states = model.albert(arguments, return_dict=True).last_hidden_state
     return {"logits": model.mlm_logits(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
-
-
-def require_valid(config: AlbertConfig, batch: Batch) -> None:
-    """TokenIdError for ids outside the vocabulary, InputError for a sequence that is too long: graphs cannot see it."""
-    ids, positions = batch.input_ids, batch.position_ids
-    length = ids.shape[-1] if positions is None else int(positions.max(initial=-1)) + 1
-    rules.require_length(length, config.max_position_embeddings)
-    if ids.size:
-        rules.require_ids("input_ids", int(ids.min()), int(ids.max()), config.vocab_size)
 
 
 def with_free_shapes(function: Callable[..., Tensor], **options: bool) -> Callable[..., Tensor]:

@@ -13,12 +13,12 @@ import tensorflow as tf
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
-from albertkit.batches import Batch, PaddedBatch
+from albertkit.batches import Batch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
-from albertkit.tensorflow.infer import require_valid, with_free_shapes
+from albertkit.tensorflow.infer import with_free_shapes
 from albertkit.tensorflow.typing import Model, Tensor
 
 Graph = Callable[..., Tensor]

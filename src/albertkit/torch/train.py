@@ -206,7 +206,8 @@ def _packed(model: Any, batch: PretrainingBatch) -> tuple[dict[str, torch.Tensor
     No place without a token is computed, and in the last layer no other token than these.
     """
     flat, groups = batch.unpad()
-    inputs = _on_device({name: array.astype(np.int64) for name, array in flat.arrays().items()}, model)
+    arrays = {name: array.astype(np.int64) for name, array in flat.arrays().items() if name != "sequence"}
+    inputs = _on_device(arrays, model)
     albert = model.albert
     embedded = albert.embeddings(inputs["input_ids"], inputs["token_type_ids"], inputs["position_ids"])
     asked = [inputs["mlm_positions"], inputs["cls_positions"]]

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,7 +164,7 @@ def _resolved(
     metric = training.metric or known[1]
     if metric not in known:
         raise ConfigError(
-            f"`training.metric` must be one of {', '.join(known)} for {task.describe(options, config)}. Received: "
+            f"`training.metric` must be one of {', '.join(known)} for {task.name}. Received: "
             f"{metric!r}.{did_you_mean(metric, known)}"
         )
     found = {one: getattr(options, one) for one in options.defaults()}
@@ -234,15 +234,16 @@ def _scores(
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}
-        losses.append((float(outputs.pop("loss")), batch.items()["loss"]))
+        loss, items = float(outputs.pop("loss")), batch.items()["loss"]
+        losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
         for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
             found[row] = one
-    items = sum(count for _, count in losses)
-    loss = sum(value * count / max(items, 1) for value, count in losses)
-    if not _are_finite(iter(found)):
+    total = sum(count for _, count in losses)
+    mean = sum(value * count / max(total, 1) for value, count in losses)
+    if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
-    return {"loss": loss, **task.score(config, side.examples, features, found)}
+    return {"loss": mean, **task.score(config, side.examples, features, found)}
 
 
-def _are_finite(outputs: Iterator[Outputs]) -> bool:
+def _are_finite(outputs: Iterable[Outputs]) -> bool:
     return all(np.isfinite(values).all() for row in outputs for values in row.values())

@@ -39,7 +39,9 @@ class FinetuneBatches:
         """The batches of an epoch from batch `start` on, each cut into at most `parts`."""
         for rows in self._order(number)[start:]:
             cuts = np.array_split(rows, min(parts, len(rows)))
-            yield [self._batch(cut, number) for cut in cuts]
+            parts_of_batch = [self._batch(cut, number) for cut in cuts]
+            # The mean loss of a part in which nothing counts is no number; of a batch, the loop says so.
+            yield [part for part in parts_of_batch if part.items()["loss"]] or parts_of_batch
 
     def _order(self, epoch: int) -> list[np.ndarray]:
         rng = np.random.default_rng([self.seed, epoch])

@@ -184,10 +184,24 @@ class FinetuneRecipe(BaseRecipe):
     training: TrainingSection = TrainingSection()
 
     @classmethod
-    def load(cls, path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str] = ()) -> Self:
-        """As in `BaseRecipe.load`, with the data section of the task that is named."""
+    def load(
+        cls,
+        path: str | Path | None,
+        overrides: Mapping[str, Json],
+        settings: Sequence[str] = (),
+        task: str | None = None,
+    ) -> Self:
+        """As in `BaseRecipe.load`, with the data section of the task that is named.
+
+        `task` is the one that is wanted: ConfigError where the recipe names another.
+        """
         content = _content(path, overrides, settings, cls.keys())
-        name = content.get("task", cls.model_fields["task"].default)
+        name = content.setdefault("task", task or cls.model_fields["task"].default)
+        if task is not None and name != task:
+            raise ConfigError(
+                f"`task`: the recipe must be one for {task}. Received: {name!r}. Give another recipe, or the command "
+                "of its own task."
+            )
         try:
             kind = of_task(str(name))
         except InputError as error:
