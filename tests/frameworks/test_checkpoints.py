@@ -7,7 +7,7 @@ import pytest
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
-from albertkit.errors import CheckpointNotFound
+from albertkit.errors import CheckpointError, CheckpointNotFound
 from frameworks import common
 from frameworks.adapters import ADAPTERS
 from frameworks.common import HEADS, batch, difference, random_tensors, small
@@ -58,6 +58,21 @@ def test_encoders_go_from_head_to_head(adapter, source, target, tmp_path):
     for name in set(found) & set(tensors):
         if found[name].shape == tensors[name].shape:
             np.testing.assert_array_equal(found[name], tensors[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["damaged", "not finite"])
+def test_no_model_is_given_out_before_its_values_are_checked(adapter, kind, tmp_path):
+    config = small()
+    tensors = random_tensors(config, "Model")
+    if kind == "not finite":
+        tensors["albert.pooler.bias"][3] = np.nan
+    files.save(tmp_path, config, tensors, "AlbertModel")
+    if kind == "damaged":
+        content = bytearray((tmp_path / "model.safetensors").read_bytes())
+        content[-2] ^= 1
+        (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match="must have the checksum|must be finite numbers"):
+        adapter.load("Model", tmp_path)
 
 
 def test_saving_and_loading_take_their_options(adapter, tmp_path):

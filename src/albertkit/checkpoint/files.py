@@ -31,11 +31,12 @@ from albertkit.hub import FetchOptions
 class Checkpoint:
     """A model on disk: its config, its tensors by canonical name, and the file that they came from.
 
-    The values are checked in the background, while a model is being built: whoever asks for `tensors` waits for that.
+    The values are checked in the background: whoever asks for `tensors` waits for that. A model may be made of
+    `unchecked_tensors` meanwhile, if `require_checked` is called before it is given out.
     """
 
     config: AlbertConfig
-    _tensors: Tensors
+    unchecked_tensors: Tensors
     source: Path
     renamed: Mapping[str, str] = field(default_factory=dict)
     """The canonical name by the stored one, where the two differ."""
@@ -48,9 +49,13 @@ class Checkpoint:
     @property
     def tensors(self) -> Tensors:
         """The weights by canonical name. CheckpointError where they are damaged or not finite."""
+        self.require_checked()
+        return self.unchecked_tensors
+
+    def require_checked(self) -> None:
+        """Wait for the check of the values. CheckpointError where they are damaged or not finite."""
         if self._checked is not None:
             self._checked.result()
-        return self._tensors
 
 
 def load(

@@ -63,9 +63,10 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
         dtype = dtype if torch_dtype in (None, "auto") else torch_dtype
         model = cls(config, *model_args, dtype=dtype, _do_init=False, **arguments)
-        given = (model, model.checkpoint_prefix, config, checkpoint.tensors, str(checkpoint.source))
+        given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         options = {"dtype": "auto", "ignore_mismatched_sizes": ignore_mismatched_sizes, "seed": model.seed}
         report = weights.load(*given, **options)
+        checkpoint.require_checked()  # only now: that went on while the model was made
         model._untracked.load_report = report
         if announcement := report.announcement():
             logger.warning(announcement)

@@ -65,7 +65,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
-        config, tensors = checkpoint.config.changed(**kwargs), checkpoint.tensors
+        config, tensors = checkpoint.config.changed(**kwargs), checkpoint.unchecked_tensors
         dtype = dtype or torch_dtype
         if dtype == "auto":
             dtype = config.dtype or next(iter(tensors.values())).dtype.name
@@ -74,6 +74,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
             model.build(None)  # what a subclass added
         given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
+        checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
         if announcement := report.announcement():
             logger.warning(announcement)

@@ -62,12 +62,13 @@ class AlbertPreTrainedModel(AlbertModule):
         config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
         with torch.device("meta"):
             model = cls(config, *model_args, **arguments)
-        tensors = checkpoint.tensors  # only now, for they were checked meanwhile
+        tensors = checkpoint.unchecked_tensors
         given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))
         dtype = _chosen_dtype(dtype or torch_dtype, config, tensors)
         report = weights.load(*given, dtype=dtype, ignore_mismatched_sizes=ignore_mismatched_sizes)
         model.tie_weights()
         model.eval()
+        checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
         if announcement := report.announcement():
             logger.warning(announcement)
