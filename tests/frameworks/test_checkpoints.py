@@ -71,7 +71,7 @@ def test_no_model_is_given_out_before_its_values_are_checked(adapter, kind, tmp_
         content = bytearray((tmp_path / "model.safetensors").read_bytes())
         content[-2] ^= 1
         (tmp_path / "model.safetensors").write_bytes(content)
-    with pytest.raises(CheckpointError, match="must have the checksum|must be finite numbers"):
+    with pytest.raises(CheckpointError, match=r"must have the checksum|must be finite numbers"):
         adapter.load("Model", tmp_path)
 
 
