@@ -19,9 +19,8 @@ OTHERS = [name for name in backends.PACKAGES if name != "torch"]
 CALLS = {"forward": "call", "__call__": "call"}
 
 ONLY_TORCH = {
-    # The other frameworks' layers draw no values that would be thrown away.
-    # Nor do they compute packed sequences: their graphs want rows of one shape.
-    "layers": {"Linear", "Embedding", "PackedSequences", "bias_for_layer"},
+    # The others do not compute packed sequences: their graphs want rows of one shape.
+    "layers": {"PackedSequences", "bias_for_layer"},
     # Their models tie by having no second parameter.
     "module": {"tie_weights"},
     "model_with_head": {"tie_weights"},
@@ -36,7 +35,8 @@ ONLY_TORCH = {
 """What makes no sense elsewhere, by file."""
 
 ONLY_THERE = {
-    "torch": {"fused_cross_entropy"},
+    # Tools that replace layers go by torch's own types.
+    "torch": {"fused_cross_entropy", "plain_layers"},
     # A loop is told what it keeps; Keras calls models with inputs in any form, and trains them itself.
     "tensorflow": {"remat", "call_inputs", "keras_training", "typing"},
     # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.

@@ -4,7 +4,7 @@ Knows no framework and no weights' values; it counts parameters from the weight 
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 from albertkit import weight_table
@@ -141,8 +141,8 @@ class AlbertConfig(PretrainedConfig):
         return weight_table.count(self, model)
 
     @classmethod
-    def _own_keys(cls) -> list[str]:
-        return list(inspect.signature(AlbertConfig.__init__).parameters)[1:-1]
+    def _own_keys(cls) -> Sequence[str]:
+        return _OWN_KEYS
 
     @classmethod
     def _is_attribute(cls, key: str) -> bool:
@@ -184,3 +184,6 @@ class AlbertConfig(PretrainedConfig):
                 f"{pad!r} with `vocab_size` {self.vocab_size}. Set it to None if there is no padding."
             )
         yield from super()._disagreements()
+
+
+_OWN_KEYS = tuple(inspect.signature(AlbertConfig.__init__).parameters)[1:-1]

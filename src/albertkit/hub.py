@@ -1,9 +1,10 @@
 """A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
 
+import functools
 import importlib.resources
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -34,8 +35,14 @@ IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adap
 
 def constructor_options(cls: type, keywords: dict[str, object]) -> Record:
     """Take out of `keywords` those that the constructor of `cls` has."""
-    accepted = inspect.signature(cls.__init__).parameters
+    accepted = _parameters(cls.__init__) if keywords else {}
     return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
+
+
+@functools.cache
+def _parameters(function: Callable[..., object]) -> frozenset[str]:
+    """The names of a function's parameters, found once: it takes a tenth of a millisecond."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 def options(keywords: dict[str, Any]) -> FetchOptions:

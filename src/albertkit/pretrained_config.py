@@ -6,7 +6,7 @@ The keys are those of the Transformers layout. Which of them a model adds is sai
 import copy
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -58,7 +58,7 @@ class PretrainedConfig:
         self.update(keys)
 
     @classmethod
-    def _own_keys(cls) -> list[str]:
+    def _own_keys(cls) -> Sequence[str]:
         """The keys that a model has beside the common ones."""
         raise NotImplementedError
 

@@ -3,6 +3,7 @@
 import copy
 import logging
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -363,3 +364,27 @@ def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing)
     whole = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)))).last_hidden_state
     assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
     torch.testing.assert_close(found, whole[:, places])
+
+
+@pytest.mark.parametrize("origin", ["newly initialised", "read from a folder"])
+def test_layers_are_of_torchs_own_types(tmp_path, origin):
+    """Tools that replace layers go by the exact type, and pass over subclasses in silence."""
+    model = models.AlbertForPreTraining(small())
+    if origin != "newly initialised":
+        model.save_pretrained(tmp_path)
+        model = models.AlbertForPreTraining.from_pretrained(tmp_path)
+    weighted = [module for module in model.modules() if isinstance(getattr(module, "weight", None), nn.Parameter)]
+    assert {type(module) for module in weighted} == {nn.Linear, nn.Embedding, nn.LayerNorm}
+
+
+def test_dynamic_quantisation_reaches_every_dense_layer(tmp_path):
+    models.AlbertForSequenceClassification(small()).save_pretrained(tmp_path)
+    model = models.AlbertForSequenceClassification.from_pretrained(tmp_path)
+    names = {name for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torchao takes its place, which says torch in two kinds of warnings
+        quantised = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})
+    replaced = {name for name, module in quantised.named_modules() if isinstance(module, nn.quantized.dynamic.Linear)}
+    assert replaced == names
+    ids = torch.tensor([[2, 7, 9, 3]])
+    torch.testing.assert_close(quantised(ids).logits, model(ids).logits, atol=0.02, rtol=0)

@@ -6,8 +6,8 @@ Transformers. NumPy only: bfloat16 arrays use the dtype of `ml_dtypes`.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Unpack
@@ -36,7 +36,7 @@ class Checkpoint:
     """
 
     config: AlbertConfig
-    unchecked_tensors: Tensors
+    _tensors: Tensors
     source: Path
     renamed: Mapping[str, str] = field(default_factory=dict)
     """The canonical name by the stored one, where the two differ."""
@@ -44,18 +44,24 @@ class Checkpoint:
     """Stored names of what is no weight: buffers, optimizer slots, step counters."""
     notes: tuple[str, ...] = ()
     """Sentences on what the files do not say and was inferred, now or when they were converted."""
-    _checked: "Future[None] | None" = field(default=None, repr=False, compare=False)
+    _check: weight_files.ValueCheck | None = field(default=None, repr=False, compare=False)
 
     @property
     def tensors(self) -> Tensors:
         """The weights by canonical name. CheckpointError where they are damaged or not finite."""
         self.require_checked()
-        return self.unchecked_tensors
+        return self._tensors
+
+    @property
+    def unchecked_tensors(self) -> Tensors:
+        """The weights by canonical name, while they are being checked. Best asked for when the model is made."""
+        time.sleep(0)  # The thread that checks needs Python's lock between two long calls. It would wait for 5 ms.
+        return self._tensors
 
     def require_checked(self) -> None:
         """Wait for the check of the values. CheckpointError where they are damaged or not finite."""
-        if self._checked is not None:
-            self._checked.result()
+        if self._check is not None:
+            self._check.require(self._tensors, self.source)
 
 
 def load(
@@ -107,23 +113,14 @@ def _load_format(
         files = _weight_files(folder, form, variant)
         if not files:
             return None
+        stored = [_READERS[file.suffix](file) for file in files]
+        check = weight_files.ValueCheck(stored)
         own: AlbertConfig = config or AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
-        return _load_files(files, own, source=files[0] if len(files) == 1 else path)
-
-
-def _load_files(files: Sequence[Path], config: AlbertConfig, source: Path) -> Checkpoint:
-    stored = [_READERS[file.suffix](file) for file in files]
     translated = _translated(files, stored)
+    source = files[0] if len(files) == 1 else path
     weight_files.require_floats(translated.tensors, source)
-
-    def check() -> None:
-        are_finite = [each.check() for each in stored]
-        if not all(are_finite):
-            weight_files.require_finite(translated.tensors, source)
-
-    checked = weight_files.in_background(check)
-    tensors = _as_stated(translated.tensors, config)
-    return Checkpoint(config, tensors, source, translated.renamed, translated.skipped, stored[0].notes, checked)
+    tensors = _as_stated(translated.tensors, own)
+    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, stored[0].notes, check)
 
 
 def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:

@@ -278,15 +278,25 @@ def _is_finite(tensor: np.ndarray) -> bool:
     return bool(np.isfinite(flat).all())
 
 
-def in_background(check: Callable[[], None]) -> "Future[None]":
-    """Run a check beside what comes next; `result()` waits for it and raises what it raised."""
-    future: Future[None] = Future()
+class ValueCheck:
+    """The check of all values of some files, in a thread that starts at once: beside what comes next."""
 
-    def run() -> None:
+    def __init__(self, stored: Sequence[Stored]):
+        self._stored = stored
+        self._are_finite: Future[bool] = Future()
+        self._is_done = False
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
         try:
-            future.set_result(check())
+            are_finite = [each.check() for each in self._stored]  # of all, whatever the first says
+            self._are_finite.set_result(all(are_finite))
         except BaseException as error:
-            future.set_exception(error)
+            self._are_finite.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
-    return future
+    def require(self, tensors: Mapping[str, np.ndarray], source: Path) -> None:
+        """Wait for it. CheckpointError where the files are damaged, or a weight among `tensors` is not finite."""
+        if not self._is_done:
+            if not self._are_finite.result():
+                require_finite(tensors, source)
+            self._is_done = True

@@ -65,14 +65,14 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
-        config, tensors = checkpoint.config.changed(**kwargs), checkpoint.unchecked_tensors
+        config = checkpoint.config.changed(**kwargs)
         dtype = dtype or torch_dtype
         if dtype == "auto":
-            dtype = config.dtype or next(iter(tensors.values())).dtype.name
+            dtype = config.dtype or next(iter(checkpoint.unchecked_tensors.values())).dtype.name
         with weights.computing_in(dtype), weights.skip_init():
             model = cls(config, *model_args, **arguments)
             model.build(None)  # what a subclass added
-        given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))
+        given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report

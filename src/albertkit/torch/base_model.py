@@ -17,7 +17,8 @@ from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutputWithPooling
 from albertkit.torch.encoder import AlbertTransformer
-from albertkit.torch.layers import AlbertEmbeddings, Linear
+from albertkit.torch.layers import AlbertEmbeddings
+from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
 
@@ -31,7 +32,7 @@ class AlbertModel(AlbertPreTrainedModel):
         super().__init__(config)
         self.embeddings = AlbertEmbeddings(config)
         self.encoder = AlbertTransformer(config)
-        self.pooler = Linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
+        self.pooler = linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
         self.post_init()
 
     def forward(

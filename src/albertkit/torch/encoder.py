@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutput
-from albertkit.torch.layers import AlbertLayerGroup, AttentionBias, Linear, bias_for_layer
+from albertkit.torch.layers import AlbertLayerGroup, AttentionBias, bias_for_layer
+from albertkit.torch.plain_layers import linear
 
 
 class AlbertTransformer(nn.Module):
@@ -22,7 +23,7 @@ class AlbertTransformer(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.embedding_hidden_mapping_in = Linear(config.embedding_size, config.hidden_size)
+        self.embedding_hidden_mapping_in = linear(config.embedding_size, config.hidden_size)
         self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
         self.group_of_layer = config.group_of_layer
         self.gradient_checkpointing = config.gradient_checkpointing

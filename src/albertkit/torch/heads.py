@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from albertkit.config import AlbertConfig
 from albertkit.torch.activations import activation
-from albertkit.torch.layers import Linear
+from albertkit.torch.plain_layers import layer_norm, linear
 
 
 class AlbertMLMHead(nn.Module):
@@ -17,9 +17,9 @@ class AlbertMLMHead(nn.Module):
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
-        self.dense = Linear(config.hidden_size, config.embedding_size)
-        self.decoder: nn.Linear = Linear(config.embedding_size, config.vocab_size)
+        self.LayerNorm = layer_norm(config.embedding_size, config.layer_norm_eps)
+        self.dense = linear(config.hidden_size, config.embedding_size)
+        self.decoder = linear(config.embedding_size, config.vocab_size)
         self.activation = activation(config.hidden_act)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class AlbertSOPHead(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.classifier = Linear(config.hidden_size, 2)
+        self.classifier = linear(config.hidden_size, 2)
 
     def forward(self, pooled_output: Tensor) -> Tensor:
         """(B, H) -> (B, 2)."""

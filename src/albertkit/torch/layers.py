@@ -13,27 +13,7 @@ from torch.nn import functional
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.torch.activations import activation
-
-
-class Linear(nn.Linear):
-    """A dense layer, (..., inputs) -> (..., outputs), that draws no values on the device "meta".
-
-    There is no memory for them there, and torch would take longer to draw them than to load a checkpoint.
-    """
-
-    def reset_parameters(self) -> None:
-        """Torch's own initial values, which a model replaces by those of `checkpoint.init`."""
-        if not self.weight.is_meta:
-            super().reset_parameters()
-
-
-class Embedding(nn.Embedding):
-    """An embedding table, (...) integer ids -> (..., E), that draws no values on the device "meta"; see `Linear`."""
-
-    def reset_parameters(self) -> None:
-        """Torch's own initial values, which a model replaces by those of `checkpoint.init`."""
-        if not self.weight.is_meta:
-            super().reset_parameters()
+from albertkit.torch.plain_layers import embedding, layer_norm, linear
 
 
 def can_inspect(values: Tensor) -> bool:
@@ -58,12 +38,10 @@ class AlbertEmbeddings(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.word_embeddings: nn.Embedding = Embedding(
-            config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id
-        )
-        self.position_embeddings = Embedding(config.max_position_embeddings, config.embedding_size)
-        self.token_type_embeddings = Embedding(config.type_vocab_size, config.embedding_size)
-        self.LayerNorm = nn.LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.word_embeddings = embedding(config.vocab_size, config.embedding_size, config.pad_token_id)
+        self.position_embeddings = embedding(config.max_position_embeddings, config.embedding_size)
+        self.token_type_embeddings = embedding(config.type_vocab_size, config.embedding_size)
+        self.LayerNorm = layer_norm(config.embedding_size, config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(
@@ -143,11 +121,11 @@ class AlbertAttention(nn.Module):
         super().__init__()
         self.config = config
         self.num_attention_heads = config.num_attention_heads
-        self.query = Linear(config.hidden_size, config.hidden_size)
-        self.key = Linear(config.hidden_size, config.hidden_size)
-        self.value = Linear(config.hidden_size, config.hidden_size)
-        self.dense = Linear(config.hidden_size, config.hidden_size)
-        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.query = linear(config.hidden_size, config.hidden_size)
+        self.key = linear(config.hidden_size, config.hidden_size)
+        self.value = linear(config.hidden_size, config.hidden_size)
+        self.dense = linear(config.hidden_size, config.hidden_size)
+        self.LayerNorm = layer_norm(config.hidden_size, config.layer_norm_eps)
         self.attention_dropout = nn.Dropout(config.attention_probs_dropout_prob)
         self.output_dropout = nn.Dropout(config.hidden_dropout_prob)
 
@@ -215,10 +193,10 @@ class AlbertLayer(nn.Module):
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__()
-        self.full_layer_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.full_layer_layer_norm = layer_norm(config.hidden_size, config.layer_norm_eps)
         self.attention = AlbertAttention(config)
-        self.ffn = Linear(config.hidden_size, config.intermediate_size)
-        self.ffn_output = Linear(config.intermediate_size, config.hidden_size)
+        self.ffn = linear(config.hidden_size, config.intermediate_size)
+        self.ffn_output = linear(config.intermediate_size, config.hidden_size)
         self.activation = activation(config.hidden_act)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.chunk_size = config.chunk_size_feed_forward

@@ -18,7 +18,6 @@ from albertkit.outputs import (
 )
 from albertkit.torch.base_model import AlbertModel
 from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead
-from albertkit.torch.layers import Linear
 from albertkit.torch.losses import classification_loss, cross_entropy, span_loss, total
 from albertkit.torch.model_with_head import (
     AlbertModelWithLabels,
@@ -30,6 +29,7 @@ from albertkit.torch.model_with_head import (
     Switches,
     flatten_choices,
 )
+from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
 __all__ = [
@@ -91,7 +91,7 @@ class AlbertForSequenceClassification(AlbertModelWithLabels):
 
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
+        self.classifier = linear(config.hidden_size, config.num_labels)
 
     def _apply_head(self, encoded: Encoded, labels: Tensor | None) -> SequenceClassifierOutput:
         logits = self.classifier(self.dropout(encoded.pooler_output))
@@ -107,7 +107,7 @@ class AlbertForMultipleChoice(AlbertModelWithLabels):
 
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = Linear(config.hidden_size, 1)
+        self.classifier = linear(config.hidden_size, 1)
 
     def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
         """Choices go through the encoder as (B * choices, ...); their pooled states come back as (B, choices, H)."""
@@ -131,7 +131,7 @@ class AlbertForTokenClassification(AlbertModelWithLabels):
 
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = Linear(config.hidden_size, config.num_labels)
+        self.classifier = linear(config.hidden_size, config.num_labels)
 
     def _apply_head(self, encoded: Encoded, labels: Tensor | None) -> TokenClassifierOutput:
         logits = self.classifier(self.dropout(encoded.last_hidden_state))
@@ -149,7 +149,7 @@ class AlbertForQuestionAnswering(AlbertModelWithSpanLabels):
     add_pooling_layer = False
 
     def _add_head(self, config: AlbertConfig) -> None:
-        self.qa_outputs = Linear(config.hidden_size, 2)
+        self.qa_outputs = linear(config.hidden_size, 2)
 
     def _apply_head(
         self, encoded: Encoded, start_positions: Tensor | None, end_positions: Tensor | None

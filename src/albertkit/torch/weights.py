@@ -71,7 +71,8 @@ def load(
         device = default if own[name].is_meta else own[name].device
         owner, _, leaf = name.removeprefix(prefix).rpartition(".")
         _assign(modules[owner], leaf, to_torch(array).to(device=device, dtype=dtype or own[name].dtype))
-    _materialise(model)
+    if len(chosen) < len(own):
+        _materialise(model)
     return what
 
 
@@ -98,7 +99,7 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
     torch.manual_seed.
     """
     seed = _seed()
-    if all(parameter.is_meta for parameter in model.parameters()):  # values come later
+    if torch.get_default_device().type == "meta":  # values come later
         return
     drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
     own = {
