@@ -157,6 +157,12 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
             return
 
 
+def open_bytes(path: str | Path) -> AbstractContextManager[io.BufferedReader]:
+    """A file of lines, unpacked where its ending says so. InputError where there is none."""
+    _require_file(Path(path))
+    return _OPENERS.get(Path(path).suffix.lower(), open)(path, "rb")
+
+
 def _decoded(path: str, first: int, found: Iterable[bytes]) -> Iterator[_Row]:
     for number, line in enumerate(found, start=first):
         try:

@@ -67,7 +67,7 @@ def run(
         console.print(line)
     trained = _encoded(task, start, options, train_examples, console)
     evaluated = _encoded(task, start, options, eval_examples, console)
-    recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained))
+    recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained.features))
     batches, plan = _planned(task, recipe, start, trained)
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
@@ -155,11 +155,11 @@ def _resolved(
     options: DataOptions,
     config: AlbertConfig,
     is_new: bool,
-    examples: int,
+    rows: int,
 ) -> FinetuneRecipe:
     """The recipe with its open choices made."""
     training = recipe.training
-    per_epoch = math.ceil(examples / training.batch_size)
+    per_epoch = math.ceil(rows / training.batch_size)
     known = ("loss", *task.metrics(config))
     metric = training.metric or known[1]
     if metric not in known:
