@@ -40,10 +40,8 @@ def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: s
     spans = pieces.spans
     if strategy not in ("none", "simple"):
         rows, spans = _of_words(pieces, rows, strategy)
-    best = rows.argmax(axis=-1)
-    found = [
-        Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, rows, best.tolist(), strict=True)
-    ]
+    best = map(int, rows.argmax(axis=-1))
+    found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, rows, best, strict=True)]
     return [one for one in found if one.span.start < one.span.stop]
 
 

@@ -9,6 +9,7 @@ from albertkit.tasks.base import AnyTask, AnyTrainableTask, TrainableTask
 _TASKS = {
     "text-classification": "albertkit.tasks.text_classification:TextClassification",
     "token-classification": "albertkit.tasks.token_classification:TokenClassification",
+    "question-answering": "albertkit.tasks.question_answering:QuestionAnswering",
     "fill-mask": "albertkit.tasks.fill_mask:FillMask",
 }
 """Name -> module:class. The first one answers for models whose config names no class."""

@@ -1,0 +1,111 @@
+"""Files of questions."""
+
+import json
+
+import pytest
+
+from albertkit.errors import InputError
+from albertkit.tasks import questions
+from albertkit.tasks.questions import QuestionOptions
+
+CONTEXT = "The cat sat. Later the cat slept."
+
+
+def squad(tmp_path, *asked, name="squad.json", context=CONTEXT):
+    content = {"version": "v2.0", "data": [{"title": "t", "paragraphs": [{"context": context, "qas": list(asked)}]}]}
+    path = tmp_path / name
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    return str(path)
+
+
+def question(name, *answers, **more):
+    listed = [{"text": text, "answer_start": start} for text, start in answers]
+    return {"id": name, "question": f"{name}?", "answers": listed, **more}
+
+
+def spans(found):
+    return [[(one.start, one.stop) for one in each] for each in found.answers]
+
+
+def test_squad_of_both_versions_is_read(tmp_path):
+    path = squad(
+        tmp_path,
+        question("a", ("cat", 4), ("The cat", 0)),
+        question("b", is_impossible=True),
+        question("c", is_impossible=False) | {"answers": [{"text": "slept", "answer_start": 27}]},
+    )
+    found = questions.read(path, QuestionOptions())
+    assert found.ids == ["a", "b", "c"]
+    assert found.questions == ["a?", "b?", "c?"]
+    assert set(found.contexts) == {CONTEXT}
+    assert spans(found) == [[(4, 7), (0, 7)], [], [(27, 32)]]
+    assert found.true == [["cat", "The cat"], [], ["slept"]]
+    assert found.has_unanswerable
+    assert not found.found
+    assert found.take([2]).true == [["slept"]]
+
+
+def test_answers_that_are_not_where_the_file_says_are_found_nearest_to_it_and_counted(tmp_path):
+    found = questions.read(squad(tmp_path, question("a", ("cat", 20)), question("b", ("cat", -1))), QuestionOptions())
+    assert spans(found) == [[(23, 26)], [(4, 7)]]
+    assert found.found.startswith("2 questions have an answer that is not where the file says")
+
+
+def test_an_answer_that_is_not_in_its_context_is_refused_or_left_out_and_counted(tmp_path):
+    path = squad(tmp_path, question("a", ("cat", 4)), question("lost", ("dog", 4)))
+    with pytest.raises(InputError, match=r"1 of 2 questions have none.*'lost' of article 1, paragraph 1.*--skip-empty"):
+        questions.read(path, QuestionOptions())
+    found = questions.read(path, QuestionOptions(skip_empty=True))
+    assert (found.ids, found.left_out) == (["a"], 1)
+
+
+def test_an_answer_that_is_elsewhere_still_counts_as_a_true_text(tmp_path):
+    found = questions.read(squad(tmp_path, question("a", ("cat", 4), ("feline", -1))), QuestionOptions())
+    assert (spans(found), found.true) == ([[(4, 7)]], [["cat", "feline"]])
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"text": ["cat"], "answer_start": [4]},
+        [{"text": "cat", "answer_start": 4}],
+        {"text": "cat", "answer_start": 4},
+        "cat",
+    ],
+)
+def test_tables_hold_answers_in_the_usual_forms(tmp_path, answers):
+    path = tmp_path / "a.jsonl"
+    empty = {"text": [], "answer_start": []}
+    rows = [{"question": "q?", "context": CONTEXT, "answers": one} for one in (answers, empty, None)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = questions.read(str(path), QuestionOptions())
+    assert spans(found) == [[(4, 7)], [], []]
+    assert found.where([1]) == f"{path}, line 2"
+
+
+def test_questions_to_answer_need_no_answers(tmp_path):
+    path = squad(tmp_path, question("a", ("dog", 4)))
+    [part] = questions.stream(path, QuestionOptions())
+    assert (part.ids, part.answers) == (["a"], None)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"data": [{}]}', "KeyError 'paragraphs'"),
+        ('{"data": 1}', "TypeError"),
+        ('{"data": [', "must be a JSON file in the form of SQuAD"),
+    ],
+)
+def test_what_is_not_squad_is_refused(tmp_path, content, why):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=why):
+        questions.read(str(path), QuestionOptions())
+
+
+def test_empty_contexts_and_answers_of_another_form_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"A context must be a text that is not empty.*'a' of article 1"):
+        questions.read(squad(tmp_path, question("a", ("cat", 4)), context=" "), QuestionOptions())
+    with pytest.raises(InputError, match=r"a mapping of `text` and `answer_start`.*has 7"):
+        questions.read(squad(tmp_path, question("a") | {"answers": [7]}), QuestionOptions())
