@@ -21,14 +21,27 @@ def grow(array: np.ndarray, added: int, filling: int) -> np.ndarray:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, added)], constant_values=filling) if added else array
 
 
-def by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
-    """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up by `bucket`."""
-    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(tokens // bucket(int(lengths[order[start]])), 1)
-        yield order[start : start + size]
-        start += size
+def by_length(lengths: Sequence[int], tokens: int, choices: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+    """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up by `bucket`.
+
+    Where rows are several sequences each, `choices` says how many; a batch has rows of one number.
+    """
+    for group in by_choices(np.arange(len(lengths)), choices):
+        width = choices[group[0]] if choices is not None and len(group) else 1
+        order = group[np.argsort(-np.asarray(lengths, np.int64)[group], kind="stable")]
+        start = 0
+        while start < len(order):
+            size = max(tokens // (bucket(int(lengths[order[start]])) * width), 1)
+            yield order[start : start + size]
+            start += size
+
+
+def by_choices(rows: np.ndarray, choices: Sequence[int] | None) -> list[np.ndarray]:
+    """Row numbers in groups of one number of choices, fewest first; all together where there are no choices."""
+    if choices is None:
+        return [rows]
+    counts = np.asarray(choices, np.int64)[rows]
+    return [rows[counts == count] for count in np.unique(counts)]
 
 
 def bucket(length: int) -> int:

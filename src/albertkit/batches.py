@@ -14,6 +14,7 @@ import numpy as np
 from albertkit.arrays import bucket, grow, pad
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED, require_ids, require_length
+from albertkit.typing import Json
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,30 @@ class PaddedBatch:
         pad_id: int,
         **others: np.ndarray | None,
     ) -> Self:
-        """Rows of different length, padded on the right. The mask is left out where no row is padded."""
+        """Rows of different length, padded on the right. The mask is left out where no row is padded.
+
+        Rows of choices, all of one number C, become (B, C, L).
+        """
+        if len(input_ids) and len(input_ids[0]) and not isinstance(input_ids[0][0], int | np.integer):
+            return cls._of_choices(input_ids, token_type_ids, pad_id, others)
         lengths = np.fromiter(map(len, input_ids), np.int64)
         mask = None
         if lengths.size and lengths.min() < lengths.max():
             mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
         return cls(pad(input_ids, pad_id), pad(token_type_ids, 0), mask, **others)
+
+    @classmethod
+    def _of_choices(
+        cls, input_ids: Sequence[Json], token_type_ids: Sequence[Json], pad_id: int, others: Mapping[str, Json]
+    ) -> Self:
+        flat = cls.of_rows(
+            [choice for row in input_ids for choice in row],
+            [choice for row in token_type_ids for choice in row],
+            pad_id,
+        )
+        shape = (len(input_ids), len(input_ids[0]), -1)
+        arrays = {name: array.reshape(shape) for name, array in flat.arguments().items()}
+        return cls(**arrays, **others)
 
     def arguments(self) -> dict[str, np.ndarray]:
         """What a model is called with: the arrays that are there."""

@@ -39,7 +39,7 @@ class Engine:
         for window in self._windows(features):
             part = features.take(window)
             found: list[Outputs] = [{}] * len(part)
-            for rows in arrays.by_length(part.lengths(), self._tokens):
+            for rows in arrays.by_length(part.lengths(), self._tokens, part.choices()):
                 for row, outputs in zip(rows, self._answers(part.take(rows)), strict=True):
                     found[row] = outputs
             yield from found

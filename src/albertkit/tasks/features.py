@@ -16,10 +16,13 @@ from albertkit.typing import Json
 
 @dataclass(frozen=True)
 class Features:
-    """What a model is given, row by row and not padded yet: N rows, by default one an example."""
+    """What a model is given, row by row and not padded yet: N rows, by default one an example.
 
-    input_ids: Sequence[Sequence[int]]
-    token_type_ids: Sequence[Sequence[int]]
+    A row is a sequence of tokens, or in multiple choice a list of such sequences.
+    """
+
+    input_ids: Sequence[Sequence[Json]]
+    token_type_ids: Sequence[Sequence[Json]]
     labels: Mapping[str, Sequence[Json] | np.ndarray] = field(default_factory=dict)
     """By the name of the model's argument: an entry a row, where that is a list an entry a token."""
     positions: Sequence[Sequence[int]] | None = None
@@ -49,13 +52,21 @@ class Features:
             {name: taken(values) for name, values in self.columns.items()},
         )
 
-    def with_ids(self, input_ids: Sequence[Sequence[int]]) -> "Features":
+    def with_ids(self, input_ids: Sequence[Sequence[Json]]) -> "Features":
         """The same with other ids."""
         return replace(self, input_ids=input_ids)
 
     def lengths(self) -> list[int]:
-        """L of each row."""
-        return [len(row) for row in self.input_ids]
+        """L of each row, of choices that of the longest."""
+        return [len(row) if _is_flat(row) else max(map(len, row)) for row in self.input_ids]
+
+    def choices(self) -> list[int] | None:
+        """How many choices each row has, or None where rows are single sequences."""
+        return None if all(map(_is_flat, self.input_ids)) else [len(row) for row in self.input_ids]
+
+
+def _is_flat(row: Sequence[Json]) -> bool:
+    return not len(row) or not isinstance(row[0], Sequence | np.ndarray)
 
 
 def stacked(values: Sequence[Json] | np.ndarray) -> np.ndarray:

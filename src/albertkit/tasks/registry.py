@@ -10,6 +10,7 @@ _TASKS = {
     "text-classification": "albertkit.tasks.text_classification:TextClassification",
     "token-classification": "albertkit.tasks.token_classification:TokenClassification",
     "question-answering": "albertkit.tasks.question_answering:QuestionAnswering",
+    "multiple-choice": "albertkit.tasks.multiple_choice:MultipleChoice",
     "fill-mask": "albertkit.tasks.fill_mask:FillMask",
 }
 """Name -> module:class. The first one answers for models whose config names no class."""

@@ -214,8 +214,9 @@ def _planned(
 
 def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
     digest = hashlib.sha256(recipe.model_dump_json().encode())
-    for ids in features.input_ids:
-        digest.update(np.asarray(ids, np.int32).tobytes())
+    for row in features.input_ids:
+        for ids in [row] if features.choices() is None else row:
+            digest.update(np.asarray(ids, np.int32).tobytes())
     for name, values in features.labels.items():
         digest.update(name.encode())
         for value in values:
@@ -230,7 +231,7 @@ def _scores(
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     losses: list[tuple[float, int]] = []
-    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS):
+    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}

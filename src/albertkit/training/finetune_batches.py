@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from albertkit.arrays import by_choices
 from albertkit.batches import PaddedBatch
 from albertkit.tasks.features import Features
+from albertkit.typing import Json
 
 POOL = 50
 """Batches whose rows are sorted by length together, so that a batch holds rows of nearly one length."""
@@ -36,9 +38,11 @@ class FinetuneBatches:
         return -(-len(self.features) // self.batch_size)
 
     def epoch(self, number: int, start: int = 0, parts: int = 1) -> Iterator[list[PaddedBatch]]:
-        """The batches of an epoch from batch `start` on, each cut into at most `parts`."""
+        """The batches of an epoch from batch `start` on, each cut into at most `parts` for each number of choices."""
+        choices = self.features.choices()
         for rows in self._order(number)[start:]:
-            cuts = np.array_split(rows, min(parts, len(rows)))
+            groups = by_choices(rows, choices)
+            cuts = [cut for group in groups for cut in np.array_split(group, min(parts, len(group)))]
             parts_of_batch = [self._batch(cut, number) for cut in cuts]
             # The mean loss of a part in which nothing counts is no number; of a batch, the loop says so.
             yield [part for part in parts_of_batch if part.items()["loss"]] or parts_of_batch
@@ -58,9 +62,15 @@ class FinetuneBatches:
         ids = [self._dropped(one, epoch, int(row)) for one, row in zip(features.input_ids, rows, strict=True)]
         return self.collate(features.with_ids(ids), self.pad_id)
 
-    def _dropped(self, ids: Sequence[int], epoch: int, row: int) -> Sequence[int]:
+    def _dropped(self, ids: Sequence[Json], epoch: int, row: int) -> Sequence[Json]:
         if not self.word_dropout:
             return ids
-        dropped = np.random.default_rng([self.seed, epoch, row]).random(len(ids)) < self.word_dropout
+        rng = np.random.default_rng([self.seed, epoch, row])
+        if isinstance(ids[0], Sequence):
+            return [self._without_words(choice, rng) for choice in ids]
+        return self._without_words(ids, rng)
+
+    def _without_words(self, ids: Sequence[int], rng: np.random.Generator) -> list[int]:
+        dropped = rng.random(len(ids)) < self.word_dropout
         dropped[[0, -1]] = False
         return np.where(dropped, self.unknown_id, ids).tolist()

@@ -1,0 +1,177 @@
+"""Multiple choice: which of several options answers a question about a context.
+
+Letters: N questions, C options of a question, L tokens of a sequence.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BufferedReader
+
+import numpy as np
+
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
+from albertkit.tasks import choices, pieces
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.choices import ChoiceOptions, Choices, Item
+from albertkit.tasks.features import Features, require_finite
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
+
+BLANK = "_"
+_LENGTHS = (100, 200, 300, 400)
+"""Bounds of the lengths of contexts, in words, that have scores of their own."""
+
+
+class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
+    """Which of several options is right, with a model of the head ForMultipleChoice."""
+
+    name = "multiple-choice"
+    head = "ForMultipleChoice"
+    heads = ("ForMultipleChoice",)
+    options = ChoiceOptions
+
+    def examples(self, *inputs: Json) -> tuple[Choices, bool]:
+        """A mapping of `context`, `question` and `choices`, or a list of such. InputError for anything else."""
+        given = inputs[0] if len(inputs) == 1 else None
+        is_single = isinstance(given, Mapping)
+        listed = [given] if is_single else given
+        if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+            raise InputError(
+                "Give a mapping of `question`, `choices` and, where there is one, `context`, or a list of such. "
+                f"Received: {inputs!r:.120}."
+            )
+        items = [
+            Item(one.get("context"), one.get("question"), one.get("choices"), None, f"number {number}")
+            for number, one in enumerate(listed, start=1)
+            if isinstance(one, Mapping)
+        ]
+        return choices.checked("", items, labelled=False), is_single
+
+    def stream(self, source: str | BufferedReader, options: ChoiceOptions) -> Iterator[Choices]:
+        """The questions of a file; see `choices`."""
+        if not isinstance(source, str):
+            raise InputError(
+                "Questions come from a file with their options. Received: lines of text. Name it with --file."
+            )
+        yield from choices.stream(source, options)
+
+    def read(
+        self, path: str, options: ChoiceOptions, config: AlbertConfig | None = None
+    ) -> tuple[Choices, ChoiceOptions]:
+        """Questions of a file with the right options; see `choices`."""
+        return choices.read(path, options), options
+
+    def config_keys(self, examples: Choices, options: ChoiceOptions) -> Record:
+        """Nothing: the head scores one option at a time."""
+        return {}
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Choices,
+        options: ChoiceOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Rows of C sequences: [CLS] context [SEP] question with an option [SEP], or question [SEP] option without one.
+
+        As in the original for RACE: an option stands in the blank of a question that has one, of a question with an
+        option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
+        """
+        firsts, seconds = _pairs(examples)
+        whole = {
+            text: one.ids for text, one in _tokenized(tokenizer, [*firsts, *(one for row in seconds for one in row)])
+        }
+        ids, types, truncated = [], [], 0
+        for first, listed in zip(firsts, seconds, strict=True):
+            rows, is_cut = [], False
+            for second in listed:
+                tail = whole[second][-min(options.max_qa_length, options.max_length - 4) :]
+                room = options.max_length - 3 - len(tail)
+                is_cut = is_cut or len(whole[first]) > room or len(tail) < len(whole[second])
+                rows.append((list(whole[first][:room]), list(tail)))
+            ids.append([tokenizer.build_inputs_with_special_tokens(*pair) for pair in rows])
+            types.append([tokenizer.create_token_type_ids_from_sequences(*pair) for pair in rows])
+            truncated += is_cut
+        labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
+        return Features(ids, types, labels, truncated=truncated)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Choices,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Record]:
+        """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text."""
+        answers = []
+        for listed, row in zip(examples.options, outputs, strict=True):
+            logits = row["logits"].astype(np.float64)
+            require_finite(logits[None])
+            chances = np.exp(logits - logits.max())
+            chances /= chances.sum()
+            best = int(chances.argmax())
+            answers.append(
+                {"label": best, "choice": listed[best], "score": float(chances[best]), "scores": chances.tolist()}
+            )
+        return answers
+
+    def score(
+        self, config: AlbertConfig, examples: Choices, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """The share of questions answered right: of all, of each part of the data, and by the length of the context."""
+        rows = [row["logits"] for row in outputs]
+        for row in rows:
+            require_finite(row[None])
+        right = np.array([row.argmax() == label for row, label in zip(rows, examples.labels or [], strict=True)], bool)
+        scores = {"accuracy": _share(right)}
+        groups = np.array(examples.groups)
+        if len(set(examples.groups)) > 1:
+            scores |= {
+                f"accuracy_{one or 'other'}": _share(right[groups == one]) for one in sorted(set(examples.groups))
+            }
+        lengths = np.digitize([len(context.split()) for context in examples.contexts], _LENGTHS)
+        if len(set(lengths.tolist())) > 1:
+            bounds = [0, *_LENGTHS]
+            scores |= {
+                f"accuracy_from_{bounds[one]}_words": _share(right[lengths == one]) for one in np.unique(lengths)
+            }
+        return scores
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """Accuracy; those of parts have names of their own."""
+        return ("accuracy",)
+
+    def classes(self, examples: Choices, options: ChoiceOptions, config: AlbertConfig) -> np.ndarray | None:
+        """None: an option's number says nothing."""
+        return None
+
+    def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
+        """What is asked for."""
+        return "questions with options to choose from"
+
+
+def _pairs(examples: Choices) -> tuple[list[str], list[list[str]]]:
+    """The first sequence of each question, and the second one for each of its options."""
+    firsts, seconds = [], []
+    for context, question, listed in zip(examples.contexts, examples.questions, examples.options, strict=True):
+        firsts.append(context if context.strip() else question)
+        seconds.append([filled(question, one) for one in listed] if context.strip() else listed)
+    return firsts, seconds
+
+
+def filled(question: str, choice: str) -> str:
+    """An option in the blanks of a question, or behind it where there is none."""
+    return question.replace(BLANK, choice) if BLANK in question else f"{question} {choice}".strip()
+
+
+def _tokenized(tokenizer: AlbertTokenizerBase, texts: Sequence[str]) -> Iterator[tuple[str, pieces.Pieces]]:
+    distinct = list(dict.fromkeys(texts))
+    return zip(distinct, pieces.of_texts(tokenizer, distinct), strict=True)
+
+
+def _share(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else 0.0
