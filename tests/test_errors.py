@@ -17,6 +17,8 @@ BUILT_IN = {
     errors.WeightMismatch: (OSError, RuntimeError),
     errors.InputError: (ValueError,),
     errors.TokenIdError: (ValueError, IndexError),
+    errors.WrongType: (ValueError, TypeError),
+    errors.NameConflict: (ValueError, AttributeError),
     errors.TrainingError: (RuntimeError,),
     errors.MissingDependency: (ImportError,),
 }

@@ -7,7 +7,9 @@
     │   ├── UnsafeCheckpoint   the file asks to run code while being read
     │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError)
     ├── InputError             text, ids or data files that cannot be used      (also ValueError)
-    │   └── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
+    │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
     └── MissingDependency      an optional package that is not installed        (also ImportError)
 
@@ -60,6 +62,14 @@ class InputError(AlbertkitError, ValueError):
 
 class TokenIdError(InputError, IndexError):
     """A token id outside the embedding table."""
+
+
+class WrongType(InputError, TypeError):
+    """An argument of the wrong kind, or one that there is not."""
+
+
+class NameConflict(InputError, AttributeError):
+    """A setting with the name of a method."""
 
 
 class TrainingError(AlbertkitError, RuntimeError):

@@ -391,7 +391,9 @@ def test_encoded_inputs_are_padded_later_as_at_once(tokenizer, side):
     assert dict(tokenizer.pad(tokenizer(batch), padding_side=side)) == dict(at_once)
     assert dict(tokenizer.pad([tokenizer(text) for text in batch], padding_side=side)) == dict(at_once)
     rows = [{"input_ids": np.array(tokenizer(text)["input_ids"])} for text in batch]
-    assert tokenizer.pad(rows, padding_side=side)["attention_mask"] == at_once["attention_mask"]
+    padded = tokenizer.pad(rows, padding_side=side)
+    assert isinstance(padded["attention_mask"], np.ndarray)  # as the rows were
+    assert padded["attention_mask"].tolist() == at_once["attention_mask"]
 
 
 def test_padding_serves_as_collate_function(slow):
@@ -408,7 +410,7 @@ def test_one_encoding_may_be_padded(slow):
     ids = slow("the cat")["input_ids"]
     assert slow.pad(slow("the cat"), padding="max_length", max_length=6)["input_ids"] == [*ids, 0, 0]
     assert slow.pad(slow("the cat"), return_tensors="np")["input_ids"].shape == (1, 4)
-    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids}
+    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids, "attention_mask": [1, 1, 1, 1]}
     assert list(slow.pad({"input_ids": ids}, return_attention_mask=False)) == ["input_ids"]
 
 

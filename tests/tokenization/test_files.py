@@ -38,7 +38,7 @@ def test_roles_beside_the_config_count_only_in_old_folders(tmp_path):
     old = {"mask_token": {**FIELDS, "content": "<old>", "lstrip": True, "__type": "AddedToken"}, "cls_token": "<cls>"}
     put(tmp_path, config={"mask_token": "<new>"}, special=old)
     stated = files.read(storage.Folder(tmp_path))
-    assert shown(stated["mask_token"]) == {**FIELDS, "content": "<old>", "lstrip": True}
+    assert shown(stated["mask_token"]) == {**FIELDS, "content": "<old>", "lstrip": True, "special": True}
     assert stated["cls_token"] == "<cls>"
     put(tmp_path, config={"mask_token": "<new>", "added_tokens_decoder": {"4": {**FIELDS, "content": "<new>"}}})
     assert files.read(storage.Folder(tmp_path))["mask_token"] == "<new>"
@@ -115,10 +115,10 @@ def config(**keys):
 
 TOKEN = {"content": "<e>", "lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True}
 WRONG = [
-    *(config(do_lower_case=value) for value in ("false", 1, None, [], {})),
-    *(config(keep_accents=value) for value in ("true", 0)),
+    *(config(do_lower_case=value) for value in ("no", 1, None, [], {})),
+    *(config(keep_accents=value) for value in ("on", 0)),
     *(config(split_special_tokens=value) for value in ("no", 2.5)),
-    config(strip_accents="false"),
+    config(strip_accents="none"),
     *(config(model_max_length=value) for value in (2.5, 0, -1, True, "512", [], {})),
     *(config(padding_side=value) for value in ("middle", None, 1)),
     *(config(truncation_side=value) for value in ("", ["left"])),

@@ -191,7 +191,7 @@ def test_known_offsets_and_words(segmenters):
 
 def with_tokens(segmenter):
     for number, token in enumerate([*(AddedToken(t, normalized=False) for t in SPECIAL), AddedToken("newtok")]):
-        segmenter.add_token(token, number + 2 if number < 3 else segmenter.vocab_size)
+        segmenter.add_tokens({number + 2 if number < 3 else segmenter.vocab_size: token})
     return segmenter
 
 
@@ -259,7 +259,7 @@ def test_copies_cut_alike(again, vocabularies, tokenizer_json):
         for split in (False, True):
             texts = ["The café [MASK] NewTok", "2,000,"]
             assert twin.encode(texts, True, split) == segmenter.encode(texts, True, split)
-        twin.add_token(AddedToken("other"), twin.vocab_size + 1 if segmenter is cased else twin.vocab_size)
+        twin.add_tokens({twin.vocab_size + 1 if segmenter is cased else twin.vocab_size: AddedToken("other")})
         assert "other" not in segmenter.added.ids
 
 
@@ -327,13 +327,13 @@ def test_half_characters_are_replaced(library_segmenter):
 def test_an_added_token_must_follow_the_vocabulary(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     with pytest.raises(CheckpointError, match=r"consecutive ids .* 'newtok' with id 605, where tokenizer.json has 600"):
-        segmenter.add_token(AddedToken("newtok"), 605)
+        segmenter.add_tokens({605: AddedToken("newtok")})
 
 
 def test_added_tokens_are_known_whether_special_ones_are_split_or_not(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     assert 600 not in segmenter.encode(["a newtok"], False, True)[0].ids
-    segmenter.add_token(AddedToken("newtok"), 600)
+    segmenter.add_tokens({600: AddedToken("newtok")})
     for split in (False, True):
         assert 600 in segmenter.encode(["a newtok"], False, split)[0].ids
 

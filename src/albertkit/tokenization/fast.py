@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -100,24 +100,16 @@ class AlbertTokenizerFast(AlbertTokenizerBase):
             "tokenizer_file": None if exact else file,
         }
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write `tokenizer.json`, and `spiece.model` where it is at hand, and say where."""
-        backend = self.backend_tokenizer.to_str(pretty=True).encode()
-        written = []
-        for name, content in {files.TOKENIZER: backend, files.SPIECE: self._sentencepiece_model()}.items():
-            if content is not None:
-                path = Path(save_directory) / (files.prefix(filename_prefix) + name)
-                storage.write_bytes(path, content)
-                written.append(str(path))
-        return tuple(written)
+    def _vocabulary_contents(self) -> dict[str, Callable[[], bytes]]:
+        contents = {files.TOKENIZER: lambda: self.backend_tokenizer.to_str(pretty=True).encode()}
+        model = self._sentencepiece_model()
+        return contents if model is None else {**contents, files.SPIECE: lambda: model}
 
-    def write(self, folder: Path, filename_prefix: str | None = None) -> list[str]:
+    def write(self, folder: Path, filename_prefix: str | None = None, legacy_format: bool | None = None) -> list[str]:
         """See PretrainedTokenizer.write."""
         if isinstance(self._segmenter, SentencePieceSegmenter):
             self.init_kwargs[files.SEGMENTER] = "sentencepiece"
-        return super().write(folder, filename_prefix)
+        return super().write(folder, filename_prefix, legacy_format)
 
 
 def _read(path: str | os.PathLike[str]) -> tokenizers.Tokenizer:

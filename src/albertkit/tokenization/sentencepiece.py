@@ -1,7 +1,7 @@
 """AlbertTokenizer: the SentencePiece tokenizer of the English and most other ALBERTs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,13 +60,8 @@ class AlbertTokenizer(AlbertTokenizerBase):
     def _vocabulary_files(cls, folder: storage.Folder, stated: Mapping[str, object]) -> dict[str, Path | None]:
         return {"vocab_file": folder.file(files.SPIECE) or folder.path / files.SPIECE}
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write `spiece.model`, and say where."""
-        path = Path(save_directory) / (files.prefix(filename_prefix) + files.SPIECE)
-        storage.write_bytes(path, self._segmenter.model)
-        return (str(path),)
+    def _vocabulary_contents(self) -> dict[str, Callable[[], bytes]]:
+        return {files.SPIECE: lambda: self._segmenter.model}
 
 
 def read_vocabulary(path: str | os.PathLike[str]) -> bytes:

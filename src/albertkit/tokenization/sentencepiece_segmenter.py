@@ -1,7 +1,7 @@
 """SentencePieceSegmenter: text <-> tokens by SentencePiece, with ALBERT's rules before and behind it."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,12 +86,12 @@ class SentencePieceSegmenter:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["model"], state["normalizer"], state["source"], **state["sampling"])
-        for index, token in state["added"].items():
-            self.add_token(token, index)
+        self.add_tokens(state["added"])
 
-    def add_token(self, token: AddedToken, index: int) -> None:
-        """Take in an added token."""
-        self.added.add(token, index)
+    def add_tokens(self, tokens: Mapping[int, AddedToken]) -> None:
+        """Take in added tokens."""
+        for index, token in tokens.items():
+            self.added.add(token, index)
 
     def id_to_token(self, index: int) -> str | None:
         """The model's piece at `index`."""

@@ -1,7 +1,7 @@
 """AlbertWordPieceTokenizer: the WordPiece tokenizer of the ALBERTs that come with a `vocab.txt`, the Chinese ones."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,14 +73,9 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
         """The text that tokens stand for, special tokens set off by spaces: "[CLS] hello world [SEP]"."""
         return self._segmenter.decode_pieces(tokens).strip()
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write `vocab.txt`, and say where."""
-        path = Path(save_directory) / (files.prefix(filename_prefix) + files.VOCAB)
+    def _vocabulary_contents(self) -> dict[str, Callable[[], bytes]]:
         entries = sorted(self._segmenter.backend.get_vocab(with_added_tokens=False).items(), key=lambda item: item[1])
-        storage.write_text(path, "".join(f"{token}\n" for token, _ in entries))
-        return (str(path),)
+        return {files.VOCAB: lambda: "".join(f"{token}\n" for token, _ in entries).encode()}
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, int]:
