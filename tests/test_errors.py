@@ -19,6 +19,7 @@ BUILT_IN = {
     errors.TokenIdError: (ValueError, IndexError),
     errors.WrongType: (ValueError, TypeError),
     errors.NameConflict: (ValueError, AttributeError),
+    errors.OutdatedDependency: (ImportError,),
     errors.TrainingError: (RuntimeError,),
     errors.MissingDependency: (ImportError,),
 }

@@ -11,6 +11,7 @@
     │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
     │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
+    ├── OutdatedDependency     a package that is too old                        (also ImportError)
     └── MissingDependency      an optional package that is not installed        (also ImportError)
 
 Each class is also the built-in exception that people already catch for such a case. A message states the rule, what was
@@ -74,6 +75,10 @@ class NameConflict(InputError, AttributeError):
 
 class TrainingError(AlbertkitError, RuntimeError):
     """A training run that must stop."""
+
+
+class OutdatedDependency(AlbertkitError, ImportError):
+    """A package that is too old."""
 
 
 class MissingDependency(AlbertkitError, ImportError):

@@ -10,7 +10,6 @@ from albertkit.errors import CheckpointError, InputError, WrongType
 class UploadOptions(TypedDict, total=False):
     """The keywords of `upload`, which everything that is uploaded passes on."""
 
-    repo_id: str
     commit_message: str | None
     commit_description: str | None
     private: bool | None
@@ -19,14 +18,15 @@ class UploadOptions(TypedDict, total=False):
     revision: str | None
 
 
-def require_options(push_to_hub: bool, options: Mapping[str, object]) -> None:
+def require_options(push_to_hub: bool, repo_id: str | None, options: Mapping[str, object]) -> None:
     """InputError for keywords that are none of `upload`, or that are given where nothing is uploaded."""
     for name in options:
         if name not in UploadOptions.__annotations__:
             known = ", ".join(UploadOptions.__annotations__)
             raise WrongType(f"The options of an upload are {known}. Received: {name!r}. Leave it out.")
-        if not push_to_hub:
-            raise InputError(f"`{name}` goes with an upload. Received it without push_to_hub=True. Leave it out.")
+    if not push_to_hub and (repo_id is not None or options):
+        name = "repo_id" if repo_id is not None else next(iter(options))
+        raise InputError(f"`{name}` goes with an upload. Received it without push_to_hub=True. Leave it out.")
 
 
 def upload(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from albertkit.errors import CheckpointError, InputError
+from albertkit.errors import CheckpointError, InputError, OutdatedDependency
+from albertkit.tokenization import sentencepiece_segmenter
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter, ends_in_digit_comma
 from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
@@ -158,7 +159,7 @@ def test_offsets_point_to_where_the_pieces_come_from(kind, text, segmenters):
     assert all(0 <= start <= end <= len(text) for start, end in tokens.offsets)
     assert [start for start, _ in tokens.offsets] == sorted(start for start, _ in tokens.offsets)
     assert [end for _, end in tokens.offsets] == sorted(end for _, end in tokens.offsets)
-    processor = segmenter._processor
+    processor = segmenter.processor
     for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True):
         source = processor.normalize(segmenter.normalizer(text[start:end]))
         assert letters(processor.normalize(piece)) in letters(source)
@@ -360,3 +361,17 @@ def test_threads_may_ask_for_different_things(library_segmenter):
 def test_joining_without_a_decoder_puts_spaces():
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
     assert TokenizersSegmenter(backend).decode_pieces(["a", "b"]) == "a b"
+
+
+@pytest.mark.parametrize(("version", "is_enough"), [("0.2.1", False), ("0.1.99", False), ("0.2.2", True), ("1", True)])
+def test_a_sentencepiece_without_offsets_in_characters_is_named(spiece, monkeypatch, version, is_enough):
+    monkeypatch.setattr(sentencepiece_segmenter.sentencepiece, "__version__", version)
+    sentencepiece_segmenter._require_release.cache_clear()
+    try:
+        if is_enough:
+            SentencePieceSegmenter(spiece.read_bytes(), AlbertNormalizer())
+            return
+        with pytest.raises(OutdatedDependency, match=rf"0\.2\.2 or later. Installed is {version}. Run: pip install"):
+            SentencePieceSegmenter(spiece.read_bytes(), AlbertNormalizer())
+    finally:
+        sentencepiece_segmenter._require_release.cache_clear()

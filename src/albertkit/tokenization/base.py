@@ -157,8 +157,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         """The tokens of a text or pair as strings; see `__call__` for the options. InputError for several texts."""
         if isinstance(text, (list, tuple)) and not options.get("is_split_into_words"):
             raise InputError(
-                f"`tokenize` takes one text, or its words with is_split_into_words=True. Received: a list of {len(text)}. "
-                "For many texts call the tokenizer, and `tokens(row)` of its answer."
+                "`tokenize` takes one text, or its words with is_split_into_words=True. Received: a list of "
+                f"{len(text)}. For many texts call the tokenizer, and `tokens(row)` of its answer."
             )
         options = {"verbose": False, **options, "return_offsets_mapping": True}
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()

@@ -22,7 +22,7 @@ from albertkit.tokenization.options import NO_LIMIT, UNLIMITED, require_side
 from albertkit.tokenization.segmenter import Segmenter
 from albertkit.tokenization.special_tokens import ROLES, TokenLike
 from albertkit.tokenization.vocabulary import Vocabulary
-from albertkit.typing import Json
+from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _OF_OTHER_LOADERS = ("use_fast", "tokenizer_type")
 
 
 @functools.cache
-def _settings(cls: type) -> frozenset[str]:
+def _names_of_settings(cls: type) -> frozenset[str]:
     """The settings of a class of tokenizers: what its constructor and those above it take, and what its files state."""
     makers = [one.__init__ for one in cls.__mro__ if "__init__" in vars(one)]
     names = [name for maker in makers for name in inspect.signature(maker).parameters]
@@ -95,13 +95,18 @@ class PretrainedTokenizer(Vocabulary):
         self.name_or_path = name_or_path
         self.init_kwargs = {**kept, **keywords}
 
+    @property
+    def chat_template(self) -> Json:
+        """The setting of this name, which nothing here reads: kept for whoever gave it, by default None."""
+        return self.init_kwargs.get("chat_template")
+
     @classmethod
     def _require_settings(cls, keywords: Mapping[str, Json]) -> None:
         """NameConflict for the name of a method, InputError for text where true or false is wanted.
 
         Warns of a name that is nearly that of a setting, for nobody reads it.
         """
-        known = _settings(cls)
+        known = _names_of_settings(cls)
         for name, value in keywords.items():
             if callable(getattr(cls, name, None)):
                 raise NameConflict(
@@ -187,6 +192,7 @@ class PretrainedTokenizer(Vocabulary):
         legacy_format: bool | None = None,
         filename_prefix: str | None = None,
         push_to_hub: bool = False,
+        repo_id: str | None = None,
         **uploading: Unpack[hub_upload.UploadOptions],
     ) -> tuple[str, ...]:
         """Write all files of the tokenizer as one step, and say where. Transformers reads them.
@@ -197,13 +203,13 @@ class PretrainedTokenizer(Vocabulary):
         CheckpointError where the folder cannot be written, InputError where the tokenizer lacks the vocabulary file.
         """
         self._vocabulary_names(legacy_format)
-        hub_upload.require_options(push_to_hub, uploading)
+        hub_upload.require_options(push_to_hub, repo_id, uploading)
         prefix = files.prefix(filename_prefix)
         stale = [prefix + name for name in files.PATTERNS]
         with storage.atomic_replace(save_directory, head=prefix + files.CONFIG, stale=stale) as staging:
             names = self.write(staging, filename_prefix, legacy_format)
         if push_to_hub:
-            hub_upload.upload(Path(save_directory), names, "Upload tokenizer", **uploading)
+            hub_upload.upload(Path(save_directory), names, "Upload tokenizer", repo_id=repo_id, **uploading)
         return tuple(str(Path(save_directory) / name) for name in names)
 
     def push_to_hub(self, repo_id: str, **uploading: Unpack[hub_upload.UploadOptions]) -> object:
@@ -211,10 +217,10 @@ class PretrainedTokenizer(Vocabulary):
 
         `uploading` are the options of `hub_upload.upload`. Returns what the hub says of the commit.
         """
-        hub_upload.require_options(True, uploading)
+        hub_upload.require_options(True, repo_id, uploading)
         with tempfile.TemporaryDirectory() as folder:
             names = self.write(Path(folder))
-            return hub_upload.upload(Path(folder), names, "Upload tokenizer", **{**uploading, "repo_id": repo_id})
+            return hub_upload.upload(Path(folder), names, "Upload tokenizer", repo_id=repo_id, **uploading)
 
     def write(self, folder: Path, filename_prefix: str | None = None, legacy_format: bool | None = None) -> list[str]:
         """Write the files of `save_pretrained` plainly, for a caller that gathers more files in the same step.
@@ -243,6 +249,26 @@ class PretrainedTokenizer(Vocabulary):
                 f"{legacy_format} for an {type(self).__name__} with {missing}. Leave legacy_format out."
             )
         return names
+
+    def _settings(self, renamed: Mapping[str, str], new: Iterable[str | AddedToken]) -> Record:
+        """The constructor's keywords for another vocabulary, its special tokens `renamed` and with `new` ones."""
+
+        def under_its_name(token: AddedToken) -> AddedToken:
+            return special_tokens.replace(token, content=renamed.get(token.content, token.content))
+
+        roles = {role: token and under_its_name(token) for role, token in self._special.items()}
+        own = {key: value for key, value in self.init_kwargs.items() if key not in (*self.vocab_files_names, *ROLES)}
+        return {
+            **{key: value for key, value in own.items() if key != files.SEGMENTER},
+            **{role: token for role, token in roles.items() if role in self.init_kwargs},
+            "additional_special_tokens": [*map(under_its_name, self._additional), *new],
+            "extra_special_tokens": {role: under_its_name(token) for role, token in self._extra.items()},
+            "model_max_length": self.model_max_length,
+            "padding_side": self.padding_side,
+            "truncation_side": self.truncation_side,
+            "split_special_tokens": self.split_special_tokens,
+            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
+        }
 
     def _config(self) -> dict[str, object]:
         """The contents of tokenizer_config.json: keywords of the constructor, special tokens as text, and settings."""

@@ -11,6 +11,20 @@ from albertkit.tokenization.special_tokens import ROLES, TokenLike, to_special_t
 
 ADDITIONAL = "additional_special_tokens"
 
+_CHAT = "ALBERT reads texts and pairs of texts, and answers no chats: put what was said into one text yourself."
+_TARGETS = "Pass the other texts as text_target to a call: their ids are its column `labels`."
+_EACH_CALL = "Pass padding, truncation and max_length to each call."
+_INSTEAD = {
+    **dict.fromkeys(("apply_chat_template", "get_chat_template", "save_chat_templates"), _CHAT),
+    "encode_message_with_chat_template": _CHAT,
+    **dict.fromkeys(("prepare_seq2seq_batch", "as_target_tokenizer"), _TARGETS),
+    **dict.fromkeys(("set_truncation_and_padding", "truncate_sequences"), _EACH_CALL),
+    "sanitize_special_tokens": "Special tokens are always in the vocabulary.",
+    "register_for_auto_class": "Transformers' own classes read what save_pretrained writes.",
+    "preprocess_text": "AlbertNormalizer of albertkit.tokenization.normalizer cleans a text as this tokenizer does.",
+}
+"""Attributes of Transformers' tokenizers that are not here, and what to do instead."""
+
 
 class _SpecialToken:
     """A special token by its role, such as `tokenizer.mask_token`: its text or None, settable to a known token.
@@ -90,7 +104,8 @@ class TokenRoles(ABC):
             return extra[name].content
         if name.removesuffix("_id") in extra:
             return self.find(extra[name.removesuffix("_id")].content)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.", name=name, obj=self)
+        instead = f" {_INSTEAD[name]}" if name in _INSTEAD else ""
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.{instead}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         extra = self.__dict__.get("_extra", {})

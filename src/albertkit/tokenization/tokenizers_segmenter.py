@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tokenizers
 from tokenizers import AddedToken
+from tokenizers.normalizers import Normalizer
 
 from albertkit.errors import CheckpointError
 from albertkit.tokenization.added_vocabulary import AddedVocabulary
@@ -39,6 +40,16 @@ class TokenizersSegmenter:
             self.vocab_size = backend.get_vocab_size(with_added_tokens=False)
             for index, token in backend.get_added_tokens_decoder().items():
                 self.added.add(token, index)
+
+    def cleaned(self, text: str) -> str:
+        """A text as the normalizer leaves it."""
+        with guarded(self.source):
+            return self.backend.normalizer.normalize_str(text) if self.backend.normalizer else text
+
+    def clean_with(self, normalizer: Normalizer) -> None:
+        """Clean texts with this normalizer from now on."""
+        self.backend.normalizer = normalizer
+        self._splitting = None
 
     def add_tokens(self, tokens: Mapping[int, AddedToken]) -> None:
         """Take in added tokens. CheckpointError where the library gives one another id, or too long a normal form."""
