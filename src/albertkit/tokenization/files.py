@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 
 from albertkit import hub, storage
 from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization import bounds
 from albertkit.tokenization.sentencepiece_segmenter import SAMPLING
 from albertkit.tokenization.special_tokens import FIELDS, ROLES, to_added_token
@@ -112,6 +112,13 @@ RULES: dict[str, Rule] = {
     "sp_model_kwargs": or_none(SAMPLING),
 }
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
+
+
+def require_flags(settings: Mapping[str, object]) -> None:
+    """InputError for text where true or false is wanted: every text counts as true to Python, "false" too."""
+    for name in FLAGS:
+        if isinstance(value := settings.get(name), str):
+            raise InputError(f"`{name}` must be true or false. Received: {value!r}, which is text.")
 
 
 def fetch(name: str | os.PathLike[str], **fetching: Json) -> Path:

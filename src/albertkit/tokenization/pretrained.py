@@ -79,6 +79,8 @@ class PretrainedTokenizer(Vocabulary):
         `max_len` is what old releases call `model_max_length`. `extra_special_tokens` are tokens with a role of the
         model's own, by its name, or more of the `additional_special_tokens`.
         """
+        files.require_flags({**keywords, "split_special_tokens": split_special_tokens})
+        files.require_flags({"clean_up_tokenization_spaces": clean_up_tokenization_spaces})
         self._require_settings({**keywords, **kept})
         roles = extra_special_tokens if isinstance(extra_special_tokens, Mapping) else {}
         additional = [*(additional_special_tokens or ()), *(() if roles else extra_special_tokens or ())]
@@ -102,19 +104,14 @@ class PretrainedTokenizer(Vocabulary):
 
     @classmethod
     def _require_settings(cls, keywords: Mapping[str, Json]) -> None:
-        """NameConflict for the name of a method, InputError for text where true or false is wanted.
-
-        Warns of a name that is nearly that of a setting, for nobody reads it.
-        """
+        """NameConflict for the name of a method. Warns of a name that is nearly a setting's, for nobody reads it."""
         known = _names_of_settings(cls)
-        for name, value in keywords.items():
+        for name in keywords:
             if callable(getattr(cls, name, None)):
                 raise NameConflict(
                     f"A setting must have another name than the methods of {cls.__name__}. Received: {name!r}, which "
                     f"conflicts with the method {name}."
                 )
-            if name in files.FLAGS and isinstance(value, str):
-                raise InputError(f"`{name}` must be true or false. Received: {value!r}, which is text.")
             if name not in known and (near := difflib.get_close_matches(name, known, n=1, cutoff=0.85)):
                 logger.warning(f"The tokenizer does not read {name!r}. Is `{near[0]}` meant?")
 

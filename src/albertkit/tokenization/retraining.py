@@ -12,6 +12,11 @@ from albertkit.typing import Json, Record
 
 _TRAINERS = {"Unigram": trainers.UnigramTrainer, "WordPiece": trainers.WordPieceTrainer}
 """The trainer of each kind of model that an ALBERT's tokenizer has."""
+_OPTIONS = {
+    "Unigram": ("show_progress", "initial_alphabet", "shrinking_factor", "max_piece_length", "n_sub_iterations"),
+    "WordPiece": ("show_progress", "initial_alphabet", "min_frequency", "limit_alphabet"),
+}
+"""What each trainer may be told; of other options it says nothing."""
 _FLAGS = ("single_word", "lstrip", "rstrip", "normalized")
 
 
@@ -33,18 +38,18 @@ def retrain(
     added, processor, kind = stated.pop("added_tokens"), stated.pop("post_processor"), stated["model"]["type"]
     if kind not in _TRAINERS:
         raise InputError(f"A vocabulary is learned for {', '.join(_TRAINERS)}. Received: a tokenizer of type {kind}.")
+    if unknown := [name for name in options if name not in _OPTIONS[kind]]:
+        known = ", ".join(_OPTIONS[kind])
+        raise WrongType(f"The options of training are {known}. Received: {', '.join(unknown)}. Leave it out.")
     if unknown := _empty(stated["model"], renamed):
-        options.setdefault("unk_token", unknown)
+        options["unk_token"] = unknown
     kept = [token for token in added if token["special"] or kind == "Unigram"]
     special = [
         AddedToken(renamed.get(token["content"], token["content"]), **{name: token[name] for name in _FLAGS})
         for token in kept
     ]
     trained = tokenizers.Tokenizer.from_str(json.dumps({**stated, "added_tokens": []}))
-    try:
-        trainer = _TRAINERS[kind](vocab_size=vocab_size, special_tokens=[*special, *new_tokens], **options)
-    except TypeError as error:
-        raise WrongType(f"Options of training are those of the library's trainer for {kind}. {error}.") from error
+    trainer = _TRAINERS[kind](vocab_size=vocab_size, special_tokens=[*special, *new_tokens], **options)
     trained.train_from_iterator(texts, trainer=trainer, length=length)
     if processor is None:
         return trained

@@ -114,6 +114,7 @@ def _lines_of(backend: tokenizers.Tokenizer) -> bytes:
 
 
 def _normalizer(settings: Record) -> normalizers.Normalizer:
+    files.require_flags(settings)
     return normalizers.BertNormalizer(
         handle_chinese_chars=settings["tokenize_chinese_chars"],
         strip_accents=settings["strip_accents"],
