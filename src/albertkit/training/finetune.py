@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from albertkit.batches import Batch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import PER_TOKEN
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
@@ -63,6 +63,7 @@ def run(
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
+    start = replace(start, config=trained_on.write(start.config, task, options))
     for line in start.provenance:
         console.print(line)
     trained = _encoded(task, start, options, train_examples, console)
