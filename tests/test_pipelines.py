@@ -131,15 +131,11 @@ def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
 
 
 @pytest.mark.torch
-def test_a_task_without_options_says_so(model, tmp_path, tokenizer):
+def test_options_of_evaluation_are_checked(model, tmp_path, tokenizer):
     config = small(vocab_size=len(tokenizer))
     head = "ForSequenceClassification"
     files.save(tmp_path, config, random_tensors(config, head), f"Albert{head}")
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(
-        InputError, match=r"text-classification answers without options. Received: 'top_k'. Leave it out"
-    ):
-        pipeline("auto", tmp_path, "torch")("a text", top_k=3)
     (tmp_path / "d.csv").write_text("text,label\na,LABEL_0\n")
     with pytest.raises(InputError, match=r"`label_separator` must be of a length of at least 1. Received: ''"):
         pipeline("auto", tmp_path, "torch").evaluate(tmp_path / "d.csv", label_separator="")

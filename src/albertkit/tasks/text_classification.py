@@ -3,7 +3,7 @@
 Letters: N examples, C classes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import ClassVar, Literal
@@ -12,11 +12,12 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
-from albertkit.tasks import labels, tables, texts
+from albertkit.errors import InputError, abbreviate
+from albertkit.tasks import labels, tables, texts, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.inputs import require_count
 from albertkit.tasks.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
@@ -29,6 +30,12 @@ SCORES = {
     REGRESSION: ("pearson", "spearman", "mse", "mae"),
 }
 """What `score` gives. The first chooses the best checkpoint unless another is named."""
+
+_FUNCTIONS = {SINGLE: "softmax", MULTI: "sigmoid", REGRESSION: "none"}
+"""What makes scores of logits, by the kind of problem."""
+
+BEST = "best"
+"""The `top_k` that gives the best class alone, and not in a list."""
 
 # Names under which data sets keep this column, first found first taken.
 _LABEL = ("label", "labels", "score", "target", "class", "category", "rating")
@@ -50,10 +57,11 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     head = "ForSequenceClassification"
     heads = ("ForSequenceClassification",)
     options = ClassificationOptions
+    answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None}
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
-        """Texts, or texts and as many second texts; a single one where the first is a string."""
+        """Texts or pairs, or texts and as many second texts; see `inputs.pairs`."""
         return texts.given(*inputs)
 
     def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
@@ -140,13 +148,53 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         features: Features,
         outputs: Iterable[Outputs],
         **options: Json,
+    ) -> list[Json]:
+        """The best class of each example, {"label", "score"}, as Transformers answers.
+
+        `top_k` a number: a list of so many, best first; None: of all. `function_to_apply` makes scores of logits:
+        softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
+        """
+        (function, top_k), names = _asked(options), Schema.of(config).names
+        scores = scored(_logits(outputs, config), function or _default_function(config))
+        ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
+        answers = [
+            [{"label": names[index], "score": float(row[index])} for index in best]
+            for row, best in zip(scores, ranked.tolist(), strict=True)
+        ]
+        return [answer[0] for answer in answers] if top_k == BEST else answers
+
+    def records(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
     ) -> list[Record]:
         """An answer for each example.
 
         One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
-        those of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
+        those of probability above 1/2. A number: {"value"}. With a `top_k` the best so many scores, best first.
+        InputError where logits are not finite.
         """
-        return answers(_logits(outputs, config), Schema.of(config))
+        function, top_k = _asked(options)
+        return answers(_logits(outputs, config), Schema.of(config), function, None if top_k == BEST else top_k)
+
+    def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
+        """The answers as Transformers arranges them: that to a text is a list of one, unless the call has a `top_k`."""
+        is_wrapped = isinstance(inputs, str) and "top_k" not in options
+        return answers[0] if is_single and not is_wrapped else answers
+
+    def unlike_training(self, config: AlbertConfig, examples: TextExamples) -> str | None:
+        """A sentence where a model of pairs is given single texts, or one of single texts pairs."""
+        trained = trained_on.read(config, self)
+        pairs = sum(second is not None for second in examples.second or ())
+        if trained is None or len(examples) == (pairs if trained.pair_column else len(examples) - pairs):
+            return None
+        kinds = ("pairs of texts", "single texts")
+        known, given = kinds if trained.pair_column else kinds[::-1]
+        return f"This model was trained on {known}, and is asked for {given}: its answers may mean nothing."
 
     def score(
         self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
@@ -180,27 +228,55 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         )
 
 
-def answers(logits: np.ndarray, schema: Schema) -> list[Record]:
-    """(N, C) logits -> an answer for each example; see `TextClassification.decode`."""
+def answers(logits: np.ndarray, schema: Schema, function: str | None = None, top_k: int | None = None) -> list[Record]:
+    """(N, C) logits -> a record for each example; see `TextClassification.records`."""
+    rows = scored(logits, function or _FUNCTIONS[schema.problem_type])
+    if schema.problem_type == REGRESSION:
+        return [{"value": float(row[0])} for row in rows]
+    ranked = np.argsort(-rows, axis=-1, kind="stable")
+    kept = np.broadcast_to(np.arange(rows.shape[-1]), rows.shape) if top_k is None else ranked[:, :top_k]
+    found = []
+    for row, best, shown in zip(rows.tolist(), ranked[:, 0].tolist(), kept.tolist(), strict=True):
+        scores = {schema.names[index]: row[index] for index in shown}
+        if schema.problem_type == MULTI:
+            likely = [name for name, score in zip(schema.names, row, strict=True) if score > 0.5]
+            found.append({"labels": likely, "scores": scores})
+        else:
+            found.append({"label": schema.names[best], "score": row[best], "scores": scores})
+    return found
+
+
+def scored(logits: np.ndarray, function: str) -> np.ndarray:
+    """(N, C) logits -> scores by softmax, sigmoid or none. InputError where they are not finite."""
     require_finite(logits)
     logits = logits.astype(np.float64)
-    if schema.problem_type == REGRESSION:
-        return [{"value": float(row[0])} for row in logits]
-    if schema.problem_type == MULTI:
-        rows = np.exp(-np.logaddexp(0, -logits))
-        named: list[Mapping[str, float]] = [dict(zip(schema.names, map(float, row), strict=True)) for row in rows]
-        return [{"labels": [name for name in row if row[name] > 0.5], "scores": row} for row in named]
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    rows = exponents / exponents.sum(axis=-1, keepdims=True)
-    best = rows.argmax(axis=-1)
-    return [
-        {
-            "label": schema.names[index],
-            "score": float(row[index]),
-            "scores": dict(zip(schema.names, map(float, row), strict=True)),
-        }
-        for row, index in zip(rows, best, strict=True)
-    ]
+    if function == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    if function == "softmax":
+        exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return exponents / exponents.sum(axis=-1, keepdims=True)
+    return logits
+
+
+def _default_function(config: AlbertConfig) -> str:
+    """What makes scores of logits in Transformers, by what the config states."""
+    if config.problem_type == REGRESSION:
+        return "none"
+    return "sigmoid" if config.problem_type == MULTI or config.num_labels == 1 else "softmax"
+
+
+def _asked(options: Record) -> tuple[str | None, Json]:
+    """The function of a call, None for the default one, and its `top_k`. InputError for other values."""
+    function, top_k = options.get("function_to_apply"), options.get("top_k", BEST)
+    if top_k not in (BEST, None):
+        require_count("top_k", top_k)
+    if function is None:
+        return None, top_k
+    if not isinstance(function, str) or function.lower() not in (*_FUNCTIONS.values(), "default"):
+        raise InputError(
+            f'`function_to_apply` must be "softmax", "sigmoid", "none" or "default". Received: {abbreviate(function)}.'
+        )
+    return None if function.lower() == "default" else function.lower(), top_k
 
 
 def _logits(outputs: Iterable[Outputs], config: AlbertConfig) -> np.ndarray:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from io import BufferedReader
 from typing import TypeVar
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import inputs, tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
@@ -35,11 +36,14 @@ class TextExamples(Examples):
     path: str
     table: Table
     first: list[str]
-    second: list[str] | None
+    second: Sequence[Json] | None
+    """The second texts; None for one of a text alone, and for all where no text has one."""
     labels: list[Json] | None
     rows: list[int]
     """The row of the table that each example is."""
     left_out: int = 0
+    columns: tuple[str, ...] = ()
+    """The columns of the table that the texts come from; none where they were passed."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -57,7 +61,7 @@ class TextExamples(Examples):
 
     def texts(self) -> Iterable[str]:
         """First texts, then second ones."""
-        return [*self.first, *(self.second or ())]
+        return [*self.first, *(text for text in self.second or () if text is not None)]
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and lines, or nothing for texts that come from no file."""
@@ -65,22 +69,24 @@ class TextExamples(Examples):
         return f"{self.path}, {places}" if self.path else ""
 
     def shown(self, number: int) -> Record:
-        """The first text."""
-        return {"text": self.first[number]}
+        """The text, the second one where there is one, and what else stands in the row."""
+        second = None if self.second is None or self.columns else self.second[number]
+        own: Record = {"text": self.first[number]} | ({} if second is None else {"text_pair": second})
+        others = {name: values[self.rows[number]] for name, values in self._others.items()}
+        return own | {f"input_{name}" if name in own else name: value for name, value in others.items()}
+
+    @cached_property
+    def _others(self) -> dict[str, list[Json]]:
+        """The columns of the table beside the first text."""
+        return {name: values for name, values in self.table.columns.items() if name not in self.columns[:1]}
 
 
-def given(texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> tuple[TextExamples, bool]:
-    """Texts or pairs that were passed to a pipeline, and whether it is a single one."""
-    is_single = isinstance(texts, str)
-    if isinstance(texts, str):
-        texts, pairs = [texts], None if pairs is None else [str(pairs)]
-    elif isinstance(pairs, str):
-        raise InputError(f"A list of texts goes with a list of pairs. Received: {len(texts)} texts and one string.")
-    if pairs is not None and len(pairs) != len(texts):
-        raise InputError(f"Every text needs its pair. Received: {len(texts)} texts and {len(pairs)} pairs.")
-    numbers = list(range(len(texts)))
+def given(texts: Json, pairs: Json = None) -> tuple[TextExamples, bool]:
+    """Texts or pairs that were passed to a pipeline, and whether it is a single one; see `inputs.pairs`."""
+    first, second = inputs.pairs(texts, pairs)
+    numbers = list(range(len(first)))
     table = Table("", {}, [number + 1 for number in numbers])
-    return TextExamples("", table, list(texts), None if pairs is None else list(pairs), None, numbers), is_single
+    return TextExamples("", table, first, second, None, numbers), inputs.is_single(texts)
 
 
 def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
@@ -130,9 +136,9 @@ def usual_names(table: Table) -> dict[str, str]:
 def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) -> TextExamples:
     """The texts of the columns that are named, every row of them."""
     second = _column(table, options.pair_column, "pair") if options.pair_column else None
-    return TextExamples(
-        table.path, table, _column(table, options.text_column, "text"), second, labels, list(range(len(table)))
-    )
+    first, rows = _column(table, options.text_column, "text"), list(range(len(table)))
+    columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
+    return TextExamples(table.path, table, first, second, labels, rows, columns=columns)
 
 
 def is_missing(value: Json) -> bool:
