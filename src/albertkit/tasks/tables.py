@@ -108,6 +108,12 @@ Names = dict[str, None]
 """The names of columns, in order, to which a reader adds those that it meets."""
 
 
+def is_data(name: str) -> bool:
+    """Whether a file is read as a table, by its ending, behind which may be that of a compression."""
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes[-2:]]
+    return bool(suffixes) and (suffixes[-1] in _FORMATS or (suffixes[-1] in _OPENERS and suffixes[0] in _FORMATS))
+
+
 def read(path: str | Path, header: Sequence[str] = ()) -> Table:
     """All rows of a file; see `pieces`. InputError where one of them cannot be read."""
     [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize)

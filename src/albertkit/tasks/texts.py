@@ -73,7 +73,10 @@ class TextExamples(Examples):
         second = None if self.second is None or self.columns else self.second[number]
         own: Record = {"text": self.first[number]} | ({} if second is None else {"text_pair": second})
         others = {name: values[self.rows[number]] for name, values in self._others.items()}
-        return own | {f"input_{name}" if name in own else name: value for name, value in others.items()}
+        return own | {
+            f"input_{name}" if name in own else name: None if is_missing(value) else value
+            for name, value in others.items()
+        }
 
     @cached_property
     def _others(self) -> dict[str, list[Json]]:
@@ -97,7 +100,10 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
     if isinstance(source, str):
         pieces = tables.pieces(source, options.header)
     else:
-        pieces, options = tables.lines(source), replace(options, text_column="text")
+        pieces, options = (
+            tables.lines(source, getattr(source, "path", "standard input")),
+            replace(options, text_column="text"),
+        )
     first = None
     for table in pieces:
         found = with_columns(table, options)
