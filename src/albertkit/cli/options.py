@@ -6,13 +6,18 @@ from typing import Annotated
 
 from typer import Option
 
+# A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
-Model = Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a new model.")]
+Model = Annotated[
+    str | None, Option(help="A checkpoint, or a size (base, large, ...) for a new model.", show_default="base")
+]
 Framework = Annotated[
     str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.", show_default="auto")
 ]
-LearningRate = Annotated[float | None, Option(help="Peak learning rate.")]
-Seed = Annotated[int | None, Option(help="Seed of everything random.")]
+LearningRate = Annotated[
+    float | None, Option(help="Peak learning rate.", show_default="by the size of model and batch")
+]
+Seed = Annotated[int | None, Option(help="Seed of everything random.", show_default="42")]
 Settings = Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")]
