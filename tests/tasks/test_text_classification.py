@@ -469,7 +469,7 @@ def test_the_head_is_one_of_the_models():
 
 def decoded(logits, problem, options, decode="decode"):
     """What the task answers for logits (N, C), whatever the texts."""
-    names = {number: name for number, name in enumerate("abc"[: len(logits[0])])}
+    names = dict(enumerate("abc"[: len(logits[0])]))
     config = AlbertConfig(problem_type=problem, id2label=names)
     outputs = [{"logits": np.array(row, np.float32)} for row in logits]
     task = TextClassification()
