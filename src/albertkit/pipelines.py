@@ -19,6 +19,7 @@ from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features
+from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -83,6 +84,8 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
+        self.unknown = UnknownTotals()
+        """How much of the last call's examples the vocabulary does not know."""
 
     def __call__(self, *inputs: Json, **options: Json) -> Json:
         """The answer for each input, or one for a single input: what the task's `examples` takes and `decode` gives.
@@ -98,21 +101,24 @@ class Pipeline:
         if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
             return self._each(self._parts(stream, settings.batch_size), settings, chosen)
         examples, is_single = self.task.examples(*inputs)
-        features = self._features(examples, settings)
+        features, _ = self._features(examples, settings)
         answers = self._decode(examples, features, settings, chosen)
+        self._warn_of_unknown()
         return self.task.arranged(answers, is_single, inputs[0], options)
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
         settings, _ = self._split(self._options)
-        features = self._features(self.task.examples(*inputs)[0], settings)
+        features, _ = self._features(self.task.examples(*inputs)[0], settings)
+        self._warn_of_unknown()
         return self._engine.run(features, settings.batch_size)
 
     def stream(self, parts: Iterable[Examples], **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
 
-        `options` are those of a call, and `truncated` counts over all parts so far. InputError, saying where it stands,
-        for the first example that cannot be answered; those before it were given out.
+        A record has a `warning` where its example is empty or mostly unknown to the vocabulary. `options` are those of
+        a call; `truncated` and `unknown` count over all parts so far. InputError, saying where it stands, for the first
+        example that cannot be answered; those before it were given out.
         """
         settings, chosen = self._split({**self._options, **options})
         return self._each(parts, settings, chosen, as_records=True)
@@ -129,10 +135,13 @@ class Pipeline:
             )
         settings, _ = self._split(self._options)
         examples, found = self.task.read(str(path), self.data_options(**options), self.config)
-        features = self._features(examples, settings, found, labelled=True)
+        features, _ = self._features(examples, settings, found, labelled=True)
+        if self.unknown.is_large:
+            logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         outputs = self._engine.run(features, settings.batch_size)
         scores = self.task.score(self.config, examples, features, outputs)
-        return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
+        counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
+        return {**scores, "examples": len(examples), **counted, "data": str(path)}
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.
@@ -167,26 +176,27 @@ class Pipeline:
         self, parts: Iterable[Examples], settings: Settings, options: Record, as_records: bool = False
     ) -> Iterator[Json]:
         """The answer for each example of all parts. One that cannot be answered is found by halving its part."""
-        truncated = number = 0
+        truncated, unknown, number = 0, UnknownTotals(), 0
         for whole in parts:
             waiting = [whole]
             while waiting:
                 part = waiting.pop()
                 try:
-                    features = self._features(part, settings)
+                    features, counts = self._features(part, settings)
                     answers = self._decode(part, features, settings, options, as_records)
                 except InputError as error:
-                    self.truncated = truncated
+                    self.truncated, self.unknown = truncated, unknown
                     if len(part) == 1:
                         raise InputError(f"{part.where([0]) or f'text {number + 1}'}: {error}") from error
                     middle = len(part) // 2
                     waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
                     continue
-                truncated += features.truncated
-                self.truncated = truncated
-                number += len(part)
+                truncated, unknown, number = truncated + self.truncated, unknown + self.unknown, number + len(part)
+                self.truncated, self.unknown = truncated, unknown
                 for row, answer in enumerate(answers):
-                    yield self._beside(part.shown(row), answer) if as_records else answer
+                    yield self._beside(part.shown(row), answer, counts.warning(row)) if as_records else answer
+        if not as_records:
+            self._warn_of_unknown()
 
     def _decode(
         self, examples: Examples, features: Features, settings: Settings, options: Record, as_records: bool = False
@@ -195,8 +205,9 @@ class Pipeline:
         outputs = self._engine.run(features, settings.batch_size)
         return list(decode(self.tokenizer, self.config, examples, features, outputs, **options))
 
-    def _beside(self, shown: Record, answer: Record) -> Record:
+    def _beside(self, shown: Record, answer: Record, warning: str | None) -> Record:
         """An input and its answer as one record. A column of the name of an answer gets another, which is said."""
+        answer = answer if warning is None else {**answer, "warning": warning}
         for name in answer.keys() & shown.keys():
             self._tell(
                 f"The column {name!r} of the input is written as {f'input_{name}'!r}, for {name!r} is an answer."
@@ -211,15 +222,23 @@ class Pipeline:
 
     def _features(
         self, examples: Examples, settings: Settings, options: DataOptions | None = None, labelled: bool = False
-    ) -> Features:
-        """What the model is given. What is unlike its training is said once."""
+    ) -> tuple[Features, UnknownCounts]:
+        """What the model is given, and how much of each example the vocabulary knows.
+
+        That it is unlike what the model was trained on is said once.
+        """
         if told := self.task.unlike_training(self.config, examples):
             self._tell(told)
         found = replace(options or self.task.options(), max_length=settings.encoded_length)
         features = self.task.encode(self.tokenizer, self.config, examples, found, labelled)
         settings.require_short(features)
-        self.truncated = features.truncated
-        return features
+        counts = features.unknown(self.tokenizer, len(examples))
+        self.truncated, self.unknown = features.truncated, counts.totals()
+        return features, counts
+
+    def _warn_of_unknown(self) -> None:
+        if self.unknown.unreadable:
+            logger.warning(self.unknown.describe(self.tokenizer))
 
     def _split(self, options: Record) -> tuple[Settings, Record]:
         """The settings and the task's own options. InputError for one that the task does not have."""

@@ -38,6 +38,10 @@ class AlbertTokenizerBase(PretrainedTokenizer):
     model_input_names: ClassVar[list[str]] = ["input_ids", "token_type_ids", "attention_mask"]
     pad_token_type_id = 0
     is_fast = False
+    keeping_accents: ClassVar[str] = (
+        "Load the tokenizer with keep_accents=True, or set `keep_accents` to true in its tokenizer_config.json."
+    )
+    """How a person has accents kept: a sentence for a message."""
     _warned_of_length = False
 
     @property

@@ -28,6 +28,9 @@ class AlbertWordPieceTokenizer(AlbertTokenizerBase):
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.VOCAB}
     saved_class: ClassVar[str] = "BertTokenizer"
     is_fast = True
+    keeping_accents: ClassVar[str] = (
+        "Load the tokenizer with strip_accents=False, or set `strip_accents` to false in its tokenizer_config.json."
+    )
     _segmenter: TokenizersSegmenter
 
     def __init__(
