@@ -117,7 +117,7 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
     if first is None:
         raise InputError(
             f"The text column must be known. {table.contents}, and none of the usual names."
-            f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
+            f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
     return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
 
