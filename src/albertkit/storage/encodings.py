@@ -60,10 +60,11 @@ def require_text(file: io.BufferedReader, path: object, name: str) -> None:
     head = file.peek(_HEAD)[:_HEAD]
     zeros = head.count(0)
     if zeros * 4 >= len(head) > 0:
-        order = "LE" if head[1::2].count(0) >= head[::2].count(0) else "BE"
+        width = 32 if zeros * 5 > len(head) * 3 else 16
+        order = "BE" if head[:: width // 8].count(0) > head[width // 8 - 1 :: width // 8].count(0) else "LE"
         raise InputError(
-            f"{path} must be UTF-8 text. It begins as UTF-16 does, without a byte-order mark. Convert it, such as: "
-            f"iconv -f UTF-16{order} -t UTF-8 {name} > utf8-{name}"
+            f"{path} must be UTF-8 text. It begins as UTF-{width} does, without a byte-order mark. Convert it, such "
+            f"as: iconv -f UTF-{width}{order} -t UTF-8 {name} > utf8-{name}"
         )
     if zeros:
         raise InputError(
