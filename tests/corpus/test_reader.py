@@ -105,7 +105,9 @@ def test_other_encodings_are_refused(tmp_path, name):
         read(tmp_path / "latin.txt")
     for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):  # without a mark; of plain letters each byte is UTF-8
         (tmp_path / name).write_bytes(CONTENTS[name].encode(encoding))
-        with pytest.raises(InputError, match=rf"without a byte-order mark.*-f UTF-{encoding[4:6]}{encoding[7:].upper()} -t"):
+        with pytest.raises(
+            InputError, match=rf"without a byte-order mark.*-f UTF-{encoding[4:6]}{encoding[7:].upper()} -t"
+        ):
             read(tmp_path / name)
     (tmp_path / "zero.txt").write_bytes(b"one line with\0 one zero byte\n")
     with pytest.raises(InputError, match=r"holds a zero byte behind 13 others\. .*: tr -d '\\000' < zero\.txt"):

@@ -464,7 +464,9 @@ def test_a_table_of_excel_is_read_by_its_byte_order_mark(tmp_path, packed):
 
 
 def test_another_encoding_is_told_with_what_it_would_read_as(tmp_path):
-    path = write(tmp_path, "t.csv.gz", gzip.compress("text,label\nplain,1\n这部电影非常好看，我很喜欢,0\n".encode("gb18030")))
+    path = write(
+        tmp_path, "t.csv.gz", gzip.compress("text,label\nplain,1\n这部电影非常好看，我很喜欢,0\n".encode("gb18030"))
+    )
     with pytest.raises(InputError, match=r"Line 3 would read '这部电影.*' in GB18030.*-t UTF-8 t\.csv > utf8-t\.csv"):
         tables.read(path)
 
@@ -490,11 +492,13 @@ def test_a_header_that_the_file_has_itself_is_no_row(tmp_path, caplog):
 @pytest.mark.parametrize("content", ["a fine film that I liked,1\nx,0\n", "17,good\n18,bad\n"])
 def test_a_file_without_a_header_is_told_from_its_first_line(tmp_path, content):
     table = tables.read(write(tmp_path, "t.csv", content))
-    with pytest.raises(InputError, match="first line looks like a row, not like names. Name the columns with --header"):
+    with pytest.raises(
+        InputError, match=r"first line looks like a row, not like names. Name the columns with --header"
+    ):
         table.column("text", "text")
     assert "--label-column" not in table.advice("--label-column")
     plain = tables.read(write(tmp_path, "t.csv", "body,kind\nx,0\n"))
     assert plain.advice("--label-column").startswith(" Name it with --label-column. If its first line is a row: ")
     assert not plain.hint
-    with pytest.raises(InputError, match="different names.* has the header 0, 0. If that is a row.*--header"):
+    with pytest.raises(InputError, match=r"different names.* has the header 0, 0. If that is a row.*--header"):
         tables.read(write(tmp_path, "t.csv", "0,0\n1,0\n"))

@@ -185,6 +185,10 @@ def _distinct(path: Path, names: list[str], are_given: bool = False) -> list[str
     if len(set(named)) != len(named):
         raise InputError(
             f"Columns must have different names. {path} has the header {', '.join(names)}."
-            + ("" if are_given else " If that is a row, for the file has no header line, name the columns with --header.")
+            + (
+                ""
+                if are_given
+                else " If that is a row, for the file has no header line, name the columns with --header."
+            )
         )
     return names

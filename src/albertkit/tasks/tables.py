@@ -141,6 +141,7 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
 
     InputError, naming the line, for other bytes; lines before it were given out.
     """
+    file = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # where a test gives the lines
     file = encodings.as_utf8(file, path)
     encodings.require_text(file, path, "FILE")
     number, size = 1, 2**13

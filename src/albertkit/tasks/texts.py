@@ -1,5 +1,6 @@
 """Texts and pairs of texts from tables: which columns hold them, and what is said of rows that hold none."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
@@ -12,9 +13,23 @@ from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
-# Names under which data sets keep these columns, first found first taken.
-_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
-_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+# Names under which data sets keep these columns, in lower case, first found first taken.
+_PAIRS = (
+    *(("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("question", "sentence"), ("question", "passage"), ("question", "answer"), ("question", "context")),
+    *(("query", "passage"), ("query", "document"), ("query", "answer"), ("query", "text"), ("claim", "evidence")),
+    *(("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"), ("text_1", "text_2"), ("s1", "s2")),
+    *(("sentence_1", "sentence_2"), ("question_1", "question_2"), ("q1", "q2"), ("sent1", "sent2")),
+    *(("#1 string", "#2 string"), ("anchor", "positive")),
+)
+_TEXT = (
+    *("text", "sentence", "review", "content", "sentence1", "premise", "question"),
+    *("comment_text", "comment", "tweet", "message", "utterance", "document", "headline"),
+)
+_LOOKED_AT = 64
+"""Rows by which a column is known as one of texts."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,10 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
 
 
 def with_columns(table: Table, options: OptionsT) -> OptionsT:
-    """The options with the columns that were found. InputError where there is no text."""
+    """The options with the columns that were found. InputError where there is no text.
+
+    Columns of text that are left out are logged, unless the text's column was named.
+    """
     names = usual_names(table)
     text, pair = options.text_column, options.pair_column
     if text:
@@ -119,7 +137,28 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
             f"The text column must be known. {table.contents}, and none of the usual names."
             f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
-    return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+    found = replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+    if table.lines[0] <= _LOOKED_AT:  # of the first of several pieces
+        _tell_of_others(table, found)
+    return found
+
+
+def _tell_of_others(table: Table, options: TextOptions) -> None:
+    taken = {options.text_column, options.pair_column, *getattr(options, "label_column", "").split(",")}
+    left_out = [name for name in table.columns if name not in taken and _is_of_texts(table.columns[name])]
+    if left_out:
+        read = " and ".join(repr(name) for name in (options.text_column, options.pair_column) if name)
+        logger.warning(
+            "%s has text in %s, which is left out: %s is read. Name what is meant with --text-column (and "
+            "--pair-column for pairs).",
+            *(table.path, " and ".join(map(repr, left_out[:8])), read),
+        )
+
+
+def _is_of_texts(values: Sequence[Json]) -> bool:
+    """Whether most values are texts of several words."""
+    found = [value for value in values[:_LOOKED_AT] if not is_empty(value)]
+    return sum(isinstance(value, str) and len(value.split()) > 1 for value in found) * 2 > len(found)
 
 
 def usual_names(table: Table) -> dict[str, str]:
