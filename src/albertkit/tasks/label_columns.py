@@ -83,8 +83,8 @@ def missing_words(table: Table, options: LabelOptions) -> str:
     if len(columns) > 1 or not words:
         return ""
     return (
-        f" {len(words)} of the labels are {' or '.join(map(repr, sorted(set(words))))}, which count as none. If that is "
-        'a class, pass --missing-labels "", in a recipe data.missing_labels=[].'
+        f" {len(words)} of the labels are {' or '.join(map(repr, sorted(set(words))))}, which count as none. If that "
+        'is a class, pass --missing-labels "", in a recipe data.missing_labels=[].'
     )
 
 

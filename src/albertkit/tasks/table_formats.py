@@ -38,9 +38,10 @@ Names = dict[str, None]
 
 
 def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
-    """The rows of a .csv (RFC 4180) or .tsv (without quoting, as in GLUE). `header` names columns without a header line.
+    """The rows of a .csv (RFC 4180) or a .tsv (without quoting, as in GLUE).
 
-    A first line that is `header` again is one: it is left out, which is logged.
+    `header` names the columns of a file without a header line. A first line that is `header` again is one: it is left
+    out, which is logged.
     """
     style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(_lines(path, file), **style)
@@ -104,8 +105,8 @@ def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names
         length += len(line)
         if length > LONGEST:
             raise InputError(
-                f"A JSON array must fit into memory: {LONGEST:,} characters at most. {path} is longer. Write one object "
-                "a line in its place, without an array around them, such as: jq -c '.[]'"
+                f"A JSON array must fit into memory: {LONGEST:,} characters at most. {path} is longer. Write one "
+                "object a line in its place, without an array around them, such as: jq -c '.[]'"
             )
     text = "".join(parts)
     decoder, place, counted, wanted = json.JSONDecoder(), text.index("[") + 1, 0, ""

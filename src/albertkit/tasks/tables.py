@@ -137,7 +137,9 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -
 
 
 def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Table]:
-    """Lines of text, UTF-8 or what a byte-order mark says, as tables of one column, "text": what has come so far, without waiting for more.
+    """Lines of text as tables of one column, "text": what has come so far, without waiting for more.
+
+    They are UTF-8, or what a byte-order mark says.
 
     InputError, naming the line, for other bytes; lines before it were given out.
     """
@@ -154,7 +156,8 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
         if not is_last and b"\n" not in unended[-1]:
             if length > table_formats.LONGEST:
                 raise InputError(
-                    f"A line must fit into memory: {table_formats.LONGEST:,} bytes at most. {path}, line {number}, is longer. Cut it."
+                    f"A line must fit into memory: {table_formats.LONGEST:,} bytes at most. {path}, line {number}, is "
+                    "longer. Cut it."
                 )
             continue
         content = b"".join(unended)
