@@ -1,5 +1,6 @@
 """Text -> answer, for any task: a tokenizer, an engine and a task put together. Wiring only."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -11,12 +12,14 @@ from albertkit.checkpoint.files import Checkpoint
 from albertkit.errors import InputError, did_you_mean
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_options
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, few_to_score
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
 _OF_TRAINING = {"train", "eval", "held_out", "max_length"}
@@ -55,6 +58,7 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
+        self._trained = trained_options.of_model(checkpoint.source, task.name, task.options)
         backend = infer_backend(backends.resolve(framework))
         self._engine = Engine(backend, checkpoint, task.head, task.batch_tokens)
 
@@ -108,7 +112,9 @@ class Pipeline:
                 f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
-        examples, found = self.task.read(str(path), self.data_options(**options), self.config)
+        examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
+        if told := few_to_score(len(examples)):
+            logger.warning(told)
         features = self._features(examples, found, labelled=True)
         scores = self.task.score(self.config, examples, features, self._engine.run(features))
         return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
@@ -122,6 +128,14 @@ class Pipeline:
         features = self.task.encode(self.tokenizer, self.config, examples, options, labelled)
         self.truncated = features.truncated
         return features
+
+    def file_options(self, path: Name, **options: Json) -> DataOptions:
+        """The options for a data file: those given, and those by which the data of training was read, if they fit it.
+
+        InputError as in `data_options`.
+        """
+        self.data_options(**options)
+        return self.data_options(**trained_options.for_file(str(path), self._trained, options))
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.

@@ -493,12 +493,12 @@ def test_a_header_that_the_file_has_itself_is_no_row(tmp_path, caplog):
 def test_a_file_without_a_header_is_told_from_its_first_line(tmp_path, content):
     table = tables.read(write(tmp_path, "t.csv", content))
     with pytest.raises(
-        InputError, match=r"first line looks like a row, not like names. Name the columns with --header"
+        InputError, match=r"first line looks like a row, not like names: name the columns with --header"
     ):
         table.column("text", "text")
     assert "--label-column" not in table.advice("--label-column")
     plain = tables.read(write(tmp_path, "t.csv", "body,kind\nx,0\n"))
-    assert plain.advice("--label-column").startswith(" Name it with --label-column. If its first line is a row: ")
+    assert plain.advice("--label-column").startswith(" Name it with --label-column. Or, if the first line is a row: ")
     assert not plain.hint
     with pytest.raises(InputError, match=r"different names.* has the header 0, 0. If that is a row.*--header"):
         tables.read(write(tmp_path, "t.csv", "0,0\n1,0\n"))

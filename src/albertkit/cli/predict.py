@@ -49,7 +49,8 @@ def command(
     if texts:
         parts = [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
     else:
-        parts = answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), answerer.data_options(**given))
+        found = answerer.file_options(file, **given) if file else answerer.data_options()
+        parts = answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), found)
     try:
         for record in answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})):
             typer.echo(_line(record))

@@ -9,9 +9,12 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
 
 
-def option(default: Json, help: str, **rules: Json) -> Any:
-    """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length."""
-    metadata = {"help": help, "rules": rules}
+def option(default: Json, help: str, *, is_kept: bool = False, **rules: Json) -> Any:
+    """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
+
+    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_options`.
+    """
+    metadata = {"help": help, "rules": rules, "is_kept": is_kept}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -41,7 +44,7 @@ class DataOptions:
     train: str = option("", "Training data: .csv, .tsv, .json, .jsonl or .parquet.")
     eval: str = option("", "Evaluation data; default: a part of the training data.")
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
-    header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.")
+    header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
     skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
 

@@ -34,15 +34,21 @@ class LabelOptions(TextOptions):
     """Which columns hold texts and labels, and what labels are called."""
 
     label_column: str = option(
-        "", "Column of the label, or with commas columns of 0 and 1, one for each class; default: by the usual names."
+        "",
+        "Column of the label, or with commas columns of 0 and 1, one for each class; default: by the usual names.",
+        is_kept=True,
     )
-    label_separator: str = option("|", "Between several labels of one row.", min_length=1)
-    label_map: str = option("", "Other names for labels: old=new,... or a JSON file with an object of them.")
+    label_separator: str = option("|", "Between several labels of one row.", is_kept=True, min_length=1)
+    label_map: str = option(
+        "", "Other names for labels: old=new,... or a JSON file with an object of them.", is_kept=True
+    )
     class_names: list[str] = option(
-        [], "Comma-separated classes in order: names for lists of 0 and 1, for whole numbers, or all that labels name."
+        [],
+        "Comma-separated classes in order: names for lists of 0 and 1, for whole numbers, or all that labels name.",
+        is_kept=True,
     )
     missing_labels: list[str] = option(
-        _MISSING, 'Comma-separated labels that mean that there is none; "": no text does.'
+        _MISSING, 'Comma-separated labels that mean that there is none; "": no text does.', is_kept=True
     )
 
 
@@ -120,8 +126,8 @@ def _renamed(values: list[Json], path: str, separator: str, renamed: Mapping[str
         return values
     if label_forms.positions([value for value in values if value is not None]):
         raise InputError(
-            f"Lists of zeros and ones have no names that `label_map` could replace. {path} has such labels. Name the "
-            "positions with --class-names, in a recipe data.class_names."
+            f"Lists of zeros and ones have no names that `label_map` could replace. {path} has such labels. Leave it "
+            "out; `class_names` are the names of the positions."
         )
     names = {name for value in values for name in label_forms.split(value, separator)} | {
         str(v).strip() for v in values
@@ -211,10 +217,8 @@ def _with_column(table: Table, options: OptionsT, schema: Schema | None) -> Opti
     ):
         found = ",".join(schema.names)
     if found is None:
-        raise InputError(
-            f"The label column must be known. {table.contents}, and none of the usual names."
-            f"{table.advice('--label-column')}{_told_of_bits(table, options)}"
-        )
+        told = _told_of_bits(table, options) or table.advice("--label-column")
+        raise InputError(f"The label column must be known. {table.contents}, and none of the usual names.{told}")
     return replace(options, label_column=found)
 
 
@@ -227,4 +231,4 @@ def _told_of_bits(table: Table, options: LabelOptions) -> str:
             found.append(name)
     if len(found) < 2:
         return ""
-    return f" Columns of 0 and 1 may be a class each: --label-column {','.join(found)}"
+    return f" Name it with --label-column, or columns of 0 and 1 for a class each: --label-column {','.join(found)}"

@@ -68,20 +68,20 @@ class Table:
             return found
         if not any(map(_is_no_name, self.header_line)):
             return ""
-        return f" Its first line looks like a row, not like names.{self._to_name}"
+        return f" Its first line looks like a row, not like names:{self._to_name}"
 
     def advice(self, option: str) -> str:
         """Sentences that tell how to name a column which was not found; `option` is what names it."""
         if any(map(_is_no_name, self.header_line)):
             return self.hint
-        otherwise = f" If its first line is a row:{self._to_name}" if self.header_line and not self.hint else ""
-        return f"{self.hint} Name it with {option}.{otherwise}"
+        told = f"{self.hint} Name it with {option}."
+        return told + (f" Or, if the first line is a row:{self._to_name}" if self.header_line and not self.hint else "")
 
     @property
     def _to_name(self) -> str:
         count = len(self.header_line)
         names = "text,label" if count == 2 else f"and {count} names with commas between them"
-        return f" Name the columns with --header {names}, else that row is lost."
+        return f" name the columns with --header {names}, else that row is lost."
 
     def places(self, rows: Sequence[int], most: int = 5) -> str:
         """Where rows stand, for a message: "line 3, line 8 and 12 more"."""
@@ -181,25 +181,35 @@ def _decoded(path: str, first: int, found: Iterable[bytes]) -> Iterator[Row]:
         yield Row(number, text, len(text))
 
 
-def _tables(path: Path, header: Sequence[str], sizes: Iterator[int], characters: int) -> Iterator[Table]:
-    """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
+def is_grid(path: str | Path) -> bool:
+    """Whether a file is a CSV or TSV by its name: these have a header line, or need one to be given."""
+    return _ending(Path(path))[1] in (".csv", ".tsv")
+
+
+def _ending(path: Path) -> tuple[str | None, str]:
+    """How a file is packed, or None, and its format: both by its name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else None
-    kind = suffixes[-1] if suffixes else ""
+    return packed, suffixes[-1] if suffixes else ""
+
+
+def _tables(path: Path, header: Sequence[str], sizes: Iterator[int], characters: int) -> Iterator[Table]:
+    """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
+    packed, kind = _ending(path)
     _require_file(path)
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
     names: Names = {}
-    is_grid = kind in (".csv", ".tsv")
+    has_fields = kind in (".csv", ".tsv")
     is_parquet = kind in (".parquet", ".pq")
     found = table_formats.read_parquet(path, names) if is_parquet else _text(path, packed, kind, names, header)
     is_empty = True
     for rows in _gathered(found, sizes, characters):
         is_empty = False
         contents = [row.content for row in rows]
-        grid = zip(names, map(list, zip(*contents, strict=True)), strict=True) if is_grid else ()
-        columns = dict(grid) if is_grid else _Records(names, contents)
-        stated = list(names) if is_grid and not header else ()
+        grid = zip(names, map(list, zip(*contents, strict=True)), strict=True) if has_fields else ()
+        columns = dict(grid) if has_fields else _Records(names, contents)
+        stated = list(names) if has_fields and not header else ()
         yield Table(str(path), columns, [row.line for row in rows], stated)
     if is_empty:
         raise InputError(f"A data file must hold at least one row. {path} holds none.")

@@ -77,14 +77,18 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
                 f"`problem` must be what the model was trained for, {schema.problem_type}. Received: "
                 f"{options.problem!r}. Leave it out."
             )
+        if schema and options.class_weights:
+            raise InputError("`class_weights` are those of a training loss. Received them for a trained model.")
         return self.take(tables.read(path, options.header), options, schema)
 
     def take(
         self, table: Table, options: ClassificationOptions, schema: Schema | None = None
     ) -> tuple[TextExamples, ClassificationOptions]:
         """Texts and labels of a table; see `read`. `schema` is that of a model whose labels are known."""
-        options = texts.with_columns(table, options)
+        asked, options = options, texts.with_columns(table, options)
         values, options = label_columns.read(table, options, schema)
+        if not asked.text_column:
+            texts.tell_of_others(table, options)
         _require_kind(table, options)
         kind = schema.problem_type if schema else KINDS.get(options.problem)
         is_unlabelled = texts.is_missing if kind == MULTI else texts.is_empty

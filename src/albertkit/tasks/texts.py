@@ -36,8 +36,8 @@ logger = logging.getLogger(__name__)
 class TextOptions(DataOptions):
     """Which columns hold the texts. An empty name means: find it by the usual names."""
 
-    text_column: str = option("", "Column of the text; default: by the usual names.")
-    pair_column: str = option("", "Column of the second text of a pair.")
+    text_column: str = option("", "Column of the text; default: by the usual names.", is_kept=True)
+    pair_column: str = option("", "Column of the second text of a pair; default: by the usual names.", is_kept=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=TextOptions)
@@ -83,6 +83,10 @@ class TextExamples(Examples):
         """The first text."""
         return {"text": self.first[number]}
 
+    def key(self, number: int) -> tuple[str, str]:
+        """Both texts."""
+        return self.first[number].strip(), self.second[number].strip() if self.second else ""
+
 
 def given(texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> tuple[TextExamples, bool]:
     """Texts or pairs that were passed to a pipeline, and whether it is a single one."""
@@ -110,7 +114,10 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
     first = None
     for table in pieces:
         found = with_columns(table, options)
-        first = first or found
+        if first is None:
+            first = found
+            if not options.text_column:
+                tell_of_others(table, found)
         if found != first:
             names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
             raise InputError(
@@ -122,10 +129,7 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
 
 
 def with_columns(table: Table, options: OptionsT) -> OptionsT:
-    """The options with the columns that were found. InputError where there is no text.
-
-    Columns of text that are left out are logged, unless the text's column was named.
-    """
+    """The options with the columns that were found. InputError where there is no text."""
     names = usual_names(table)
     text, pair = options.text_column, options.pair_column
     if text:
@@ -137,13 +141,11 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
             f"The text column must be known. {table.contents}, and none of the usual names."
             f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
-    found = replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
-    if table.lines[0] <= _LOOKED_AT:  # of the first of several pieces
-        _tell_of_others(table, found)
-    return found
+    return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
 
 
-def _tell_of_others(table: Table, options: TextOptions) -> None:
+def tell_of_others(table: Table, options: TextOptions) -> None:
+    """Log the columns of text that are left out by options whose columns were found."""
     taken = {options.text_column, options.pair_column, *getattr(options, "label_column", "").split(",")}
     left_out = [name for name in table.columns if name not in taken and _is_of_texts(table.columns[name])]
     if left_out:
