@@ -16,8 +16,8 @@ from albertkit.training.recipe import FinetuneRecipe
 
 PACKAGE = Path(albertkit.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-KEY = re.compile(r"(?<![\w./-])(?:data|training|model)\.[a-z_]+(?!\w*[.(])")
-COMMAND = re.compile(r"albertkit ((?:[a-z]+-?)+(?: [a-z-]+)*)")
+KEY = re.compile(r"(?<![\w./-])(?:data|training|model)\.(?!ckpt)[a-z_]+(?!\w*[.(])")
+COMMAND = re.compile(r"albertkit ([a-z-]+(?: [a-z-]+)*)")
 OF_OTHERS = {"--nproc-per-node"}
 """Options of other programs."""
 
@@ -42,17 +42,19 @@ PRINTED_BY = {
     "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],
     "tasks/fill_mask.py": ["predict"],
     # What is said of the labels of training alone.
-    **dict.fromkeys(
-        ("tasks/labels.py:schema", "tasks/labels.py:_names_of_positions", "tasks/labels.py:_tell"), [FINETUNE]
-    ),
-    **dict.fromkeys(("tasks/label_forms.py:guess", "tasks/label_forms.py:require"), [FINETUNE]),
-    **dict.fromkeys(("tasks/text_classification.py:_check", "tasks/text_classification.py:_require"), [FINETUNE]),
+    "tasks/labels.py:schema": [FINETUNE],
+    "tasks/labels.py:_names_of_positions": [FINETUNE],
+    "tasks/labels.py:_tell": [FINETUNE],
+    "tasks/label_forms.py:guess": [FINETUNE],
+    "tasks/label_forms.py:require": [FINETUNE],
+    "tasks/text_classification.py:_check": [FINETUNE],
+    "tasks/text_classification.py:_require": [FINETUNE],
     "tasks/": [FINETUNE, "evaluate"],
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
     "pipelines.py": ["evaluate", "predict"],
 }
-"""Who prints what a function says: the first that its place begins with. What is not here names no option of a command."""
+"""Who prints what a function says: the first that its place begins with. Others name no option of a command."""
 
 
 def messages():
