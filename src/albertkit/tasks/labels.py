@@ -111,10 +111,12 @@ def as_numbers(
         values = np.array([_number(label) for label in labels], np.float32)
         for row in np.flatnonzero(~np.isfinite(values)).tolist():
             unknown.setdefault(str(labels[row]), []).append(row)
-    elif schema.problem_type == MULTI and label_forms.positions(labels) == len(schema.names):
-        return np.array([[float(value) for value in label] for label in labels], np.float32)
+    elif schema.problem_type == MULTI and (found := _by_position(labels, len(schema.names), path)) is not None:
+        return found
     else:
         values = _classes(labels, schema, separator, unknown, by_number or schema.are_numbered)
+        if schema.are_numbered and not unknown and {str(label).strip() for label in labels}.isdisjoint(schema.names):
+            logger.warning("%s has numbers as labels: 0 is taken for %s, and so on.", path, schema.names[0])
     if unknown:
         known = "a finite number" if schema.problem_type == REGRESSION else f"one of {_listed(schema.names)}"
         rows = "; ".join(f"{name!r} ({place(rows, 3)})" for name, rows in list(unknown.items())[:5])
@@ -123,12 +125,28 @@ def as_numbers(
     return values
 
 
+def _by_position(labels: Sequence[Json], count: int, path: str) -> np.ndarray | None:
+    """(N, C) float32 of lists of C zeros and ones, or None for labels of another form.
+
+    InputError for lists of another length that cannot be numbers of classes either, as they state one twice.
+    """
+    found = label_forms.positions(labels)
+    if found not in (None, count) and any(len(set(map(label_forms.bit, label))) < len(label) for label in labels):
+        raise InputError(
+            f"Lists of zeros and ones as labels need a place for each class of the model: {count}. {path} has lists of "
+            f"{found}. Check that it belongs to this model."
+        )
+    if found != count:
+        return None
+    return np.array([list(map(label_forms.bit, label)) for label in labels], np.float32)
+
+
 def _classes(
     labels: Sequence[Json], schema: Schema, separator: str, unknown: dict[str, list[int]], by_number: bool
 ) -> np.ndarray:
     """The classes of labels; names that are none are put into `unknown` with their rows."""
     index = {name: number for number, name in enumerate(schema.names)}
-    if by_number:
+    if by_number and not any(map(label_forms.is_whole, index)):
         index = {str(number): number for number in index.values()} | index
     several = schema.problem_type == MULTI
     values = np.zeros((len(labels), len(schema.names)), np.float32) if several else np.zeros(len(labels), np.int64)
@@ -183,7 +201,7 @@ def _names_of_positions(count: int, path: str, class_names: Sequence[str]) -> tu
 
 def _known_names(found: set[str], path: str, class_names: Sequence[str]) -> tuple[str, ...]:
     """`class_names`, if all labels are among them or are their numbers."""
-    numbers = set(map(str, range(len(class_names))))
+    numbers = set() if any(map(label_forms.is_whole, class_names)) else set(map(str, range(len(class_names))))
     unknown = sorted({shortest(name) for name in found - {*class_names}} - numbers)
     if unknown or len(set(class_names)) < len(class_names):
         raise InputError(

@@ -57,6 +57,7 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
                 stated = [field.strip() for field in row]
                 if not header or stated == all_names:
                     all_names = all_names or _distinct(path, stated)
+                    _require_unquoted(path, kind, stated)
                     _tell_of_header(path, header)
                     continue
             if len(row) != len(all_names):
@@ -71,6 +72,15 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
             yield Row(line, fields, sum(map(len, fields)))
     except csv.Error as error:
         raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
+
+
+def _require_unquoted(path: Path, kind: str, names: list[str]) -> None:
+    """InputError for a TSV that quotes its fields, whose quotes would become part of the text."""
+    if kind == ".tsv" and all(len(name) > 1 and name.startswith('"') and name.endswith('"') for name in names):
+        raise InputError(
+            f"Fields of a .tsv have no quotes around them. {path} has the header {', '.join(names)}. Write it without "
+            "quoting, or as a .csv with commas."
+        )
 
 
 def _tell_of_header(path: Path, header: Sequence[str]) -> None:
