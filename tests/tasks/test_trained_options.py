@@ -59,6 +59,7 @@ def test_a_file_is_read_as_the_data_of_training_was_and_that_is_said(tmp_path, c
     [
         ("dev.csv", "id,body,kind\n1,some text,1\n", ("text_column", "label_map")),
         ("dev.csv", "id,text,label\n1,some text,1\n", ("label_map",)),
+        ("dev.csv", "Text,Label\nsome text,1\n", ("label_map",)),
         ("dev.jsonl", '{"body": "some text", "kind": 1}\n', ("text_column", "label_map")),
         ("dev.jsonl", '{"text": "some text", "kind": 1}\n', ("label_map",)),
     ],

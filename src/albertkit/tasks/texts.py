@@ -26,6 +26,8 @@ _TEXT = (
     *("text", "sentence", "review", "content", "sentence1", "premise", "question"),
     *("comment_text", "comment", "tweet", "message", "utterance", "document", "headline"),
 )
+USUAL = frozenset((*_TEXT, *(name for pair in _PAIRS for name in pair)))
+"""Names by which a column of texts is known, in lower case."""
 _LOOKED_AT = 64
 """Rows by which a column is known as one of texts."""
 

@@ -2,13 +2,13 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from albertkit.errors import InputError
 from albertkit.storage import encodings
-from albertkit.tasks import tables
+from albertkit.tasks import tables, texts
 from albertkit.tasks.data_options import DataOptions
 from albertkit.typing import Json, Record
 
@@ -43,19 +43,14 @@ def of_model(source: Path, task: str, options: type[DataOptions]) -> Record:
 def for_file(path: str, trained: Mapping[str, Json], given: Mapping[str, Json]) -> Record:
     """The options for a file: those given, and those of training that fit the file, which are logged.
 
-    Columns fit that the file has; a header fits a CSV or TSV that has as many columns, and where no other is given.
+    Columns fit that the file has; a header fits a CSV or TSV of as many columns that seems to have none itself.
     """
     left = {name: value for name, value in trained.items() if name not in given}
     if not left:
         return dict(given)
-    header = left.get("header") or given.get("header") or ()
-    try:
-        columns = next(tables.pieces(path, header)).columns
-    except InputError:
-        left.pop("header", None)
-        columns = next(tables.pieces(path, given.get("header") or ())).columns
-    if not tables.is_grid(path):
-        left.pop("header", None)
+    if "header" in left and not _fits(path, left["header"]):
+        del left["header"]
+    columns = next(tables.pieces(path, left.get("header") or given.get("header") or ())).columns
     for name in [name for name in left if name.endswith("_column")]:
         if left[name] not in columns and not all(one.strip() in columns for one in left[name].split(",")):
             del left[name]
@@ -63,3 +58,18 @@ def for_file(path: str, trained: Mapping[str, Json], given: Mapping[str, Json]) 
         told = ", ".join(f"{name} {','.join(v) if isinstance(v, list) else v!r}" for name, v in left.items())
         logger.warning("%s is read as the data of training was: %s. Options given here go first.", path, told)
     return {**left, **given}
+
+
+def _fits(path: str, header: Sequence[str]) -> bool:
+    """Whether a file has as many columns as a header names, and no first line with usual names of texts."""
+    if not tables.is_grid(path):
+        return False
+    try:
+        next(tables.pieces(path, header))
+    except InputError:
+        return False
+    try:
+        own = next(tables.pieces(path)).header_line
+    except InputError:  # a single row, or one that repeats itself
+        own = ()
+    return texts.USUAL.isdisjoint(name.lower() for name in own)
