@@ -115,3 +115,11 @@ def test_a_file_without_a_header_is_asked_for_one():
     with pytest.raises(InputError, match=r"looks like a row.*name the columns with --header text,label") as caught:
         read(data, Options())
     assert "Name it with --text-column" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [{"toxic": 1}, [["a"]], [{"name": "a"}], b"a"])
+def test_what_is_no_label_is_refused_and_no_class_of_its_own(value):
+    with pytest.raises(
+        InputError, match=r"must be a name, a number, or a list of them. train.csv has .* 'label': line 3"
+    ):
+        read(table(text=["a", "b"], label=["x", value]), Options())

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -446,3 +447,20 @@ def test_scores_that_say_nothing_are_said_to(tmp_path):
     assert "one.csv, line 2" in said
     _, said = run(common.recipe(tmp_path, training__max_steps=1), tmp_path / "enough")
     assert "too few" not in said
+
+
+def test_a_model_that_calls_its_classes_otherwise_than_the_file_is_evaluated(trained, tmp_path, caplog):
+    folder, results, _ = trained
+    model = tmp_path / "model"
+    shutil.copytree(folder / "model", model)
+    text = (folder / "dev.csv").read_text()
+    (tmp_path / "dev.csv").write_text(text.replace(",neg", ",0").replace(",pos", ",1"))
+    answerer = pipeline("auto", model, "torch")
+    with pytest.raises(InputError, match='--label-map "0=neg,1=pos"'):
+        answerer.evaluate(tmp_path / "dev.csv")
+    assert answerer.evaluate(tmp_path / "dev.csv", label_map="0=neg,1=pos")["accuracy"] == results["accuracy"]
+    config = json.loads((model / "config.json").read_text())
+    names = {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
+    (model / "config.json").write_text(json.dumps(config | names))
+    assert pipeline("auto", model, "torch").evaluate(tmp_path / "dev.csv")["accuracy"] == results["accuracy"]
+    assert "has numbers as labels: 0 is taken for LABEL_0" in caplog.text

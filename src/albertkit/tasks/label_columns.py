@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.storage import encodings
 from albertkit.tasks import label_forms, texts
 from albertkit.tasks.data_options import option
@@ -67,9 +67,24 @@ def read(table: Table, options: OptionsT, schema: Schema | None = None) -> tuple
     if len(columns := class_columns(table, options)) > 1:
         return _of_class_columns(table, columns, options, schema, renamed, missing)
     values = label_forms.listed(table.column(options.label_column, "label"))
+    _require_labels(table, options.label_column, values)
     values = _renamed(values, table.path, options.label_separator, renamed)
     known = schema.names if schema else ()
     return [None if _is_missing(value, missing) and value not in known else value for value in values], options
+
+
+def _require_labels(table: Table, name: str, values: Sequence[Json]) -> None:
+    """InputError for values that are neither names, numbers nor flat lists of them."""
+    wrong = [
+        row
+        for row, value in enumerate(values)
+        if any(isinstance(one, (dict, list, tuple, bytes)) for one in (value if isinstance(value, list) else [value]))
+    ]
+    if wrong:
+        raise InputError(
+            f"A label must be a name, a number, or a list of them. {table.path} has {abbreviate(values[wrong[0]], 60)} "
+            f"in {name!r}: {table.places(wrong)}. Write it so, or name another column."
+        )
 
 
 def class_columns(table: Table, options: LabelOptions) -> list[str]:
