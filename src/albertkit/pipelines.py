@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from albertkit import hub
@@ -14,10 +15,10 @@ from albertkit.inference import loading
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, split
 from albertkit.tasks import inputs as task_inputs
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_options
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, few_to_score
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -74,11 +75,22 @@ def pipeline(
 class Pipeline:
     """A model with its tokenizer, ready to answer for a task."""
 
-    def __init__(self, task: AnyTask, engine: Engine, tokenizer: AlbertTokenizerBase, **options: Json) -> None:
-        """`options` are what a call takes; those given here are the defaults of every call."""
+    def __init__(
+        self,
+        task: AnyTask,
+        engine: Engine,
+        tokenizer: AlbertTokenizerBase,
+        source: Path | None = None,
+        **options: Json,
+    ) -> None:
+        """`options` are what a call takes; those given here are the defaults of every call.
+
+        `source` is the folder of the model or a file in it, beside which its training may have left something.
+        """
         self.task, self.config, self.tokenizer = task, engine.config, tokenizer
         self._engine, self._options = engine, options
         self._told: set[str] = set()
+        self._trained = {} if source is None else trained_options.of_model(source, task.name, task.options)
         settings, _ = self._split(options)
         self.max_length = settings.max_length
         """The longest input in tokens: that of training, unless another was asked for."""
@@ -134,7 +146,9 @@ class Pipeline:
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
         settings, _ = self._split(self._options)
-        examples, found = self.task.read(str(path), self.data_options(**options), self.config)
+        examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
+        if told := few_to_score(len(examples)):
+            logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
@@ -142,6 +156,14 @@ class Pipeline:
         scores = self.task.score(self.config, examples, features, outputs)
         counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
         return {**scores, "examples": len(examples), **counted, "data": str(path)}
+
+    def file_options(self, path: Name, **options: Json) -> DataOptions:
+        """The options for a data file: those given, and those by which the data of training was read, if they fit it.
+
+        InputError as in `data_options`.
+        """
+        self.data_options(**options)
+        return self.data_options(**trained_options.for_file(str(path), self._trained, options))
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.

@@ -152,13 +152,13 @@ def test_both_texts_of_a_pair_are_needed():
 @pytest.mark.parametrize("problem", ["multi", MULTI])
 def test_an_empty_label_may_stand_for_no_class(problem):
     data = table({"text": ["a", "b", "c"], "label": ["x|y", " ", "y"]})
-    examples, _ = TASK.take(data, Options(), problem)
+    examples, _ = TASK.take(data, Options(problem=problem))
     assert targets(examples, schema_of(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        TASK.take(data, Options(), "single")
+        TASK.take(data, Options(problem="single"))
     missing = table({"text": ["a", "b"], "label": ["x", None]})
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        TASK.take(missing, Options(), problem)
+        TASK.take(missing, Options(problem=problem))
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, ["a", "b"], b"bytes"])
@@ -208,7 +208,8 @@ def test_a_choice_of_examples_keeps_its_rows():
         (["1", "2", "none"], Schema(SINGLE, ("1", "2", "none"))),
         ([" a", "b "], Schema(SINGLE, ("a", "b"))),
         (["01", "1", "0"], Schema(SINGLE, ("0", "01", "1"))),
-        (["a|b", "b|a"], Schema(SINGLE, ("a|b", "b|a"))),
+        (["a|b", "b|a"], Schema(MULTI, ("a", "b"))),
+        (["a|b", "c|d"], Schema(SINGLE, ("a|b", "c|d"))),
         (["0.5", "1", "2"], Schema(REGRESSION, ("score",))),
         (["5.000", "3.750"], Schema(REGRESSION, ("score",))),
         ([1.25, 3, "4"], Schema(REGRESSION, ("score",))),
@@ -329,7 +330,7 @@ def test_long_lists_of_classes_are_cut():
 
 
 def test_labels_that_look_like_numbers_bring_regression_to_mind():
-    with pytest.raises(InputError, match=r"'3.5'.*--problem regression"):
+    with pytest.raises(InputError, match=r"'3.5'.*data.problem=.regression"):
         targets(labelled(["1", "3.5"]), Schema(SINGLE, ("1", "2")))
 
 

@@ -15,7 +15,7 @@ def test_what_a_model_was_trained_on_is_read_back_without_what_only_the_run_was_
     config = trained_on.write(AlbertConfig(num_labels=3), TASK, options)
     assert config.task == {
         "name": "text-classification",
-        "data": {"text_column": "one", "pair_column": "two", "label_separator": "|", "problem": "auto"},
+        "data": {"text_column": "one", "pair_column": "two"},
     }
     again = trained_on.read(AlbertConfig.from_dict(config.to_diff_dict()), TASK)
     assert (again.text_column, again.pair_column, again.train, again.skip_empty) == ("one", "two", "", False)

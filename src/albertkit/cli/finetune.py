@@ -78,7 +78,7 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         if resume and recipe is None:
             recipe = run_folder.begun(output)
         for field in dataclasses.fields(task.options):
-            if field.default_factory is list:
+            if field.default_factory is not dataclasses.MISSING:  # a list
                 values[field.name] = options.split(values[field.name])
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)

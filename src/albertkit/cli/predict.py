@@ -24,7 +24,9 @@ def command(
         list[str] | None,
         Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
     ] = None,
-    file: Annotated[str, Option(help="Data: .csv, .tsv, .jsonl, .parquet, or lines of .txt.", show_default=False)] = "",
+    file: Annotated[
+        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+    ] = "",
     output: Annotated[
         Path | None,
         Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
@@ -124,7 +126,7 @@ def _parts(answerer: "Pipeline", texts: list[str], file: str, pair: str | None, 
         )
     if texts:
         return [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
-    found = answerer.data_options(**given)
+    found = answerer.file_options(file, **given) if file and not text_files.is_text(file) else answerer.data_options()
     if file and text_files.is_text(file):
         return text_files.stream(answerer.task, file, found)
     return answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), found)

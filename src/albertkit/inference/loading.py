@@ -23,6 +23,8 @@ class Parts(NamedTuple):
     task: AnyTask
     engine: Engine
     tokenizer: AlbertTokenizerBase
+    source: Path | None = None
+    """The folder of the model or a file in it; None for a model that was loaded already."""
 
 
 def load(
@@ -49,7 +51,8 @@ def load(
     chosen = known or registry.of_model(checkpoint.config.architectures or ())
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
-    return Parts(chosen, Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place), words)
+    engine = Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place)
+    return Parts(chosen, engine, words, checkpoint.source)
 
 
 def _attached(

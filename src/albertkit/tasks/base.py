@@ -138,6 +138,10 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """(N,) a class for each example where each has one: of every class one is kept when a part is held out."""
         return None
 
+    def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
+        """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
+        return None
+
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""
         return f"{config.num_labels} classes"

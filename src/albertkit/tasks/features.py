@@ -24,7 +24,7 @@ class Features:
     input_ids: Sequence[Sequence[int]]
     token_type_ids: Sequence[Sequence[int]]
     labels: Mapping[str, Sequence[Json] | np.ndarray] = field(default_factory=dict)
-    """By the name of the model's argument: an entry a row, where that is a list an entry a token."""
+    """By the name of the field of a batch: an entry a row, where that is a list an entry a token."""
     positions: Sequence[Sequence[int]] | None = None
     """The places of each row at which scores over the vocabulary are asked for; None: outputs of the whole row are."""
     example: Sequence[int] | None = None

@@ -1,5 +1,6 @@
 """Texts and pairs of texts from tables: which columns hold them, and what is said of rows that hold none."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,17 +14,33 @@ from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
-# Names under which data sets keep these columns, first found first taken.
-_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
-_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+# Names under which data sets keep these columns, in lower case, first found first taken.
+_PAIRS = (
+    *(("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("question", "sentence"), ("question", "passage"), ("question", "answer"), ("question", "context")),
+    *(("query", "passage"), ("query", "document"), ("query", "answer"), ("query", "text"), ("claim", "evidence")),
+    *(("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"), ("text_1", "text_2"), ("s1", "s2")),
+    *(("sentence_1", "sentence_2"), ("question_1", "question_2"), ("q1", "q2"), ("sent1", "sent2")),
+    *(("#1 string", "#2 string"), ("anchor", "positive")),
+)
+_TEXT = (
+    *("text", "sentence", "review", "content", "sentence1", "premise", "question"),
+    *("comment_text", "comment", "tweet", "message", "utterance", "document", "headline"),
+)
+USUAL = frozenset((*_TEXT, *(name for pair in _PAIRS for name in pair)))
+"""Names by which a column of texts is known, in lower case."""
+_LOOKED_AT = 64
+"""Rows by which a column is known as one of texts."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TextOptions(DataOptions):
     """Which columns hold the texts. An empty name means: find it by the usual names."""
 
-    text_column: str = option("", "Column of the text; default: by the usual names.")
-    pair_column: str = option("", "Column of the second text of a pair.")
+    text_column: str = option("", "Column of the text; default: by the usual names.", is_kept=True)
+    pair_column: str = option("", "Column of the second text of a pair; default: by the usual names.", is_kept=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=TextOptions)
@@ -83,6 +100,10 @@ class TextExamples(Examples):
         """The columns of the table beside the first text."""
         return {name: values for name, values in self.table.columns.items() if name not in self.columns[:1]}
 
+    def key(self, number: int) -> tuple[str, str]:
+        """Both texts."""
+        return self.first[number].strip(), self.second[number].strip() if self.second else ""
+
 
 def given(texts: Json, pairs: Json = None) -> tuple[TextExamples, bool]:
     """Texts or pairs that were passed to a pipeline, and whether it is a single one; see `inputs.pairs`."""
@@ -107,7 +128,10 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
     first = None
     for table in pieces:
         found = with_columns(table, options)
-        first = first or found
+        if first is None:
+            first = found
+            if not options.text_column:
+                tell_of_others(table, found)
         if found != first:
             names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
             raise InputError(
@@ -129,9 +153,28 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
     if first is None:
         raise InputError(
             f"The text column must be known. {table.contents}, and none of the usual names."
-            f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
+            f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
     return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+
+
+def tell_of_others(table: Table, options: TextOptions) -> None:
+    """Log the columns of text that are left out by options whose columns were found."""
+    taken = {options.text_column, options.pair_column, *getattr(options, "label_column", "").split(",")}
+    left_out = [name for name in table.columns if name not in taken and _is_of_texts(table.columns[name])]
+    if left_out:
+        read = " and ".join(repr(name) for name in (options.text_column, options.pair_column) if name)
+        logger.warning(
+            "%s has text in %s, which is left out: %s is read. Name what is meant with --text-column (and "
+            "--pair-column for pairs).",
+            *(table.path, " and ".join(map(repr, left_out[:8])), read),
+        )
+
+
+def _is_of_texts(values: Sequence[Json]) -> bool:
+    """Whether most values are texts of several words."""
+    found = [value for value in values[:_LOOKED_AT] if not is_empty(value)]
+    return sum(isinstance(value, str) and len(value.split()) > 1 for value in found) * 2 > len(found)
 
 
 def usual_names(table: Table) -> dict[str, str]:

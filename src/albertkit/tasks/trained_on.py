@@ -16,14 +16,15 @@ from albertkit.typing import Json, Record
 KEY = "task"
 """The key of config.json, with `name` and `data`."""
 
-_OF_A_RUN = ("train", "eval", "held_out", "max_length", "skip_empty")
-"""Options that say nothing of what a row of the data is; the tokenizer keeps `max_length`."""
-
 
 def write(config: AlbertConfig, task: AnyTask, options: DataOptions) -> AlbertConfig:
-    """The config of a model that was trained for a task on data of such options, columns as they were found."""
-    found = {one.name: getattr(options, one.name) for one in fields(options)}
-    data = {name: value for name, value in found.items() if name not in _OF_A_RUN and value not in ("", [])}
+    """The config of a model that was trained for a task on data of such options, columns as they were found.
+
+    What is kept are the options that say what a row of the data is, `is_kept`, where they are not at their defaults.
+    """
+    found = {one.name: getattr(options, one.name) for one in fields(options) if one.metadata["is_kept"]}
+    defaults = options.defaults()
+    data = {name: value for name, value in found.items() if value != defaults[name]}
     return AlbertConfig.from_dict({**config.to_dict(), KEY: {"name": task.name, "data": data}})
 
 
@@ -35,11 +36,12 @@ def read(config: AlbertConfig, task: AnyTask) -> Json | None:
     entry = getattr(config, KEY, None)
     if not isinstance(entry, Mapping) or entry.get("name") != task.name or not isinstance(entry.get("data"), Mapping):
         return None
+    kept = {one.name for one in fields(task.options) if one.metadata["is_kept"]}
     fitting: Record = {}
-    for name, value in entry["data"].items():
+    for name in kept & entry["data"].keys():
         try:
-            task.options.of({name: value})
+            task.options.of({name: entry["data"][name]})
         except InputError:
             continue
-        fitting[name] = value
-    return task.options.of({name: value for name, value in fitting.items() if name not in _OF_A_RUN})
+        fitting[name] = entry["data"][name]
+    return task.options.of(fitting)

@@ -53,8 +53,8 @@ class UnknownCounts:
 
     def totals(self) -> UnknownTotals:
         """The sums."""
-        sums = (int(values.sum()) for values in (self.pieces, self.unknown))
-        return UnknownTotals(*sums, len(self.pieces), int(self.unreadable.sum()))
+        pieces, unknown = int(self.pieces.sum()), int(self.unknown.sum())
+        return UnknownTotals(pieces, unknown, len(self.pieces), int(self.unreadable.sum()))
 
     def warning(self, number: int) -> str | None:
         """What is said beside the answer for an example, or None where it can be read."""

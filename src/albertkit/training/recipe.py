@@ -12,6 +12,7 @@ from albertkit import storage
 from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
+from albertkit.storage import encodings
 from albertkit.tasks import registry
 from albertkit.tasks.data_options import DataOptions
 from albertkit.training import named_recipes
@@ -271,7 +272,7 @@ def _content(
 
 def _read(path: Path) -> Record:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(encodings.decode(path.read_bytes()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"A recipe must be a TOML file. Reading {path} failed: {error}.") from error
 
