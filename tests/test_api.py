@@ -81,7 +81,7 @@ def test_the_names_of_the_old_page_are_there():
 @pytest.mark.parametrize("name", sorted(set(albertkit.__all__) - {name for _, name in IN_FRAMEWORKS}))
 def test_a_public_name_gives_its_class(name):
     value = getattr(albertkit, name)
-    assert inspect.isclass(value)
+    assert inspect.isclass(value) or inspect.isfunction(value)
     one_for_all = "AlbertForPreTrainingOutput" if name.endswith("Output") else name
     assert (value.__name__, value.__module__) == (one_for_all, albertkit._MODULES[name])
 

@@ -142,7 +142,7 @@ def test_functions_and_methods_take_the_same_arguments(framework, file):
 @pytest.mark.parametrize("framework", backends.PACKAGES)
 def test_the_contract_of_a_backend_is_fulfilled_argument_by_argument(framework):
     tree = ast.parse((PACKAGE / "backends.py").read_text(encoding="utf-8"))
-    for contract, file in (("TrainBackend", "train"), ("InferBackend", "infer")):
+    for contract, file in (("TrainBackend", "train"), ("InferBackend", "infer"), ("FrameworkBackend", "infer")):
         protocol = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == contract)
         offered = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
         functions = {node.name: node for node in offered.body if isinstance(node, ast.FunctionDef)}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from albertkit.outputs import AlbertForPreTrainingOutput as AlbertForPreTrainingOutput
     from albertkit.outputs import FlaxAlbertForPreTrainingOutput as FlaxAlbertForPreTrainingOutput
     from albertkit.outputs import TFAlbertForPreTrainingOutput as TFAlbertForPreTrainingOutput
+    from albertkit.pipelines import pipeline as pipeline
     from albertkit.tensorflow.models import TFAlbertForMaskedLM as TFAlbertForMaskedLM
     from albertkit.tensorflow.models import TFAlbertForMultipleChoice as TFAlbertForMultipleChoice
     from albertkit.tensorflow.models import TFAlbertForPreTraining as TFAlbertForPreTraining
@@ -75,6 +76,7 @@ _MODULES = {
     "TFAlbertForTokenClassification": "albertkit.tensorflow.models",
     "TFAlbertModel": "albertkit.tensorflow.models",
     "TFAlbertPreTrainedModel": "albertkit.tensorflow.models",
+    "pipeline": "albertkit.pipelines",
 }
 
 __all__ = sorted(_MODULES)

@@ -21,12 +21,16 @@ def grow(array: np.ndarray, added: int, filling: int) -> np.ndarray:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, added)], constant_values=filling) if added else array
 
 
-def by_length(lengths: Sequence[int], tokens: int) -> Iterator[np.ndarray]:
-    """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up by `bucket`."""
+def by_length(lengths: Sequence[int], tokens: int, rows: int | None = None) -> Iterator[np.ndarray]:
+    """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up by `bucket`.
+
+    `rows` is the most rows of a batch, where there is such a bound.
+    """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     start = 0
     while start < len(order):
         size = max(tokens // bucket(int(lengths[order[start]])), 1)
+        size = size if rows is None else min(size, rows)
         yield order[start : start + size]
         start += size
 

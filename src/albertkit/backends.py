@@ -154,11 +154,22 @@ class TrainBackend(Protocol):
 class InferBackend(Protocol):
     """Answers of a trained model: a framework, or a runtime that has no models of its own."""
 
-    def compile(self, config: AlbertConfig, head: str, tensors: Tensors, source: str = ...) -> Forward:
+    def compile(
+        self, config: AlbertConfig, head: str, tensors: Tensors, source: str = ..., device: str | None = ...
+    ) -> Forward:
         """The forward pass of `Albert{head}` with the given weights, without dropout.
 
-        `source` names the checkpoint in errors. WeightMismatch where the head's weights are not among the tensors.
+        `source` names the checkpoint in errors, `device` is as `device_name` gives it. WeightMismatch where the head's
+        weights are not among the tensors, InputError where there is no such device.
         """
+        ...
+
+
+class FrameworkBackend(InferBackend, Protocol):
+    """A framework, which answers with a model of its own, too."""
+
+    def attach(self, model: Any, device: str | None = ...) -> Forward:
+        """The forward pass of a model as it is at each call, without dropout; InputError as in `compile`."""
         ...
 
 
@@ -181,3 +192,28 @@ def resolve(name: str) -> str:
         near = did_you_mean(name, PACKAGES)
         raise InputError(f"A framework must be one of {', '.join(PACKAGES)}, or auto. Received: {name!r}.{near}")
     return name
+
+
+def framework_of(model: object) -> str | None:
+    """The framework of a model of this package, or None for anything else."""
+    modules = [kind.__module__ for kind in type(model).__mro__]
+    return next((name for name in PACKAGES if any(one.startswith(f"albertkit.{name}.") for one in modules)), None)
+
+
+def device_name(device: object) -> str | None:
+    """A device as backends are told it: "cpu", "cuda:0", ...; None, for the backend's own choice, stays.
+
+    Takes a name, a number of a GPU, -1 for the CPU, or a `torch.device`. InputError for anything else.
+    """
+    if device is None:
+        return None
+    if isinstance(device, int) and not isinstance(device, bool) and device >= -1:
+        return "cpu" if device == -1 else f"cuda:{device}"
+    if type(device).__module__.partition(".")[0] == "torch" and hasattr(device, "type"):
+        device = str(device)
+    if isinstance(device, str) and device:
+        return device
+    raise InputError(
+        f'`device` must be a name such as "cpu" or "cuda:0", the number of a GPU, or -1 for the CPU. Received: '
+        f"{device!r}. Leave it out for the first GPU that there is, or else the CPU."
+    )

@@ -216,3 +216,36 @@ def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(ada
 
 def test_every_framework_is_here():
     assert list(ADAPTERS) == list(backends.PACKAGES)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_rows_with_weights_have_the_loss_of_torch_with_weights_of_classes(adapter, parts):
+    torch = pytest.importorskip("torch")
+    weights = np.array([0.05, 0.3], np.float32)
+    train, state = begun(adapter.name)
+    part = next(batches(parts=parts))
+    logits = np.concatenate([train.eval_step(state, one)["logits"] for one in part])
+    labels = np.concatenate([one.labels for one in part])
+    loss = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(weights))
+    expected = float(loss(torch.from_numpy(logits), torch.from_numpy(labels)))
+    whole = next(batches())[0].arguments()
+    asked = ADAPTERS["torch"]()
+    model = asked.build(HEAD, small(num_hidden_groups=2), random_tensors(small(num_hidden_groups=2), HEAD))
+    gradients = asked.gradients(model, whole, lambda found: loss(found.logits, torch.from_numpy(labels)))
+    norm = np.sqrt(sum(float((values**2).sum()) for values in gradients.values()))
+    weighted = [replace(one, row_weights=weights[one.labels]) for one in part]
+    found = train.train_step(state, weighted, 1e-2, seed=0)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["gradient_norm"] == pytest.approx(norm, rel=1e-4)
+    plain = train.train_step(begun(adapter.name)[1], part, 1e-2, seed=0)
+    assert plain["loss"] != pytest.approx(expected, rel=1e-3)
+
+
+def test_weights_that_are_all_alike_change_nothing_and_an_evaluation_counts_none(adapter):
+    train, state = begun(adapter.name)
+    part = next(batches(parts=2))
+    alike = [replace(one, row_weights=np.full(len(one.labels), 0.25, np.float32)) for one in part]
+    assert train.eval_step(state, alike[0])["loss"] == pytest.approx(train.eval_step(state, part[0])["loss"])
+    plain, other = begun(adapter.name)
+    found, expected = train.train_step(state, alike, 1e-2, seed=0), plain.train_step(other, part, 1e-2, seed=0)
+    assert found == pytest.approx(expected, rel=1e-5)

@@ -108,7 +108,7 @@ def test_pipeline_and_evaluation_give_the_results_of_the_run(trained):
     assert {key: scores[key] for key in ("accuracy", "f1", "examples")} == {
         key: results[key] for key in ("accuracy", "f1", "examples")
     }
-    assert classify("the plot was superb")["label"] == "pos"
+    assert classify("the plot was superb")[0]["label"] == "pos"
     assert [answer["label"] for answer in classify(["the cast was dull", "the film was great"])] == ["neg", "pos"]
 
 
@@ -152,7 +152,7 @@ def test_pairs_are_read_from_tsv(tmp_path):
         common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__max_steps=1), tmp_path / "m"
     )
     assert "pair 'sentence2'" in said
-    assert pipeline("text-classification", tmp_path / "m")("good", "good")["label"] in ("0", "1")
+    assert pipeline("text-classification", tmp_path / "m")("good", "good")[0]["label"] in ("0", "1")
 
 
 def test_several_labels_are_read_from_json_lines(tmp_path):
@@ -162,7 +162,10 @@ def test_several_labels_are_read_from_json_lines(tmp_path):
     recipe = common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__epochs=40)
     results, _ = run(recipe, tmp_path / "m")
     assert results["f1_micro"] > 0.6
-    assert "word" in pipeline("text-classification", tmp_path / "m")("good")["labels"]
+    classify = pipeline("text-classification", tmp_path / "m")
+    assert classify("good")[0]["label"] == "word"
+    [record] = classify.stream([classify.task.examples("good")[0]])
+    assert "word" in record["labels"]
 
 
 def test_numbers_are_read_from_parquet(tmp_path):
@@ -176,7 +179,7 @@ def test_numbers_are_read_from_parquet(tmp_path):
     recipe = common.recipe(tmp_path, data__train=path, data__eval=path, training__epochs=30)
     results, _ = run(recipe, tmp_path / "m")
     assert results["pearson"] > 0.8
-    assert pipeline("text-classification", tmp_path / "m")("very very good")["value"] == pytest.approx(1, abs=1.0)
+    assert pipeline("text-classification", tmp_path / "m")("very very good")[0]["score"] == pytest.approx(1, abs=1.0)
 
 
 def test_long_texts_are_cut_and_counted(tmp_path):
@@ -323,7 +326,7 @@ def test_a_config_that_asks_for_more_outputs_trains_and_answers(tmp_path):
     more = {**common.TINY, "output_attentions": True, "output_hidden_states": True, "return_dict": False}
     run(common.recipe(tmp_path, model__config=more, training__max_steps=1), tmp_path / "m")
     assert AlbertConfig.from_pretrained(tmp_path / "m").output_attentions
-    assert pipeline("text-classification", tmp_path / "m")("good")["label"] in ("neg", "pos")
+    assert pipeline("text-classification", tmp_path / "m")("good")[0]["label"] in ("neg", "pos")
 
 
 def test_a_rare_class_stays_in_training_where_a_part_is_held_out(tmp_path):

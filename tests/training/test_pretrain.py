@@ -455,7 +455,9 @@ def test_a_corpus_of_another_vocabulary_or_a_model_without_the_heads_is_not_judg
     other = pretraining.corpus(tmp_path / "other", 60, seed=1)
     with pytest.raises(ConfigError, match=r"`data.length` must not exceed.*Received: 128 and 64"):
         pretrain.evaluate(str(tmp_path / "model"), corpus, pretraining.recipe(corpus, data__length=128))
-    with pytest.raises(ConfigError, match=r"model's tokenizer. Received: .*Build it with --tokenizer"):
+    with pytest.raises(
+        ConfigError, match=r"model's tokenizer. Received: .*Make it with: albertkit corpus build --tokenizer"
+    ):
         pretrain.evaluate(str(tmp_path / "model"), other, recipe)
     checkpoint = files.load(tmp_path / "model")
     kept = {name: tensor for name, tensor in checkpoint.tensors.items() if not name.startswith("sop_")}

@@ -34,7 +34,7 @@ def build(
     ] = "paragraph",
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
     skip_broken: options.SkipBroken = False,
-    workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
+    workers: Annotated[int | None, Option(help="Processes.", show_default="all cores, 16 at most")] = None,
     shard_tokens: Annotated[int, Option(help="Least tokens of a shard; texts come by the million characters.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:

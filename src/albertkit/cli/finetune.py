@@ -42,11 +42,16 @@ app = typer.Typer(help="Fine-tune a model on a task.", no_args_is_help=True, cls
 def _shared(
     output: options.Output,
     model: options.Model = None,
-    tokenizer: Annotated[str | None, Option(help="Tokenizer, if not the checkpoint's own.")] = None,
-    recipe: Annotated[Path | None, Option(help="TOML recipe; options here override it.")] = None,
+    tokenizer: Annotated[
+        str | None, Option(help="Another tokenizer.", show_default="the checkpoint's, or a learned one")
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        Option(help="TOML recipe, or the name of one of the package; options here override it.", show_default=False),
+    ] = None,
     framework: options.Framework = None,
-    epochs: Annotated[float | None, Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[int | None, Option(help="Examples a step.")] = None,
+    epochs: Annotated[float | None, Option(help="Passes over the training data.", show_default="3.0")] = None,
+    batch_size: Annotated[int | None, Option(help="Examples a step.", show_default="32")] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
@@ -73,7 +78,7 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         if resume and recipe is None:
             recipe = run_folder.begun(output)
         for field in dataclasses.fields(task.options):
-            if field.default_factory is list:
+            if field.default_factory is not dataclasses.MISSING:  # a list
                 values[field.name] = options.split(values[field.name])
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
@@ -103,9 +108,12 @@ _KEYS = {
 def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
     kind, names = field.type, [f"--{field.name.replace('_', '-')}"]
+    shown = str(field.default).lower() if kind is bool else str(field.default)
+    told = False if field.default in ("", dataclasses.MISSING) else shown
+    option = Option(*names, help=field.metadata["help"], show_default=told)
     if kind is bool:
-        annotation = Annotated[bool | None, Option(*names, help=field.metadata["help"])]
+        annotation = Annotated[bool | None, option]
     else:
         value = kind if kind in (int, float) else str  # lists are split at commas, choices are checked by the recipe
-        annotation = Annotated[value | None, Option(*names, help=field.metadata["help"])]
+        annotation = Annotated[value | None, option]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

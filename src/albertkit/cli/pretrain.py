@@ -10,14 +10,17 @@ from albertkit.cli import options
 
 def command(
     output: options.Output,
-    recipe: Annotated[Path | None, Argument(help="TOML recipe; options override it.")] = None,
+    recipe: Annotated[
+        Path | None,
+        Argument(help="TOML recipe, or the name of one of the package; options override it.", show_default=False),
+    ] = None,
     corpus: Annotated[str | None, Option(help="Folder that `albertkit corpus build` made.")] = None,
     model: options.Model = None,
-    objective: Annotated[str | None, Option(help="mlm, mlm+sop or mlm+nsp.")] = None,
+    objective: Annotated[str | None, Option(help="mlm, mlm+sop or mlm+nsp.", show_default="mlm+sop")] = None,
     framework: options.Framework = None,
-    steps: Annotated[int | None, Option(help="Steps of the whole run.")] = None,
-    batch_size: Annotated[int | None, Option(help="Rows a step.")] = None,
-    length: Annotated[int | None, Option(help="Tokens of a row.")] = None,
+    steps: Annotated[int | None, Option(help="Steps of the whole run.", show_default="125000")] = None,
+    batch_size: Annotated[int | None, Option(help="Rows a step.", show_default="4096")] = None,
+    length: Annotated[int | None, Option(help="Tokens of a row.", show_default="512")] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
     settings: options.Settings = None,

@@ -13,6 +13,10 @@ _TASKS = {
 """Name -> module:class. The first one answers for models whose config names no class."""
 
 
+_ALIASES = {"sentiment-analysis": "text-classification"}
+"""Other names under which Transformers knows a task."""
+
+
 def register(name: str, target: str) -> None:
     """Make a task known by its `module:class`, so that recipes, pipelines and commands find it."""
     _TASKS[name] = target
@@ -20,8 +24,11 @@ def register(name: str, target: str) -> None:
 
 def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
+    name = _ALIASES.get(name, name)
     if name not in _TASKS:
-        raise InputError(f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(name, _TASKS)}")
+        raise InputError(
+            f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(str(name), _TASKS)}"
+        )
     module, _, attribute = _TASKS[name].partition(":")
     return getattr(importlib.import_module(module), attribute)()
 

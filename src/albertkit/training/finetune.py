@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ from albertkit.batches import Batch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import PER_TOKEN
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, few_to_score, repeated
 from albertkit.tasks.features import Features
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
@@ -63,9 +63,10 @@ def run(
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
+    start = replace(start, config=trained_on.write(start.config, task, options))
     for line in start.provenance:
         console.print(line)
-    trained = _encoded(task, start, options, train_examples, console)
+    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
     evaluated = _encoded(task, start, options, eval_examples, console)
     recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained))
     batches, plan = _planned(task, recipe, start, trained)
@@ -105,12 +106,12 @@ def _read(
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
     options = recipe.options()
     if not options.train:
-        raise InputError("Training needs data. Name a file with --train or `data.train`.")
+        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
     keys = task.config_keys(examples, options)
     described = AlbertConfig(**keys)
-    left_out = examples.left_out
+    left_out = examples.left_out + (held_out.left_out if held_out else 0)
     if held_out is None:
         classes = task.classes(examples, options, described)
         examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
@@ -119,7 +120,19 @@ def _read(
         f"{options.eval or 'the same file'}: {task.describe(options, described)}."
         + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
     )
+    _tell_of_evaluation(examples, held_out, console)
     return examples, held_out, keys, options
+
+
+def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console) -> None:
+    """Say what makes scores worthless: too few examples, or such as were trained on."""
+    if told := few_to_score(len(held_out)):
+        console.print(f"{told} Name more with --eval, or hold more out with --held-out.")
+    if alike := repeated(held_out, examples):
+        console.print(
+            f"{len(alike):,} of the {len(held_out):,} evaluation examples are training examples, too "
+            f"({held_out.where(alike)}): scores on them say how well they were learned by heart."
+        )
 
 
 def _split(
@@ -150,6 +163,14 @@ def _encoded(
     if unknown.is_large:
         console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
     return _Side(examples, features)
+
+
+def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: _Side) -> _Side:
+    """Training data with the weights that the task gives its rows, if any."""
+    weights = task.row_weights(side.examples, options, start.config)
+    if weights is None:
+        return side
+    return _Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))
 
 
 def _resolved(
@@ -232,7 +253,7 @@ def _scores(
     """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
-    losses: list[tuple[float, int]] = []
+    losses: list[tuple[float, float]] = []
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)

@@ -90,8 +90,8 @@ def _extended(
     if moved:
         raise ConfigError(
             "The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
-            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
-            f"the corpus with --tokenizer {recipe.model.name}."
+            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Make "
+            f"it with: albertkit corpus build --tokenizer {recipe.model.name}"
         )
     extended = dict(checkpoint.tensors)
     if (len(vocabulary), config.vocab_size) == (len(own), checkpoint.config.vocab_size):

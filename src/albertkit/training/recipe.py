@@ -12,8 +12,10 @@ from albertkit import storage
 from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
+from albertkit.storage import encodings
 from albertkit.tasks import registry
 from albertkit.tasks.data_options import DataOptions
+from albertkit.training import named_recipes
 from albertkit.typing import Json, Record
 
 try:
@@ -55,7 +57,9 @@ class BaseRecipe(Section):
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str] = ()) -> Self:
-        """Read a TOML file, then apply `overrides` by dotted key (None leaves a value alone), then "key=value" texts.
+        """Read a TOML file, or a recipe of the package by its name, then apply `overrides`, then "key=value" texts.
+
+        `overrides` are by dotted key, and None leaves a value alone.
 
         Raises ConfigError naming the key, the rule and the value for whatever does not fit.
         """
@@ -253,7 +257,7 @@ def _content(
     path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str], keys: Sequence[str]
 ) -> Record:
     """The tables of a TOML file with the overrides put in."""
-    content = _read(Path(path)) if path else {}
+    content = _read(named_recipes.find(path)) if path else {}
     given = {key: value for key, value in overrides.items() if value is not None}
     for key, value in {**given, **dict(map(_parse, settings))}.items():
         *sections, last = key.split(".")
@@ -268,9 +272,7 @@ def _content(
 
 def _read(path: Path) -> Record:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"A recipe must be a TOML file. Received: {path}, where there is none.") from None
+        return tomllib.loads(encodings.decode(path.read_bytes()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"A recipe must be a TOML file. Reading {path} failed: {error}.") from error
 
