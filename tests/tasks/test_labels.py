@@ -48,6 +48,8 @@ def numbers(values, schema, **options):
         [[False, True, False], [True, False, False], [True, True, True]],
         [["0", "1", "0"], ["1", "0", "0"], ["1", "1", "1"]],
         ["[0, 1, 0]", "[1, 0, 0]", "[1, 1, 1]"],  # as pandas writes lists to CSV
+        ["[0 1 0]", "[ 1 0  0]", "[1\n 1 1 ]"],  # and arrays
+        ["[0. 1. 0.]", "[1. 0. 0.]", "[1. 1. 1.]"],
     ],
 )
 def test_lists_of_zeros_and_ones_are_a_class_a_position(tmp_path, caplog, rows):

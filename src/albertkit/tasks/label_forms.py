@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 _WHOLE = re.compile(r"(-?\d+)(\.0+)?")
 _DECIMAL_COMMA = re.compile(r"-?\d+(,\d+)?")
 _LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+_NUMPY = re.compile(r"\[[\d.\s]+\]")
 _LONGEST_LIST = 10_000
 """Characters of a list that is written as text."""
 _OTHER_SEPARATORS = ",;"
@@ -79,12 +80,17 @@ def listed(labels: Sequence[Json]) -> list[Json]:
     if not texts or not all(len(text) < _LONGEST_LIST and _LIST.fullmatch(text) for text in texts):
         return list(labels)
     try:
-        found = {text: ast.literal_eval(text.strip()) for text in texts}
+        found = {text: ast.literal_eval(_with_commas(text.strip())) for text in texts}
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return list(labels)
     if not all(isinstance(value, list) and not any(map(_is_nested, value)) for value in found.values()):
         return list(labels)
     return [found.get(label, label) if isinstance(label, str) else label for label in labels]
+
+
+def _with_commas(text: str) -> str:
+    """A list of numbers as NumPy prints it, "[0 1 0]" or "[0. 1.]", as Python writes it; any other text as it is."""
+    return ", ".join(text.split()).replace("[, ", "[").replace(", ]", "]") if _NUMPY.fullmatch(text) else text
 
 
 def _is_nested(value: Json) -> bool:
