@@ -4,7 +4,7 @@ Names and shapes only; the same rules serve the three frameworks.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,7 +98,7 @@ def fit(
     Raises WeightMismatch where a tensor of the encoder is missing, or, unless `ignore_mismatched_sizes` is set, where a
     shape differs or the checkpoint has layers that the model does not run.
     """
-    tensors = _with_prefix(tensors, expected)
+    tensors = _under_own_names(tensors, expected)
     partners = {**tied, **{other: name for name, other in tied.items()}}
     chosen: Tensors = {}
     missing: list[str] = []
@@ -121,33 +121,59 @@ def fit(
         mismatched=tuple(mismatched),
         parameters=sum(math.prod(expected[name]) for name in chosen if name not in tied),
     )
-    _require_encoder(report)
+    _require_encoder(report, expected)
     if not ignore_mismatched_sizes:
         _require_equal_shapes(report)
-        _require_no_other_layers(report)
+        _require_no_other_layers(report, expected)
     return chosen, report
 
 
-def _with_prefix(tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes) -> Mapping[str, np.ndarray]:
-    """Tensors of a bare encoder under the model's names.
+def _under_own_names(tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes) -> Mapping[str, np.ndarray]:
+    """Tensors under the names that a model has for them.
 
-    It is stored without the prefix `albert.`, which the table puts back; but it knows no layers that a subclass added.
+    A bare encoder is stored without the prefix `albert.`, which the table puts back; but it knows no layers that a
+    subclass added. The only encoder of a checkpoint enters those of the model whatever both are called, as in classes
+    with a `self.bert`, unless the checkpoint has tensors under their very names.
     """
     bare = {name.removeprefix("albert."): name for name in expected if name not in tensors}
-    return {name if name in expected else bare.get(name, name): tensor for name, tensor in tensors.items()}
+    named = {name if name in expected else bare.get(name, name): tensor for name, tensor in tensors.items()}
+    stored = weight_table.encoders(named)
+    lost = [prefix for prefix in weight_table.encoders(expected) if prefix not in stored]
+    if not lost or len(stored) != 1:
+        return named
+    inside = {name: found for name in named if (found := weight_table.name_inside(name, stored[0]))}
+    is_wanted = stored[0] in weight_table.encoders(expected)
+    entered = {name: tensor for name, tensor in named.items() if is_wanted or name not in inside}
+    for number, prefix in enumerate(lost):
+        is_first = number == 0 and not is_wanted  # two encoders must not share the memory of their weights
+        for name, found in inside.items():
+            entered[prefix + found.removeprefix("albert.")] = named[name] if is_first else named[name].copy()
+    return entered
 
 
-def _of_encoder(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if weight_table.part(name) == "encoder" and weight_table.is_known(name)]
+def _of_encoder(names: Iterable[str], expected: weight_table.Shapes) -> list[str]:
+    """Those of some names that belong to an encoder of the model, without its pooler."""
+    prefixes = weight_table.encoders(expected)
+    inside = ((name, weight_table.name_inside(name, prefix)) for name in names for prefix in prefixes)
+    return [name for name, found in inside if found and weight_table.part(found) == "encoder"]
 
 
-def _require_encoder(report: LoadReport) -> None:
-    if lost := _of_encoder(report.missing):
-        have = f"It holds {', '.join(report.unexpected[:3])}, ..." if report.unexpected else ""
+def _require_encoder(report: LoadReport, expected: weight_table.Shapes) -> None:
+    have = f" It holds {', '.join(report.unexpected[:3])}, ..." if report.unexpected else ""
+    own = (
+        " A class of your own keeps its encoder as self.albert = AlbertModel(config); under another name it is found "
+        "where the checkpoint has only one."
+    )
+    if lost := _of_encoder(report.missing, expected):
         raise WeightMismatch(
             f"A checkpoint must hold every tensor of the encoder. {report.source} lacks {len(lost)}, among them "
-            f"{lost[0]}. {have} Check that this is an ALBERT and that `num_hidden_groups` and `inner_group_num` of "
-            "config.json belong to it."
+            f"{lost[0]}.{have} Check that this is an ALBERT and that `num_hidden_groups` and `inner_group_num` of "
+            f"config.json belong to it.{'' if lost[0].startswith('albert.') else own}"
+        )
+    if expected and not report.loaded and not report.mismatched:
+        raise WeightMismatch(
+            f"A checkpoint must hold something of the model that it is loaded into. {report.source} holds nothing of "
+            f"{report.model}.{have}{own}"
         )
 
 
@@ -166,8 +192,8 @@ def _require_equal_shapes(report: LoadReport) -> None:
     )
 
 
-def _require_no_other_layers(report: LoadReport) -> None:
-    if surplus := _of_encoder(report.unexpected):
+def _require_no_other_layers(report: LoadReport, expected: weight_table.Shapes) -> None:
+    if surplus := _of_encoder(report.unexpected, expected):
         raise WeightMismatch(
             f"A model must run every layer that its checkpoint has. {report.source} holds {len(surplus)} tensors of "
             f"other layers, among them {surplus[0]}. Correct `num_hidden_groups` and `inner_group_num` of its config, "

@@ -13,12 +13,16 @@ import numpy as np
 from albertkit import hub
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
 from albertkit.checkpoint.report import LoadReport
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
 from albertkit.tensorflow import private_api, weights
+from albertkit.tensorflow.activations import ACTIVATIONS
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
+from albertkit.tensorflow.layers import is_plain
 from albertkit.tensorflow.typing import DType, Tensor
 from albertkit.typing import Json, Record
 
@@ -120,7 +124,9 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
 
         `saved_model` also exports the model for serving, to `saved_model/{version}`; see `export`. `state_dict`
         replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant` names the file
-        `model.{variant}.safetensors`. InputError where `safe_serialization` is False.
+        `model.{variant}.safetensors`. A model that was changed after it was built is saved as it computes, with a config
+        that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError where
+        `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For HDF5 call model.save_weights(path).")
@@ -129,7 +135,9 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         self.build(None)  # what a subclass added
         tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__.removeprefix("TF")
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, is_plain)
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
         if saved_model:
             self.export(Path(save_directory) / "saved_model" / str(version))
 

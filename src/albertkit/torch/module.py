@@ -28,6 +28,8 @@ class AlbertModule(nn.Module):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _tied_weights_keys: ClassVar[list[str] | None] = None
+    _vocabulary_is_shared: bool = False
+    """Whether this is the encoder of a model whose head scores the vocabulary."""
 
     embeddings: AlbertEmbeddings
     encoder: AlbertTransformer
@@ -45,17 +47,27 @@ class AlbertModule(nn.Module):
         """Initialise the weights and tie what is tied. The last line of every model's constructor."""
         done = None if self.base_model is self else self.base_model
         weights.initialise(self, self.checkpoint_prefix, self.config, done)
+        if done is not None and self.get_output_embeddings() is not None:
+            done._vocabulary_is_shared = True
         self.tie_weights()
 
     @property
     def base_model(self) -> "AlbertModule":
-        """The encoder: the model itself, or the one inside a head."""
-        return getattr(self, self.base_model_prefix, self)
+        """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
+        if (named := getattr(self, self.base_model_prefix, None)) is not None:
+            return named
+        inside = [] if self._is_encoder else [m for m in self.modules() if isinstance(m, AlbertModule) and m._is_encoder]
+        return inside[0] if len(inside) == 1 else self
+
+    @property
+    def _is_encoder(self) -> bool:
+        """Whether this is a bare encoder, with the parts of one."""
+        return {"embeddings", "encoder"} <= self._modules.keys()
 
     @property
     def checkpoint_prefix(self) -> str:
         """What stands before the names of this model's parameters in a canonical name."""
-        return "albert." if self.base_model is self else ""
+        return "albert." if self._is_encoder else ""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -95,8 +107,18 @@ class AlbertModule(nn.Module):
         return self.base_model.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Replace the word embeddings."""
+        """Replace the word embeddings (V, E), and with them V of the config and of the masked-language-model head.
+
+        InputError for another V on the encoder inside a model with such a head.
+        """
+        size = value.num_embeddings
+        rules.require_own_vocabulary(self._vocabulary_is_shared, self.config.vocab_size, size)
         self.base_model.embeddings.word_embeddings = value
+        decoder = self.get_output_embeddings()
+        if decoder is not None and decoder.out_features != size:
+            self._resize_decoder(decoder, size, None)
+        self.config.vocab_size = size
+        self.tie_weights()
 
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer E -> V of the masked-language-model head, or None where there is no such head."""
@@ -122,15 +144,16 @@ class AlbertModule(nn.Module):
         size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
         if size == old.num_embeddings:
             return old
+        rules.require_own_vocabulary(self._vocabulary_is_shared, old.num_embeddings, size)
+        if decoder is not None and not torch.equal(decoder.weight, old.weight):
+            self.config.tie_word_embeddings = False  # someone gave the head a decoder of its own
         spread = None if mean_resizing else self.config.initializer_range
         padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
         new = nn.Embedding(size, old.embedding_dim, padding, _weight=weights.resized(old.weight, size, spread))
         new.weight.requires_grad_(old.weight.requires_grad)
-        self.set_input_embeddings(new)
         if decoder is not None:
             self._resize_decoder(decoder, size, spread)
-        self.config.vocab_size = size
-        self.tie_weights()
+        self.set_input_embeddings(new)
         return new
 
     def _resize_decoder(self, decoder: nn.Linear, size: int, spread: float | None) -> None:
