@@ -43,8 +43,8 @@ class AlbertConfig(PretrainedConfig):
     never run, as in the tiny models of albert_zh; their weights are kept.
 
     Further keywords are the keys common to all models of the Transformers layout (`id2label`, `num_labels`,
-    `problem_type`, `output_attentions`, ...). Any other keyword raises ConfigError with the nearest known name, while
-    unknown keys of a file are kept and written back.
+    `problem_type`, `output_attentions`, ...). Any other key is kept and written back, which is told once, unless it
+    looks like a known one with a typing error: that raises ConfigError with the nearest known name.
     """
 
     model_type: ClassVar[str] = "albert"

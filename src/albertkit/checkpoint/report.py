@@ -4,7 +4,7 @@ Names and shapes only; the same rules serve the three frameworks.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -57,6 +57,21 @@ class LoadReport:
                 f"A model that answers needs all its weights. {self.source} lacks {', '.join(self.newly_initialized)} "
                 f"of {self.model}. Train this head first, or give a checkpoint that has it."
             )
+
+    def unused(self, architectures: Sequence[str] | None) -> str | None:
+        """One line where a class finds tensors in a file of its own that it has no layers for, else None.
+
+        `architectures` are the classes that wrote the file, by its config. What the table knows is another head, or a
+        pooler, which files of several heads hold.
+        """
+        unknown = [name for name in self.unexpected if not weight_table.is_known(name)]
+        name = self.model.removeprefix("TF").removeprefix("Flax")
+        if not unknown or name not in (architectures or ()):
+            return None
+        return (
+            f"{self.model}: {self.source} was written by this class and holds tensors that it does not use: "
+            f"{', '.join(unknown)}. Layers that were added to a model must be built in the constructor of a subclass."
+        )
 
     def announcement(self) -> str | None:
         """One line for a person where something is newly initialised, else None."""

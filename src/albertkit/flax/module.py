@@ -99,6 +99,25 @@ class FlaxAlbertModule(ConfiguredModule):
         return self._untracked.load_report
 
     @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
+
+    @property
     def base_model(self) -> "FlaxAlbertModule":
         """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
         if (named := getattr(self, self.base_model_prefix, None)) is not None:
@@ -142,7 +161,8 @@ class FlaxAlbertModule(ConfiguredModule):
         """A small valid batch, input_ids (3, 5) int32."""
         return {"input_ids": jnp.array([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 

@@ -72,8 +72,8 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         report = weights.load(*given, **options)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model._untracked.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         answer = (model,) if _do_init else model._without_params()
         answer += (report.loading_info(),) if output_loading_info else ()
         return answer if len(answer) > 1 else model

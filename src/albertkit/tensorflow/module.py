@@ -96,6 +96,25 @@ class TFAlbertModule(keras.Model):
         return [name for name in super().__dir__() if name != "base_model"]
 
     @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
+
+    @property
     def base_model(self) -> "TFAlbertModule":
         """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
         if (named := getattr(self, self.base_model_prefix, None)) is not None:
@@ -142,7 +161,8 @@ class TFAlbertModule(keras.Model):
             name: tf.TensorSpec(shape, tf.int32, name) for name in ("input_ids", "attention_mask", "token_type_ids")
         }
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 

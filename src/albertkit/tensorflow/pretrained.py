@@ -80,8 +80,8 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
@@ -159,8 +159,12 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         What a model that someone else wrote answers without names is called `output`.
         """
         named = {"return_dict": True} if "return_dict" in inspect.signature(self.call).parameters else {}
-        answer, found = {}, self(dict(inputs), **named)
-        for name, value in found.items() if isinstance(found, Mapping) else [("output", found)]:
+        return self.serving_output(self(dict(inputs), **named))
+
+    def serving_output(self, output: Mapping[str, Tensor] | Tensor) -> dict[str, Tensor]:
+        """An answer of the model by name, each tensor alone; see `serving`."""
+        answer = {}
+        for name, value in output.items() if isinstance(output, Mapping) else [("output", output)]:
             answer |= {f"{name}_{n}": v for n, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
         return answer
 

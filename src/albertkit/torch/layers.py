@@ -5,6 +5,7 @@ Layers know nothing of tasks, files or padding: an attention mask arrives here a
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,12 @@ class AlbertEmbeddings(nn.Module):
             token_types = self.token_type_embeddings(token_type_ids)
         embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Pass over the buffers that files of older releases of Transformers hold beside the weights."""
+        for name in ("position_ids", "token_type_ids"):
+            state_dict.pop(prefix + name, None)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _words(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
         """The word embeddings (B, L, E) of the ids, or those given in their place. InputError unless one is given."""

@@ -3,6 +3,7 @@
 Letters: E embedding size, V vocabulary.
 """
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -49,7 +50,54 @@ class AlbertModule(nn.Module):
         weights.initialise(self, self.checkpoint_prefix, self.config, done)
         if done is not None and self.get_output_embeddings() is not None:
             done._vocabulary_is_shared = True
+        self._draw_own_layers()
         self.tie_weights()
+
+    def init_weights(self) -> None:
+        """The name by which older classes call `post_init` at the end of their constructor."""
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Draw new values for one layer of a subclass, which overrides this as in Transformers and may call it."""
+        spread = self.config.initializer_range
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.trunc_normal_(module.weight, std=spread, a=-2 * spread, b=2 * spread)
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            module.weight.data[module.padding_idx] = 0
+        if isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+        if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def _draw_own_layers(self, names: Collection[str] | None = None) -> None:
+        """Call an overridden `_init_weights` for the layers outside the encoder, or for those with tensors in `names`."""
+        if type(self)._init_weights is AlbertModule._init_weights or torch.get_default_device().type == "meta":
+            return
+        inside = {id(layer) for layer in self.base_model.modules()} if self.base_model is not self else set()
+        for path, layer in self.named_modules():
+            own = {f"{self.checkpoint_prefix}{path}.{name}" for name, _ in layer.named_parameters(recurse=False)}
+            if id(layer) not in inside if names is None else not own.isdisjoint(names):
+                with torch.no_grad():
+                    self._init_weights(layer)
+
+    @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
 
     @property
     def base_model(self) -> "AlbertModule":
@@ -89,7 +137,8 @@ class AlbertModule(nn.Module):
         """A small valid batch, input_ids (3, 5) int64."""
         return {"input_ids": torch.tensor([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 
@@ -137,8 +186,8 @@ class AlbertModule(nn.Module):
         """Change V, in the embeddings, the masked-language-model head, its bias and the config alike.
 
         The first min(old, new) rows stay. New rows stand at the mean of the old ones, or are drawn as newly initialised
-        weights where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up. InputError
-        for what is no size.
+        weights where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up. The layer
+        stays, of whatever type it is, and has a new parameter. InputError for what is no size.
         """
         old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
         size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
@@ -148,13 +197,14 @@ class AlbertModule(nn.Module):
         if decoder is not None and not torch.equal(decoder.weight, old.weight):
             self.config.tie_word_embeddings = False  # someone gave the head a decoder of its own
         spread = None if mean_resizing else self.config.initializer_range
-        padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
-        new = nn.Embedding(size, old.embedding_dim, padding, _weight=weights.resized(old.weight, size, spread))
-        new.weight.requires_grad_(old.weight.requires_grad)
         if decoder is not None:
             self._resize_decoder(decoder, size, spread)
-        self.set_input_embeddings(new)
-        return new
+        rows = weights.resized(old.weight, size, spread)
+        old.weight = nn.Parameter(rows, requires_grad=old.weight.requires_grad)
+        old.num_embeddings = size
+        old.padding_idx = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
+        self.set_input_embeddings(old)
+        return old
 
     def _resize_decoder(self, decoder: nn.Linear, size: int, spread: float | None) -> None:
         decoder.out_features = size

@@ -70,12 +70,13 @@ class AlbertPreTrainedModel(AlbertModule):
         given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))
         dtype = _chosen_dtype(dtype or torch_dtype, config, tensors)
         report = weights.load(*given, dtype=dtype, ignore_mismatched_sizes=ignore_mismatched_sizes)
+        model._draw_own_layers(report.newly_initialized)
         model.tie_weights()
         model.eval()
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
@@ -148,6 +149,23 @@ class AlbertPreTrainedModel(AlbertModule):
             values["predictions.bias"] = torch.zeros_like(values["predictions.bias"])
         return values
 
+
+
+def load_tf_weights_in_albert(
+    model: AlbertPreTrainedModel, config: AlbertConfig, tf_checkpoint_path: str | os.PathLike[str]
+) -> AlbertPreTrainedModel:
+    """Give a model the weights of a checkpoint of the original code, under the name and arguments of Transformers.
+
+    `AlbertModel.from_pretrained(path)` reads such a checkpoint too. CheckpointNotFound where there is none, and
+    WeightMismatch where it does not fit the model.
+    """
+    checkpoint = files.load(tf_checkpoint_path, config=config)
+    given = (model, model.checkpoint_prefix, config, checkpoint.tensors, str(checkpoint.source))
+    model.load_report = weights.load(*given)
+    model.tie_weights()
+    if announcement := model.load_report.announcement():
+        logger.warning(announcement)
+    return model
 
 
 def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:
