@@ -73,6 +73,25 @@ class Torch:
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
 
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        return self.torch.nn.Linear(inputs, outputs)
+
+    def embedding(self, rows: int, width: int) -> Any:
+        return self.torch.nn.Embedding(rows, width)
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+
+        class Own(self.models.AlbertPreTrainedModel):
+            def __init__(own, config: Any) -> None:
+                super().__init__(config)
+                setattr(own, attribute, self.models.AlbertModel(config))
+                own.head = self.torch.nn.Linear(config.hidden_size, 3)
+                own.post_init()
+
+        return Own
+
 
 class _Mode:
     """A Keras model and whether it is called in training: a switch of the model elsewhere, an argument here."""
@@ -166,6 +185,33 @@ class TensorFlow:
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
 
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        import keras
+
+        return keras.layers.Dense(outputs)
+
+    def embedding(self, rows: int, width: int) -> Any:
+        import keras
+
+        return keras.layers.Embedding(rows, width)
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+        import keras
+
+        class Own(self.models.TFAlbertPreTrainedModel):
+            def __init__(own, config: Any) -> None:
+                super().__init__(config)
+                setattr(own, attribute, self.models.TFAlbertModel(config))
+                own.head = keras.layers.Dense(3)
+                own.post_init()
+
+            def call(own, input_ids: Any) -> Any:
+                return own.head(getattr(own, attribute)(input_ids)[0])
+
+        return Own
+
 
 class Flax:
     """Flax on JAX."""
@@ -241,6 +287,30 @@ class Flax:
 
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
+
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        from flax import nnx
+
+        return nnx.Linear(inputs, outputs, rngs=nnx.Rngs(3))
+
+    def embedding(self, rows: int, width: int) -> Any:
+        from flax import nnx
+
+        return nnx.Embed(rows, width, rngs=nnx.Rngs(3))
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+        from flax import nnx
+
+        class Own(self.models.FlaxAlbertPreTrainedModel):
+            def __init__(own, config: Any, *args: Any, **kwargs: Any) -> None:
+                super().__init__(config, *args, **kwargs)
+                setattr(own, attribute, self.models.FlaxAlbertModel(config, *args, **kwargs))
+                own.head = nnx.Linear(config.hidden_size, 3, rngs=nnx.Rngs(0))
+                own.post_init()
+
+        return Own
 
 
 ADAPTERS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}

@@ -59,11 +59,19 @@ class LoadReport:
             )
 
     def unused(self, architectures: Sequence[str] | None) -> str | None:
-        """One line where a class finds tensors in a file of its own that it has no layers for, else None.
+        """One line on tensors of the file that a person would expect to be used and that are not, else None.
+
+        They are those of a file that the same class wrote, and a decoder that the config ties to the word embeddings.
 
         `architectures` are the classes that wrote the file, by its config. What the table knows is another head, or a
         pooler, which files of several heads hold.
         """
+        if apart := [name for name in self.unexpected if name in weight_table.TIED and name in self.loaded]:
+            return (
+                f"{self.model}: {self.source} holds {apart[0]} with other values than {weight_table.TIED[apart[0]]}, "
+                "which the config ties it to: those of the latter are used. To use its own, pass "
+                "tie_word_embeddings=False."
+            )
         unknown = [name for name in self.unexpected if not weight_table.is_known(name)]
         name = self.model.removeprefix("TF").removeprefix("Flax")
         if not unknown or name not in (architectures or ()):
@@ -118,8 +126,10 @@ def fit(
     chosen: Tensors = {}
     missing: list[str] = []
     mismatched: list[Mismatch] = []
+    apart = _decoder_apart(tied, tensors)
     for name, shape in expected.items():
-        tensor = tensors.get(name, tensors.get(partners.get(name, name)))
+        own = None if name in apart else tensors.get(name)
+        tensor = tensors.get(partners.get(name, name)) if own is None else own
         if tensor is None:
             missing += [] if name in tied else [name]
         elif tuple(tensor.shape) != tuple(shape):
@@ -132,7 +142,7 @@ def fit(
         source=source,
         loaded=tuple(chosen),
         missing=tuple(missing),
-        unexpected=tuple(sorted(set(tensors) - used)),
+        unexpected=tuple(sorted({*(set(tensors) - used), *apart})),
         mismatched=tuple(mismatched),
         parameters=sum(math.prod(expected[name]) for name in chosen if name not in tied),
     )
@@ -141,6 +151,12 @@ def fit(
         _require_equal_shapes(report)
         _require_no_other_layers(report, expected)
     return chosen, report
+
+
+def _decoder_apart(tied: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> list[str]:
+    """Tied tensors that a checkpoint holds with other values than those that they are tied to."""
+    both = [(name, tensors[name], tensors[other]) for name, other in tied.items() if {name, other} <= tensors.keys()]
+    return [name for name, one, other in both if one is not other and not np.array_equal(one, other)]
 
 
 def _under_own_names(tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes) -> Mapping[str, np.ndarray]:

@@ -58,6 +58,7 @@ def settle(
     if "predictions.bias" in tensors and DECODER in tensors:
         changes["tie_word_embeddings"] = _is_tied(config, tensors)
     config = _changed(model, config, {key: value for key, value in changes.items() if _stated(config, key) != value})
+    config.to_json_string()  # refuses an activation without a name, before anything is written
     if is_own:
         _require_names(model, tensors, weight_table.expected(config, head), weight_table.tied(config))
     return config, tensors
@@ -71,7 +72,9 @@ def _changed(model: str, config: AlbertConfig, changes: Record) -> AlbertConfig:
     """A config with other values, which are announced. WeightMismatch where there is no such config."""
     if not changes:
         return config
-    told = ", ".join(f"{key} {abbreviate(value)} (the config: {_stated(config, key)!r:.60})" for key, value in changes.items())
+    told = ", ".join(
+        f"{key} {abbreviate(value)} (the config: {_stated(config, key)!r:.60})" for key, value in changes.items()
+    )
     order = changes.pop("group_of_layer", None)
     try:
         changed = config.changed(**changes)
@@ -84,7 +87,9 @@ def _changed(model: str, config: AlbertConfig, changes: Record) -> AlbertConfig:
         ) from None
     if changed != config:
         logger.warning(
-            "%s, or its config, was changed after it was built. The config is saved as the model computes: %s.", model, told
+            "%s, or its config, was changed after it was built. The config is saved as the model computes: %s.",
+            model,
+            told,
         )
     return changed
 
@@ -128,7 +133,11 @@ def _sizes(head: str, tensors: Mapping[str, np.ndarray]) -> Record:
     names_by_size = _names_by_size(head, tensors)
     wrong = [names for names in names_by_size.values() if len(names) > 1]
     fixed = {"2": 2} | ({"C": 1} if head == "ForMultipleChoice" else {})
-    wrong += [names_by_size.pop(letter) for letter, size in fixed.items() if names_by_size.get(letter, {size: ""}).keys() != {size}]
+    wrong += [
+        names_by_size.pop(letter)
+        for letter, size in fixed.items()
+        if names_by_size.get(letter, {size: ""}).keys() != {size}
+    ]
     if wrong:
         told = "; ".join(", ".join(f"{size} in {name}" for size, name in names.items()) for names in wrong)
         raise WeightMismatch(

@@ -52,7 +52,11 @@ class TFAlbertModule(keras.Model):
     def __setattr__(self, name: str, value: object) -> None:
         """Keras keeps the variables of a layer that another takes the place of; they would be saved and counted."""
         old = vars(self).get(name)
-        if isinstance(old, keras.layers.Layer) and old is not value and sum(part is old for part in vars(self).values()) == 1:
+        if (
+            isinstance(old, keras.layers.Layer)
+            and old is not value
+            and sum(part is old for part in vars(self).values()) == 1
+        ):
             private_api.forget_part(self, old)
         super().__setattr__(name, value)
 

@@ -133,6 +133,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         if not is_main_process:
             return
         self.build(None)  # what a subclass added
+        private_api.allow_more_layers(self)
         tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__.removeprefix("TF")
         kinds = other_kinds(self, tensors, is_plain)

@@ -104,7 +104,9 @@ class AlbertModule(nn.Module):
         """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
         if (named := getattr(self, self.base_model_prefix, None)) is not None:
             return named
-        inside = [] if self._is_encoder else [m for m in self.modules() if isinstance(m, AlbertModule) and m._is_encoder]
+        inside = (
+            [] if self._is_encoder else [m for m in self.modules() if isinstance(m, AlbertModule) and m._is_encoder]
+        )
         return inside[0] if len(inside) == 1 else self
 
     @property

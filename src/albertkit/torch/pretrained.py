@@ -140,7 +140,6 @@ class AlbertPreTrainedModel(AlbertModule):
         config, tensors = settle(name, self.config, tensors, layer_keys(self, "eps", ACTIVATIONS), kinds)
         files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
 
-
     def _values(self) -> dict[str, Tensor]:
         """The parameters and buffers by canonical name, with the bias that acts."""
         values = weights.canonical(self, self.checkpoint_prefix)
@@ -148,7 +147,6 @@ class AlbertPreTrainedModel(AlbertModule):
         if decoder is not None and decoder.bias is None and "predictions.bias" in values:
             values["predictions.bias"] = torch.zeros_like(values["predictions.bias"])
         return values
-
 
 
 def load_tf_weights_in_albert(
