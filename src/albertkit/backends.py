@@ -53,7 +53,7 @@ class OptimizerSettings:
     max_gradient_norm: float = 1.0
     """The norm of the whole gradient is clipped to it; 0: never."""
     frozen: tuple[str, ...] = ()
-    """What of the model no loss reaches: parts, as of `weight_table.part`, and beginnings of names. It is not decayed."""
+    """What no loss reaches, and so is not decayed: parts, as of `weight_table.part`, and beginnings of names."""
 
     def __post_init__(self) -> None:
         if self.name not in _CORRECTS_BIAS:

@@ -27,7 +27,8 @@ class PretrainedConfig:
     """The keys common to all models of the Transformers layout, checked whenever they change.
 
     An unknown key is kept and written back, whether it comes from a file or as a keyword, which is told; one that looks
-    like a known key with a typing error raises ConfigError. A subclass states its own keys in its constructor, which ends with `_set_common`.
+    like a known key with a typing error raises ConfigError. A subclass states its own keys in its constructor, which
+    ends with `_set_common`.
     """
 
     model_type: ClassVar[str]

@@ -82,13 +82,14 @@ class Torch:
 
     def class_with(self, attribute: str) -> Any:
         """A person's own class, whose encoder has another name."""
+        models, linear = self.models, self.torch.nn.Linear
 
-        class Own(self.models.AlbertPreTrainedModel):
-            def __init__(own, config: Any) -> None:
+        class Own(models.AlbertPreTrainedModel):
+            def __init__(self, config: Any) -> None:
                 super().__init__(config)
-                setattr(own, attribute, self.models.AlbertModel(config))
-                own.head = self.torch.nn.Linear(config.hidden_size, 3)
-                own.post_init()
+                setattr(self, attribute, models.AlbertModel(config))
+                self.head = linear(config.hidden_size, 3)
+                self.post_init()
 
         return Own
 
@@ -200,15 +201,17 @@ class TensorFlow:
         """A person's own class, whose encoder has another name."""
         import keras
 
-        class Own(self.models.TFAlbertPreTrainedModel):
-            def __init__(own, config: Any) -> None:
-                super().__init__(config)
-                setattr(own, attribute, self.models.TFAlbertModel(config))
-                own.head = keras.layers.Dense(3)
-                own.post_init()
+        models = self.models
 
-            def call(own, input_ids: Any) -> Any:
-                return own.head(getattr(own, attribute)(input_ids)[0])
+        class Own(models.TFAlbertPreTrainedModel):
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                setattr(self, attribute, models.TFAlbertModel(config))
+                self.head = keras.layers.Dense(3)
+                self.post_init()
+
+            def call(self, input_ids: Any) -> Any:
+                return self.head(getattr(self, attribute)(input_ids)[0])
 
         return Own
 
@@ -303,12 +306,14 @@ class Flax:
         """A person's own class, whose encoder has another name."""
         from flax import nnx
 
-        class Own(self.models.FlaxAlbertPreTrainedModel):
-            def __init__(own, config: Any, *args: Any, **kwargs: Any) -> None:
+        models = self.models
+
+        class Own(models.FlaxAlbertPreTrainedModel):
+            def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
                 super().__init__(config, *args, **kwargs)
-                setattr(own, attribute, self.models.FlaxAlbertModel(config, *args, **kwargs))
-                own.head = nnx.Linear(config.hidden_size, 3, rngs=nnx.Rngs(0))
-                own.post_init()
+                setattr(self, attribute, models.FlaxAlbertModel(config, *args, **kwargs))
+                self.head = nnx.Linear(config.hidden_size, 3, rngs=nnx.Rngs(0))
+                self.post_init()
 
         return Own
 

@@ -496,8 +496,8 @@ def test_one_metric_counts_for_each_of_several_outputs(metric):
     model.compile("sgd", metrics=[metric], run_eagerly=True)
     found = model.test_on_batch(given, return_dict=True)
     answer = model(inputs_of("ForQuestionAnswering"))
-    for name, logits in zip(("start_positions", "end_positions"), (answer.start_logits, answer.end_logits)):
-        assert found[f"{name}_accuracy"] == pytest.approx((logits.numpy().argmax(-1) == given[name]).mean())
+    for name, scores in {"start_positions": answer.start_logits, "end_positions": answer.end_logits}.items():
+        assert found[f"{name}_accuracy"] == pytest.approx((scores.numpy().argmax(-1) == given[name]).mean())
 
 
 class Table:
@@ -537,9 +537,9 @@ def test_a_table_of_rows_of_several_lengths_is_padded_by_the_tokenizer(data):
     found = next(iter(model.prepare_tf_dataset(table, batch_size=3, shuffle=False, tokenizer=tokenizer)))
     assert found["input_ids"].shape == found["attention_mask"].shape == (3, max(map(len, rows)))
     assert found["attention_mask"].numpy().sum(1).tolist() == [len(row) for row in rows]
-    with pytest.raises(InputError, match="column `input_ids` with rows of several. .*pass tokenizer="):
+    with pytest.raises(InputError, match=r"column `input_ids` with rows of several. .*pass tokenizer="):
         next(iter(model.prepare_tf_dataset(Table(input_ids=rows[1::-1] + rows[:1]), batch_size=3, shuffle=False)))
-    with pytest.raises(InputError, match="must have a column that the model takes.*Received: text"):
+    with pytest.raises(InputError, match=r"must have a column that the model takes.*Received: text"):
         model.prepare_tf_dataset(Table(text=["a"]))
 
 

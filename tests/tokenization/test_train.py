@@ -223,7 +223,7 @@ def test_a_line_without_a_space_is_cut_and_counted():
     assert cuts["lines"] == 1
 
 
-PHONEMES = list("aæəɪʊˈˌːθðʃʰA.,?ʲ") + ["\u0303"]  # the last is a tilde that combines
+PHONEMES = [*"aæəɪʊˈˌːθðʃʰA.,?ʲ", "\u0303"]  # the last is a tilde that combines
 
 
 def test_a_list_of_characters_becomes_a_vocabulary_in_its_order(tmp_path):

@@ -141,9 +141,9 @@ def _sizes(head: str, tensors: Mapping[str, np.ndarray]) -> Record:
     if wrong:
         told = "; ".join(", ".join(f"{size} in {name}" for size, name in names.items()) for names in wrong)
         raise WeightMismatch(
-            f"A saved model must come back from its folder, so its tensors must have the sizes of Albert{head}. Received: "
-            f"{told}. The vocabulary is changed by resize_token_embeddings of the whole model, which changes the head too. "
-            "For another output layer write a subclass that builds it in its constructor."
+            f"A saved model must come back from its folder, so its tensors must have the sizes of Albert{head}. "
+            f"Received: {told}. The vocabulary is changed by resize_token_embeddings of the whole model, which changes "
+            "the head too. For another output layer write a subclass that builds it in its constructor."
         )
     return {KEYS[letter]: next(iter(names)) for letter, names in names_by_size.items() if letter not in fixed}
 

@@ -124,9 +124,9 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
 
         `saved_model` also exports the model for serving, to `saved_model/{version}`; see `export`. `state_dict`
         replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant` names the file
-        `model.{variant}.safetensors`. A model that was changed after it was built is saved as it computes, with a config
-        that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError where
-        `safe_serialization` is False.
+        `model.{variant}.safetensors`. A model that was changed after it was built is saved as it computes, with a
+        config that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError
+        where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For HDF5 call model.save_weights(path).")

@@ -16,6 +16,7 @@ from albertkit.errors import InputError, abbreviate
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.normalizer import AlbertNormalizer
+from albertkit.typing import Json
 
 CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
 USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
@@ -97,18 +98,16 @@ def from_characters(
     return _saved(folder, model, do_lower_case=False, keep_accents=True)
 
 
-def _saved(folder: Path, model: bytes, **settings: bool) -> AlbertTokenizerFast:
+def _saved(folder: Path, model: bytes, do_lower_case: bool, keep_accents: bool) -> AlbertTokenizerFast:
     """Write a SentencePiece model and the files of its tokenizer as one step, and read the tokenizer."""
     with storage.atomic_replace(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
         spiece = staging / files.SPIECE
         storage.write_bytes(spiece, model)
-        AlbertTokenizerFast(spiece, **settings).write(staging)
-    return AlbertTokenizerFast(folder / files.SPIECE, **settings)
+        AlbertTokenizerFast(spiece, do_lower_case=do_lower_case, keep_accents=keep_accents).write(staging)
+    return AlbertTokenizerFast(folder / files.SPIECE, do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 
-def _learn(
-    lines: Iterable[str], vocab_size: int, character_coverage: float, exact: bool, **options: int | str | list[str]
-) -> bytes:
+def _learn(lines: Iterable[str], vocab_size: int, character_coverage: float, exact: bool, **options: Json) -> bytes:
     """The SentencePiece model of some lines. InputError where they cannot give a vocabulary of that size.
 
     `options` of SentencePiece take the place of those of the original.

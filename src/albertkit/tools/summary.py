@@ -74,10 +74,11 @@ def _about(config: AlbertConfig) -> list[str]:
     groups = len(set(config.group_of_layer))
     shared, idle = groups * config.inner_group_num, (config.num_hidden_groups - groups) * config.inner_group_num
     longest = config.max_position_embeddings
+    never = f", and {idle} more never run" if idle else ""
     lengths = [length for length in (128, 512) if length <= longest] or [longest]
     work = " and ".join(f"{_gigaflops(config, length)} GFLOP for {length} tokens" for length in lengths)
     lines = [
-        f"{layers} layers run {shared} set{'s' * (shared > 1)} of weights{f', and {idle} more never run' * (idle > 0)}; "
+        f"{layers} layers run {shared} set{'s' * (shared > 1)} of weights{never}; "
         f"hidden size {config.hidden_size}, {config.num_attention_heads} heads, embedding size "
         f"{config.embedding_size}, vocabulary {config.vocab_size:,}, at most {longest} tokens.",
         f"Forward pass of the encoder: {work}: sharing weights saves memory, not arithmetic.",

@@ -5,7 +5,6 @@ Layers know nothing of tasks, files or padding: an attention mask arrives here a
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,12 @@ def _check_ids(name: str, ids: Tensor, size: int) -> None:
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
 
 
+def _pass_over_buffers(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *others: object) -> None:
+    """Leave out of a state_dict the buffers that older releases of Transformers kept beside the embeddings."""
+    for name in ("position_ids", "token_type_ids"):
+        state_dict.pop(prefix + name, None)
+
+
 class AlbertEmbeddings(nn.Module):
     """Word + token type + position embedding, norm and dropout.
 
@@ -44,6 +49,7 @@ class AlbertEmbeddings(nn.Module):
         self.token_type_embeddings = embedding(config.type_vocab_size, config.embedding_size)
         self.LayerNorm = layer_norm(config.embedding_size, config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.register_load_state_dict_pre_hook(_pass_over_buffers)
 
     def forward(
         self,
@@ -71,12 +77,6 @@ class AlbertEmbeddings(nn.Module):
             token_types = self.token_type_embeddings(token_type_ids)
         embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
-
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Pass over the buffers that files of older releases of Transformers hold beside the weights."""
-        for name in ("position_ids", "token_type_ids"):
-            state_dict.pop(prefix + name, None)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _words(self, input_ids: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
         """The word embeddings (B, L, E) of the ids, or those given in their place. InputError unless one is given."""

@@ -70,7 +70,7 @@ class AlbertModule(nn.Module):
             nn.init.zeros_(module.bias)
 
     def _draw_own_layers(self, names: Collection[str] | None = None) -> None:
-        """Call an overridden `_init_weights` for the layers outside the encoder, or for those with tensors in `names`."""
+        """Call an overridden `_init_weights` for layers outside the encoder, or for those with tensors in `names`."""
         if type(self)._init_weights is AlbertModule._init_weights or torch.get_default_device().type == "meta":
             return
         inside = {id(layer) for layer in self.base_model.modules()} if self.base_model is not self else set()

@@ -173,8 +173,8 @@ def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:
         if not isinstance(tensor, Tensor) or tensor.is_quantized or tensor.is_meta:
             kind = "a tensor without values" if isinstance(tensor, Tensor) and tensor.is_meta else "quantised"
             raise InputError(
-                f"A weight must be a tensor of plain numbers. {name} is {kind}. Give or save the model as it was before "
-                "it was quantised or moved away."
+                f"A weight must be a tensor of plain numbers. {name} is {kind}. Give or save the model as it was "
+                "before it was quantised or moved away."
             )
         arrays[name] = weights.to_numpy(tensor)
     return files.canonical_tensors(arrays)
