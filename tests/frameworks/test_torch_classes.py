@@ -1,13 +1,18 @@
 """PyTorch models in the hands of people: classes of their own, layers of their own, weights of Kokoro and StyleTTS2."""
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch import distributed, nn  # noqa: E402
+
 import albertkit  # noqa: E402
+from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.errors import InputError, WeightMismatch  # noqa: E402
-from frameworks.common import small  # noqa: E402
+from albertkit.torch import train  # noqa: E402
+from frameworks.common import random_tensors, small  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -180,3 +185,19 @@ def test_the_old_function_gives_a_model_the_weights_of_the_original_code(data):
     assert albertkit.load_tf_weights_in_albert(model, config, prefix) is model
     expected = albertkit.AlbertModel.from_pretrained(prefix)
     assert all(torch.equal(one, other) for one, other in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_groups_that_never_run_do_not_stop_distributed_training(tmp_path):
+    config = small(num_hidden_layers=2, num_hidden_groups=3)
+    tensors = random_tensors(config, "ForSequenceClassification")
+    state = train.init_state(config, "ForSequenceClassification", tensors)
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    try:
+        objective = nn.parallel.DistributedDataParallel(state.objective)
+        batch = PaddedBatch(*(np.ones((2, 3), np.int64) for _ in range(3)), labels=np.array([0, 1]))
+        for _ in range(2):  # the second pass fails where a parameter has waited in vain for its gradient
+            sum(objective(batch).values()).backward()
+    finally:
+        distributed.destroy_process_group()
+    idle = state.model.albert.encoder.albert_layer_groups[2]
+    assert all(parameter.grad is None for parameter in idle.parameters())
