@@ -62,6 +62,14 @@ def test_equal_values_in_two_places_are_still_tied():
     assert settle("AlbertForMaskedLM", CONFIG, tensors, {}, {})[0] is CONFIG
 
 
+def test_weights_that_have_become_nan_are_still_tied():
+    tensors = held("ForMaskedLM")
+    tensors[WORDS] = np.full((31, 6), np.nan, np.float32)
+    for other in (tensors[WORDS][:], tensors[WORDS].copy()):
+        tensors["predictions.decoder.weight"] = other
+        assert settle("AlbertForMaskedLM", CONFIG, tensors, {}, {})[0] is CONFIG
+
+
 def test_an_untied_decoder_of_equal_values_stays_untied():
     config = CONFIG.changed(tie_word_embeddings=False)
     tensors = held("ForMaskedLM", config)

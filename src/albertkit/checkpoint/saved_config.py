@@ -38,10 +38,9 @@ def settle(
 ) -> tuple[AlbertConfig, Tensors]:
     """The config and the tensors to save, of a model as it is.
 
-    `model` is its class name as of PyTorch, `config` its own, `tensors` its values by canonical name, and `layers` what
-    its layers say of keys of the config, and `kinds` the types of layers that are not the framework's own, by attribute
-    path. Of a class that is not albertkit's only the encoder is known: what its
-    constructor builds is its own affair.
+    `model` is its class name as of PyTorch, `config` its own, `tensors` its values by canonical name, `layers` what its
+    layers say of keys of the config, and `kinds` the types of layers that are not the framework's own, by attribute
+    path. Of a class that is not albertkit's only the encoder is known: what its constructor builds is its own affair.
 
     Raises WeightMismatch where the model would not come back from its folder.
     """
@@ -103,8 +102,15 @@ def _with_acting_bias(tensors: Tensors) -> Tensors:
 def _is_tied(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> bool:
     """Whether the decoder is the word embeddings: as the config says, unless it has other values."""
     words, decoder = tensors.get(WORDS), tensors.get(DECODER)
-    is_apart = words is not None and decoder is not None and not (words is decoder or np.array_equal(words, decoder))
+    is_apart = words is not None and decoder is not None and not _are_same(words, decoder)
     return config.tie_word_embeddings and not is_apart
+
+
+def _are_same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two tensors are one in memory, or the same bit by bit: weights that have become NaN are equal, too."""
+    if (one.shape, one.dtype) != (other.shape, other.dtype):
+        return False
+    return one.ctypes.data == other.ctypes.data or one.tobytes() == other.tobytes()
 
 
 def _require_one_value(model: str, layers: LayerKeys) -> None:
