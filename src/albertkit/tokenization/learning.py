@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import sentencepiece
 
 from albertkit.errors import InputError
+from albertkit.typing import Json
 
 SPECIAL_TOKENS = ("[CLS]", "[SEP]", "[MASK]")
 USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
@@ -25,12 +26,15 @@ def learn(
     pad: str = "<pad>",
     unknown: str = "<unk>",
     special: Sequence[str] = SPECIAL_TOKENS,
+    **options: Json,
 ) -> bytes:
     """The SentencePiece model of some lines, with `pad` 0, `unknown` 1 and the other `special` tokens behind them.
 
-    Without `exact` fewer entries than `vocab_size` will do. InputError where the lines cannot give a vocabulary of that
+    Without `exact` fewer entries than `vocab_size` will do. Other `options` of SentencePiece take the place of those of
+    the original. InputError where the lines cannot give a vocabulary of that
     size.
     """
+    options = {"user_defined_symbols": list(USER_DEFINED_SYMBOLS), **options}
     model = io.BytesIO()
     try:
         sentencepiece.SentencePieceTrainer.train(
@@ -46,10 +50,10 @@ def learn(
             pad_piece=pad,
             unk_piece=unknown,
             control_symbols=list(special),
-            user_defined_symbols=list(USER_DEFINED_SYMBOLS),
             max_sentence_length=2**30,  # bytes; longer lines would be left out without a word
             hard_vocab_limit=exact,
             minloglevel=2,
+            **options,
         )
     except RuntimeError as error:
         if least := re.search(r"\d+ vs (\d+)\. Increase vocab_size", str(error)):
