@@ -267,6 +267,7 @@ def _content(
 
 
 def _read(path: Path) -> Record:
+    storage.require_content(path, ConfigError)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
