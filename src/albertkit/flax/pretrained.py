@@ -1,5 +1,6 @@
 """FlaxAlbertPreTrainedModel: a Flax model that is read from and written to folders that every framework reads."""
 
+import dataclasses
 import logging
 import os
 from typing import Self, cast
@@ -67,7 +68,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         options = {"dtype": "auto", "ignore_mismatched_sizes": ignore_mismatched_sizes, "seed": model.seed}
         report = weights.load(*given, **options)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model._untracked.load_report = report
+        model._untracked.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
             logger.warning(announcement)
         answer = (model,) if _do_init else model._without_params()

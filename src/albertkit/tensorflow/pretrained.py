@@ -1,5 +1,6 @@
 """TFAlbertPreTrainedModel: a Keras model that is read from and written to folders, Keras' own files and SavedModels."""
 
+import dataclasses
 import inspect
 import logging
 import os
@@ -75,7 +76,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model.load_report = report
+        model.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
             logger.warning(announcement)
         return (model, report.loading_info()) if output_loading_info else model

@@ -1,5 +1,6 @@
 """AlbertPreTrainedModel: a PyTorch model that is read from and written to folders that every framework reads."""
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ class AlbertPreTrainedModel(AlbertModule):
         model.tie_weights()
         model.eval()
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model.load_report = report
+        model.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
             logger.warning(announcement)
         return (model, report.loading_info()) if output_loading_info else model
