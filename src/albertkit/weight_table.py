@@ -170,7 +170,7 @@ _LAYERS = re.compile(r"((?:[^.]+\.)*?)(?:albert\.)?encoder\.albert_layer_groups\
 
 
 def holders(names: Iterable[str]) -> set[str]:
-    """What stands before the names of each ALBERT among the names of a file of PyTorch: "" for nothing, `model.`, ..."""
+    """What stands before the names of each ALBERT in a file of PyTorch: `model.`, or "" for nothing."""
     found = (_LAYERS.match(_WRAPPERS.sub("", name)) for name in names)
     return {match[1] for match in found if match}
 

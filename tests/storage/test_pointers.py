@@ -55,7 +55,7 @@ def test_shards_and_original_checkpoints_that_git_did_not_fetch_are_called_point
 
 def test_the_data_of_an_original_checkpoint_that_git_did_not_fetch_is_called_a_pointer(tmp_path):
     source = Path(__file__).parents[1] / "data" / "legacy"
-    [index] = [path for path in sorted(source.rglob("*.index"))][:1]
+    index = next(iter(sorted(source.rglob("*.index"))))
     for path in index.parent.glob(f"{index.stem}.*"):
         shutil.copy(path, tmp_path / path.name)
     for path in tmp_path.glob("*.data-*"):

@@ -17,3 +17,5 @@ Params = Mapping[str, PyTree]
 """Parameters as nested dicts, by attribute path, in which a list's items are "0", "1", ..."""
 Path = tuple[str, ...]
 """An attribute path."""
+Device = Any
+"""A device of JAX, whose class JAX hides from type checkers."""

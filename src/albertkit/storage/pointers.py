@@ -27,8 +27,8 @@ def require_no_pointer(path: str | os.PathLike[str], content: bytes, error: type
 def require_content(path: str | os.PathLike[str], error: type[AlbertkitError] = CheckpointError) -> None:
     """`error` where a file that is about to be read is a pointer of git-lfs. What cannot be read is left to others."""
     try:
-        is_short = os.stat(path).st_size <= _LONGEST and Path(path).is_file()
-        content = Path(path).read_bytes() if is_short else b""
+        file = Path(path)
+        content = file.read_bytes() if file.stat().st_size <= _LONGEST and file.is_file() else b""
     except (OSError, ValueError):  # ValueError: a name with a zero byte
         return
     require_no_pointer(path, content, error)

@@ -11,7 +11,7 @@ from typing import ClassVar, Self, cast
 
 from tokenizers import AddedToken
 
-from albertkit import hub, storage
+from albertkit import loading, storage
 from albertkit.tokenization import files, special_tokens
 from albertkit.tokenization.options import UNLIMITED, require_side
 from albertkit.tokenization.segmenter import Segmenter
@@ -73,7 +73,7 @@ class PretrainedTokenizer(Vocabulary):
         is asked. CheckpointNotFound where there is no such folder or file, CheckpointError for files that no tokenizer
         can be read from.
         """
-        fetching = hub.options(keywords)
+        fetching = loading.options(keywords)
         folder = files.fetch(pretrained_model_name_or_path, **fetching)
         with storage.open_folder(folder) as held:
             tokenizer = cls._read(held, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})

@@ -10,7 +10,7 @@ from typing import Self, cast
 import torch
 from torch import Tensor
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport
@@ -44,23 +44,26 @@ class AlbertPreTrainedModel(AlbertModule):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
+        device_map: object = None,
         **kwargs: object,
     ) -> Json:
         """Read a model from a folder or from the hub. It comes back in evaluation mode.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is the precision to keep
-        the weights in: float32 by default, "auto" for the file's own. Keywords that name a field of the config override
+        the weights in: float32 by default, "auto" for the file's own. `device_map` is the device to put the model on:
+        "cuda", 0, {"": 0}, or "auto" for the best that is there. Keywords that name a field of the config override
         it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`, `local_files_only`, ...) say where to look,
-        those of `hub.IGNORED_OPTIONS` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
+        those of `loading.IGNORED` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
         `output_loading_info` the answer is (model, info).
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
+        arguments, fetching = loading.constructor_options(cls, kwargs), loading.options(kwargs, reads_weights=True)
+        device = weights.device_of(device_map)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
-        config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
+        config = checkpoint.config.overridden(cls.__name__, kwargs, attn_implementation=attn_implementation)
         with torch.device("meta"):
             model = cls(config, *model_args, **arguments)
         tensors = checkpoint.unchecked_tensors
@@ -69,6 +72,8 @@ class AlbertPreTrainedModel(AlbertModule):
         report = weights.load(*given, dtype=dtype, ignore_mismatched_sizes=ignore_mismatched_sizes)
         model.tie_weights()
         model.eval()
+        if device is not None:
+            model.to(device)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
