@@ -1,7 +1,7 @@
 """Text -> answer, for any task: a tokenizer, an engine and a task put together. Wiring only."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from albertkit import backends
@@ -55,6 +55,8 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
+        self.progress: Callable[[int, int], None] = lambda done, total: None
+        """Told by `evaluate`, after each row, how many are done and how many there are."""
         backend = infer_backend(backends.resolve(framework))
         self._engine = Engine(backend, checkpoint, task.head, task.batch_tokens)
 
@@ -110,8 +112,14 @@ class Pipeline:
             )
         examples, found = self.task.read(str(path), self.data_options(**options), self.config)
         features = self._features(examples, found, labelled=True)
-        scores = self.task.score(self.config, examples, features, self._engine.run(features))
+        outputs = self._watched(self._engine.run(features), len(features))
+        scores = self.task.score(self.config, examples, features, outputs)
         return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
+
+    def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
+        for done, one in enumerate(outputs, start=1):
+            self.progress(done, total)
+            yield one
 
     def _answers(self, examples: Examples, options: Record) -> Sequence[Answer]:
         features = self._features(examples, self.data_options())

@@ -24,6 +24,7 @@ def command(
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
+    from albertkit.cli.row_progress import RowProgress
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -35,4 +36,8 @@ def command(
         header=options.split(header),
         skip_empty=skip_empty or None,
     )
-    typer.echo(json.dumps(pipeline(task, model, framework or "auto", max_length).evaluate(data, **given), indent=2))
+    answerer = pipeline(task, model, framework or "auto", max_length)
+    with RowProgress() as progress:
+        answerer.progress = progress.update
+        scores = answerer.evaluate(data, **given)
+    typer.echo(json.dumps(scores, indent=2))

@@ -31,7 +31,7 @@ def command(
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
-    from albertkit.errors import InputError
+    from albertkit.errors import InputError, Interrupted
     from albertkit.pipelines import pipeline
 
     if bool(texts) and bool(file):
@@ -50,9 +50,13 @@ def command(
         parts = [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
     else:
         parts = answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), answerer.data_options(**given))
+    printed = 0
     try:
         for record in answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})):
             typer.echo(_line(record))
+            printed += 1
+    except KeyboardInterrupt as stopped:
+        raise Interrupted.of(stopped, f"Stopped. {printed:,} answers were printed, those of the first texts.") from None
     finally:
         if answerer.truncated:
             told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
