@@ -51,7 +51,7 @@ def _shared(
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
-    extend_to: options.ExtendTo = 0,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """The options that all tasks have."""
@@ -65,7 +65,7 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         recipe: Path | None,
         settings: list[str] | None,
         resume: bool,
-        extend_to: int,
+        extend_to: int | None,
         overwrite: bool,
         **values: Any,
     ) -> None:

@@ -22,7 +22,7 @@ def command(
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
-    extend_to: options.ExtendTo = 0,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""

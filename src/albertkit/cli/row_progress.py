@@ -29,7 +29,8 @@ class RowProgress:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted.of(error, "Stopped before the end: there are no scores.") from None
 

@@ -50,7 +50,7 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    extend_to: int = 0,
+    extend_to: int | None = None,
     console: Console | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
@@ -64,7 +64,7 @@ def run(
     backend = _backend(requested.framework)
     how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
     requested, extended = run_folder.agreed(requested, output, **how)
-    run_folder.require_usable(requested, output, resume, overwrite or extend_to > 0)
+    run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
@@ -85,7 +85,7 @@ def run(
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return _scores(task, forward, evaluated, start.config)
 
-    with run_folder.locked(requested, output, resume or extend_to > 0):
+    with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {

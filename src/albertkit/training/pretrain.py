@@ -46,7 +46,7 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    extend_to: int = 0,
+    extend_to: int | None = None,
     console: Console | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
@@ -63,7 +63,7 @@ def run(
     how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
     requested, extended = run_folder.agreed(requested, output, **how)
     if rank == 0:
-        run_folder.require_usable(requested, output, resume, overwrite or extend_to > 0)
+        run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     _require_rows_for_all(requested, world_size)
     corpus, held_out = _read(requested)
     tokenizer = corpus.tokenizer()
@@ -85,7 +85,7 @@ def run(
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return evaluated(forward, evaluated_on, recipe.training.evaluation_rows)
 
-    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume or extend_to > 0):
+    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume or bool(extend_to)):
         log = None if rank else output
         with reporter.Reporter(log, console, plan.schedule.steps, world_size, tensorboard=True) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)

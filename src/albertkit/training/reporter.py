@@ -72,7 +72,8 @@ class Reporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
         for file in (self._log, self._events):
             if file:
                 file.add(b"")

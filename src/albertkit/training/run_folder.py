@@ -42,7 +42,7 @@ def begun(output: Path) -> Path | None:
 
 
 def agreed(
-    requested: Recipe, output: Path, *, resume: bool, overwrite: bool, extend_to: int
+    requested: Recipe, output: Path, *, resume: bool, overwrite: bool, extend_to: int | None
 ) -> tuple[Recipe, Recipe | None]:
     """The recipe of the run that is to begin or go on, and that of the finished run that it extends, if it does.
 
@@ -61,7 +61,7 @@ def finished(output: Path) -> Path | None:
     return path if path.exists() and begun(output) is None else None
 
 
-def own_recipe(output: Path, resume: bool, extend_to: int) -> Path | None:
+def own_recipe(output: Path, resume: bool, extend_to: int | None) -> Path | None:
     """The recipe of the run that is to go on in a folder, or None where none is."""
     return begun(output) if resume else finished(output) if extend_to else None
 
