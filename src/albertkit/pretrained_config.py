@@ -210,7 +210,11 @@ class PretrainedConfig:
         stored = {key: value for key, value in config_dict.items() if key not in own}
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
-            logger.warning("You are using a model of type %s to build a model of type %s.", model_type, cls.model_type)
+            logger.warning(
+                "This config is one of model_type %s, and is read as one of %s: check that it belongs to the model.",
+                model_type,
+                cls.model_type,
+            )
         known = cls._known_keys()
         unused = {key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in known}
         names = stored.get("id2label") or {}

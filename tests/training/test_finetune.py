@@ -414,8 +414,12 @@ def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number)
     ]
     straight = [*command, "--output", str(tmp_path / "straight")]
     subprocess.run(straight, check=True, capture_output=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - not ignored, as in the background
     killed = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "--output", str(tmp_path / "killed")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heard,
     )
     log = tmp_path / "killed" / "log.jsonl"
     until = time.monotonic() + 60

@@ -557,6 +557,19 @@ class Stopping(Recorder):
                 signal.raise_signal(number)
 
 
+@pytest.fixture(autouse=True)
+def _heard():
+    """Ctrl-C is heard, though a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert run(tmp_path, Stopping(3, signal.SIGINT, signal.SIGINT))[1].step == 20
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("step", [3, 5, 20])
 def test_a_signal_ends_a_run_behind_its_step_with_a_checkpoint_and_says_how_to_go_on(tmp_path, step, number, status):

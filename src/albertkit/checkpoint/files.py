@@ -141,7 +141,7 @@ def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, con
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
     notes = (*stored[0].notes, *translated.notes)
-    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, notes, check)
+    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, notes=notes, _check=check)
 
 
 def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
@@ -219,7 +219,15 @@ _READERS = {
 
 def canonical_tensors(tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Tensors of a PyTorch state_dict under their canonical names, without its buffers."""
-    return framework_names.translate_torch(tensors, "the given tensors").tensors
+    return framework_names.translate_torch(tensors, "the given tensors", keeps_holder=True).tensors
+
+
+def of_state_dict(tensors: Mapping[str, np.ndarray], config: AlbertConfig) -> Checkpoint:
+    """What a state_dict that is given in the place of a file holds."""
+    source = "the given state_dict"
+    translated = framework_names.translate_torch(tensors, source)
+    names = {"renamed": translated.renamed, "skipped": translated.skipped, "notes": translated.notes}
+    return Checkpoint(config, translated.tensors, Path(source), **names)
 
 
 def _listing(name: str | os.PathLike[str]) -> str:

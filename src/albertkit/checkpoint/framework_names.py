@@ -121,17 +121,20 @@ def translate(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Tran
     return Translated(_with_added_bias(canonical), renamed, tuple(skipped))
 
 
-def translate_torch(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Translated:
+def translate_torch(
+    tensors: Mapping[str, np.ndarray], source: str = "a file", *, keeps_holder: bool = False
+) -> Translated:
     """Tensors of a PyTorch model under canonical names; unknown ones keep theirs, buffers are skipped.
 
-    What stands before all names of the one ALBERT among them, such as `model.` of PyTorch Lightning, is taken off.
+    What stands before all names of the one ALBERT among them, such as `model.` of PyTorch Lightning, is taken off,
+    unless `keeps_holder`: in a class of a person's own it is the name of the ALBERT inside it.
     CheckpointError where two tensors have one canonical name and differ.
     """
     canonical: Tensors = {}
     renamed = {}
     skipped = []
     found = weight_table.holders(tensors)
-    holder = found.pop() if len(found) == 1 else ""
+    holder = found.pop() if len(found) == 1 and not keeps_holder else ""
     for stored, tensor in tensors.items():
         name = weight_table.canonical_name(stored, holder)
         if name is None:

@@ -66,7 +66,7 @@ class LoadReport:
         if not self.newly_initialized:
             return None
         why = "".join(
-            f" {name}: the shapes did not match, {stored} read and {expected} needed."
+            f" {name} has the shape {stored} in the file and {expected} in the model."
             for name, stored, expected in self.mismatched
         )
         return (

@@ -23,7 +23,8 @@ def main() -> None:
 
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
-    if threading.current_thread() is threading.main_thread():
+    is_ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    if threading.current_thread() is threading.main_thread() and not is_ignored:
         signal.signal(signal.SIGTERM, _end)
     try:
         app()

@@ -101,7 +101,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         if state_dict is None:
             return files.load(name or "", config=config, **options, **fetching)
         config = config or cast(AlbertConfig, cls.config_class.from_pretrained(name or "", **fetching))
-        return files.Checkpoint(config, _arrays(state_dict), Path("the given state_dict"))
+        return files.of_state_dict(_arrays(state_dict), config)
 
     @classmethod
     def _from_config(cls, config: AlbertConfig, dtype: DType = None) -> Self:

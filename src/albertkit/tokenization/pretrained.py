@@ -86,9 +86,10 @@ class PretrainedTokenizer(Vocabulary):
         saved = stated.pop("tokenizer_class", None) or chosen.saved_class
         if saved.removesuffix("Fast") not in (chosen.saved_class, cls.__name__, "PreTrainedTokenizer"):
             logger.warning(
-                "The tokenizer class you load from this checkpoint is not the same type as the class this function is "
-                "called from. It may result in unexpected tokenization. \nThe tokenizer class you load from this "
-                f"checkpoint is '{saved}'. \nThe class this function is called from is '{cls.__name__}'."
+                "%s was saved as a %s and is read as a %s: it may cut texts in another way than its model expects.",
+                folder.path,
+                saved,
+                cls.__name__,
             )
         vocabulary = chosen._vocabulary_files(folder, stated)
         return chosen(*inputs, **{**vocabulary, **stated, **keywords})

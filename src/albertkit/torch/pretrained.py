@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self, cast
 
 import torch
@@ -92,8 +91,8 @@ class AlbertPreTrainedModel(AlbertModule):
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""
         if torch.get_default_device().type == "meta":
             raise RuntimeError(
-                "You are using `from_pretrained` with a meta device context manager, which would leave the model "
-                "without values. Leave the context before loading."
+                "Weights are read onto a device that holds values. Received: a `from_pretrained` while torch's default "
+                'device is "meta", which holds none. Load outside of that `with torch.device("meta")`.'
             )
         if name is None and (config is None or state_dict is None):
             raise InputError("from_pretrained(None) needs both `config` and `state_dict`.")
@@ -102,7 +101,7 @@ class AlbertPreTrainedModel(AlbertModule):
         if state_dict is None:
             return files.load(name or "", config=config, **options, **fetching)
         config = config or cast(AlbertConfig, cls.config_class.from_pretrained(name or "", **fetching))
-        return files.Checkpoint(config, _arrays(state_dict), Path("the given state_dict"))
+        return files.of_state_dict(_arrays(state_dict), config)
 
     @classmethod
     def _from_config(

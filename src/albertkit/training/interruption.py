@@ -15,7 +15,8 @@ _NOTE = b"\nStopping after this step, with a checkpoint. Once more stops at once
 class StopSignals:
     """While it is entered, the first signal to stop is remembered, and the next one does what it did before.
 
-    Python hands signals to the main thread alone: in another one, nothing is changed.
+    Python hands signals to the main thread alone: in another one, nothing is changed. Nor is what is ignored, as Ctrl-C
+    is by a run in the background.
     """
 
     received: int = 0
@@ -28,7 +29,8 @@ class StopSignals:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+            heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._receive) for number in heard}
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
