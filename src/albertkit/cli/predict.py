@@ -53,6 +53,7 @@ def command(
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
+    from albertkit.errors import Interrupted
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
@@ -65,10 +66,15 @@ def command(
     )
     parts = _parts(answerer, texts, file, pair, given)
     chosen: dict[str, Any] = {} if top_k is None else {"top_k": top_k}
+    written = 0
     try:
         with _written(output, overwrite) as write:
             for record in answerer.stream(parts, **chosen):
                 write(record)
+                written += 1
+    except KeyboardInterrupt as stopped:
+        kept = f"nothing was written to {output}" if output else f"{written:,} answers were printed, of the first texts"
+        raise Interrupted.of(stopped, f"Stopped: {kept}.") from None
     finally:
         if answerer.truncated:
             told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."

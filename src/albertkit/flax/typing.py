@@ -20,4 +20,4 @@ Path = tuple[str, ...]
 Model = Any
 """A model of this package, as something that is called and has a config."""
 Device = Any
-"""One of `jax.devices()`."""
+"""One of `jax.devices()`, whose class JAX hides from type checkers."""

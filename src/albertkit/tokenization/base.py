@@ -114,7 +114,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         given = locals()  # the options stand by name in the signature above and in EncodingOptions: not a third time
         options = EncodingOptions(**{field.name: given[field.name] for field in dataclasses.fields(EncodingOptions)})
         if text is None and text_target is None:
-            raise InputError("You need to specify either `text` or `text_target`.")
+            raise InputError("A call needs texts: as `text`, or as `text_target`. Received: neither.")
         if text is None:
             return self._encode(text_target, text_pair_target, options)
         encoded = self._encode(text, text_pair, options)
@@ -252,9 +252,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         if longest > self.model_max_length and options.verbose and not self._warned_of_length:
             self._warned_of_length = True
             logger.warning(
-                "Token indices sequence length is longer than the specified maximum sequence length for this model "
-                f"({longest} > {self.model_max_length}). Running this sequence through the model will result in "
-                "indexing errors. Pass truncation=True to cut it."
+                f"A text of {longest} tokens is longer than `model_max_length`, {self.model_max_length}, and the model "
+                "will refuse it. Pass truncation=True to cut it."
             )
         return windows
 

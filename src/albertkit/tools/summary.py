@@ -91,11 +91,11 @@ def _about(config: AlbertConfig) -> list[str]:
 
 
 def _gigaflops(config: AlbertConfig, length: int) -> str:
-    work = _flops(config, length) / 1e9
+    work = forward_flops(config, length) / 1e9
     return f"{work:.1f}" if work >= 1 else f"{work:.1g}"
 
 
-def _flops(config: AlbertConfig, length: int) -> int:
+def forward_flops(config: AlbertConfig, length: int) -> int:
     """Two for each multiplication and addition of the matrix products in one forward pass of the encoder."""
     hidden, feed_forward = config.hidden_size, config.intermediate_size
     layer = 4 * hidden * hidden + 2 * hidden * feed_forward + 2 * length * hidden
