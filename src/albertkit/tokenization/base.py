@@ -99,20 +99,16 @@ class AlbertTokenizerBase(PretrainedTokenizer):
 
         `padding` True or "longest" fills up to the longest row, "max_length" to `max_length`. `truncation` True or
         "longest_first", "only_first" or "only_second" cuts to `max_length`, by default `model_max_length`. What is cut
-        off is counted in `.truncated`; with `return_overflowing_tokens` it comes back in windows that overlap by
-        `stride` tokens, and `overflow_to_sample_mapping` says which text a window belongs to.
+        off is counted in `.truncated`; with `return_overflowing_tokens` it comes in windows that overlap by `stride`
+        tokens, and `overflow_to_sample_mapping` says which text a window belongs to.
 
-        Columns: input_ids, token_type_ids and attention_mask; special_tokens_mask, offset_mapping (half-open spans of
+        Columns: input_ids, and those of `model_input_names`; special_tokens_mask, offset_mapping (half-open spans of
         characters, in which a token's leading space is its own) and length where asked for. `return_tensors` "np",
-        "pt", "tf" or "jax" makes int64 arrays (B, L) of them.
-
-        token_type_ids and attention_mask come where `model_input_names` has them, unless `return_token_type_ids` and
-        `return_attention_mask` say otherwise. InputError for what is no text and for options that do not go together,
-        WrongType for an option that there is not.
+        "pt", "tf" or "jax" makes int64 arrays (B, L). InputError for what is no text, WrongType for an unknown option.
         """
         require_known(unknown)
         given = locals()  # the options stand by name in the signature above and in EncodingOptions: not a third time
-        options = EncodingOptions(**{field.name: given[field.name] for field in dataclasses.fields(EncodingOptions)})
+        options = EncodingOptions(**{name: given[name] for name in EncodingOptions.__dataclass_fields__})
         if text is None and text_target is None:
             raise InputError("A call needs texts: as `text`, or as `text_target`. Received: neither.")
         if text is None:
