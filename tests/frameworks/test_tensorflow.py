@@ -524,7 +524,9 @@ def test_a_table_becomes_batches_of_inputs_and_labels_that_fit_takes():
     shuffled = [y.numpy().tolist() for _, y in model.prepare_tf_dataset(table, batch_size=2)]
     assert [len(y) for y in shuffled] == [2]  # what fills no batch is left out where the order is random
     model.compile("sgd")
-    assert np.isfinite(model.fit(model.prepare_tf_dataset(table, batch_size=2), verbose=0).history["loss"][0])
+    assert np.isfinite(
+        model.fit(model.prepare_tf_dataset(table, batch_size=2), shuffle=False, verbose=0).history["loss"]
+    )
 
 
 def test_a_table_of_rows_of_several_lengths_is_padded_by_the_tokenizer(data):
@@ -538,7 +540,7 @@ def test_a_table_of_rows_of_several_lengths_is_padded_by_the_tokenizer(data):
     assert found["input_ids"].shape == found["attention_mask"].shape == (3, max(map(len, rows)))
     assert found["attention_mask"].numpy().sum(1).tolist() == [len(row) for row in rows]
     with pytest.raises(InputError, match=r"column `input_ids` with rows of several. .*pass tokenizer="):
-        next(iter(model.prepare_tf_dataset(Table(input_ids=rows[1::-1] + rows[:1]), batch_size=3, shuffle=False)))
+        model.prepare_tf_dataset(table, batch_size=3)
     with pytest.raises(InputError, match=r"must have a column that the model takes.*Received: text"):
         model.prepare_tf_dataset(Table(text=["a"]))
 

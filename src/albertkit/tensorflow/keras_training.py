@@ -85,6 +85,12 @@ class TFAlbertTrainable(TFAlbertModule):
                 kwargs[name] = _for_each_output(kwargs[name], self._label_names)
         super().compile(*args, **kwargs)
 
+    def compile_from_config(self, config: Data) -> None:
+        """Compile a model that is read from a file of Keras, which leaves that to a class with its own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def _labels_out_of(self, x: Data) -> tuple[Data, Data]:
         """Inputs without the labels among them, and these as Keras weights them: given as y.
 

@@ -39,7 +39,7 @@ def batches(
 
     Of the table's columns those are used that are among `inputs` or `label_names`; a column `label` counts as `labels`.
     `collate` makes a batch of a list of rows, each a dict; without it each column is an array, so its rows must be of
-    one length. InputError where they are not, and where no column is an input.
+    one length. InputError where the first of them are not, and where no column is an input.
     """
     known = {*inputs, *label_names}
     names = {name: "labels" if name == "label" and "labels" in known else name for name in table.column_names}
@@ -57,7 +57,7 @@ def batches(
         examples = [{other: columns[name][row] for name, other in used.items()} for row in range(len(rows))]
         return {name: np.asarray(value) for name, value in collate(examples).items() if name in known}
 
-    first = read([0])
+    first = read(range(min(batch_size, len(table))))  # here an error is its own, inside a Dataset it is TensorFlow's
     order, types = list(first), [value.dtype for value in first.values()]
 
     def load(rows: Data) -> Data:
