@@ -489,7 +489,7 @@ def test_an_override_is_checked_with_the_file():
 
 def test_another_model_type_is_announced(caplog):
     config = AlbertConfig.from_dict({"model_type": "bert", "hidden_size": 768, "num_attention_heads": 12})
-    assert "You are using a model of type bert to build a model of type albert" in caplog.text
+    assert "This config is one of model_type bert, and is read as one of albert" in caplog.text
     assert config.model_type == config.to_dict()["model_type"] == "albert"
 
 

@@ -213,7 +213,7 @@ def test_a_wrong_shape_is_newly_initialised_where_that_is_asked_for():
     assert what.mismatched == (("classifier.weight", (2, 12), (5, 12)),)
     assert what.newly_initialized == ("classifier.weight",)
     assert "classifier.weight" not in what.loaded
-    assert "classifier.weight: the shapes did not match, (2, 12) read and (5, 12) needed" in what.announcement()
+    assert "classifier.weight has the shape (2, 12) in the file and (5, 12) in the model" in what.announcement()
     assert what.parameters == CONFIG.num_parameters("ForSequenceClassification") - 5 * 12
     with pytest.raises(WeightMismatch):
         what.require_complete()
