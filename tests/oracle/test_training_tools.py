@@ -22,8 +22,11 @@ from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
 from albertkit.tokenization.sentencepiece import AlbertTokenizer  # noqa: E402
 from albertkit.torch import models  # noqa: E402
+from migration_page import Claims  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
+
+claims = Claims("Trainer, collators, datasets and PEFT")
 
 SIZES = {"embedding_size": 8, "hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 24}
 SIZES |= {"num_hidden_layers": 2, "max_position_embeddings": 32, "initializer_range": 0.2}
@@ -88,6 +91,9 @@ COLLATORS = {
 }
 
 
+@claims("`DataCollatorWithPadding`")
+@claims("`DataCollatorForLanguageModeling`")
+@claims("`DataCollatorForWholeWordMask`")
 @pytest.mark.filterwarnings("ignore:DataCollatorForWholeWordMask is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", COLLATORS)
 def test_a_collator_makes_the_same_batch(each, texts, name):
@@ -95,6 +101,7 @@ def test_a_collator_makes_the_same_batch(each, texts, name):
     assert_same_batch(*batches)
 
 
+@claims("`DataCollatorForTokenClassification`")
 def test_a_collator_pads_the_labels_of_tokens(each, texts):
     batches = []
     for tokenizer in each:
@@ -105,6 +112,7 @@ def test_a_collator_pads_the_labels_of_tokens(each, texts):
     assert (batches[0]["labels"] == -100).any()
 
 
+@claims("`DataCollatorForMultipleChoice`")
 def test_a_collator_pads_choices(each, texts):
     batches = []
     for tokenizer in each:
@@ -114,6 +122,7 @@ def test_a_collator_pads_choices(each, texts):
     assert batches[0]["input_ids"].shape[:2] == (len(texts), 2)
 
 
+@claims("`datasets.Dataset.map`")
 @pytest.mark.parametrize("processes", [None, 2])
 def test_datasets_map_gives_the_same_columns(each, texts, processes):
     columns = []
@@ -182,6 +191,7 @@ ARGUMENTS = {
 }
 
 
+@claims("`Trainer` with `data_collator=DataCollatorWithPadding(tokenizer)`")
 @pytest.mark.parametrize("name", ARGUMENTS)
 @pytest.mark.parametrize("head", ["ForSequenceClassification", "ForMaskedLM"])
 def test_trainer_takes_the_same_steps(both, texts, tmp_path, head, name):
@@ -198,6 +208,7 @@ def test_trainer_takes_the_same_steps(both, texts, tmp_path, head, name):
     np.testing.assert_allclose(found, expected, atol=0.2 if name == "bfloat16" else 1e-4)
 
 
+@claims("`Trainer(gradient_checkpointing=True)`")
 def test_trainer_checkpoints_gradients_where_transformers_refuses(both, texts, tmp_path):
     head = "ForSequenceClassification"
     plain, saving = (
@@ -217,6 +228,7 @@ class SaveModel(transformers.TrainerCallback):
         model.save_pretrained(f"{args.output_dir}/checkpoint-{state.global_step}")
 
 
+@claims("checkpoints of `Trainer`")
 @pytest.mark.parametrize("head", ["ForSequenceClassification", "ForMaskedLM"])
 def test_trainer_writes_the_weights_alone_and_a_callback_the_rest(both, texts, tmp_path, head):
     """As docs/migration.md tells: `save_safetensors=False` where weights are tied."""
@@ -255,6 +267,7 @@ def test_trainer_goes_on_from_its_checkpoint(both, texts, tmp_path):
         assert torch.equal(later.model.state_dict()[name], tensor), name
 
 
+@claims("`Trainer` without a collator")
 def test_without_a_collator_trainer_does_not_pad_for_our_tokenizer(both, texts, tmp_path):
     head = "ForSequenceClassification"
     rows = dataset(head, both[0], texts)
@@ -275,6 +288,7 @@ def lora(model, task, **options):
     return peft.get_peft_model(model, peft.LoraConfig(task_type=task, **options))
 
 
+@claims("PEFT: LoRA, training, saving, `merge_and_unload`")
 @pytest.mark.parametrize("head", TASKS)
 def test_lora_learns_the_same_and_its_adapter_fits_either_side(both, texts, tmp_path, head):
     adapted = [lora(model, TASKS[head]) for model in pair(head, both[0])]
@@ -327,3 +341,13 @@ def test_lora_on_all_linear_layers_without_a_task_freezes_the_new_classifier(bot
             p.requires_grad for n, p in adapted.named_parameters() if n.endswith("classifier.base_layer.weight")
         )
         assert any(p.requires_grad for n, p in adapted.named_parameters() if "classifier.lora" in n)
+
+
+def test_lora_has_no_layers_by_default_on_either_side(both):
+    for model in pair("ForSequenceClassification", both[0]):
+        with pytest.raises(ValueError, match="target_modules"):
+            peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS"))
+
+
+def test_every_row_has_a_check():
+    assert claims.unchecked() == []
