@@ -30,20 +30,30 @@ TESTS = {
 }
 
 
-def written(framework: str) -> dict[str, str]:
-    """The lower bounds that pyproject.toml states for a framework, training and old formats, by package."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras[framework], *extras["train"], *extras["legacy"]]
+def bounds(lines: list[str]) -> dict[str, str]:
+    """The lower bounds of requirements, by package."""
     return dict(re.fullmatch(r"([\w-]+)>=([\d.]+)(?:,.*)?", line).groups() for line in lines)
 
 
-def main(framework: str) -> int:
-    for package, floor in written(framework).items():
+def check(framework: str) -> None:
+    """Stop where a bound is lower than what can be installed.
+
+    The first framework's environment is held to every bound. Another may raise those of packages beside it, as JAX does
+    NumPy's, and is held to its own.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    own, others = extras[framework], [*project["dependencies"], *extras["train"], *extras["legacy"]]
+    strict = bounds(own if framework != "torch" else [*own, *others])
+    for package, floor in (bounds(others) | bounds(own)).items():
         found = importlib.metadata.version(package)
-        if package not in PINNED and Version(found) != Version(floor):
+        if package in strict and package not in PINNED and Version(found) != Version(floor):
             sys.exit(f"pyproject.toml says {package}>={floor}, but the lowest that can be installed is {found}.")
         sys.stdout.write(f"{package} {found}{'  # ' + PINNED[package] if package in PINNED else ''}\n")
+
+
+def main(framework: str) -> int:
+    check(framework)
     # Old versions warn of what has changed since: that is no fault here.
     options = ["-q", "-W", "default", "-m", "not oracle and not slow", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *TESTS[framework]]

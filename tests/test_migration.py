@@ -1,4 +1,4 @@
-"""What docs/migration.md says of albertkit, row by row. What it says of Transformers is in tests/oracle/test_migration.py."""
+"""What docs/migration.md says of albertkit, row by row; of Transformers: tests/oracle/test_migration.py."""
 
 import inspect
 
@@ -7,16 +7,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-import albertkit
-from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, InputError, TokenIdError, WeightMismatch
-from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.tokenization.sentencepiece import AlbertTokenizer
-from albertkit.torch import models
-from albertkit.torch.heads import AlbertSOPHead
-from albertkit.torch.layers import AlbertLayer
-from frameworks.common import small
-from migration_page import Claims
+import albertkit  # noqa: E402
+from albertkit.config import AlbertConfig  # noqa: E402
+from albertkit.errors import ConfigError, InputError, TokenIdError, WeightMismatch  # noqa: E402
+from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
+from albertkit.tokenization.sentencepiece import AlbertTokenizer  # noqa: E402
+from albertkit.torch import models  # noqa: E402
+from albertkit.torch.heads import AlbertSOPHead  # noqa: E402
+from albertkit.torch.layers import AlbertLayer  # noqa: E402
+from frameworks.common import small  # noqa: E402
+from migration_page import Claims, table  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -182,7 +182,7 @@ def test_the_slow_tokenizer_gives_offsets(slow, fast):
     assert first.char_to_token(4) == second.char_to_token(4)
 
 
-@claims("fast tokenizer from `spiece.model` breaks words after `( ) \" - .`")
+@claims('fast tokenizer from `spiece.model` breaks words after `( ) " - .`')
 def test_the_fast_tokenizer_gives_the_ids_of_the_slow_one(slow, fast):
     for text in ("a(b)c", 'the "story"-line.and more'):
         assert fast(text)["input_ids"] == slow(text)["input_ids"]
@@ -339,8 +339,6 @@ def test_a_pipeline_of_our_own_is_there():
 
 @claims("methods for every kind of model")
 def test_absent_methods_are_listed():
-    from migration_page import table
-
     for owner, methods in table(ABSENT, number=1):
         for name in methods.replace("`", "").split(", "):
             if owner.strip("`") in ("AlbertPreTrainedModel", "AlbertConfig", "AlbertTokenizer", "AlbertTokenizerFast"):
@@ -425,7 +423,8 @@ def test_every_class_reads_the_same_folder(tmp_path):
     here.save_pretrained(tmp_path / "pt")
     pytest.importorskip("flax")
     for kind in (albertkit.TFAlbertForMaskedLM, albertkit.FlaxAlbertForMaskedLM):
-        np.testing.assert_allclose(kind.from_pretrained(tmp_path / "pt")(input_ids=IDS.numpy()).logits, expected, atol=1e-4)
+        found = kind.from_pretrained(tmp_path / "pt")(input_ids=IDS.numpy()).logits
+        np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 @claims("Flax: no losses")

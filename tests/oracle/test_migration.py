@@ -1,4 +1,4 @@
-"""What docs/migration.md says of Transformers 4.57, row by row. What it says of albertkit is in tests/test_migration.py."""
+"""What docs/migration.md says of Transformers 4.57, row by row; of albertkit: tests/test_migration.py."""
 
 import warnings
 
@@ -187,7 +187,7 @@ def test_the_slow_tokenizer_gives_no_offsets(slow):
         slow("the story").word_ids()
 
 
-@claims("fast tokenizer from `spiece.model` breaks words after `( ) \" - .`")
+@claims('fast tokenizer from `spiece.model` breaks words after `( ) " - .`')
 def test_the_fast_tokenizer_begins_a_word_after_symbols(slow, fast):
     assert slow.tokenize("a(b)c") != fast.tokenize("a(b)c")
     assert fast.tokenize("a(b)c").count("▁b") == 1
@@ -221,7 +221,7 @@ def test_an_unknown_keyword_of_a_call_is_ignored(slow, fast):
 def test_a_special_token_that_the_vocabulary_lacks_has_the_id_of_unk(data):
     for kind in (transformers.AlbertTokenizer, transformers.AlbertTokenizerFast):
         tokenizer = kind(str(data / "spiece.model"))
-        tokenizer.mask_token = "<mask>"  # noqa: S105 - no password
+        tokenizer.mask_token = "<mask>"
         assert tokenizer.mask_token_id == tokenizer.unk_token_id
 
 

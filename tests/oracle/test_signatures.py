@@ -11,9 +11,9 @@ from torch import nn
 
 pytest.importorskip("transformers")
 
-import albertkit  # noqa: E402
-from migration_page import names_in, table  # noqa: E402
-from oracle.signatures import MAGIC, accepts, attributes, classes, methods, signature  # noqa: E402
+import albertkit
+from migration_page import names_in, table
+from oracle.signatures import MAGIC, accepts, attributes, classes, methods, signature
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
@@ -45,7 +45,7 @@ def differing(name):
 
 
 def stated(name):
-    """The methods of a class for which the page states a difference: of it, or of the class that stands for its kind."""
+    """The methods of a class, or of the class that stands for its kind, for which the page states a difference."""
     rows = (names_in(row[0])[0].rpartition(".") for row in table("Signatures that differ"))
     return {method for owner, _, method in rows if owner == kind(name).removesuffix("Fast")}
 
