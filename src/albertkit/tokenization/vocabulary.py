@@ -183,6 +183,10 @@ class Vocabulary(TokenRoles):
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         return [self.convert_ids_to_tokens(int(index)) for index in ids if int(index) not in skipped]
 
+    def _convert_id_to_token(self, index: int) -> str:
+        # Transformers' DataCollatorForWholeWordMask asks by this name.
+        return self.convert_ids_to_tokens(index)
+
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """The text that tokens stand for: "[CLS] hello world[SEP]".
 

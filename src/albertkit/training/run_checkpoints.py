@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import safetensors.numpy
 
 from albertkit import storage
@@ -127,7 +128,9 @@ class RunCheckpoints:
             with storage.atomic_replace(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 named = {f"{stem}.safetensors": tensors for stem, tensors in files.items()}
                 for name, tensors in named.items():
-                    safetensors.numpy.save_file(tensors, staging / name)
+                    # safetensors 0.8 writes wrong values, without a word, of arrays that lie otherwise.
+                    laid_out = {key: np.asarray(array, order="C") for key, array in tensors.items()}
+                    safetensors.numpy.save_file(laid_out, staging / name)
                 self._write_extra_files(staging)
                 digests = {name: _digest(staging / name) for name in named}
                 storage.write_json(staging / _STATE, {**state, "digests": digests})
