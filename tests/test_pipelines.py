@@ -8,6 +8,7 @@ import pytest
 import albertkit
 from albertkit import backends
 from albertkit.checkpoint import files
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, WeightMismatch
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry, trained_on
@@ -100,8 +101,8 @@ def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, mon
     assert pipeline("auto", model, "torch").task.name == "fill-mask"
     assert loads == [model]
     for name in ("AlbertForSequenceClassification", "AlbertModel"):
-        assert registry.of_model([name]).name == "text-classification"
-    assert registry.of_model([]).name == "text-classification"
+        assert registry.of_model(AlbertConfig(), [name]).name == "text-classification"
+    assert registry.of_model(AlbertConfig()).name == "text-classification"
 
 
 @pytest.mark.torch

@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from albertkit import loading as loading_keywords
@@ -15,7 +14,7 @@ from albertkit.inference import loading
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, split
 from albertkit.tasks import inputs as task_inputs
-from albertkit.tasks import registry, trained_options
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score
@@ -80,17 +79,13 @@ class Pipeline:
         task: AnyTask,
         engine: Engine,
         tokenizer: AlbertTokenizerBase,
-        source: Path | None = None,
         **options: Json,
     ) -> None:
-        """`options` are what a call takes; those given here are the defaults of every call.
-
-        `source` is the folder of the model or a file in it, beside which its training may have left something.
-        """
+        """`options` are what a call takes; those given here are the defaults of every call."""
         self.task, self.config, self.tokenizer = task, engine.config, tokenizer
         self._engine, self._options = engine, options
         self._told: set[str] = set()
-        self._trained = {} if source is None else trained_options.of_model(source, task.name, task.options)
+        self._trained = trained_on.kept(self.config, task)
         settings, _ = self._split(options)
         self.max_length = settings.max_length
         """The longest input in tokens: that of training, unless another was asked for."""
@@ -170,7 +165,7 @@ class Pipeline:
         InputError as in `data_options`.
         """
         self.data_options(**options)
-        return self.data_options(**trained_options.for_file(str(path), self._trained, options))
+        return self.data_options(**trained_on.for_file(str(path), self._trained, options))
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.

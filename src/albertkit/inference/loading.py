@@ -23,8 +23,6 @@ class Parts(NamedTuple):
     task: AnyTask
     engine: Engine
     tokenizer: AlbertTokenizerBase
-    source: Path | None = None
-    """The folder of the model or a file in it; None for a model that was loaded already."""
 
 
 def load(
@@ -48,11 +46,11 @@ def load(
             "save_pretrained, and pass the folder."
         )
     checkpoint = files.load(model, **fetching)
-    chosen = known or registry.of_model(checkpoint.config.architectures or ())
+    chosen = known or registry.of_model(checkpoint.config)
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
     engine = Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place)
-    return Parts(chosen, engine, words, checkpoint.source)
+    return Parts(chosen, engine, words)
 
 
 def _attached(
@@ -60,7 +58,7 @@ def _attached(
 ) -> Parts:
     """The parts for a model of this package that is loaded already."""
     name, prefix = type(model).__name__, backends.PREFIXES[own]
-    task = known or registry.of_model([name])
+    task = known or registry.of_model(model.config, [name])
     if framework not in (None, "auto", own):
         raise InputError(
             f"A loaded model answers in its own framework, {own}. Received: {framework!r}. Leave it out, or pass the "

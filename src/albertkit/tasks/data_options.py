@@ -12,7 +12,7 @@ from albertkit.typing import Json, Record
 def option(default: Json, help: str, *, is_kept: bool = False, **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
 
-    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_options`.
+    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`.
     """
     metadata = {"help": help, "rules": rules, "is_kept": is_kept}
     if isinstance(default, list):

@@ -4,17 +4,19 @@ A model of somebody else has no such entry, and nothing is known of it. The entr
 written by hand, so what does not fit is passed over.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks import tables, texts
 from albertkit.tasks.base import AnyTask
 from albertkit.tasks.data_options import DataOptions
+from albertkit.tasks.registry import TRAINED
 from albertkit.typing import Json, Record
 
-KEY = "task"
-"""The key of config.json, with `name` and `data`."""
+logger = logging.getLogger(__name__)
 
 
 def write(config: AlbertConfig, task: AnyTask, options: DataOptions) -> AlbertConfig:
@@ -25,7 +27,7 @@ def write(config: AlbertConfig, task: AnyTask, options: DataOptions) -> AlbertCo
     found = {one.name: getattr(options, one.name) for one in fields(options) if one.metadata["is_kept"]}
     defaults = options.defaults()
     data = {name: value for name, value in found.items() if value != defaults[name]}
-    return AlbertConfig.from_dict({**config.to_dict(), KEY: {"name": task.name, "data": data}})
+    return AlbertConfig.from_dict({**config.to_dict(), TRAINED: {"name": task.name, "data": data}})
 
 
 def read(config: AlbertConfig, task: AnyTask) -> Json | None:
@@ -33,7 +35,7 @@ def read(config: AlbertConfig, task: AnyTask) -> Json | None:
 
     None where the config does not say.
     """
-    entry = getattr(config, KEY, None)
+    entry = getattr(config, TRAINED, None)
     if not isinstance(entry, Mapping) or entry.get("name") != task.name or not isinstance(entry.get("data"), Mapping):
         return None
     kept = {one.name for one in fields(task.options) if one.metadata["is_kept"]}
@@ -45,3 +47,44 @@ def read(config: AlbertConfig, task: AnyTask) -> Json | None:
             continue
         fitting[name] = entry["data"][name]
     return task.options.of(fitting)
+
+
+def kept(config: AlbertConfig, task: AnyTask) -> Record:
+    """The options of `read` that are not at their defaults, by name."""
+    options, defaults = read(config, task), task.options.defaults()
+    return {} if options is None else {name: value for name, value in vars(options).items() if value != defaults[name]}
+
+
+def for_file(path: str, trained: Mapping[str, Json], given: Mapping[str, Json]) -> Record:
+    """The options for a file: those given, and those of training that fit the file, which are logged.
+
+    Columns fit that the file has; a header fits a CSV or TSV of as many columns that seems to have none itself.
+    """
+    left = {name: value for name, value in trained.items() if name not in given}
+    if not left:
+        return dict(given)
+    if "header" in left and not _fits(path, left["header"]):
+        del left["header"]
+    columns = next(tables.pieces(path, left.get("header") or given.get("header") or ())).columns
+    for name in [name for name in left if name.endswith("_column")]:
+        if left[name] not in columns and not all(one.strip() in columns for one in left[name].split(",")):
+            del left[name]
+    if left:
+        told = ", ".join(f"{name} {','.join(v) if isinstance(v, list) else v!r}" for name, v in left.items())
+        logger.warning("%s is read as the data of training was: %s. Options given here go first.", path, told)
+    return {**left, **given}
+
+
+def _fits(path: str, header: Sequence[str]) -> bool:
+    """Whether a file has as many columns as a header names, and no first line with usual names of texts."""
+    if not tables.is_grid(path):
+        return False
+    try:
+        next(tables.pieces(path, header))
+    except InputError:
+        return False
+    try:
+        own = next(tables.pieces(path)).header_line
+    except InputError:  # a single row, or one that repeats itself
+        own = ()
+    return texts.USUAL.isdisjoint(name.lower() for name in own)
