@@ -193,11 +193,3 @@ def test_the_listed_options_are_the_keywords_of_fetch():
     parameters = inspect.signature(hub.fetch).parameters.values()
     assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == set(hub.OPTIONS)
     assert set(hub.OPTIONS) <= set(inspect.signature(AlbertConfig.from_pretrained).parameters)
-
-
-def test_keywords_are_taken_out_and_those_of_transformers_change_nothing(tmp_path):
-    keywords = {"revision": "v2", "trust_remote_code": False, "adapter_kwargs": None, "num_labels": 3}
-    assert hub.options(keywords) == {"revision": "v2"}
-    assert keywords == {"num_labels": 3}
-    AlbertConfig().save_pretrained(tmp_path)
-    assert AlbertConfig.from_pretrained(tmp_path, trust_remote_code=False, num_labels=3).num_labels == 3

@@ -13,9 +13,12 @@
 
 Each class is also the built-in exception that people already catch for such a case. A message states the rule, what was
 received, and the way out.
+
+Interrupted is apart from them: what Ctrl-C has ended is no error, and stays a KeyboardInterrupt.
 """
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 _LONGEST = 1_000
@@ -64,6 +67,24 @@ class TokenIdError(InputError, IndexError):
 
 class TrainingError(AlbertkitError, RuntimeError):
     """A training run that must stop."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """What a signal has stopped in good order. Its text says what is kept and how to go on."""
+
+    def __init__(self, text: str, number: int = signal.SIGINT) -> None:
+        super().__init__(text)
+        self.number = number
+
+    @classmethod
+    def of(cls, stopped: KeyboardInterrupt, text: str) -> "Interrupted":
+        """The same interruption, with a text by whoever knows what was kept."""
+        return cls(text, stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT)
+
+    @property
+    def status(self) -> int:
+        """The exit status of a program that the signal ends."""
+        return 128 + self.number
 
 
 class MissingDependency(AlbertkitError, ImportError):

@@ -3,15 +3,15 @@
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.backends import Outputs
 from albertkit.errors import InputError
-from albertkit.inference import loading
+from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, split
 from albertkit.tasks import inputs as task_inputs
@@ -67,9 +67,9 @@ def pipeline(
     Raises InputError for a task, option or device that there is none for, and CheckpointError where the model lacks the
     task's head.
     """
-    fetching = hub.options(options)
-    parts = loading.load(task, model, framework, device, tokenizer, fetching)
-    return Pipeline(*parts, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
+    fetching = loading.options(options, reads_weights=True)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
 class Pipeline:
@@ -96,6 +96,8 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
+        self.progress: Callable[[int, int], None] = lambda done, total: None
+        """Told by `evaluate`, after each row, how many are done and how many there are."""
         self.unknown = UnknownTotals()
         """How much of the last call's examples the vocabulary does not know."""
 
@@ -152,10 +154,15 @@ class Pipeline:
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
-        outputs = self._engine.run(features, settings.batch_size)
+        outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
         scores = self.task.score(self.config, examples, features, outputs)
         counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
         return {**scores, "examples": len(examples), **counted, "data": str(path)}
+
+    def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
+        for done, one in enumerate(outputs, start=1):
+            self.progress(done, total)
+            yield one
 
     def file_options(self, path: Name, **options: Json) -> DataOptions:
         """The options for a data file: those given, and those by which the data of training was read, if they fit it.

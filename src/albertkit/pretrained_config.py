@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from albertkit import config_labels, hub, storage
+from albertkit import config_labels, hub, loading, storage
 from albertkit.config_keys import ACTIVATIONS, COMMON, REQUIRED_KEYS, RULES
 from albertkit.errors import ConfigError, abbreviate, did_you_mean
 from albertkit.hub import PathLike
@@ -120,6 +120,11 @@ class PretrainedConfig:
         config._attn_implementation = attention or config._attn_implementation
         return config
 
+    def overridden(self, model: str, keywords: Record, **changes: Json) -> Self:
+        """`changed` by keywords that a model's `from_pretrained` was given. ConfigError where one is no key."""
+        loading.require_keys(model, keywords, {*self._known_keys(), "attn_implementation"})
+        return self.changed(**keywords, **changes)
+
     def validate(self) -> None:
         """ConfigError naming the rule, the received values and the way out, if no model can be built from this."""
         for key, rule in RULES.items():
@@ -205,7 +210,11 @@ class PretrainedConfig:
         stored = {key: value for key, value in config_dict.items() if key not in own}
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
-            logger.warning("You are using a model of type %s to build a model of type %s.", model_type, cls.model_type)
+            logger.warning(
+                "This config is one of model_type %s, and is read as one of %s: check that it belongs to the model.",
+                model_type,
+                cls.model_type,
+            )
         known = cls._known_keys()
         unused = {key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in known}
         names = stored.get("id2label") or {}
@@ -253,17 +262,17 @@ class PretrainedConfig:
 
         Raises CheckpointNotFound (an OSError) where there is none.
         """
+        found = loading.options(overrides)  # the old name of `token`; and those that change nothing are left
         folder = hub.fetch(
             pretrained_model_name_or_path,
             [CONFIG_FILE],
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
-            token=token,
+            token=found.get("token") if token is None else token,
             revision=revision,
             subfolder=subfolder,
         )
-        hub.options(overrides)  # of which those that change nothing are left
         with storage.open_folder(folder) as opened:
             return cls.from_json_file(opened.require(CONFIG_FILE), **overrides)
 

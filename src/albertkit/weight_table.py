@@ -11,7 +11,7 @@ Source of names and shapes: the published checkpoints; of the architecture: arXi
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["dense", "embedding", "norm", "bias"]
@@ -164,13 +164,30 @@ def count(config: ModelConfig, model: str = "Model") -> int:
     return sum(math.prod(shape) for name, shape in expected(config, model).items() if name not in skip)
 
 
-def canonical_name(name: str) -> str | None:
+_WRAPPERS = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What torch.compile, FSDP and activation checkpointing put into names, before those of what they wrap."""
+_LAYERS = re.compile(r"((?:[^.]+\.)*?)(?:albert\.)?encoder\.albert_layer_groups\.")
+
+
+def holders(names: Iterable[str]) -> set[str]:
+    """What stands before the names of each ALBERT in a file of PyTorch: `model.`, or "" for nothing."""
+    found = (_LAYERS.match(_WRAPPERS.sub("", name)) for name in names)
+    return {match[1] for match in found if match}
+
+
+def canonical_name(name: str, holder: str = "") -> str | None:
     """The canonical name of a tensor in a file of PyTorch, or None for a buffer that carries no weight.
 
     Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
-    `albert.` in front of names written by a bare `AlbertModel`.
+    `albert.` in front of names written by a bare `AlbertModel`. So with what stands behind `holder`, see `holders`,
+    where the table knows that.
     """
-    name = name.replace("_orig_mod.", "").removeprefix("module.")
+    name = _WRAPPERS.sub("", name)
+    if holder and name.startswith(holder):
+        held = canonical_name(name.removeprefix(holder))
+        if held is None or is_known(held):
+            return held
+    name = name.removeprefix("module.")
     if name.endswith((".position_ids", ".token_type_ids")):
         return None
     name = re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,10 @@ def tensors(model, config=CONFIG):
     tied = weight_table.tied(config)
     shapes = {name: shape for name, shape in weight_table.expected(config, model).items() if name not in tied}
     return {name: np.full(shape, number, np.float32) for number, (name, shape) in enumerate(shapes.items())}
+
+
+def shapes(model):
+    return weight_table.expected(CONFIG, model)
 
 
 def fitted(model, held, config=CONFIG, **options):
@@ -128,10 +134,61 @@ def test_a_missing_encoder_tensor_is_an_error(name):
     assert isinstance(caught.value, OSError)
 
 
-def test_another_kind_of_model_is_recognised_as_such():
-    held = {"bert.encoder.layer.0.output.dense.weight": np.ones((2, 2))}
-    with pytest.raises(WeightMismatch, match=r"lacks 23.*It holds bert\.encoder\..*Check that this is an ALBERT"):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("bert.encoder.layer.0.output.dense.weight", "a BERT"),
+        ("tf_bert_model/bert/encoder/layer_._0/output/dense/kernel", "a BERT"),
+        ("roberta.encoder.layer.0.output.dense.weight", "a RoBERTa"),
+        ("distilbert.transformer.layer.0.attention.q_lin.weight", "a DistilBERT"),
+        ("deberta.encoder.layer.0.attention.self.in_proj.weight", "a DeBERTa"),
+        ("electra.encoder.layer.0.output.dense.weight", "an ELECTRA"),
+        ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "a T5"),
+        ("h.0.attn.c_attn.weight", "a GPT-2"),
+        ("transformer.layer.0.rel_attn.q", "an XLNet"),
+        ("model.layers.0.attn.Wqkv.weight", "a ModernBERT"),
+    ],
+)
+def test_another_kind_of_model_is_called_by_its_name(name, kind):
+    held = {name: np.ones((2, 2)), "albert.embeddings.LayerNorm.weight": np.ones(6)}
+    with pytest.raises(
+        WeightMismatch, match=rf"lacks 22.*It holds {name[:8]}.*By its names it is {kind}, or"
+    ) as caught:
         fitted("Model", held, ignore_mismatched_sizes=True)
+    assert "num_hidden_groups" not in str(caught.value)
+
+
+def test_names_of_no_model_at_all_do_not_blame_the_config():
+    with pytest.raises(WeightMismatch, match=r"lacks 23.*None of its names is that of an ALBERT: check that") as caught:
+        fitted("Model", {"net.0.weight": np.ones((2, 2))})
+    assert "num_hidden_groups" not in str(caught.value)
+
+
+def test_a_part_of_a_model_is_called_that():
+    held = tensors("Model")
+    del held[QUERY]
+    with pytest.raises(WeightMismatch, match=r"lacks 1, among them .*query.*It is a part of an ALBERT: save the whole"):
+        fitted("Model", held)
+
+
+def test_two_models_in_one_file_are_told_by_what_they_stand_behind():
+    held = {f"{holder}.{name}": tensor for name, tensor in tensors("Model").items() for holder in ("first", "second")}
+    with pytest.raises(WeightMismatch, match=r"those of 2 ALBERTs, behind `first\.` and `second\.`: save the one"):
+        fitted("Model", held)
+
+
+def test_lora_layers_are_to_be_merged_first():
+    held = {f"base_model.model.{name}": tensor for name, tensor in tensors("Model").items()}
+    held[f"base_model.model.{QUERY.removesuffix('weight')}lora_A.default.weight"] = np.ones((2, 12))
+    with pytest.raises(WeightMismatch, match=r"It has LoRA layers: merge them into the model"):
+        fitted("Model", held)
+
+
+def test_a_class_that_gives_its_albert_another_name_finds_it_again():
+    wanted = {f"backbone.{name.removeprefix('albert.')}": shape for name, shape in shapes("Model").items()}
+    chosen, what = fit("Own", wanted, {}, tensors("Model"), "folder")
+    assert set(chosen) == set(wanted)
+    assert (what.missing, what.unexpected) == ((), ())
 
 
 def test_a_second_group_that_the_file_lacks_is_an_error():
@@ -144,7 +201,7 @@ def test_a_wrong_shape_names_both_shapes_and_the_way_out():
     held["classifier.weight"] = np.zeros((2, 12), np.float32)
     with pytest.raises(WeightMismatch, match=r"ignore_mismatched_sizes=True") as caught:
         fitted("ForSequenceClassification", held)
-    assert "Error(s) in loading state_dict for AlbertForSequenceClassification" in str(caught.value)
+    assert "to be loaded into AlbertForSequenceClassification" in str(caught.value)
     assert "classifier.weight: checkpoint (2, 12), model (5, 12)" in str(caught.value)
 
 
@@ -199,6 +256,11 @@ def test_the_text_form_lists_what_was_not_loaded():
         "  newly initialised: albert.pooler.bias, (3,) read, (12,) needed",
         "  unused: x",
     ]
+
+
+def test_the_text_form_ends_with_what_was_inferred():
+    what = dataclasses.replace(fitted("Model", tensors("Model"))[1], notes=("The names stood behind `model.`.",))
+    assert str(what).splitlines()[-1] == "  The names stood behind `model.`."
 
 
 def test_reports_are_equal_by_what_happened():

@@ -164,7 +164,7 @@ def test_the_arithmetic_is_what_torch_counts():
     model = AlbertModel(config, add_pooling_layer=False)
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 7, dtype=torch.long))
-    assert summary_module._flops(config, 7) == counter.get_total_flops()
+    assert summary_module.forward_flops(config, 7) == counter.get_total_flops()
 
 
 def test_sizes_are_said_in_mebibytes():

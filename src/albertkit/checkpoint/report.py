@@ -4,7 +4,8 @@ Names and shapes only; the same rules serve the three frameworks.
 """
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +36,8 @@ class LoadReport:
     """Tensors of another shape than the model's, newly initialised because `ignore_mismatched_sizes` was given."""
     parameters: int = field(default=0, compare=False)
     """Numbers that were loaded, each tied tensor counted once."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """Sentences on what the files do not say and was inferred; see `Checkpoint.notes`."""
 
     @property
     def newly_initialized(self) -> tuple[str, ...]:
@@ -63,7 +66,7 @@ class LoadReport:
         if not self.newly_initialized:
             return None
         why = "".join(
-            f" {name}: the shapes did not match, {stored} read and {expected} needed."
+            f" {name} has the shape {stored} in the file and {expected} in the model."
             for name, stored, expected in self.mismatched
         )
         return (
@@ -79,6 +82,7 @@ class LoadReport:
             for name, stored, expected in self.mismatched
         ]
         lines += [f"  unused: {name}" for name in self.unexpected]
+        lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
 
 
@@ -131,9 +135,13 @@ def fit(
 def _with_prefix(tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes) -> Mapping[str, np.ndarray]:
     """Tensors of a bare encoder under the model's names.
 
-    It is stored without the prefix `albert.`, which the table puts back; but it knows no layers that a subclass added.
+    It is stored without the prefix `albert.`, which the table puts back; but it knows no layers that a subclass added,
+    nor the name that a class of a person's own gives to the ALBERT inside it.
     """
     bare = {name.removeprefix("albert."): name for name in expected if name not in tensors}
+    holders = weight_table.holders(expected)
+    if len(holders) == 1 and (holder := holders.pop()):
+        bare |= {weight_table.canonical_name(name, holder) or name: name for name in bare.values()}
     return {name if name in expected else bare.get(name, name): tensor for name, tensor in tensors.items()}
 
 
@@ -143,12 +151,48 @@ def _of_encoder(names: tuple[str, ...]) -> list[str]:
 
 def _require_encoder(report: LoadReport) -> None:
     if lost := _of_encoder(report.missing):
-        have = f"It holds {', '.join(report.unexpected[:3])}, ..." if report.unexpected else ""
+        have = f"It holds {', '.join(report.unexpected[:3])}, ... " if report.unexpected else ""
         raise WeightMismatch(
             f"A checkpoint must hold every tensor of the encoder. {report.source} lacks {len(lost)}, among them "
-            f"{lost[0]}. {have} Check that this is an ALBERT and that `num_hidden_groups` and `inner_group_num` of "
-            "config.json belong to it."
+            f"{lost[0]}. {have}{_advice(report, lost)}"
         )
+
+
+_LAYER = re.compile(r"albert_layer_groups\.\d+\.albert_layers\.\d+")
+_LORA = re.compile(r"\.lora_[ABE]|\.base_layer\.")
+_OTHERS = {
+    "a DistilBERT": r"(^|\.)distilbert\.|transformer\.layer\.\d+\.attention\.q_lin",
+    "a RoBERTa": r"(^|\.)roberta\.|(^|\.)lm_head\.layer_norm\.",
+    "a DeBERTa": r"(^|\.)deberta\.|rel_embeddings",
+    "an ELECTRA": r"(^|\.)electra\.|discriminator_predictions|embeddings_project\.",
+    "a T5": r"(^|\.)block\.\d+\.layer\.\d+\.SelfAttention",
+    "an MPNet": r"(^|\.)mpnet\.|relative_attention_bias",
+    "a GPT-2": r"(^|\.)h\.\d+\.attn\.c_attn",
+    "an XLNet": r"(^|\.)transformer\.layer\.\d+\.rel_attn",
+    "a ModernBERT": r"(^|\.)layers\.\d+\.attn\.Wqkv",
+    "a BERT": r"(^|\.)encoder\.layer\.\d+\.|(^|\.)bert\.",
+}
+"""What stands in the names of other models, the particular before the general."""
+
+
+def _advice(report: LoadReport, lost: Sequence[str]) -> str:
+    """What to do about a checkpoint that lacks tensors of the encoder, by what it holds."""
+    names = [name.replace("_._", ".").replace("/", ".") for name in (*report.unexpected, *report.loaded)]
+    if any(map(_LORA.search, names)):
+        return "It has LoRA layers: merge them into the model (`merge_and_unload` of PEFT), and save that."
+    holders = sorted(weight_table.holders(names))
+    if len(holders) > 1:
+        behind = " and ".join(f"`{holder}`" if holder else "nothing" for holder in holders)
+        return f"Its names are those of {len(holders)} ALBERTs, behind {behind}: save the one that is wanted by itself."
+    for kind, pattern in _OTHERS.items():
+        if any(re.search(pattern, name) for name in names):
+            return f"By its names it is {kind}, or a model like it: name a checkpoint of an ALBERT."
+    if not _of_encoder(report.loaded):
+        return "None of its names is that of an ALBERT: check that it is the right file, and the whole model."
+    held = {match[0] for match in map(_LAYER.search, names) if match}
+    if held and all((match := _LAYER.search(name)) and match[0] not in held for name in lost):
+        return "Check that `num_hidden_groups` and `inner_group_num` of config.json belong to it."
+    return "It is a part of an ALBERT: save the whole model, or repeat the download or copy."
 
 
 def _require_equal_shapes(report: LoadReport) -> None:
@@ -161,8 +205,8 @@ def _require_equal_shapes(report: LoadReport) -> None:
         else "If they are to be newly initialised, pass ignore_mismatched_sizes=True."
     )
     raise WeightMismatch(
-        f"Error(s) in loading state_dict for {report.model}: each tensor must have the shape that the config gives it. "
-        f"Received, from {report.source}: {rows}. {hint}"
+        f"Each tensor must have the shape that the config gives it, to be loaded into {report.model}. Received, from "
+        f"{report.source}: {rows}. {hint}"
     )
 
 

@@ -30,6 +30,7 @@ def command(
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
+    from albertkit.cli.row_progress import RowProgress
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -44,4 +45,7 @@ def command(
         skip_empty=skip_empty or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
-    typer.echo(json.dumps(answerer.evaluate(data, **given), indent=2))
+    with RowProgress() as progress:
+        answerer.progress = progress.update
+        scores = answerer.evaluate(data, **given)
+    typer.echo(json.dumps(scores, indent=2))

@@ -56,6 +56,7 @@ def _shared(
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """The options that all tasks have."""
@@ -69,20 +70,20 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         recipe: Path | None,
         settings: list[str] | None,
         resume: bool,
+        extend_to: int | None,
         overwrite: bool,
         **values: Any,
     ) -> None:
         from albertkit.training import finetune, run_folder
         from albertkit.training.recipe import FinetuneRecipe
 
-        if resume and recipe is None:
-            recipe = run_folder.begun(output)
+        recipe = recipe or run_folder.own_recipe(output, resume, extend_to)
         for field in dataclasses.fields(task.options):
             if field.default_factory is not dataclasses.MISSING:  # a list
                 values[field.name] = options.split(values[field.name])
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
-        finetune.run(loaded, output, resume=resume, overwrite=overwrite)
+        finetune.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
 
     shared = inspect.signature(_shared).parameters
     own = [_parameter(field) for field in dataclasses.fields(task.options)]

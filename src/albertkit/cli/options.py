@@ -20,6 +20,10 @@ LearningRate = Annotated[
 Seed = Annotated[int | None, Option(help="Seed of everything random.", show_default="42")]
 Settings = Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")]
+ExtendTo = Annotated[
+    int | None,
+    Option("--extend-to", help="Steps that a finished run is to have in all; it goes on with its optimizer.", min=1),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")]
 
 Format = Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")]

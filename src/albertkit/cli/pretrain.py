@@ -25,6 +25,7 @@ def command(
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""
@@ -42,6 +43,5 @@ def command(
         "training.batch_size": batch_size,
         "training.learning_rate": learning_rate,
     }
-    if resume and recipe is None:
-        recipe = run_folder.begun(output)
-    pretrain.run(PretrainRecipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)
+    loaded = PretrainRecipe.load(recipe or run_folder.own_recipe(output, resume, extend_to), overrides, settings or ())
+    pretrain.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from albertkit import storage
 from albertkit.corpus import chunks, inputs
 from albertkit.corpus.chunks import ChunkBuffer, DocumentChunk
 from albertkit.corpus.records import RecordReader
@@ -66,6 +67,7 @@ class DocumentReader:
     def __iter__(self) -> Iterator[DocumentChunk]:
         """Its documents in chunks. InputError naming file and line where something is not as it must be."""
         try:
+            storage.require_content(self.path, InputError)
             with self.path.open("rb") as raw, inputs.decompress(self.path, raw) as file:
                 for chunk in self._read(file):
                     self._bytes_read = max(self._bytes_read, raw.tell())

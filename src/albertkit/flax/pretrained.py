@@ -1,5 +1,6 @@
 """FlaxAlbertPreTrainedModel: a Flax model that is read from and written to folders that every framework reads."""
 
+import dataclasses
 import logging
 import os
 from typing import Self, cast
@@ -7,7 +8,7 @@ from typing import Self, cast
 import jax
 import jax.numpy as jnp
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -39,6 +40,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
+        device_map: object = None,
         torch_dtype: DType | None = None,
         _do_init: bool = True,
         **kwargs: object,
@@ -46,8 +48,9 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         """Read a model from a folder or from the hub, whichever framework wrote it.
 
         `config` replaces the folder's config.json. `dtype`, or `torch_dtype`, is the precision of the computation;
-        parameters keep that of the file. Keywords that name a field of the config override it (`num_labels=3`), those
-        of `hub.fetch` (`revision`, `cache_dir`, ...) say where to look, those of `hub.IGNORED_OPTIONS` (`from_pt`, ...)
+        parameters keep that of the file. `device_map` is the device to put the model on: "cuda", 0, {"": 0}, or "auto"
+        for the best that is there. Keywords that name a field of the config override it (`num_labels=3`), those
+        of `hub.fetch` (`revision`, `cache_dir`, ...) say where to look, those of `loading.IGNORED` (`from_pt`, ...)
         change nothing, and those of the constructor reach it, of which `seed` decides what is drawn. With
         `_do_init=False` the answer is (model, params), and with `output_loading_info` it ends in a dictionary of what
         was missing, unexpected and mismatched.
@@ -55,19 +58,21 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
+        arguments, fetching = loading.constructor_options(cls, kwargs), loading.options(kwargs, reads_weights=True)
+        device = weights.device_of(device_map)
         if isinstance(config, (str, os.PathLike)):
             config = cast(AlbertConfig, cls.config_class.from_pretrained(config, **fetching))
         options = {"config": config, "variant": variant, "use_safetensors": use_safetensors}
         checkpoint = files.load(pretrained_model_name_or_path, **options, **fetching)
-        config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
+        config = checkpoint.config.overridden(cls.__name__, kwargs, attn_implementation=attn_implementation)
         dtype = dtype if torch_dtype in (None, "auto") else torch_dtype
         model = cls(config, *model_args, dtype=dtype, _do_init=False, **arguments)
         given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         options = {"dtype": "auto", "ignore_mismatched_sizes": ignore_mismatched_sizes, "seed": model.seed}
         report = weights.load(*given, **options)
+        weights.place(model, device)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model._untracked.load_report = report
+        model._untracked.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
             logger.warning(announcement)
         answer = (model,) if _do_init else model._without_params()

@@ -9,6 +9,7 @@ from pathlib import Path
 from albertkit.errors import CheckpointError, CheckpointNotFound, abbreviate
 from albertkit.storage import encodings
 from albertkit.storage.filesystem import file_kind
+from albertkit.storage.pointers import require_no_pointer
 from albertkit.typing import Json, Record
 
 SIZE_LIMIT = 64 * 2**20
@@ -34,7 +35,9 @@ def read_bytes(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> bytes:
                     f"{path} may have {limit:,} bytes at most. It has {status.st_size:,}: no such file is that large. "
                     "Check that the right file has this name."
                 )
-            return file.read(limit)
+            content = file.read(limit)
+        require_no_pointer(path, content, CheckpointError)
+        return content
     except FileNotFoundError:
         raise CheckpointNotFound(f"{path.name} must be there. {path.parent} does not hold it.") from None
     except CheckpointError:

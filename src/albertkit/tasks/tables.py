@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from albertkit import storage
 from albertkit.errors import InputError, did_you_mean
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
@@ -254,6 +255,7 @@ def _require_file(path: Path) -> None:
             f"A data file must be there. Received: {path}, which is {what}. Name a file; `albertkit predict` reads "
             "lines of text from standard input too."
         )
+    storage.require_content(path, InputError)
 
 
 def _text(path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:

@@ -106,7 +106,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         given = locals()  # the options stand by name in the signature above and in EncodingOptions: not a third time
         options = EncodingOptions(**{field.name: given[field.name] for field in dataclasses.fields(EncodingOptions)})
         if text is None and text_target is None:
-            raise InputError("You need to specify either `text` or `text_target`.")
+            raise InputError("A call needs texts: as `text`, or as `text_target`. Received: neither.")
         if text is None:
             return self._encode(text_target, text_pair_target, options)
         encoded = self._encode(text, text_pair, options)
@@ -222,9 +222,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         if longest > self.model_max_length and options.verbose and not self._warned_of_length:
             self._warned_of_length = True
             logger.warning(
-                "Token indices sequence length is longer than the specified maximum sequence length for this model "
-                f"({longest} > {self.model_max_length}). Running this sequence through the model will result in "
-                "indexing errors. Pass truncation=True to cut it."
+                f"A text of {longest} tokens is longer than `model_max_length`, {self.model_max_length}, and the model "
+                "will refuse it. Pass truncation=True to cut it."
             )
         return windows
 
@@ -299,8 +298,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         encoded_inputs = cast("Mapping[str, Column]", encoded_inputs)
         if "input_ids" not in encoded_inputs:
             raise InputError(
-                "You should supply an encoding or a list of encodings to this method that includes input_ids, but you "
-                f"provided {list(encoded_inputs)}"
+                "Padding needs encodings, which have `input_ids`. Received: "
+                f"{', '.join(map(str, encoded_inputs)) or 'nothing'}. Pass what the tokenizer returned."
             )
         options = EncodingOptions(
             padding=padding,

@@ -115,8 +115,8 @@ def truncation_and_padding(
     multiple_of = options.pad_to_multiple_of
     if truncates and pads and multiple_of and max_length % multiple_of:
         raise InputError(
-            f"Truncation and padding are both activated but truncation length ({max_length}) is not a multiple of "
-            f"pad_to_multiple_of ({multiple_of})."
+            "Texts that are cut and padded get one length, which `pad_to_multiple_of` must divide. Received: "
+            f"max_length {max_length} and pad_to_multiple_of {multiple_of}. Change one of them."
         )
     if pads and settings.pad_token_id is None:
         raise InputError("Padding needs a pad token. Give one: tokenizer.add_special_tokens({'pad_token': '<pad>'}).")

@@ -11,7 +11,7 @@ from typing import ClassVar, Self, cast
 
 from tokenizers import AddedToken
 
-from albertkit import hub, storage
+from albertkit import loading, storage
 from albertkit.tokenization import files, special_tokens
 from albertkit.tokenization.options import UNLIMITED, require_side
 from albertkit.tokenization.segmenter import Segmenter
@@ -73,7 +73,7 @@ class PretrainedTokenizer(Vocabulary):
         is asked. CheckpointNotFound where there is no such folder or file, CheckpointError for files that no tokenizer
         can be read from.
         """
-        fetching = hub.options(keywords)
+        fetching = loading.options(keywords)
         folder = files.fetch(pretrained_model_name_or_path, **fetching)
         with storage.open_folder(folder) as held:
             tokenizer = cls._read(held, *inputs, **{"name_or_path": str(pretrained_model_name_or_path), **keywords})
@@ -86,9 +86,10 @@ class PretrainedTokenizer(Vocabulary):
         saved = stated.pop("tokenizer_class", None) or chosen.saved_class
         if saved.removesuffix("Fast") not in (chosen.saved_class, cls.__name__, "PreTrainedTokenizer"):
             logger.warning(
-                "The tokenizer class you load from this checkpoint is not the same type as the class this function is "
-                "called from. It may result in unexpected tokenization. \nThe tokenizer class you load from this "
-                f"checkpoint is '{saved}'. \nThe class this function is called from is '{cls.__name__}'."
+                "%s was saved as a %s and is read as a %s: it may cut texts in another way than its model expects.",
+                folder.path,
+                saved,
+                cls.__name__,
             )
         vocabulary = chosen._vocabulary_files(folder, stated)
         return chosen(*inputs, **{**vocabulary, **stated, **keywords})

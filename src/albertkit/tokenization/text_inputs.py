@@ -41,14 +41,14 @@ def arrange(text: TextInputs | None, text_pair: TextInputs | None, is_split_into
     firsts, seconds, is_batch = _arrange(text, text_pair, is_split_into_words)
     if len(firsts) != len(seconds):
         raise InputError(
-            f"batch length of `text`: {len(firsts)} does not match batch length of `text_pair`: {len(seconds)}."
+            "A batch needs a second text for each first one. Received: "
+            f"{len(firsts)} in `text` and {len(seconds)} in `text_pair`."
         )
     for row in (*firsts, *(second for second in seconds if second is not None)):
         if not (_is_words(row) if is_split_into_words else isinstance(row, str)):
             raise InputError(
-                "text input must be of type `str` (single example), `list[str]` (batch or single pretokenized example) "
-                "or `list[list[str]]` (batch of pretokenized examples); lists of words need is_split_into_words=True. "
-                f"Received: {row!r:.80}."
+                "A text is a string, and a batch a list of strings; with is_split_into_words=True a text is a list of "
+                f"its words. Received: {row!r:.80}."
             )
     return TextBatch(firsts, seconds, is_batch, is_split_into_words)
 

@@ -159,7 +159,9 @@ class Vocabulary:
         known = set(self.all_special_tokens)
         for token in new_tokens if isinstance(new_tokens, (list, tuple)) else [new_tokens]:
             if not isinstance(token, (str, AddedToken)):
-                raise TypeError(f"Token {token} is not a string but a {type(token)}.")
+                raise TypeError(
+                    f"A token is a text or an AddedToken. Received: {token!r:.80}, a {type(token).__name__}."
+                )
             if special_tokens or str(token) in known:
                 token = to_special_token(token)
             tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)

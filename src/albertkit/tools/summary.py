@@ -74,8 +74,8 @@ def _about(config: AlbertConfig) -> list[str]:
         f"{layers} layers run {shared} set{'s' * (shared > 1)} of weights; hidden size {config.hidden_size}, "
         f"{config.num_attention_heads} heads, embedding size {config.embedding_size}, vocabulary "
         f"{config.vocab_size:,}, at most {config.max_position_embeddings} tokens.",
-        f"Forward pass: {_flops(config, 128) / 1e9:.1f} GFLOP for 128 tokens, {_flops(config, 512) / 1e9:.1f} for 512: "
-        "sharing weights saves memory, not arithmetic.",
+        f"Forward pass: {forward_flops(config, 128) / 1e9:.1f} GFLOP for 128 tokens, "
+        f"{forward_flops(config, 512) / 1e9:.1f} for 512: sharing weights saves memory, not arithmetic.",
     ]
     if config.architectures:
         lines.append(f"Saved from {', '.join(config.architectures)}.")
@@ -84,7 +84,7 @@ def _about(config: AlbertConfig) -> list[str]:
     return lines
 
 
-def _flops(config: AlbertConfig, length: int) -> int:
+def forward_flops(config: AlbertConfig, length: int) -> int:
     """Two for each multiplication and addition of the matrix products in one forward pass of the encoder."""
     hidden, feed_forward = config.hidden_size, config.intermediate_size
     layer = 4 * hidden * hidden + 2 * hidden * feed_forward + 2 * length * hidden

@@ -1,15 +1,15 @@
 """AlbertPreTrainedModel: a PyTorch model that is read from and written to folders that every framework reads."""
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Self, cast
 
 import torch
 from torch import Tensor
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
 from albertkit.checkpoint.report import LoadReport
@@ -43,23 +43,26 @@ class AlbertPreTrainedModel(AlbertModule):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
+        device_map: object = None,
         **kwargs: object,
     ) -> Json:
         """Read a model from a folder or from the hub. It comes back in evaluation mode.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is the precision to keep
-        the weights in: float32 by default, "auto" for the file's own. Keywords that name a field of the config override
+        the weights in: float32 by default, "auto" for the file's own. `device_map` is the device to put the model on:
+        "cuda", 0, {"": 0}, or "auto" for the best that is there. Keywords that name a field of the config override
         it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`, `local_files_only`, ...) say where to look,
-        those of `hub.IGNORED_OPTIONS` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
+        those of `loading.IGNORED` (`from_tf`, ...) change nothing, and those of the constructor reach it. With
         `output_loading_info` the answer is (model, info).
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
+        arguments, fetching = loading.constructor_options(cls, kwargs), loading.options(kwargs, reads_weights=True)
+        device = weights.device_of(device_map)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
-        config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
+        config = checkpoint.config.overridden(cls.__name__, kwargs, attn_implementation=attn_implementation)
         with torch.device("meta"):
             model = cls(config, *model_args, **arguments)
         tensors = checkpoint.unchecked_tensors
@@ -68,8 +71,10 @@ class AlbertPreTrainedModel(AlbertModule):
         report = weights.load(*given, dtype=dtype, ignore_mismatched_sizes=ignore_mismatched_sizes)
         model.tie_weights()
         model.eval()
+        if device is not None:
+            model.to(device)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model.load_report = report
+        model.load_report = dataclasses.replace(report, notes=checkpoint.notes)
         if announcement := report.announcement():
             logger.warning(announcement)
         return (model, report.loading_info()) if output_loading_info else model
@@ -86,8 +91,8 @@ class AlbertPreTrainedModel(AlbertModule):
         """What `from_pretrained` is to load: the checkpoint of that name, or a `state_dict` with the config of one."""
         if torch.get_default_device().type == "meta":
             raise RuntimeError(
-                "You are using `from_pretrained` with a meta device context manager, which would leave the model "
-                "without values. Leave the context before loading."
+                "Weights are read onto a device that holds values. Received: a `from_pretrained` while torch's default "
+                'device is "meta", which holds none. Load outside of that `with torch.device("meta")`.'
             )
         if name is None and (config is None or state_dict is None):
             raise InputError("from_pretrained(None) needs both `config` and `state_dict`.")
@@ -96,7 +101,7 @@ class AlbertPreTrainedModel(AlbertModule):
         if state_dict is None:
             return files.load(name or "", config=config, **options, **fetching)
         config = config or cast(AlbertConfig, cls.config_class.from_pretrained(name or "", **fetching))
-        return files.Checkpoint(config, _arrays(state_dict), Path("the given state_dict"))
+        return files.of_state_dict(_arrays(state_dict), config)
 
     @classmethod
     def _from_config(

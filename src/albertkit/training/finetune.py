@@ -1,6 +1,8 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
+import dataclasses
 import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from albertkit import arrays, backends
-from albertkit.backends import Outputs
+from albertkit.backends import Outputs, TrainBackend
 from albertkit.batches import Batch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
@@ -25,7 +27,7 @@ from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
-from albertkit.training.schedule import Schedule
+from albertkit.training.schedule import Schedule, described_change
 from albertkit.typing import Record
 
 EVALUATION_TOKENS = 8192
@@ -48,18 +50,21 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    extend_to: int | None = None,
     console: Console | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
-    A run that was cut off goes on with `resume`. A folder that holds what a run writes is only replaced with
-    `overwrite`, and not before there is data to train on. Raises ConfigError, InputError, CheckpointError or
-    TrainingError; see `albertkit.errors`.
+    A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
+    that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Raises
+    ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at Ctrl-C; see `albertkit.errors`.
     """
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
-    _require_one_process(requested.framework)
-    run_folder.require_usable(requested, output, resume, overwrite)
+    backend = _backend(requested.framework)
+    how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
+    requested, extended = run_folder.agreed(requested, output, **how)
+    run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
@@ -68,13 +73,20 @@ def run(
         console.print(line)
     trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
     evaluated = _encoded(task, start, options, eval_examples, console)
-    recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained))
-    batches, plan = _planned(task, recipe, start, trained)
+    given = options, start.config, start.is_new, len(trained)
+    recipe = _resolved(task, requested, *given)
+    earlier = extended and _resolved(task, extended, *given)
+    batches, plan = _planned(task, backend, recipe, start, trained)
+    plan = dataclasses.replace(
+        plan, is_resumed=resume, extends=_fingerprint(earlier, trained.features) if earlier else ""
+    )
+    if extend_to and earlier:
+        console.print(described_change(_schedule(earlier), plan.schedule))
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return _scores(task, forward, evaluated, start.config)
 
-    with run_folder.locked(requested, output, resume):
+    with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
@@ -90,7 +102,8 @@ def run(
     return results
 
 
-def _require_one_process(framework: str) -> None:
+def _backend(framework: str) -> TrainBackend:
+    """The backend of a framework. ConfigError where a launcher has started several processes."""
     backend = train_backend(framework)
     backend.init_processes()
     if (count := backend.world_size()) > 1:
@@ -98,6 +111,7 @@ def _require_one_process(framework: str) -> None:
             f"Fine-tuning runs in one process. Received: {count}. Start it without torchrun, or as one task of Slurm; "
             "several are for `albertkit pretrain`."
         )
+    return backend
 
 
 def _read(
@@ -201,43 +215,53 @@ def _resolved(
     )
 
 
+def _schedule(recipe: FinetuneRecipe) -> Schedule:
+    training = recipe.training
+    warmup = round(training.warmup_ratio * training.max_steps)
+    return Schedule(training.learning_rate, training.max_steps, warmup, training.schedule)
+
+
 def _planned(
-    task: AnyTrainableTask, recipe: FinetuneRecipe, start: InitialState, side: _Side
+    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: _Side
 ) -> tuple[FinetuneBatches, loop.Plan]:
-    training, tokenizer = recipe.training, start.tokenizer
+    training, tokenizer, features = recipe.training, start.tokenizer, side.features
+    pad_id = tokenizer.pad_token_id
     batches = FinetuneBatches(
-        side.features,
+        features,
         task.collate,
         training.batch_size,
         recipe.seed,
-        tokenizer.pad_token_id,
+        pad_id,
         tokenizer.unk_token_id,
         training.word_dropout,
     )
-    warmup = round(training.warmup_ratio * training.max_steps)
+    lengths = features.lengths()
     plan = loop.Plan(
-        backend=train_backend(recipe.framework),
+        backend=backend,
         config=start.config.with_named_results(),
         head=task.head,
         tensors=start.tensors,
         optimizer=training.optimizer_settings(),
         precision=training.precision,
-        schedule=Schedule(training.learning_rate, training.max_steps, warmup, training.schedule),
+        schedule=_schedule(recipe),
         seed=recipe.seed,
         gradient_accumulation=training.gradient_accumulation,
         ema_decay=training.ema_decay,
         evaluate_every=training.evaluate_every,
         save_every=training.save_every,
+        keep_state=training.keep_state,
         patience=training.patience,
         metric=training.metric,
         lower_is_better=training.metric in task.lower_is_better,
-        fingerprint=_fingerprint(recipe, side.features),
+        fingerprint=_fingerprint(recipe, features),
+        samples=[task.collate(features.take(range(rows)), pad_id) for rows in (1, min(training.batch_size, len(side)))],
+        tokens=round(training.batch_size * sum(lengths) / len(lengths)),
     )
     return batches, plan
 
 
 def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
-    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    digest = hashlib.sha256(json.dumps(recipe.decisive(), sort_keys=True).encode())
     for ids in features.input_ids:
         digest.update(np.asarray(ids, np.int32).tobytes())
     for name, values in features.labels.items():

@@ -52,7 +52,9 @@ def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequen
     config = config.changed(**keys)
     require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
-    return InitialState(config, tokenizer, chosen, is_new, [*provenance, told])
+    return InitialState(
+        config, tokenizer, chosen, is_new, [*provenance, told, *(checkpoint.notes if checkpoint else ())]
+    )
 
 
 def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, head: str) -> InitialState:
@@ -74,7 +76,9 @@ def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, he
     chosen, told = initial_weights(name, head, config, tensors, recipe.seed)
     if recipe.model.attention_init == "local":
         chosen = init.with_local_attention(chosen, config)
-    return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
+    return InitialState(
+        config, tokenizer, chosen, checkpoint is None, [told, *(checkpoint.notes if checkpoint else ())]
+    )
 
 
 def _extended(

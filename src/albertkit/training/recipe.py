@@ -49,6 +49,8 @@ class BaseRecipe(Section):
 
     _FREE: ClassVar[frozenset[tuple[str, ...]]] = frozenset()
     """Keys that may be others where a run goes on."""
+    _STEPS: ClassVar[str] = "max_steps"
+    """The key of the section `training` that says how many steps there are."""
 
     framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
     """What computes; auto: the first of these that is installed."""
@@ -85,6 +87,15 @@ class BaseRecipe(Section):
     def keys(cls) -> list[str]:
         """Every dotted key."""
         return [".".join(key) for key in _walk(cls)]
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are; 0 where other keys say that."""
+        return getattr(self.training, self._STEPS)  # type: ignore[attr-defined]  # each recipe has a section of its own
+
+    def with_steps(self, steps: int) -> Self:
+        """A copy for a run of so many steps."""
+        return self.changed("training", **{self._STEPS: steps})
 
     def decisive(self) -> Record:
         """What decides the course of a run, without defaults: a release with more keys can go on with an older run."""
@@ -144,7 +155,9 @@ class OptimizationSection(Section):
     evaluate_every: Count = 0
     """Steps between evaluations."""
     save_every: Count = 0
-    """Steps between checkpoints to resume from; 0: after each evaluation."""
+    """Steps between checkpoints to resume from; 0: after each evaluation, and every ten minutes."""
+    keep_state: bool = True
+    """Keep the best weights and the state of the last step, from which --extend-to goes on, in `checkpoints`."""
 
     def optimizer_settings(self, **others: Json) -> OptimizerSettings:
         """The settings of the optimizer; `others` are those that not all recipes have."""
@@ -271,6 +284,7 @@ def _content(
 
 
 def _read(path: Path) -> Record:
+    storage.require_content(path, ConfigError)
     try:
         return tomllib.loads(encodings.decode(path.read_bytes()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
