@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from albertkit import loading as loading_keywords
+from albertkit import loading
 from albertkit.backends import Outputs
 from albertkit.errors import InputError
-from albertkit.inference import loading
+from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, split
 from albertkit.tasks import inputs as task_inputs
@@ -66,9 +66,9 @@ def pipeline(
     Raises InputError for a task, option or device that there is none for, and CheckpointError where the model lacks the
     task's head.
     """
-    fetching = loading_keywords.options(options, reads_weights=True)
-    parts = loading.load(task, model, framework, device, tokenizer, fetching)
-    return Pipeline(*parts, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
+    fetching = loading.options(options, reads_weights=True)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
 class Pipeline:
@@ -91,10 +91,10 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
-        self.unknown = UnknownTotals()
-        """How much of the last call's examples the vocabulary does not know."""
         self.progress: Callable[[int, int], None] = lambda done, total: None
         """Told by `evaluate`, after each row, how many are done and how many there are."""
+        self.unknown = UnknownTotals()
+        """How much of the last call's examples the vocabulary does not know."""
 
     def __call__(self, *inputs: Json, **options: Json) -> Json:
         """The answer for each input, or one for a single input: what the task's `examples` takes and `decode` gives.

@@ -53,7 +53,6 @@ def command(
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
-    from albertkit.errors import Interrupted
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
@@ -65,22 +64,29 @@ def command(
         settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
     )
     parts = _parts(answerer, texts, file, pair, given)
-    chosen: dict[str, Any] = {} if top_k is None else {"top_k": top_k}
-    written = 0
     try:
-        with _written(output, overwrite) as write:
-            for record in answerer.stream(parts, **chosen):
-                write(record)
-                written += 1
-    except KeyboardInterrupt as stopped:
-        kept = f"nothing was written to {output}" if output else f"{written:,} answers were printed, of the first texts"
-        raise Interrupted.of(stopped, f"Stopped: {kept}.") from None
+        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
         if answerer.truncated:
             told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
             typer.echo(told, err=True)
         if answerer.unknown.unreadable:
             typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
+
+
+def _write_all(records: Iterator[dict[str, Any]], output: Path | None, overwrite: bool) -> None:
+    """Write or print every record. An interruption says what is there."""
+    from albertkit.errors import Interrupted
+
+    written = 0
+    try:
+        with _written(output, overwrite) as write:
+            for record in records:
+                write(record)
+                written += 1
+    except KeyboardInterrupt as stopped:
+        kept = f"{written:,} answers were printed, those of the first texts." if output is None else ""
+        raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
 
 
 def _inputs(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from albertkit import loading as loading_keywords
+from albertkit import loading
 from albertkit.errors import InputError, abbreviate, did_you_mean
 from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
@@ -12,7 +12,7 @@ from albertkit.typing import Json, Record
 
 DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None}
 """The options that every pipeline has, beside those of its task."""
-CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading_keywords.IGNORED)
+CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading.IGNORED)
 """Options of Transformers' pipelines by which no answer differs here."""
 
 _CUTS = {True: True, "longest_first": True, None: True, False: False, "do_not_truncate": False}
