@@ -7,11 +7,12 @@ L places of a row, V vocabulary, P positions, M masked pieces, S sequences.
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
@@ -52,7 +53,7 @@ class OptimizerSettings:
     max_gradient_norm: float = 1.0
     """The norm of the whole gradient is clipped to it; 0: never."""
     frozen: tuple[str, ...] = ()
-    """Parts of the model that no loss reaches, by `weight_table.part`: they are not decayed, so that they stay."""
+    """What no loss reaches, and so is not decayed: parts, as of `weight_table.part`, and beginnings of names."""
 
     def __post_init__(self) -> None:
         if self.name not in _CORRECTS_BIAS:
@@ -65,6 +66,18 @@ class OptimizerSettings:
     def corrects_bias(self) -> bool:
         """Whether the moments are corrected: as stated, or else as the optimizer does it."""
         return _CORRECTS_BIAS[self.name] if self.bias_correction is None else self.bias_correction
+
+    def for_model(self, config: AlbertConfig) -> "OptimizerSettings":
+        """The same, with the groups of layers frozen that never run: those of a config with more groups than layers."""
+        idle = sorted(set(range(config.num_hidden_groups)) - set(config.group_of_layer))
+        names = (f"albert.encoder.albert_layer_groups.{group}." for group in idle)
+        return replace(self, frozen=(*self.frozen, *names))
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether the parameter of that canonical name is among `frozen`."""
+        return weight_table.part(name) in self.frozen or name.startswith(
+            tuple(beginning for beginning in self.frozen if beginning.endswith("."))
+        )
 
     @property
     def clip(self) -> float:

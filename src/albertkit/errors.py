@@ -5,7 +5,7 @@
     ├── CheckpointError        files that cannot be read as a checkpoint        (also OSError)
     │   ├── CheckpointNotFound nothing is there to read
     │   ├── UnsafeCheckpoint   the file asks to run code while being read
-    │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError)
+    │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError and ValueError)
     ├── InputError             text, ids or data files that cannot be used      (also ValueError)
     │   └── TokenIdError       an id outside the embedding table                (also IndexError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
@@ -50,8 +50,11 @@ class UnsafeCheckpoint(CheckpointError):
     """A pickled checkpoint that would run code while being read."""
 
 
-class WeightMismatch(CheckpointError, RuntimeError):
-    """Tensors that do not fit the model they are loaded into."""
+class WeightMismatch(CheckpointError, RuntimeError, ValueError):
+    """Tensors that do not fit the model they are loaded into.
+
+    Transformers raises a RuntimeError for such tensors in PyTorch, and a ValueError in TensorFlow and JAX.
+    """
 
 
 class InputError(AlbertkitError, ValueError):
@@ -83,8 +86,14 @@ class MissingDependency(AlbertkitError, ImportError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The sentence `` Did you mean `x`?`` for the known name nearest to `name`, or nothing when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean `{near[0]}`?" if near else ""
+    near = nearest(name, known)
+    return f" Did you mean `{near}`?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name nearest to `name`, or None when none is as near as `cutoff`, of 1."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return near[0] if near else None
 
 
 def abbreviate(value: object, limit: int = 200) -> str:

@@ -31,6 +31,16 @@ def require_inputs(input_ids: object, inputs_embeds: object) -> None:
         raise InputError("You have to specify either input_ids or inputs_embeds")
 
 
+def require_own_vocabulary(is_shared: bool, size: int, wanted: int) -> None:
+    """InputError for another size of the vocabulary on the encoder inside a model whose head scores that vocabulary."""
+    if is_shared and wanted != size:
+        raise InputError(
+            "The vocabulary of an encoder and of the masked-language-model head on it change together. Received: "
+            f"{wanted} tokens in the place of {size}, for the encoder alone. Call the same method of the whole model: "
+            "model.resize_token_embeddings(n), not model.albert.resize_token_embeddings(n)."
+        )
+
+
 def require_length(length: int, longest: int) -> None:
     """InputError for a sequence longer than the position table."""
     if length > longest:

@@ -218,3 +218,73 @@ def test_layers_that_the_config_does_not_run_are_an_error(key):
     assert set(chosen) == set(tensors("Model"))
     assert len(what.unexpected) == 16
     assert fitted("Model", held, deeper)[1].unexpected == ()
+
+
+def renamed(held, prefix):
+    return {f"{prefix}{name.removeprefix('albert.')}": values for name, values in held.items()}
+
+
+@pytest.mark.parametrize("prefix", ["bert.", "encoder.", "model.backbone.", "albert.encoder."])
+def test_an_encoder_is_found_whatever_a_checkpoint_calls_it(prefix):
+    held = tensors("Model")
+    chosen, what = fitted("ForSequenceClassification", renamed(held, prefix))
+    assert all(chosen[name] is held[name] for name in held)
+    assert what.newly_initialized == ("classifier.weight", "classifier.bias")
+    assert what.unexpected == ()
+
+
+@pytest.mark.parametrize("prefix", ["bert.", "encoder."])
+def test_an_encoder_is_found_whatever_a_class_calls_it(prefix):
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), prefix) | {"head.weight": (2, 12)}
+    chosen, what = fit("Own", wanted, {}, tensors("Model"), "folder")
+    assert set(chosen) == set(wanted) - {"head.weight"}
+    assert what.missing == ("head.weight",)
+
+
+def test_an_encoder_under_another_name_must_be_whole():
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), "bert.")
+    held = tensors("Model")
+    del held[QUERY]
+    with pytest.raises(WeightMismatch, match=r"lacks 1, among them bert\..*query.*self\.albert = AlbertModel"):
+        fit("Own", wanted, {}, held, "folder")
+
+
+def test_of_two_encoders_in_a_checkpoint_none_is_guessed():
+    held = renamed(tensors("Model"), "query.") | renamed(tensors("Model"), "passage.")
+    with pytest.raises(WeightMismatch, match="must hold every tensor of the encoder"):
+        fitted("Model", held)
+
+
+def test_a_class_that_finds_nothing_of_its_own_is_an_error():
+    wanted = {"trunk.weight": (2, 2)}
+    with pytest.raises(WeightMismatch, match="folder holds nothing of Own"):
+        fit("Own", wanted, {}, tensors("Model"), "folder")
+
+
+def test_layers_that_a_class_of_its_own_does_not_run_are_an_error():
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), "bert.")
+    with pytest.raises(WeightMismatch, match="run every layer"):
+        fit("Own", wanted, {}, tensors("Model", CONFIG.changed(num_hidden_groups=2)), "folder")
+
+
+def test_a_decoder_with_other_values_than_those_that_it_is_tied_to_is_announced():
+    held = tensors("ForMaskedLM") | {"predictions.decoder.weight": np.full((31, 6), 99, np.float32)}
+    chosen, what = fitted("ForMaskedLM", held)
+    assert chosen["predictions.decoder.weight"] is held[WORDS]
+    assert what.unexpected == ("predictions.decoder.weight",)
+    assert "holds predictions.decoder.weight with other values" in what.unused(None)
+    assert "pass tie_word_embeddings=False" in what.unused(None)
+
+
+def test_tensors_of_a_file_of_ones_own_class_that_it_does_not_use_are_announced():
+    _, what = fitted("ForSequenceClassification", tensors("ForSequenceClassification") | {"extra.weight": np.ones(2)})
+    assert "written by this class and holds tensors that it does not use: extra.weight" in what.unused(
+        ["AlbertForSequenceClassification"]
+    )
+    assert what.unused(["AlbertForMaskedLM"]) is None
+    assert what.unused(None) is None
+
+
+def test_what_does_not_fit_is_caught_as_in_every_framework():
+    assert issubclass(WeightMismatch, (RuntimeError,))
+    assert issubclass(WeightMismatch, (ValueError,))

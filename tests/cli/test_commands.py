@@ -46,6 +46,7 @@ def model(tmp_path_factory):
         ["corpus", "build"],
         ["tokenizer"],
         ["tokenizer", "train"],
+        ["tokenizer", "characters"],
         ["evaluate"],
         ["predict"],
         ["info"],
@@ -200,6 +201,15 @@ def test_tokenizer_train_learns_a_vocabulary(tmp_path):
     )
     assert too_many.returncode == 1
     assert "Received: `vocab_size` 9000. They can fill" in too_many.stderr
+
+
+def test_tokenizer_characters_makes_a_vocabulary_of_those_in_a_file(tmp_path):
+    (tmp_path / "phonemes.txt").write_text("\ufeffð ə\nˈ ə\n", encoding="utf-8")
+    done = albertkit("tokenizer", "characters", tmp_path / "phonemes.txt", "--output", tmp_path / "t")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("AlbertTokenizerFast(9 tokens")
+    again = albertkit("tokenizer", "characters", tmp_path / "phonemes.txt", "--output", tmp_path / "t")
+    assert "to a folder without one" in again.stderr
 
 
 def test_tokenizer_train_reads_what_a_corpus_is_built_from(tmp_path):

@@ -42,6 +42,8 @@ class Checkpoint:
     """The canonical name by the stored one, where the two differ."""
     skipped: tuple[str, ...] = ()
     """Stored names of what is no weight: buffers, optimizer slots, step counters."""
+    stored_dtypes: tuple[str, ...] = ()
+    """The precisions that the file keeps the tensors in, which may be less than theirs here."""
     notes: tuple[str, ...] = ()
     """Sentences on what the files do not say and was inferred, now or when they were converted."""
     _check: weight_files.ValueCheck | None = field(default=None, repr=False, compare=False)
@@ -120,7 +122,12 @@ def _load_format(
     source = files[0] if len(files) == 1 else path
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
-    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, stored[0].notes, check)
+    dtypes = _dtypes(translated.tensors)
+    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, dtypes, stored[0].notes, check)
+
+
+def _dtypes(tensors: Tensors) -> tuple[str, ...]:
+    return tuple(sorted({tensor.dtype.name for tensor in tensors.values()}))
 
 
 def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
@@ -136,7 +143,10 @@ def _load_original(prefix: Path, config: AlbertConfig | None) -> Checkpoint:
     translated = read.translated
     weight_files.require_floats(translated.tensors, prefix)
     weight_files.require_finite(translated.tensors, prefix)
-    return Checkpoint(read.config, translated.tensors, prefix, translated.renamed, translated.skipped, read.notes)
+    dtypes = _dtypes(translated.tensors)
+    return Checkpoint(
+        read.config, translated.tensors, prefix, translated.renamed, translated.skipped, dtypes, read.notes
+    )
 
 
 def _weight_files(folder: storage.Folder, form: WeightFormat, variant: str | None) -> list[Path]:

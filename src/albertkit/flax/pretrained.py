@@ -6,12 +6,16 @@ from typing import Self, cast
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from albertkit import hub
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.flax import weights
+from albertkit.flax.activations import ACTIVATIONS
 from albertkit.flax.params import FlaxAlbertFunctional
 from albertkit.flax.typing import DType, Params, PyTree
 from albertkit.typing import Json
@@ -68,8 +72,8 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         report = weights.load(*given, **options)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model._untracked.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         answer = (model,) if _do_init else model._without_params()
         answer += (report.loading_info(),) if output_loading_info else ()
         return answer if len(answer) > 1 else model
@@ -94,7 +98,9 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
 
         The folder is one that every framework reads. `params` replaces the model's own parameters, `max_shard_size`
         limits one file ("5GB" or bytes), `variant` names the file `model.{variant}.safetensors`. Every process of a
-        group may call this, and only the main one writes. InputError where `safe_serialization` is False.
+        group may call this, and only the main one writes. A model that was changed after it was built is saved as it
+        computes, with a config that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come
+        back, InputError where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For msgpack call flax.serialization.to_bytes(params).")
@@ -102,4 +108,6 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
             return
         tensors = weights.extract(self._with(params), self.checkpoint_prefix)
         name = type(self).__name__.removeprefix("Flax")
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, lambda layer: type(layer) in (nnx.Linear, nnx.Embed, nnx.LayerNorm))
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)

@@ -93,6 +93,7 @@ def init_state(
     model = getattr(models, f"FlaxAlbert{head}")(config, dtype=dtype, _do_init=False)
     model.rngs = nnx.data(None)  # every step has a seed of its own
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
+    settings = settings.for_model(config)
     optimizer = optimizers.create(settings, nnx.state(model))
     layout = devices.Layout.of_all_devices(is_sharded)
     optimizer_state = layout.put(optimizer.transformation.init(nnx.state(model)))

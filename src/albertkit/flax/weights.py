@@ -95,7 +95,8 @@ def canonical(model: nnx.Module, prefix: str) -> dict[str, ParameterView]:
     }
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
+        # Under both names unless the head has a decoder of its own, whatever the config says by now.
+        found = {name: found[other] for name, other in weight_table.TIED.items() if other in found} | found
     order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 

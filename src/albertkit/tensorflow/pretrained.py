@@ -13,12 +13,16 @@ import numpy as np
 from albertkit import hub
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
 from albertkit.checkpoint.report import LoadReport
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
 from albertkit.tensorflow import private_api, weights
+from albertkit.tensorflow.activations import ACTIVATIONS
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
+from albertkit.tensorflow.layers import is_plain
 from albertkit.tensorflow.typing import DType, Tensor
 from albertkit.typing import Json, Record
 
@@ -76,8 +80,8 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
@@ -120,16 +124,21 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
 
         `saved_model` also exports the model for serving, to `saved_model/{version}`; see `export`. `state_dict`
         replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant` names the file
-        `model.{variant}.safetensors`. InputError where `safe_serialization` is False.
+        `model.{variant}.safetensors`. A model that was changed after it was built is saved as it computes, with a
+        config that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError
+        where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For HDF5 call model.save_weights(path).")
         if not is_main_process:
             return
         self.build(None)  # what a subclass added
+        private_api.allow_more_layers(self)
         tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__.removeprefix("TF")
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, is_plain)
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
         if saved_model:
             self.export(Path(save_directory) / "saved_model" / str(version))
 
@@ -151,8 +160,12 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         What a model that someone else wrote answers without names is called `output`.
         """
         named = {"return_dict": True} if "return_dict" in inspect.signature(self.call).parameters else {}
-        answer, found = {}, self(dict(inputs), **named)
-        for name, value in found.items() if isinstance(found, Mapping) else [("output", found)]:
+        return self.serving_output(self(dict(inputs), **named))
+
+    def serving_output(self, output: Mapping[str, Tensor] | Tensor) -> dict[str, Tensor]:
+        """An answer of the model by name, each tensor alone; see `serving`."""
+        answer = {}
+        for name, value in output.items() if isinstance(output, Mapping) else [("output", output)]:
             answer |= {f"{name}_{n}": v for n, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
         return answer
 

@@ -61,6 +61,11 @@ def allow_more_layers(model: keras.Model) -> None:
     model._tracker.unlock()
 
 
+def forget_part(layer: keras.layers.Layer, part: object) -> None:
+    """Let a layer that is not locked no longer hold a part that another is about to take the place of."""
+    layer._tracker.untrack(part)
+
+
 def replace_part(layer: keras.layers.Layer, attribute: str, value: keras.layers.Layer | np.ndarray) -> None:
     """Put another layer, or a variable of another shape, in the place of one that a built layer has.
 

@@ -78,6 +78,7 @@ def init_state(
     with weights.computing_in({"fp32": "float32", "bf16": "mixed_bfloat16"}[precision]), weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
+    settings = settings.for_model(config)
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
     return _with_graphs(model, optimizers.create(settings, parameters), parameters, precision)
 

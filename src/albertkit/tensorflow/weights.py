@@ -92,7 +92,8 @@ def canonical(model: keras.Model, prefix: str) -> dict[str, ParameterView]:
     found = {prefix + name: view for name, view in _views(model).items()}
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
+        # Under both names unless the head has a decoder of its own, whatever the config says by now.
+        found = {name: found[other] for name, other in weight_table.TIED.items() if other in found} | found
     # Only the heads' order is asked of the table, and each head's parts stand in the order of the table.
     order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))

@@ -12,12 +12,16 @@ from torch import Tensor
 from albertkit import hub
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
 from albertkit.checkpoint.report import LoadReport
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
 from albertkit.torch import weights
+from albertkit.torch.activations import ACTIVATIONS
 from albertkit.torch.module import AlbertModule
+from albertkit.torch.plain_layers import PLAIN
 from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
@@ -66,12 +70,13 @@ class AlbertPreTrainedModel(AlbertModule):
         given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))
         dtype = _chosen_dtype(dtype or torch_dtype, config, tensors)
         report = weights.load(*given, dtype=dtype, ignore_mismatched_sizes=ignore_mismatched_sizes)
+        model._draw_own_layers(report.newly_initialized)
         model.tie_weights()
         model.eval()
         checkpoint.require_checked()  # only now: that went on while the model was made
         model.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
@@ -119,7 +124,9 @@ class AlbertPreTrainedModel(AlbertModule):
 
         `state_dict` replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant`
         names the file `model.{variant}.safetensors`. Every process of a group may call this, and only the main one
-        writes. InputError where `safe_serialization` is False.
+        writes. A model that was changed after it was built is saved as it computes, with a config that says so; see
+        `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError for tensors without plain
+        values and where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError(
@@ -127,14 +134,50 @@ class AlbertPreTrainedModel(AlbertModule):
             )
         if not is_main_process:
             return
-        tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
+        tensors = _arrays(self._values() if state_dict is None else state_dict)
         name = type(self).__name__
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, lambda layer: type(layer) in PLAIN)
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "eps", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+
+    def _values(self) -> dict[str, Tensor]:
+        """The parameters and buffers by canonical name, with the bias that acts."""
+        values = weights.canonical(self, self.checkpoint_prefix)
+        decoder = self.get_output_embeddings()
+        if decoder is not None and decoder.bias is None and "predictions.bias" in values:
+            values["predictions.bias"] = torch.zeros_like(values["predictions.bias"])
+        return values
+
+
+def load_tf_weights_in_albert(
+    model: AlbertPreTrainedModel, config: AlbertConfig, tf_checkpoint_path: str | os.PathLike[str]
+) -> AlbertPreTrainedModel:
+    """Give a model the weights of a checkpoint of the original code, under the name and arguments of Transformers.
+
+    `AlbertModel.from_pretrained(path)` reads such a checkpoint too. CheckpointNotFound where there is none, and
+    WeightMismatch where it does not fit the model.
+    """
+    checkpoint = files.load(tf_checkpoint_path, config=config)
+    given = (model, model.checkpoint_prefix, config, checkpoint.tensors, str(checkpoint.source))
+    model.load_report = weights.load(*given)
+    model.tie_weights()
+    if announcement := model.load_report.announcement():
+        logger.warning(announcement)
+    return model
 
 
 def _arrays(state_dict: Mapping[str, Tensor]) -> Tensors:
-    """The values of a state_dict by canonical name."""
-    return files.canonical_tensors({name: weights.to_numpy(tensor) for name, tensor in state_dict.items()})
+    """The values of a state_dict by canonical name. InputError for what is no tensor of plain numbers."""
+    arrays: Tensors = {}
+    for name, tensor in state_dict.items():
+        if not isinstance(tensor, Tensor) or tensor.is_quantized or tensor.is_meta:
+            kind = "a tensor without values" if isinstance(tensor, Tensor) and tensor.is_meta else "quantised"
+            raise InputError(
+                f"A weight must be a tensor of plain numbers. {name} is {kind}. Give or save the model as it was "
+                "before it was quantised or moved away."
+            )
+        arrays[name] = weights.to_numpy(tensor)
+    return files.canonical_tensors(arrays)
 
 
 def _as_dtype(dtype: torch.dtype | str) -> torch.dtype:

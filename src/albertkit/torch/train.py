@@ -114,7 +114,11 @@ def init_state(
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
+    settings = settings.for_model(config)
     model.tie_weights()
+    for name, parameter in model.named_parameters():
+        if ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name):
+            parameter.requires_grad_(False)  # it never runs, and DistributedDataParallel would wait for its gradient
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
