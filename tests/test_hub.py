@@ -98,6 +98,24 @@ def test_a_file_is_refused(tmp_path, asked):
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("config.json", "AlbertConfig.from_json_file("),
+        ("tokenizer.json", "AlbertTokenizerFast(tokenizer_file="),
+        ("vocab.txt", "AlbertWordPieceTokenizer("),
+        ("spiece.model", "AlbertTokenizer("),
+        ("model.safetensors", "Pass its folder: from_pretrained("),
+    ],
+)
+def test_a_file_in_place_of_its_folder_names_its_reader_and_the_folder(tmp_path, name, reader, asked):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(CheckpointNotFound) as caught:
+        hub.fetch(tmp_path / name, ["*"])
+    assert reader in str(caught.value)
+    assert f"from_pretrained({str(tmp_path)!r})" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["a/b/c", "./model", "../model", "~/model", "/no/such", "org\\name", "", "org/", ".x"])
 def test_what_cannot_be_a_hub_name_is_not_asked_for(name, asked):
     with pytest.raises(CheckpointNotFound, match=r"no such folder. Check the path") as caught:

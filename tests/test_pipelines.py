@@ -147,3 +147,26 @@ def test_a_task_without_options_says_so(model, tmp_path, tokenizer):
         InputError, match=r"`problem` must be what the model was trained for, single.*Received: 'multi'"
     ):
         pipeline("auto", tmp_path, "torch").evaluate(tmp_path / "d.csv", problem="multi")
+
+
+@pytest.mark.torch
+def test_a_call_says_once_that_texts_are_empty_or_unknown_to_the_vocabulary(model, caplog):
+    fill = pipeline("fill-mask", model, "torch")
+    fill(["the [MASK] is good", "A [MASK]"])
+    assert not caplog.records
+    assert fill.unknown.unreadable == 0
+    fill(["电影 [MASK] 很好", "好看 [MASK]", "a [MASK] cat"])
+    (record,) = caplog.records
+    assert "2 of 3 texts are empty or mostly unknown" in record.getMessage()
+    assert "another language" in record.getMessage()
+
+
+@pytest.mark.torch
+def test_a_record_says_that_its_text_is_unknown_to_the_vocabulary(model):
+    fill = pipeline("fill-mask", model, "torch")
+    texts = ["电影 [MASK] 很好", "a [MASK] cat", "[MASK] 的"]
+    parts = (fill.task.examples(part)[0] for part in (texts, texts[:1]))
+    records = list(fill.stream(parts))
+    assert ["warning" in record for record in records] == [True, False, True, True]
+    assert "2 of 2 pieces of the text are unknown" in records[0]["warning"]
+    assert (fill.unknown.texts, fill.unknown.unreadable) == (4, 3)

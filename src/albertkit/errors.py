@@ -7,8 +7,11 @@
     │   ├── UnsafeCheckpoint   the file asks to run code while being read
     │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError and ValueError)
     ├── InputError             text, ids or data files that cannot be used      (also ValueError)
-    │   └── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
+    │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
+    ├── OutdatedDependency     a package that is too old                        (also ImportError)
     └── MissingDependency      an optional package that is not installed        (also ImportError)
 
 Each class is also the built-in exception that people already catch for such a case. A message states the rule, what was
@@ -65,8 +68,20 @@ class TokenIdError(InputError, IndexError):
     """A token id outside the embedding table."""
 
 
+class WrongType(InputError, TypeError):
+    """An argument of the wrong kind, or one that there is not."""
+
+
+class NameConflict(InputError, AttributeError):
+    """A setting with the name of a method."""
+
+
 class TrainingError(AlbertkitError, RuntimeError):
     """A training run that must stop."""
+
+
+class OutdatedDependency(AlbertkitError, ImportError):
+    """A package that is too old."""
 
 
 class MissingDependency(AlbertkitError, ImportError):

@@ -99,8 +99,8 @@ def _present_folder(name: PathLike) -> Path | None:
     if name != "" and path.is_dir():
         return path
     if name != "" and path.exists():
-        what = "file" if path.is_file() else "device or a FIFO"
-        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}.")
+        what = f"file. {_instead_of(path)}" if path.is_file() else "device or a FIFO."
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}")
     if str(name) in EMBEDDED:
         return embedded_folder(str(name))
     if not _is_hub_name(str(name)):
@@ -109,6 +109,19 @@ def _present_folder(name: PathLike) -> Path | None:
             "folder. Check the path."
         )
     return None
+
+
+def _instead_of(path: Path) -> str:
+    """What reads a file that was named in place of its folder."""
+    file, folder = repr(str(path)), repr(str(path.parent))
+    readers = {
+        "config.json": f"AlbertConfig.from_json_file({file})",
+        "tokenizer.json": f"AlbertTokenizerFast(tokenizer_file={file})",
+        "vocab.txt": f"AlbertWordPieceTokenizer({file})",
+        "spiece.model": f"AlbertTokenizer({file})",
+    }
+    own = f"{readers[path.name]} reads the file itself, and " if path.name in readers else ""
+    return f"Pass its folder: {own}from_pretrained({folder}) what lies beside it."
 
 
 def _download(

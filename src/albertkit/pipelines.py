@@ -1,5 +1,6 @@
 """Text -> answer, for any task: a tokenizer, an engine and a task put together. Wiring only."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -15,8 +16,12 @@ from albertkit.tasks import registry
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
+from albertkit.tasks.features import Features
+from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
 _OF_TRAINING = {"train", "eval", "held_out", "max_length"}
@@ -55,6 +60,8 @@ class Pipeline:
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
+        self.unknown = UnknownTotals()
+        """How much of the last call's examples the vocabulary does not know."""
         backend = infer_backend(backends.resolve(framework))
         self._engine = Engine(backend, checkpoint, task.head, task.batch_tokens)
 
@@ -64,39 +71,44 @@ class Pipeline:
         InputError for inputs that the task cannot answer, and for an option that it does not have.
         """
         examples, is_single = self.task.examples(*inputs)
-        answers = self._answers(examples, self._checked(options))
+        answers, _ = self._answers(examples, self._checked(options))
+        self._warn_of_unknown()
         return answers[0] if is_single else answers
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
-        features = self._features(self.task.examples(*inputs)[0], self.data_options())
+        features, _ = self._features(self.task.examples(*inputs)[0], self.data_options())
+        self._warn_of_unknown()
         return self._engine.run(features)
 
     def stream(self, parts: Iterable[Examples], **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
 
-        `options` are those of a call, and `truncated` counts over all parts so far. InputError, saying where it stands,
-        for the first example that cannot be answered; those before it were given out.
+        A record has a `warning` where its example is empty or mostly unknown to the vocabulary. `options` are those of
+        a call; `truncated` and `unknown` count over all parts so far. InputError, saying where it stands, for the first
+        example that cannot be answered; those before it were given out.
         """
-        options, truncated = self._checked(options), 0
+        options, truncated, unknown = self._checked(options), 0, UnknownTotals()
         for whole in parts:
             waiting = [whole]
             while waiting:
                 part = waiting.pop()
                 try:
-                    answers = self._answers(part, options)
+                    answers, counts = self._answers(part, options)
                 except InputError as error:
-                    self.truncated = truncated
+                    self.truncated, self.unknown = truncated, unknown
                     if len(part) == 1:
                         place = part.where([0])
                         raise InputError(f"{place}: {error}" if place else str(error)) from error
                     middle = len(part) // 2
                     waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
                     continue
-                truncated += self.truncated
-                self.truncated = truncated
+                truncated, unknown = truncated + self.truncated, unknown + self.unknown
+                self.truncated, self.unknown = truncated, unknown
                 for number, answer in enumerate(answers):
-                    yield {**part.shown(number), **self.task.record(answer)}
+                    warning = counts.warning(number)
+                    record = {**part.shown(number), **self.task.record(answer)}
+                    yield record if warning is None else {**record, "warning": warning}
 
     def evaluate(self, path: Name, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
@@ -109,19 +121,30 @@ class Pipeline:
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
         examples, found = self.task.read(str(path), self.data_options(**options), self.config)
-        features = self._features(examples, found, labelled=True)
+        features, _ = self._features(examples, found, labelled=True)
+        if self.unknown.is_large:
+            logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         scores = self.task.score(self.config, examples, features, self._engine.run(features))
-        return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
+        counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
+        return {**scores, "examples": len(examples), **counted, "data": str(path)}
 
-    def _answers(self, examples: Examples, options: Record) -> Sequence[Answer]:
-        features = self._features(examples, self.data_options())
+    def _answers(self, examples: Examples, options: Record) -> tuple[Sequence[Answer], UnknownCounts]:
+        features, counts = self._features(examples, self.data_options())
         outputs = self._engine.run(features)
-        return self.task.decode(self.tokenizer, self.config, examples, features, outputs, **options)
+        return self.task.decode(self.tokenizer, self.config, examples, features, outputs, **options), counts
 
-    def _features(self, examples: Examples, options: DataOptions, labelled: bool = False) -> Json:
+    def _features(
+        self, examples: Examples, options: DataOptions, labelled: bool = False
+    ) -> tuple[Features, UnknownCounts]:
+        """What the model is given, and how much of each example the vocabulary knows."""
         features = self.task.encode(self.tokenizer, self.config, examples, options, labelled)
-        self.truncated = features.truncated
-        return features
+        counts = features.unknown(self.tokenizer, len(examples))
+        self.truncated, self.unknown = features.truncated, counts.totals()
+        return features, counts
+
+    def _warn_of_unknown(self) -> None:
+        if self.unknown.unreadable:
+            logger.warning(self.unknown.describe(self.tokenizer))
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.

@@ -159,6 +159,25 @@ def test_predict_says_how_many_texts_were_cut(model):
     assert "1 texts were longer than 32 tokens and were cut" in done.stderr
 
 
+def test_predict_says_beside_an_answer_and_once_that_the_text_is_unknown_or_empty(model):
+    done = albertkit("predict", model, input="the plot was superb\n这部电影很好看\n\n")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["warning" in row for row in rows] == [False, True, True]
+    assert "unknown" in rows[1]["warning"]
+    assert "empty" in rows[2]["warning"]
+    assert done.stderr.count("2 of 3 texts are empty or mostly unknown") == 1
+    known = albertkit("predict", model, "the plot was superb")
+    assert not known.stderr
+
+
+def test_evaluate_counts_the_texts_that_are_unknown_to_the_vocabulary(model, tmp_path):
+    (tmp_path / "zh.csv").write_text("text,label\n这部电影很好看,pos\n很无聊,neg\nthe plot was superb,pos\n", "utf-8")
+    done = albertkit("evaluate", model, tmp_path / "zh.csv")
+    assert json.loads(done.stdout)["unreadable"] == 2
+    assert "zh.csv: 2 of" in done.stderr
+    assert "2 of 3 texts" in done.stderr
+
+
 def test_predict_keeps_empty_lines_so_that_rows_match(model):
     done = albertkit("predict", model, input="good\n\nbad\n")
     assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["good", "", "bad"]

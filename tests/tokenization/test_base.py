@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, WrongType
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.options import UNLIMITED
 from tokenization.common import HARD, words
@@ -391,7 +391,9 @@ def test_encoded_inputs_are_padded_later_as_at_once(tokenizer, side):
     assert dict(tokenizer.pad(tokenizer(batch), padding_side=side)) == dict(at_once)
     assert dict(tokenizer.pad([tokenizer(text) for text in batch], padding_side=side)) == dict(at_once)
     rows = [{"input_ids": np.array(tokenizer(text)["input_ids"])} for text in batch]
-    assert tokenizer.pad(rows, padding_side=side)["attention_mask"] == at_once["attention_mask"]
+    padded = tokenizer.pad(rows, padding_side=side)
+    assert isinstance(padded["attention_mask"], np.ndarray)  # as the rows were
+    assert padded["attention_mask"].tolist() == at_once["attention_mask"]
 
 
 def test_padding_serves_as_collate_function(slow):
@@ -408,7 +410,7 @@ def test_one_encoding_may_be_padded(slow):
     ids = slow("the cat")["input_ids"]
     assert slow.pad(slow("the cat"), padding="max_length", max_length=6)["input_ids"] == [*ids, 0, 0]
     assert slow.pad(slow("the cat"), return_tensors="np")["input_ids"].shape == (1, 4)
-    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids}
+    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids, "attention_mask": [1, 1, 1, 1]}
     assert list(slow.pad({"input_ids": ids}, return_attention_mask=False)) == ["input_ids"]
 
 
@@ -460,3 +462,62 @@ def test_one_thread_gives_the_same_ids(make):
     tokenizer = make()
     tokenizer.use_one_thread()
     assert literal(tokenizer, ["hello world"] * 3) == literal(make(), ["hello world"] * 3)
+
+
+def test_options_that_there_are_not_are_refused_by_every_call(tokenizer):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_plus, tokenizer.tokenize):
+        with pytest.raises(WrongType, match=r"no option `pad_to_max_length`\. Pass padding='max_length'"):
+            call("the cat", pad_to_max_length=True)
+    with pytest.raises(WrongType, match="no option `nonsense`"):
+        tokenizer.prepare_for_model([5], nonsense=1)
+
+
+def test_pairs_of_lists_of_words_may_stand_in_one_list(tokenizer):
+    first, second = ["the", "cat"], ["sat"]
+    expected = tokenizer([first], [second], is_split_into_words=True)
+    assert dict(tokenizer.batch_encode_plus([(first, second)], is_split_into_words=True)) == dict(expected)
+    words = tokenizer.batch_encode_plus([["the", "cat"], ["sat", "on"]], is_split_into_words=True)
+    assert words["input_ids"][0] == tokenizer(first, is_split_into_words=True)["input_ids"]
+
+
+def test_texts_and_pairs_may_stand_in_one_list(tokenizer):
+    mixed = tokenizer([("the", "cat"), "sat"])["input_ids"]
+    assert mixed == [tokenizer("the", "cat")["input_ids"], tokenizer("sat")["input_ids"]]
+
+
+def test_nothing_is_no_text(tokenizer):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_plus, tokenizer.tokenize, tokenizer.batch_encode_plus):
+        with pytest.raises(InputError):
+            call(None)
+    for batch in ([None], ["the", None]):
+        with pytest.raises(InputError, match=r"must be of type `str`.*Received: None"):
+            tokenizer.batch_encode_plus(batch)
+    with pytest.raises(WrongType, match=r"a list of ids or an array of them\. Received: None"):
+        tokenizer.decode(None)
+    assert tokenizer.convert_tokens_to_ids(None) is None
+
+
+def test_one_text_is_not_a_batch(tokenizer):
+    with pytest.raises(WrongType, match="Put a single text into a list"):
+        tokenizer.batch_encode_plus("the cat")
+    with pytest.raises(InputError, match=r"`tokenize` takes one text.*a list of 2"):
+        tokenizer.tokenize(["the", "cat"])
+    words = tokenizer.tokenize(["the", "cat"], is_split_into_words=True)
+    assert words == [*tokenizer.tokenize("the"), *tokenizer.tokenize("cat")]
+
+
+def test_ids_in_place_of_text_are_sent_to_their_method(tokenizer):
+    for ids in ([5, 6], [[5, 6]]):
+        with pytest.raises(InputError, match="Ids are taken by prepare_for_model"):
+            tokenizer.encode(ids)
+
+
+def test_the_type_of_padding_is_fixed(make):
+    with pytest.raises(AttributeError):
+        make().pad_token_type_id = 2
+
+
+def test_one_input_of_ids_may_be_a_batch(tokenizer):
+    assert tokenizer.prepare_for_model([5, 6], return_tensors="np")["input_ids"].shape == (4,)
+    batch = tokenizer.prepare_for_model([5, 6], return_tensors="np", prepend_batch_axis=True)
+    assert batch["input_ids"].shape == (1, 4)

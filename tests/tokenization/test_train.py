@@ -7,18 +7,12 @@ import pytest
 
 from albertkit.errors import CheckpointError, InputError
 from albertkit.pretraining.masking_vocabulary import find_word_starts
-from albertkit.tokenization import train as train_module
+from albertkit.tokenization import learning
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.learning import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
-from albertkit.tokenization.train import (
-    MAX_LINE_LENGTH,
-    USER_DEFINED_SYMBOLS,
-    _sample,
-    _split_line,
-    from_characters,
-    train,
-)
+from albertkit.tokenization.train import _sample, from_characters, train
 
 SIZE = 90
 
@@ -202,7 +196,7 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
     line = " ".join((data / "text.txt").read_text(encoding="utf-8").split())
     notes = []
     one = train([line], 300, tmp_path / "cut", exact=False, note=notes.append)
-    monkeypatch.setattr(train_module, "MAX_LINE_LENGTH", 10**9)
+    monkeypatch.setattr(learning, "MAX_LINE_LENGTH", 10**9)
     other = train([line], 300, tmp_path / "whole", exact=False, note=notes.append)
     assert len(line) > MAX_LINE_LENGTH
     assert [note for note in notes if "cut" in note] == [
@@ -210,17 +204,6 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
     ]
     differing = set(one.get_vocab()) ^ set(other.get_vocab())
     assert len(differing) <= 4, "only near ties may fall otherwise"
-
-
-def test_a_line_without_a_space_is_cut_and_counted():
-    cuts = Counter()
-    text = "x" * (2 * MAX_LINE_LENGTH + 5) + " y " + "z" * MAX_LINE_LENGTH
-    pieces = list(_split_line(text, cuts))
-    assert max(map(len, pieces)) <= MAX_LINE_LENGTH
-    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
-    assert cuts == {"lines": 1, "words": 2}
-    assert list(_split_line("x" * MAX_LINE_LENGTH, cuts)) == ["x" * MAX_LINE_LENGTH]
-    assert cuts["lines"] == 1
 
 
 PHONEMES = [*"aæəɪʊˈˌːθðʃʰA.,?ʲ", "\u0303"]  # the last is a tilde that combines

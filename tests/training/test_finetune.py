@@ -52,6 +52,20 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert "A vocabulary of" in said
 
 
+def test_a_run_says_that_its_texts_are_unknown_to_the_vocabulary(trained, tmp_path):
+    folder, _, said = trained
+    assert "unknown to the vocabulary" not in said
+    rows = [f"电影{'很好' if number % 2 else '无聊'},{'pos' if number % 2 else 'neg'}" for number in range(20)]
+    (tmp_path / "zh.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    changes = {"data.train": str(tmp_path / "zh.csv"), "data.eval": str(tmp_path / "zh.csv"), "training.epochs": 1}
+    recipe = FinetuneRecipe.load(
+        None,
+        {"model.name": str(folder / "model"), "data.max_length": 32, "training.batch_size": 8, **changes},
+    )
+    _, said = run(recipe, tmp_path / "model")
+    assert said.count("texts are empty or mostly unknown") == 2
+
+
 def test_several_processes_are_refused_before_anything_is_written(tmp_path):
     """Started by torchrun, each would be the only one to write."""
     recipe = common.recipe(tmp_path)

@@ -45,6 +45,7 @@ def build(
     from albertkit.corpus.reader import ReaderOptions
     from albertkit.corpus.sentences import SentenceSplitter
     from albertkit.tokenization.fast import AlbertTokenizerFast
+    from albertkit.tokenization.unknown import REPORTED_SHARE, likely_cause
 
     settings = builder.BuildSettings(
         ReaderOptions(format, text_field, skip_broken),
@@ -65,6 +66,10 @@ def build(
             note=bar.print,
             progress=bar.update,
         )
+    unknown = corpus.statistics.get("unknown_tokens", 0)
+    if unknown > REPORTED_SHARE * corpus.tokens:
+        told = f"{unknown:,} of {corpus.tokens:,} tokens are unknown to the vocabulary. {likely_cause(loaded)}"
+        typer.echo(told, err=True)
     left_out = statistics.describe_left_out(corpus)
     typer.echo(f"{corpus}{f'; left out: {left_out}' if left_out else ''}")
 

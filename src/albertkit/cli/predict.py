@@ -57,6 +57,8 @@ def command(
         if answerer.truncated:
             told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
             typer.echo(told, err=True)
+        if answerer.unknown.unreadable:
+            typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
 
 def _line(answer: dict[str, object]) -> str:

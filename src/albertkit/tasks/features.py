@@ -11,6 +11,9 @@ import numpy as np
 from albertkit.arrays import pad
 from albertkit.errors import InputError
 from albertkit.rules import IGNORED
+from albertkit.tasks import unknown
+from albertkit.tasks.unknown import UnknownCounts
+from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json
 
 
@@ -56,6 +59,11 @@ class Features:
     def lengths(self) -> list[int]:
         """L of each row."""
         return [len(row) for row in self.input_ids]
+
+    def unknown(self, tokenizer: AlbertTokenizerBase, examples: int) -> UnknownCounts:
+        """How much of each of so many examples the vocabulary knows; see `tasks.unknown`."""
+        numbers = range(len(self)) if self.example is None else self.example
+        return unknown.count(tokenizer, self.input_ids, numbers, examples)
 
 
 def stacked(values: Sequence[Json] | np.ndarray) -> np.ndarray:

@@ -146,6 +146,9 @@ def _encoded(
             f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
             f"{options.max_length} tokens and were cut.",
         )
+    unknown = features.unknown(start.tokenizer, len(examples)).totals()
+    if unknown.is_large:
+        console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
     return _Side(examples, features)
 
 
