@@ -7,7 +7,7 @@ ORACLE5 := .venv-oracle5/bin
 FRAMEWORKS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle frameworks floors structure fuzz format clean
+.PHONY: demo test lint unit oracle oracle-frameworks frameworks floors structure fuzz format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -27,6 +27,10 @@ unit: $(BIN)/ready
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
 	$(ORACLE)/python -m pytest -m oracle -W default tests/oracle
 	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
+
+oracle-frameworks: .venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready  ## its TensorFlow and Flax classes
+	.venv-oracle-tensorflow/bin/python -m pytest -m oracle -W ignore tests/oracle/test_migration_tensorflow.py
+	.venv-oracle-flax/bin/python -m pytest -m oracle -W ignore tests/oracle/test_migration_flax.py
 
 frameworks: $(FRAMEWORKS:%=.venv-%/bin/ready)  ## each framework works where nothing but its own extra is installed
 	for framework in $(FRAMEWORKS); do .venv-$$framework/bin/python tests/framework_alone.py $$framework || exit 1; done
@@ -63,6 +67,13 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 	$(ORACLE5)/python -m pip $(PIP) torch
 	$(ORACLE5)/python -m pip $(PIP) --requirement requirements/oracle5.txt
 	$(ORACLE5)/python -m pip $(PIP) --no-deps --editable .
+	touch $@
+
+.venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready: .venv-oracle-%/bin/ready: requirements/oracle-%.txt
+	$(PYTHON) -m venv .venv-oracle-$*
+	.venv-oracle-$*/bin/python -m pip $(PIP) torch
+	.venv-oracle-$*/bin/python -m pip $(PIP) --requirement requirements/oracle-$*.txt hypothesis
+	.venv-oracle-$*/bin/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
 .venv-torch/bin/ready: pyproject.toml requirements/constraints.txt

@@ -1,7 +1,7 @@
 """What albertkit uses of Keras and TensorFlow that is not public; everything else keeps to the documented functions.
 
-Tested with Keras 3.15 and TensorFlow 2.21, and wanted from Keras 3.10 and TensorFlow 2.18.1 on. A release that moves one
-of these names is found by `tests/frameworks/test_private_api.py`.
+Tested with Keras 3.15 and TensorFlow 2.21, and wanted from Keras 3.10 and TensorFlow 2.18.1 on. A release that moves
+one of these names is found by `tests/frameworks/test_private_api.py`.
 """
 
 import contextlib
