@@ -20,7 +20,7 @@ OF_THE_REST = [
     *("tests/test_config.py", "tests/test_hub.py", "tests/tokenization", "tests/checkpoint"),
     *("tests/storage/test_saving.py", "tests/tasks", "tests/tools"),
     *("tests/corpus/test_reader.py", "tests/corpus/test_sentences.py"),
-    *("tests/cli/test_commands.py", "tests/training/test_finetune.py", "tests/training/test_reporter.py"),
+    *("tests/cli/test_commands.py", "tests/training/test_finetune_batches.py", "tests/training/test_reporter.py"),
 ]
 TESTS = {
     # What needs no framework is tried beside the first.

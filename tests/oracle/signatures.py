@@ -8,11 +8,12 @@ MAGIC = ("__init__", "__call__")
 
 
 class Signature(NamedTuple):
-    """Parameters without `self`: by place, by name alone, and whether any others are taken."""
+    """Parameters without `self`: by place, by name alone, and whether any others are taken by name, or by place too."""
 
     positional: list[tuple[str, str | None]]
     keyword: dict[str, str | None]
     takes_more: bool
+    takes_all: bool
 
 
 def signature(function: ast.FunctionDef) -> Signature:
@@ -22,7 +23,8 @@ def signature(function: ast.FunctionDef) -> Signature:
     positional = [pair for pair in zip(places, defaults, strict=True) if pair[0] not in ("self", "cls")]
     values = [None if one is None else ast.unparse(one) for one in given.kw_defaults]
     keyword = {one.arg: value for one, value in zip(given.kwonlyargs, values, strict=True)}
-    return Signature(positional, keyword, given.kwarg is not None)
+    handed_on = given.vararg is not None and given.kwarg is not None and not positional
+    return Signature(positional, keyword, given.kwarg is not None, handed_on)
 
 
 def classes(files: list[Path]) -> dict[str, ast.ClassDef]:
@@ -65,6 +67,8 @@ def accepts(ours: Signature, theirs: Signature) -> bool:
 
     Keywords that nobody reads (`**kwargs`) do not count, and more parameters behind the peer's do no harm.
     """
+    if ours.takes_all:
+        return True
     if len(ours.positional) < len(theirs.positional):
         return False
     for (name, value), (wanted, given) in zip(ours.positional, theirs.positional, strict=False):

@@ -232,6 +232,44 @@ def test_the_first_labels_change_the_config():
     assert model.config.problem_type == "single_label_classification"
 
 
+@claims("a subclass whose encoder is not called `albert` starts random with a warning")
+def test_an_encoder_under_another_name_starts_random(tmp_path):
+    class Own(transformers.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.bert = transformers.AlbertModel(config)
+            self.post_init()
+
+    model = made("ForMaskedLM")
+    model.save_pretrained(tmp_path)
+    again, info = Own.from_pretrained(tmp_path, output_loading_info=True)
+    assert info["missing_keys"]
+    words = again.bert.get_input_embeddings().weight
+    assert not torch.equal(words, model.get_input_embeddings().weight)
+
+
+@claims("more groups than layers: IndexError")
+def test_more_groups_than_layers_crash():
+    with pytest.raises(IndexError):
+        made("Model", num_hidden_layers=2, num_hidden_groups=3)(IDS)
+
+
+@claims("`model.albert.resize_token_embeddings` makes the next call of a masked language model crash")
+def test_the_head_is_not_resized_with_the_encoder_inside():
+    model = made("ForMaskedLM")
+    model.albert.resize_token_embeddings(70)
+    assert model.get_input_embeddings().num_embeddings == 70
+    with pytest.raises(RuntimeError):
+        model(IDS)
+
+
+@claims("`encode([5, 6])` takes ids in the slow tokenizer")
+def test_ids_are_taken_for_text(slow, fast):
+    assert slow.encode([5, 6]) == [2, 5, 6, 3]
+    with pytest.raises(TypeError):
+        fast.encode([5, 6])
+
+
 # Its test is in test_checkpoint_exchange.py, which is run with Transformers 5 too.
 claims("Transformers 5 gives no `token_type_ids` unless asked, so that pairs lose them")
 

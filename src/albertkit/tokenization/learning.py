@@ -31,8 +31,7 @@ def learn(
     """The SentencePiece model of some lines, with `pad` 0, `unknown` 1 and the other `special` tokens behind them.
 
     Without `exact` fewer entries than `vocab_size` will do. Other `options` of SentencePiece take the place of those of
-    the original. InputError where the lines cannot give a vocabulary of that
-    size.
+    the original. InputError where the lines cannot give a vocabulary of that size.
     """
     options = {"user_defined_symbols": list(USER_DEFINED_SYMBOLS), **options}
     model = io.BytesIO()
