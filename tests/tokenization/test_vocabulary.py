@@ -151,7 +151,7 @@ def test_given_tokens_are_left_alone(make):
 
 
 def test_only_strings_and_added_tokens_are_tokens(make):
-    with pytest.raises(TypeError, match=r"A token is a text or an AddedToken. Received: 5, of"):
+    with pytest.raises(TypeError, match=r"A token is a text or an AddedToken. Received: 5, a int"):
         make().add_tokens([5])
 
 
