@@ -122,7 +122,9 @@ def test_what_is_no_text_is_refused(tokenizer, text):
 
 
 def test_a_list_of_words_must_be_announced(tokenizer):
-    with pytest.raises(InputError, match=r"lists of words need is_split_into_words=True. Received: \['a', 'b', 'c'\]"):
+    with pytest.raises(
+        InputError, match=r"with is_split_into_words=True a text is a list of its words. Received: \['a', 'b', 'c'\]"
+    ):
         tokenizer([["a", "b", "c"]])
     with pytest.raises(InputError, match=r"Received: 'ab'"):
         tokenizer("ab", is_split_into_words=True)
