@@ -7,7 +7,7 @@ ORACLE5 := .venv-oracle5/bin
 FRAMEWORKS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle frameworks structure fuzz format clean
+.PHONY: demo test lint unit oracle oracle-frameworks frameworks floors structure fuzz format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -28,8 +28,15 @@ oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and che
 	$(ORACLE)/python -m pytest -m oracle -W default tests/oracle
 	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
 
+oracle-frameworks: .venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready  ## its TensorFlow and Flax classes
+	.venv-oracle-tensorflow/bin/python -m pytest -m oracle -W ignore tests/oracle/test_migration_tensorflow.py
+	.venv-oracle-flax/bin/python -m pytest -m oracle -W ignore tests/oracle/test_migration_flax.py
+
 frameworks: $(FRAMEWORKS:%=.venv-%/bin/ready)  ## each framework works where nothing but its own extra is installed
 	for framework in $(FRAMEWORKS); do .venv-$$framework/bin/python tests/framework_alone.py $$framework || exit 1; done
+
+floors: $(FRAMEWORKS:%=.venv-floors-%/bin/ready)  ## the lowest versions that pyproject.toml allows hold
+	for framework in $(FRAMEWORKS); do .venv-floors-$$framework/bin/python tests/floors.py $$framework || exit 1; done
 
 structure:  ## sizes of files and functions, import cycles, docstrings, how much is untyped
 	$(PYTHON) benchmarks/structure.py
@@ -62,6 +69,13 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 	$(ORACLE5)/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
+.venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready: .venv-oracle-%/bin/ready: requirements/oracle-%.txt
+	$(PYTHON) -m venv .venv-oracle-$*
+	.venv-oracle-$*/bin/python -m pip $(PIP) torch
+	.venv-oracle-$*/bin/python -m pip $(PIP) --requirement requirements/oracle-$*.txt hypothesis
+	.venv-oracle-$*/bin/python -m pip $(PIP) --no-deps --editable .
+	touch $@
+
 .venv-torch/bin/ready: pyproject.toml requirements/constraints.txt
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip $(PIP) torch
@@ -71,6 +85,19 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 .venv-tensorflow/bin/ready .venv-flax/bin/ready: .venv-%/bin/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip $(PIP) --editable ".[$*]"
+	touch $@
+
+# uv takes the lowest version of what pyproject.toml names; PyTorch is what pip has put there.
+UV = .venv-floors-$*/bin/uv pip install --quiet --python .venv-floors-$*/bin/python --only-binary :all:
+.venv-floors-torch/bin/ready .venv-floors-tensorflow/bin/ready .venv-floors-flax/bin/ready: .venv-floors-%/bin/ready: \
+		pyproject.toml requirements/constraints.txt
+	rm -rf .venv-floors-$*
+	$(PYTHON) -m venv .venv-floors-$*
+	.venv-floors-$*/bin/python -m pip $(PIP) uv $(filter torch,$*)
+	$(UV) --resolution lowest-direct --override requirements/constraints.txt \
+		--requirement pyproject.toml --extra $* --extra train --extra legacy
+	$(UV) pytest hypothesis psutil
+	.venv-floors-$*/bin/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
 clean:

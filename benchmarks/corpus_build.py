@@ -101,7 +101,7 @@ def main() -> None:
         peers = {
             "tokenizers, encode_batch": lambda: library.encode_batch(texts, add_special_tokens=False),
             "albertkit, batch call": lambda: tokenizer(texts, add_special_tokens=False),
-            "cleaning and sentencepiece": lambda: bare._processor.encode(
+            "cleaning and sentencepiece": lambda: bare.processor.encode(
                 [bare.normalizer(text) for text in texts], out_type=int, num_threads=cores
             ),
         }

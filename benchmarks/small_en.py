@@ -1,6 +1,6 @@
 """albertkit/small-en against the same configuration from scratch on two tasks, and its held-out figures on WikiText-2.
 
-Both sides are fine-tuned by recipes/small_en_sst2.toml with the same data, steps, and vocabulary; only where the
+Both sides are fine-tuned by the recipe small_en_sst2 with the same data, steps, and vocabulary; only where the
 weights start differs. Run in the project's environment:
 
     python benchmarks/small_en.py [--seeds 1 2 3] [--steps N] [--rows N] [--model DIR] [--precision bf16]
@@ -26,7 +26,6 @@ from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 
-ROOT = Path(__file__).parents[1]
 NAME = "albertkit/small-en"
 TASKS: dict[str, dict[str, Any]] = {
     "SST-2": {
@@ -80,9 +79,9 @@ def tasks(model: str, seeds: list[int], steps: int, precision: str) -> dict[str,
 def one(keys: dict[str, Any], steps: int) -> dict[str, Any]:
     """Accuracy of one run, and the step that it was chosen at."""
     limit = {"training.max_steps": steps, "training.evaluate_every": steps} if steps else {}
-    asked = FinetuneRecipe.load(ROOT / "recipes" / "small_en_sst2.toml", {**keys, **limit})
+    asked = FinetuneRecipe.load("small_en_sst2", {**keys, **limit})
     if "model.config" in keys:  # the recipe's own besides
-        own = FinetuneRecipe.load(ROOT / "recipes" / "small_en_sst2.toml", {}).model.config
+        own = FinetuneRecipe.load("small_en_sst2", {}).model.config
         asked = asked.changed("model", config={**own, **keys["model.config"]})
     with tempfile.TemporaryDirectory() as folder:
         results = finetune.run(asked, Path(folder) / "model", console=Console(soft_wrap=True, stderr=True))

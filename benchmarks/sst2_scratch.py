@@ -1,4 +1,4 @@
-"""SST-2 from scratch by recipes/sst2_scratch.toml: dev accuracy and time of three seeds, in one of the frameworks.
+"""SST-2 from scratch by the recipe sst2_scratch: dev accuracy and time of three seeds, in one of the frameworks.
 
 Run in the project's environment: python benchmarks/sst2_scratch.py [--framework tensorflow|flax]
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import common
 
-ROOT = Path(__file__).parents[1]
 ASKED = {"accuracy": 0.81, "seconds": 600}
 DATA = common.DATA / "glue" / "SST-2"
 
@@ -22,7 +21,7 @@ DATA = common.DATA / "glue" / "SST-2"
 def run(framework: str, seed: int, output: Path) -> dict[str, float]:
     """Accuracy and seconds of one whole run of the command."""
     start = time.perf_counter()
-    command = ["finetune", "text-classification", "--recipe", str(ROOT / "recipes" / "sst2_scratch.toml")]
+    command = ["finetune", "text-classification", "--recipe", "sst2_scratch"]
     files = ["--train", str(DATA / "train.tsv"), "--eval", str(DATA / "dev.tsv"), "--output", str(output)]
     options = ["--framework", framework, "--seed", str(seed)]
     subprocess.run([sys.executable, "-m", "albertkit", *command, *files, *options], check=True)

@@ -146,7 +146,7 @@ def model_card(
         "tasks, for trying things out, and for tests with a model that knows something.",
         "",
         "```python",
-        "from albertkit.pipelines import pipeline",
+        "from albertkit import pipeline",
         "",
         'pipeline("fill-mask", "albertkit/small-en")("The capital of France is [MASK].")',
         "```",
@@ -171,7 +171,7 @@ def model_card(
             for number, (one, each) in enumerate(zip(resolved, spent, strict=True), 1)
         ),
         "",
-        "The recipes are `recipes/small_en*.toml` of the project.",
+        "The recipes come with the package: `albertkit recipe list`.",
         "",
         "## Figures",
         "",

@@ -165,7 +165,6 @@ def test_parameters_of_an_unknown_model_are_refused():
         ({"num_hidden_layers": True}, "`num_hidden_layers` must be a whole number from 1 to [0-9,]+. Received: True"),
         ({"inner_group_num": "2"}, "`inner_group_num` must be a whole number from 1 to [0-9,]+. Received: '2'"),
         ({"hidden_size": 100, "num_attention_heads": 12}, "divisible by `num_attention_heads`. Received: 100 and 12"),
-        ({"num_hidden_groups": 13}, "must not exceed `num_hidden_layers`.*Received: 13 and 12"),
         ({"hidden_dropout_prob": 1}, "`hidden_dropout_prob` must be a probability.*Received: 1"),
         ({"hidden_dropout_prob": None}, "`hidden_dropout_prob` must be a probability.*Received: None"),
         ({"attention_probs_dropout_prob": -0.1}, "`attention_probs_dropout_prob` must be.*Received: -0.1"),
@@ -220,7 +219,7 @@ def test_parameters_of_an_unknown_model_are_refused():
         ({"id2label": ["no", "yes"]}, "`id2label` must map.*Received: \\['no', 'yes'\\]"),
         ({"id2label": {"no": 0}}, "`id2label` must map.*Received: {'no': 0}"),
         ({"hiden_size": 8}, "AlbertConfig has no key `hiden_size`. Did you mean `hidden_size`?.*config.json"),
-        ({"qqq": 8}, "AlbertConfig has no key `qqq`. A key that only your own code"),
+        ({"num_layers": 8}, "AlbertConfig has no key `num_layers`. Did you mean `num_hidden_layers`?"),
     ],
 )
 def test_what_no_model_can_be_built_from_is_refused(changes, words):
@@ -490,7 +489,7 @@ def test_an_override_is_checked_with_the_file():
 
 def test_another_model_type_is_announced(caplog):
     config = AlbertConfig.from_dict({"model_type": "bert", "hidden_size": 768, "num_attention_heads": 12})
-    assert "You are using a model of type bert to build a model of type albert" in caplog.text
+    assert "This config is one of model_type bert, and is read as one of albert" in caplog.text
     assert config.model_type == config.to_dict()["model_type"] == "albert"
 
 
@@ -618,3 +617,26 @@ def test_names_that_contradict_numbers_are_told(caplog):
     config = AlbertConfig(id2label={0: "no", 1: "yes"}, label2id={"no": 1, "yes": 0})
     assert config.label2id == {"no": 0, "yes": 1}
     assert "contradict each other: using `id2label`" in caplog.text
+
+
+def test_a_key_that_is_near_no_known_one_is_kept_written_and_told_once(tmp_path, caplog):
+    plbert = {"vocab_size": 178, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 2048}
+    config = AlbertConfig(**plbert, max_position_embeddings=512, num_hidden_layers=12, dropout=0.1)
+    assert (config.dropout, config.hidden_dropout_prob) == (0.1, 0)
+    AlbertConfig(dropout=0.2).update({"dropout": 0.3})
+    assert [line for line in caplog.messages if "`dropout`" in line] == [
+        "AlbertConfig has no key `dropout`: it is kept and saved, but nothing here reads it."
+    ]
+    config.save_pretrained(tmp_path)
+    assert AlbertConfig.from_pretrained(tmp_path).dropout == 0.1
+    assert config.changed(dropout=0.5).dropout == 0.5
+
+
+def test_an_argument_of_loading_with_a_typing_error_is_no_key_that_is_kept():
+    with pytest.raises(ConfigError, match="has no key `ignore_missmatched`"):
+        AlbertConfig().changed(ignore_missmatched=True)
+
+
+def test_of_more_groups_than_layers_some_never_run():
+    config = AlbertConfig(num_hidden_layers=4, num_hidden_groups=12)
+    assert config.group_of_layer == [0, 3, 6, 9]

@@ -193,8 +193,23 @@ def test_the_packaged_folder_is_complete_and_small():
 @pytest.mark.torch
 def test_the_embedded_model_knows_some_english():
     pytest.importorskip("torch")
-    from albertkit.pipelines import pipeline
+    from albertkit import pipeline
 
-    fill = pipeline("fill-mask", NAME, "torch")
+    fill = pipeline("fill-mask", NAME, framework="torch")
     words = [answer["token_str"] for answer in fill("He went to [MASK] house.", top_k=20)]
     assert {"the", "his", "her"} & set(words)
+
+
+@pytest.mark.torch
+def test_the_example_of_its_card_answers_with_words():
+    pytest.importorskip("torch")
+    from albertkit import pipeline
+
+    fill = pipeline("fill-mask", NAME, framework="torch")
+    text = "The capital of France is [MASK]."
+    assert text in (hub.fetch(NAME, ["README.md"]) / "README.md").read_text(encoding="utf-8")
+    for one in (text, "He went to the [MASK], and then home."):
+        answers = fill(one, top_k=50)
+        assert len(answers) == 50
+        assert all(answer["token_str"].strip() for answer in answers)
+        assert not any("is  ." in answer["sequence"] for answer in answers)

@@ -17,6 +17,9 @@ BUILT_IN = {
     errors.WeightMismatch: (OSError, RuntimeError),
     errors.InputError: (ValueError,),
     errors.TokenIdError: (ValueError, IndexError),
+    errors.WrongType: (ValueError, TypeError),
+    errors.NameConflict: (ValueError, AttributeError),
+    errors.OutdatedDependency: (ImportError,),
     errors.TrainingError: (RuntimeError,),
     errors.MissingDependency: (ImportError,),
 }

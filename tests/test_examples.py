@@ -16,7 +16,7 @@ from albertkit.training.recipe import FinetuneRecipe
 from training import pretraining
 
 ROOT = Path(__file__).parents[1]
-PATHS = sorted([*ROOT.glob("recipes/*.toml"), *ROOT.glob("examples/**/*.toml")])
+PATHS = sorted([*ROOT.glob("src/albertkit/recipes/*.toml"), *ROOT.glob("examples/**/*.toml")])
 PRETRAINING = [path for path in PATHS if tomllib.loads(path.read_text())["task"] == "pretraining"]
 FINETUNING = [path for path in PATHS if path not in PRETRAINING]
 

@@ -98,6 +98,24 @@ def test_a_file_is_refused(tmp_path, asked):
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("config.json", "AlbertConfig.from_json_file("),
+        ("tokenizer.json", "AlbertTokenizerFast(tokenizer_file="),
+        ("vocab.txt", "AlbertWordPieceTokenizer("),
+        ("spiece.model", "AlbertTokenizer("),
+        ("model.safetensors", "Pass its folder: from_pretrained("),
+    ],
+)
+def test_a_file_in_place_of_its_folder_names_its_reader_and_the_folder(tmp_path, name, reader, asked):
+    (tmp_path / name).write_text("{}")
+    with pytest.raises(CheckpointNotFound) as caught:
+        hub.fetch(tmp_path / name, ["*"])
+    assert reader in str(caught.value)
+    assert f"from_pretrained({str(tmp_path)!r})" in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["a/b/c", "./model", "../model", "~/model", "/no/such", "org\\name", "", "org/", ".x"])
 def test_what_cannot_be_a_hub_name_is_not_asked_for(name, asked):
     with pytest.raises(CheckpointNotFound, match=r"no such folder. Check the path") as caught:
@@ -193,11 +211,3 @@ def test_the_listed_options_are_the_keywords_of_fetch():
     parameters = inspect.signature(hub.fetch).parameters.values()
     assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == set(hub.OPTIONS)
     assert set(hub.OPTIONS) <= set(inspect.signature(AlbertConfig.from_pretrained).parameters)
-
-
-def test_keywords_are_taken_out_and_those_of_transformers_change_nothing(tmp_path):
-    keywords = {"revision": "v2", "trust_remote_code": False, "adapter_kwargs": None, "num_labels": 3}
-    assert hub.options(keywords) == {"revision": "v2"}
-    assert keywords == {"num_labels": 3}
-    AlbertConfig().save_pretrained(tmp_path)
-    assert AlbertConfig.from_pretrained(tmp_path, trust_remote_code=False, num_labels=3).num_labels == 3

@@ -94,6 +94,21 @@ def test_copies_hold_the_same(case):
         assert list(moved) == [name for name in FIELDS[cls.__name__] if name in values]
 
 
+@settings(max_examples=50)
+@given(cases())
+def test_an_output_can_be_made_anew_from_its_items_as_a_dict_can(case):
+    cls, values = case
+    for items in (values, cls(**values)):
+        check(cls(items), values)
+    for items in (list(values.items()), iter(values.items())):
+        check(cls(items) if values else cls(), values)
+
+
+def test_a_mapping_with_a_name_that_is_no_field_is_refused():
+    with pytest.raises(KeyError, match="has the fields loss, logits"):
+        MaskedLMOutput({"logit": 1})
+
+
 def test_a_copy_stands_for_itself():
     output = MaskedLMOutput(logits=1)
     other = copy.copy(output)

@@ -72,7 +72,7 @@ def test_sizes_of_a_vocabulary():
     assert rules.vocabulary_size(61, 70, None) == 70
     assert rules.vocabulary_size(61, None, 64) == 64
     assert rules.vocabulary_size(61, 65, 64) == 128
-    with pytest.raises(InputError, match=r"`1\.3`, which is not and integer"):
+    with pytest.raises(InputError, match=r"`pad_to_multiple_of` must be a whole number.* Received: 1\.3\. "):
         rules.vocabulary_size(61, 10, 1.3)
     with pytest.raises(InputError, match="Received: 0"):
         rules.vocabulary_size(61, 0, None)

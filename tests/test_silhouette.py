@@ -21,9 +21,11 @@ CALLS = {"forward": "call", "__call__": "call"}
 ONLY_TORCH = {
     # The others do not compute packed sequences: their graphs want rows of one shape.
     "layers": {"PackedSequences", "bias_for_layer"},
-    # Their models tie by having no second parameter.
-    "module": {"tie_weights"},
+    # Their models tie by having no second parameter, and their layers draw by initializers of their own.
+    "module": {"tie_weights", "init_weights"},
     "model_with_head": {"tie_weights"},
+    # What Transformers calls by this name gives weights to a model of PyTorch.
+    "pretrained": {"load_tf_weights_in_albert"},
     # JAX has a public function for it.
     "private_api": {"register_outputs"},
     "weights": {"to_torch"},
@@ -38,7 +40,7 @@ ONLY_THERE = {
     # Tools that replace layers go by torch's own types.
     "torch": {"fused_cross_entropy", "plain_layers"},
     # A loop is told what it keeps; Keras calls models with inputs in any form, and trains them itself.
-    "tensorflow": {"remat", "call_inputs", "keras_training", "typing"},
+    "tensorflow": {"remat", "call_inputs", "keras_training", "table_data", "typing"},
     # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.
     "flax": {"devices", "static_config", "params", "typing"},
 }
@@ -142,7 +144,7 @@ def test_functions_and_methods_take_the_same_arguments(framework, file):
 @pytest.mark.parametrize("framework", backends.PACKAGES)
 def test_the_contract_of_a_backend_is_fulfilled_argument_by_argument(framework):
     tree = ast.parse((PACKAGE / "backends.py").read_text(encoding="utf-8"))
-    for contract, file in (("TrainBackend", "train"), ("InferBackend", "infer")):
+    for contract, file in (("TrainBackend", "train"), ("InferBackend", "infer"), ("FrameworkBackend", "infer")):
         protocol = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == contract)
         offered = ast.parse((PACKAGE / framework / f"{file}.py").read_text(encoding="utf-8"))
         functions = {node.name: node for node in offered.body if isinstance(node, ast.FunctionDef)}

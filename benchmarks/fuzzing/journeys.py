@@ -80,8 +80,8 @@ def _tokenized(tokenizer: Any) -> str:
 
 def answer(folder: Path) -> str:
     """A pipeline on a line."""
-    found = pipeline("text-classification", folder, framework="torch")(LINE)
-    return repr({key: round(value, 4) if isinstance(value, float) else list(value) for key, value in found.items()})
+    found = pipeline("text-classification", folder, framework="torch", top_k=None)([LINE])[0]
+    return repr([(one["label"], round(one["score"], 4)) for one in found])
 
 
 WEIGHTS = (load, classify, look, answer)

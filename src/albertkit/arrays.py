@@ -21,10 +21,13 @@ def grow(array: np.ndarray, added: int, filling: int) -> np.ndarray:
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, added)], constant_values=filling) if added else array
 
 
-def by_length(lengths: Sequence[int], tokens: int, choices: Sequence[int] | None = None) -> Iterator[np.ndarray]:
+def by_length(
+    lengths: Sequence[int], tokens: int, rows: int | None = None, choices: Sequence[int] | None = None
+) -> Iterator[np.ndarray]:
     """Batches of row numbers, longest rows first, of at most `tokens` tokens with L rounded up by `bucket`.
 
-    Where rows are several sequences each, `choices` says how many; a batch has rows of one number.
+    `rows` is the most rows of a batch, where there is such a bound. Where rows are several sequences each, `choices`
+    says how many; a batch has rows of one number.
     """
     for group in by_choices(np.arange(len(lengths)), choices):
         width = choices[group[0]] if choices is not None and len(group) else 1
@@ -32,6 +35,7 @@ def by_length(lengths: Sequence[int], tokens: int, choices: Sequence[int] | None
         start = 0
         while start < len(order):
             size = max(tokens // (bucket(int(lengths[order[start]])) * width), 1)
+            size = size if rows is None else min(size, rows)
             yield order[start : start + size]
             start += size
 

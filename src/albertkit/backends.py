@@ -7,11 +7,12 @@ L places of a row, V vocabulary, P positions, M masked pieces, S sequences.
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
@@ -52,7 +53,7 @@ class OptimizerSettings:
     max_gradient_norm: float = 1.0
     """The norm of the whole gradient is clipped to it; 0: never."""
     frozen: tuple[str, ...] = ()
-    """Parts of the model that no loss reaches, by `weight_table.part`: they are not decayed, so that they stay."""
+    """What no loss reaches, and so is not decayed: parts, as of `weight_table.part`, and beginnings of names."""
 
     def __post_init__(self) -> None:
         if self.name not in _CORRECTS_BIAS:
@@ -65,6 +66,18 @@ class OptimizerSettings:
     def corrects_bias(self) -> bool:
         """Whether the moments are corrected: as stated, or else as the optimizer does it."""
         return _CORRECTS_BIAS[self.name] if self.bias_correction is None else self.bias_correction
+
+    def for_model(self, config: AlbertConfig) -> "OptimizerSettings":
+        """The same, with the groups of layers frozen that never run: those of a config with more groups than layers."""
+        idle = sorted(set(range(config.num_hidden_groups)) - set(config.group_of_layer))
+        names = (f"albert.encoder.albert_layer_groups.{group}." for group in idle)
+        return replace(self, frozen=(*self.frozen, *names))
+
+    def is_frozen(self, name: str) -> bool:
+        """Whether the parameter of that canonical name is among `frozen`."""
+        return weight_table.part(name) in self.frozen or name.startswith(
+            tuple(beginning for beginning in self.frozen if beginning.endswith("."))
+        )
 
     @property
     def clip(self) -> float:
@@ -154,11 +167,22 @@ class TrainBackend(Protocol):
 class InferBackend(Protocol):
     """Answers of a trained model: a framework, or a runtime that has no models of its own."""
 
-    def compile(self, config: AlbertConfig, head: str, tensors: Tensors, source: str = ...) -> Forward:
+    def compile(
+        self, config: AlbertConfig, head: str, tensors: Tensors, source: str = ..., device: str | None = ...
+    ) -> Forward:
         """The forward pass of `Albert{head}` with the given weights, without dropout.
 
-        `source` names the checkpoint in errors. WeightMismatch where the head's weights are not among the tensors.
+        `source` names the checkpoint in errors, `device` is as `device_name` gives it. WeightMismatch where the head's
+        weights are not among the tensors, InputError where there is no such device.
         """
+        ...
+
+
+class FrameworkBackend(InferBackend, Protocol):
+    """A framework, which answers with a model of its own, too."""
+
+    def attach(self, model: Any, device: str | None = ...) -> Forward:
+        """The forward pass of a model as it is at each call, without dropout; InputError as in `compile`."""
         ...
 
 
@@ -181,3 +205,28 @@ def resolve(name: str) -> str:
         near = did_you_mean(name, PACKAGES)
         raise InputError(f"A framework must be one of {', '.join(PACKAGES)}, or auto. Received: {name!r}.{near}")
     return name
+
+
+def framework_of(model: object) -> str | None:
+    """The framework of a model of this package, or None for anything else."""
+    modules = [kind.__module__ for kind in type(model).__mro__]
+    return next((name for name in PACKAGES if any(one.startswith(f"albertkit.{name}.") for one in modules)), None)
+
+
+def device_name(device: object) -> str | None:
+    """A device as backends are told it: "cpu", "cuda:0", ...; None, for the backend's own choice, stays.
+
+    Takes a name, a number of a GPU, -1 for the CPU, or a `torch.device`. InputError for anything else.
+    """
+    if device is None:
+        return None
+    if isinstance(device, int) and not isinstance(device, bool) and device >= -1:
+        return "cpu" if device == -1 else f"cuda:{device}"
+    if type(device).__module__.partition(".")[0] == "torch" and hasattr(device, "type"):
+        device = str(device)
+    if isinstance(device, str) and device:
+        return device
+    raise InputError(
+        f'`device` must be a name such as "cpu" or "cuda:0", the number of a GPU, or -1 for the CPU. Received: '
+        f"{device!r}. Leave it out for the first GPU that there is, or else the CPU."
+    )

@@ -34,6 +34,9 @@ class PaddedBatch:
     start_positions: np.ndarray | None = None
     """(B,) where answers begin; `end_positions` where they end."""
     end_positions: np.ndarray | None = None
+    row_weights: np.ndarray | None = None
+    """(B,) float32 above 0, what each row counts in the mean loss of a training step, if not all alike. Only rows with
+    one class each have weights, and an evaluation does not count them."""
 
     @classmethod
     def of_rows(
@@ -69,18 +72,23 @@ class PaddedBatch:
         return cls(**arrays, **others)
 
     def arguments(self) -> dict[str, np.ndarray]:
-        """What a model is called with: the arrays that are there."""
+        """What a model is called with: the arrays that are there, but for the weights of rows."""
         found = {field.name: getattr(self, field.name) for field in dataclasses.fields(PaddedBatch)}
-        return {name: array for name, array in found.items() if array is not None}
+        return {name: array for name, array in found.items() if array is not None and name != "row_weights"}
 
     @property
     def tokens(self) -> int:
         """How many places hold a token."""
         return self.input_ids.size if self.attention_mask is None else int(np.count_nonzero(self.attention_mask))
 
-    def items(self) -> dict[str, int]:
-        """Of how many items the loss is the mean: tokens with a class where each has one, otherwise rows."""
+    def items(self) -> dict[str, float]:
+        """Of how many items the loss is the mean: tokens with a class where each has one, otherwise rows.
+
+        Of rows with weights their sum.
+        """
         labels = self.labels
+        if self.row_weights is not None:
+            return {"loss": float(self.row_weights.sum())}
         if labels is not None and labels.shape == self.input_ids.shape and labels.dtype.kind in "iu":
             return {"loss": int((labels != IGNORED).sum())}
         return {"loss": len(self.input_ids)}
@@ -151,7 +159,7 @@ class PretrainingBatch:
         """How many places hold a token."""
         return int(np.count_nonzero(self.sequence))
 
-    def items(self) -> dict[str, int]:
+    def items(self) -> dict[str, float]:
         """Of how many items each loss is the mean: masked pieces, and sequences whose order is asked."""
         labels = {"mlm": self.mlm_labels, "sop": self.sop_labels}
         return {name: int((array != IGNORED).sum()) for name, array in labels.items() if array is not None}

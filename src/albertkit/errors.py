@@ -5,17 +5,23 @@
     ├── CheckpointError        files that cannot be read as a checkpoint        (also OSError)
     │   ├── CheckpointNotFound nothing is there to read
     │   ├── UnsafeCheckpoint   the file asks to run code while being read
-    │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError)
+    │   └── WeightMismatch     tensors that do not fit the model                (also RuntimeError and ValueError)
     ├── InputError             text, ids or data files that cannot be used      (also ValueError)
-    │   └── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── TokenIdError       an id outside the embedding table                (also IndexError)
+    │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
+    │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
+    ├── OutdatedDependency     a package that is too old                        (also ImportError)
     └── MissingDependency      an optional package that is not installed        (also ImportError)
 
 Each class is also the built-in exception that people already catch for such a case. A message states the rule, what was
 received, and the way out.
+
+Interrupted is apart from them: what Ctrl-C has ended is no error, and stays a KeyboardInterrupt.
 """
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 _LONGEST = 1_000
@@ -50,8 +56,11 @@ class UnsafeCheckpoint(CheckpointError):
     """A pickled checkpoint that would run code while being read."""
 
 
-class WeightMismatch(CheckpointError, RuntimeError):
-    """Tensors that do not fit the model they are loaded into."""
+class WeightMismatch(CheckpointError, RuntimeError, ValueError):
+    """Tensors that do not fit the model they are loaded into.
+
+    Transformers raises a RuntimeError for such tensors in PyTorch, and a ValueError in TensorFlow and JAX.
+    """
 
 
 class InputError(AlbertkitError, ValueError):
@@ -62,8 +71,38 @@ class TokenIdError(InputError, IndexError):
     """A token id outside the embedding table."""
 
 
+class WrongType(InputError, TypeError):
+    """An argument of the wrong kind, or one that there is not."""
+
+
+class NameConflict(InputError, AttributeError):
+    """A setting with the name of a method."""
+
+
 class TrainingError(AlbertkitError, RuntimeError):
     """A training run that must stop."""
+
+
+class OutdatedDependency(AlbertkitError, ImportError):
+    """A package that is too old."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """What a signal has stopped in good order. Its text says what is kept and how to go on."""
+
+    def __init__(self, text: str, number: int = signal.SIGINT) -> None:
+        super().__init__(text)
+        self.number = number
+
+    @classmethod
+    def of(cls, stopped: KeyboardInterrupt, text: str) -> "Interrupted":
+        """The same interruption, with a text by whoever knows what was kept."""
+        return cls(text, stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT)
+
+    @property
+    def status(self) -> int:
+        """The exit status of a program that the signal ends."""
+        return 128 + self.number
 
 
 class MissingDependency(AlbertkitError, ImportError):
@@ -83,8 +122,14 @@ class MissingDependency(AlbertkitError, ImportError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The sentence `` Did you mean `x`?`` for the known name nearest to `name`, or nothing when none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" Did you mean `{near[0]}`?" if near else ""
+    near = nearest(name, known)
+    return f" Did you mean `{near}`?" if near else ""
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name nearest to `name`, or None when none is as near as `cutoff`, of 1."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return near[0] if near else None
 
 
 def abbreviate(value: object, limit: int = 200) -> str:

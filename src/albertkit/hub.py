@@ -1,15 +1,12 @@
 """A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
 
-import functools
 import importlib.resources
-import inspect
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict
 
 from albertkit.errors import CheckpointNotFound, abbreviate
-from albertkit.typing import Record
 
 PathLike = str | os.PathLike[str]
 
@@ -29,27 +26,6 @@ class FetchOptions(TypedDict, total=False):
 
 
 OPTIONS = tuple(FetchOptions.__annotations__)
-IGNORED_OPTIONS = ("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only")
-"""Keywords of Transformers' loaders that change nothing: every format is read, and no code in a folder is run."""
-
-
-def constructor_options(cls: type, keywords: dict[str, object]) -> Record:
-    """Take out of `keywords` those that the constructor of `cls` has."""
-    accepted = _parameters(cls.__init__) if keywords else {}
-    return {name: keywords.pop(name) for name in list(keywords) if name in accepted}
-
-
-@functools.cache
-def _parameters(function: Callable[..., object]) -> frozenset[str]:
-    """The names of a function's parameters, found once: it takes a tenth of a millisecond."""
-    return frozenset(inspect.signature(function).parameters)
-
-
-def options(keywords: dict[str, Any]) -> FetchOptions:
-    """Take out of `keywords` those of `fetch`, which are returned, and those that change nothing."""
-    for name in IGNORED_OPTIONS:
-        keywords.pop(name, None)
-    return cast("FetchOptions", {name: keywords.pop(name) for name in OPTIONS if name in keywords})
 
 
 def fetch(
@@ -99,8 +75,8 @@ def _present_folder(name: PathLike) -> Path | None:
     if name != "" and path.is_dir():
         return path
     if name != "" and path.exists():
-        what = "file" if path.is_file() else "device or a FIFO"
-        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}.")
+        what = f"file. {_instead_of(path)}" if path.is_file() else "device or a FIFO."
+        raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}")
     if str(name) in EMBEDDED:
         return embedded_folder(str(name))
     if not _is_hub_name(str(name)):
@@ -109,6 +85,19 @@ def _present_folder(name: PathLike) -> Path | None:
             "folder. Check the path."
         )
     return None
+
+
+def _instead_of(path: Path) -> str:
+    """What reads a file that was named in place of its folder."""
+    file, folder = repr(str(path)), repr(str(path.parent))
+    readers = {
+        "config.json": f"AlbertConfig.from_json_file({file})",
+        "tokenizer.json": f"AlbertTokenizerFast(tokenizer_file={file})",
+        "vocab.txt": f"AlbertWordPieceTokenizer({file})",
+        "spiece.model": f"AlbertTokenizer({file})",
+    }
+    own = f"{readers[path.name]} reads the file itself, and " if path.name in readers else ""
+    return f"Pass its folder: {own}from_pretrained({folder}) what lies beside it."
 
 
 def _download(

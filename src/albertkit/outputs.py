@@ -5,7 +5,7 @@ length, H hidden size, V vocabulary, C classes. A field that was not asked for i
 keys, positions and length.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import NoReturn
 
@@ -16,14 +16,14 @@ from albertkit.typing import Array
 class ModelOutput(dict[str, Array]):
     """An ordered mapping of the fields that are there. Keys follow the order in which the class declares its fields.
 
-    An iterator or list of (name, value) may stand in the place of the first field, as with dict: TensorFlow does so.
+    A mapping, or an iterator or list of (name, value), may stand in the place of the first field, as with dict: so
+    TensorFlow, DataParallel and Accelerate make an output anew.
     """
 
     def __post_init__(self) -> None:
         first = next(iter(self.__dataclass_fields__), "")
-        given = getattr(self, first, None)
-        pairs = list(given) if isinstance(given, (list, Iterator)) else []
-        if pairs and all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs):
+        pairs = _pairs(getattr(self, first, None))
+        if pairs is not None:
             setattr(self, first, None)
             for name, value in pairs:
                 self[name] = value
@@ -60,6 +60,15 @@ class ModelOutput(dict[str, Array]):
 
     def __reduce__(self) -> tuple[type, tuple[Array, ...]]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+def _pairs(given: object) -> list[tuple[str, Array]] | None:
+    """The (name, value) of a mapping or of an iterator or list of such pairs; None for what is a value itself."""
+    if isinstance(given, Mapping):
+        return list(given.items())
+    pairs = list(given) if isinstance(given, (list, Iterator)) else []
+    are_named = all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs)
+    return pairs if pairs and are_named else None
 
 
 @dataclass

@@ -1,42 +1,74 @@
 """Text -> answer, for any task: a tokenizer, an engine and a task put together. Wiring only."""
 
+import itertools
+import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
-from albertkit import backends
+from albertkit import loading
 from albertkit.backends import Outputs
-from albertkit.checkpoint import files
-from albertkit.checkpoint.files import Checkpoint
-from albertkit.errors import InputError, did_you_mean
-from albertkit.inference.backends import infer_backend
+from albertkit.errors import InputError
+from albertkit.inference import parts
 from albertkit.inference.engine import Engine
-from albertkit.tasks import registry
+from albertkit.inference.settings import Settings, split
+from albertkit.tasks import inputs as task_inputs
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples
-from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.features import Features
+from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
+from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
 _OF_TRAINING = {"train", "eval", "held_out", "max_length"}
+_PARTS = (1, 8, 64, 512)
+"""Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
 
-def pipeline(name: str, model: Name, framework: str = "auto", max_length: int | None = None) -> "Pipeline":
-    """The pipeline of a task with the model of a folder or of the hub.
+def pipeline(
+    task: str | None = None,
+    model: Any = None,
+    framework: str | None = None,
+    max_length: int | None = None,
+    *,
+    tokenizer: AlbertTokenizerBase | Name | None = None,
+    device: Any = None,
+    batch_size: int | None = None,
+    truncation: bool | str | None = True,
+    **options: Json,
+) -> "Pipeline":
+    """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
 
-    `name` is that of a task ("text-classification", "fill-mask"), or auto for the one that the model was made for;
-    `framework` is torch, tensorflow or flax, or auto for the first that is installed. Texts are cut at `max_length`
-    tokens, by default where they were cut in training. Raises InputError for a task that there is none for, and
-    CheckpointError where the model lacks the task's head.
+    task
+        text-classification (or sentiment-analysis) or fill-mask; default, or auto: what the model was made for.
+    model
+        A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
+    framework
+        torch, tensorflow or flax; default, or auto: the first that is installed, and that of a loaded model.
+    max_length, truncation
+        Texts are cut at so many tokens, by default where they were cut in training; with `truncation` False a longer
+        one is an error.
+    tokenizer
+        One of this package, or its name or folder; default: the model's own.
+    device
+        "cpu" or -1, "cuda:0" or 0, a torch.device; default: the first GPU, and of a loaded model its own device.
+    batch_size
+        Rows that are computed together at most; default: as many as are fast.
+    options
+        Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
+
+    Raises InputError for a task, option or device that there is none for, and CheckpointError where the model lacks the
+    task's head.
     """
-    if name == "auto":
-        checkpoint = files.load(model)
-        task = registry.of_model(checkpoint.config.architectures or ())
-    else:
-        task = registry.get(name)
-        checkpoint = files.load(model)
-    return Pipeline(task, checkpoint, AlbertTokenizerFast.from_pretrained(model), framework, max_length)
+    fetching = loading.options(options, reads_weights=True)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
 class Pipeline:
@@ -45,58 +77,60 @@ class Pipeline:
     def __init__(
         self,
         task: AnyTask,
-        checkpoint: Checkpoint,
-        tokenizer: AlbertTokenizerFast,
-        framework: str = "auto",
-        max_length: int | None = None,
+        engine: Engine,
+        tokenizer: AlbertTokenizerBase,
+        **options: Json,
     ) -> None:
-        self.task, self.config, self.tokenizer = task, checkpoint.config, tokenizer
-        self.max_length = min(max_length or tokenizer.model_max_length, self.config.max_position_embeddings)
+        """`options` are what a call takes; those given here are the defaults of every call."""
+        self.task, self.config, self.tokenizer = task, engine.config, tokenizer
+        self._engine, self._options = engine, options
+        self._told: set[str] = set()
+        self._trained = trained_on.kept(self.config, task)
+        settings, _ = self._split(options)
+        self.max_length = settings.max_length
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
-        backend = infer_backend(backends.resolve(framework))
-        self._engine = Engine(backend, checkpoint, task.head, task.batch_tokens)
+        self.progress: Callable[[int, int], None] = lambda done, total: None
+        """Told by `evaluate`, after each row, how many are done and how many there are."""
+        self.unknown = UnknownTotals()
+        """How much of the last call's examples the vocabulary does not know."""
 
     def __call__(self, *inputs: Json, **options: Json) -> Json:
         """The answer for each input, or one for a single input: what the task's `examples` takes and `decode` gives.
 
-        InputError for inputs that the task cannot answer, and for an option that it does not have.
+        For a generator or a data set an iterator of the answers: inputs are taken from it a few at a time. Inputs may
+        be called `inputs`, and second texts `text_pair`. InputError for inputs that the task cannot answer, and for an
+        option that it does not have.
         """
+        inputs = (*inputs, *(options.pop(name) for name in self.task.input_names if name in options))
+        if not inputs:
+            raise InputError("A pipeline answers for inputs. Received: none. Pass a text or a list of texts.")
+        settings, chosen = self._split({**self._options, **options})
+        if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
+            return self._each(self._parts(stream, settings.batch_size), settings, chosen)
         examples, is_single = self.task.examples(*inputs)
-        answers = self._answers(examples, self._checked(options))
-        return answers[0] if is_single else answers
+        features, _ = self._features(examples, settings)
+        answers = self._decode(examples, features, settings, chosen)
+        self._warn_of_unknown()
+        return self.task.arranged(answers, is_single, inputs[0], options)
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
-        features = self._features(self.task.examples(*inputs)[0], self.data_options())
-        return self._engine.run(features)
+        settings, _ = self._split(self._options)
+        features, _ = self._features(self.task.examples(*inputs)[0], settings)
+        self._warn_of_unknown()
+        return self._engine.run(features, settings.batch_size)
 
     def stream(self, parts: Iterable[Examples], **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
 
-        `options` are those of a call, and `truncated` counts over all parts so far. InputError, saying where it stands,
-        for the first example that cannot be answered; those before it were given out.
+        A record has a `warning` where its example is empty or mostly unknown to the vocabulary. `options` are those of
+        a call; `truncated` and `unknown` count over all parts so far. InputError, saying where it stands, for the first
+        example that cannot be answered; those before it were given out.
         """
-        options, truncated = self._checked(options), 0
-        for whole in parts:
-            waiting = [whole]
-            while waiting:
-                part = waiting.pop()
-                try:
-                    answers = self._answers(part, options)
-                except InputError as error:
-                    self.truncated = truncated
-                    if len(part) == 1:
-                        place = part.where([0])
-                        raise InputError(f"{place}: {error}" if place else str(error)) from error
-                    middle = len(part) // 2
-                    waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
-                    continue
-                truncated += self.truncated
-                self.truncated = truncated
-                for number, answer in enumerate(answers):
-                    yield {**part.shown(number), **self.task.record(answer)}
+        settings, chosen = self._split({**self._options, **options})
+        return self._each(parts, settings, chosen, as_records=True)
 
     def evaluate(self, path: Name, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
@@ -108,20 +142,30 @@ class Pipeline:
                 f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
-        examples, found = self.task.read(str(path), self.data_options(**options), self.config)
-        features = self._features(examples, found, labelled=True)
-        scores = self.task.score(self.config, examples, features, self._engine.run(features))
-        return {**scores, "examples": len(examples), "truncated": self.truncated, "data": str(path)}
+        settings, _ = self._split(self._options)
+        examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
+        if told := few_to_score(len(examples)):
+            logger.warning(told)
+        features, _ = self._features(examples, settings, found, labelled=True)
+        if self.unknown.is_large:
+            logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
+        outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
+        scores = self.task.score(self.config, examples, features, outputs)
+        counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
+        return {**scores, "examples": len(examples), **counted, "data": str(path)}
 
-    def _answers(self, examples: Examples, options: Record) -> Sequence[Answer]:
-        features = self._features(examples, self.data_options())
-        outputs = self._engine.run(features)
-        return self.task.decode(self.tokenizer, self.config, examples, features, outputs, **options)
+    def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
+        for done, one in enumerate(outputs, start=1):
+            self.progress(done, total)
+            yield one
 
-    def _features(self, examples: Examples, options: DataOptions, labelled: bool = False) -> Json:
-        features = self.task.encode(self.tokenizer, self.config, examples, options, labelled)
-        self.truncated = features.truncated
-        return features
+    def file_options(self, path: Name, **options: Json) -> DataOptions:
+        """The options for a data file: those given, and those by which the data of training was read, if they fit it.
+
+        InputError as in `data_options`.
+        """
+        self.data_options(**options)
+        return self.data_options(**trained_on.for_file(str(path), self._trained, options))
 
     def data_options(self, **options: Json) -> DataOptions:
         """The options of the task's data, by name, for the model's length.
@@ -135,12 +179,92 @@ class Pipeline:
             )
         return replace(self.task.options.of(options), max_length=self.max_length)
 
-    def _checked(self, options: Record) -> Record:
-        known = self.task.answer_options
-        for name in options:
-            if name not in known:
-                rule = f"has the options {', '.join(known)}" if known else "answers without options"
-                raise InputError(
-                    f"{self.task.name} {rule}. Received: {name!r}. Leave it out.{did_you_mean(name, known)}"
-                )
-        return {**known, **options}
+    def _parts(self, stream: Iterator[Json], batch_size: int | None) -> Iterator[Examples]:
+        """Examples of inputs that come one after the other. InputError, saying which, for one that is none."""
+        sizes, number = ((batch_size,) if batch_size else _PARTS), 0
+        for size in itertools.chain(sizes, itertools.repeat(sizes[-1])):
+            part = list(itertools.islice(stream, size))
+            if not part:
+                return
+            try:
+                yield self.task.examples(part)[0]
+            except InputError:
+                for row, one in enumerate(part, number + 1):
+                    try:
+                        yield self.task.examples([one])[0]
+                    except InputError as error:
+                        raise InputError(f"text {row}: {error}") from error
+            number += len(part)
+
+    def _each(
+        self, parts: Iterable[Examples], settings: Settings, options: Record, as_records: bool = False
+    ) -> Iterator[Json]:
+        """The answer for each example of all parts. One that cannot be answered is found by halving its part."""
+        truncated, unknown, number = 0, UnknownTotals(), 0
+        for whole in parts:
+            waiting = [whole]
+            while waiting:
+                part = waiting.pop()
+                try:
+                    features, counts = self._features(part, settings)
+                    answers = self._decode(part, features, settings, options, as_records)
+                except InputError as error:
+                    self.truncated, self.unknown = truncated, unknown
+                    if len(part) == 1:
+                        raise InputError(f"{part.where([0]) or f'text {number + 1}'}: {error}") from error
+                    middle = len(part) // 2
+                    waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
+                    continue
+                truncated, unknown, number = truncated + self.truncated, unknown + self.unknown, number + len(part)
+                self.truncated, self.unknown = truncated, unknown
+                for row, answer in enumerate(answers):
+                    yield self._beside(part.shown(row), answer, counts.warning(row)) if as_records else answer
+        if not as_records:
+            self._warn_of_unknown()
+
+    def _decode(
+        self, examples: Examples, features: Features, settings: Settings, options: Record, as_records: bool = False
+    ) -> list[Answer]:
+        decode = self.task.records if as_records else self.task.decode
+        outputs = self._engine.run(features, settings.batch_size)
+        return list(decode(self.tokenizer, self.config, examples, features, outputs, **options))
+
+    def _beside(self, shown: Record, answer: Record, warning: str | None) -> Record:
+        """An input and its answer as one record. A column of the name of an answer gets another, which is said."""
+        answer = answer if warning is None else {**answer, "warning": warning}
+        for name in answer.keys() & shown.keys():
+            self._tell(
+                f"The column {name!r} of the input is written as {f'input_{name}'!r}, for {name!r} is an answer."
+            )
+        return {**{f"input_{name}" if name in answer else name: value for name, value in shown.items()}, **answer}
+
+    def _tell(self, sentence: str) -> None:
+        """Say something once."""
+        if sentence not in self._told:
+            self._told.add(sentence)
+            logger.warning(sentence)
+
+    def _features(
+        self, examples: Examples, settings: Settings, options: DataOptions | None = None, labelled: bool = False
+    ) -> tuple[Features, UnknownCounts]:
+        """What the model is given, and how much of each example the vocabulary knows.
+
+        That it is unlike what the model was trained on is said once.
+        """
+        if told := self.task.unlike_training(self.config, examples):
+            self._tell(told)
+        found = replace(options or self.task.options(), max_length=settings.encoded_length)
+        features = self.task.encode(self.tokenizer, self.config, examples, found, labelled)
+        settings.require_short(features)
+        counts = features.unknown(self.tokenizer, len(examples))
+        self.truncated, self.unknown = features.truncated, counts.totals()
+        return features, counts
+
+    def _warn_of_unknown(self) -> None:
+        if self.unknown.unreadable:
+            logger.warning(self.unknown.describe(self.tokenizer))
+
+    def _split(self, options: Record) -> tuple[Settings, Record]:
+        """The settings and the task's own options. InputError for one that the task does not have."""
+        general, own = split(options, self.task.name, self.task.answer_options)
+        return Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general), own

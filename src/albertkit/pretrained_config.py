@@ -4,15 +4,16 @@ The keys are those of the Transformers layout. Which of them a model adds is sai
 """
 
 import copy
+import functools
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from albertkit import config_labels, hub, storage
+from albertkit import config_labels, hub, loading, storage
 from albertkit.config_keys import ACTIVATIONS, COMMON, REQUIRED_KEYS, RULES
-from albertkit.errors import ConfigError, abbreviate, did_you_mean
+from albertkit.errors import ConfigError, abbreviate, did_you_mean, nearest
 from albertkit.hub import PathLike
 from albertkit.typing import Json, Record
 
@@ -25,8 +26,9 @@ LABEL_KEYS = ("id2label", "label2id")
 class PretrainedConfig:
     """The keys common to all models of the Transformers layout, checked whenever they change.
 
-    An unknown keyword raises ConfigError with the nearest known name, while unknown keys of a file are kept and written
-    back. A subclass states its own keys in its constructor, which ends with `_set_common`.
+    An unknown key is kept and written back, whether it comes from a file or as a keyword, which is told; one that looks
+    like a known key with a typing error raises ConfigError. A subclass states its own keys in its constructor, which
+    ends with `_set_common`.
     """
 
     model_type: ClassVar[str]
@@ -72,23 +74,34 @@ class PretrainedConfig:
         return key.startswith("__") or hasattr(PretrainedConfig, key)
 
     def update(self, changes: Record) -> None:
-        """Set known keys from `changes`, then check the whole. ConfigError for an unknown key or a bad combination.
+        """Set keys from `changes`, then check the whole. An unknown key is kept, which is told once.
 
-        After an error everything is as it was.
+        ConfigError for a key that is nearly a known one, and for a bad combination. After an error everything is as it
+        was.
         """
-        known = self._known_keys()
-        for key in changes:
-            if key not in known:
-                raise ConfigError(
-                    f"{type(self).__name__} has no key `{key}`.{did_you_mean(key, known)} A key that only your own code"
-                    " reads can be set as an attribute, or written into config.json."
-                )
+        for key in self._unknown(changes):
+            if _meant_key(key, self._known_keys()):
+                raise self._no_such_key(key)
+            if not self._is_attribute(key):
+                _tell_that_it_is_kept(type(self).__name__, key)
         before = dict(self.__dict__)
         try:
             self._set(changes)
         except BaseException:
             self.__dict__ = before
             raise
+
+    def _unknown(self, changes: Record) -> list[str]:
+        known = self._known_keys() | self.__dict__.keys()
+        return [key for key in changes if key not in known]
+
+    def _no_such_key(self, key: str) -> ConfigError:
+        known = self._known_keys()
+        near = did_you_mean(_meant_key(key, known) or key, known)
+        return ConfigError(
+            f"{type(self).__name__} has no key `{key}`.{near} A key that only your own code reads can be set as an "
+            "attribute, or written into config.json."
+        )
 
     def _set(self, values: Record) -> None:
         """Set keys, known or not, and check the whole."""
@@ -112,13 +125,23 @@ class PretrainedConfig:
         self.validate()
 
     def changed(self, **changes: Json) -> Self:
-        """A copy with some keys changed; see `update`. Labels keep their names where `num_labels` does not change."""
+        """A copy with some keys changed, of those that it has. Labels keep their names where `num_labels` stays.
+
+        ConfigError for an unknown key, and for a bad combination.
+        """
         config = copy.deepcopy(self)
         attention = changes.pop("attn_implementation", None)
+        for key in self._unknown(changes):
+            raise self._no_such_key(key)
         if changes:
             config.update(changes)
         config._attn_implementation = attention or config._attn_implementation
         return config
+
+    def overridden(self, model: str, keywords: Record, **changes: Json) -> Self:
+        """`changed` by keywords that a model's `from_pretrained` was given. ConfigError where one is no key."""
+        loading.require_keys(model, keywords, {*self._known_keys(), "attn_implementation"})
+        return self.changed(**keywords, **changes)
 
     def validate(self) -> None:
         """ConfigError naming the rule, the received values and the way out, if no model can be built from this."""
@@ -205,7 +228,11 @@ class PretrainedConfig:
         stored = {key: value for key, value in config_dict.items() if key not in own}
         model_type = config_dict.get("model_type", cls.model_type)
         if model_type != cls.model_type:
-            logger.warning("You are using a model of type %s to build a model of type %s.", model_type, cls.model_type)
+            logger.warning(
+                "This config is one of model_type %s, and is read as one of %s: check that it belongs to the model.",
+                model_type,
+                cls.model_type,
+            )
         known = cls._known_keys()
         unused = {key: overrides.pop(key) for key in list(overrides) if return_unused_kwargs and key not in known}
         names = stored.get("id2label") or {}
@@ -214,6 +241,8 @@ class PretrainedConfig:
         config = cls()
         config._attn_implementation = overrides.pop("attn_implementation", None)
         config._set({**stored, **{key: value for key, value in overrides.items() if key in known}})
+        for key in config._unknown(overrides):
+            raise config._no_such_key(key)
         if overrides:
             config.update(overrides)
         return (config, unused) if return_unused_kwargs else config
@@ -253,17 +282,17 @@ class PretrainedConfig:
 
         Raises CheckpointNotFound (an OSError) where there is none.
         """
+        found = loading.options(overrides)  # the old name of `token`; and those that change nothing are left
         folder = hub.fetch(
             pretrained_model_name_or_path,
             [CONFIG_FILE],
             cache_dir=cache_dir,
             force_download=force_download,
             local_files_only=local_files_only,
-            token=token,
+            token=found.get("token") if token is None else token,
             revision=revision,
             subfolder=subfolder,
         )
-        hub.options(overrides)  # of which those that change nothing are left
         with storage.open_folder(folder) as opened:
             return cls.from_json_file(opened.require(CONFIG_FILE), **overrides)
 
@@ -274,3 +303,15 @@ class PretrainedConfig:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} {json.dumps(self.to_diff_dict(), indent=2, sort_keys=True, default=repr)}\n"
+
+
+def _meant_key(key: str, known: set[str]) -> str | None:
+    """The known key that another one nearly is, as `hiden_size`, or says a part of, as `num_layers`."""
+    words = set(key.split("_"))
+    whole = [name for name in sorted(known) if len(words) > 1 and words <= set(name.split("_"))]
+    return whole[0] if whole else nearest(key, known, cutoff=0.75)
+
+
+@functools.cache
+def _tell_that_it_is_kept(config: str, key: str) -> None:
+    logger.warning("%s has no key `%s`: it is kept and saved, but nothing here reads it.", config, key)

@@ -26,9 +26,19 @@ def require_config(model: str, config: object) -> None:
 def require_inputs(input_ids: object, inputs_embeds: object) -> None:
     """InputError unless exactly one of the two is given."""
     if input_ids is not None and inputs_embeds is not None:
-        raise InputError("You cannot specify both input_ids and inputs_embeds at the same time")
+        raise InputError("A model takes tokens as `input_ids` or as `inputs_embeds`. Received: both. Leave one out.")
     if input_ids is None and inputs_embeds is None:
-        raise InputError("You have to specify either input_ids or inputs_embeds")
+        raise InputError("A model takes tokens as `input_ids` or as `inputs_embeds`. Received: neither. Pass one.")
+
+
+def require_own_vocabulary(is_shared: bool, size: int, wanted: int) -> None:
+    """InputError for another size of the vocabulary on the encoder inside a model whose head scores that vocabulary."""
+    if is_shared and wanted != size:
+        raise InputError(
+            "The vocabulary of an encoder and of the masked-language-model head on it change together. Received: "
+            f"{wanted} tokens in the place of {size}, for the encoder alone. Call the same method of the whole model: "
+            "model.resize_token_embeddings(n), not model.albert.resize_token_embeddings(n)."
+        )
 
 
 def require_length(length: int, longest: int) -> None:
@@ -122,8 +132,8 @@ def vocabulary_size(old: int, new: int | None, pad_to_multiple_of: int | None) -
     if pad_to_multiple_of is not None:
         if not isinstance(pad_to_multiple_of, int):
             raise InputError(
-                f"Asking to pad the embedding matrix to a multiple of `{pad_to_multiple_of}`, which is not and "
-                "integer. Please make sure to pass an integer"
+                f"`pad_to_multiple_of` must be a whole number, to which rows are rounded up. Received: "
+                f"{pad_to_multiple_of!r}. Pass one such as 64, or None."
             )
         size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
     if size < 1:

@@ -11,7 +11,7 @@ Source of names and shapes: the published checkpoints; of the architecture: arXi
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["dense", "embedding", "norm", "bias"]
@@ -83,6 +83,12 @@ TABLE: tuple[Weight, ...] = (
     *_dense("qa_outputs", "2 H"),
 )
 
+TIED = {
+    "predictions.decoder.bias": "predictions.bias",
+    "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
+}
+"""Tensors that are another one under a second name; the weight is not where the config unties it."""
+
 # Which parts of the table a model holds. A part is the first component of a name, with `albert.` split in two.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "Model": ("encoder", "pooler"),
@@ -95,7 +101,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 
 _INDICES = re.compile(r"albert_layer_groups\.(\d+)\.albert_layers\.(\d+)")
-_KINDS: dict[str, Kind] = {row.name: row.kind for row in TABLE}
+_ROWS: dict[str, Weight] = {row.name: row for row in TABLE}
+_WORDS = "embeddings.word_embeddings.weight"
+
+
+def _template(name: str) -> str:
+    return _INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name)
 
 
 def part(name: str) -> str:
@@ -108,12 +119,29 @@ def part(name: str) -> str:
 
 def kind(name: str) -> Kind:
     """The kind of the tensor called `name`. KeyError where the table has no such row."""
-    return _KINDS[_INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name)]
+    return _ROWS[_template(name)].kind
+
+
+def letters(name: str) -> list[str]:
+    """The shape of the tensor called `name` in letters. KeyError where the table has no such row."""
+    return _ROWS[_template(name)].shape.split()
 
 
 def is_known(name: str) -> bool:
     """Whether the table has a row for the tensor called `name`; it has none for layers that a subclass added."""
-    return _INDICES.sub("albert_layer_groups.{g}.albert_layers.{j}", name) in _KINDS
+    return _template(name) in _ROWS
+
+
+def encoders(names: Iterable[str]) -> list[str]:
+    """What stands before the names of each encoder among those of some tensors: `albert.` unless it was named else."""
+    found = (name.removesuffix(_WORDS) for name in names if name.endswith(_WORDS))
+    return [prefix for prefix in found if prefix.endswith(".") or not prefix]
+
+
+def name_inside(name: str, prefix: str) -> str | None:
+    """The canonical name of a tensor of the encoder, or of its pooler, whose names begin with `prefix`; else None."""
+    inside = f"albert.{name[len(prefix) :]}"
+    return inside if name.startswith(prefix) and is_known(inside) else None
 
 
 def expected(config: ModelConfig, model: str) -> Shapes:
@@ -152,10 +180,7 @@ def _instances(config: ModelConfig) -> Iterator[tuple[str, Weight]]:
 
 def tied(config: ModelConfig) -> dict[str, str]:
     """Tensors that are another tensor under a second name, and that other name. They are stored once."""
-    pairs = {"predictions.decoder.bias": "predictions.bias"}
-    if config.tie_word_embeddings:
-        pairs["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
-    return pairs
+    return {name: other for name, other in TIED.items() if config.tie_word_embeddings or name.endswith(".bias")}
 
 
 def count(config: ModelConfig, model: str = "Model") -> int:
@@ -164,13 +189,30 @@ def count(config: ModelConfig, model: str = "Model") -> int:
     return sum(math.prod(shape) for name, shape in expected(config, model).items() if name not in skip)
 
 
-def canonical_name(name: str) -> str | None:
+_WRAPPERS = re.compile(r"(?<![^.])(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What torch.compile, FSDP and activation checkpointing put into names, before those of what they wrap."""
+_LAYERS = re.compile(r"((?:[^.]+\.)*?)(?:albert\.)?encoder\.albert_layer_groups\.")
+
+
+def holders(names: Iterable[str]) -> set[str]:
+    """What stands before the names of each ALBERT in a file of PyTorch: `model.`, or "" for nothing."""
+    found = (_LAYERS.match(_WRAPPERS.sub("", name)) for name in names)
+    return {match[1] for match in found if match}
+
+
+def canonical_name(name: str, holder: str = "") -> str | None:
     """The canonical name of a tensor in a file of PyTorch, or None for a buffer that carries no weight.
 
     Takes off what wrappers put in front (`module.`, `_orig_mod.`), translates the gamma/beta of old files, and puts
-    `albert.` in front of names written by a bare `AlbertModel`.
+    `albert.` in front of names written by a bare `AlbertModel`. So with what stands behind `holder`, see `holders`,
+    where the table knows that.
     """
-    name = name.replace("_orig_mod.", "").removeprefix("module.")
+    name = _WRAPPERS.sub("", name)
+    if holder and name.startswith(holder):
+        held = canonical_name(name.removeprefix(holder))
+        if held is None or is_known(held):
+            return held
+    name = name.removeprefix("module.")
     if name.endswith((".position_ids", ".token_type_ids")):
         return None
     name = re.sub(r"\.gamma$", ".weight", re.sub(r"\.beta$", ".bias", name))

@@ -343,6 +343,65 @@ def test_parameters_and_a_trainers_wrapping_are_read(tmp_path):
     same(files.load(tmp_path).tensors, tensors)
 
 
+HOLDERS = ["model.", "module.", "_forward_module.", "model.module.", "_forward_module.model.", "net.encoder_model."]
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("head", ["Model", "ForMaskedLM", "ForSequenceClassification"])
+@pytest.mark.parametrize("bare", [False, True], ids=["with albert", "without"])
+def test_what_all_names_stand_behind_is_taken_off_and_told(tmp_path, holder, head, bare):
+    tensors = stored(small(), drawn(small(), head))
+    named = {holder + (name.removeprefix("albert.") if bare else name): tensor for name, tensor in tensors.items()}
+    write_raw(tmp_path, named | {"loss.weight": np.ones(3, np.float32), f"{holder}own.bias": np.ones(2, np.float32)})
+    checkpoint = files.load(tmp_path)
+    same({name: checkpoint.tensors[name] for name in tensors}, tensors)
+    assert checkpoint.tensors.keys() - tensors.keys() == {"loss.weight", f"{holder.removeprefix('module.')}own.bias"}
+    assert checkpoint.notes == (f"The names in {checkpoint.source} stood behind `{holder}`, which was taken off.",)
+
+
+def test_two_models_in_one_file_keep_their_names(tmp_path):
+    tensors = drawn(small(), "Model")
+    write_raw(tmp_path, {f"{side}.{name}": tensor for name, tensor in tensors.items() for side in ("left", "right")})
+    checkpoint = files.load(tmp_path)
+    assert set(checkpoint.tensors) == {f"{side}.{name}" for name in tensors for side in ("left", "right")}
+    assert checkpoint.notes == ()
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"])
+def test_what_stands_inside_of_names_is_taken_off(tmp_path, wrapper):
+    tensors = drawn(small(), "Model")
+    write_raw(tmp_path, {name.replace("albert.", f"albert.{wrapper}."): tensor for name, tensor in tensors.items()})
+    same(files.load(tmp_path).tensors, tensors)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("key", ["state_dict", "model_state_dict", "model", "module"])
+@pytest.mark.parametrize("name", ["last.ckpt", "epoch=3.pt", "weights.pth", "pytorch_model.bin"])
+def test_a_checkpoint_of_a_trainer_is_read_by_its_own_name(tmp_path, key, name):
+    torch = pytest.importorskip("torch")
+    tensors = drawn(small(), "Model")
+    state = {f"model.{one}": torch.from_numpy(array) for one, array in tensors.items()}
+    torch.save({key: state, "epoch": 3, "optimizer_states": [{"state": {}}]}, tmp_path / name)
+    with pytest.raises(CheckpointNotFound, match=r"needs a config\.json beside it"):
+        files.load(tmp_path / name)
+    same(files.load(tmp_path / name, config=small()).tensors, tensors)
+    small().save_pretrained(tmp_path)
+    checkpoint = files.load(tmp_path / name)
+    same(checkpoint.tensors, tensors)
+    assert checkpoint.source == tmp_path / name
+    if name != "pytorch_model.bin":
+        with pytest.raises(CheckpointNotFound, match=rf"To read one of these files, name it: .*{re.escape(name)}\."):
+            files.load(tmp_path)
+
+
+def test_a_safetensors_file_of_any_name_is_read_and_nothing_else_where_only_those_are_wanted(tmp_path):
+    tensors = drawn(small(), "Model")
+    write_raw(tmp_path, tensors, "best.safetensors")
+    same(files.load(tmp_path / "best.safetensors", use_safetensors=True).tensors, tensors)
+    with pytest.raises(CheckpointNotFound, match="which is a file"):
+        files.load(tmp_path / "best.safetensors", use_safetensors=False)
+
+
 class Hostile:
     """Makes a file when it is unpickled."""
 
@@ -420,7 +479,7 @@ def test_safetensors_are_preferred_and_either_can_be_asked_for(tmp_path):
     same(files.load(tmp_path, use_safetensors=False).tensors, pickled)
     (tmp_path / "model.safetensors").unlink()
     same(files.load(tmp_path).tensors, pickled)
-    with pytest.raises(CheckpointNotFound, match=r"no file named model\.safetensors \(or its shards\)"):
+    with pytest.raises(CheckpointNotFound, match=r"must have a file of weights: model\.safetensors, or shards"):
         files.load(tmp_path, use_safetensors=True)
 
 
@@ -428,10 +487,10 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     small().save_pretrained(tmp_path)
     (tmp_path / "model.tflite").write_text("")
     with pytest.raises(
-        CheckpointNotFound, match=r"Error no file named model\.safetensors or pytorch_model\.bin"
+        CheckpointNotFound, match=r"must have a file of weights: model\.safetensors or pytorch_model\.bin"
     ) as caught:
         files.load(tmp_path)
-    assert f"found in {tmp_path}. It holds config.json, model.tflite." in str(caught.value)
+    assert f"{tmp_path} holds config.json, model.tflite." in str(caught.value)
 
 
 def test_a_folder_that_may_be_entered_but_not_listed_is_said_to_lack_the_file(tmp_path, monkeypatch):
@@ -443,7 +502,7 @@ def test_a_folder_that_may_be_entered_but_not_listed_is_said_to_lack_the_file(tm
 
     monkeypatch.setattr(Path, "iterdir", closed)
     monkeypatch.setattr(os, "listdir", closed)
-    with pytest.raises(CheckpointNotFound, match=r"no file named model\.safetensors .* found in"):
+    with pytest.raises(CheckpointNotFound, match=r"must have a file of weights: model\.safetensors .* has none\."):
         files.load(tmp_path)
     with pytest.raises(CheckpointError, match=r"Writing .* failed: .*Permission denied"):
         convert.convert(tmp_path, tmp_path)
@@ -635,7 +694,7 @@ def test_a_model_is_read_through_the_hubs_cache(tmp_path):
     checkpoint = files.load("org/name", subfolder="inner", **options)
     same(checkpoint.tensors, tensors)
     assert checkpoint.source == repository / "snapshots" / sha / "inner"
-    with pytest.raises(CheckpointNotFound, match=r"no file named model.safetensors.* found in org/name"):
+    with pytest.raises(CheckpointNotFound, match=r"a file of weights: model.safetensors.* org/name has none\."):
         files.load("org/name", **options)
     with pytest.raises(CheckpointNotFound, match="nor in the local cache"):
         files.load("org/name", revision="v2", **options)

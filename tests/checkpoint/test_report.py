@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,10 @@ def tensors(model, config=CONFIG):
     tied = weight_table.tied(config)
     shapes = {name: shape for name, shape in weight_table.expected(config, model).items() if name not in tied}
     return {name: np.full(shape, number, np.float32) for number, (name, shape) in enumerate(shapes.items())}
+
+
+def shapes(model):
+    return weight_table.expected(CONFIG, model)
 
 
 def fitted(model, held, config=CONFIG, **options):
@@ -128,10 +134,61 @@ def test_a_missing_encoder_tensor_is_an_error(name):
     assert isinstance(caught.value, OSError)
 
 
-def test_another_kind_of_model_is_recognised_as_such():
-    held = {"bert.encoder.layer.0.output.dense.weight": np.ones((2, 2))}
-    with pytest.raises(WeightMismatch, match=r"lacks 23.*It holds bert\.encoder\..*Check that this is an ALBERT"):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("bert.encoder.layer.0.output.dense.weight", "a BERT"),
+        ("tf_bert_model/bert/encoder/layer_._0/output/dense/kernel", "a BERT"),
+        ("roberta.encoder.layer.0.output.dense.weight", "a RoBERTa"),
+        ("distilbert.transformer.layer.0.attention.q_lin.weight", "a DistilBERT"),
+        ("deberta.encoder.layer.0.attention.self.in_proj.weight", "a DeBERTa"),
+        ("electra.encoder.layer.0.output.dense.weight", "an ELECTRA"),
+        ("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", "a T5"),
+        ("h.0.attn.c_attn.weight", "a GPT-2"),
+        ("transformer.layer.0.rel_attn.q", "an XLNet"),
+        ("model.layers.0.attn.Wqkv.weight", "a ModernBERT"),
+    ],
+)
+def test_another_kind_of_model_is_called_by_its_name(name, kind):
+    held = {name: np.ones((2, 2)), "albert.embeddings.LayerNorm.weight": np.ones(6)}
+    with pytest.raises(
+        WeightMismatch, match=rf"lacks 22.*It holds {name[:8]}.*By its names it is {kind}, or"
+    ) as caught:
         fitted("Model", held, ignore_mismatched_sizes=True)
+    assert "num_hidden_groups" not in str(caught.value)
+
+
+def test_names_of_no_model_at_all_do_not_blame_the_config():
+    with pytest.raises(WeightMismatch, match=r"lacks 23.*None of its names is that of an ALBERT: check that") as caught:
+        fitted("Model", {"net.0.weight": np.ones((2, 2))})
+    assert "num_hidden_groups" not in str(caught.value)
+
+
+def test_a_part_of_a_model_is_called_that():
+    held = tensors("Model")
+    del held[QUERY]
+    with pytest.raises(WeightMismatch, match=r"lacks 1, among them .*query.*It is a part of an ALBERT: save the whole"):
+        fitted("Model", held)
+
+
+def test_two_models_in_one_file_are_told_by_what_they_stand_behind():
+    held = {f"{holder}.{name}": tensor for name, tensor in tensors("Model").items() for holder in ("first", "second")}
+    with pytest.raises(WeightMismatch, match=r"those of 2 ALBERTs, behind `first\.` and `second\.`: save the one"):
+        fitted("Model", held)
+
+
+def test_lora_layers_are_to_be_merged_first():
+    held = {f"base_model.model.{name}": tensor for name, tensor in tensors("Model").items()}
+    held[f"base_model.model.{QUERY.removesuffix('weight')}lora_A.default.weight"] = np.ones((2, 12))
+    with pytest.raises(WeightMismatch, match=r"It has LoRA layers: merge them into the model"):
+        fitted("Model", held)
+
+
+def test_a_class_that_gives_its_albert_another_name_finds_it_again():
+    wanted = {f"backbone.{name.removeprefix('albert.')}": shape for name, shape in shapes("Model").items()}
+    chosen, what = fit("Own", wanted, {}, tensors("Model"), "folder")
+    assert set(chosen) == set(wanted)
+    assert (what.missing, what.unexpected) == ((), ())
 
 
 def test_a_second_group_that_the_file_lacks_is_an_error():
@@ -144,7 +201,7 @@ def test_a_wrong_shape_names_both_shapes_and_the_way_out():
     held["classifier.weight"] = np.zeros((2, 12), np.float32)
     with pytest.raises(WeightMismatch, match=r"ignore_mismatched_sizes=True") as caught:
         fitted("ForSequenceClassification", held)
-    assert "Error(s) in loading state_dict for AlbertForSequenceClassification" in str(caught.value)
+    assert "to be loaded into AlbertForSequenceClassification" in str(caught.value)
     assert "classifier.weight: checkpoint (2, 12), model (5, 12)" in str(caught.value)
 
 
@@ -156,7 +213,7 @@ def test_a_wrong_shape_is_newly_initialised_where_that_is_asked_for():
     assert what.mismatched == (("classifier.weight", (2, 12), (5, 12)),)
     assert what.newly_initialized == ("classifier.weight",)
     assert "classifier.weight" not in what.loaded
-    assert "classifier.weight: the shapes did not match, (2, 12) read and (5, 12) needed" in what.announcement()
+    assert "classifier.weight has the shape (2, 12) in the file and (5, 12) in the model" in what.announcement()
     assert what.parameters == CONFIG.num_parameters("ForSequenceClassification") - 5 * 12
     with pytest.raises(WeightMismatch):
         what.require_complete()
@@ -201,6 +258,11 @@ def test_the_text_form_lists_what_was_not_loaded():
     ]
 
 
+def test_the_text_form_ends_with_what_was_inferred():
+    what = dataclasses.replace(fitted("Model", tensors("Model"))[1], notes=("The names stood behind `model.`.",))
+    assert str(what).splitlines()[-1] == "  The names stood behind `model.`."
+
+
 def test_reports_are_equal_by_what_happened():
     first, second = fitted("Model", tensors("Model"))[1], fitted("Model", tensors("Model"))[1]
     assert first == second
@@ -218,3 +280,73 @@ def test_layers_that_the_config_does_not_run_are_an_error(key):
     assert set(chosen) == set(tensors("Model"))
     assert len(what.unexpected) == 16
     assert fitted("Model", held, deeper)[1].unexpected == ()
+
+
+def renamed(held, prefix):
+    return {f"{prefix}{name.removeprefix('albert.')}": values for name, values in held.items()}
+
+
+@pytest.mark.parametrize("prefix", ["bert.", "encoder.", "model.backbone.", "albert.encoder."])
+def test_an_encoder_is_found_whatever_a_checkpoint_calls_it(prefix):
+    held = tensors("Model")
+    chosen, what = fitted("ForSequenceClassification", renamed(held, prefix))
+    assert all(chosen[name] is held[name] for name in held)
+    assert what.newly_initialized == ("classifier.weight", "classifier.bias")
+    assert what.unexpected == ()
+
+
+@pytest.mark.parametrize("prefix", ["bert.", "encoder."])
+def test_an_encoder_is_found_whatever_a_class_calls_it(prefix):
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), prefix) | {"head.weight": (2, 12)}
+    chosen, what = fit("Own", wanted, {}, tensors("Model"), "folder")
+    assert set(chosen) == set(wanted) - {"head.weight"}
+    assert what.missing == ("head.weight",)
+
+
+def test_an_encoder_under_another_name_must_be_whole():
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), "bert.")
+    held = tensors("Model")
+    del held[QUERY]
+    with pytest.raises(WeightMismatch, match=r"lacks 1, among them bert\..*query.*self\.albert = AlbertModel"):
+        fit("Own", wanted, {}, held, "folder")
+
+
+def test_of_two_encoders_in_a_checkpoint_none_is_guessed():
+    held = renamed(tensors("Model"), "query.") | renamed(tensors("Model"), "passage.")
+    with pytest.raises(WeightMismatch, match="must hold every tensor of the encoder"):
+        fitted("Model", held)
+
+
+def test_a_class_that_finds_nothing_of_its_own_is_an_error():
+    wanted = {"trunk.weight": (2, 2)}
+    with pytest.raises(WeightMismatch, match="folder holds nothing of Own"):
+        fit("Own", wanted, {}, tensors("Model"), "folder")
+
+
+def test_layers_that_a_class_of_its_own_does_not_run_are_an_error():
+    wanted = renamed(weight_table.expected(CONFIG, "Model"), "bert.")
+    with pytest.raises(WeightMismatch, match="run every layer"):
+        fit("Own", wanted, {}, tensors("Model", CONFIG.changed(num_hidden_groups=2)), "folder")
+
+
+def test_a_decoder_with_other_values_than_those_that_it_is_tied_to_is_announced():
+    held = tensors("ForMaskedLM") | {"predictions.decoder.weight": np.full((31, 6), 99, np.float32)}
+    chosen, what = fitted("ForMaskedLM", held)
+    assert chosen["predictions.decoder.weight"] is held[WORDS]
+    assert what.unexpected == ("predictions.decoder.weight",)
+    assert "holds predictions.decoder.weight with other values" in what.unused(None)
+    assert "pass tie_word_embeddings=False" in what.unused(None)
+
+
+def test_tensors_of_a_file_of_ones_own_class_that_it_does_not_use_are_announced():
+    _, what = fitted("ForSequenceClassification", tensors("ForSequenceClassification") | {"extra.weight": np.ones(2)})
+    assert "written by this class and holds tensors that it does not use: extra.weight" in what.unused(
+        ["AlbertForSequenceClassification"]
+    )
+    assert what.unused(["AlbertForMaskedLM"]) is None
+    assert what.unused(None) is None
+
+
+def test_what_does_not_fit_is_caught_as_in_every_framework():
+    assert issubclass(WeightMismatch, (RuntimeError,))
+    assert issubclass(WeightMismatch, (ValueError,))

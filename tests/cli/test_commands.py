@@ -46,6 +46,7 @@ def model(tmp_path_factory):
         ["corpus", "build"],
         ["tokenizer"],
         ["tokenizer", "train"],
+        ["tokenizer", "characters"],
         ["evaluate"],
         ["predict"],
         ["info"],
@@ -150,12 +151,31 @@ def test_predict_refuses_columns_where_there_is_no_file(model):
     for given in (("good",), ()):
         done = albertkit("predict", model, *given, "--text-column", "body", input="good\n")
         assert done.returncode == 1
-        assert "Columns and headers are those of a --file. Received: text_column" in done.stderr
+        assert "Columns and headers are those of a --file that is a table. Received: text_column" in done.stderr
 
 
 def test_predict_says_how_many_texts_were_cut(model):
     done = albertkit("predict", model, "good " * 100)
     assert "1 texts were longer than 32 tokens and were cut" in done.stderr
+
+
+def test_predict_says_beside_an_answer_and_once_that_the_text_is_unknown_or_empty(model):
+    done = albertkit("predict", model, input="the plot was superb\n这部电影很好看\n\n")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["warning" in row for row in rows] == [False, True, True]
+    assert "unknown" in rows[1]["warning"]
+    assert "empty" in rows[2]["warning"]
+    assert done.stderr.count("2 of 3 texts are empty or mostly unknown") == 1
+    known = albertkit("predict", model, "the plot was superb")
+    assert not known.stderr
+
+
+def test_evaluate_counts_the_texts_that_are_unknown_to_the_vocabulary(model, tmp_path):
+    (tmp_path / "zh.csv").write_text("text,label\n这部电影很好看,pos\n很无聊,neg\nthe plot was superb,pos\n", "utf-8")
+    done = albertkit("evaluate", model, tmp_path / "zh.csv")
+    assert json.loads(done.stdout)["unreadable"] == 2
+    assert "zh.csv: 2 of" in done.stderr
+    assert "2 of 3 texts" in done.stderr
 
 
 def test_predict_keeps_empty_lines_so_that_rows_match(model):
@@ -200,6 +220,15 @@ def test_tokenizer_train_learns_a_vocabulary(tmp_path):
     )
     assert too_many.returncode == 1
     assert "Received: `vocab_size` 9000. They can fill" in too_many.stderr
+
+
+def test_tokenizer_characters_makes_a_vocabulary_of_those_in_a_file(tmp_path):
+    (tmp_path / "phonemes.txt").write_text("\ufeffð ə\nˈ ə\n", encoding="utf-8")
+    done = albertkit("tokenizer", "characters", tmp_path / "phonemes.txt", "--output", tmp_path / "t")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("AlbertTokenizerFast(9 tokens")
+    again = albertkit("tokenizer", "characters", tmp_path / "phonemes.txt", "--output", tmp_path / "t")
+    assert "to a folder without one" in again.stderr
 
 
 def test_tokenizer_train_reads_what_a_corpus_is_built_from(tmp_path):

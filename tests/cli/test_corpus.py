@@ -86,3 +86,11 @@ def test_a_mistake_is_one_line_and_status_one(folder, tmp_path, arguments, words
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_build_says_that_the_texts_are_unknown_to_the_vocabulary(folder, tmp_path):
+    (tmp_path / "zh.txt").write_text("这部电影很好看\n很无聊\n", "utf-8")
+    options = ("--workers", 1, "--tokenizer", folder / "spiece.model")
+    done = albertkit("build", tmp_path / "zh.txt", "--output", tmp_path / "corpus", *options)
+    assert done.returncode == 0, done.stderr
+    assert "tokens are unknown to the vocabulary. Likely, the vocabulary was learned from texts" in done.stderr

@@ -101,11 +101,13 @@ def test_other_encodings_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="UTF-8"):
         read(tmp_path / name)
     (tmp_path / "latin.txt").write_bytes(b"one\n\n\xe9t\xe9\n")
-    with pytest.raises(InputError, match=r"iconv -f LATIN1 -t UTF-8 latin\.txt"):
+    with pytest.raises(InputError, match=r"Line 3 would read 'été' in CP1252.*iconv -f CP1252 -t UTF-8 latin\.txt"):
         read(tmp_path / "latin.txt")
     for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):  # without a mark; of plain letters each byte is UTF-8
         (tmp_path / name).write_bytes(CONTENTS[name].encode(encoding))
-        with pytest.raises(InputError, match=r"as UTF-16 does\. Convert it"):
+        with pytest.raises(
+            InputError, match=rf"without a byte-order mark.*-f UTF-{encoding[4:6]}{encoding[7:].upper()} -t"
+        ):
             read(tmp_path / name)
     (tmp_path / "zero.txt").write_bytes(b"one line with\0 one zero byte\n")
     with pytest.raises(InputError, match=r"holds a zero byte behind 13 others\. .*: tr -d '\\000' < zero\.txt"):

@@ -73,6 +73,26 @@ class Torch:
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
 
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        return self.torch.nn.Linear(inputs, outputs)
+
+    def embedding(self, rows: int, width: int) -> Any:
+        return self.torch.nn.Embedding(rows, width)
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+        models, linear = self.models, self.torch.nn.Linear
+
+        class Own(models.AlbertPreTrainedModel):
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                setattr(self, attribute, models.AlbertModel(config))
+                self.head = linear(config.hidden_size, 3)
+                self.post_init()
+
+        return Own
+
 
 class _Mode:
     """A Keras model and whether it is called in training: a switch of the model elsewhere, an argument here."""
@@ -166,6 +186,35 @@ class TensorFlow:
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
 
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        import keras
+
+        return keras.layers.Dense(outputs)
+
+    def embedding(self, rows: int, width: int) -> Any:
+        import keras
+
+        return keras.layers.Embedding(rows, width)
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+        import keras
+
+        models = self.models
+
+        class Own(models.TFAlbertPreTrainedModel):
+            def __init__(self, config: Any) -> None:
+                super().__init__(config)
+                setattr(self, attribute, models.TFAlbertModel(config))
+                self.head = keras.layers.Dense(3)
+                self.post_init()
+
+            def call(self, input_ids: Any) -> Any:
+                return self.head(getattr(self, attribute)(input_ids)[0])
+
+        return Own
+
 
 class Flax:
     """Flax on JAX."""
@@ -241,6 +290,32 @@ class Flax:
 
     def save(self, model: Any, folder: Any) -> None:
         model.save_pretrained(folder)
+
+    def linear(self, inputs: int, outputs: int) -> Any:
+        """A dense layer such as a person may put in the place of one of a model."""
+        from flax import nnx
+
+        return nnx.Linear(inputs, outputs, rngs=nnx.Rngs(3))
+
+    def embedding(self, rows: int, width: int) -> Any:
+        from flax import nnx
+
+        return nnx.Embed(rows, width, rngs=nnx.Rngs(3))
+
+    def class_with(self, attribute: str) -> Any:
+        """A person's own class, whose encoder has another name."""
+        from flax import nnx
+
+        models = self.models
+
+        class Own(models.FlaxAlbertPreTrainedModel):
+            def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
+                super().__init__(config, *args, **kwargs)
+                setattr(self, attribute, models.FlaxAlbertModel(config, *args, **kwargs))
+                self.head = nnx.Linear(config.hidden_size, 3, rngs=nnx.Rngs(0))
+                self.post_init()
+
+        return Own
 
 
 ADAPTERS = {"torch": Torch, "tensorflow": TensorFlow, "flax": Flax}

@@ -91,3 +91,26 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     assert ours.shape == theirs.shape
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     return float(np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1e-12))
+
+
+CHANGES_NOTHING = {
+    "use_auth_token": True,
+    "resume_download": True,
+    "low_cpu_mem_usage": True,
+    "_fast_init": False,
+    "offload_folder": "offload",
+    "offload_state_dict": True,
+    "trust_remote_code": False,
+    "adapter_kwargs": None,
+    "proxies": None,
+    "_from_auto": True,
+    "_commit_hash": None,
+    "load_in_8bit": False,
+    "quantization_config": None,
+    "max_memory": None,
+    "gguf_file": None,
+    "key_mapping": None,
+    "tp_plan": None,
+    "mirror": "x",
+}
+"""Keywords of Transformers' loaders that change nothing here."""

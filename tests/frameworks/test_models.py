@@ -271,9 +271,9 @@ def test_ids_and_embeddings_exclude_each_other(adapter, head):
     model = make(adapter, head)
     ids = batch(head)["input_ids"]
     embeds = np.zeros((*ids.shape, 8), np.float32)
-    with pytest.raises(ValueError, match="both input_ids and inputs_embeds"):
+    with pytest.raises(ValueError, match=r"as `inputs_embeds`\. Received: both"):
         adapter.outputs(model, {"input_ids": ids, "inputs_embeds": embeds})
-    with pytest.raises(ValueError, match="either input_ids or inputs_embeds"):
+    with pytest.raises(ValueError, match="tokens as `input_ids` or as `inputs_embeds`"):
         adapter.outputs(model, {})
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -107,3 +109,12 @@ def test_no_other_file_of_a_framework_uses_what_is_private(framework):
             if isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
                 private.append(node.attr)
             assert not private, f"{path.name} uses {', '.join(private)}: that belongs into private_api.py"
+
+
+@pytest.mark.parametrize("framework", NAMES)
+def test_what_is_not_public_is_used_below_an_upper_bound(framework):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = {name.split(".")[0] for name in NAMES[framework]}
+    bounds = {re.match(r"[\w-]+", line)[0]: line for line in project["optional-dependencies"][framework]}
+    assert packages <= set(bounds)
+    assert all("<" in bounds[package] for package in packages)

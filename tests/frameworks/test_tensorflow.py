@@ -15,6 +15,7 @@ pytest.importorskip("albertkit.tensorflow", exc_type=ImportError)
 import keras
 import tensorflow as tf
 
+import albertkit
 from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
@@ -469,8 +470,99 @@ def test_fit_says_what_it_lacks():
         lambda: model.train_on_batch(given, None, ones),
         lambda: model.fit(given, validation_data=(given, None, ones), verbose=0),
     ):
-        with pytest.raises(InputError, match=r"Received: sample_weight without y"):
+        with pytest.raises(InputError, match=r"Received: sample_weight\. Give a loss to compile"):
             call()
+    with pytest.raises(InputError, match=r"Received: sample_weight without y, and no `labels` by name inside x"):
+        model.fit(inputs_of("ForSequenceClassification"), sample_weight=ones, verbose=0)
+
+
+def test_labels_among_the_inputs_are_weighted_by_a_given_loss():
+    given = batch("ForSequenceClassification")
+    weights = np.array([0.0, 2.0, 0.0])
+    model = make("ForSequenceClassification")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
+    inside = model.test_on_batch(given, sample_weight=weights)
+    apart = model.test_on_batch(inputs_of("ForSequenceClassification"), given["labels"], weights)
+    np.testing.assert_allclose(inside, apart, rtol=1e-6)
+    held_out = (given, None, weights)
+    history = model.fit(given, sample_weight=weights, validation_data=held_out, verbose=0).history
+    assert {"loss", "val_loss", "val_accuracy"} <= history.keys()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", keras.metrics.SparseCategoricalAccuracy(name="accuracy")])
+def test_one_metric_counts_for_each_of_several_outputs(metric):
+    model, given = make("ForQuestionAnswering"), batch("ForQuestionAnswering")
+    given |= {"start_positions": np.array([2, 3, 4]), "end_positions": np.array([5, 5, 5])}
+    model.compile("sgd", metrics=[metric], run_eagerly=True)
+    found = model.test_on_batch(given, return_dict=True)
+    answer = model(inputs_of("ForQuestionAnswering"))
+    for name, scores in {"start_positions": answer.start_logits, "end_positions": answer.end_logits}.items():
+        assert found[f"{name}_accuracy"] == pytest.approx((scores.numpy().argmax(-1) == given[name]).mean())
+
+
+class Table:
+    """What the library `datasets` calls a Dataset, as far as it is asked for here."""
+
+    def __init__(self, **columns):
+        self.columns, self.column_names = columns, list(columns)
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, rows):
+        return {name: [values[row] for row in rows] for name, values in self.columns.items()}
+
+
+def test_a_table_becomes_batches_of_inputs_and_labels_that_fit_takes():
+    model = make("ForSequenceClassification")
+    ids = batch("ForSequenceClassification")["input_ids"].tolist()
+    table = Table(input_ids=ids, text=["a", "b", "c"], idx=[0, 1, 2], label=[1, 0, 1])
+    found = list(model.prepare_tf_dataset(table, batch_size=2, shuffle=False))
+    assert [sorted(x) for x, _ in found] == [["input_ids"], ["input_ids"]]
+    assert [y.numpy().tolist() for _, y in found] == [[1, 0], [1]]
+    assert found[0][0]["input_ids"].numpy().tolist() == ids[:2]
+    shuffled = [y.numpy().tolist() for _, y in model.prepare_tf_dataset(table, batch_size=2)]
+    assert [len(y) for y in shuffled] == [2]  # what fills no batch is left out where the order is random
+    model.compile("sgd")
+    assert np.isfinite(
+        model.fit(model.prepare_tf_dataset(table, batch_size=2), shuffle=False, verbose=0).history["loss"]
+    )
+
+
+def test_a_table_of_rows_of_several_lengths_is_padded_by_the_tokenizer(data):
+    from albertkit import AlbertTokenizerFast
+
+    tokenizer = AlbertTokenizerFast(data / "spiece.model")
+    model = make("ForTokenClassification", vocab_size=len(tokenizer))
+    rows = [tokenizer(text)["input_ids"] for text in ("a", "a longer text", "b")]
+    table = Table(input_ids=rows)
+    found = next(iter(model.prepare_tf_dataset(table, batch_size=3, shuffle=False, tokenizer=tokenizer)))
+    assert found["input_ids"].shape == found["attention_mask"].shape == (3, max(map(len, rows)))
+    assert found["attention_mask"].numpy().sum(1).tolist() == [len(row) for row in rows]
+    with pytest.raises(InputError, match=r"column `input_ids` with rows of several. .*pass tokenizer="):
+        model.prepare_tf_dataset(table, batch_size=3)
+    with pytest.raises(InputError, match=r"must have a column that the model takes.*Received: text"):
+        model.prepare_tf_dataset(Table(text=["a"]))
+
+
+def test_the_old_name_of_the_encoder_is_a_layer_that_answers():
+    layer = albertkit.TFAlbertMainLayer(small(), name="albert")
+    assert layer(inputs_of("Model")).last_hidden_state.shape == (BATCH, LENGTH, 16)
+    assert isinstance(layer, albertkit.TFAlbertModel)
+
+
+def test_a_replaced_layer_is_counted_no_more():
+    model = make("ForSequenceClassification")
+    before = model.num_parameters()
+    model.classifier = keras.layers.Dense(2)
+    model(inputs_of("ForSequenceClassification"))
+    assert model.num_parameters() == before
+
+
+def test_what_is_served_of_an_answer_has_no_tuples():
+    model = make("ForSequenceClassification")
+    answer = model(inputs_of("ForSequenceClassification"), output_hidden_states=True)
+    assert set(model.serving_output(answer)) == {"logits", *(f"hidden_states_{n}" for n in range(5))}
 
 
 @pytest.mark.parametrize("loss", [None, keras.losses.SparseCategoricalCrossentropy(from_logits=True)])

@@ -196,7 +196,7 @@ def test_resizing_rounds_up_and_refuses_what_is_no_size():
     assert model.resize_token_embeddings(pad_to_multiple_of=64).num_embeddings == 64
     assert model.resize_token_embeddings(65, pad_to_multiple_of=64).num_embeddings == 128
     assert model.resize_token_embeddings() is model.get_input_embeddings()
-    with pytest.raises(ValueError, match=r"multiple of `1\.3`, which is not and integer\. Please make sure to pass an"):
+    with pytest.raises(ValueError, match=r"`pad_to_multiple_of` must be a whole number.* Received: 1\.3"):
         model.resize_token_embeddings(10, pad_to_multiple_of=1.3)
     with pytest.raises(InputError, match="Received: 0"):
         model.resize_token_embeddings(0)

@@ -87,6 +87,24 @@ def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(adapter):
         np.testing.assert_array_equal(value, train.get_weights(state)[name], err_msg=name)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+def test_groups_of_layers_that_never_run_stay_as_they_are(adapter, optimizer):
+    config = small(num_hidden_layers=2, num_hidden_groups=3)
+    assert config.group_of_layer == [0, 1]
+    tensors = random_tensors(config, HEAD)
+    train = train_backend(adapter.name)
+    given = {
+        name: values.copy() for name, values in tensors.items()
+    }  # PyTorch trains in the memory of what it is given
+    state = train.init_state(config, HEAD, given, OptimizerSettings(name=optimizer, weight_decay=0.1))
+    for step, part in enumerate(batches(count=2)):
+        assert np.isfinite(train.train_step(state, part, 1e-2, seed=step)["gradient_norm"])
+    for name, values in train.get_weights(state).items():
+        is_idle = ".albert_layer_groups.2." in name
+        assert np.array_equal(values, tensors[name]) == is_idle, name
+    train.set_optimizer(state, train.get_optimizer(state))
+
+
 def test_what_is_taken_out_does_not_change_with_the_next_step(adapter):
     train, state = begun(adapter.name)
     part = next(batches())
@@ -216,3 +234,36 @@ def test_inference_refuses_ids_and_lengths_that_the_model_has_no_weights_for(ada
 
 def test_every_framework_is_here():
     assert list(ADAPTERS) == list(backends.PACKAGES)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_rows_with_weights_have_the_loss_of_torch_with_weights_of_classes(adapter, parts):
+    torch = pytest.importorskip("torch")
+    weights = np.array([0.05, 0.3], np.float32)
+    train, state = begun(adapter.name)
+    part = next(batches(parts=parts))
+    logits = np.concatenate([train.eval_step(state, one)["logits"] for one in part])
+    labels = np.concatenate([one.labels for one in part])
+    loss = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(weights))
+    expected = float(loss(torch.from_numpy(logits), torch.from_numpy(labels)))
+    whole = next(batches())[0].arguments()
+    asked = ADAPTERS["torch"]()
+    model = asked.build(HEAD, small(num_hidden_groups=2), random_tensors(small(num_hidden_groups=2), HEAD))
+    gradients = asked.gradients(model, whole, lambda found: loss(found.logits, torch.from_numpy(labels)))
+    norm = np.sqrt(sum(float((values**2).sum()) for values in gradients.values()))
+    weighted = [replace(one, row_weights=weights[one.labels]) for one in part]
+    found = train.train_step(state, weighted, 1e-2, seed=0)
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["gradient_norm"] == pytest.approx(norm, rel=1e-4)
+    plain = train.train_step(begun(adapter.name)[1], part, 1e-2, seed=0)
+    assert plain["loss"] != pytest.approx(expected, rel=1e-3)
+
+
+def test_weights_that_are_all_alike_change_nothing_and_an_evaluation_counts_none(adapter):
+    train, state = begun(adapter.name)
+    part = next(batches(parts=2))
+    alike = [replace(one, row_weights=np.full(len(one.labels), 0.25, np.float32)) for one in part]
+    assert train.eval_step(state, alike[0])["loss"] == pytest.approx(train.eval_step(state, part[0])["loss"])
+    plain, other = begun(adapter.name)
+    found, expected = train.train_step(state, alike, 1e-2, seed=0), plain.train_step(other, part, 1e-2, seed=0)
+    assert found == pytest.approx(expected, rel=1e-5)

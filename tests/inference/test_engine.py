@@ -42,7 +42,7 @@ class Runtime:
     def __init__(self):
         self.batches = []
 
-    def compile(self, config, head, tensors, source="the checkpoint"):
+    def compile(self, config, head, tensors, source="the checkpoint", device=None):
         table = tensors["albert.embeddings.word_embeddings.weight"]
 
         def forward(batch):
@@ -55,7 +55,7 @@ class Runtime:
 @pytest.mark.parametrize("tokens", [1, 40, 4096])
 def test_answers_stand_in_the_order_of_the_inputs_whatever_the_batches(tokens):
     features = rows()
-    engine = Engine(infer, checkpoint(), HEAD, tokens=tokens)
+    engine = Engine.load(infer, checkpoint(), HEAD, tokens=tokens)
     together = [row["logits"] for row in engine.run(features)]
     alone = [next(engine.run(features.take([row])))["logits"] for row in range(len(features))]
     np.testing.assert_allclose(together, alone, atol=1e-5)
@@ -66,7 +66,7 @@ def test_answers_stand_in_the_order_of_the_inputs_whatever_the_batches(tokens):
 @pytest.mark.parametrize("tokens", [1, 40, 4096])
 def test_outputs_of_tokens_have_the_length_of_their_row(tokens):
     head, features = "ForTokenClassification", rows()
-    engine = Engine(infer, checkpoint(head), head, tokens=tokens)
+    engine = Engine.load(infer, checkpoint(head), head, tokens=tokens)
     found = [row["logits"] for row in engine.run(features)]
     assert [len(row) for row in found] == features.lengths()
     for number, row in enumerate(found):
@@ -78,7 +78,7 @@ def test_outputs_of_tokens_have_the_length_of_their_row(tokens):
 def test_scores_come_at_the_positions_that_are_asked_for(monkeypatch, limit):
     monkeypatch.setattr(engines, "POSITIONS", limit)
     head, features = "ForMaskedLM", rows(positions=True)
-    engine = Engine(infer, checkpoint(head), head, tokens=64)
+    engine = Engine.load(infer, checkpoint(head), head, tokens=64)
     everywhere = [row["logits"] for row in engine.run(rows())]
     calls, forward = [], engine._forward
     engine._forward = lambda batch: calls.append(batch) or forward(batch)
@@ -92,7 +92,7 @@ def test_scores_come_at_the_positions_that_are_asked_for(monkeypatch, limit):
 def test_any_runtime_answers_and_only_so_many_rows_are_held_at_a_time(monkeypatch):
     monkeypatch.setattr(engines, "ROWS", 5)
     runtime, features = Runtime(), rows()
-    found = Engine(runtime, checkpoint("Model"), "Model").run(features)
+    found = Engine.load(runtime, checkpoint("Model"), "Model").run(features)
     first = next(found)
     assert sum(len(batch.input_ids) for batch in runtime.batches) == 5
     assert first["last_hidden_state"].shape == (len(features.input_ids[0]), 8)
@@ -101,11 +101,19 @@ def test_any_runtime_answers_and_only_so_many_rows_are_held_at_a_time(monkeypatc
 
 
 def test_no_rows_give_no_outputs():
-    assert list(Engine(Runtime(), checkpoint("Model"), "Model").run(Features([], []))) == []
+    assert list(Engine.load(Runtime(), checkpoint("Model"), "Model").run(Features([], []))) == []
 
 
 def test_a_checkpoint_without_the_head_is_refused():
     whole = checkpoint()
     tensors = {name: values for name, values in whole.tensors.items() if not name.startswith("classifier")}
     with pytest.raises(WeightMismatch, match=r"lacks classifier.weight, classifier.bias of .*Train this head first"):
-        Engine(infer, Checkpoint(whole.config, tensors, whole.source), HEAD)
+        Engine.load(infer, Checkpoint(whole.config, tensors, whole.source), HEAD)
+
+
+@pytest.mark.parametrize("rows_of_a_batch", [1, 3, 100])
+def test_a_batch_has_as_many_rows_as_are_asked_for_at_most(rows_of_a_batch):
+    runtime, features = Runtime(), rows()
+    engine = Engine.load(runtime, checkpoint("Model"), "Model")
+    assert len(list(engine.run(features, rows=rows_of_a_batch))) == len(features)
+    assert max(len(batch.input_ids) for batch in runtime.batches) == min(rows_of_a_batch, len(features))

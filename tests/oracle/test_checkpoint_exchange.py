@@ -7,6 +7,7 @@ transformers = pytest.importorskip("transformers")
 
 from albertkit import weight_table  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
+from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
 from albertkit.torch import models  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
@@ -184,3 +185,12 @@ def test_an_unknown_key_survives_the_way_through_us(tmp_path):
     transformers.AlbertConfig(my_own={"a": [1]}).save_pretrained(tmp_path / "theirs")
     AlbertConfig.from_pretrained(tmp_path / "theirs").save_pretrained(tmp_path / "ours")
     assert transformers.AlbertConfig.from_pretrained(tmp_path / "ours").my_own == {"a": [1]}
+
+
+@pytest.mark.skipif(transformers.__version__ < "5", reason="it is what Transformers 5 does")
+def test_transformers_5_gives_no_token_types_unless_asked(tmp_path, data):
+    AlbertTokenizerFast(tokenizer_file=data / "tokenizer.json").save_pretrained(tmp_path)
+    theirs = transformers.AlbertTokenizer.from_pretrained(tmp_path)
+    assert "token_type_ids" not in theirs("the", "story")
+    assert set(theirs("the", "story", return_token_type_ids=True)["token_type_ids"]) == {0, 1}
+    assert set(AlbertTokenizerFast.from_pretrained(tmp_path)("the", "story")["token_type_ids"]) == {0, 1}

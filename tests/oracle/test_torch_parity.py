@@ -133,3 +133,17 @@ def test_groups_and_inner_layers(head, groups, inner):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name):
     compare("ForPreTraining", batch("ForPreTraining"), **settings(num_hidden_layers=2, hidden_act=name))
+
+
+def test_more_groups_than_layers():
+    """Release 4 raises for them in its own loop, over head masks; its layers are run here in its order of groups."""
+    ours, theirs = pair("Model", **settings(num_hidden_layers=4, num_hidden_groups=12))
+    given = {"input_ids": batch("Model")["input_ids"]}
+    expected = theirs.encoder.embedding_hidden_mapping_in(theirs.embeddings(**given))
+    config = theirs.config
+    for layer in range(config.num_hidden_layers):
+        group = int(layer / (config.num_hidden_layers / config.num_hidden_groups))
+        run = theirs.encoder.albert_layer_groups[group].albert_layers[0]
+        expected = run(expected)[0]
+    found = ours(**given).last_hidden_state
+    assert torch.allclose(found, expected, atol=1e-5)

@@ -72,6 +72,8 @@ def test_a_target_may_be_a_piece_inside_a_word(tokenizer):
         (["the", "unbelievable"], r"Received: 'unbelievable' \(▁un"),
         (["中"], "'中'"),
         ([""], r"'' \(none\)"),
+        (["▁"], r"'▁' \(a space alone\)"),
+        ([" "], r"' ' \(a space alone\)"),
         ([], "no target"),
     ],
 )
@@ -127,3 +129,40 @@ def test_decode_fills_several_masks_one_at_a_time(tokenizer):
     first, second = task.answer(tokenizer, ids, columns, np.ones((2, 1)), np.full((2, 1), the))
     assert first[0]["sequence"] == "[CLS] the is[MASK][SEP]"
     assert second[0]["sequence"] == "[CLS][MASK] is the[SEP]"
+
+
+def decode(tokenizer, logits, **options):
+    """The answers to "the [MASK]." of a model that gives these logits (V,) for its mask."""
+    examples, _ = FillMask().examples("the [MASK].")
+    config = AlbertConfig(vocab_size=len(logits))
+    features = FillMask().encode(tokenizer, config, examples, TextOptions(max_length=16))
+    outputs = [{"logits": np.array([logits], np.float32)}]
+    return FillMask().decode(tokenizer, config, examples, features, outputs, **options)[0]
+
+
+def test_the_mark_of_a_word_alone_is_no_answer_and_the_next_ones_take_its_place(tokenizer):
+    mark, the, a = (id_of(tokenizer, piece) for piece in ("▁", "▁the", "▁a"))
+    logits = np.zeros(len(tokenizer))
+    logits[[mark, the, a]] = 9, 8, 7
+    answers = decode(tokenizer, logits, top_k=2)
+    assert [answer["token_str"] for answer in answers] == ["the", "a"]
+    assert answers[0]["score"] == pytest.approx(np.exp(8) / np.exp(logits).sum(), rel=1e-4)  # its share of all
+    everything = decode(tokenizer, logits, top_k=10**6)
+    assert len(everything) == len(tokenizer) - 1
+    assert all(answer["token_str"] != "" for answer in everything)
+
+
+def test_top_k_none_is_the_default(tokenizer):
+    assert len(decode(tokenizer, np.zeros(len(tokenizer)), top_k=None)) == 5
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 2.5, "3", True, [1]])
+def test_a_top_k_that_is_no_count_is_refused(tokenizer, top_k):
+    with pytest.raises(InputError, match=r"`top_k` must be a whole number of at least 1. Received: "):
+        decode(tokenizer, np.zeros(len(tokenizer)), top_k=top_k)
+
+
+@pytest.mark.parametrize("words", [5, b"the", ["the", None], [["the"]], {"the": 1}])
+def test_targets_of_another_kind_are_refused(tokenizer, words):
+    with pytest.raises(InputError, match=r"`targets` must be a word or a list of words. Received: "):
+        decode(tokenizer, np.zeros(len(tokenizer)), targets=words)

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import table_formats, tables
 
 PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
@@ -232,18 +232,22 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path):
         ("t.csv", 'text,label\n"a"b,1\n', "t.csv, line 2, is not valid CSV"),
         ("t.tsv", "text\tlabel\na\t1\nb", "t.tsv, line 3, has 1 where the header has 2"),
         ("t.jsonl", '{"a": 1}\n{"a": 2', "t.jsonl, line 2, must be one JSON object.*incomplete copy"),
-        ("t.json", '[\n{"a": 1}\n]', "t.json, line 1, must be one JSON object.*written as lines first"),
-        (
-            "t.json",
-            '[{"a": 1}]',
-            "t.json, line 1, must be a JSON object. It is a list. Write JSON lines: one object a line",
-        ),
+        ("t.json", '[\n{"a": 1},\n]', "t.json, line 3, must be a JSON object of the array"),
+        ("t.json", '[{"a": 1}\n\n{"a": 2}]', "t.json, line 3, must have a comma between two objects"),
+        ("t.json", '[{"a": 1},\n{"a": 2}', "t.json, line 2, must have a comma.*cut short, repeat it"),
+        ("t.json", '[{"a": 1}, 3]', "t.json, line 1, must be a JSON object. It is a int"),
+        ("t.json", '[{"a": 1}]\n{"a": 2}', "must end with its array. More follows"),
+        ("t.json", "[]", "must hold at least one row"),
+        ("t.json", '[{"a": ' + "[" * 50_000, "t.json, line 1, must be a JSON object of the array"),
         ("t.jsonl", '{"a": 1}\n3\n', "t.jsonl, line 2, must be a JSON object. It is a int"),
         ("t.jsonl", '{"a": 1}{"a": 2}\n', "t.jsonl, line 1, must be one JSON object"),
         ("t.jsonl", '{"a": ' + "9" * 5000 + "}\n", "t.jsonl, line 1, must be one JSON object"),
         ("t.jsonl", '{"a": ' + "[" * 50_000, "t.jsonl, line 1, must be one JSON object"),
-        ("t.csv", "text,label\né,1\n".encode("latin-1"), "must be complete UTF-8 text.*iconv -f LATIN1 -t UTF-8 t.csv"),
-        ("t.csv", "text,label\na,1\n".encode("utf-16"), "must be complete UTF-8 text.*iconv"),
+        ("t.csv", "text,label\né,1\n".encode("latin-1"), "must be complete UTF-8 text.*another encoding"),
+        ("t.csv", "text,label\na,1\n".encode("utf-16-le"), "begins as UTF-16 does.*iconv -f UTF-16LE -t UTF-8 t.csv"),
+        ("t.csv", "text,label\na,1\n".encode("utf-16-be"), "begins as UTF-16 does.*iconv -f UTF-16BE -t UTF-8 t.csv"),
+        ("t.csv", "text,label\na,\0\n", "holds a zero byte behind 13 others"),
+        ("t.csv", "text,label\na,1\n".encode("utf-16")[:-1], "must be complete UTF-8 text"),
         ("t.csv", "text;label\na,b;1\n", "line 2, has 2 where the header has 1: text;label. Fields.*looks like ';'"),
         ("t.jsonl", b'{"a": "\xff"}\n', "must be complete UTF-8 text"),
         ("t.parquet", b"PAR1 and no more", "t.parquet must be a complete Parquet file"),
@@ -377,7 +381,7 @@ def test_the_first_pieces_are_small_and_long_rows_make_small_ones(tmp_path, monk
 
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(tables, "LONGEST", 1000)
+    monkeypatch.setattr(table_formats, "LONGEST", 1000)
     for name in ("t.csv", "t.jsonl"):
         path = write(tmp_path, name, "a\n" + "x" * 1001)
         with pytest.raises(InputError, match=r"1,000 characters at most\. .*line 2, is longer|line 1, must be one"):
@@ -448,3 +452,53 @@ def test_a_line_that_is_not_utf_8_is_named_and_those_before_it_come():
     assert next(found).columns == {"text": ["a", "b"]}
     with pytest.raises(InputError, match="standard input, line 3, must be UTF-8 text"):
         next(found)
+
+
+@pytest.mark.parametrize("packed", PACKERS)
+def test_a_table_of_excel_is_read_by_its_byte_order_mark(tmp_path, packed):
+    content = "text\tlabel\r\nschön, 好\tja\r\n".encode("utf-16")
+    table = tables.read(write(tmp_path, f"t.tsv{packed}", PACKERS[packed](content)))
+    assert table.columns == {"text": ["schön, 好"], "label": ["ja"]}
+    found = list(tables.lines(io.BufferedReader(io.BytesIO("schön\r\n好\r\n".encode("utf-16")))))
+    assert [table.columns["text"] for table in found] == [["schön", "好"]]
+
+
+def test_another_encoding_is_told_with_what_it_would_read_as(tmp_path):
+    path = write(
+        tmp_path, "t.csv.gz", gzip.compress("text,label\nplain,1\n这部电影非常好看，我很喜欢,0\n".encode("gb18030"))
+    )
+    with pytest.raises(InputError, match=r"Line 3 would read '这部电影.*' in GB18030.*-t UTF-8 t\.csv > utf8-t\.csv"):
+        tables.read(path)
+
+
+def test_an_array_of_objects_is_read_as_json_lines_are(tmp_path):
+    table = tables.read(write(tmp_path, "t.json", '\n [{"a": 1}, {"a": 2},\n\n {"a": [\n"]", 3],\n"b": {}}\n]\n'))
+    assert table.columns == {"a": [1, 2, ["]", 3]], "b": [None, None, {}]}
+    assert table.lines == [2, 2, 4]
+
+
+def test_an_array_that_does_not_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_formats, "LONGEST", 100)
+    with pytest.raises(InputError, match=r"100 characters at most.*jq -c"):
+        tables.read(write(tmp_path, "t.json", "[\n" + '{"a": 1},\n' * 20 + "]"))
+
+
+def test_a_header_that_the_file_has_itself_is_no_row(tmp_path, caplog):
+    path = write(tmp_path, "t.csv", " text ,label\nx,1\n")
+    assert tables.read(path, ["text", "label"]).columns == {"text": ["x"], "label": ["1"]}
+    assert "t.csv begins with the names text, label: its first line is left out." in caplog.text
+
+
+@pytest.mark.parametrize("content", ["a fine film that I liked,1\nx,0\n", "17,good\n18,bad\n"])
+def test_a_file_without_a_header_is_told_from_its_first_line(tmp_path, content):
+    table = tables.read(write(tmp_path, "t.csv", content))
+    with pytest.raises(
+        InputError, match=r"first line looks like a row, not like names: name the columns with --header"
+    ):
+        table.column("text", "text")
+    assert "--label-column" not in table.advice("--label-column")
+    plain = tables.read(write(tmp_path, "t.csv", "body,kind\nx,0\n"))
+    assert plain.advice("--label-column").startswith(" Name it with --label-column. Or, if the first line is a row: ")
+    assert not plain.hint
+    with pytest.raises(InputError, match=r"different names.* has the header 0, 0. If that is a row.*--header"):
+        tables.read(write(tmp_path, "t.csv", "0,0\n1,0\n"))

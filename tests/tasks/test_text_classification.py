@@ -152,13 +152,13 @@ def test_both_texts_of_a_pair_are_needed():
 @pytest.mark.parametrize("problem", ["multi", MULTI])
 def test_an_empty_label_may_stand_for_no_class(problem):
     data = table({"text": ["a", "b", "c"], "label": ["x|y", " ", "y"]})
-    examples, _ = TASK.take(data, Options(), problem)
+    examples, _ = TASK.take(data, Options(problem=problem))
     assert targets(examples, schema_of(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        TASK.take(data, Options(), "single")
+        TASK.take(data, Options(problem="single"))
     missing = table({"text": ["a", "b"], "label": ["x", None]})
     with pytest.raises(InputError, match="has 1 without: line 3"):
-        TASK.take(missing, Options(), problem)
+        TASK.take(missing, Options(problem=problem))
 
 
 @pytest.mark.parametrize("value", [{"a": 1}, ["a", "b"], b"bytes"])
@@ -208,7 +208,8 @@ def test_a_choice_of_examples_keeps_its_rows():
         (["1", "2", "none"], Schema(SINGLE, ("1", "2", "none"))),
         ([" a", "b "], Schema(SINGLE, ("a", "b"))),
         (["01", "1", "0"], Schema(SINGLE, ("0", "01", "1"))),
-        (["a|b", "b|a"], Schema(SINGLE, ("a|b", "b|a"))),
+        (["a|b", "b|a"], Schema(MULTI, ("a", "b"))),
+        (["a|b", "c|d"], Schema(SINGLE, ("a|b", "c|d"))),
         (["0.5", "1", "2"], Schema(REGRESSION, ("score",))),
         (["5.000", "3.750"], Schema(REGRESSION, ("score",))),
         ([1.25, 3, "4"], Schema(REGRESSION, ("score",))),
@@ -329,7 +330,7 @@ def test_long_lists_of_classes_are_cut():
 
 
 def test_labels_that_look_like_numbers_bring_regression_to_mind():
-    with pytest.raises(InputError, match=r"'3.5'.*--problem regression"):
+    with pytest.raises(InputError, match=r"'3.5'.*data.problem=.regression"):
         targets(labelled(["1", "3.5"]), Schema(SINGLE, ("1", "2")))
 
 
@@ -465,3 +466,69 @@ def test_perfect_logits_score_best_on_the_metric_that_chooses(problem):
 
 def test_the_head_is_one_of_the_models():
     assert TASK.head in weight_table.PARTS
+
+
+def decoded(logits, problem, options, decode="decode"):
+    """What the task answers for logits (N, C), whatever the texts."""
+    names = dict(enumerate("abc"[: len(logits[0])]))
+    config = AlbertConfig(problem_type=problem, id2label=names)
+    outputs = [{"logits": np.array(row, np.float32)} for row in logits]
+    task = TextClassification()
+    examples, _ = task.examples(["x"] * len(logits))
+    return list(getattr(task, decode)(None, config, examples, None, outputs, **options))
+
+
+LOGITS = [[0.0, 2.0, 1.0], [3.0, -1.0, 3.0]]
+
+
+def softmax(row):
+    return np.exp(row) / np.exp(row).sum()
+
+
+def test_an_answer_is_the_best_class_and_its_score():
+    found = decoded(LOGITS, SINGLE, {})
+    assert [one["label"] for one in found] == ["b", "a"]
+    assert [list(one) for one in found] == [["label", "score"]] * 2
+    assert found[0]["score"] == pytest.approx(softmax(LOGITS[0])[1])
+    assert decoded(LOGITS, SINGLE, {"top_k": "best"}) == found
+
+
+@pytest.mark.parametrize(("top_k", "count"), [(None, 3), (1, 1), (2, 2), (9, 3)])
+def test_with_a_top_k_an_answer_is_a_list_best_first(top_k, count):
+    first, second = decoded(LOGITS, SINGLE, {"top_k": top_k})
+    assert [one["label"] for one in first] == ["b", "c", "a"][:count]
+    assert [one["label"] for one in second] == ["a", "c", "b"][:count]
+
+
+@pytest.mark.parametrize(
+    ("problem", "function", "expected"),
+    [
+        (SINGLE, None, softmax(LOGITS[0])),
+        (SINGLE, "default", softmax(LOGITS[0])),
+        (SINGLE, "Sigmoid", 1 / (1 + np.exp(-np.array(LOGITS[0])))),
+        (MULTI, None, 1 / (1 + np.exp(-np.array(LOGITS[0])))),
+        (MULTI, "softmax", softmax(LOGITS[0])),
+        (REGRESSION, None, LOGITS[0]),
+        (REGRESSION, "none", LOGITS[0]),
+    ],
+)
+def test_scores_follow_the_problem_or_the_function_that_is_asked_for(problem, function, expected):
+    [first, _] = decoded(LOGITS, problem, {"top_k": None, "function_to_apply": function})
+    assert {one["label"]: one["score"] for one in first} == pytest.approx(dict(zip("abc", expected, strict=True)))
+
+
+def test_records_have_the_scores_of_all_classes_or_of_so_many():
+    first, _ = decoded(LOGITS, SINGLE, {}, "records")
+    assert list(first["scores"]) == ["a", "b", "c"]
+    first, _ = decoded(LOGITS, SINGLE, {"top_k": 2}, "records")
+    assert list(first["scores"]) == ["b", "c"]
+    assert first["score"] == first["scores"]["b"] == pytest.approx(softmax(LOGITS[0])[1])
+    several, _ = decoded(LOGITS, MULTI, {"top_k": 1}, "records")
+    assert (several["labels"], list(several["scores"])) == (["b", "c"], ["b"])
+    assert decoded([[2.5]], REGRESSION, {}, "records") == [{"value": 2.5}]
+
+
+def test_a_broken_answer_is_named():
+    for decode in ("decode", "records"):
+        with pytest.raises(InputError, match="others for 1 of 2 answers, the first of them number 2"):
+            decoded([LOGITS[0], [np.nan, 0, 0]], SINGLE, {}, decode)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, WrongType
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.options import UNLIMITED
 from tokenization.common import HARD, words
@@ -117,24 +117,26 @@ def test_special_tokens_may_be_taken_for_text(make):
 
 @pytest.mark.parametrize("text", [5, None, ["a", 5], ["a", ["b"]], [["a", 5]], b"bytes", ["a", None], {"a": 1}])
 def test_what_is_no_text_is_refused(tokenizer, text):
-    with pytest.raises(InputError, match=r"text input must be of type `str`.*Received: |specify either `text`"):
+    with pytest.raises(InputError, match=r"A text is a string.*Received: |A call needs texts"):
         tokenizer(text)
 
 
 def test_a_list_of_words_must_be_announced(tokenizer):
-    with pytest.raises(InputError, match=r"lists of words need is_split_into_words=True. Received: \['a', 'b', 'c'\]"):
+    with pytest.raises(
+        InputError, match=r"with is_split_into_words=True a text is a list of its words. Received: \['a', 'b', 'c'\]"
+    ):
         tokenizer([["a", "b", "c"]])
     with pytest.raises(InputError, match=r"Received: 'ab'"):
         tokenizer("ab", is_split_into_words=True)
 
 
 def test_batches_of_first_and_second_texts_have_one_length(tokenizer):
-    with pytest.raises(InputError, match=r"length of `text`: 2 does not match batch length of `text_pair`: 1"):
+    with pytest.raises(InputError, match=r"Received: 2 in `text` and 1 in `text_pair`"):
         tokenizer(["a", "b"], ["c"])
 
 
 def test_a_text_or_a_target_is_needed(tokenizer):
-    with pytest.raises(InputError, match=r"either `text` or `text_target`"):
+    with pytest.raises(InputError, match=r"A call needs texts: as `text`, or as `text_target`"):
         tokenizer()
 
 
@@ -320,9 +322,8 @@ def test_what_is_too_long_is_warned_of_once(make, caplog):
         length = len(tokenizer(PAIR[0])["input_ids"])
         tokenizer(PAIR[0])
     assert [record.message for record in caplog.records] == [
-        "Token indices sequence length is longer than the specified maximum sequence length for this model "
-        f"({length} > 6). Running this sequence through the model will result in indexing errors. Pass truncation=True "
-        "to cut it."
+        f"A text of {length} tokens is longer than `model_max_length`, 6, and the model will refuse it. Pass "
+        "truncation=True to cut it."
     ]
 
 
@@ -391,7 +392,9 @@ def test_encoded_inputs_are_padded_later_as_at_once(tokenizer, side):
     assert dict(tokenizer.pad(tokenizer(batch), padding_side=side)) == dict(at_once)
     assert dict(tokenizer.pad([tokenizer(text) for text in batch], padding_side=side)) == dict(at_once)
     rows = [{"input_ids": np.array(tokenizer(text)["input_ids"])} for text in batch]
-    assert tokenizer.pad(rows, padding_side=side)["attention_mask"] == at_once["attention_mask"]
+    padded = tokenizer.pad(rows, padding_side=side)
+    assert isinstance(padded["attention_mask"], np.ndarray)  # as the rows were
+    assert padded["attention_mask"].tolist() == at_once["attention_mask"]
 
 
 def test_padding_serves_as_collate_function(slow):
@@ -408,13 +411,13 @@ def test_one_encoding_may_be_padded(slow):
     ids = slow("the cat")["input_ids"]
     assert slow.pad(slow("the cat"), padding="max_length", max_length=6)["input_ids"] == [*ids, 0, 0]
     assert slow.pad(slow("the cat"), return_tensors="np")["input_ids"].shape == (1, 4)
-    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids}
+    assert dict(slow.pad({"input_ids": ids}, padding=False)) == {"input_ids": ids, "attention_mask": [1, 1, 1, 1]}
     assert list(slow.pad({"input_ids": ids}, return_attention_mask=False)) == ["input_ids"]
 
 
 @pytest.mark.parametrize("rows", [[], [{"labels": 1}], {"labels": [1]}])
 def test_padding_needs_ids(slow, rows):
-    with pytest.raises(InputError, match=r"that includes input_ids, but you provided"):
+    with pytest.raises(InputError, match=r"Padding needs encodings, which have `input_ids`. Received: "):
         slow.pad(rows)
 
 
@@ -460,3 +463,62 @@ def test_one_thread_gives_the_same_ids(make):
     tokenizer = make()
     tokenizer.use_one_thread()
     assert literal(tokenizer, ["hello world"] * 3) == literal(make(), ["hello world"] * 3)
+
+
+def test_options_that_there_are_not_are_refused_by_every_call(tokenizer):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_plus, tokenizer.tokenize):
+        with pytest.raises(WrongType, match=r"no option `pad_to_max_length`\. Pass padding='max_length'"):
+            call("the cat", pad_to_max_length=True)
+    with pytest.raises(WrongType, match="no option `nonsense`"):
+        tokenizer.prepare_for_model([5], nonsense=1)
+
+
+def test_pairs_of_lists_of_words_may_stand_in_one_list(tokenizer):
+    first, second = ["the", "cat"], ["sat"]
+    expected = tokenizer([first], [second], is_split_into_words=True)
+    assert dict(tokenizer.batch_encode_plus([(first, second)], is_split_into_words=True)) == dict(expected)
+    words = tokenizer.batch_encode_plus([["the", "cat"], ["sat", "on"]], is_split_into_words=True)
+    assert words["input_ids"][0] == tokenizer(first, is_split_into_words=True)["input_ids"]
+
+
+def test_texts_and_pairs_may_stand_in_one_list(tokenizer):
+    mixed = tokenizer([("the", "cat"), "sat"])["input_ids"]
+    assert mixed == [tokenizer("the", "cat")["input_ids"], tokenizer("sat")["input_ids"]]
+
+
+def test_nothing_is_no_text(tokenizer):
+    for call in (tokenizer, tokenizer.encode, tokenizer.encode_plus, tokenizer.tokenize, tokenizer.batch_encode_plus):
+        with pytest.raises(InputError):
+            call(None)
+    for batch in ([None], ["the", None]):
+        with pytest.raises(InputError, match=r"must be of type `str`.*Received: None"):
+            tokenizer.batch_encode_plus(batch)
+    with pytest.raises(WrongType, match=r"a list of ids or an array of them\. Received: None"):
+        tokenizer.decode(None)
+    assert tokenizer.convert_tokens_to_ids(None) is None
+
+
+def test_one_text_is_not_a_batch(tokenizer):
+    with pytest.raises(WrongType, match="Put a single text into a list"):
+        tokenizer.batch_encode_plus("the cat")
+    with pytest.raises(InputError, match=r"`tokenize` takes one text.*a list of 2"):
+        tokenizer.tokenize(["the", "cat"])
+    words = tokenizer.tokenize(["the", "cat"], is_split_into_words=True)
+    assert words == [*tokenizer.tokenize("the"), *tokenizer.tokenize("cat")]
+
+
+def test_ids_in_place_of_text_are_sent_to_their_method(tokenizer):
+    for ids in ([5, 6], [[5, 6]]):
+        with pytest.raises(InputError, match="Ids are taken by prepare_for_model"):
+            tokenizer.encode(ids)
+
+
+def test_the_type_of_padding_is_fixed(make):
+    with pytest.raises(AttributeError):
+        make().pad_token_type_id = 2
+
+
+def test_one_input_of_ids_may_be_a_batch(tokenizer):
+    assert tokenizer.prepare_for_model([5, 6], return_tensors="np")["input_ids"].shape == (4,)
+    batch = tokenizer.prepare_for_model([5, 6], return_tensors="np", prepend_batch_axis=True)
+    assert batch["input_ids"].shape == (1, 4)

@@ -61,7 +61,7 @@ def test_ids_may_come_as_tensors(slow):
 
 def test_spaces_before_punctuation_may_be_cleaned_up(make):
     tokenizer = make(clean_up_tokenization_spaces=True)
-    plain = make()
+    plain = make(clean_up_tokenization_spaces=False)
     tokens = "a . b ? c ! d , do n't I 'm he 's we 've you 're x ' y"
     ids = plain.convert_tokens_to_ids(["[SEP]"])
     plain.convert_tokens_to_string = tokenizer.convert_tokens_to_string = lambda _: tokens

@@ -24,7 +24,7 @@ NORMALIZERS = [
 def segmenter(model, normalizer=NORMALIZERS[0]):
     made = SentencePieceSegmenter(model, normalizer)
     for token, index in SPECIAL.items():
-        made.add_token(AddedToken(token, special=True, lstrip=token == "[MASK]"), index)
+        made.add_tokens({index: AddedToken(token, special=True, lstrip=token == "[MASK]")})
     return made
 
 
@@ -105,8 +105,8 @@ def test_separators_may_be_missing_or_other_tokens(fixture):
 
 def test_added_tokens_come_along(vocabularies):
     source = segmenter(vocabularies["fixture"])
-    source.add_token(AddedToken("newtok", normalized=True), 600)
-    source.add_token(AddedToken("<entity>", special=True), 601)
+    source.add_tokens({600: AddedToken("newtok", normalized=True)})
+    source.add_tokens({601: AddedToken("<entity>", special=True)})
     backend = to_tokenizers(source, *SEPARATORS)
     added = {token["id"]: token for token in json.loads(backend.to_str())["added_tokens"]}
     assert list(added) == [0, 1, 2, 3, 4, 600, 601]
@@ -116,7 +116,7 @@ def test_added_tokens_come_along(vocabularies):
 
 def test_added_tokens_with_a_gap_before_them_cannot_come_along(vocabularies):
     source = segmenter(vocabularies["fixture"])
-    source.add_token(AddedToken("newtok"), 650)
+    source.add_tokens({650: AddedToken("newtok")})
     with pytest.raises(CheckpointError, match=r"consecutive ids behind the vocabulary. Received: 'newtok' with id 650"):
         to_tokenizers(source, *SEPARATORS)
 

@@ -38,7 +38,7 @@ def test_roles_beside_the_config_count_only_in_old_folders(tmp_path):
     old = {"mask_token": {**FIELDS, "content": "<old>", "lstrip": True, "__type": "AddedToken"}, "cls_token": "<cls>"}
     put(tmp_path, config={"mask_token": "<new>"}, special=old)
     stated = files.read(storage.Folder(tmp_path))
-    assert shown(stated["mask_token"]) == {**FIELDS, "content": "<old>", "lstrip": True}
+    assert shown(stated["mask_token"]) == {**FIELDS, "content": "<old>", "lstrip": True, "special": True}
     assert stated["cls_token"] == "<cls>"
     put(tmp_path, config={"mask_token": "<new>", "added_tokens_decoder": {"4": {**FIELDS, "content": "<new>"}}})
     assert files.read(storage.Folder(tmp_path))["mask_token"] == "<new>"
@@ -115,10 +115,10 @@ def config(**keys):
 
 TOKEN = {"content": "<e>", "lstrip": False, "rstrip": False, "single_word": False, "normalized": False, "special": True}
 WRONG = [
-    *(config(do_lower_case=value) for value in ("false", 1, None, [], {})),
-    *(config(keep_accents=value) for value in ("true", 0)),
+    *(config(do_lower_case=value) for value in ("no", 1, None, [], {})),
+    *(config(keep_accents=value) for value in ("on", 0)),
     *(config(split_special_tokens=value) for value in ("no", 2.5)),
-    config(strip_accents="false"),
+    config(strip_accents="none"),
     *(config(model_max_length=value) for value in (2.5, 0, -1, True, "512", [], {})),
     *(config(padding_side=value) for value in ("middle", None, 1)),
     *(config(truncation_side=value) for value in ("", ["left"])),
@@ -130,6 +130,9 @@ WRONG = [
     *(config(sp_model_kwargs={"enable_sampling": True, "nbest_size": value}) for value in (0, 1)),
     *(config(additional_special_tokens=value) for value in ("<a>", [3], [""], [None], {"a": 1}, [{"lstrip": True}])),
     *(config(cls_token=value) for value in (3, "", [], ["[CLS]"], {"content": 3}, {"lstrip": True}, "x" * 20_000)),
+    *(config(max_len=value) for value in (0, "512", 2.5)),
+    *(config(model_input_names=value) for value in ("input_ids", [], [1], None)),
+    *(config(extra_special_tokens=value) for value in ("<a>", [3], {"a b": "<a>"}, {"image_token": 3})),
     *({"special": {"mask_token": value}} for value in (3, [], {"content": ""})),
     *({"added": {token: 7}} for token in ("", "x" * 20_000)),
     *({"added": {"<a>": value}} for value in ("7", -1, 2.5, None, 10**9, True, [7])),
@@ -165,3 +168,41 @@ def test_roles_that_a_model_tells_apart_have_tokens_of_their_own(tmp_path, one, 
         files.read(storage.Folder(tmp_path))
     put(tmp_path, config={"cls_token": "[CLS]", "bos_token": "[CLS]", "sep_token": "[SEP]", "eos_token": "[SEP]"})
     assert files.read(storage.Folder(tmp_path))["bos_token"] == "[CLS]"
+
+
+def test_true_and_false_may_be_text_and_are_said_to_be(tmp_path, caplog):
+    put(tmp_path, config={"do_lower_case": "False", "keep_accents": "true"})
+    stated = files.read(storage.Folder(tmp_path))
+    assert (stated["do_lower_case"], stated["keep_accents"]) == (False, True)
+    assert "`do_lower_case` must be true or false" in caplog.text
+
+
+def test_special_tokens_as_objects_are_not_normalized(tmp_path):
+    put(tmp_path, special={"mask_token": {"content": "[MASK]", "lstrip": True}})
+    mask = files.read(storage.Folder(tmp_path))["mask_token"]
+    assert (mask.lstrip, mask.normalized, mask.special) == (True, False, True)
+
+
+def test_additional_tokens_of_both_files_are_gathered(tmp_path):
+    put(
+        tmp_path,
+        config={"additional_special_tokens": ["<a>"]},
+        special={"additional_special_tokens": [{"content": "<b>"}]},
+    )
+    named = files.read(storage.Folder(tmp_path))["additional_special_tokens"]
+    assert [token.content for token in named] == ["<a>", "<b>"]
+
+
+@pytest.mark.parametrize("name", ["extra_special_tokens", "model_specific_special_tokens"])
+def test_tokens_with_roles_of_a_models_own_are_read_under_both_names(tmp_path, name):
+    put(tmp_path, config={name: {"image_token": "<img>"}, "image_token": "<img>"})
+    stated = files.read(storage.Folder(tmp_path))
+    assert stated["extra_special_tokens"] == {"image_token": "<img>"}
+    assert "image_token" not in stated
+
+
+def test_a_list_of_extra_tokens_joins_the_additional_ones(tmp_path):
+    put(tmp_path, config={"extra_special_tokens": ["<e>"], "additional_special_tokens": ["<a>"]})
+    stated = files.read(storage.Folder(tmp_path))
+    assert [token.content for token in stated["additional_special_tokens"]] == ["<a>", "<e>"]
+    assert "extra_special_tokens" not in stated

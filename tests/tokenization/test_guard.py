@@ -88,6 +88,6 @@ class FailingProcessor:
 )
 def test_what_sentencepiece_raises_in_use_names_the_file(data, monkeypatch, use):
     tokenizer = AlbertTokenizer(data / "spiece.model")
-    monkeypatch.setattr(tokenizer._segmenter, "_processor", FailingProcessor())
+    monkeypatch.setattr(tokenizer._segmenter, "processor", FailingProcessor())
     with pytest.raises(CheckpointError, match=r"failed over .*spiece\.model: RuntimeError: INTERNAL: no"):
         use(tokenizer)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, WrongType
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.options import (
     UNLIMITED,
@@ -13,6 +13,7 @@ from albertkit.tokenization.options import (
     EncodingOptions,
     LengthSettings,
     Padding,
+    require_known,
     require_side,
     truncation_and_padding,
 )
@@ -131,7 +132,37 @@ def test_a_side_is_left_or_right():
 
 
 def test_the_options_are_those_of_a_call_with_the_same_defaults():
-    call = list(inspect.signature(AlbertTokenizerBase.__call__).parameters.values())[5:]
+    call = list(inspect.signature(AlbertTokenizerBase.__call__).parameters.values())[5:-1]
     fields = dataclasses.fields(EncodingOptions)
     assert [(field.name, field.default) for field in fields] == [(option.name, option.default) for option in call]
     assert EncodingKeywords.__annotations__ == {field.name: field.type for field in fields}
+
+
+@pytest.mark.parametrize("limit", [10**9, 10**20, int(1e30)])
+def test_lengths_beyond_all_texts_are_no_limit(limit, caplog):
+    settings = tokenizer(model_max_length=limit)
+    options = EncodingOptions(padding="max_length", truncation=True)
+    assert truncation_and_padding(options, settings) == (None, None)
+    assert "no `model_max_length`" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["padding_side", "truncation_side"])
+def test_a_side_that_was_set_later_is_left_or_right(name):
+    settings = tokenizer(**{name: "up"})
+    with pytest.raises(InputError, match=r"is 'left' or 'right'\. Received: 'up'"):
+        truncation_and_padding(EncodingOptions(padding=True), settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pad_to_max_length", r"Pass padding='max_length'"),
+        ("truncation_strategy", r"Pass truncation='longest_first'"),
+        ("is_pretokenized", r"Pass is_split_into_words=True"),
+        ("return_tensor", r"Did you mean `return_tensors`"),
+        ("zzz", r"Leave it out\.$"),
+    ],
+)
+def test_an_option_that_there_is_not_is_answered_in_words(name, words):
+    with pytest.raises(WrongType, match=rf"has no option `{name}`\. .*{words}"):
+        require_known([name])

@@ -1,11 +1,13 @@
 import copy
 import json
 import pickle
+import shutil
 
 import pytest
 from tokenizers import AddedToken
 
-from albertkit.errors import CheckpointError
+from albertkit import hub_upload
+from albertkit.errors import CheckpointError, InputError, NameConflict
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
@@ -192,4 +194,107 @@ def test_the_base_asks_its_classes_for_their_files(tmp_path):
     with pytest.raises(NotImplementedError):
         AlbertTokenizerBase._vocabulary_files(tmp_path, {})
     with pytest.raises(NotImplementedError):
-        AlbertTokenizerBase.save_vocabulary(None, tmp_path)
+        AlbertTokenizerBase._vocabulary_contents(None)
+
+
+@pytest.mark.parametrize("name", ["get_vocab", "pad", "raw", "from_pretrained"])
+def test_a_keyword_with_the_name_of_a_method_is_refused(make, name):
+    with pytest.raises(NameConflict, match=f"conflicts with the method {name}"):
+        make(**{name: True})
+
+
+def test_a_keyword_that_is_nearly_a_setting_is_said(make, caplog):
+    make(model_maxlength=5, note="mine", processor_class="P", legacy=True, add_prefix_space=True)
+    (record,) = caplog.records
+    assert record.getMessage() == "The tokenizer does not read 'model_maxlength'. Is `model_max_length` meant?"
+
+
+@pytest.mark.parametrize("name", ["do_lower_case", "split_special_tokens"])
+def test_text_is_no_setting_that_is_true_or_false(make, name):
+    with pytest.raises(InputError, match=f"`{name}` must be true or false. Received: 'false', which is text"):
+        make(**{name: "false"})
+
+
+def test_the_limit_of_old_releases_cuts(make, tmp_path):
+    assert make(max_len=7).model_max_length == 7
+    assert make(max_len=7, model_max_length=9).model_max_length == 9
+    make().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    del config["model_max_length"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config | {"max_len": 512}))
+    tokenizer = type(make()).from_pretrained(tmp_path)
+    assert len(tokenizer("hello " * 600, truncation=True)["input_ids"]) == 512
+    assert len(tokenizer("hello " * 600, truncation=True, max_length=9)["input_ids"]) == 9
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert config["model_max_length"] == 512
+    assert "max_len" not in config
+
+
+def test_columns_are_those_that_the_model_takes(make, tmp_path):
+    tokenizer = make(model_input_names=["input_ids", "attention_mask"])
+    tokenizer.save_pretrained(tmp_path)
+    for one in (tokenizer, type(tokenizer).from_pretrained(tmp_path)):
+        assert list(one("a b")) == list(one(["a b"], padding=True)) == ["input_ids", "attention_mask"]
+        assert "token_type_ids" in one("a b", return_token_type_ids=True)
+    assert make().model_input_names == ["input_ids", "token_type_ids", "attention_mask"]
+
+
+def test_a_role_of_the_models_own_survives_a_folder(make, tmp_path):
+    tokenizer = make(extra_special_tokens={"image_token": "<img>"}, additional_special_tokens=["<a>"])
+    tokenizer.save_pretrained(tmp_path)
+    again = type(tokenizer).from_pretrained(tmp_path)
+    assert (again.image_token, again.image_token_id) == ("<img>", tokenizer.image_token_id)
+    assert again.special_tokens_map == tokenizer.special_tokens_map
+    assert again("a <img> <a>").data == tokenizer("a <img> <a>").data
+
+
+def test_keywords_that_choose_a_class_elsewhere_leave_no_trace(make, tmp_path):
+    make().save_pretrained(tmp_path)
+    tokenizer = type(make()).from_pretrained(tmp_path, use_fast=True, tokenizer_type="albert")
+    assert not {"use_fast", "tokenizer_type"} & tokenizer.init_kwargs.keys()
+
+
+def test_the_exact_tokenizer_is_made_beside_tokenizer_json_where_asked(spiece, tokenizer_json, tmp_path):
+    shutil.copy(spiece, tmp_path)
+    shutil.copy(tokenizer_json, tmp_path)
+    text = "5,"
+    exact = AlbertTokenizerFast.from_pretrained(tmp_path, from_slow=True)
+    assert exact.tokenize(text) == AlbertTokenizer(spiece).tokenize(text)
+    assert AlbertTokenizerFast.from_pretrained(tmp_path).tokenize(text) != exact.tokenize(text)
+
+
+def test_formats_of_the_vocabulary_can_be_chosen(make, tmp_path):
+    tokenizer = make()
+    held = set(tokenizer._vocabulary_names(None))
+    for legacy_format in (True, False):
+        wanted = {name for name in held if (name == "tokenizer.json") is not legacy_format}
+        folder = tmp_path / str(legacy_format)
+        if not wanted:
+            with pytest.raises(InputError, match=f"legacy_format={legacy_format} for an {type(tokenizer).__name__}"):
+                tokenizer.save_pretrained(folder, legacy_format=legacy_format)
+            assert not folder.exists()
+            continue
+        tokenizer.save_pretrained(folder, legacy_format=legacy_format)
+        assert {path.name for path in folder.iterdir()} & {"spiece.model", "tokenizer.json", "vocab.txt"} == wanted
+
+
+def test_an_upload_holds_the_files_of_a_save(make, tmp_path, monkeypatch):
+    uploads = []
+
+    def upload(folder, names, message, **options):
+        uploads.append(({path.name for path in folder.iterdir()}, set(names), message, options))
+        return "commit"
+
+    monkeypatch.setattr(hub_upload, "upload", upload)
+    tokenizer = make()
+    tokenizer.save_pretrained(tmp_path / "here", push_to_hub=True, private=True)
+    assert tokenizer.push_to_hub("me/mine", token="t") == "commit"
+    files = {path.name for path in (tmp_path / "here").iterdir()}
+    assert uploads == [
+        (files, files, "Upload tokenizer", {"repo_id": None, "private": True}),
+        (files, files, "Upload tokenizer", {"repo_id": "me/mine", "token": "t"}),
+    ]
+    with pytest.raises(InputError, match="`repo_id` goes with an upload"):
+        tokenizer.save_pretrained(tmp_path / "there", repo_id="me/mine")
+    assert not (tmp_path / "there").exists()

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken
 
-from albertkit.errors import CheckpointError, InputError
+from albertkit.errors import CheckpointError, InputError, OutdatedDependency
+from albertkit.tokenization import sentencepiece_segmenter
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter, ends_in_digit_comma
 from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
@@ -158,7 +159,7 @@ def test_offsets_point_to_where_the_pieces_come_from(kind, text, segmenters):
     assert all(0 <= start <= end <= len(text) for start, end in tokens.offsets)
     assert [start for start, _ in tokens.offsets] == sorted(start for start, _ in tokens.offsets)
     assert [end for _, end in tokens.offsets] == sorted(end for _, end in tokens.offsets)
-    processor = segmenter._processor
+    processor = segmenter.processor
     for piece, (start, end) in zip(tokens.pieces, tokens.offsets, strict=True):
         source = processor.normalize(segmenter.normalizer(text[start:end]))
         assert letters(processor.normalize(piece)) in letters(source)
@@ -191,7 +192,7 @@ def test_known_offsets_and_words(segmenters):
 
 def with_tokens(segmenter):
     for number, token in enumerate([*(AddedToken(t, normalized=False) for t in SPECIAL), AddedToken("newtok")]):
-        segmenter.add_token(token, number + 2 if number < 3 else segmenter.vocab_size)
+        segmenter.add_tokens({number + 2 if number < 3 else segmenter.vocab_size: token})
     return segmenter
 
 
@@ -259,7 +260,7 @@ def test_copies_cut_alike(again, vocabularies, tokenizer_json):
         for split in (False, True):
             texts = ["The café [MASK] NewTok", "2,000,"]
             assert twin.encode(texts, True, split) == segmenter.encode(texts, True, split)
-        twin.add_token(AddedToken("other"), twin.vocab_size + 1 if segmenter is cased else twin.vocab_size)
+        twin.add_tokens({twin.vocab_size + 1 if segmenter is cased else twin.vocab_size: AddedToken("other")})
         assert "other" not in segmenter.added.ids
 
 
@@ -327,13 +328,13 @@ def test_half_characters_are_replaced(library_segmenter):
 def test_an_added_token_must_follow_the_vocabulary(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     with pytest.raises(CheckpointError, match=r"consecutive ids .* 'newtok' with id 605, where tokenizer.json has 600"):
-        segmenter.add_token(AddedToken("newtok"), 605)
+        segmenter.add_tokens({605: AddedToken("newtok")})
 
 
 def test_added_tokens_are_known_whether_special_ones_are_split_or_not(tokenizer_json):
     segmenter = TokenizersSegmenter(tokenizers.Tokenizer.from_file(str(tokenizer_json)))
     assert 600 not in segmenter.encode(["a newtok"], False, True)[0].ids
-    segmenter.add_token(AddedToken("newtok"), 600)
+    segmenter.add_tokens({600: AddedToken("newtok")})
     for split in (False, True):
         assert 600 in segmenter.encode(["a newtok"], False, split)[0].ids
 
@@ -360,3 +361,17 @@ def test_threads_may_ask_for_different_things(library_segmenter):
 def test_joining_without_a_decoder_puts_spaces():
     backend = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "b": 1}, unk_token="a"))
     assert TokenizersSegmenter(backend).decode_pieces(["a", "b"]) == "a b"
+
+
+@pytest.mark.parametrize(("version", "is_enough"), [("0.2.1", False), ("0.1.99", False), ("0.2.2", True), ("1", True)])
+def test_a_sentencepiece_without_offsets_in_characters_is_named(spiece, monkeypatch, version, is_enough):
+    monkeypatch.setattr(sentencepiece_segmenter.sentencepiece, "__version__", version)
+    sentencepiece_segmenter._require_release.cache_clear()
+    try:
+        if is_enough:
+            SentencePieceSegmenter(spiece.read_bytes(), AlbertNormalizer())
+            return
+        with pytest.raises(OutdatedDependency, match=rf"0\.2\.2 or later. Installed is {version}. Run: pip install"):
+            SentencePieceSegmenter(spiece.read_bytes(), AlbertNormalizer())
+    finally:
+        sentencepiece_segmenter._require_release.cache_clear()

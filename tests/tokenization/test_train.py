@@ -6,10 +6,13 @@ from collections import Counter
 import pytest
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.tokenization import train as train_module
+from albertkit.pretraining.masking_vocabulary import find_word_starts
+from albertkit.tokenization import learning
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.learning import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS
 from albertkit.tokenization.normalizer import AlbertNormalizer
-from albertkit.tokenization.train import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS, _sample, _split_line, train
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
+from albertkit.tokenization.train import _sample, from_characters, train
 
 SIZE = 90
 
@@ -193,7 +196,7 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
     line = " ".join((data / "text.txt").read_text(encoding="utf-8").split())
     notes = []
     one = train([line], 300, tmp_path / "cut", exact=False, note=notes.append)
-    monkeypatch.setattr(train_module, "MAX_LINE_LENGTH", 10**9)
+    monkeypatch.setattr(learning, "MAX_LINE_LENGTH", 10**9)
     other = train([line], 300, tmp_path / "whole", exact=False, note=notes.append)
     assert len(line) > MAX_LINE_LENGTH
     assert [note for note in notes if "cut" in note] == [
@@ -203,12 +206,57 @@ def test_a_long_line_is_cut_at_spaces_and_teaches_nearly_the_same(tmp_path, data
     assert len(differing) <= 4, "only near ties may fall otherwise"
 
 
-def test_a_line_without_a_space_is_cut_and_counted():
-    cuts = Counter()
-    text = "x" * (2 * MAX_LINE_LENGTH + 5) + " y " + "z" * MAX_LINE_LENGTH
-    pieces = list(_split_line(text, cuts))
-    assert max(map(len, pieces)) <= MAX_LINE_LENGTH
-    assert "".join(pieces).replace(" ", "") == text.replace(" ", "")
-    assert cuts == {"lines": 1, "words": 2}
-    assert list(_split_line("x" * MAX_LINE_LENGTH, cuts)) == ["x" * MAX_LINE_LENGTH]
-    assert cuts["lines"] == 1
+PHONEMES = [*"aæəɪʊˈˌːθðʃʰA.,?ʲ", "\u0303"]  # the last is a tilde that combines
+
+
+def test_a_list_of_characters_becomes_a_vocabulary_in_its_order(tmp_path):
+    tokenizer = from_characters(PHONEMES, tmp_path / "phonemes")
+    assert [tokenizer.convert_ids_to_tokens(index) for index in range(5)] == [
+        *("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
+    ]
+    assert tokenizer.convert_tokens_to_ids(PHONEMES) == list(range(5, 5 + len(PHONEMES)))
+    assert len(tokenizer) == len(PHONEMES) + 6
+
+
+def test_characters_are_pieces_of_their_own_in_every_reader_of_the_folder(tmp_path):
+    written = from_characters(PHONEMES, tmp_path / "phonemes")
+    expected = ["▁", "a", "ʰ", "æ", "\u0303", "▁", "θ", "A", "ʲ", "▁", ".", "▁", "q"]
+    for tokenizer in (
+        written,
+        AlbertTokenizerFast.from_pretrained(tmp_path / "phonemes"),
+        AlbertTokenizer.from_pretrained(tmp_path / "phonemes"),
+    ):
+        assert tokenizer.tokenize("aʰæ\u0303 θAʲ . q") == expected
+        assert tokenizer("q", add_special_tokens=False)["input_ids"] == [len(tokenizer) - 1, 1]
+        assert tokenizer.decode(tokenizer("aʰ θA")["input_ids"], skip_special_tokens=True) == "aʰ θA"
+
+
+def test_words_of_characters_begin_at_the_blanks(tmp_path):
+    tokenizer = from_characters(PHONEMES, tmp_path / "phonemes")
+    starts = find_word_starts(tokenizer)
+    pieces = [piece for piece in (*PHONEMES, "▁") if starts[tokenizer.convert_tokens_to_ids(piece)]]
+    assert pieces == [".", ",", "?", "▁"]
+
+
+@pytest.mark.parametrize(
+    ("characters", "words"),
+    [
+        (["a", "ab"], "2, 'ab' among them"),
+        (["a", " "], "2, ' ' among them"),
+        (["a", "▁"], "2, '▁' among them"),
+        (["a", "b", "a"], "3, 'a' twice"),
+        ([], "Received: 0"),
+        (list(map(chr, range(0x4E00, 0x4E00 + 2001))), "Received: 2001"),
+    ],
+)
+def test_what_is_no_list_of_characters_is_refused(tmp_path, characters, words):
+    with pytest.raises(InputError, match=f"1 to 2,000 different ones.*{words}"):
+        from_characters(characters, tmp_path / "phonemes")
+    assert not (tmp_path / "phonemes").exists()
+
+
+def test_a_tokenizer_that_is_there_is_replaced_by_characters_only_when_asked(tmp_path):
+    from_characters(["a"], tmp_path)
+    with pytest.raises(InputError, match="is written to a folder without one"):
+        from_characters(["b"], tmp_path)
+    assert from_characters(["b"], tmp_path, overwrite=True).convert_tokens_to_ids("b") == 5

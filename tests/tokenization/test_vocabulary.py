@@ -151,7 +151,7 @@ def test_given_tokens_are_left_alone(make):
 
 
 def test_only_strings_and_added_tokens_are_tokens(make):
-    with pytest.raises(TypeError, match=r"Token 5 is not a string"):
+    with pytest.raises(TypeError, match=r"a string or an AddedToken. Received: 5"):
         make().add_tokens([5])
 
 

@@ -1,3 +1,4 @@
+import json
 import re
 
 import ml_dtypes
@@ -74,10 +75,7 @@ def test_the_total_of_a_folder_counts_shared_tensors_once(tmp_path, model, chang
         ("Model", ["AlbertModel"]),
         ("ForPreTraining", ["AlbertModel", "AlbertForPreTraining", "AlbertForMaskedLM"]),
         ("ForMaskedLM", ["AlbertForMaskedLM"]),
-        (
-            "ForSequenceClassification",
-            ["AlbertModel", "AlbertForSequenceClassification", "AlbertForTokenClassification"],
-        ),
+        ("ForSequenceClassification", ["AlbertModel", "AlbertForSequenceClassification"]),
         ("ForMultipleChoice", ["AlbertModel", "AlbertForMultipleChoice"]),
         ("ForTokenClassification", ["AlbertForTokenClassification"]),
         ("ForQuestionAnswering", ["AlbertForQuestionAnswering"]),
@@ -150,7 +148,7 @@ def test_one_shared_set_of_weights_is_said_in_the_singular():
 
 
 def test_the_arithmetic_of_the_base_model():
-    assert "22.4 GFLOP for 128 tokens, 96.7 for 512" in summarise("base").notes[1]
+    assert "22.4 GFLOP for 128 tokens and 96.7 GFLOP for 512 tokens" in summarise("base").notes[1]
 
 
 @pytest.mark.torch
@@ -164,7 +162,45 @@ def test_the_arithmetic_is_what_torch_counts():
     model = AlbertModel(config, add_pooling_layer=False)
     with FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, 7, dtype=torch.long))
-    assert summary_module._flops(config, 7) == counter.get_total_flops()
+    assert summary_module.forward_flops(config, 7) == counter.get_total_flops()
+
+
+def test_a_length_that_the_model_cannot_read_is_not_spoken_of(tmp_path):
+    note = summary(tmp_path, small(), "Model").notes[2]
+    assert note.startswith("Forward pass of the encoder: ")
+    assert "GFLOP for 9 tokens" in note
+    assert "128" not in note
+    assert " 0 GFLOP" not in note
+
+
+def test_the_precision_is_that_of_the_file_whatever_the_config_states(tmp_path):
+    config = small()
+    halves = {name: values.astype(np.float16) for name, values in ones(config, "Model").items()}
+    files.save(tmp_path, config, halves, "AlbertModel")
+    stated = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(stated | {"dtype": "float32"}))
+    assert summarise(tmp_path).notes[0] == "Stored as float16."
+
+
+def test_heads_of_one_shape_are_both_named_where_the_config_names_none(tmp_path):
+    config = small(num_labels=3)
+    files.save(tmp_path, config, ones(config, "ForSequenceClassification"), "SomeoneElsesModel")
+    assert (
+        "Holds all weights of AlbertModel. Holds a classifier of 3 classes: of AlbertForSequenceClassification or of "
+        "AlbertForTokenClassification, which config.json does not say." in summarise(tmp_path).notes
+    )
+
+
+def test_groups_that_never_run_are_told_from_those_that_do(tmp_path):
+    notes = summary(tmp_path, small(num_hidden_layers=4, num_hidden_groups=12), "Model").notes
+    assert any(note.startswith("4 layers run 4 sets of weights, and 8 more never run; ") for note in notes)
+
+
+def test_an_encoder_under_another_name_is_complete_where_it_can_be_read(tmp_path):
+    held = {f"bert.{name.removeprefix('albert.')}": values for name, values in ones(small(), "Model").items()}
+    found = summary(tmp_path, small(), "Model", held)
+    assert usable(found) == ["AlbertModel"]
+    assert [part.name for part in found.parts] == ["embeddings", "encoder layers", "pooler"]
 
 
 def test_sizes_are_said_in_mebibytes():

@@ -45,11 +45,28 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert {path.name for path in (folder / "model").iterdir()} == {
         *("config.json", "model.safetensors", "tokenizer_config.json", "special_tokens_map.json", "spiece.model"),
         *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png"),
-        *("evaluations.csv", "README.md"),
+        *("evaluations.csv", "README.md", "checkpoints"),
     }
+    kept = sorted(path.name for path in (folder / "model" / "checkpoints").iterdir())
+    assert len(kept) == 2, "the best weights, and the last state, from which the run can be extended"
+    assert kept[0] == "best"
     assert json.loads((folder / "model" / "eval_results.json").read_text()) == results
     assert "60 training and 20 evaluation examples" in said
     assert "A vocabulary of" in said
+
+
+def test_a_run_says_that_its_texts_are_unknown_to_the_vocabulary(trained, tmp_path):
+    folder, _, said = trained
+    assert "unknown to the vocabulary" not in said
+    rows = [f"电影{'很好' if number % 2 else '无聊'},{'pos' if number % 2 else 'neg'}" for number in range(20)]
+    (tmp_path / "zh.csv").write_text("\n".join(["text,label", *rows]), "utf-8")
+    changes = {"data.train": str(tmp_path / "zh.csv"), "data.eval": str(tmp_path / "zh.csv"), "training.epochs": 1}
+    recipe = FinetuneRecipe.load(
+        None,
+        {"model.name": str(folder / "model"), "data.max_length": 32, "training.batch_size": 8, **changes},
+    )
+    _, said = run(recipe, tmp_path / "model")
+    assert said.count("texts are empty or mostly unknown") == 2
 
 
 def test_several_processes_are_refused_before_anything_is_written(tmp_path):
@@ -94,7 +111,7 @@ def test_pipeline_and_evaluation_give_the_results_of_the_run(trained):
     assert {key: scores[key] for key in ("accuracy", "f1", "examples")} == {
         key: results[key] for key in ("accuracy", "f1", "examples")
     }
-    assert classify("the plot was superb")["label"] == "pos"
+    assert classify("the plot was superb")[0]["label"] == "pos"
     assert [answer["label"] for answer in classify(["the cast was dull", "the film was great"])] == ["neg", "pos"]
 
 
@@ -138,7 +155,7 @@ def test_pairs_are_read_from_tsv(tmp_path):
         common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__max_steps=1), tmp_path / "m"
     )
     assert "pair 'sentence2'" in said
-    assert pipeline("text-classification", tmp_path / "m")("good", "good")["label"] in ("0", "1")
+    assert pipeline("text-classification", tmp_path / "m")("good", "good")[0]["label"] in ("0", "1")
 
 
 def test_several_labels_are_read_from_json_lines(tmp_path):
@@ -148,7 +165,10 @@ def test_several_labels_are_read_from_json_lines(tmp_path):
     recipe = common.recipe(tmp_path, data__train=str(path), data__eval=str(path), training__epochs=40)
     results, _ = run(recipe, tmp_path / "m")
     assert results["f1_micro"] > 0.6
-    assert "word" in pipeline("text-classification", tmp_path / "m")("good")["labels"]
+    classify = pipeline("text-classification", tmp_path / "m")
+    assert classify("good")[0]["label"] == "word"
+    [record] = classify.stream([classify.task.examples("good")[0]])
+    assert "word" in record["labels"]
 
 
 def test_numbers_are_read_from_parquet(tmp_path):
@@ -162,7 +182,7 @@ def test_numbers_are_read_from_parquet(tmp_path):
     recipe = common.recipe(tmp_path, data__train=path, data__eval=path, training__epochs=30)
     results, _ = run(recipe, tmp_path / "m")
     assert results["pearson"] > 0.8
-    assert pipeline("text-classification", tmp_path / "m")("very very good")["value"] == pytest.approx(1, abs=1.0)
+    assert pipeline("text-classification", tmp_path / "m")("very very good")[0]["score"] == pytest.approx(1, abs=1.0)
 
 
 def test_long_texts_are_cut_and_counted(tmp_path):
@@ -309,7 +329,7 @@ def test_a_config_that_asks_for_more_outputs_trains_and_answers(tmp_path):
     more = {**common.TINY, "output_attentions": True, "output_hidden_states": True, "return_dict": False}
     run(common.recipe(tmp_path, model__config=more, training__max_steps=1), tmp_path / "m")
     assert AlbertConfig.from_pretrained(tmp_path / "m").output_attentions
-    assert pipeline("text-classification", tmp_path / "m")("good")["label"] in ("neg", "pos")
+    assert pipeline("text-classification", tmp_path / "m")("good")[0]["label"] in ("neg", "pos")
 
 
 def test_a_rare_class_stays_in_training_where_a_part_is_held_out(tmp_path):
@@ -347,8 +367,57 @@ def test_an_old_model_stays_until_a_new_one_is_complete(tmp_path, monkeypatch):
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
+def test_a_finished_run_is_extended_with_the_state_of_its_optimizer(tmp_path):
+    recipe = common.recipe(tmp_path, training__schedule="constant", training__max_steps=8)
+    run(recipe, tmp_path / "m")
+    _, said = run(FinetuneRecipe.load(run_folder.finished(tmp_path / "m"), {}), tmp_path / "m", extend_to=12)
+    assert "Extended from 8 to 12 steps." in said
+    assert "it was 1.00e-02 at last and goes on at 1.00e-02" in said
+    run(recipe.with_steps(12), tmp_path / "straight")
+    for name in ("model", "optimizer"):
+        one, other = (
+            safetensors.numpy.load_file(tmp_path / folder / "checkpoints" / "step-00000012" / f"{name}.safetensors")
+            for folder in ("m", "straight")
+        )
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+    assert FinetuneRecipe.load(tmp_path / "m" / "recipe.toml", {}).training.max_steps == 12
+    assert run_folder.begun(tmp_path / "m") is None
+
+
+def test_an_extension_that_was_cut_off_is_resumed(tmp_path, monkeypatch):
+    run(common.recipe(tmp_path, training__max_steps=8), tmp_path / "m")
+    recipe = FinetuneRecipe.load(run_folder.finished(tmp_path / "m"), {})
+    monkeypatch.setattr(finetune.reporter.Reporter, "on_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path / "m", extend_to=12)
+    monkeypatch.undo()
+    assert run_folder.finished(tmp_path / "m") is None
+    _, said = run(FinetuneRecipe.load(run_folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
+    assert "Resumed from step-00000008." in said
+    assert run_folder.finished(tmp_path / "m") is not None
+
+
+def test_what_cannot_be_extended_is_said(tmp_path):
+    recipe = common.recipe(tmp_path, training__max_steps=4)
+    with pytest.raises(ConfigError, match=r"A run can be extended that is finished.*holds none"):
+        run(recipe, tmp_path / "m", extend_to=12)
+    run(recipe, tmp_path / "m")
+    with pytest.raises(ConfigError, match=r"extended to more steps than it had\. Received: 4, and it had 4"):
+        run(recipe, tmp_path / "m", extend_to=4)
+    with pytest.raises(ConfigError, match=r"goes without --resume and --overwrite"):
+        run(recipe, tmp_path / "m", extend_to=12, overwrite=True)
+    with pytest.raises(TrainingError, match="recipe and data it began with"):
+        run(recipe.model_copy(update={"seed": 1}), tmp_path / "m", extend_to=12)
+    run(recipe.changed("training", keep_state=False), tmp_path / "m", overwrite=True)
+    assert not (tmp_path / "m" / "checkpoints").exists()
+    with pytest.raises(ConfigError, match=r"`training\.keep_state` false is begun again"):
+        run(recipe, tmp_path / "m", extend_to=12)
+
+
 @pytest.mark.slow
-def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number):
     recipe = common.recipe(tmp_path, training__epochs=30, training__save_every=5)
     recipe.save(tmp_path / "recipe.toml")
     command = [
@@ -362,15 +431,21 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_weights(tmp_path):
     ]
     straight = [*command, "--output", str(tmp_path / "straight")]
     subprocess.run(straight, check=True, capture_output=True)
+    heard = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731 - not ignored, as in the background
     killed = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "--output", str(tmp_path / "killed")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heard,
     )
     log = tmp_path / "killed" / "log.jsonl"
     until = time.monotonic() + 60
     while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 40):
         time.sleep(0.01)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed.send_signal(number)
+    _, told = killed.communicate()
+    assert killed.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert (b"Go on with --resume." in told) == (number != signal.SIGKILL)
     assert not (tmp_path / "killed" / "config.json").exists()
     again = [*command, "--output", str(tmp_path / "killed")]
     refused = subprocess.run(again, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from albertkit import weight_table
 from albertkit.backends import OptimizerSettings
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import init
-from albertkit.errors import TrainingError
+from albertkit.errors import Interrupted, TrainingError
 from albertkit.tasks.features import Features
 from albertkit.tasks.text_classification import TextClassification
-from albertkit.training import loop, run_checkpoints
+from albertkit.training import estimate, loop, run_checkpoints
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.loss_spikes import NORMS
@@ -425,7 +426,7 @@ def test_best_weights_that_the_disk_did_not_take_are_written_with_the_next_check
 class Leaping:
     """A backend whose gradient norms are these in turn, and which says which steps it took."""
 
-    number, begun = 0, 0
+    number, begun, told = 0, 0, 0
 
     def __init__(self, norms):
         self.norms, self.taken, self.seeds, self.put = norms, [], [], []
@@ -437,7 +438,9 @@ class Leaping:
         return self.number + 1
 
     def broadcast(self, value):
-        return self.begun if self.number else value
+        """Rank 0 says first where the run begins, then that the best weights are there, and wishes nothing later."""
+        self.told += 1
+        return ([self.begun, 1] + [0] * self.told)[self.told - 1] if self.number else value
 
     def init_state(self, *_, **__):
         return self
@@ -538,6 +541,149 @@ def test_a_second_process_goes_on_where_the_first_does_and_writes_nothing(tmp_pa
 def test_a_process_that_cannot_read_what_the_first_goes_on_from_says_so(tmp_path):
     with pytest.raises(TrainingError, match=r"must see the same output folder\. .*rank 1 cannot read"):
         second(tmp_path, begun=4)
+
+
+class Stopping(Recorder):
+    """Sends signals to its own process, as a person or a cluster does."""
+
+    def __init__(self, step, *signals):
+        super().__init__()
+        self.step, self.signals = step, signals
+
+    def on_step(self, record):
+        super().on_step(record)
+        if record["step"] == self.step:
+            for number in self.signals:
+                signal.raise_signal(number)
+
+
+@pytest.fixture(autouse=True)
+def _heard():
+    """Ctrl-C is heard, though a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert run(tmp_path, Stopping(3, signal.SIGINT, signal.SIGINT))[1].step == 20
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("step", [3, 5, 20])
+def test_a_signal_ends_a_run_behind_its_step_with_a_checkpoint_and_says_how_to_go_on(tmp_path, step, number, status):
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    whole = Recorder()
+    straight = run(tmp_path / "whole", whole)
+    words = rf"Stopped after step {step} of 20\. Its checkpoint is .*step-0*{step}\. Go on with --resume\."
+    with pytest.raises(Interrupted, match=words) as caught:
+        run(tmp_path / "cut", Stopping(step, number))
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert caught.value.status == status
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    later = Recorder()
+    tensors, progress = run(tmp_path / "cut", later)
+    assert [record["loss"] for record in later.steps] == [record["loss"] for record in whole.steps[step:]]
+    assert progress == straight[1]
+    for name, values in straight[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_a_second_signal_ends_a_run_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(tmp_path, Stopping(3, signal.SIGINT, signal.SIGINT))
+    assert not isinstance(caught.value, Interrupted)
+    assert not (tmp_path / "step-00000003").exists()
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_signal_in_an_evaluation_leaves_the_evaluation_to_the_run_that_goes_on(tmp_path, ema_decay):
+    straight, told = run(tmp_path / "whole", ema_decay=ema_decay), []
+
+    def stopping(forward):
+        if not told:
+            told.append(True)
+            signal.raise_signal(signal.SIGINT)
+        return counting(forward)
+
+    with pytest.raises(Interrupted, match=r"Stopped after step 5 of 20"):
+        run(tmp_path / "cut", evaluate=stopping, ema_decay=ema_decay)
+    tensors, progress = run(tmp_path / "cut", evaluate=stopping, ema_decay=ema_decay)
+    assert progress == straight[1]
+    for name, values in straight[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_where_the_disk_takes_no_checkpoint_a_signal_says_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_checkpoints.RunCheckpoints, "save", lambda *_: False)
+    with pytest.raises(Interrupted, match=r"It left no checkpoint; no checkpoint had been written yet\."):
+        run(tmp_path, Stopping(3, signal.SIGINT))
+
+
+def test_checkpoints_by_time_come_before_the_first_evaluation_and_change_no_number(tmp_path):
+    often, never = Recorder(), Recorder()
+    one = run(tmp_path / "often", often, save_seconds=0.0)
+    other = run(tmp_path / "never", never, save_seconds=float("inf"))
+    assert [row["loss"] for row in often.steps] == [row["loss"] for row in never.steps]
+    assert one[1] == other[1]
+    for name, values in one[0].items():
+        np.testing.assert_array_equal(other[0][name], values, err_msg=name)
+    for seconds, found in ((0.0, ["step-00000002", "step-00000003"]), (float("inf"), [])):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / f"cut{seconds}", Recorder(stop_at=4), save_seconds=seconds)
+        assert sorted(path.name for path in (tmp_path / f"cut{seconds}").glob("step-*")) == found
+
+
+def test_checkpoints_by_steps_are_not_mixed_with_those_by_time(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, Recorder(stop_at=4), save_seconds=0.0, save_every=3)
+    assert [path.name for path in tmp_path.glob("step-*")] == ["step-00000003"]
+
+
+def test_a_run_that_goes_on_without_a_checkpoint_says_that_it_begins_at_step_0(tmp_path):
+    for is_resumed, told in ((True, 1), (False, 0)):
+        recorder = Recorder()
+        run(tmp_path / str(is_resumed), recorder, is_resumed=is_resumed, steps=2)
+        assert str(recorder.notes).count("no checkpoint to resume from: the run begins at step 0") == told
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_finished_run_is_extended_as_if_it_had_been_that_long(tmp_path, ema_decay):
+    constant = {"ema_decay": ema_decay, "patience": 4}
+    straight = run(tmp_path / "whole", **constant, schedule=Schedule(5e-3, 20, 2, "constant"))
+    short = {**constant, "schedule": Schedule(5e-3, 10, 2, "constant"), "keep_state": True}
+    run(tmp_path / "short", **short)
+    assert sorted(path.name for path in (tmp_path / "short").iterdir()) == ["best", "step-00000005", "step-00000010"]
+    longer = {**short, "schedule": Schedule(5e-3, 20, 2, "constant"), "fingerprint": "longer"}
+    with pytest.raises(TrainingError, match="recipe and data it began with"):
+        run(tmp_path / "short", **longer)
+    tensors, progress = run(tmp_path / "short", **longer, extends="same")
+    assert [record["step"] for record in progress.evaluations] == [5, 10, 15, 20]
+    assert (progress.best_step, progress.best_score) == (straight[1].best_step, straight[1].best_score)
+    for name, values in straight[0].items():
+        np.testing.assert_array_equal(tensors[name], values, err_msg=name)
+
+
+def test_a_run_that_its_patience_ended_is_extended_with_new_patience(tmp_path):
+    run(tmp_path, evaluate=scores([0.5, 0.4, 0.3]), patience=2, keep_state=True)
+    longer = {"fingerprint": "longer", "extends": "same", "steps": 25}
+    _, progress = run(tmp_path, evaluate=scores([0.4, 0.6]), patience=2, **longer)
+    assert [record["step"] for record in progress.evaluations] == [5, 10, 15, 20, 25]
+
+
+def test_an_estimate_is_told_before_the_first_step_and_changes_no_number(tmp_path, monkeypatch):
+    plain, told = Recorder(), Recorder()
+    one = run(tmp_path / "plain", plain)
+    samples = [PaddedBatch(np.full((rows, 8), 7)) for rows in (1, 4)]
+    run(tmp_path / "short", told, samples=samples, tokens=64)
+    assert not any("estimate" in note for note in told.notes), "a run of seconds needs none"
+    monkeypatch.setattr(estimate, "_LONG", 0)
+    other = run(tmp_path / "told", told, samples=samples, tokens=64)
+    assert told.notes[0].startswith("An estimate from a short measurement: ")
+    assert [row["loss"] for row in told.steps[20:]] == [row["loss"] for row in plain.steps]
+    for name, values in one[0].items():
+        np.testing.assert_array_equal(other[0][name], values, err_msg=name)
 
 
 def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):

@@ -1,10 +1,13 @@
-"""What a run keeps of the machine and the command that it came from."""
+"""What a run leaves for people: the card, and what it keeps of the machine and the command that it came from."""
 
+import re
 import sys
 
 import pytest
 
 from albertkit.training import model_card
+from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.recipe import FinetuneRecipe
 
 
 @pytest.mark.parametrize(
@@ -20,3 +23,45 @@ from albertkit.training import model_card
 def test_a_command_is_told_as_it_would_be_typed(monkeypatch, argv, command):
     monkeypatch.setattr(sys, "argv", argv)
     assert model_card.environment()["command"] == command
+
+
+SCORES = {"step": 3, "epoch": 1.0, "loss": 0.5, "accuracy": 1.0, "examples": 5, "rows": 5, "tokens_held_out": 99}
+
+
+def test_a_card_names_no_folder_of_the_machine(tmp_path):
+    names = {key: str(tmp_path / key) for key in ("start", "words", "train.csv", "dev.csv", "corpus")}
+    tuned = FinetuneRecipe.load(
+        None,
+        {"model.name": names["start"], "model.tokenizer": names["words"], "data.train": names["train.csv"]},
+    )
+    results = {**SCORES, "data": names["dev.csv"]}
+    told = [f"The tokenizer of {names['words']}.", f"AlbertForSequenceClassification from {names['start']}: 5 tensors"]
+    card = model_card.model_card(tuned, results, 10, ["a", "b"], told)
+    assert str(tmp_path.parent) not in card
+    for words in ("`train.csv`", "`dev.csv`", "from start, seed", "of words.", "from start: 5 tensors"):
+        assert words in card
+    trained = PretrainRecipe.load(None, {"model.name": names["start"], "data.corpus": names["corpus"]})
+    card = model_card.pretraining_card(trained, SCORES, 1000, told[1:])
+    assert str(tmp_path.parent) not in card
+    assert "the corpus `corpus`" in card
+    assert "| corpus | corpus |" in card
+
+
+def test_a_relative_name_stays_as_it_is():
+    recipe = FinetuneRecipe.load(None, {"model.name": "albert/albert-base-v2", "data.train": "data/train.csv"})
+    card = model_card.model_card(recipe, {**SCORES, "data": "data/dev.csv"}, 10, ["a"], [])
+    assert "from albert/albert-base-v2, seed" in card
+    assert "`data/train.csv`" in card
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked"),
+    [({}, '"A text."'), ({"data.pair_column": "b"}, '{"text": "A text.", "text_pair": "The second text."}')],
+)
+def test_the_card_shows_how_to_ask_for_what_was_trained_on(columns, asked):
+    recipe = FinetuneRecipe.load(None, {"data.train": "train.csv", **columns})
+    card = model_card.model_card(recipe, {**SCORES, "data": "dev.csv"}, 10, ["a"], [])
+    [code] = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    compile(code, "card", "exec")
+    assert f"print(ask({asked}))" in code
+    assert "from albertkit import pipeline" in code

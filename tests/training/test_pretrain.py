@@ -79,7 +79,8 @@ def test_a_run_learns_both_tasks_and_leaves_a_model_that_loads(corpus, tmp_path)
     assert "sop_classifier.classifier.weight" in checkpoint.tensors
     left = {path.name for path in (tmp_path / "model").iterdir()}
     assert {"README.md", "recipe.toml", "run.json", "eval_results.json", "curves.png", "vocab.txt"} <= left
-    assert "checkpoints" not in left
+    kept = sorted(path.name for path in (tmp_path / "model" / "checkpoints").iterdir())
+    assert kept == ["best", "step-00000300"], "from which the run can be extended"
     table = (tmp_path / "model" / "evaluations.csv").read_text().splitlines()
     assert table[0].startswith("step,loss,mlm_loss")
     assert [line.split(",")[0] for line in table[1:]] == ["150", "300"]
@@ -401,6 +402,21 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(corpus, tmp_p
     assert not (tmp_path / "m").exists()
 
 
+def test_a_finished_run_is_extended_to_the_same_bits(corpus, tmp_path):
+    """As one that was that long from the beginning, under a constant rate."""
+    recipe = pretraining.recipe(corpus, training__schedule="constant", training__warmup_ratio=0.0, training__steps=6)
+    run(recipe, tmp_path / "m")
+    run(PretrainRecipe.load(tmp_path / "m" / "recipe.toml", {}), tmp_path / "m", extend_to=10)
+    run(recipe.with_steps(10), tmp_path / "straight")
+    for name in ("model", "optimizer"):
+        one, other = (
+            safetensors.numpy.load_file(tmp_path / folder / "checkpoints" / "step-00000010" / f"{name}.safetensors")
+            for folder in ("m", "straight")
+        )
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
 def test_a_corpus_of_fewer_rows_than_a_batch_is_told(corpus, tmp_path):
     said = io.StringIO()
     recipe = pretraining.recipe(
@@ -455,7 +471,9 @@ def test_a_corpus_of_another_vocabulary_or_a_model_without_the_heads_is_not_judg
     other = pretraining.corpus(tmp_path / "other", 60, seed=1)
     with pytest.raises(ConfigError, match=r"`data.length` must not exceed.*Received: 128 and 64"):
         pretrain.evaluate(str(tmp_path / "model"), corpus, pretraining.recipe(corpus, data__length=128))
-    with pytest.raises(ConfigError, match=r"model's tokenizer. Received: .*Build it with --tokenizer"):
+    with pytest.raises(
+        ConfigError, match=r"model's tokenizer. Received: .*Make it with: albertkit corpus build --tokenizer"
+    ):
         pretrain.evaluate(str(tmp_path / "model"), other, recipe)
     checkpoint = files.load(tmp_path / "model")
     kept = {name: tensor for name, tensor in checkpoint.tensors.items() if not name.startswith("sop_")}

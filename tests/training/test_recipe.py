@@ -94,7 +94,7 @@ def test_a_folder_is_no_recipe(tmp_path):
         FinetuneRecipe.load(tmp_path, {})
 
 
-@pytest.mark.parametrize("content", [None, b"not = = toml", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [None, b"not = = toml", b"\xff", b"\xff\xfe\x00"])
 def test_a_file_that_is_no_recipe_is_refused(tmp_path, content):
     path = tmp_path / "r.toml"
     if content is not None:

@@ -141,3 +141,25 @@ def test_the_tokens_of_a_step_are_those_of_all_processes(tmp_path):
         told.on_step(row(1))
     assert json.loads((tmp_path / "log.jsonl").read_text())["tokens"] == 30
     assert "60 tokens/s" in said.getvalue()
+
+
+def test_without_a_terminal_a_line_comes_every_half_minute_with_the_time_left():
+    now = [0.0]
+    with reporting(None, steps=1000, clock=lambda: now[0]) as (told, said):
+        for step in range(1, 101):
+            told.on_step(row(step))
+            now[0] += 10
+    lines = said.getvalue().splitlines()
+    first = "step 3 of 1,000 · loss 0.6111, mean of 3 steps · rate 1.0e-01 · 20 tokens/s · 2 h 46 min left"
+    assert lines[0] == first
+    assert [line.split(" of ")[0] for line in lines[1:4]] == ["step 4", "step 7", "step 10"]
+    assert "mean of 50 steps" in lines[-1]
+    assert len(lines) == 34
+
+
+def test_a_run_of_a_moment_says_its_last_step():
+    with reporting(None, steps=2, clock=lambda: 0.0) as (told, said):
+        told.on_step(row(1))
+        told.on_step(row(2))
+    [line] = said.getvalue().splitlines()
+    assert line.startswith("step 2 of 2 · loss 0.7500, mean of 2 steps")

@@ -107,9 +107,10 @@ def test_an_output_whose_name_is_too_long_is_explained(tmp_path):
         run_folder.require_usable(RECIPE, tmp_path / ("x" * 300), resume=False, overwrite=False)
 
 
-def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp_path, monkeypatch):
+@pytest.mark.parametrize("keep_state", [False, True])
+def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp_path, monkeypatch, keep_state):
     config = AlbertConfig.base(vocab_size=60, hidden_size=16, intermediate_size=16, num_attention_heads=2)
-    plan = SimpleNamespace(head="Model", metric="loss")
+    plan = SimpleNamespace(head="Model", metric="loss", keep_state=keep_state)
     monkeypatch.setattr(run_folder.model_card, "environment", dict)
     monkeypatch.setattr(run_folder.reporter, "write_table", lambda *_: None)
     monkeypatch.setattr(run_folder.reporter, "draw_curves", lambda *_: None)
@@ -123,7 +124,8 @@ def test_a_crash_while_checkpoints_are_cleared_away_leaves_no_unfinished_run(tmp
         raise KeyboardInterrupt
 
     with run_folder.locked(RECIPE, tmp_path, resume=False):
-        (tmp_path / "checkpoints" / "step-00000001").mkdir()
+        for step in (1, 2):
+            (tmp_path / "checkpoints" / f"step-0000000{step}").mkdir()
         monkeypatch.setattr(run_folder.storage, "remove_named", crash)
         with pytest.raises(KeyboardInterrupt):
             run_folder.finish(tmp_path, RECIPE, RECIPE, plan, start, tensors, {"step": 1}, "card")

@@ -42,6 +42,8 @@ class Checkpoint:
     """The canonical name by the stored one, where the two differ."""
     skipped: tuple[str, ...] = ()
     """Stored names of what is no weight: buffers, optimizer slots, step counters."""
+    stored_dtypes: tuple[str, ...] = ()
+    """The precisions that the file keeps the tensors in, which may be less than theirs here."""
     notes: tuple[str, ...] = ()
     """Sentences on what the files do not say and was inferred, now or when they were converted."""
     _check: weight_files.ValueCheck | None = field(default=None, repr=False, compare=False)
@@ -74,6 +76,8 @@ def load(
 ) -> Checkpoint:
     """Read a folder, a model on the hub, or a checkpoint of the original code (a path such as `model.ckpt-best`).
 
+    A single file of weights, such as a `.ckpt` of PyTorch Lightning, is read too: with the config.json beside it.
+
     Of several files in one place the first of these is read: `model.safetensors` of any framework,
     `pytorch_model.bin`, `tf_model.h5`, `flax_model.msgpack`, a checkpoint of the original code, a SavedModel of TF-Hub.
     Tensors have the file's precision, but float32 where the config states it and the file keeps only half of it to be
@@ -88,6 +92,8 @@ def load(
     path = hub.local_path(name)
     if not path.is_dir() and use_safetensors is not True and (prefix := original.find(path)):
         return _load_original(prefix, config)
+    if path.suffix in _READERS and path.is_file() and use_safetensors in (None, path.suffix == ".safetensors"):
+        return _load_file(path, config)
     for form in formats:
         if checkpoint := _load_format(name, form, variant, config, fetching):
             return checkpoint
@@ -97,7 +103,19 @@ def load(
         if prefix := original.find(folder):
             return _load_original(prefix, config)
         accepted += " or a TensorFlow checkpoint"
-    raise CheckpointNotFound(f"Error no file named {accepted} (or its shards) found in {name}.{_listing(name)}")
+    raise CheckpointNotFound(f"A model must have a file of weights: {accepted}, or shards. {_listing(name)}")
+
+
+def _load_file(path: Path, config: AlbertConfig | None) -> Checkpoint:
+    """The checkpoint in one file, whatever its name, with the config.json beside it unless there is `config`."""
+    with storage.open_folder(path.parent) as folder:
+        file = folder.require(path.name)
+        if config is None and folder.file(CONFIG_FILE) is None:
+            raise CheckpointNotFound(
+                f"A file of weights needs a {CONFIG_FILE} beside it, which says what it is a model of. There is none "
+                f"beside {path}. Put one there, or pass `config`."
+            )
+        return _checkpoint(folder, [file], file, config)
 
 
 def _load_format(
@@ -113,14 +131,23 @@ def _load_format(
         files = _weight_files(folder, form, variant)
         if not files:
             return None
-        stored = [_READERS[file.suffix](file) for file in files]
-        check = weight_files.ValueCheck(stored)
-        own: AlbertConfig = config or AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
+        return _checkpoint(folder, files, files[0] if len(files) == 1 else path, config)
+
+
+def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, config: AlbertConfig | None) -> Checkpoint:
+    """What files of a folder hold together. `source` is what they are called."""
+    stored = [_READERS[file.suffix](file) for file in files]
+    check = weight_files.ValueCheck(stored)
+    own: AlbertConfig = config or AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
     translated = _translated(files, stored)
-    source = files[0] if len(files) == 1 else path
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
-    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, stored[0].notes, check)
+    notes, dtypes = (*stored[0].notes, *translated.notes), _dtypes(translated.tensors)
+    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, dtypes, notes, check)
+
+
+def _dtypes(tensors: Tensors) -> tuple[str, ...]:
+    return tuple(sorted({tensor.dtype.name for tensor in tensors.values()}))
 
 
 def _as_stated(tensors: Tensors, config: AlbertConfig) -> Tensors:
@@ -136,7 +163,10 @@ def _load_original(prefix: Path, config: AlbertConfig | None) -> Checkpoint:
     translated = read.translated
     weight_files.require_floats(translated.tensors, prefix)
     weight_files.require_finite(translated.tensors, prefix)
-    return Checkpoint(read.config, translated.tensors, prefix, translated.renamed, translated.skipped, read.notes)
+    dtypes = _dtypes(translated.tensors)
+    return Checkpoint(
+        read.config, translated.tensors, prefix, translated.renamed, translated.skipped, dtypes, read.notes
+    )
 
 
 def _weight_files(folder: storage.Folder, form: WeightFormat, variant: str | None) -> list[Path]:
@@ -182,7 +212,7 @@ def _translated(files: Sequence[Path], stored: Sequence[Stored]) -> Translated:
         if file.suffix == ".safetensors":
             is_foreign = is_foreign or framework_names.is_foreign(each.framework, each.tensors)
         else:
-            is_foreign = is_foreign or file.suffix != ".bin"
+            is_foreign = is_foreign or _READERS[file.suffix] is not weight_files.read_pickle
     source = files[0] if len(files) == 1 else files[0].parent
     translate = framework_names.translate if is_foreign else framework_names.translate_torch
     return translate(tensors, str(source))
@@ -190,7 +220,7 @@ def _translated(files: Sequence[Path], stored: Sequence[Stored]) -> Translated:
 
 _READERS = {
     ".safetensors": weight_files.read_safetensors,
-    ".bin": weight_files.read_pickle,
+    **dict.fromkeys((".bin", ".ckpt", ".pt", ".pth"), weight_files.read_pickle),
     ".h5": lambda file: Stored(legacy.read_h5(file)),
     ".msgpack": lambda file: Stored(legacy.read_msgpack(file)),
 }
@@ -198,15 +228,28 @@ _READERS = {
 
 def canonical_tensors(tensors: Mapping[str, np.ndarray]) -> Tensors:
     """Tensors of a PyTorch state_dict under their canonical names, without its buffers."""
-    return framework_names.translate_torch(tensors, "the given tensors").tensors
+    return framework_names.translate_torch(tensors, "the given tensors", keeps_holder=True).tensors
+
+
+def of_state_dict(tensors: Mapping[str, np.ndarray], config: AlbertConfig) -> Checkpoint:
+    """What a state_dict that is given in the place of a file holds."""
+    source = "the given state_dict"
+    translated = framework_names.translate_torch(tensors, source)
+    names = {"renamed": translated.renamed, "skipped": translated.skipped, "notes": translated.notes}
+    return Checkpoint(config, translated.tensors, Path(source), **names)
 
 
 def _listing(name: str | os.PathLike[str]) -> str:
-    """What a local folder holds instead, as a sentence. Nothing where there is no folder, or it may not be listed."""
+    """What a model has instead, in sentences: of a folder that may be listed its files, and one that could be read."""
     entries: list[str] = []
     with contextlib.suppress(OSError):
         entries = sorted(entry.name for entry in Path(name).iterdir())
-    return f" It holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}." if entries else ""
+    if not entries:
+        return f"{name} has none. Check that it is a model of this kind."
+    held = f"{name} holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}."
+    weights = [entry for entry in entries if Path(entry).suffix in _READERS]
+    advice = f"To read one of these files, name it: {Path(name) / weights[0]}." if weights else "Name another folder."
+    return f"{held} {advice}"
 
 
 def save(

@@ -34,6 +34,8 @@ class Translated:
     """The canonical name by the stored one, where the two differ."""
     skipped: tuple[str, ...] = ()
     """Stored names of what is no weight: optimizer slots, step counters."""
+    notes: tuple[str, ...] = ()
+    """Sentences on what the names do not say and was inferred."""
 
 
 def keras_name(name: str) -> str:
@@ -119,16 +121,22 @@ def translate(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Tran
     return Translated(_with_added_bias(canonical), renamed, tuple(skipped))
 
 
-def translate_torch(tensors: Mapping[str, np.ndarray], source: str = "a file") -> Translated:
+def translate_torch(
+    tensors: Mapping[str, np.ndarray], source: str = "a file", *, keeps_holder: bool = False
+) -> Translated:
     """Tensors of a PyTorch model under canonical names; unknown ones keep theirs, buffers are skipped.
 
+    What stands before all names of the one ALBERT among them, such as `model.` of PyTorch Lightning, is taken off,
+    unless `keeps_holder`: in a class of a person's own it is the name of the ALBERT inside it.
     CheckpointError where two tensors have one canonical name and differ.
     """
     canonical: Tensors = {}
     renamed = {}
     skipped = []
+    found = weight_table.holders(tensors)
+    holder = found.pop() if len(found) == 1 and not keeps_holder else ""
     for stored, tensor in tensors.items():
-        name = weight_table.canonical_name(stored)
+        name = weight_table.canonical_name(stored, holder)
         if name is None:
             skipped.append(stored)
             continue
@@ -136,7 +144,8 @@ def translate_torch(tensors: Mapping[str, np.ndarray], source: str = "a file") -
         canonical[name] = tensor
         if name != stored:
             renamed[stored] = name
-    return Translated(_with_added_bias(canonical), renamed, tuple(skipped))
+    notes = (f"The names in {source} stood behind `{holder}`, which was taken off.",) if holder else ()
+    return Translated(_with_added_bias(canonical), renamed, tuple(skipped), notes)
 
 
 def require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: str | Path) -> None:

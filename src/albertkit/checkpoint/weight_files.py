@@ -44,6 +44,8 @@ _NOT_FINITE = {np.dtype(np.float16): 0x7C00, np.dtype(ml_dtypes.bfloat16): 0x7F8
 
 _CHECKSUM = "checksum"
 _ALGORITHM = "xxh3_128"  # as fast as memory: a checksum that costs time would be turned off
+_WRAPPED = ("state_dict", "model_state_dict", "model", "module")
+"""Keys under which trainers keep a model's weights beside the rest of a run: PyTorch Lightning the first."""
 _PIECE = 2**26
 """Bytes that are checked at once: few enough to stay in memory, and many, for each call waits for Python's lock."""
 
@@ -177,15 +179,16 @@ def read_pickle(file: Path) -> Stored:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         raise UnsafeCheckpoint(
             f"{file} must hold tensors alone. It is damaged, or asks to run code while being read"
-            f"{f' ({asked[1]})' if asked else ''}, and was refused. Ask its author for a safetensors file."
+            f"{f' ({asked[1]})' if asked else ''}, and was refused. Ask its author for a safetensors file, or for the "
+            "model's state_dict alone."
         ) from error
     except Exception as error:  # a damaged pickle fails in any way: KeyError, IndexError, struct.error, ...
         raise CheckpointError(
             f"{file} must be a complete PyTorch file. Reading its {file.stat().st_size:,} bytes failed: "
             f"{type(error).__name__}: {error!s:.200}. If a download or a copy was cut short, repeat it."
         ) from error
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):  # of PyTorch Lightning
-        content = content["state_dict"]
+    if isinstance(content, dict):
+        content = next((content[key] for key in _WRAPPED if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise CheckpointError(f"{file} must hold a mapping of names to tensors. It holds a {type(content).__name__}.")
     return Stored({name: _from_torch(file, name, tensor) for name, tensor in content.items()})

@@ -2,15 +2,20 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
+from types import FrameType
+from typing import NoReturn
 
-from albertkit.errors import AlbertkitError
+from albertkit.errors import AlbertkitError, Interrupted
 
 
 def main() -> None:
-    """Run a command. An error that albertkit raises on purpose is one line and exit status 1; Ctrl-C is status 130.
+    """Run a command. An error that albertkit raises on purpose is one line and exit status 1.
 
-    So is a device that takes no more of what is printed; a pipe that was closed ends in silence.
+    What Ctrl-C ends says so, with status 130, and what SIGTERM ends with 143. So does a device that takes no more of
+    what is printed; a pipe that was closed ends in silence.
     """
     from rich.console import Console
 
@@ -18,14 +23,20 @@ def main() -> None:
 
     errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    is_ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    if threading.current_thread() is threading.main_thread() and not is_ignored:
+        signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except AlbertkitError as error:
         errors.print(f"error: {error}", style="red")
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("interrupted", style="red")
-        sys.exit(130)
+    except (KeyboardInterrupt, SystemExit) as end:  # Typer makes of Ctrl-C an exit without a word
+        stopped = _interruption(end)
+        if stopped is None:
+            raise
+        errors.print(str(stopped) or "Stopped. Nothing that was begun is kept.", style="red")
+        sys.exit(stopped.status)
     except OSError as error:
         why = error.strerror or error
         told = f"Files must be there for a command to use. {error.filename}: {why}. Name another, or mend that one."
@@ -34,3 +45,17 @@ def main() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
         errors.print(f"error: {told}", style="red")
         sys.exit(1)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as at Ctrl-C, so that what is open is closed."""
+    raise Interrupted("", number)
+
+
+def _interruption(end: BaseException | None) -> Interrupted | None:
+    """The interruption that is, or lies behind, the end of a command, or None where it ended by itself."""
+    while end is not None:
+        if isinstance(end, KeyboardInterrupt):
+            return end if isinstance(end, Interrupted) else Interrupted("")
+        end = end.__cause__ or end.__context__
+    return None

@@ -2,18 +2,18 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, evaluate, finetune, info, predict, pretrain, tokenizer
+from albertkit.cli import convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
 
 app = typer.Typer(
     name="albertkit",
     help="A home for ALBERT: train, fine-tune, evaluate and run A Lite BERT.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)

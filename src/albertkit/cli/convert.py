@@ -12,9 +12,11 @@ def command(
         str, Argument(help="A folder, a name on the hub, or a checkpoint of the original code such as model.ckpt-best.")
     ],
     target: Annotated[Path, Argument(help="Folder to write to.")],
-    architecture: Annotated[str | None, Option(help="Class to convert to; default: by the tensors.")] = None,
-    config: Annotated[str, Option(help="Config to use instead of the source's own: a JSON file or a model.")] = "",
-    dtype: Annotated[str | None, Option(help="float32, bfloat16 or float16; default: as stored.")] = None,
+    architecture: Annotated[str | None, Option(help="Class to convert to.", show_default="by the tensors")] = None,
+    config: Annotated[
+        str, Option(help="Another config: a JSON file or a model.", show_default="the source's own")
+    ] = "",
+    dtype: Annotated[str | None, Option(help="float32, bfloat16 or float16.", show_default="as stored")] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace what the target folder holds.")] = False,
 ) -> None:
     """Any checkpoint (TensorFlow, Flax, PyTorch, the original code, TF-Hub) to config.json and model.safetensors."""

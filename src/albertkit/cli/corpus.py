@@ -1,7 +1,7 @@
 """albertkit corpus: text to what pre-training reads, and what such a corpus holds."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -9,6 +9,10 @@ from rich.table import Table
 from typer import Argument, Option
 
 from albertkit.cli import options
+
+if TYPE_CHECKING:
+    from albertkit.corpus.shards import Corpus
+    from albertkit.tokenization.base import AlbertTokenizerBase
 
 app = typer.Typer(help="Make the corpus that a model is pre-trained on.", no_args_is_help=True)
 
@@ -34,7 +38,7 @@ def build(
     ] = "paragraph",
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
     skip_broken: options.SkipBroken = False,
-    workers: Annotated[int | None, Option(help="Processes; default: all cores, 16 at most.")] = None,
+    workers: Annotated[int | None, Option(help="Processes.", show_default="all cores, 16 at most")] = None,
     shard_tokens: Annotated[int, Option(help="Least tokens of a shard; texts come by the million characters.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
 ) -> None:
@@ -65,8 +69,19 @@ def build(
             note=bar.print,
             progress=bar.update,
         )
+    _report_unknown(corpus, loaded)
     left_out = statistics.describe_left_out(corpus)
     typer.echo(f"{corpus}{f'; left out: {left_out}' if left_out else ''}")
+
+
+def _report_unknown(corpus: "Corpus", tokenizer: "AlbertTokenizerBase") -> None:
+    """Say so where the vocabulary does not know many of the texts."""
+    from albertkit.tokenization.unknown import REPORTED_SHARE, likely_cause
+
+    unknown = corpus.statistics.get("unknown_tokens", 0)
+    if unknown > REPORTED_SHARE * corpus.tokens:
+        told = f"{unknown:,} of {corpus.tokens:,} tokens are unknown to the vocabulary. {likely_cause(tokenizer)}"
+        typer.echo(told, err=True)
 
 
 @app.command("info")

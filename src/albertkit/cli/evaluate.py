@@ -11,19 +11,26 @@ from albertkit.cli import options
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .jsonl or .parquet.")],
-    task: Annotated[str, Option(help="A task, or auto: what the model was trained for.")] = "auto",
+    data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .json, .jsonl or .parquet.")],
+    task: options.Task = "auto",
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
-    label_column: Annotated[str | None, Option(help="Column of the label; default: by the usual names.")] = None,
-    label_separator: Annotated[str | None, Option(help="Between several labels of one row.")] = None,
+    label_column: Annotated[
+        str | None, Option(help="Column of the label, or one for each class.", show_default="by the usual names")
+    ] = None,
+    label_separator: Annotated[str | None, Option(help="Between several labels of one row.", show_default="|")] = None,
+    label_map: Annotated[str | None, Option(help="Other names for labels: old=new,... or a JSON file.")] = None,
+    missing_labels: Annotated[str | None, Option(help="Labels that mean that there is none, by commas.")] = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    batch_size: options.AnswerBatchSize = None,
+    device: options.Device = None,
     framework: options.Framework = None,
     skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
+    from albertkit.cli.row_progress import RowProgress
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -32,7 +39,13 @@ def command(
         pair_column=pair_column,
         label_column=label_column,
         label_separator=label_separator,
+        label_map=label_map,
+        missing_labels=options.split(missing_labels),
         header=options.split(header),
         skip_empty=skip_empty or None,
     )
-    typer.echo(json.dumps(pipeline(task, model, framework or "auto", max_length).evaluate(data, **given), indent=2))
+    answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    with RowProgress() as progress:
+        answerer.progress = progress.update
+        scores = answerer.evaluate(data, **given)
+    typer.echo(json.dumps(scores, indent=2))

@@ -42,15 +42,21 @@ app = typer.Typer(help="Fine-tune a model on a task.", no_args_is_help=True, cls
 def _shared(
     output: options.Output,
     model: options.Model = None,
-    tokenizer: Annotated[str | None, Option(help="Tokenizer, if not the checkpoint's own.")] = None,
-    recipe: Annotated[Path | None, Option(help="TOML recipe; options here override it.")] = None,
+    tokenizer: Annotated[
+        str | None, Option(help="Another tokenizer.", show_default="the checkpoint's, or a learned one")
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        Option(help="TOML recipe, or the name of one of the package; options here override it.", show_default=False),
+    ] = None,
     framework: options.Framework = None,
-    epochs: Annotated[float | None, Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[int | None, Option(help="Examples a step.")] = None,
+    epochs: Annotated[float | None, Option(help="Passes over the training data.", show_default="3.0")] = None,
+    batch_size: Annotated[int | None, Option(help="Examples a step.", show_default="32")] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """The options that all tasks have."""
@@ -64,20 +70,20 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         recipe: Path | None,
         settings: list[str] | None,
         resume: bool,
+        extend_to: int | None,
         overwrite: bool,
         **values: Any,
     ) -> None:
         from albertkit.training import finetune, run_folder
         from albertkit.training.recipe import FinetuneRecipe
 
-        if resume and recipe is None:
-            recipe = run_folder.begun(output)
+        recipe = recipe or run_folder.own_recipe(output, resume, extend_to)
         for field in dataclasses.fields(task.options):
-            if field.default_factory is list:
+            if field.default_factory is not dataclasses.MISSING:  # a list
                 values[field.name] = options.split(values[field.name])
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
-        finetune.run(loaded, output, resume=resume, overwrite=overwrite)
+        finetune.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
 
     shared = inspect.signature(_shared).parameters
     own = [_parameter(field) for field in dataclasses.fields(task.options)]
@@ -103,9 +109,12 @@ _KEYS = {
 def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
     kind, names = field.type, [f"--{field.name.replace('_', '-')}"]
+    shown = str(field.default).lower() if kind is bool else str(field.default)
+    told = False if field.default in ("", dataclasses.MISSING) else shown
+    option = Option(*names, help=field.metadata["help"], show_default=told)
     if kind is bool:
-        annotation = Annotated[bool | None, Option(*names, help=field.metadata["help"])]
+        annotation = Annotated[bool | None, option]
     else:
         value = kind if kind in (int, float) else str  # lists are split at commas, choices are checked by the recipe
-        annotation = Annotated[value | None, Option(*names, help=field.metadata["help"])]
+        annotation = Annotated[value | None, option]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)

@@ -6,24 +6,47 @@ from typing import Annotated
 
 from typer import Option
 
+# A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
-Model = Annotated[str | None, Option(help="A checkpoint, or a size (base, large, ...) for a new model.")]
-Framework = Annotated[str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.")]
-LearningRate = Annotated[float | None, Option(help="Peak learning rate.")]
-Seed = Annotated[int | None, Option(help="Seed of everything random.")]
+Model = Annotated[
+    str | None, Option(help="A checkpoint, or a size (base, large, ...) for a new model.", show_default="base")
+]
+Framework = Annotated[
+    str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.", show_default="auto")
+]
+LearningRate = Annotated[
+    float | None, Option(help="Peak learning rate.", show_default="by the size of model and batch")
+]
+Seed = Annotated[int | None, Option(help="Seed of everything random.", show_default="42")]
 Settings = Annotated[list[str] | None, Option("--set", help="Any key of the recipe: section.key=value.")]
 Resume = Annotated[bool, Option("--resume", help="Go on with a run that was cut off.")]
+ExtendTo = Annotated[
+    int | None,
+    Option("--extend-to", help="Steps that a finished run is to have in all; it goes on with its optimizer.", min=1),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")]
 
 Format = Annotated[str, Option(help="text, jsonl, wiki or parquet; auto: by ending and content.")]
 TextField = Annotated[str, Option(help="Field of JSON lines, or column of Parquet, with the text.")]
 SkipBroken = Annotated[bool, Option("--skip-broken", help="Count and leave out records without text.")]
 
-MaxLength = Annotated[int | None, Option(help="Longest input in tokens; default: that of training.", min=4)]
-TextColumn = Annotated[str | None, Option(help="Column of the text; default: by the usual names.")]
+Task = Annotated[str, Option(help="A task, or auto: what the model was trained for.")]
+Device = Annotated[
+    str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
+]
+AnswerBatchSize = Annotated[
+    int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
+]
+MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
+TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
 DataSettings = Annotated[list[str] | None, Option("--set", help="Any option of the task's data: key=value.")]
+
+
+def device(text: str | None) -> str | int | None:
+    """A device as a pipeline takes it: the number of a GPU, or a name."""
+    return int(text) if text and text.removeprefix("-").isdigit() else text
 
 
 def split(text: str | None) -> list[str] | None:

@@ -1,69 +1,182 @@
-"""albertkit predict: answers of a trained model, as JSON lines."""
+"""albertkit predict: answers of a trained model, as JSON lines or in a file."""
 
+import contextlib
 import io
-import json
 import sys
-from typing import Annotated, cast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from rich.console import Console
 from typer import Argument, Option
 
 from albertkit.cli import options
 
+if TYPE_CHECKING:
+    from albertkit.inference.record_files import Write
+    from albertkit.pipelines import Pipeline
+
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    texts: Annotated[list[str] | None, Argument(help="Texts; default: the file, or lines of standard input.")] = None,
-    file: Annotated[str, Option(help="Data file: .csv, .tsv, .jsonl or .parquet.")] = "",
+    texts: Annotated[
+        list[str] | None,
+        Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
+    ] = None,
+    file: Annotated[
+        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+    ] = "",
+    output: Annotated[
+        Path | None,
+        Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
+    ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    batch_size: options.AnswerBatchSize = None,
+    device: options.Device = None,
     framework: options.Framework = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
-    task: Annotated[str, Option(help="A task, or auto: what the model was trained for.")] = "auto",
-    top_k: Annotated[int | None, Option(help="Answers for each [MASK]; default: 5.", min=1)] = None,
+    task: options.Task = "auto",
+    top_k: Annotated[
+        int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
+    ] = None,
     settings: options.DataSettings = None,
 ) -> None:
-    """Answer for texts: from arguments, a file, or lines of standard input. Prints a JSON line each, in their order.
+    """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
 
-    Files and standard input of any length are read and answered in pieces, which are printed as they are ready.
+    Files and standard input of any length are read and answered in pieces, which are printed as they are ready. What
+    else a row of a file holds is passed on with its answer.
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
-    from albertkit.errors import InputError
+    from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    if bool(texts) and bool(file):
-        raise InputError("Texts come from arguments or from a file. Received: both.")
-    if pair is not None and (file or len(texts or ()) != 1):
-        raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts or ())} texts.")
-    if not texts and not file and sys.stdin is None:
-        raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
-    answerer = pipeline(task, model, framework or "auto", max_length)
+    texts, file = _inputs(texts or [], file, pair)
+    if output:
+        record_files.require_writable(output, overwrite)
+    answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     given = options.data_options(
         settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
     )
-    if given and not file:
-        raise InputError(f"Columns and headers are those of a --file. Received: {', '.join(given)}. Leave them out.")
-    if texts:
-        parts = [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
-    else:
-        parts = answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), answerer.data_options(**given))
+    parts = _parts(answerer, texts, file, pair, given)
     try:
-        for record in answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})):
-            typer.echo(_line(record))
+        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
         if answerer.truncated:
             told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
             typer.echo(told, err=True)
+        if answerer.unknown.unreadable:
+            typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
 
-def _line(answer: dict[str, object]) -> str:
-    """JSON with its characters as they are, or escaped where what is printed to has no such characters."""
-    line = json.dumps(answer, ensure_ascii=False)
+def _write_all(records: Iterator[dict[str, Any]], output: Path | None, overwrite: bool) -> None:
+    """Write or print every record. An interruption says what is there."""
+    from albertkit.errors import Interrupted
+
+    written = 0
+    try:
+        with _written(output, overwrite) as write:
+            for record in records:
+                write(record)
+                written += 1
+    except KeyboardInterrupt as stopped:
+        kept = f"{written:,} answers were printed, those of the first texts." if output is None else ""
+        raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
+
+
+def _inputs(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
+    """The texts or the file that are meant. InputError where both or neither are, or it is not clear."""
+    from albertkit.errors import InputError
+
+    if texts and file:
+        raise InputError("Texts come from arguments or from a file. Received: both.")
+    if pair is not None and (file or len(texts) != 1):
+        raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts)} texts.")
+    if not texts and not file and sys.stdin is None:
+        raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
+    named = [text for text in texts if _is_path(text)]
+    if not named:
+        return texts, file
+    one = named[0]
+    if len(texts) > 1 or pair is not None or not Path(one).is_file() or not _is_data(one):
+        is_there = "is a file" if Path(one).is_file() else "looks like a file, and there is none"
+        raise InputError(
+            f"A text must not be taken for a file, nor a file for a text. Received: {one!r}, which {is_there}. Pass a "
+            "data file, such as .csv or .txt, with --file; texts that are called so by standard input, one a line."
+        )
+    typer.echo(f"{one} is a file: its texts are answered, not its name.", err=True)
+    return [], one
+
+
+def _is_path(text: str) -> bool:
+    """Whether an argument is a file, or a single word with the ending of a data file."""
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a zero byte
+        return Path(text).is_file() or (_is_data(text) and not any(map(str.isspace, text)))
+    return False
+
+
+def _is_data(name: str) -> bool:
+    from albertkit.inference import text_files
+    from albertkit.tasks import tables
+
+    return text_files.is_text(name) or tables.is_data(name)
+
+
+def _parts(answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, Any]) -> Any:
+    """The examples to answer, in parts."""
+    from albertkit.errors import InputError
+    from albertkit.inference import text_files
+
+    if given and (not file or text_files.is_text(file)):
+        raise InputError(
+            f"Columns and headers are those of a --file that is a table. Received: {', '.join(given)}. Leave them out."
+        )
+    if texts:
+        return [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
+    found = answerer.file_options(file, **given) if file and not text_files.is_text(file) else answerer.data_options()
+    if file and text_files.is_text(file):
+        return text_files.stream(answerer.task, file, found)
+    return answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), found)
+
+
+@contextlib.contextmanager
+def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
+    """What takes a record: standard output or a file, with the count of them on standard error unless it disturbs."""
+    from albertkit.cli.progress import CountOfTexts
+    from albertkit.inference import record_files
+
+    with contextlib.ExitStack() as stack:
+        write: Write = _print if output is None else stack.enter_context(record_files.opened(output, overwrite))
+        if output is None and sys.stdout is not None and sys.stdout.isatty():
+            yield write
+            return
+        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        counter = stack.enter_context(CountOfTexts(console))
+        yield _counting(write, counter.count)
+
+
+def _counting(write: "Write", count: Callable[[], None]) -> "Write":
+    def write_and_count(record: dict[str, Any]) -> None:
+        write(record)
+        count()
+
+    return write_and_count
+
+
+def _print(record: dict[str, Any]) -> None:
+    """A line of JSON with its characters as they are, or escaped where what is printed to has no such characters."""
+    import json
+
+    from albertkit.inference.record_files import json_line
+
+    line = json_line(record)
     try:
         line.encode(sys.stdout.encoding)
     except (AttributeError, UnicodeEncodeError):  # AttributeError: standard output is closed
-        return json.dumps(answer)
-    return line
+        line = json.dumps(record, default=str)
+    typer.echo(line)

@@ -10,18 +10,22 @@ from albertkit.cli import options
 
 def command(
     output: options.Output,
-    recipe: Annotated[Path | None, Argument(help="TOML recipe; options override it.")] = None,
+    recipe: Annotated[
+        Path | None,
+        Argument(help="TOML recipe, or the name of one of the package; options override it.", show_default=False),
+    ] = None,
     corpus: Annotated[str | None, Option(help="Folder that `albertkit corpus build` made.")] = None,
     model: options.Model = None,
-    objective: Annotated[str | None, Option(help="mlm, mlm+sop or mlm+nsp.")] = None,
+    objective: Annotated[str | None, Option(help="mlm, mlm+sop or mlm+nsp.", show_default="mlm+sop")] = None,
     framework: options.Framework = None,
-    steps: Annotated[int | None, Option(help="Steps of the whole run.")] = None,
-    batch_size: Annotated[int | None, Option(help="Rows a step.")] = None,
-    length: Annotated[int | None, Option(help="Tokens of a row.")] = None,
+    steps: Annotated[int | None, Option(help="Steps of the whole run.", show_default="125000")] = None,
+    batch_size: Annotated[int | None, Option(help="Rows a step.", show_default="4096")] = None,
+    length: Annotated[int | None, Option(help="Tokens of a row.", show_default="512")] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
+    extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
 ) -> None:
     """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""
@@ -39,6 +43,5 @@ def command(
         "training.batch_size": batch_size,
         "training.learning_rate": learning_rate,
     }
-    if resume and recipe is None:
-        recipe = run_folder.begun(output)
-    pretrain.run(PretrainRecipe.load(recipe, overrides, settings or ()), output, resume=resume, overwrite=overwrite)
+    loaded = PretrainRecipe.load(recipe or run_folder.own_recipe(output, resume, extend_to), overrides, settings or ())
+    pretrain.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)

@@ -50,3 +50,19 @@ def train(
         note=typer.echo,
     )
     typer.echo(f"{tokenizer} written to {output}")
+
+
+@app.command("characters")
+def characters(
+    listed: Annotated[Path, Argument(help="A text file with every character, in any number of lines.")],
+    output: Annotated[Path, Option(help="Folder to write the tokenizer to.")],
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the tokenizer that is there.")] = False,
+) -> None:
+    """Make a vocabulary of single characters, such as phonemes, in the order in which a file first has them."""
+    from albertkit import storage
+    from albertkit.tokenization import train
+
+    text = storage.read_text(listed).removeprefix("\ufeff")
+    found = [character for character in dict.fromkeys(text) if not character.isspace()]
+    tokenizer = train.from_characters(found, output, overwrite=overwrite)
+    typer.echo(f"{tokenizer} written to {output}")

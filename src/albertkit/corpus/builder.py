@@ -6,7 +6,7 @@ changes nothing.
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.corpus.shard_writer import ShardWriter
 from albertkit.corpus.shards import Corpus, Shard
 from albertkit.corpus.workers import EncodedBatches
-from albertkit.errors import ConfigError, InputError
+from albertkit.errors import ConfigError, InputError, Interrupted
 from albertkit.tokenization.base import AlbertTokenizerBase
 
 MAX_DEFAULT_PROCESSES = 16
@@ -115,10 +115,20 @@ def build(
         if build_folder.is_finished(folder):
             note(f"{folder} holds this corpus already")
         else:
-            with storage.translate_os_errors(folder, _KEPT):
+            with storage.translate_os_errors(folder, _KEPT), _interruption_told():
                 _Build(folder, files, tokenizer, settings, note, progress).finish(processes, described)
         (folder / duplicates.FILE_NAME).unlink(missing_ok=True)
         return Corpus.open(folder)
+
+
+@contextlib.contextmanager
+def _interruption_told() -> Iterator[None]:
+    """Say at Ctrl-C what is kept of a build."""
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        text = "Stopped. The shards that are finished are kept: run the same command again and it goes on behind them."
+        raise Interrupted.of(stopped, text) from None
 
 
 def count_cores() -> int:

@@ -1,26 +1,28 @@
 """What a person sees of a build: a bar with MB/s and time left, or, where there is no terminal, a line now and then."""
 
 import time
-from datetime import timedelta
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-LINES = 20
-"""How many lines are printed where there is no terminal: one for each twentieth of the input."""
+from albertkit.pace import Every, TimeLeft
+
+SECONDS = 30.0
+"""Between two lines, where there is no terminal."""
 
 
 class ProgressBar:
     """Shows how far a build is. A context: the bar is there as long as it is entered."""
 
-    def __init__(self, console: Console) -> None:
-        """Without a terminal, `console` gets LINES lines in place of a bar."""
-        self._console = console
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        """Without a terminal, `console` gets a line every SECONDS in place of a bar, and one at the end."""
+        self._console, self._clock = console, clock
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("reading", total=None)
         self._start: tuple[float, int, int] | None = None  # time, bytes done and bytes of text at the first update
-        self._lines_printed = 0
+        self._time_left, self._is_time_to_print = TimeLeft(clock), Every(SECONDS, clock)
 
     def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal:
@@ -36,19 +38,18 @@ class ProgressBar:
 
         Speed and time left are those since the first call: what an earlier run has done does not count.
         """
-        now, share = time.perf_counter(), completed / max(total, 1)
+        now, left = self._clock(), self._time_left(completed, total)
         if self._start is None:
             self._start = now, completed, text_bytes
-            self._lines_printed = int(LINES * share)
             self._bar.reset(self._task, total=total, completed=completed)
         seconds = max(now - self._start[0], 1e-9)
         speed = (text_bytes - self._start[2]) / 1e6 / seconds
         description = f"{text_bytes / 1e6:,.0f} MB of text · {tokens:,} tokens · {speed:.1f} MB/s"
         self._bar.update(self._task, completed=completed, description=description)
-        if not self._console.is_terminal and int(LINES * share) > self._lines_printed:
-            self._lines_printed = int(LINES * share)
-            left = seconds * (total - completed) / max(completed - self._start[1], 1)
-            self.print(f"{share:.0%} · {description} · {timedelta(seconds=round(left))} left")
+        is_told = self._is_time_to_print() or completed == total > self._start[1]
+        if is_told and not self._console.is_terminal:
+            parts = (f"{completed / max(total, 1):.0%}", description, left)
+            self.print(" · ".join(part for part in parts if part))
 
     def print(self, text: str) -> None:
         """Print a line above the bar, without wrapping it."""

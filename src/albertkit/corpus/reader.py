@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from albertkit import storage
 from albertkit.corpus import chunks, inputs
 from albertkit.corpus.chunks import ChunkBuffer, DocumentChunk
 from albertkit.corpus.records import RecordReader
 from albertkit.errors import ConfigError, InputError
+from albertkit.storage import encodings
 
 FORMATS = ("text", "jsonl", "wiki", "parquet")
 
@@ -65,6 +67,7 @@ class DocumentReader:
     def __iter__(self) -> Iterator[DocumentChunk]:
         """Its documents in chunks. InputError naming file and line where something is not as it must be."""
         try:
+            storage.require_content(self.path, InputError)
             with self.path.open("rb") as raw, inputs.decompress(self.path, raw) as file:
                 for chunk in self._read(file):
                     self._bytes_read = max(self._bytes_read, raw.tell())
@@ -79,16 +82,17 @@ class DocumentReader:
     def _advice(self, error: BaseException) -> str:
         if not isinstance(error, UnicodeDecodeError):
             return "If a copy was cut short, repeat it."
-        name = inputs.strip_compression(self.path).name
-        return f"Convert it from the encoding it is in, such as: iconv -f LATIN1 -t UTF-8 {name} > utf8-{name}"
+        with self.path.open("rb") as raw, inputs.decompress(self.path, raw) as file:
+            return encodings.advice(file, inputs.strip_compression(self.path).name)
 
     def _read(self, file: io.BufferedReader) -> Iterator[DocumentChunk]:
+        file = encodings.as_utf8(file, self.path)
         format = self.options.format if self.options.format != "auto" else self._guess_format(file)
         if format == "parquet":
             if self.path.suffix.lower() in inputs.COMPRESSED:
                 raise InputError(f"A Parquet file is packed within. Received: {self.path}. Unpack it first.")
             return self._records.read_parquet()
-        self._require_text(file.peek(_PEEK)[:_PEEK])
+        encodings.require_text(file, self.path, inputs.strip_compression(self.path).name)
         if format == "jsonl":
             return self._records.read_json_lines(file)
         return self._read_wiki(file) if format == "wiki" else self._read_plain_text(file)
@@ -104,20 +108,6 @@ class DocumentReader:
         if head.startswith(b"PAR1"):
             return "parquet"
         return "jsonl" if not by_suffix and head.startswith((b'{"', b'{ "')) else "text"
-
-    def _require_text(self, head: bytes) -> None:
-        """InputError for zero bytes: valid UTF-8, but never text."""
-        name, zeros = inputs.strip_compression(self.path).name, head.count(0)
-        if zeros * 4 >= len(head) > 0 or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise InputError(
-                f"{self.path} must be UTF-8 text. It begins as UTF-16 does. "
-                f"Convert it, such as: iconv -f UTF-16LE -t UTF-8 {name} > utf8-{name}"
-            )
-        if zeros:
-            raise InputError(
-                f"{self.path} must be UTF-8 text. It holds a zero byte behind {head.index(0)} others. Take such bytes "
-                f"out, such as: tr -d '\\000' < {name} > text-{name}"
-            )
 
     def _read_plain_text(self, file: io.BufferedReader) -> Iterator[DocumentChunk]:
         """An empty line ends a document."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from albertkit.corpus.chunks import DocumentChunk, split_into_chunks
 from albertkit.errors import InputError, MissingDependency, did_you_mean
+from albertkit.storage import encodings
 from albertkit.tokenization.normalizer import SURROGATE
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class RecordReader:
             # Decoded here: of bytes, `loads` would let halves of characters through, and nothing could write them.
             record = json.loads(line.decode())
         except UnicodeDecodeError as error:
-            raise InputError(f"{self._path}, {place}, must be UTF-8 text: {error}.") from None
+            advice = encodings.advice([line], self._path.name)
+            raise InputError(f"{self._path}, {place}, must be UTF-8 text: {error}. {advice}") from None
         except (ValueError, RecursionError) as error:
             raise InputError(
                 f"{self._path}, {place}, must be one JSON object: {error}. A file that is one JSON array "

@@ -44,8 +44,11 @@ class Shard:
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> "Shard":
         """Map the three arrays of a shard's folder. InputError where one is missing or cut short."""
+        files = [Path(folder) / f"{name}.npy" for name in ARRAYS]
+        for file in files:
+            storage.require_content(file, InputError)
         try:
-            shard = cls(*(np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in ARRAYS))
+            shard = cls(*(np.load(file, mmap_mode="r") for file in files))
         except (OSError, ValueError, EOFError) as error:
             raise InputError(
                 f"A shard must hold {', '.join(ARRAYS)} as complete .npy files. Reading {folder} failed: {error}. "

@@ -103,6 +103,10 @@ class FlaxAlbertModel(FlaxAlbertPreTrainedModel):
         return output.last_hidden_state, output.pooler_output, *output.to_tuple()[1 + (self.pooler is not None) :]
 
 
+FlaxAlbertModule = FlaxAlbertModel
+"""The name of the Linen module behind this model in Transformers: here the model is the module."""
+
+
 def attention_bias(attention_mask: ArrayInput, embedded: Array) -> Array:
     """A mask of 1 and 0 as a bias to add to attention scores, of shape (B, 1, 1, L) or (B, 1 or N, L, L).
 

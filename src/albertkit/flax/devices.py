@@ -88,8 +88,11 @@ class Layout:
         total = sum(batch.items()["loss"] for batch in batches) * self.mesh.size
         parts = []
         for batch in batches:
-            shares = np.full(here, batch.items()["loss"] / max(total, 1), np.float32)
+            is_mean = batch.row_weights is None  # the model's own loss; of rows with weights it is a sum
+            shares = np.full(here, (batch.items()["loss"] if is_mean else 1) / (total or 1), np.float32)
             given = infer.prepared(config, batch)
+            if batch.row_weights is not None:
+                given["row_weights"] = batch.row_weights
             same = {name: np.broadcast_to(array, (here, *array.shape)) for name, array in given.items()}
             parts.append(self._on_devices({**same, "share": shares}))
         return parts, {"loss": np.float32(1)}

@@ -30,8 +30,11 @@ class AlbertMLMHead(nnx.Module):
 
     def __call__(self, hidden_states: Array, word_embeddings: nnx.Embed) -> Array:
         """(..., H) -> (..., V). The word embeddings are the decoder where the head has none of its own."""
-        decode = self.decoder if hasattr(self, "decoder") else word_embeddings.attend
-        return decode(self.transform(hidden_states)) + self.bias.astype(self.dtype)
+        states, bias = self.transform(hidden_states), self.bias.astype(self.dtype)
+        if not hasattr(self, "decoder"):
+            return word_embeddings.attend(states) + bias
+        # Its bias, where it was given one, acts in the place of the head's.
+        return self.decoder(states) + (bias if self.decoder.bias is None else 0)
 
     def transform(self, hidden_states: Array) -> Array:
         """(..., H) -> (..., E), which is compared with the word embeddings."""

@@ -11,19 +11,45 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid, trim
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.flax import models, weights
-from albertkit.flax.typing import PyTree
+from albertkit.flax.typing import Device, Model, PyTree
 
 
-def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
+def compile(
+    config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint", device: str | None = None
+) -> Forward:
     """The forward of `FlaxAlbert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
-    the first accelerator where there is one. WeightMismatch where the head's weights are not among the tensors.
+    `device`, such as "cpu" or "gpu:0", by default on the first accelerator where there is one. WeightMismatch where the
+    head's weights are not among the tensors, InputError where there is no such device.
     """
+    place = None if device is None else require_device(device)
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
     weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
-    return functools.partial(forward, config, *nnx.split(model))
+    definition, state = nnx.split(model)
+    return functools.partial(forward, config, definition, state if place is None else jax.device_put(state, place))
+
+
+def attach(model: Model, device: str | None = None) -> Forward:
+    """The forward of a model as it is at each call; its values are moved to `device` first, where one is named."""
+    if device is not None:
+        nnx.update(model, jax.device_put(nnx.state(model), require_device(device)))
+    return lambda batch: forward(model.config, *nnx.split(model), batch)
+
+
+def require_device(name: str) -> Device:
+    """The device of a name in JAX. InputError where there is none."""
+    kind, _, number = name.partition(":")
+    try:
+        return jax.devices(kind)[int(number or 0)]
+    except (RuntimeError, IndexError, ValueError):
+        found = ", ".join(f"{device.platform}:{device.id}" for device in jax.devices())
+        raise InputError(
+            f"`device` must be one that JAX can use here: {found} or cpu. Received: {name!r}. Leave it out, or pass "
+            '"cpu".'
+        ) from None
 
 
 def forward(config: AlbertConfig, definition: PyTree, state: PyTree, batch: PaddedBatch) -> Outputs:

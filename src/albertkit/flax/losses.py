@@ -45,6 +45,12 @@ def classification_loss(logits: Array, labels: ArrayInput | None, problem_type: 
     return optax.sigmoid_binary_cross_entropy(logits, labels).mean()
 
 
+def weighted_sum(logits: Array, labels: ArrayInput, weights: ArrayInput) -> Array:
+    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
+    labels, logits = jnp.asarray(labels).reshape(-1), logits.astype(jnp.float32)
+    return (optax.softmax_cross_entropy_with_integer_labels(logits, labels) * jnp.asarray(weights)).sum()
+
+
 def span_loss(
     start_logits: Array,
     end_logits: Array,

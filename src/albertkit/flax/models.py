@@ -181,3 +181,12 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertModelWithSpanLabels):
         start_logits, end_logits = logits[..., 0], logits[..., 1]
         loss = span_loss(start_logits, end_logits, start_positions, end_positions, length)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+# Where Transformers has a Linen module behind each model, here the model is the module.
+FlaxAlbertForPreTrainingModule = FlaxAlbertForPreTraining
+FlaxAlbertForMaskedLMModule = FlaxAlbertForMaskedLM
+FlaxAlbertForSequenceClassificationModule = FlaxAlbertForSequenceClassification
+FlaxAlbertForMultipleChoiceModule = FlaxAlbertForMultipleChoice
+FlaxAlbertForTokenClassificationModule = FlaxAlbertForTokenClassification
+FlaxAlbertForQuestionAnsweringModule = FlaxAlbertForQuestionAnswering

@@ -44,6 +44,8 @@ class FlaxAlbertModule(ConfiguredModule):
     main_input_name = "input_ids"
     supports_gradient_checkpointing = True
     _tied_weights_keys: ClassVar[list[str] | None] = None
+    _vocabulary_is_shared: bool = False
+    """Whether this is the encoder of a model whose head scores the vocabulary."""
 
     embeddings: AlbertEmbeddings
     encoder: AlbertTransformer
@@ -76,6 +78,7 @@ class FlaxAlbertModule(ConfiguredModule):
             weights.initialise(self, self.checkpoint_prefix, self.config, inner, self.seed)
         self.rngs = nnx.Rngs(dropout=self.seed)
         if inner is not None:
+            inner._vocabulary_is_shared = self.get_output_embeddings() is not None
             inner.rngs = nnx.data(None)  # one stream of randomness a model, and one config
             vars(self).pop("_static_config", None)
         self.eval()
@@ -96,9 +99,37 @@ class FlaxAlbertModule(ConfiguredModule):
         return self._untracked.load_report
 
     @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
+
+    @property
     def base_model(self) -> "FlaxAlbertModule":
-        """The encoder: the model itself, or the one inside a head."""
-        return cast("FlaxAlbertModule", getattr(self, self.base_model_prefix, self))
+        """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
+        if (named := getattr(self, self.base_model_prefix, None)) is not None:
+            return cast("FlaxAlbertModule", named)
+        parts = [] if self._is_encoder else vars(self).values()
+        inside = [part for part in parts if isinstance(part, FlaxAlbertModule) and part._is_encoder]
+        return inside[0] if len(inside) == 1 else self
+
+    @property
+    def _is_encoder(self) -> bool:
+        """Whether this is a bare encoder, with the parts of one."""
+        return {"embeddings", "encoder"} <= vars(self).keys()
 
     @property
     def _config_owner(self) -> ConfiguredModule:
@@ -107,7 +138,7 @@ class FlaxAlbertModule(ConfiguredModule):
     @property
     def checkpoint_prefix(self) -> str:
         """What stands before the names of this model's parameters in a canonical name."""
-        return "albert." if self.base_model is self else ""
+        return "albert." if self._is_encoder else ""
 
     @property
     def dtype(self) -> np.dtype:
@@ -130,7 +161,8 @@ class FlaxAlbertModule(ConfiguredModule):
         """A small valid batch, input_ids (3, 5) int32."""
         return {"input_ids": jnp.array([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 
@@ -174,8 +206,16 @@ class FlaxAlbertModule(ConfiguredModule):
         return self.base_model.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nnx.Embed) -> None:
-        """Replace the word embeddings."""
+        """Replace the word embeddings (V, E), and with them V of the config and of the masked-language-model head.
+
+        InputError for another V on the encoder inside a model with such a head.
+        """
+        size, decoder = value.num_embeddings, self.get_output_embeddings()
+        rules.require_own_vocabulary(self._vocabulary_is_shared, self.config.vocab_size, size)
         self.base_model.embeddings.word_embeddings = value
+        if decoder is not None and self.predictions.bias.shape[0] != size:
+            self._resize_head(decoder, size, None)
+        self.config.vocab_size = size
 
     def get_output_embeddings(self) -> nnx.Linear | nnx.Embed | None:
         """The layer E -> V of the masked-language-model head, or None where there is no such head.
@@ -202,6 +242,7 @@ class FlaxAlbertModule(ConfiguredModule):
         size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
         if size == old.num_embeddings:
             return old
+        rules.require_own_vocabulary(self._vocabulary_is_shared, old.num_embeddings, size)
         spread = None if mean_resizing else self.config.initializer_range
         old.embedding.set_value(weights.resized(old.embedding.get_value(), size, spread, self.seed))
         old.num_embeddings = size

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from albertkit import weight_table
 from albertkit.backends import OptimizerSettings
 from albertkit.flax.typing import PyTree
 
@@ -49,7 +48,7 @@ class AdamW:
         def is_changed(path: PyTree, _: PyTree) -> bool:
             keys = [str(getattr(part, "key", "")) for part in path]
             is_kind = not {"kernel", "embedding"}.isdisjoint(keys)
-            return is_kind and weight_table.part(".".join(keys)) not in self.settings.frozen
+            return is_kind and not self.settings.is_frozen(".".join(keys))
 
         return jax.tree_util.tree_map_with_path(is_changed, parameters)
 

@@ -1,17 +1,22 @@
 """FlaxAlbertPreTrainedModel: a Flax model that is read from and written to folders that every framework reads."""
 
+import dataclasses
 import logging
 import os
 from typing import Self, cast
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.flax import weights
+from albertkit.flax.activations import ACTIVATIONS
 from albertkit.flax.params import FlaxAlbertFunctional
 from albertkit.flax.typing import DType, Params, PyTree
 from albertkit.typing import Json
@@ -39,6 +44,7 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
+        device_map: object = None,
         torch_dtype: DType | None = None,
         _do_init: bool = True,
         **kwargs: object,
@@ -46,8 +52,9 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         """Read a model from a folder or from the hub, whichever framework wrote it.
 
         `config` replaces the folder's config.json. `dtype`, or `torch_dtype`, is the precision of the computation;
-        parameters keep that of the file. Keywords that name a field of the config override it (`num_labels=3`), those
-        of `hub.fetch` (`revision`, `cache_dir`, ...) say where to look, those of `hub.IGNORED_OPTIONS` (`from_pt`, ...)
+        parameters keep that of the file. `device_map` is the device to put the model on: "cuda", 0, {"": 0}, or "auto"
+        for the best that is there. Keywords that name a field of the config override it (`num_labels=3`), those
+        of `hub.fetch` (`revision`, `cache_dir`, ...) say where to look, those of `loading.IGNORED` (`from_pt`, ...)
         change nothing, and those of the constructor reach it, of which `seed` decides what is drawn. With
         `_do_init=False` the answer is (model, params), and with `output_loading_info` it ends in a dictionary of what
         was missing, unexpected and mismatched.
@@ -55,21 +62,23 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
+        arguments, fetching = loading.constructor_options(cls, kwargs), loading.options(kwargs, reads_weights=True)
+        device = weights.device_of(device_map)
         if isinstance(config, (str, os.PathLike)):
             config = cast(AlbertConfig, cls.config_class.from_pretrained(config, **fetching))
         options = {"config": config, "variant": variant, "use_safetensors": use_safetensors}
         checkpoint = files.load(pretrained_model_name_or_path, **options, **fetching)
-        config = checkpoint.config.changed(**kwargs, attn_implementation=attn_implementation)
+        config = checkpoint.config.overridden(cls.__name__, kwargs, attn_implementation=attn_implementation)
         dtype = dtype if torch_dtype in (None, "auto") else torch_dtype
         model = cls(config, *model_args, dtype=dtype, _do_init=False, **arguments)
         given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         options = {"dtype": "auto", "ignore_mismatched_sizes": ignore_mismatched_sizes, "seed": model.seed}
         report = weights.load(*given, **options)
+        weights.place(model, device)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model._untracked.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        model._untracked.load_report = dataclasses.replace(report, notes=checkpoint.notes)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         answer = (model,) if _do_init else model._without_params()
         answer += (report.loading_info(),) if output_loading_info else ()
         return answer if len(answer) > 1 else model
@@ -94,7 +103,9 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
 
         The folder is one that every framework reads. `params` replaces the model's own parameters, `max_shard_size`
         limits one file ("5GB" or bytes), `variant` names the file `model.{variant}.safetensors`. Every process of a
-        group may call this, and only the main one writes. InputError where `safe_serialization` is False.
+        group may call this, and only the main one writes. A model that was changed after it was built is saved as it
+        computes, with a config that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come
+        back, InputError where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For msgpack call flax.serialization.to_bytes(params).")
@@ -102,4 +113,6 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
             return
         tensors = weights.extract(self._with(params), self.checkpoint_prefix)
         name = type(self).__name__.removeprefix("Flax")
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, lambda layer: type(layer) in (nnx.Linear, nnx.Embed, nnx.LayerNorm))
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)

@@ -1,6 +1,6 @@
 """What albertkit uses of Flax and JAX that is not public; everything else keeps to the documented functions.
 
-Tested with Flax 0.12.8 and JAX 0.10, and wanted from Flax 0.12 on: the methods by which NNX takes a module apart and
+Tested with Flax 0.12.8 and JAX 0.10, and wanted from Flax 0.12.1 on: the methods by which NNX takes a module apart and
 puts it together. A release that moves one of these names is found by `tests/frameworks/test_private_api.py`.
 """
 

@@ -17,3 +17,7 @@ Params = Mapping[str, PyTree]
 """Parameters as nested dicts, by attribute path, in which a list's items are "0", "1", ..."""
 Path = tuple[str, ...]
 """An attribute path."""
+Model = Any
+"""A model of this package, as something that is called and has a config."""
+Device = Any
+"""One of `jax.devices()`, whose class JAX hides from type checkers."""

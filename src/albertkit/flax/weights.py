@@ -17,11 +17,12 @@ import numpy as np
 from flax import nnx
 from jax import Array
 
-from albertkit import weight_table
+from albertkit import loading, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
-from albertkit.flax.typing import ArrayInput, DType, Params, Path, PyTree
+from albertkit.errors import InputError
+from albertkit.flax.typing import ArrayInput, Device, DType, Params, Path, PyTree
 
 _STORED = (nnx.Param, nnx.BatchStat)
 """What a file holds: the second is of layers that a subclass may add."""
@@ -95,7 +96,8 @@ def canonical(model: nnx.Module, prefix: str) -> dict[str, ParameterView]:
     }
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
+        # Under both names unless the head has a decoder of its own, whatever the config says by now.
+        found = {name: found[other] for name, other in weight_table.TIED.items() if other in found} | found
     order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
 
@@ -163,6 +165,25 @@ def initialise(model: nnx.Module, prefix: str, config: AlbertConfig, done: nnx.M
 def resized(weight: Array, size: int, spread: float | None, seed: int = 0) -> Array:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return jnp.asarray(init.resized(to_numpy(weight), size, spread, seed))
+
+
+def device_of(device_map: object) -> Device | None:
+    """The device that a `device_map` names, or None for JAX's choice. InputError where it is not there."""
+    named = loading.single_device(device_map)
+    if named in (None, "auto"):  # JAX takes the first accelerator, if there is one
+        return None
+    kind, _, number = f"gpu:{named}".partition(":") if isinstance(named, int) else named.partition(":")
+    try:
+        return jax.devices(kind)[int(number or 0)]
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise InputError(loading.no_such_device(device_map, error)) from error
+
+
+def place(model: nnx.Module, device: Device | None) -> None:
+    """Put the parameters of a model on a device of `device_of`, where its calls compute then."""
+    if device is not None:
+        for _, parameter in named_parameters(model, kinds=_STORED):
+            parameter.set_value(jax.device_put(parameter.get_value(), device))
 
 
 def _draw_the_rest(model: nnx.Module, seed: int) -> None:

@@ -1,9 +1,9 @@
 """What answers: the frameworks, and runtimes that have no models of their own. Each is imported when it is chosen."""
 
-from albertkit.backends import InferBackend
+from albertkit.backends import FrameworkBackend
 
 
-def infer_backend(name: str) -> InferBackend:
+def infer_backend(name: str) -> FrameworkBackend:
     """The backend of a framework, by a name that `albertkit.backends.resolve` gives.
 
     MissingDependency where it is not installed.

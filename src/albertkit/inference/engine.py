@@ -4,13 +4,15 @@ Knows no text. Letters: B rows of a batch, L their length, P positions, V vocabu
 """
 
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 
 from albertkit import arrays
-from albertkit.backends import InferBackend, Outputs
+from albertkit.backends import Forward, InferBackend, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, split_rows
 from albertkit.checkpoint.files import Checkpoint
+from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features
@@ -22,16 +24,28 @@ ROWS, POSITIONS = 4096, 1024
 class Engine:
     """A model ready to answer: rows in, outputs of each row in the order of the rows."""
 
-    def __init__(
-        self, backend: InferBackend, checkpoint: Checkpoint, head: str, tokens: int = Task.batch_tokens
-    ) -> None:
-        """`head` is a key of weight_table.PARTS, `tokens` a batch's size. WeightMismatch where the head is missing."""
-        self.config, self._head, self._tokens = checkpoint.config, head, tokens
-        config, source = checkpoint.config.with_named_results(), str(checkpoint.source)
-        self._forward = backend.compile(config, head, checkpoint.tensors, source)
+    def __init__(self, forward: Forward, config: AlbertConfig, head: str, tokens: int = Task.batch_tokens) -> None:
+        """`head` is a key of weight_table.PARTS, `tokens` a batch's size."""
+        self.config, self._forward, self._head, self._tokens = config, forward, head, tokens
 
-    def run(self, features: Features) -> Iterator[Outputs]:
+    @classmethod
+    def load(
+        cls,
+        backend: InferBackend,
+        checkpoint: Checkpoint,
+        head: str,
+        tokens: int = Task.batch_tokens,
+        device: str | None = None,
+    ) -> Self:
+        """The engine of a checkpoint. WeightMismatch where the head is missing."""
+        config, source = checkpoint.config.with_named_results(), str(checkpoint.source)
+        forward = backend.compile(config, head, checkpoint.tensors, source, device)
+        return cls(forward, checkpoint.config, head, tokens)
+
+    def run(self, features: Features, rows: int | None = None) -> Iterator[Outputs]:
         """The outputs of each row, by name, in the order of the rows and in bounded memory.
+
+        `rows` is the most rows of a batch; without it only tokens count.
 
         Those of a sequence have no axis of rows; those of tokens have the row's own length in front, without padding.
         Of features with positions the `logits` (P, V) at these, and nothing else.
@@ -39,8 +53,8 @@ class Engine:
         for window in self._windows(features):
             part = features.take(window)
             found: list[Outputs] = [{}] * len(part)
-            for rows in arrays.by_length(part.lengths(), self._tokens, part.choices()):
-                for row, outputs in zip(rows, self._answers(part.take(rows)), strict=True):
+            for batch in arrays.by_length(part.lengths(), self._tokens, rows, part.choices()):
+                for row, outputs in zip(batch, self._answers(part.take(batch)), strict=True):
                     found[row] = outputs
             yield from found
 

@@ -19,11 +19,13 @@ folder itself, which ends with the process that holds it.
 from albertkit.storage.filesystem import translate_os_errors
 from albertkit.storage.folder import Folder, open_folder, require_plain_name
 from albertkit.storage.locks import exclusive_lock, shared_lock, try_exclusive_lock
+from albertkit.storage.pointers import require_content
 from albertkit.storage.readers import read_bytes, read_json, read_text
 from albertkit.storage.saving import (
     atomic_replace,
     clear_abandoned,
     remove_named,
+    replacing,
     write_bytes,
     write_json,
     write_text,
@@ -39,6 +41,8 @@ __all__ = [
     "read_json",
     "read_text",
     "remove_named",
+    "replacing",
+    "require_content",
     "require_plain_name",
     "shared_lock",
     "translate_os_errors",

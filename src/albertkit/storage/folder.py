@@ -11,6 +11,7 @@ from albertkit.errors import CheckpointError, CheckpointNotFound, abbreviate
 from albertkit.storage.commit import COMMIT_FOLDER, RESERVED_PREFIX, Commit
 from albertkit.storage.filesystem import file_kind
 from albertkit.storage.locks import shared_lock
+from albertkit.storage.pointers import require_content
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +74,7 @@ def _regular_file(path: Path) -> Path | None:
         raise CheckpointError(f"{path} must be a file that can be read. Looking at it failed: {why}.") from error
     if not stat.S_ISREG(mode):
         raise CheckpointError(f"{path} must be a file. It is {file_kind(mode)}. Remove it, or name another folder.")
+    require_content(path)
     return path
 
 

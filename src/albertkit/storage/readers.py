@@ -7,7 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from albertkit.errors import CheckpointError, CheckpointNotFound, abbreviate
+from albertkit.storage import encodings
 from albertkit.storage.filesystem import file_kind
+from albertkit.storage.pointers import require_no_pointer
 from albertkit.typing import Json, Record
 
 SIZE_LIMIT = 64 * 2**20
@@ -33,7 +35,9 @@ def read_bytes(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> bytes:
                     f"{path} may have {limit:,} bytes at most. It has {status.st_size:,}: no such file is that large. "
                     "Check that the right file has this name."
                 )
-            return file.read(limit)
+            content = file.read(limit)
+        require_no_pointer(path, content, CheckpointError)
+        return content
     except FileNotFoundError:
         raise CheckpointNotFound(f"{path.name} must be there. {path.parent} does not hold it.") from None
     except CheckpointError:
@@ -44,13 +48,14 @@ def read_bytes(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> bytes:
 
 
 def read_text(path: str | os.PathLike[str], limit: int = SIZE_LIMIT) -> str:
-    """The UTF-8 text in a file; see `read_bytes`. CheckpointError where it is not UTF-8."""
+    """The text in a file, UTF-8 or what a byte-order mark says; see `read_bytes`. CheckpointError for other bytes."""
+    content = read_bytes(path, limit)
     try:
-        return read_bytes(path, limit).decode("utf-8")
+        return encodings.decode(content)
     except UnicodeDecodeError as error:
         raise CheckpointError(
-            f"{path} must be UTF-8 text. Reading it failed: {error}. If a download or a copy was cut short, repeat it; "
-            "else write the file as UTF-8."
+            f"{path} must be UTF-8 text. Reading it failed: {error}. If a download or a copy was cut short, repeat it. "
+            f"{encodings.advice(content.splitlines(), Path(path).name)}"
         ) from error
 
 

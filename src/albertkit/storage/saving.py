@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from albertkit.errors import CheckpointError
 from albertkit.storage.commit import (
@@ -29,9 +30,17 @@ _WRITE_PREFIX = f"{RESERVED_PREFIX}write-"
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file as one step: to a temporary file beside it, which is flushed to the disk and renamed.
+    """Write a file as one step; see `replacing`."""
+    with replacing(path) as file:
+        file.write(content)
 
-    Missing parents are made. CheckpointError where the file system does not let it; the old file is then untouched.
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Yield a temporary file beside `path` to write into; on leaving without an error it is renamed, as one step.
+
+    It is flushed to the disk before. Missing parents are made. CheckpointError where the file system does not let it;
+    then, and after any other error, an old file is untouched.
     """
     path = Path(path)
     with translate_os_errors(path):
@@ -39,7 +48,7 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
         handle, temporary = _locked_temporary_file(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
                 set_default_permissions(temporary)

@@ -40,6 +40,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The options of its data."""
     answer_options: ClassVar[Mapping[str, Json]] = {}
     """What `decode` may be told, with defaults."""
+    input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
+    """Names under which the inputs of `examples` may be passed to a pipeline."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
@@ -79,14 +81,34 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     ) -> list[Answer]:
         """The answer for each example, from the outputs of each row in turn. InputError where they are not finite."""
 
+    def records(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: ExamplesT,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> Iterable[Record]:
+        """The answer for each example as a line of JSON has it; else as `decode`."""
+        for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
+            yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
+
+    def arranged(self, answers: list[Answer], is_single: bool, inputs: Json, options: Record) -> Answer:
+        """The answers in the form that a call gives back: one for a single input, a list for a list of them.
+
+        `inputs` are as they were passed, `options` those of this very call, without what the pipeline was made with.
+        """
+        return answers[0] if is_single else answers
+
+    def unlike_training(self, config: AlbertConfig, examples: ExamplesT) -> str | None:
+        """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
+        return None
+
     def collate(self, features: Features, pad_id: int) -> PaddedBatch:
         """Rows as one batch: all of them, padded on the right; labels of tokens by -100."""
         labels = {name: stacked(values) for name, values in features.labels.items()}
         return PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, **labels)
-
-    def record(self, answer: Answer) -> Record:
-        """An answer as a line of JSON has it."""
-        return dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
 
 class TrainableTask(Task[ExamplesT, OptionsT]):
@@ -116,6 +138,10 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
 
     def classes(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
         """(N,) a class for each example where each has one: of every class one is kept when a part is held out."""
+        return None
+
+    def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
+        """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
         return None
 
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:

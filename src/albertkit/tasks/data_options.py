@@ -2,18 +2,21 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, Self
 
 from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
 
 
-def option(default: Json, help: str, **rules: Json) -> Any:
-    """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length."""
-    metadata = {"help": help, "rules": rules}
-    if default == []:
-        return field(default_factory=list, metadata=metadata)
+def option(default: Json, help: str, *, is_kept: bool = False, **rules: Json) -> Any:
+    """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
+
+    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`.
+    """
+    metadata = {"help": help, "rules": rules, "is_kept": is_kept}
+    if isinstance(default, list):
+        return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -38,17 +41,17 @@ _RULES: dict[str, tuple[str, Callable[[Json, Json], bool]]] = {
 class DataOptions:
     """The options of the data section of a recipe that all tasks share; a task adds its own in a subclass."""
 
-    train: str = option("", "Training data: .csv, .tsv, .jsonl or .parquet.")
+    train: str = option("", "Training data: .csv, .tsv, .json, .jsonl or .parquet.")
     eval: str = option("", "Evaluation data; default: a part of the training data.")
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
-    header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.")
+    header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
     skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
 
     @classmethod
     def defaults(cls) -> Record:
         """Every option with its default."""
-        return {one.name: one.default if one.default is not MISSING else [] for one in fields(cls)}
+        return {one.name: _default(one) for one in fields(cls)}
 
     @classmethod
     def of(cls, values: Mapping[str, Json]) -> Self:
@@ -70,3 +73,7 @@ class DataOptions:
                 if not holds(value, bound):
                     raise InputError(f"The option `{name}` must be {words} {bound}. Received: {value!r}.")
         return cls(**values)
+
+
+def _default(one: Field[Json]) -> Json:
+    return one.default_factory() if one.default_factory is not MISSING else one.default

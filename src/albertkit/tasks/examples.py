@@ -1,10 +1,13 @@
 """What is read from a file or passed to a pipeline, as fine-tuning and pipelines see it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Self
 
 from albertkit.typing import Record
+
+_FEW = 20
+"""Examples from which on a score says something."""
 
 
 class Examples(ABC):
@@ -14,6 +17,8 @@ class Examples(ABC):
     """The file they come from; nothing where they were passed."""
     left_out: int = 0
     """Rows that were left out because they lack something, where that was allowed."""
+    found: str = ""
+    """What was inferred from the file, for people; nothing where all is said in it."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -33,3 +38,21 @@ class Examples(ABC):
     @abstractmethod
     def shown(self, number: int) -> Record:
         """What is printed beside the answer of an example, for JSON."""
+
+    def key(self, number: int) -> Hashable:
+        """What an example is without its label: those that are alike repeat each other."""
+        return repr(self.shown(number))
+
+
+def repeated(examples: Examples, others: Examples) -> list[int]:
+    """The numbers of the examples that are among `others`, too."""
+    known = {others.key(number) for number in range(len(others))}
+    return [number for number in range(len(examples)) if examples.key(number) in known]
+
+
+def few_to_score(count: int) -> str:
+    """A sentence where scores on so many examples say next to nothing; else nothing."""
+    if count >= _FEW:
+        return ""
+    share = f"one right answer more is {100 / count:.0f} % of accuracy" if count > 1 else "it is right or it is not"
+    return f"{count} {'example is' if count == 1 else 'examples are'} too few to score a model on: {share}."

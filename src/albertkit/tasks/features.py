@@ -11,6 +11,8 @@ import numpy as np
 from albertkit.arrays import pad
 from albertkit.errors import InputError
 from albertkit.rules import IGNORED
+from albertkit.tasks.unknown import UnknownCounts
+from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json
 
 
@@ -24,7 +26,7 @@ class Features:
     input_ids: Sequence[Sequence[Json]]
     token_type_ids: Sequence[Sequence[Json]]
     labels: Mapping[str, Sequence[Json] | np.ndarray] = field(default_factory=dict)
-    """By the name of the model's argument: an entry a row, where that is a list an entry a token."""
+    """By the name of the field of a batch: an entry a row, where that is a list an entry a token."""
     positions: Sequence[Sequence[int]] | None = None
     """The places of each row at which scores over the vocabulary are asked for; None: outputs of the whole row are."""
     example: Sequence[int] | None = None
@@ -64,6 +66,15 @@ class Features:
         """How many choices each row has, or None where rows are single sequences."""
         return None if all(map(_is_flat, self.input_ids)) else [len(row) for row in self.input_ids]
 
+    def unknown(self, tokenizer: AlbertTokenizerBase, examples: int) -> UnknownCounts:
+        """How much of each of so many examples the vocabulary knows; see `tasks.unknown`."""
+        numbers = range(len(self)) if self.example is None else self.example
+        rows = list(self.input_ids)
+        if (choices := self.choices()) is not None:
+            numbers = [number for number, count in zip(numbers, choices, strict=True) for _ in range(count)]
+            rows = [choice for row in rows for choice in row]
+        return unknown.count(tokenizer, rows, numbers, examples)
+
 
 def _is_flat(row: Sequence[Json]) -> bool:
     return not len(row) or not isinstance(row[0], Sequence | np.ndarray)
@@ -79,10 +90,16 @@ def stacked(values: Sequence[Json] | np.ndarray) -> np.ndarray:
 
 
 def require_finite(logits: np.ndarray) -> None:
-    """InputError where a row of (N, ...) logits holds what is no number."""
-    broken = int((~np.isfinite(logits)).any(axis=tuple(range(1, logits.ndim))).sum())
-    if broken:
-        raise InputError(
-            f"A model must answer with finite numbers. Received: others for {broken} of {len(logits)} answers. See "
-            "what its weights hold with `albertkit info`, or take another checkpoint."
-        )
+    """InputError where a row of (N, ...) logits holds what is no number; it names the first such row."""
+    broken = np.flatnonzero((~np.isfinite(logits)).any(axis=tuple(range(1, logits.ndim))))
+    if len(broken):
+        first = f", the first of them number {broken[0] + 1}" if len(logits) > 1 else ""
+        raise not_finite(f"{len(broken)} of {len(logits)} answers{first}")
+
+
+def not_finite(which: str) -> InputError:
+    """The error for answers that are no numbers; `which` says which they are."""
+    return InputError(
+        f"A model must answer with finite numbers. Received: others for {which}. See what its weights hold with "
+        "`albertkit info`, or take another checkpoint."
+    )

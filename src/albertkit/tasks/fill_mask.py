@@ -11,13 +11,17 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.tasks import texts
 from albertkit.tasks.base import Task
-from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.features import Features, not_finite, require_finite
+from albertkit.tasks.inputs import require_count
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.sentencepiece_segmenter import UNDERLINE
 from albertkit.typing import Json, Record
+
+_BLANK = f"{UNDERLINE} "
 
 
 class FillMask(Task[TextExamples, TextOptions]):
@@ -79,17 +83,21 @@ class FillMask(Task[TextExamples, TextOptions]):
         A list of {"score", "token", "token_str", "sequence"}, best first, or a list of such lists where a text has
         several masks; see `answer`. InputError for a target that is no single piece of the vocabulary.
         """
-        words, top_k = options.get("targets"), options.get("top_k", self.answer_options["top_k"])
+        words, top_k = options.get("targets"), options.get("top_k")
+        top_k = self.answer_options["top_k"] if top_k is None else top_k
+        require_count("top_k", top_k)
         size = min(len(tokenizer), config.vocab_size)
-        allowed = np.arange(size) if words is None else np.array(targets(tokenizer, words))  # once for all texts
+        allowed = words_of(tokenizer, size) if words is None else np.array(targets(tokenizer, words))  # once for all
         found = []
         for ids, positions, row in zip(features.input_ids, features.positions or (), outputs, strict=True):
+            if not np.isfinite(row["logits"]).all():
+                raise not_finite(f"number {len(found) + 1} of {len(examples)} texts")
             found.append(answer(tokenizer, ids, positions, *best(row["logits"], allowed, top_k)))
         return found
 
-    def record(self, answer: Json) -> Record:
-        """The answers of a text under one name."""
-        return {"answers": answer}
+    def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
+        """The answers as Transformers arranges them: those of a list of one text are not in a list once more."""
+        return answers[0] if is_single or (isinstance(inputs, list) and len(inputs) == 1) else answers
 
 
 def _refuse(mask: str, found: Sequence[str], without: Sequence[int], max_length: int) -> None:
@@ -105,18 +113,32 @@ def _refuse(mask: str, found: Sequence[str], without: Sequence[int], max_length:
     )
 
 
+def words_of(tokenizer: AlbertTokenizerBase, size: int) -> np.ndarray:
+    """The ids below `size` that say something, in order: all but the mark of a word's start alone.
+
+    Before a sign that no space precedes, such as a full stop, models give that mark most of the probability, for it
+    leaves the word open. It is no word, and its text is empty.
+    """
+    blank = {index for token, index in tokenizer.get_vocab().items() if not token.strip(_BLANK)}
+    return np.array([index for index in range(size) if index not in blank])
+
+
 def targets(tokenizer: AlbertTokenizerBase, words: str | Sequence[str]) -> list[int]:
     """The ids of the words that may be answered, each once.
 
     A target is a word, as it stands alone in a text, or a piece of the vocabulary as it is written there. InputError
     names those that are several pieces or none.
     """
-    words = [words] if isinstance(words, str) else list(words)
+    words = [words] if isinstance(words, str) else words
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise InputError(f"`targets` must be a word or a list of words. Received: {abbreviate(words)}.")
     vocabulary = tokenizer.get_vocab()
     found, wrong = [], []
     for word in words:
         pieces = tokenizer.tokenize(word)
-        if len(pieces) == 1 and pieces[0] != tokenizer.unk_token:
+        if not word.strip(_BLANK):
+            wrong.append(f"{word!r} (a space alone)" if word else "'' (none)")
+        elif len(pieces) == 1 and pieces[0] != tokenizer.unk_token:
             found.append(vocabulary[pieces[0]])
         elif word in vocabulary:
             found.append(vocabulary[word])
@@ -135,8 +157,7 @@ def best(logits: np.ndarray, allowed: Sequence[int] | np.ndarray, top_k: int) ->
 
     Probabilities are those among the whole vocabulary. InputError where logits are not finite, or `top_k` is below 1.
     """
-    if top_k < 1:
-        raise InputError(f"`top_k` must be at least 1. Received: {top_k}.")
+    require_count("top_k", top_k)
     require_finite(logits)
     peak = logits.max(axis=-1, keepdims=True)
     total = np.exp(logits - peak).sum(axis=-1, keepdims=True, dtype=np.float64)

@@ -31,6 +31,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     head = "ForQuestionAnswering"
     heads = ("ForQuestionAnswering",)
     options = QuestionOptions
+    input_names = ("question", "context")
     answer_options: ClassVar = {
         "top_k": 1,
         "handle_impossible_answer": False,
@@ -38,12 +39,12 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         "null_score_diff_threshold": 0.0,
     }
 
-    def examples(self, *inputs: Json, **named: Json) -> tuple[Questions, bool]:
+    def examples(self, *inputs: Json) -> tuple[Questions, bool]:
         """Questions and contexts: one of each, lists of them, or mappings of `question` and `context`.
 
         A single context goes with every question of a list. InputError for anything else.
         """
-        given: Json = inputs[0] if len(inputs) == 1 else inputs or named
+        given: Json = inputs[0] if len(inputs) == 1 else inputs
         rows, is_single = _pairs(given)
         for number, row in enumerate(rows, start=1):
             if not all(isinstance(part, str) for part in row) or not row[1].strip():
@@ -163,10 +164,6 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
         """What is asked for."""
         return "questions with answers in their contexts"
-
-    def record(self, answer: Json) -> Record:
-        """The answer, or the best ones under one name."""
-        return dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
 
 def best_text(context: str, listed: Sequence[Candidate]) -> str:

@@ -46,7 +46,6 @@ class Questions(Examples):
     """For each question the texts of all its answers; none where it has no answer."""
     left_out: int = 0
     found: str = ""
-    """What was found in the file and is not said in it."""
 
     def __len__(self) -> int:
         return len(self.questions)

@@ -1,10 +1,14 @@
 """The tasks by name. Each is imported when it is asked for."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks.base import AnyTask, AnyTrainableTask, TrainableTask
+
+TRAINED = "task"
+"""The key of config.json that says what a model was trained for, see `trained_on`."""
 
 _TASKS = {
     "text-classification": "albertkit.tasks.text_classification:TextClassification",
@@ -16,6 +20,10 @@ _TASKS = {
 """Name -> module:class. The first one answers for models whose config names no class."""
 
 
+_ALIASES = {"sentiment-analysis": "text-classification"}
+"""Other names under which Transformers knows a task."""
+
+
 def register(name: str, target: str) -> None:
     """Make a task known by its `module:class`, so that recipes, pipelines and commands find it."""
     _TASKS[name] = target
@@ -23,8 +31,11 @@ def register(name: str, target: str) -> None:
 
 def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
+    name = _ALIASES.get(name, name)
     if name not in _TASKS:
-        raise InputError(f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(name, _TASKS)}")
+        raise InputError(
+            f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(str(name), _TASKS)}"
+        )
     module, _, attribute = _TASKS[name].partition(":")
     return getattr(importlib.import_module(module), attribute)()
 
@@ -43,10 +54,15 @@ def get_trainable(name: str) -> AnyTrainableTask:
     return task
 
 
-def of_model(architectures: Sequence[str]) -> AnyTask:
-    """The task that a model answers, by the classes that its config names; the first task where none fits."""
+def of_model(config: AlbertConfig, architectures: Sequence[str] | None = None) -> AnyTask:
+    """The task that a model answers: the one that it was trained for, if its config says so, or the first that fits.
+
+    A task fits that has a head for one of the `architectures`, by default those of the config. The first task of all
+    where none fits.
+    """
+    named = config.architectures if architectures is None else architectures
     tasks = [get(name) for name in _TASKS]
-    for task in tasks:
-        if any(one.endswith(task.heads) for one in architectures):
-            return task
-    return tasks[0]
+    fitting = [task for task in tasks if any(one.endswith(task.heads) for one in named or ())]
+    entry = getattr(config, TRAINED, None)
+    trained = entry.get("name") if isinstance(entry, Mapping) else None
+    return next((task for task in fitting if task.name == trained), (fitting or tasks)[0])

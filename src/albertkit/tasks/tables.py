@@ -1,30 +1,29 @@
-"""Rows of text files: CSV, TSV, JSON lines and Parquet, plain or compressed, with errors that name file and line."""
+"""Rows of data files: CSV, TSV, JSON and Parquet, plain or compressed, with errors that name file and line."""
 
 import bz2
-import csv
 import gzip
 import io
 import itertools
-import json
 import lzma
 import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import cast
 
-from albertkit.errors import InputError, MissingDependency, did_you_mean
-from albertkit.typing import Json, Record
+from albertkit import storage
+from albertkit.errors import InputError, did_you_mean
+from albertkit.storage import encodings
+from albertkit.tasks import table_formats
+from albertkit.tasks.table_formats import Names, Row
+from albertkit.typing import Json
 
 PIECE = 4096
 """Rows of a piece at most: enough to batch them by length."""
 CHARACTERS = 2**22
 """Characters after which a piece ends, however few rows it has."""
-LONGEST = 2**27
-"""Characters of the longest line or field: it has to fit into memory whole."""
 
 _FIRST = (64, 512)
 """Rows of the first pieces, so that there is something to answer soon."""
@@ -32,8 +31,6 @@ _LISTED = 40
 """Columns that a message names at most."""
 _OPENERS: dict[str, Callable[..., Json]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 _FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
-
-csv.field_size_limit(LONGEST)  # the csv module refuses fields above 128 KiB unless told otherwise
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,8 @@ class Table:
     path: str
     columns: Mapping[str, list[Json]]
     lines: list[int]
+    header_line: Sequence[str] = ()
+    """The first line of a CSV or TSV, where the columns are called by it."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -65,13 +64,35 @@ class Table:
 
     @property
     def hint(self) -> str:
-        """A sentence where the file looks as if it had more columns than were read."""
-        return _other_delimiter(list(self.columns))
+        """A sentence where the names look wrong: by another delimiter, or as if the first line were a row."""
+        if found := table_formats.other_delimiter(list(self.columns)):
+            return found
+        if not any(map(_is_no_name, self.header_line)):
+            return ""
+        return f" Its first line looks like a row, not like names:{self._to_name}"
+
+    def advice(self, option: str) -> str:
+        """Sentences that tell how to name a column which was not found; `option` is what names it."""
+        if any(map(_is_no_name, self.header_line)):
+            return self.hint
+        told = f"{self.hint} Name it with {option}."
+        return told + (f" Or, if the first line is a row:{self._to_name}" if self.header_line and not self.hint else "")
+
+    @property
+    def _to_name(self) -> str:
+        count = len(self.header_line)
+        names = "text,label" if count == 2 else f"and {count} names with commas between them"
+        return f" name the columns with --header {names}, else that row is lost."
 
     def places(self, rows: Sequence[int], most: int = 5) -> str:
         """Where rows stand, for a message: "line 3, line 8 and 12 more"."""
         named = ", ".join(f"line {self.lines[row]}" for row in rows[:most])
         return named + (f" and {len(rows) - most} more" if len(rows) > most else "")
+
+
+def _is_no_name(field: str) -> bool:
+    """Whether the field of a first line is what no column is called: a number, or more than a few words."""
+    return field.replace(".", "", 1).lstrip("-").isdigit() or len(field) > 60 or field.count(" ") > 3
 
 
 class _Records(Mapping[str, list[Json]]):
@@ -95,17 +116,10 @@ class _Records(Mapping[str, list[Json]]):
         return len(self._names)
 
 
-class _Row(NamedTuple):
-    line: int
-    """Its first line, or in Parquet its number."""
-    content: Json
-    """A list of fields, or a record."""
-    size: int
-    """Characters, as far as they are easily told."""
-
-
-Names = dict[str, None]
-"""The names of columns, in order, to which a reader adds those that it meets."""
+def is_data(name: str) -> bool:
+    """Whether a file is read as a table, by its ending, behind which may be that of a compression."""
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes[-2:]]
+    return bool(suffixes) and (suffixes[-1] in _FORMATS or (suffixes[-1] in _OPENERS and suffixes[0] in _FORMATS))
 
 
 def read(path: str | Path, header: Sequence[str] = ()) -> Table:
@@ -119,7 +133,8 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -
 
     It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
-    line. Columns without a name are left out, and blank lines are skipped. JSON lines have all columns met so far.
+    line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
+    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says.
 
     Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
     before that place were given out.
@@ -129,10 +144,15 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -
 
 
 def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Table]:
-    """Lines of UTF-8 text as tables of one column, "text": what has come so far, without waiting for more.
+    """Lines of text as tables of one column, "text": what has come so far, without waiting for more.
+
+    They are UTF-8, or what a byte-order mark says.
 
     InputError, naming the line, for other bytes; lines before it were given out.
     """
+    file = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # where a test gives the lines
+    file = encodings.as_utf8(file, path)
+    encodings.require_text(file, path, "FILE")
     number, size = 1, 2**13
     unended: list[bytes] = []
     length = 0
@@ -141,9 +161,10 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
         size, length = 2**18, length + len(unended[-1])
         is_last = not unended[-1]
         if not is_last and b"\n" not in unended[-1]:
-            if length > LONGEST:
+            if length > table_formats.LONGEST:
                 raise InputError(
-                    f"A line must fit into memory: {LONGEST:,} bytes at most. {path}, line {number}, is longer. Cut it."
+                    f"A line must fit into memory: {table_formats.LONGEST:,} bytes at most. {path}, line {number}, is "
+                    "longer. Cut it."
                 )
             continue
         content = b"".join(unended)
@@ -157,50 +178,60 @@ def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Tab
             return
 
 
-def open_bytes(path: str | Path) -> AbstractContextManager[io.BufferedReader]:
-    """A file of lines, unpacked where its ending says so. InputError where there is none."""
+def open_bytes(path: str | Path) -> io.BufferedReader:
+    """A file of text, unpacked where its ending says so, as UTF-8. InputError where there is none."""
     _require_file(Path(path))
-    return _OPENERS.get(Path(path).suffix.lower(), open)(path, "rb")
+    packed = Path(path).suffix.lower()
+    return encodings.as_utf8(_open(Path(path), packed if packed in _OPENERS else None), Path(path))
 
 
-def _decoded(path: str, first: int, found: Iterable[bytes]) -> Iterator[_Row]:
+def _decoded(path: str, first: int, found: Iterable[bytes]) -> Iterator[Row]:
     for number, line in enumerate(found, start=first):
         try:
             text = line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}, line {number}, must be UTF-8 text: {error}. Convert it from the encoding it is in, such as: "
-                "iconv -f LATIN1 -t UTF-8"
-            ) from error
-        yield _Row(number, text, len(text))
+            advice = encodings.advice([line], "FILE")
+            raise InputError(f"{path}, line {number}, must be UTF-8 text: {error}. {advice}") from error
+        yield Row(number, text, len(text))
+
+
+def is_grid(path: str | Path) -> bool:
+    """Whether a file is a CSV or TSV by its name: these have a header line, or need one to be given."""
+    return _ending(Path(path))[1] in (".csv", ".tsv")
+
+
+def _ending(path: Path) -> tuple[str | None, str]:
+    """How a file is packed, or None, and its format: both by its name."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else None
+    return packed, suffixes[-1] if suffixes else ""
 
 
 def _tables(path: Path, header: Sequence[str], sizes: Iterator[int], characters: int) -> Iterator[Table]:
     """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes.pop() if suffixes and suffixes[-1] in _OPENERS else None
-    kind = suffixes[-1] if suffixes else ""
+    packed, kind = _ending(path)
     _require_file(path)
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
     names: Names = {}
-    is_grid = kind in (".csv", ".tsv")
+    has_fields = kind in (".csv", ".tsv")
     is_parquet = kind in (".parquet", ".pq")
-    found = _parquet(path, names) if is_parquet else _text(path, packed, kind, names, header)
+    found = table_formats.read_parquet(path, names) if is_parquet else _text(path, packed, kind, names, header)
     is_empty = True
     for rows in _gathered(found, sizes, characters):
         is_empty = False
         contents = [row.content for row in rows]
-        grid = zip(names, map(list, zip(*contents, strict=True)), strict=True) if is_grid else ()
-        columns = dict(grid) if is_grid else _Records(names, contents)
-        yield Table(str(path), columns, [row.line for row in rows])
+        grid = zip(names, map(list, zip(*contents, strict=True)), strict=True) if has_fields else ()
+        columns = dict(grid) if has_fields else _Records(names, contents)
+        stated = list(names) if has_fields and not header else ()
+        yield Table(str(path), columns, [row.line for row in rows], stated)
     if is_empty:
         raise InputError(f"A data file must hold at least one row. {path} holds none.")
 
 
-def _gathered(rows: Iterable[_Row], sizes: Iterator[int], characters: int) -> Iterator[list[_Row]]:
+def _gathered(rows: Iterable[Row], sizes: Iterator[int], characters: int) -> Iterator[list[Row]]:
     """Rows in pieces; where one cannot be read, those before it come first."""
-    found: list[_Row] = []
+    found: list[Row] = []
     size, room = next(sizes), characters
     try:
         for row in rows:
@@ -231,112 +262,29 @@ def _require_file(path: Path) -> None:
             f"A data file must be there. Received: {path}, which is {what}. Name a file; `albertkit predict` reads "
             "lines of text from standard input too."
         )
+    storage.require_content(path, InputError)
 
 
-def _text(path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str]) -> Iterator[_Row]:
+def _text(path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
+    name = path.with_suffix("").name if packed else path.name
     try:
-        with _open(path, packed) as file:
-            found = _lines(path, file)
-            yield from _csv(path, found, kind, names, header) if kind in (".csv", ".tsv") else _json(path, found, names)
+        with _open(path, packed) as raw:
+            file = encodings.as_utf8(raw, path)
+            encodings.require_text(file, path, name)
+            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+            if kind in (".csv", ".tsv"):
+                yield from table_formats.read_grid(path, text, kind, names, header)
+            else:
+                yield from table_formats.read_json(path, text, names)
     except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         advice = "If a copy was cut short, repeat it."
         if isinstance(error, UnicodeDecodeError):
-            advice = f"Convert it from the encoding it is in, such as: iconv -f LATIN1 -t UTF-8 {path.name} > new{kind}"
+            with _open(path, packed) as raw:
+                advice = encodings.advice(raw, name)
         raise InputError(f"{path} must be complete UTF-8 text. Reading it failed: {error}. {advice}") from error
 
 
-def _open(path: Path, packed: str | None) -> AbstractContextManager[TextIO]:
-    opener = _OPENERS[packed] if packed else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="")
-
-
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 0
-    while line := file.readline(LONGEST + 1):
-        number += 1
-        if len(line) > LONGEST:
-            raise InputError(
-                f"A line must fit into memory: {LONGEST:,} characters at most. {path}, line {number}, is longer. Cut "
-                "it, or check that the file is text."
-            )
-        yield line
-
-
-def _csv(path: Path, lines: Iterator[str], kind: str, names: Names, header: Sequence[str]) -> Iterator[_Row]:
-    style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
-    rows = csv.reader(lines, **style)
-    all_names = _distinct(path, list(header))
-    following = 1
-    try:
-        for row in rows:
-            line, following = following, rows.line_num + 1
-            if not any(field.strip() for field in row):
-                continue
-            if not all_names:
-                all_names = _distinct(path, [field.strip() for field in row])
-                continue
-            if len(row) != len(all_names):
-                raise InputError(
-                    f"Every row must have as many fields as the header. {path}, line {line}, has {len(row)} "
-                    f"where the header has {len(all_names)}: {', '.join(all_names)}.{_other_delimiter(all_names)}"
-                )
-            if not names:
-                names.update(dict.fromkeys(name for name in all_names if name))
-            named = len(names) == len(row)
-            fields = row if named else [field for name, field in zip(all_names, row, strict=True) if name]
-            yield _Row(line, fields, sum(map(len, fields)))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
-
-
-def _distinct(path: Path, names: list[str]) -> list[str]:
-    named = [name for name in names if name]
-    if len(set(named)) != len(named):
-        raise InputError(f"Columns must have different names. {path} has the header {', '.join(names)}.")
-    return names
-
-
-def _other_delimiter(names: list[str]) -> str:
-    """The sentence that tells a header whose fields something else than a comma separates."""
-    found = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), None)
-    return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}." if found else ""
-
-
-def _json(path: Path, lines: Iterator[str], names: Names) -> Iterator[_Row]:
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(
-                f"{path}, line {number}, must be one JSON object: {error}. A file that is one JSON array has to be "
-                "written as lines first; a last line cut short means an incomplete copy."
-            ) from error
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{path}, line {number}, must be a JSON object. It is a {type(record).__name__}. Write JSON lines: one "
-                "object a line, without an array around them."
-            )
-        names.update(dict.fromkeys(record))
-        yield _Row(number, record, len(line))
-
-
-def _parquet(path: Path, names: Names) -> Iterator[_Row]:
-    """The rows, read by pages, whatever the size of a row group."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise MissingDependency("Reading Parquet", "pyarrow", "train") from None
-    number = 0
-    try:
-        with parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
-            names.update(dict.fromkeys(_distinct(path, file.schema_arrow.names)))
-            for batch in file.iter_batches(batch_size=64, use_threads=False):
-                for record in batch.to_pylist():
-                    number += 1
-                    yield _Row(number, record, sum(len(value) for value in record.values() if isinstance(value, str)))
-    except InputError:
-        raise
-    except (ArrowException, OSError, ValueError, OverflowError) as error:  # the latter two: a value Python cannot hold
-        raise InputError(f"{path} must be a complete Parquet file. Reading it failed: {error}.") from error
+def _open(path: Path, packed: str | None) -> io.BufferedReader:
+    if packed is None:
+        return path.open("rb")
+    return io.BufferedReader(cast("io.RawIOBase", _OPENERS[packed](path, "rb")))

@@ -21,7 +21,9 @@ class TagOptions(DataOptions):
 
     text_column: str = option("", "Column of the words or the text: a name, or a number from 1 in CoNLL files.")
     tag_column: str = option("", "Column of the tags or entities; default: by what it holds and the usual names.")
-    tag_names: list[str] = option([], "Comma-separated names of tags that the file has as numbers from 0.")
+    tag_names: list[str] = option(
+        [], "Comma-separated names of tags that the file has as numbers from 0.", is_kept=True
+    )
     scheme: str = option("", "IOB1, IOB2, IOBES, BILOU or IO; default: what the tags follow.")
     label_all_tokens: bool = option(False, "Label all pieces of a word, not the first alone.")
     doc_stride: int = option(0, "Tokens that two windows of a long text share; default: a quarter of a window.", ge=0)
@@ -39,7 +41,6 @@ class TaggedExamples(Examples):
     lines: list[int]
     left_out: int = 0
     found: str = ""
-    """What was found in the file and is not said in it."""
 
     def __len__(self) -> int:
         return len(self.sentences)

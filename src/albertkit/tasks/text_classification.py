@@ -3,7 +3,8 @@
 Letters: N examples, C classes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from typing import ClassVar, Literal
@@ -12,14 +13,16 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
-from albertkit.tasks import labels, tables, texts
+from albertkit.errors import InputError, abbreviate
+from albertkit.tasks import class_weights, label_columns, labels, tables, texts, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.inputs import require_count
+from albertkit.tasks.label_columns import LabelOptions
 from albertkit.tasks.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
 from albertkit.tasks.tables import Table
-from albertkit.tasks.texts import TextExamples, TextOptions
+from albertkit.tasks.texts import TextExamples
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -30,17 +33,24 @@ SCORES = {
 }
 """What `score` gives. The first chooses the best checkpoint unless another is named."""
 
-# Names under which data sets keep this column, first found first taken.
-_LABEL = ("label", "labels", "score", "target", "class", "category", "rating")
+_FUNCTIONS = {SINGLE: "softmax", MULTI: "sigmoid", REGRESSION: "none"}
+"""What makes scores of logits, by the kind of problem."""
+
+BEST = "best"
+"""The `top_k` that gives the best class alone, and not in a list."""
+
+_FEW = 10
+"""Rows up to which each may well be a class of its own."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ClassificationOptions(TextOptions):
+class ClassificationOptions(LabelOptions):
     """Which columns hold texts and labels, and what a label is."""
 
-    label_column: str = option("", "Column of the label; default: by the usual names.")
-    label_separator: str = option("|", "Between several labels of one row.", min_length=1)
     problem: Literal["auto", "single", "multi", "regression"] = option("auto", "auto, single, multi or regression.")
+    class_weights: str = option("", "Weights of classes in the training loss: balanced, or name=weight,...")
 
 
 class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
@@ -50,10 +60,11 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     head = "ForSequenceClassification"
     heads = ("ForSequenceClassification",)
     options = ClassificationOptions
+    answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None}
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
-        """Texts, or texts and as many second texts; a single one where the first is a string."""
+        """Texts or pairs, or texts and as many second texts; see `inputs.pairs`."""
         return texts.given(*inputs)
 
     def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
@@ -68,24 +79,28 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or `skip_empty`
         leaves them out. Where a row may have several classes an empty label is that of a row without a class.
         """
-        problem: str = options.problem
-        if config:
-            problem = Schema.of(config).problem_type
-            if options.problem != "auto" and KINDS.get(options.problem) != problem:
-                raise InputError(
-                    f"`problem` must be what the model was trained for, {problem}. Received: {options.problem!r}. "
-                    "Leave it out."
-                )
-        return self.take(tables.read(path, options.header), options, problem)
+        schema = Schema.of(config) if config else None
+        if schema and options.problem != "auto" and KINDS.get(options.problem) != schema.problem_type:
+            raise InputError(
+                f"`problem` must be what the model was trained for, {schema.problem_type}. Received: "
+                f"{options.problem!r}. Leave it out."
+            )
+        if schema and options.class_weights:
+            raise InputError("`class_weights` are those of a training loss. Received them for a trained model.")
+        return self.take(tables.read(path, options.header), options, schema)
 
     def take(
-        self, table: Table, options: ClassificationOptions, problem: str = "auto"
+        self, table: Table, options: ClassificationOptions, schema: Schema | None = None
     ) -> tuple[TextExamples, ClassificationOptions]:
-        """Texts and labels of a table; see `read`."""
-        options = _with_label(table, texts.with_columns(table, options))
-        values = table.column(options.label_column, "label")
+        """Texts and labels of a table; see `read`. `schema` is that of a model whose labels are known."""
+        asked, options = options, texts.with_columns(table, options)
+        values, options = label_columns.read(table, options, schema)
+        if not asked.text_column:
+            texts.tell_of_others(table, options)
+        _require_kind(table, options)
+        kind = schema.problem_type if schema else KINDS.get(options.problem)
+        is_unlabelled = texts.is_missing if kind == MULTI else texts.is_empty
         examples = texts.taken(table, options, values)
-        is_unlabelled = texts.is_missing if KINDS.get(problem) == MULTI else texts.is_empty
         second = examples.second or [None] * len(table)
         incomplete = [
             row
@@ -93,11 +108,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
             if texts.is_empty(one) or (examples.second and texts.is_empty(other)) or is_unlabelled(values[row])
         ]
         if incomplete and not options.skip_empty:
-            raise InputError(
-                f"Every row needs a text and a label. {table.path} has {len(incomplete)} without: "
-                f"{table.places(incomplete)}. Fill or remove them, or leave them out with --skip-empty, in a recipe "
-                "data.skip_empty=true."
-            )
+            raise InputError(_told_of_incomplete(table, options, values, incomplete))
         if len(incomplete) == len(table):
             raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
         without = set(incomplete)
@@ -105,8 +116,15 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         return replace(kept, left_out=len(incomplete)), options
 
     def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
-        """`id2label` and `problem_type`; see `labels.schema`."""
-        found = labels.schema(examples.labels or [], examples.path, options.problem, options.label_separator)
+        """`id2label` and `problem_type`; see `labels.schema`. InputError where every row is a class of its own."""
+        values = examples.labels or []
+        found = labels.schema(values, examples.path, options.problem, options.label_separator, options.class_names)
+        if found.problem_type == SINGLE:
+            _check_sizes(values, options, examples.path)
+        if options.class_weights and found.problem_type != SINGLE:
+            raise InputError(
+                f"`class_weights` are for one class a row. Received them for {found.problem_type}. Leave them out."
+            )
         return found.config_keys()
 
     def encode(
@@ -130,9 +148,44 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         def place(chosen: Sequence[int], most: int) -> str:
             return table.places([examples.rows[number] for number in chosen], most)
 
-        return labels.as_numbers(examples.labels or [], schema, options.label_separator, examples.path, place)
+        by_number = bool(options.class_names)
+        return labels.as_numbers(
+            examples.labels or [], schema, options.label_separator, examples.path, place, by_number
+        )
+
+    def row_weights(
+        self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
+    ) -> np.ndarray | None:
+        """The weight of each example's class, where `class_weights` says so; see `class_weights.of_rows`."""
+        if not options.class_weights:
+            return None
+        schema = Schema.of(config)
+        return class_weights.of_rows(options.class_weights, self.targets(examples, options, schema), schema.names)
 
     def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Json]:
+        """The best class of each example, {"label", "score"}, as Transformers answers.
+
+        `top_k` a number: a list of so many, best first; None: of all. `function_to_apply` makes scores of logits:
+        softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
+        """
+        (function, top_k), names = _asked(options), Schema.of(config).names
+        scores = scored(_logits(outputs, config), function or _default_function(config))
+        ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
+        answers = [
+            [{"label": names[index], "score": float(row[index])} for index in best]
+            for row, best in zip(scores, ranked.tolist(), strict=True)
+        ]
+        return [answer[0] for answer in answers] if top_k == BEST else answers
+
+    def records(
         self,
         tokenizer: AlbertTokenizerBase,
         config: AlbertConfig,
@@ -144,9 +197,26 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """An answer for each example.
 
         One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
-        those of probability above 1/2. A number: {"value"}. InputError where logits are not finite.
+        those of probability above 1/2. A number: {"value"}. With a `top_k` the best so many scores, best first.
+        InputError where logits are not finite.
         """
-        return answers(_logits(outputs, config), Schema.of(config))
+        function, top_k = _asked(options)
+        return answers(_logits(outputs, config), Schema.of(config), function, None if top_k == BEST else top_k)
+
+    def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
+        """The answers as Transformers arranges them: that to a text is a list of one, unless the call has a `top_k`."""
+        is_wrapped = isinstance(inputs, str) and "top_k" not in options
+        return answers[0] if is_single and not is_wrapped else answers
+
+    def unlike_training(self, config: AlbertConfig, examples: TextExamples) -> str | None:
+        """A sentence where a model of pairs is given single texts, or one of single texts pairs."""
+        trained = trained_on.read(config, self)
+        pairs = sum(second is not None for second in examples.second or ())
+        if trained is None or len(examples) == (pairs if trained.pair_column else len(examples) - pairs):
+            return None
+        kinds = ("pairs of texts", "single texts")
+        known, given = kinds if trained.pair_column else kinds[::-1]
+        return f"This model was trained on {known}, and is asked for {given}: its answers may mean nothing."
 
     def score(
         self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
@@ -180,44 +250,96 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         )
 
 
-def answers(logits: np.ndarray, schema: Schema) -> list[Record]:
-    """(N, C) logits -> an answer for each example; see `TextClassification.decode`."""
+def answers(logits: np.ndarray, schema: Schema, function: str | None = None, top_k: int | None = None) -> list[Record]:
+    """(N, C) logits -> a record for each example; see `TextClassification.records`."""
+    rows = scored(logits, function or _FUNCTIONS[schema.problem_type])
+    if schema.problem_type == REGRESSION:
+        return [{"value": float(row[0])} for row in rows]
+    ranked = np.argsort(-rows, axis=-1, kind="stable")
+    kept = np.broadcast_to(np.arange(rows.shape[-1]), rows.shape) if top_k is None else ranked[:, :top_k]
+    found = []
+    for row, best, shown in zip(rows.tolist(), ranked[:, 0].tolist(), kept.tolist(), strict=True):
+        scores = {schema.names[index]: row[index] for index in shown}
+        if schema.problem_type == MULTI:
+            likely = [name for name, score in zip(schema.names, row, strict=True) if score > 0.5]
+            found.append({"labels": likely, "scores": scores})
+        else:
+            found.append({"label": schema.names[best], "score": row[best], "scores": scores})
+    return found
+
+
+def scored(logits: np.ndarray, function: str) -> np.ndarray:
+    """(N, C) logits -> scores by softmax, sigmoid or none. InputError where they are not finite."""
     require_finite(logits)
     logits = logits.astype(np.float64)
-    if schema.problem_type == REGRESSION:
-        return [{"value": float(row[0])} for row in logits]
-    if schema.problem_type == MULTI:
-        rows = np.exp(-np.logaddexp(0, -logits))
-        named: list[Mapping[str, float]] = [dict(zip(schema.names, map(float, row), strict=True)) for row in rows]
-        return [{"labels": [name for name in row if row[name] > 0.5], "scores": row} for row in named]
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    rows = exponents / exponents.sum(axis=-1, keepdims=True)
-    best = rows.argmax(axis=-1)
-    return [
-        {
-            "label": schema.names[index],
-            "score": float(row[index]),
-            "scores": dict(zip(schema.names, map(float, row), strict=True)),
-        }
-        for row, index in zip(rows, best, strict=True)
-    ]
+    if function == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    if function == "softmax":
+        exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return exponents / exponents.sum(axis=-1, keepdims=True)
+    return logits
+
+
+def _default_function(config: AlbertConfig) -> str:
+    """What makes scores of logits in Transformers, by what the config states."""
+    if config.problem_type == REGRESSION:
+        return "none"
+    return "sigmoid" if config.problem_type == MULTI or config.num_labels == 1 else "softmax"
+
+
+def _asked(options: Record) -> tuple[str | None, Json]:
+    """The function of a call, None for the default one, and its `top_k`. InputError for other values."""
+    function, top_k = options.get("function_to_apply"), options.get("top_k", BEST)
+    if top_k not in (BEST, None):
+        require_count("top_k", top_k)
+    if function is None:
+        return None, top_k
+    if not isinstance(function, str) or function.lower() not in (*_FUNCTIONS.values(), "default"):
+        raise InputError(
+            f'`function_to_apply` must be "softmax", "sigmoid", "none" or "default". Received: {abbreviate(function)}.'
+        )
+    return None if function.lower() == "default" else function.lower(), top_k
+
+
+def _require_kind(table: Table, options: ClassificationOptions) -> None:
+    """InputError where columns of classes are taken for something else than several classes at once."""
+    if len(label_columns.class_columns(table, options)) > 1 and KINDS.get(options.problem, MULTI) != MULTI:
+        raise InputError(
+            f"A column for each class is for several classes at once. Received: the problem {options.problem!r} and "
+            f"the columns {options.label_column}. Leave --problem out, or name one column."
+        )
+
+
+def _told_of_incomplete(
+    table: Table, options: ClassificationOptions, values: Sequence[Json], incomplete: Sequence[int]
+) -> str:
+    """What is said of rows that lack something, with all that a person may do about it."""
+    told = (
+        f"Every row needs a text and a label. {table.path} has {len(incomplete)} without: {table.places(incomplete)}. "
+        "Fill or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        f"{label_columns.missing_words(table, options)}"
+    )
+    separator = options.label_separator
+    if options.problem == "auto" and any(isinstance(value, str) and separator in value for value in values):
+        told += " Where a row may have several labels, an empty one is that of no class: `problem` multi says so."
+    return told
+
+
+def _check_sizes(values: Sequence[Json], options: ClassificationOptions, path: str) -> None:
+    """Log where most classes have one example; InputError where all have, and some are to be held out."""
+    count = len({str(value).strip() for value in values})
+    if len(values) <= _FEW or count * 2 <= len(values):
+        return
+    told = (
+        f"{path} has {count} classes in {len(values)} rows: the column {options.label_column!r} seems to hold ids or "
+        "texts. Name the one of the labels with --label-column, or for numbers pass --problem regression"
+    )
+    if count == len(values) and not options.eval:
+        raise InputError(f"A class needs several rows to learn from and to be held out. {told}.")
+    logger.warning("%s.", told)
 
 
 def _logits(outputs: Iterable[Outputs], config: AlbertConfig) -> np.ndarray:
     """(N, C) of all rows."""
     rows = [row["logits"] for row in outputs]
     return np.stack(rows) if rows else np.zeros((0, config.num_labels), np.float32)
-
-
-def _with_label(table: Table, options: ClassificationOptions) -> ClassificationOptions:
-    """The options with the label's column. InputError where there is none."""
-    if options.label_column:
-        return options
-    names = texts.usual_names(table)
-    found = next((name for name in _LABEL if name in names), None)
-    if found is None:
-        raise InputError(
-            f"The label column must be known. {table.contents}, and none of the usual names."
-            f"{table.hint} Name it with --label-column."
-        )
-    return replace(options, label_column=names[found])

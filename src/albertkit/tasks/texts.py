@@ -1,28 +1,46 @@
 """Texts and pairs of texts from tables: which columns hold them, and what is said of rows that hold none."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from io import BufferedReader
 from typing import TypeVar
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import inputs, tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
-# Names under which data sets keep these columns, first found first taken.
-_PAIRS = (("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2"), ("question", "sentence"))
-_TEXT = ("text", "sentence", "review", "content", "sentence1", "premise", "question")
+# Names under which data sets keep these columns, in lower case, first found first taken.
+_PAIRS = (
+    *(("text", "text_pair"), ("sentence1", "sentence2"), ("premise", "hypothesis"), ("question1", "question2")),
+    *(("question", "sentence"), ("question", "passage"), ("question", "answer"), ("question", "context")),
+    *(("query", "passage"), ("query", "document"), ("query", "answer"), ("query", "text"), ("claim", "evidence")),
+    *(("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"), ("text_1", "text_2"), ("s1", "s2")),
+    *(("sentence_1", "sentence_2"), ("question_1", "question_2"), ("q1", "q2"), ("sent1", "sent2")),
+    *(("#1 string", "#2 string"), ("anchor", "positive")),
+)
+_TEXT = (
+    *("text", "sentence", "review", "content", "sentence1", "premise", "question"),
+    *("comment_text", "comment", "tweet", "message", "utterance", "document", "headline"),
+)
+USUAL = frozenset((*_TEXT, *(name for pair in _PAIRS for name in pair)))
+"""Names by which a column of texts is known, in lower case."""
+_LOOKED_AT = 64
+"""Rows by which a column is known as one of texts."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TextOptions(DataOptions):
     """Which columns hold the texts. An empty name means: find it by the usual names."""
 
-    text_column: str = option("", "Column of the text; default: by the usual names.")
-    pair_column: str = option("", "Column of the second text of a pair.")
+    text_column: str = option("", "Column of the text; default: by the usual names.", is_kept=True)
+    pair_column: str = option("", "Column of the second text of a pair; default: by the usual names.", is_kept=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=TextOptions)
@@ -35,11 +53,14 @@ class TextExamples(Examples):
     path: str
     table: Table
     first: list[str]
-    second: list[str] | None
+    second: Sequence[Json] | None
+    """The second texts; None for one of a text alone, and for all where no text has one."""
     labels: list[Json] | None
     rows: list[int]
     """The row of the table that each example is."""
     left_out: int = 0
+    columns: tuple[str, ...] = ()
+    """The columns of the table that the texts come from; none where they were passed."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -57,7 +78,7 @@ class TextExamples(Examples):
 
     def texts(self) -> Iterable[str]:
         """First texts, then second ones."""
-        return [*self.first, *(self.second or ())]
+        return [*self.first, *(text for text in self.second or () if text is not None)]
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and lines, or nothing for texts that come from no file."""
@@ -65,22 +86,31 @@ class TextExamples(Examples):
         return f"{self.path}, {places}" if self.path else ""
 
     def shown(self, number: int) -> Record:
-        """The first text."""
-        return {"text": self.first[number]}
+        """The text, the second one where there is one, and what else stands in the row."""
+        second = None if self.second is None or self.columns else self.second[number]
+        own: Record = {"text": self.first[number]} | ({} if second is None else {"text_pair": second})
+        others = {name: values[self.rows[number]] for name, values in self._others.items()}
+        return own | {
+            f"input_{name}" if name in own else name: None if is_missing(value) else value
+            for name, value in others.items()
+        }
+
+    @cached_property
+    def _others(self) -> dict[str, list[Json]]:
+        """The columns of the table beside the first text."""
+        return {name: values for name, values in self.table.columns.items() if name not in self.columns[:1]}
+
+    def key(self, number: int) -> tuple[str, str]:
+        """Both texts."""
+        return self.first[number].strip(), self.second[number].strip() if self.second else ""
 
 
-def given(texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> tuple[TextExamples, bool]:
-    """Texts or pairs that were passed to a pipeline, and whether it is a single one."""
-    is_single = isinstance(texts, str)
-    if isinstance(texts, str):
-        texts, pairs = [texts], None if pairs is None else [str(pairs)]
-    elif isinstance(pairs, str):
-        raise InputError(f"A list of texts goes with a list of pairs. Received: {len(texts)} texts and one string.")
-    if pairs is not None and len(pairs) != len(texts):
-        raise InputError(f"Every text needs its pair. Received: {len(texts)} texts and {len(pairs)} pairs.")
-    numbers = list(range(len(texts)))
+def given(texts: Json, pairs: Json = None) -> tuple[TextExamples, bool]:
+    """Texts or pairs that were passed to a pipeline, and whether it is a single one; see `inputs.pairs`."""
+    first, second = inputs.pairs(texts, pairs)
+    numbers = list(range(len(first)))
     table = Table("", {}, [number + 1 for number in numbers])
-    return TextExamples("", table, list(texts), None if pairs is None else list(pairs), None, numbers), is_single
+    return TextExamples("", table, first, second, None, numbers), inputs.is_single(texts)
 
 
 def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
@@ -91,11 +121,17 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
     if isinstance(source, str):
         pieces = tables.pieces(source, options.header)
     else:
-        pieces, options = tables.lines(source), replace(options, text_column="text")
+        pieces, options = (
+            tables.lines(source, getattr(source, "path", "standard input")),
+            replace(options, text_column="text"),
+        )
     first = None
     for table in pieces:
         found = with_columns(table, options)
-        first = first or found
+        if first is None:
+            first = found
+            if not options.text_column:
+                tell_of_others(table, found)
         if found != first:
             names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
             raise InputError(
@@ -117,9 +153,28 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
     if first is None:
         raise InputError(
             f"The text column must be known. {table.contents}, and none of the usual names."
-            f"{table.hint} Name it with --text-column (and --pair-column for pairs)."
+            f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
     return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+
+
+def tell_of_others(table: Table, options: TextOptions) -> None:
+    """Log the columns of text that are left out by options whose columns were found."""
+    taken = {options.text_column, options.pair_column, *getattr(options, "label_column", "").split(",")}
+    left_out = [name for name in table.columns if name not in taken and _is_of_texts(table.columns[name])]
+    if left_out:
+        read = " and ".join(repr(name) for name in (options.text_column, options.pair_column) if name)
+        logger.warning(
+            "%s has text in %s, which is left out: %s is read. Name what is meant with --text-column (and "
+            "--pair-column for pairs).",
+            *(table.path, " and ".join(map(repr, left_out[:8])), read),
+        )
+
+
+def _is_of_texts(values: Sequence[Json]) -> bool:
+    """Whether most values are texts of several words."""
+    found = [value for value in values[:_LOOKED_AT] if not is_empty(value)]
+    return sum(isinstance(value, str) and len(value.split()) > 1 for value in found) * 2 > len(found)
 
 
 def usual_names(table: Table) -> dict[str, str]:
@@ -130,9 +185,9 @@ def usual_names(table: Table) -> dict[str, str]:
 def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) -> TextExamples:
     """The texts of the columns that are named, every row of them."""
     second = _column(table, options.pair_column, "pair") if options.pair_column else None
-    return TextExamples(
-        table.path, table, _column(table, options.text_column, "text"), second, labels, list(range(len(table)))
-    )
+    first, rows = _column(table, options.text_column, "text"), list(range(len(table)))
+    columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
+    return TextExamples(table.path, table, first, second, labels, rows, columns=columns)
 
 
 def is_missing(value: Json) -> bool:

@@ -35,7 +35,6 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     heads = ("ForTokenClassification",)
     options = TagOptions
     answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,)}
-    record_options: ClassVar = {"aggregation_strategy": "first"}
 
     def examples(self, *inputs: Json) -> tuple[TaggedExamples, bool]:
         """Texts; a single one where it is a string. InputError for pairs."""
@@ -193,9 +192,20 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         """The types of entities."""
         return f"entities of the types {', '.join(tags.types(_names(config))[:20])}"
 
-    def record(self, answer: Json) -> Record:
-        """The entities of a text under one name."""
-        return {"entities": answer}
+    def records(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TaggedExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> Iterator[Record]:
+        """The entities of each text under one name; of whole words unless another strategy is asked for."""
+        if options.get("aggregation_strategy", "none") == "none":
+            options["aggregation_strategy"] = "first"
+        for found in self.decode(tokenizer, config, examples, features, outputs, **options):
+            yield {"entities": found}
 
 
 def _names(config: AlbertConfig) -> list[str]:

@@ -33,8 +33,8 @@ class AlbertMLMHead(Block):
     def call(self, hidden_states: Tensor, word_embeddings: Tensor) -> Tensor:
         """(..., H), and the table (V, E) that an untied head does not use -> (..., V)."""
         states = self.transform(hidden_states)
-        if self.decoder is not None:
-            return self.decoder(states) + tf.convert_to_tensor(self.bias)
+        if self.decoder is not None:  # whose bias, where it was given one, acts in the place of the head's
+            return self.decoder(states) + (0 if self.decoder.use_bias else tf.convert_to_tensor(self.bias))
         rows = tf.reshape(states, (-1, states.shape[-1]))
         rows = tf.nn.bias_add(tf.matmul(rows, word_embeddings, transpose_b=True), tf.convert_to_tensor(self.bias))
         return tf.reshape(rows, (*ops.shape(hidden_states)[:-1], rows.shape[-1]))

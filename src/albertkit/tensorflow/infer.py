@@ -9,33 +9,61 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tensorflow import models, weights
 from albertkit.tensorflow.typing import Model, Tensor
 
+_NAMED = {"return_dict": True, "output_attentions": False, "output_hidden_states": False}
 
-def compile(config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint") -> Forward:
+
+def compile(
+    config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint", device: str | None = None
+) -> Forward:
     """The forward of `TFAlbert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
-    the first GPU where there is one. WeightMismatch where the head's weights are not among the tensors.
+    `device`, "cpu" or "gpu:0", by default on the first GPU where there is one. WeightMismatch where the head's weights
+    are not among the tensors, InputError where there is no such device.
     """
-    with weights.skip_init():
+    with tf.device(require_device(device)), weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
-    weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
-    whole = with_free_shapes(lambda arguments: dict(model(arguments, return_dict=True)))
+        weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
+    return attach(model, device)
+
+
+def attach(model: Model, device: str | None = None) -> Forward:
+    """The forward of a model as it is at each call, computed on `device` where one is named."""
+    place = require_device(device)
+    whole = with_free_shapes(lambda arguments: dict(model(arguments, **_NAMED)))
     masked = with_free_shapes(lambda arguments, positions: _scores(model, arguments, positions))
 
     def forward(batch: PaddedBatch) -> Outputs:
-        require_valid(config, batch)
+        require_valid(model.config, batch)
         arguments = batch.arguments()
-        outputs = masked(arguments, batch.positions) if isinstance(batch, MaskedBatch) else whole(arguments)
+        with tf.device(place):
+            outputs = masked(arguments, batch.positions) if isinstance(batch, MaskedBatch) else whole(arguments)
         return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
 
     return forward
 
 
+def require_device(name: str | None) -> str | None:
+    """The name of a device in TensorFlow; None stays. InputError where there is none of that name."""
+    if name is None:
+        return None
+    kind, _, number = name.replace("cuda", "gpu").partition(":")
+    place = f"/{kind.upper()}:{number or 0}"
+    found = [device.name.partition("device:")[2] for device in tf.config.list_logical_devices()]
+    if place[1:] not in found:
+        raise InputError(
+            f"`device` must be one that TensorFlow can use here: {', '.join(found)}. Received: {name!r}. Leave it out, "
+            'or pass "cpu".'
+        )
+    return place
+
+
 def _scores(model: Model, arguments: dict[str, tf.Tensor], positions: tf.Tensor) -> dict[str, tf.Tensor]:
-    states = model.albert(arguments, return_dict=True).last_hidden_state
+    states = model.albert(arguments, **_NAMED).last_hidden_state
     return {"logits": model.mlm_logits(tf.gather_nd(states, tf.ensure_shape(positions, (None, 2))))}
 
 

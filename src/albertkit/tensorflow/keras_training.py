@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar, cast
 
 import keras
+import tensorflow as tf
 
 from albertkit.errors import InputError, did_you_mean
 from albertkit.outputs import ModelOutput
-from albertkit.tensorflow import private_api
+from albertkit.tensorflow import private_api, table_data
 from albertkit.tensorflow.module import TFAlbertModule
 from albertkit.tensorflow.typing import Data, Tensor
 
@@ -25,18 +26,33 @@ def _taking_encodings(method: Method) -> Method:
         bound = signature.bind(*args, **kwargs)
         given = bound.arguments
         held_out = given.get("validation_data")
-        batches = [(given.get("x"), given.get("y"), given.get("sample_weight"))]
-        batches += [keras.utils.unpack_x_y_sample_weight(held_out)] if isinstance(held_out, (list, tuple)) else []
-        if any(y is None and sample_weight is not None for _, y, sample_weight in batches):
-            raise InputError("Keras weights labels that are given as y. Received: sample_weight without y.")
+        model: TFAlbertTrainable = given["self"]
         for name in ("x", "y", "validation_data"):
             if name in given:
                 given[name] = _as_dict(given[name])
+        if given.get("sample_weight") is not None and given.get("y") is None:
+            given["x"], given["y"] = model._labels_out_of(given.get("x"))
         if isinstance(held_out, (list, tuple)):
-            given["validation_data"] = tuple(map(_as_dict, held_out))
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(map(_as_dict, held_out)))
+            if weight is not None and y is None:
+                x, y = model._labels_out_of(x)
+            given["validation_data"] = (x, y, weight)[: len(held_out)]
         return method(*bound.args, **bound.kwargs)
 
     return cast(Method, wrapped)
+
+
+def _for_each_output(metrics: Data, names: tuple[str, ...]) -> Data:
+    """Metrics in one list for each of several outputs; what is stated output by output stays."""
+    listed = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    if isinstance(metrics, dict) or any(isinstance(metric, (list, tuple, dict)) for metric in listed):
+        return metrics
+    return {name: [_copied(metric) for metric in listed] for name in names}
+
+
+def _copied(metric: Data) -> Data:
+    """A metric of the same kind that counts by itself."""
+    return type(metric).from_config(metric.get_config()) if isinstance(metric, keras.Metric) else metric
 
 
 def _as_dict(value: Data) -> Data:
@@ -58,6 +74,59 @@ class TFAlbertTrainable(TFAlbertModule):
     train_on_batch = _taking_encodings(keras.Model.train_on_batch)
     test_on_batch = _taking_encodings(keras.Model.test_on_batch)
     predict_on_batch = _taking_encodings(keras.Model.predict_on_batch)
+
+    def compile(self, *args: Data, **kwargs: Data) -> None:
+        """Get ready for `fit`; see keras.Model. Metrics in one list are those of every output, where there are several.
+
+        A loss is optional: without one the model trains on its own.
+        """
+        for name in ("metrics", "weighted_metrics"):
+            if kwargs.get(name) is not None and len(self._label_names) > 1:
+                kwargs[name] = _for_each_output(kwargs[name], self._label_names)
+        super().compile(*args, **kwargs)
+
+    def compile_from_config(self, config: Data) -> None:
+        """Compile a model that is read from a file of Keras, which leaves that to a class with its own `compile`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _labels_out_of(self, x: Data) -> tuple[Data, Data]:
+        """Inputs without the labels among them, and these as Keras weights them: given as y.
+
+        InputError where there are none.
+        """
+        labels = {name: x[name] for name in self._label_names if isinstance(x, Mapping) and name in x}
+        if not labels:
+            wanted = " or ".join(f"`{name}`" for name in self._label_names) or "labels"
+            raise InputError(
+                f"`sample_weight` weights labels. Received: sample_weight without y, and no {wanted} by name inside x."
+            )
+        rest = {name: value for name, value in x.items() if name not in labels}
+        return rest, labels if len(self._label_names) > 1 else next(iter(labels.values()))
+
+    def prepare_tf_dataset(
+        self,
+        dataset: table_data.Table,
+        batch_size: int = 8,
+        shuffle: bool = True,
+        tokenizer: Data = None,
+        collate_fn: Callable[[list[dict[str, Data]]], Mapping[str, Data]] | None = None,
+        collate_fn_args: Mapping[str, Data] | None = None,
+        drop_remainder: bool | None = None,
+    ) -> tf.data.Dataset:
+        """Batches (x, labels) for `fit` from a table such as a Dataset of the library `datasets`.
+
+        Columns that the model does not take are left out. With a `tokenizer` each batch is padded to its longest row;
+        `collate_fn` makes a batch in another way. `drop_remainder` leaves out the last rows that fill no batch: by
+        default where `shuffle`. InputError where no column is an input of the model, or rows are of several lengths.
+        """
+        collate = functools.partial(collate_fn, **(collate_fn_args or {})) if collate_fn else None
+        if collate is None and tokenizer is not None:
+            collate = table_data.padding_with(tokenizer)
+        drop = shuffle if drop_remainder is None else drop_remainder
+        inputs = self._input_names()
+        return table_data.batches(dataset, inputs, self._label_names, batch_size, shuffle, collate, drop)
 
     def train_step(self, data: Data) -> dict[str, Tensor]:
         """One step of `fit`."""

@@ -73,6 +73,13 @@ class Embedding(keras.layers.Embedding):
         super().__init__(rows, width, embeddings_initializer="zeros", name=name)
 
 
+def is_plain(layer: keras.layers.Layer) -> bool:
+    """Whether a layer computes as one of the three above, or as that of Keras which it is made of."""
+    kinds = (Linear, LayerNorm, Embedding, keras.layers.Dense, keras.layers.LayerNormalization, keras.layers.Embedding)
+    has_activation = getattr(layer, "activation", None) not in (None, keras.activations.linear)
+    return type(layer) in kinds and not has_activation
+
+
 class Block(keras.layers.Layer):
     """A layer made of layers, whose variables exist when it has been built."""
 

@@ -41,6 +41,12 @@ def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
+def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
+    labels = tf.reshape(tf.cast(labels, tf.int64), (-1,))
+    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)) * weights)
+
+
 def span_loss(
     start_logits: Tensor, end_logits: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
 ) -> Tensor | None:

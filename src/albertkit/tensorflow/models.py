@@ -40,9 +40,15 @@ __all__ = [
     "TFAlbertForQuestionAnswering",
     "TFAlbertForSequenceClassification",
     "TFAlbertForTokenClassification",
+    "TFAlbertMainLayer",
     "TFAlbertModel",
     "TFAlbertPreTrainedModel",
 ]
+
+
+@registered
+class TFAlbertMainLayer(TFAlbertModel):
+    """The encoder under the name that Transformers gives the layer inside its models."""
 
 
 @registered

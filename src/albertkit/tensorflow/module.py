@@ -35,6 +35,8 @@ class TFAlbertModule(keras.Model):
     supports_gradient_checkpointing = True
     _input_rank: ClassVar[int] = 2
     """The number of axes of the ids that `call` takes."""
+    _vocabulary_is_shared: bool = False
+    """Whether this is the encoder of a model whose head scores the vocabulary."""
 
     embeddings: AlbertEmbeddings
     encoder: AlbertTransformer
@@ -47,11 +49,24 @@ class TFAlbertModule(keras.Model):
         self.config = config
         _check_attention(config._attn_implementation or "eager")
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Keras keeps the variables of a layer that another takes the place of; they would be saved and counted."""
+        old = vars(self).get(name)
+        if (
+            isinstance(old, keras.layers.Layer)
+            and old is not value
+            and sum(part is old for part in vars(self).values()) == 1
+        ):
+            private_api.forget_part(self, old)
+        super().__setattr__(name, value)
+
     def post_init(self) -> None:
         """Make the variables and initialise them. The last line of every model's constructor."""
         self.build(None)
         done = None if self.base_model is self else self.base_model
         weights.initialise(self, self.checkpoint_prefix, self.config, done)
+        if done is not None and self.get_output_embeddings() is not None:
+            done._vocabulary_is_shared = True
         private_api.allow_more_layers(self)
 
     def build(self, input_shape: Shape = None) -> None:
@@ -85,14 +100,42 @@ class TFAlbertModule(keras.Model):
         return [name for name in super().__dir__() if name != "base_model"]
 
     @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
+
+    @property
     def base_model(self) -> "TFAlbertModule":
-        """The encoder: the model itself, or the one inside a head."""
-        return cast("TFAlbertModule", getattr(self, self.base_model_prefix, self))
+        """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
+        if (named := getattr(self, self.base_model_prefix, None)) is not None:
+            return cast("TFAlbertModule", named)
+        parts = [] if self._is_encoder else vars(self).values()
+        inside = [part for part in parts if isinstance(part, TFAlbertModule) and part._is_encoder]
+        return inside[0] if len(inside) == 1 else self
+
+    @property
+    def _is_encoder(self) -> bool:
+        """Whether this is a bare encoder, with the parts of one."""
+        return {"embeddings", "encoder"} <= vars(self).keys()
 
     @property
     def checkpoint_prefix(self) -> str:
         """What stands before the names of this model's variables in a canonical name."""
-        return "albert." if self.base_model is self else ""
+        return "albert." if self._is_encoder else ""
 
     @property
     def dtype(self) -> str:
@@ -122,7 +165,8 @@ class TFAlbertModule(keras.Model):
             name: tf.TensorSpec(shape, tf.int32, name) for name in ("input_ids", "attention_mask", "token_type_ids")
         }
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 
@@ -140,10 +184,18 @@ class TFAlbertModule(keras.Model):
         return self.base_model.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: Embedding) -> None:
-        """Replace the word embeddings."""
+        """Replace the word embeddings (V, E), and with them V of the config and of the masked-language-model head.
+
+        InputError for another V on the encoder inside a model with such a head.
+        """
+        size, head = value.input_dim, self.get_lm_head()
+        rules.require_own_vocabulary(self._vocabulary_is_shared, self.config.vocab_size, size)
         if not value.built:
             value.build(None)
         private_api.replace_part(self.base_model.embeddings, "word_embeddings", value)
+        if head is not None and head.bias.shape[0] != size:
+            _resize_head(head, size, None)
+        self.config.vocab_size = size
 
     def get_lm_head(self) -> AlbertMLMHead | None:
         """The masked-language-model head, or None."""
@@ -175,6 +227,7 @@ class TFAlbertModule(keras.Model):
         size = rules.vocabulary_size(embeddings.input_dim, new_num_tokens, pad_to_multiple_of)
         if size == embeddings.input_dim:
             return embeddings
+        rules.require_own_vocabulary(self._vocabulary_is_shared, embeddings.input_dim, size)
         spread = None if mean_resizing else self.config.initializer_range
         table = weights.resized(weights.to_numpy(embeddings.embeddings), size, spread)
         private_api.replace_part(embeddings, "embeddings", table)

@@ -24,7 +24,7 @@ class AdamW:
         self.changed = {
             name
             for name in parameters
-            if weight_table.kind(name) not in ("bias", "norm") and weight_table.part(name) not in settings.frozen
+            if weight_table.kind(name) not in ("bias", "norm") and not settings.is_frozen(name)
         }
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.moments = {

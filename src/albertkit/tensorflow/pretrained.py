@@ -1,5 +1,6 @@
 """TFAlbertPreTrainedModel: a Keras model that is read from and written to folders, Keras' own files and SavedModels."""
 
+import dataclasses
 import inspect
 import logging
 import os
@@ -10,15 +11,19 @@ from typing import Self, cast
 import keras
 import numpy as np
 
-from albertkit import hub
+from albertkit import loading
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
+from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
 from albertkit.checkpoint.report import LoadReport
+from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
 from albertkit.tensorflow import private_api, weights
+from albertkit.tensorflow.activations import ACTIVATIONS
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
+from albertkit.tensorflow.layers import is_plain
 from albertkit.tensorflow.typing import DType, Tensor
 from albertkit.typing import Json, Record
 
@@ -47,37 +52,40 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         output_loading_info: bool = False,
         use_safetensors: bool | None = None,
         variant: str | None = None,
+        device_map: object = None,
         torch_dtype: DType = None,
         **kwargs: object,
     ) -> Json:
         """Read a model from a folder or from the hub.
 
         `config` replaces the folder's config.json, `state_dict` the folder's weights. `dtype` is a dtype policy such as
-        "mixed_bfloat16" or a dtype: Keras' global one by default, "auto" for the file's precision. Keywords that name a
+        "mixed_bfloat16" or a dtype: Keras' global one by default, "auto" for the file's precision. `device_map` is the
+        device to put the model on: "cuda", 0, {"": 0}, or "auto" for the best that is there. Keywords that name a
         field of the config override it (`num_labels=3`), those of `hub.fetch` (`revision`, `cache_dir`,
         `local_files_only`, ...) say where to look, those of the constructor reach it, and those of
-        `hub.IGNORED_OPTIONS` (`from_pt`, ...) change nothing. `torch_dtype` is another name of `dtype`. With
+        `loading.IGNORED` (`from_pt`, ...) change nothing. `torch_dtype` is another name of `dtype`. With
         `output_loading_info` the answer is (model, info).
 
         What was loaded and what was newly initialised stands in `model.load_report`; the latter is announced as a
         warning. Raises CheckpointNotFound, CheckpointError, UnsafeCheckpoint or WeightMismatch; see `albertkit.errors`.
         """
-        fetching, arguments = hub.options(kwargs), hub.constructor_options(cls, kwargs)
+        arguments, fetching = loading.constructor_options(cls, kwargs), loading.options(kwargs, reads_weights=True)
+        device = weights.device_of(device_map)
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
-        config = checkpoint.config.changed(**kwargs)
+        config = checkpoint.config.overridden(cls.__name__, kwargs)
         dtype = dtype or torch_dtype
         if dtype == "auto":
             dtype = config.dtype or next(iter(checkpoint.unchecked_tensors.values())).dtype.name
-        with weights.computing_in(dtype), weights.skip_init():
+        with weights.computing_in(dtype), weights.skip_init(), weights.placing_on(device):
             model = cls(config, *model_args, **arguments)
             model.build(None)  # what a subclass added
         given = (model, model.checkpoint_prefix, config, checkpoint.unchecked_tensors, str(checkpoint.source))
         report = weights.load(*given, ignore_mismatched_sizes=ignore_mismatched_sizes)
         checkpoint.require_checked()  # only now: that went on while the model was made
-        model.load_report = report
-        if announcement := report.announcement():
-            logger.warning(announcement)
+        model.load_report = dataclasses.replace(report, notes=checkpoint.notes)
+        for line in filter(None, (report.announcement(), report.unused(config.architectures))):
+            logger.warning(line)
         return (model, report.loading_info()) if output_loading_info else model
 
     @classmethod
@@ -97,7 +105,7 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         if state_dict is None:
             return files.load(name or "", config=config, **options, **fetching)
         config = config or cast(AlbertConfig, cls.config_class.from_pretrained(name or "", **fetching))
-        return files.Checkpoint(config, _arrays(state_dict), Path("the given state_dict"))
+        return files.of_state_dict(_arrays(state_dict), config)
 
     @classmethod
     def _from_config(cls, config: AlbertConfig, dtype: DType = None) -> Self:
@@ -120,16 +128,21 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
 
         `saved_model` also exports the model for serving, to `saved_model/{version}`; see `export`. `state_dict`
         replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant` names the file
-        `model.{variant}.safetensors`. InputError where `safe_serialization` is False.
+        `model.{variant}.safetensors`. A model that was changed after it was built is saved as it computes, with a
+        config that says so; see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError
+        where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError("albertkit writes safetensors only. For HDF5 call model.save_weights(path).")
         if not is_main_process:
             return
         self.build(None)  # what a subclass added
+        private_api.allow_more_layers(self)
         tensors = weights.extract(self, self.checkpoint_prefix) if state_dict is None else _arrays(state_dict)
         name = type(self).__name__.removeprefix("TF")
-        files.save(save_directory, self.config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+        kinds = other_kinds(self, tensors, is_plain)
+        config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
+        files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
         if saved_model:
             self.export(Path(save_directory) / "saved_model" / str(version))
 
@@ -151,8 +164,12 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         What a model that someone else wrote answers without names is called `output`.
         """
         named = {"return_dict": True} if "return_dict" in inspect.signature(self.call).parameters else {}
-        answer, found = {}, self(dict(inputs), **named)
-        for name, value in found.items() if isinstance(found, Mapping) else [("output", found)]:
+        return self.serving_output(self(dict(inputs), **named))
+
+    def serving_output(self, output: Mapping[str, Tensor] | Tensor) -> dict[str, Tensor]:
+        """An answer of the model by name, each tensor alone; see `serving`."""
+        answer = {}
+        for name, value in output.items() if isinstance(output, Mapping) else [("output", output)]:
             answer |= {f"{name}_{n}": v for n, v in enumerate(value)} if isinstance(value, tuple) else {name: value}
         return answer
 

@@ -1,7 +1,7 @@
 """What albertkit uses of Keras and TensorFlow that is not public; everything else keeps to the documented functions.
 
-Tested with Keras 3.15 and TensorFlow 2.21, and wanted from Keras 3.10 and TensorFlow 2.18 on. A release that moves one
-of these names is found by `tests/frameworks/test_private_api.py`.
+Tested with Keras 3.15 and TensorFlow 2.21, and wanted from Keras 3.10 and TensorFlow 2.18.1 on. A release that moves
+one of these names is found by `tests/frameworks/test_private_api.py`.
 """
 
 import contextlib
@@ -59,6 +59,11 @@ def attributes(layer: keras.layers.Layer) -> list[tuple[str, object]]:
 def allow_more_layers(model: keras.Model) -> None:
     """Let a built model be given further layers, as a subclass does after its parent's constructor."""
     model._tracker.unlock()
+
+
+def forget_part(layer: keras.layers.Layer, part: object) -> None:
+    """Let a layer that is not locked no longer hold a part that another is about to take the place of."""
+    layer._tracker.untrack(part)
 
 
 def replace_part(layer: keras.layers.Layer, attribute: str, value: keras.layers.Layer | np.ndarray) -> None:

@@ -19,6 +19,7 @@ from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import with_free_shapes
+from albertkit.tensorflow.losses import weighted_sum
 from albertkit.tensorflow.typing import Model, Tensor
 
 Graph = Callable[..., Tensor]
@@ -78,6 +79,7 @@ def init_state(
     with weights.computing_in({"fp32": "float32", "bf16": "mixed_bfloat16"}[precision]), weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
+    settings = settings.for_model(config)
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
     return _with_graphs(model, optimizers.create(settings, parameters), parameters, precision)
 
@@ -135,13 +137,15 @@ def train_step(
     """
     numbers = np.array([learning_rate, skip_above], np.float32)
     counts = [batch.items() for batch in batches]
-    totals = {name: max(sum(count[name] for count in counts), 1) for name in counts[0]}
+    totals = {name: sum(count[name] for count in counts) or 1 for name in counts[0]}
     parts = []
     for number, (batch, count) in enumerate(zip(batches, counts, strict=True)):
         require_valid(state.model.config, batch)
-        # The models' own loss is a mean, those of pre-training are sums.
-        factors = {name: np.float32((count[name] if name == "loss" else 1) / totals[name]) for name in totals}
-        parts.append((_arrays(batch), factors, np.array([seed, number << 16], np.int64)))
+        given = _arrays(batch, with_weights=True)
+        # The models' own loss is a mean, those of pre-training and of rows with weights are sums.
+        is_mean = "sequence" not in given and "row_weights" not in given
+        factors = {name: np.float32((count[name] if is_mean else 1) / totals[name]) for name in totals}
+        parts.append((given, factors, np.array([seed, number << 16], np.int64)))
     if len(parts) == 1:
         losses, norm = state.whole_step(*parts[0], numbers)
     else:
@@ -166,13 +170,20 @@ def eval_step(state: State, batch: Batch) -> Outputs:
     return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
 
 
-def _arrays(batch: Batch) -> dict[str, np.ndarray]:
+def _arrays(batch: Batch, with_weights: bool = False) -> dict[str, np.ndarray]:
     """What a graph is given: a graph is traced for each set of names, and tells pre-training by its own."""
-    return batch.arguments() if isinstance(batch, PaddedBatch) else batch.arrays()
+    if not isinstance(batch, PaddedBatch):
+        return batch.arrays()
+    weights_of_rows = batch.row_weights if with_weights else None
+    return batch.arguments() | ({} if weights_of_rows is None else {"row_weights": weights_of_rows})
 
 
 def _losses(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The mean loss of a batch of examples, or the sum of each loss over the items of one of pre-training."""
+    """The mean loss of a batch of examples, of rows with weights and of pre-training the sum of each over its items."""
+    if "row_weights" in batch:
+        given = {name: array for name, array in batch.items() if name not in ("labels", "row_weights")}
+        logits = model(given, return_dict=True, training=True).logits
+        return {"loss": weighted_sum(logits, batch["labels"], batch["row_weights"])}
     if "sequence" not in batch:
         return {"loss": model(batch, return_dict=True, training=True).loss}
     items = _pretraining(model, batch, training=True)

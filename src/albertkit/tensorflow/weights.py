@@ -10,16 +10,19 @@ functions take what stands before a model's own names as `prefix`, which is its 
 import contextlib
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from albertkit import weight_table
+from albertkit import loading, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tensorflow import private_api
 from albertkit.tensorflow.typing import DType, Tensor
 
@@ -92,7 +95,8 @@ def canonical(model: keras.Model, prefix: str) -> dict[str, ParameterView]:
     found = {prefix + name: view for name, view in _views(model).items()}
     config: AlbertConfig = getattr(model, "config", AlbertConfig())
     if "predictions.bias" in found:
-        found |= {name: found[other] for name, other in weight_table.tied(config).items() if other in found}
+        # Under both names unless the head has a decoder of its own, whatever the config says by now.
+        found = {name: found[other] for name, other in weight_table.TIED.items() if other in found} | found
     # Only the heads' order is asked of the table, and each head's parts stand in the order of the table.
     order = {name: number for number, name in enumerate(_every_name(config))}
     return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
@@ -205,6 +209,24 @@ def initialise(model: keras.Model, prefix: str, config: AlbertConfig, done: kera
 def resized(weight: np.ndarray, size: int, spread: float | None) -> np.ndarray:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return init.resized(weight, size, spread, _seed())
+
+
+def device_of(device_map: object) -> str | None:
+    """The device that a `device_map` names, or None for TensorFlow's choice. InputError where it is not there."""
+    named = loading.single_device(device_map)
+    if named in (None, "auto"):  # TensorFlow takes the first GPU, if there is one
+        return None
+    name = f"gpu:{named}" if isinstance(named, int) else named.lower().replace("cuda", "gpu")
+    kind, _, number = name.partition(":")
+    found = len(tf.config.list_logical_devices(kind.upper()))
+    if not (number or "0").isdigit() or int(number or 0) >= found:
+        raise InputError(loading.no_such_device(device_map, f"TensorFlow finds {found} devices of the kind {kind!r}"))
+    return f"{kind}:{int(number or 0)}"
+
+
+def placing_on(device: str | None) -> AbstractContextManager[object]:
+    """What is built inside has its variables on a device of `device_of`."""
+    return contextlib.nullcontext() if device is None else keras.device(device)
 
 
 def _seed() -> int:

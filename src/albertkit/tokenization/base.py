@@ -8,12 +8,12 @@ import dataclasses
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Unpack, cast
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 
-from albertkit.errors import InputError
-from albertkit.tokenization import columns, text_inputs
+from albertkit.errors import InputError, WrongType, abbreviate
+from albertkit.tokenization import collating, text_inputs
 from albertkit.tokenization.batch_encoding import BatchEncoding, build_batch_encoding
 from albertkit.tokenization.columns import Column
 from albertkit.tokenization.encoding import Encoding, SpecialToken, TokenizedPair, TokenizedText
@@ -22,6 +22,7 @@ from albertkit.tokenization.options import (
     EncodingOptions,
     LengthSettings,
     Strategy,
+    require_known,
     truncation_and_padding,
 )
 from albertkit.tokenization.pretrained import PretrainedTokenizer
@@ -35,15 +36,22 @@ logger = logging.getLogger(__name__)
 class AlbertTokenizerBase(PretrainedTokenizer):
     """What the tokenizers share. Not made directly: see its three classes, of which AlbertTokenizerFast serves most."""
 
-    model_input_names: ClassVar[list[str]] = ["input_ids", "token_type_ids", "attention_mask"]
-    pad_token_type_id = 0
     is_fast = False
+    keeping_accents: ClassVar[str] = (
+        "Load the tokenizer with keep_accents=True, or set `keep_accents` to true in its tokenizer_config.json."
+    )
+    """How a person has accents kept: a sentence for a message."""
     _warned_of_length = False
 
     @property
     def shares_fairly(self) -> bool:
         """How an odd place is shared between two texts under "longest_first"; see truncation.Truncation."""
         return self._segmenter.fair
+
+    @property
+    def pad_token_type_id(self) -> int:
+        """The token type of padding."""
+        return 0
 
     @property
     def max_len_single_sentence(self) -> int:
@@ -82,6 +90,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         return_length: bool = False,
         verbose: bool = True,
         split_special_tokens: bool | None = None,
+        **unknown: object,
     ) -> BatchEncoding:
         """Make model inputs of a text, of a pair, or of a list of either.
 
@@ -90,19 +99,18 @@ class AlbertTokenizerBase(PretrainedTokenizer):
 
         `padding` True or "longest" fills up to the longest row, "max_length" to `max_length`. `truncation` True or
         "longest_first", "only_first" or "only_second" cuts to `max_length`, by default `model_max_length`. What is cut
-        off is counted in `.truncated`; with `return_overflowing_tokens` it comes back in windows that overlap by
-        `stride` tokens, and `overflow_to_sample_mapping` says which text a window belongs to.
+        off is counted in `.truncated`; with `return_overflowing_tokens` it comes in windows that overlap by `stride`
+        tokens, and `overflow_to_sample_mapping` says which text a window belongs to.
 
-        Columns: input_ids, token_type_ids and attention_mask; special_tokens_mask, offset_mapping (half-open spans of
+        Columns: input_ids, and those of `model_input_names`; special_tokens_mask, offset_mapping (half-open spans of
         characters, in which a token's leading space is its own) and length where asked for. `return_tensors` "np",
-        "pt", "tf" or "jax" makes int64 arrays (B, L) of them.
-
-        InputError for what is no text and for options that do not go together.
+        "pt", "tf" or "jax" makes int64 arrays (B, L). InputError for what is no text, WrongType for an unknown option.
         """
+        require_known(unknown)
         given = locals()  # the options stand by name in the signature above and in EncodingOptions: not a third time
-        options = EncodingOptions(**{field.name: given[field.name] for field in dataclasses.fields(EncodingOptions)})
+        options = EncodingOptions(**{name: given[name] for name in EncodingOptions.__dataclass_fields__})
         if text is None and text_target is None:
-            raise InputError("You need to specify either `text` or `text_target`.")
+            raise InputError("A call needs texts: as `text`, or as `text_target`. Received: neither.")
         if text is None:
             return self._encode(text_target, text_pair_target, options)
         encoded = self._encode(text, text_pair, options)
@@ -127,7 +135,12 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         batch_text_or_text_pairs: Sequence[TextInput | PreTokenizedInput | TextInputPair],
         **options: Unpack[EncodingKeywords],
     ) -> BatchEncoding:
-        """`__call__` for a list of texts or of (text, text) pairs."""
+        """`__call__` for a list of texts or of (text, text) pairs. WrongType for anything else than a list."""
+        if not isinstance(batch_text_or_text_pairs, (list, tuple)):
+            raise WrongType(
+                "A batch is a list of texts or of pairs of texts. Received: "
+                f"{abbreviate(batch_text_or_text_pairs, 80)}. Put a single text into a list."
+            )
         return self(list(batch_text_or_text_pairs), **options)
 
     def tokenize(
@@ -137,7 +150,12 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         add_special_tokens: bool = False,
         **options: Any,
     ) -> list[str]:
-        """The tokens of a text or pair as strings; see `__call__` for the options."""
+        """The tokens of a text or pair as strings; see `__call__` for the options. InputError for several texts."""
+        if isinstance(text, (list, tuple)) and not options.get("is_split_into_words"):
+            raise InputError(
+                "`tokenize` takes one text, or its words with is_split_into_words=True. Received: a list of "
+                f"{len(text)}. For many texts call the tokenizer, and `tokens(row)` of its answer."
+            )
         options = {"verbose": False, **options, "return_offsets_mapping": True}
         return self(text, pair, add_special_tokens=add_special_tokens, **options).tokens()
 
@@ -171,6 +189,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         self._segmenter.threads = 1
 
     def _encode(self, text: TextInputs | None, text_pair: TextInputs | None, options: EncodingOptions) -> BatchEncoding:
+        options = self._named(options)
         texts = text_inputs.arrange(text, text_pair, options.is_split_into_words)
         truncation, padding = truncation_and_padding(options, self._length_settings)
         align = options.return_offsets_mapping or self._segmenter.random
@@ -199,6 +218,17 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         sides = self.padding_side, self.truncation_side
         return LengthSettings(self.model_max_length, *sides, self.pad_token_id, self.shares_fairly)
 
+    def _named(self, options: EncodingOptions) -> EncodingOptions:
+        """The options with the columns that `model_input_names` asks for where they leave that open."""
+        types, mask = (
+            name in self.model_input_names if chosen is None else chosen
+            for name, chosen in (
+                ("token_type_ids", options.return_token_type_ids),
+                ("attention_mask", options.return_attention_mask),
+            )
+        )
+        return dataclasses.replace(options, return_token_type_ids=types, return_attention_mask=mask)
+
     @property
     def _pad(self) -> SpecialToken:
         return self.pad_token_id, self.pad_token
@@ -218,9 +248,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         if longest > self.model_max_length and options.verbose and not self._warned_of_length:
             self._warned_of_length = True
             logger.warning(
-                "Token indices sequence length is longer than the specified maximum sequence length for this model "
-                f"({longest} > {self.model_max_length}). Running this sequence through the model will result in "
-                "indexing errors. Pass truncation=True to cut it."
+                f"A text of {longest} tokens is longer than `model_max_length`, {self.model_max_length}, and the model "
+                "will refuse it. Pass truncation=True to cut it."
             )
         return windows
 
@@ -258,20 +287,25 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         add_special_tokens: bool = True,
         padding: Strategy = False,
         truncation: Strategy = None,
+        prepend_batch_axis: bool = False,
         **options: Any,
     ) -> BatchEncoding:
         """Make a model input of ids that no special tokens stand around yet; options as in `__call__`.
 
-        InputError for `return_offsets_mapping`, which only text has.
+        Arrays are (L,), with `prepend_batch_axis` (1, L). InputError for `return_offsets_mapping`, which
+        only text has.
         """
-        chosen = EncodingOptions(add_special_tokens, padding, truncation, **options)
+        require_known(options.keys() - EncodingOptions.__dataclass_fields__.keys())
+        tensors = options.pop("return_tensors", None)
+        chosen = self._named(EncodingOptions(add_special_tokens, padding, truncation, **options))
         truncated, padded = truncation_and_padding(chosen, self._length_settings)
         pair = TokenizedText(list(ids)), None if pair_ids is None else TokenizedText(list(pair_ids))
         if chosen.return_offsets_mapping:
             raise InputError("Only what is made from text has offsets. Received: ids, and return_offsets_mapping=True.")
         windows = self._windows([pair], truncated, chosen)
         is_batch = chosen.return_overflowing_tokens
-        return build_batch_encoding([pair], windows, chosen, padded, self._pad, is_batch, alignments=None)
+        made = build_batch_encoding([pair], windows, chosen, padded, self._pad, is_batch, alignments=None)
+        return made.convert_to_tensors(tensors, prepend_batch_axis and not is_batch)
 
     def pad(
         self,
@@ -286,34 +320,20 @@ class AlbertTokenizerBase(PretrainedTokenizer):
     ) -> BatchEncoding:
         """Pad the rows of encoded inputs to one length: of a list of encodings, or of a mapping to lists or arrays.
 
-        Serves as the collate function of a data loader. Labels and other columns that it does not know are left alone.
-        InputError where there are no `input_ids`.
+        Serves as the collate function of a data loader. Arrays come back as arrays of their framework unless
+        `return_tensors` names another. An attention mask is added unless `return_attention_mask` is False. Labels and
+        other columns that it does not know are left alone. InputError where there are no ids, which stand in the column
+        named first in `model_input_names`, and where the inputs do not all have the same columns.
         """
-        if isinstance(encoded_inputs, (list, tuple)):
-            names = (encoded_inputs or [{}])[0]
-            encoded_inputs = {name: [row[name] for row in encoded_inputs] for name in names}
-        encoded_inputs = cast("Mapping[str, Column]", encoded_inputs)
-        if "input_ids" not in encoded_inputs:
-            raise InputError(
-                "You should supply an encoding or a list of encodings to this method that includes input_ids, but you "
-                f"provided {list(encoded_inputs)}"
-            )
         options = EncodingOptions(
             padding=padding,
             truncation=False,
             max_length=max_length,
             pad_to_multiple_of=pad_to_multiple_of,
             padding_side=padding_side,
+            return_attention_mask=return_attention_mask,
+            return_tensors=return_tensors,
             verbose=verbose,
         )
-        data = {name: columns.to_lists(column) for name, column in encoded_inputs.items()}
-        single = bool(data["input_ids"]) and isinstance(data["input_ids"][0], int)
-        if single:
-            data = {name: [column] for name, column in data.items()}
-        if fill := truncation_and_padding(options, self._length_settings)[1]:
-            data = columns.pad(data, self.pad_token_id, fill)
-        if return_attention_mask is False:
-            data.pop("attention_mask", None)
-        if single:
-            data = {name: column[0] for name, column in data.items()}
-        return BatchEncoding(data).convert_to_tensors(return_tensors, prepend_batch_axis=single)
+        fill = truncation_and_padding(options, self._length_settings)[1]
+        return collating.pad(encoded_inputs, self._named(options), fill, self.pad_token_id, self.model_input_names[0])

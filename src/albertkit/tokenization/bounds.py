@@ -14,6 +14,7 @@ from tokenizers.normalizers import Normalizer
 
 from albertkit.errors import CheckpointError
 from albertkit.protobuf import fields
+from albertkit.tokenization.file_kinds import own_reader
 from albertkit.typing import Json, Record
 
 ENTRIES = 2**24
@@ -73,9 +74,12 @@ def require_spiece(source: object, model: bytes) -> None:
 
 def not_spiece(source: object, model: bytes, error: Exception) -> CheckpointError:
     """The error for bytes that are no SentencePiece model."""
+    way_out = own_reader(source, model)
+    if "AlbertTokenizer(" in way_out or not way_out:
+        way_out = "If a download or a copy was cut short, repeat it."
     return CheckpointError(
         f"A vocabulary file must be a SentencePiece model. Reading {len(model):,} bytes failed, those of {source}: "
-        f"{error!s:.200}. If a download or a copy was cut short, repeat it."
+        f"{error!s:.200}. {way_out}"
     )
 
 

@@ -44,18 +44,22 @@ def from_encodings(encodings: Sequence[Encoding], options: EncodingOptions) -> d
     return columns
 
 
-def pad(columns: Mapping[str, list], pad_id: int, padding: Padding) -> dict[str, list]:
+def pad(
+    columns: Mapping[str, list], pad_id: int, padding: Padding, ids: str = "input_ids", add_mask: bool = True
+) -> dict[str, list]:
     """Pad the rows of every column to one length.
 
-    A missing attention mask is made. Rows already longer stay, and so do columns this module does not know.
+    A missing attention mask is made where `add_mask`. Rows already longer stay, and so do columns this module does not
+    know. `ids` is the name of the column of ids.
     """
-    lengths = [len(row) for row in columns["input_ids"]]
+    lengths = [len(row) for row in columns[ids]]
     target = max(lengths, default=0) if padding.length is None else padding.length
     if padding.multiple_of:
         target = -(-target // padding.multiple_of) * padding.multiple_of
     columns = dict(columns)
-    columns.setdefault("attention_mask", [[1] * length for length in lengths])
-    pad_values = {"input_ids": pad_id, **_PAD_VALUES}
+    if add_mask:
+        columns.setdefault("attention_mask", [[1] * length for length in lengths])
+    pad_values = {ids: pad_id, **_PAD_VALUES}
     for name in columns.keys() & pad_values.keys():
         pads = [[pad_values[name]] * max(target - length, 0) for length in lengths]
         rows = zip(columns[name], pads, strict=True)
@@ -104,6 +108,14 @@ def to_numpy(name: str, rows: Sequence) -> np.ndarray:
         )
     has_fractions = array.dtype.kind == "f" and array.size
     return array.astype(np.float32 if has_fractions else np.int64)
+
+
+def framework_of(column: Column) -> str | None:
+    """The name of the framework whose array a column is, or a list of, as `array_maker` has it; None for lists."""
+    if isinstance(column, (list, tuple)):
+        return framework_of(column[0]) if column else None
+    package = type(column).__module__.partition(".")[0]
+    return {"numpy": "np", "torch": "pt", "tensorflow": "tf", "jax": "jax", "jaxlib": "jax"}.get(package)
 
 
 def to_lists(column: Column) -> Column:

@@ -16,7 +16,7 @@ from albertkit import protobuf
 from albertkit.errors import CheckpointError
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece_segmenter import UNDERLINE, SentencePieceSegmenter, ends_in_digit_comma
-from albertkit.tokenization.tokenizers_segmenter import add_token_to
+from albertkit.tokenization.tokenizers_segmenter import add_tokens_to
 
 # Numbers of fields and values in sentencepiece_model.proto. The module generated for it is not used, since it asks for
 # one exact version of the protobuf library.
@@ -54,8 +54,7 @@ def to_tokenizers(
     backend.normalizer = _normalizer(segmenter.normalizer, normalizer.get(_CHARSMAP, b""))
     backend.pre_tokenizer = pre_tokenizers.Metaspace(replacement=UNDERLINE, prepend_scheme="always")
     backend.decoder = decoders.Metaspace(replacement=UNDERLINE, prepend_scheme="always")
-    for index, token in sorted(segmenter.added.by_id.items()):
-        add_token_to(backend, token, index)
+    add_tokens_to(backend, dict(sorted(segmenter.added.by_id.items())))
     if cls_token and sep_token:
         backend.post_processor = processors.TemplateProcessing(
             single=f"{cls_token}:0 $A:0 {sep_token}:0",

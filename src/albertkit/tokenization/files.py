@@ -4,6 +4,7 @@ The layout is that of Transformers: the vocabulary, tokenizer_config.json, speci
 added_tokens.json.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,13 @@ from tokenizers import AddedToken
 
 from albertkit import hub, storage
 from albertkit.config_keys import FLAG, TEXT, Rule, one_of, or_none
-from albertkit.errors import CheckpointError
+from albertkit.errors import CheckpointError, InputError
 from albertkit.tokenization import bounds
 from albertkit.tokenization.sentencepiece_segmenter import SAMPLING
 from albertkit.tokenization.special_tokens import FIELDS, ROLES, to_added_token
 from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
 
 CONFIG = "tokenizer_config.json"
 SPECIAL = "special_tokens_map.json"
@@ -33,7 +36,7 @@ PATTERNS = (CONFIG, SPECIAL, ADDED, SPIECE, TOKENIZER, VOCAB)
 LIMIT = 2**29
 """Bytes that a vocabulary may have."""
 
-_NOT_TAKEN = (
+NOT_TAKEN = (
     *("init_inputs", "auto_map", "tokenizer_file", "vocab_file", "special_tokens_map_file", "name_or_path"),
     *("self", "cls", "segmenter", "keywords"),
 )
@@ -49,12 +52,31 @@ def _is_token(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= bounds.LONGEST
 
 
+def _are_tokens(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_token, value))
+
+
+def _are_roles(value: object) -> bool:
+    """Whether a value is an object of tokens by the names of roles that a model has of its own."""
+    return isinstance(value, dict) and all(key.isidentifier() and _is_token(token) for key, token in value.items())
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+
+
 def _is_id(value: object) -> bool:
     """Whether an id, as a number or in the digits of a key, can be that of an added token."""
     if isinstance(value, str):
         return value.isascii() and value.isdigit() and len(value) < 9
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**8
 
+
+FLAGS = (
+    *("do_lower_case", "remove_space", "keep_accents", "tokenize_chinese_chars", "strip_accents"),
+    *("split_special_tokens", "clean_up_tokenization_spaces"),
+)
+"""Settings that are true or false."""
 
 _TOKEN = Rule("a token: its text, or an object with `content` and true or false for each flag", _is_token)
 _IDS = Rule(
@@ -68,9 +90,7 @@ _LENGTH = Rule(
 
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ROLES, or_none(_TOKEN)),
-    "additional_special_tokens": or_none(
-        Rule("a list of tokens", lambda value: isinstance(value, list) and all(map(_is_token, value)))
-    ),
+    "additional_special_tokens": or_none(Rule("a list of tokens", lambda value: _are_tokens(value))),
     "added_tokens_decoder": Rule(
         "an object of ids to tokens, each with `content` and true or false for each flag",
         lambda value: (
@@ -78,16 +98,27 @@ RULES: dict[str, Rule] = {
             and all(_is_id(index) and isinstance(token, dict) and _is_token(token) for index, token in value.items())
         ),
     ),
-    **dict.fromkeys(("do_lower_case", "remove_space", "keep_accents", "tokenize_chinese_chars"), FLAG),
-    **dict.fromkeys(("split_special_tokens", "clean_up_tokenization_spaces"), FLAG),
+    **dict.fromkeys(
+        ("extra_special_tokens", "model_specific_special_tokens"),
+        or_none(Rule("a list of tokens, or an object of roles to tokens", lambda v: _are_tokens(v) or _are_roles(v))),
+    ),
+    **dict.fromkeys(FLAGS, FLAG),
     "strip_accents": or_none(FLAG),
-    "model_max_length": or_none(_LENGTH),
+    **dict.fromkeys(("model_max_length", "max_len"), or_none(_LENGTH)),
+    "model_input_names": Rule("a list of names, the first of them that of the ids", _are_names),
     **dict.fromkeys(("padding_side", "truncation_side"), one_of(("left", "right"))),
     "tokenizer_class": or_none(TEXT),
     SEGMENTER: or_none(one_of(("sentencepiece",))),
     "sp_model_kwargs": or_none(SAMPLING),
 }
 """The rule of each key that a tokenizer reads. Other keys are kept as they are."""
+
+
+def require_flags(settings: Mapping[str, object]) -> None:
+    """InputError for text where true or false is wanted: every text counts as true to Python, "false" too."""
+    for name in FLAGS:
+        if isinstance(value := settings.get(name), str):
+            raise InputError(f"`{name}` must be true or false. Received: {value!r}, which is text.")
 
 
 def fetch(name: str | os.PathLike[str], **fetching: Json) -> Path:
@@ -101,12 +132,14 @@ def read(folder: storage.Folder) -> Record:
     CheckpointError, naming the file, for a value of the wrong kind.
     """
     keywords = _stated(folder, CONFIG)
+    extra = _extra(keywords)
     listed = keywords.pop("added_tokens_decoder", None) or {}
     decoder = {int(index): to_added_token(token) for index, token in listed.items()}
     if not decoder:
-        keywords |= _stated(folder, SPECIAL)
+        keywords = _with_roles(keywords, _stated(folder, SPECIAL))
         known = {str(to_added_token(keywords[role])) for role in ROLES if keywords.get(role)}
         known |= {str(to_added_token(token)) for token in keywords.get("additional_special_tokens") or ()}
+        known |= {str(to_added_token(token)) for token in extra.values()}
         decoder = {
             index: AddedToken(token, normalized=token not in known, special=token in known)
             for token, index in _listed(folder).items()
@@ -115,13 +148,40 @@ def read(folder: storage.Folder) -> Record:
     keywords = {
         key: to_added_token(value) if key in ROLES and isinstance(value, dict) else value
         for key, value in keywords.items()
-        if key not in _NOT_TAKEN
+        if key not in NOT_TAKEN and key not in extra  # which some files hold twice, by its own name too
     }
     if named:
         keywords["additional_special_tokens"] = named
     _require_distinct(folder, keywords)
-    bounds.require_entries(folder.path / CONFIG, [token.content for token in (*decoder.values(), *named)])
-    return keywords | {"added_tokens_decoder": decoder}
+    tokens = (*decoder.values(), *named, *map(to_added_token, extra.values()))
+    bounds.require_entries(folder.path / CONFIG, [token.content for token in tokens])
+    return keywords | {"added_tokens_decoder": decoder} | ({"extra_special_tokens": extra} if extra else {})
+
+
+def _extra(keywords: Record) -> dict[str, Json]:
+    """Take out the tokens with a role of the model's own, under either name that Transformers has for them.
+
+    Where Transformers 5 lists them without a role, they become additional ones.
+    """
+    found: dict[str, Json] = {}
+    for name in ("extra_special_tokens", "model_specific_special_tokens"):
+        tokens = keywords.pop(name, None) or {}
+        if isinstance(tokens, dict):
+            found |= tokens
+        else:
+            keywords["additional_special_tokens"] = [*(keywords.get("additional_special_tokens") or ()), *tokens]
+    return found
+
+
+def _with_roles(keywords: Record, roles: Record) -> Record:
+    """The keywords with what special_tokens_map.json says of tokens, all of which are special."""
+
+    def special(token: Json) -> Json:
+        return {**token, "special": True} if isinstance(token, dict) else token
+
+    roles = {key: [*map(special, value)] if isinstance(value, list) else special(value) for key, value in roles.items()}
+    listed = [*(keywords.get("additional_special_tokens") or ()), *(roles.pop("additional_special_tokens", None) or ())]
+    return {**keywords, **roles, **({"additional_special_tokens": listed} if listed else {})}
 
 
 def _listed(folder: storage.Folder) -> dict[str, int]:
@@ -148,6 +208,12 @@ def _stated(folder: storage.Folder, name: str, every: Rule | None = None) -> Rec
     """What a file states, each key checked by its rule or by one for `every` key; nothing where there is no file."""
     file = folder.file(name)
     stated = storage.read_json(file) if file else {}
+    for key in FLAGS & stated.keys():
+        if isinstance(stated[key], str) and stated[key].lower() in ("true", "false"):
+            logger.warning(
+                f"`{key}` must be true or false. {file} holds the text {stated[key]!r}, which is read as such."
+            )
+            stated[key] = stated[key].lower() == "true"
     for key, value in stated.items():
         rule = every or RULES.get(key)
         if rule and (complaint := rule.complaint(key, value)):

@@ -1,17 +1,28 @@
 """The keyword arguments of a tokenizer's call, and what those about length mean together."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypedDict
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, WrongType, did_you_mean
 from albertkit.tokenization.truncation import STRATEGIES, Truncation
 
 logger = logging.getLogger(__name__)
 
 UNLIMITED = int(1e30)
 """`model_max_length`, in tokens, of a tokenizer that sets no limit; Transformers writes the same number."""
+NO_LIMIT = 10**9
+"""Lengths in tokens from here on are no limit: no text is so long, and no memory holds a row of so much padding."""
+
+_INSTEAD = {
+    "pad_to_max_length": "Pass padding='max_length'.",
+    "truncation_strategy": "Pass truncation='longest_first', or the name of another strategy.",
+    "is_pretokenized": "Pass is_split_into_words=True.",
+    "max_len": "Pass max_length.",
+}
+"""Options of old releases of Transformers, and what has taken their place."""
 
 Strategy = bool | str | Enum | None
 """How to pad or truncate: a flag, the name of a strategy, or a member of Transformers' enumerations of these names."""
@@ -86,6 +97,14 @@ class LengthSettings:
     shares_fairly: bool
 
 
+def require_known(unknown: Collection[str]) -> None:
+    """WrongType where there are options that a call does not have."""
+    for name in unknown:
+        known = [*EncodingOptions.__dataclass_fields__, "text", "text_pair", "text_target", "text_pair_target"]
+        instead = _INSTEAD.get(name) or f"Leave it out.{did_you_mean(name, known)}"
+        raise WrongType(f"A tokenizer's call has no option `{name}`. {instead}")
+
+
 def require_side(side: str) -> str:
     """The side itself, "left" or "right". InputError for anything else."""
     if side not in ("left", "right"):
@@ -105,7 +124,7 @@ def truncation_and_padding(
     strategy, mode = _truncation_strategy(options), _padding_mode(options)
     truncates, pads = strategy != "do_not_truncate", mode != "do_not_pad"
     max_length = settings.model_max_length if options.max_length is None else options.max_length
-    if max_length >= UNLIMITED and (truncates or mode == "max_length"):
+    if max_length >= NO_LIMIT and (truncates or mode == "max_length"):
         if options.verbose:
             logger.warning(
                 "Asked to truncate or pad to the model's longest input, but the tokenizer has no `model_max_length`: "
@@ -115,13 +134,14 @@ def truncation_and_padding(
     multiple_of = options.pad_to_multiple_of
     if truncates and pads and multiple_of and max_length % multiple_of:
         raise InputError(
-            f"Truncation and padding are both activated but truncation length ({max_length}) is not a multiple of "
-            f"pad_to_multiple_of ({multiple_of})."
+            "Texts that are cut and padded get one length, which `pad_to_multiple_of` must divide. Received: "
+            f"max_length {max_length} and pad_to_multiple_of {multiple_of}. Change one of them."
         )
     if pads and settings.pad_token_id is None:
         raise InputError("Padding needs a pad token. Give one: tokenizer.add_special_tokens({'pad_token': '<pad>'}).")
-    side = settings.padding_side if options.padding_side is None else require_side(options.padding_side)
-    truncation = Truncation(strategy, max_length, options.stride, settings.truncation_side, settings.shares_fairly)
+    side = require_side(settings.padding_side if options.padding_side is None else options.padding_side)
+    cut_side = require_side(settings.truncation_side)
+    truncation = Truncation(strategy, max_length, options.stride, cut_side, settings.shares_fairly)
     padding = Padding(max_length if mode == "max_length" else None, multiple_of, side)
     return truncation if truncates else None, padding if pads else None
 

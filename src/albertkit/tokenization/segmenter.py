@@ -5,7 +5,7 @@ padding.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +53,8 @@ class Segmenter(Protocol):
         """The text that pieces stand for."""
         ...
 
-    def add_token(self, token: AddedToken, index: int) -> None:
-        """Take in an added token under an id. CheckpointError where the library cannot."""
+    def add_tokens(self, tokens: Mapping[int, AddedToken]) -> None:
+        """Take in added tokens under their ids. CheckpointError where the library cannot."""
         ...
 
 

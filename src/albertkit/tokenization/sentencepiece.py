@@ -1,19 +1,22 @@
 """AlbertTokenizer: the SentencePiece tokenizer of the English and most other ALBERTs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import sentencepiece
 from tokenizers import AddedToken
 
 from albertkit import storage
 from albertkit.errors import CheckpointNotFound
 from albertkit.tokenization import bounds, files
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.cleaning_setting import CleaningSetting
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
+from albertkit.typing import Record
 
 
 class AlbertTokenizer(AlbertTokenizerBase):
@@ -27,6 +30,7 @@ class AlbertTokenizer(AlbertTokenizerBase):
     """
 
     vocab_files_names: ClassVar[dict[str, str]] = {"vocab_file": files.SPIECE}
+    do_lower_case, remove_space, keep_accents = CleaningSetting(), CleaningSetting(), CleaningSetting()
     _segmenter: SentencePieceSegmenter
 
     def __init__(
@@ -51,6 +55,15 @@ class AlbertTokenizer(AlbertTokenizerBase):
         segmenter = SentencePieceSegmenter(model, normalizer, str(vocab_file), **sampling)
         super().__init__(segmenter, {**own, "mask_token": to_mask_token(mask_token)}, **keywords)
         self.vocab_file = str(vocab_file)
+        self.sp_model_kwargs = sampling
+
+    @property
+    def sp_model(self) -> sentencepiece.SentencePieceProcessor:
+        """The model as an object of the SentencePiece library, without the rules of ALBERT around it."""
+        return self._segmenter.processor
+
+    def _clean_with(self, settings: Record) -> None:
+        self._segmenter.clean_with(albert_normalizer(settings))
 
     @classmethod
     def _class_for(cls, folder: storage.Folder) -> type[AlbertTokenizerBase]:
@@ -60,13 +73,8 @@ class AlbertTokenizer(AlbertTokenizerBase):
     def _vocabulary_files(cls, folder: storage.Folder, stated: Mapping[str, object]) -> dict[str, Path | None]:
         return {"vocab_file": folder.file(files.SPIECE) or folder.path / files.SPIECE}
 
-    def save_vocabulary(
-        self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None
-    ) -> tuple[str, ...]:
-        """Write `spiece.model`, and say where."""
-        path = Path(save_directory) / (files.prefix(filename_prefix) + files.SPIECE)
-        storage.write_bytes(path, self._segmenter.model)
-        return (str(path),)
+    def _vocabulary_contents(self) -> dict[str, Callable[[], bytes]]:
+        return {files.SPIECE: lambda: self._segmenter.model}
 
 
 def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
@@ -83,6 +91,11 @@ def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
     model = storage.read_bytes(path, limit=files.LIMIT)
     bounds.require_spiece(path, model)
     return model
+
+
+def albert_normalizer(settings: Record) -> AlbertNormalizer:
+    """The normalizer that the settings of a tokenizer ask for."""
+    return AlbertNormalizer(*(settings[name] for name in ("do_lower_case", "remove_space", "keep_accents")))
 
 
 def to_mask_token(mask_token: str | AddedToken) -> AddedToken:

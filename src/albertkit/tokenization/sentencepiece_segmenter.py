@@ -1,7 +1,9 @@
 """SentencePieceSegmenter: text <-> tokens by SentencePiece, with ALBERT's rules before and behind it."""
 
+import functools
 import itertools
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import sentencepiece
 from tokenizers import AddedToken
 
 from albertkit.config_keys import FLAG, Rule, or_none
-from albertkit.errors import InputError
+from albertkit.errors import InputError, OutdatedDependency
 from albertkit.tokenization.added_vocabulary import AddedVocabulary, TextSpan
 from albertkit.tokenization.bounds import not_spiece
 from albertkit.tokenization.encoding import TokenizedText
@@ -40,6 +42,22 @@ SAMPLING = Rule(
 """What SentencePiece takes as settings of sampling."""
 
 
+_OLDEST = (0, 2, 2)
+"""The first release of SentencePiece that gives offsets in characters."""
+
+
+@functools.cache
+def _require_release() -> None:
+    """OutdatedDependency where SentencePiece is older than what is needed."""
+    version = sentencepiece.__version__
+    if tuple(map(int, re.findall(r"\d+", version)[:3])) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise OutdatedDependency(
+            f"Tokenizers need sentencepiece {oldest} or later. Installed is {version}. Run: pip install --upgrade "
+            f'"sentencepiece>={oldest}"'
+        )
+
+
 class SentencePieceSegmenter:
     """A SentencePiece model with ALBERT's normalizer before it and ALBERT's digit-comma rule behind it.
 
@@ -54,6 +72,7 @@ class SentencePieceSegmenter:
         self, model: bytes, normalizer: AlbertNormalizer, source: str = "spiece.model", **sampling: float | None
     ) -> None:
         """`source` names the file that the model was read from, for errors; `sampling` keeps to SAMPLING."""
+        _require_release()
         unknown = sampling.keys() - {"enable_sampling", "nbest_size", "alpha"}
         if unknown:
             raise InputError(
@@ -63,16 +82,16 @@ class SentencePieceSegmenter:
             raise InputError(complaint)
         self.model = model
         self.source = source
-        self.normalizer = normalizer
         self.sampling = sampling
         self.random = bool(sampling.get("enable_sampling"))
+        self.normalizer = normalizer
         self.added = AddedVocabulary(normalizer.do_lower_case)
         try:
             if not model:
                 raise RuntimeError("it is empty")
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-            self.vocab_size = self._processor.get_piece_size()
-            self._pieces = self._processor.id_to_piece(list(range(self.vocab_size)))
+            self.processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            self.vocab_size = self.processor.get_piece_size()
+            self._pieces = self.processor.id_to_piece(list(range(self.vocab_size)))
         except Exception as error:  # RuntimeError for most, UnicodeDecodeError for a piece that is no text, ...
             raise not_spiece(source, model, error) from error
         commas = {index: piece for index, piece in enumerate(self._pieces) if ends_in_digit_comma(piece)}
@@ -86,12 +105,18 @@ class SentencePieceSegmenter:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["model"], state["normalizer"], state["source"], **state["sampling"])
-        for index, token in state["added"].items():
-            self.add_token(token, index)
+        self.add_tokens(state["added"])
 
-    def add_token(self, token: AddedToken, index: int) -> None:
-        """Take in an added token."""
-        self.added.add(token, index)
+    def clean_with(self, normalizer: AlbertNormalizer) -> None:
+        """Clean texts with this normalizer from now on."""
+        known, self.normalizer = self.added.by_id, normalizer
+        self.added = AddedVocabulary(normalizer.do_lower_case)
+        self.add_tokens(known)
+
+    def add_tokens(self, tokens: Mapping[int, AddedToken]) -> None:
+        """Take in added tokens."""
+        for index, token in tokens.items():
+            self.added.add(token, index)
 
     def id_to_token(self, index: int) -> str | None:
         """The model's piece at `index`."""
@@ -99,13 +124,13 @@ class SentencePieceSegmenter:
 
     def token_to_id(self, piece: str) -> int | None:
         """Where the model holds `piece`."""
-        index = self._processor.piece_to_id(piece)
+        index = self.processor.piece_to_id(piece)
         return index if self._pieces[index] == piece else None
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that pieces stand for."""
         with guarded(self.source):
-            return self._processor.decode_pieces(list(pieces))
+            return self.processor.decode_pieces(list(pieces))
 
     def encode(self, texts: Sequence[str], align: bool, split_special_tokens: bool) -> list[TokenizedText]:
         """Tokens of each text. See Segmenter."""
@@ -144,7 +169,7 @@ class SentencePieceSegmenter:
     def _process(self, texts: str | list[str], **options: Any) -> Any:
         """What SentencePiece makes of texts, as `out_type` says. CheckpointError where it fails over them."""
         with guarded(self.source):
-            return self._processor.encode(texts, **options)
+            return self.processor.encode(texts, **options)
 
     def _encode_ids(self, texts: list[str]) -> Iterator[TokenizedText]:
         """The ids of plain texts, which hold no added tokens."""
@@ -215,7 +240,7 @@ class SentencePieceSegmenter:
         pieces = self._process(piece[:-1].replace(UNDERLINE, ""), out_type=str)
         if pieces and not piece.startswith(UNDERLINE) and pieces[0].startswith(UNDERLINE):
             pieces = [pieces[0][1:], *pieces[1:]] if len(pieces[0]) > 1 else pieces[1:]
-        return [(self._processor.piece_to_id(piece), piece) for piece in [*pieces, ","]]
+        return [(self.processor.piece_to_id(piece), piece) for piece in [*pieces, ","]]
 
     def _join_spans(self, spans: list[TextSpan], runs: Iterator[TokenizedText], align: bool) -> TokenizedText:
         """The tokens of the spans of one text, of plain text from `runs`, put together. Every span begins a word."""

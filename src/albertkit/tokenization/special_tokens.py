@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tokenizers import AddedToken
 
+from albertkit.errors import WrongType, abbreviate
 from albertkit.typing import Json, Record
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -27,9 +28,11 @@ def replace(token: AddedToken, **changes: Json) -> AddedToken:
 
 
 def to_added_token(token: TokenLike) -> AddedToken:
-    """A token as an AddedToken; one that is given as text alone is found exactly as written."""
+    """A token as an AddedToken; one that is given as text alone is found exactly as written. WrongType for others."""
     if isinstance(token, Mapping):
         return AddedToken(**{name: token[name] for name in FIELDS if name in token})
+    if not isinstance(token, (str, AddedToken)):
+        raise WrongType(f"A token is its text or an AddedToken. Received: {abbreviate(token)}.")
     return token if isinstance(token, AddedToken) else AddedToken(token, normalized=False)
 
 

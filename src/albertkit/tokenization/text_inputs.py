@@ -35,20 +35,21 @@ class TextBatch(NamedTuple):
 def arrange(text: TextInputs | None, text_pair: TextInputs | None, is_split_into_words: bool) -> TextBatch:
     """The texts of a call as first and second texts, checked: strings, or lists of words with `is_split_into_words`.
 
-    A batch whose rows all are lists of two is one of pairs. InputError for anything that is no text, and where a batch
-    of second texts has another length than that of the first.
+    A row of a batch that is a list of two texts, or of two lists of words, is a pair. InputError for anything that is
+    no text, and where a batch of second texts has another length than that of the first.
     """
     firsts, seconds, is_batch = _arrange(text, text_pair, is_split_into_words)
     if len(firsts) != len(seconds):
         raise InputError(
-            f"batch length of `text`: {len(firsts)} does not match batch length of `text_pair`: {len(seconds)}."
+            "A batch needs a second text for each first one. Received: "
+            f"{len(firsts)} in `text` and {len(seconds)} in `text_pair`."
         )
     for row in (*firsts, *(second for second in seconds if second is not None)):
         if not (_is_words(row) if is_split_into_words else isinstance(row, str)):
+            hint = " Ids are taken by prepare_for_model." if _holds_ids(row) else ""
             raise InputError(
-                "text input must be of type `str` (single example), `list[str]` (batch or single pretokenized example) "
-                "or `list[list[str]]` (batch of pretokenized examples); lists of words need is_split_into_words=True. "
-                f"Received: {row!r:.80}."
+                "A text is a string, and a batch a list of strings; with is_split_into_words=True a text is a list of "
+                f"its words. Received: {row!r:.80}.{hint}"
             )
     return TextBatch(firsts, seconds, is_batch, is_split_into_words)
 
@@ -89,9 +90,17 @@ def _arrange(
         return [text], [text_pair], False
     if text_pair is not None:
         return list(text), [text_pair] if isinstance(text_pair, str) else list(text_pair), True
-    if text and not is_split_into_words and all(_is_list(row) and len(row) == 2 for row in text):
-        return [row[0] for row in text], [row[1] for row in text], True
-    return list(text), [None] * len(text), True
+    pairs = [tuple(row) if _is_pair(row, is_split_into_words) else (row, None) for row in text]
+    return [first for first, _ in pairs], [second for _, second in pairs], True
+
+
+def _is_pair(row: object, is_split_into_words: bool) -> bool:
+    kind = (list, tuple) if is_split_into_words else str
+    return _is_list(row) and len(row) == 2 and all(isinstance(text, kind) for text in row)
+
+
+def _holds_ids(row: object) -> bool:
+    return isinstance(row, int) or (_is_list(row) and bool(row) and isinstance(row[0], int))
 
 
 def _is_list(value: object) -> TypeGuard[list | tuple]:

@@ -1,10 +1,12 @@
 """TokenizersSegmenter: text <-> tokens by the tokenizers library."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tokenizers
 from tokenizers import AddedToken
+from tokenizers.normalizers import Normalizer
 
 from albertkit.errors import CheckpointError
 from albertkit.tokenization.added_vocabulary import AddedVocabulary
@@ -39,14 +41,28 @@ class TokenizersSegmenter:
             for index, token in backend.get_added_tokens_decoder().items():
                 self.added.add(token, index)
 
-    def add_token(self, token: AddedToken, index: int) -> None:
-        """Take in an added token. CheckpointError where the library gives it another id, or too long a normal form."""
+    def cleaned(self, text: str) -> str:
+        """A text as the normalizer leaves it."""
         with guarded(self.source):
-            if token.normalized:
-                normalizer, content = self.backend.normalizer, [token.content]
-                self._normalized = require_normalized(self.source, normalizer, content, self._normalized)
-            add_token_to(self.backend, token, index, self.source)
-        self.added.add(token, index)
+            return self.backend.normalizer.normalize_str(text) if self.backend.normalizer else text
+
+    def clean_with(self, normalizer: Normalizer) -> None:
+        """Clean texts with this normalizer from now on."""
+        self.backend.normalizer = normalizer
+        self._splitting = None
+
+    def add_tokens(self, tokens: Mapping[int, AddedToken]) -> None:
+        """Take in added tokens. CheckpointError where the library gives one another id, or too long a normal form."""
+        if not tokens:
+            return
+        with guarded(self.source):
+            normalized = [token.content for token in tokens.values() if token.normalized]
+            if normalized:
+                normalizer = self.backend.normalizer
+                self._normalized = require_normalized(self.source, normalizer, normalized, self._normalized)
+            add_tokens_to(self.backend, tokens, self.source)
+        for index, token in tokens.items():
+            self.added.add(token, index)
         self._splitting = None
 
     def id_to_token(self, index: int) -> str | None:
@@ -88,12 +104,17 @@ class TokenizersSegmenter:
         return self._splitting
 
 
-def add_token_to(backend: tokenizers.Tokenizer, token: AddedToken, index: int, source: str = "tokenizer.json") -> None:
-    """Add a token to an object of the tokenizers library. CheckpointError where that gives it another id."""
-    (backend.add_special_tokens if token.special else backend.add_tokens)([token])
-    given = backend.token_to_id(token.content)
-    if given != index:
-        raise CheckpointError(
-            f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
-            f"{index}, where {source} has {given}."
-        )
+def add_tokens_to(
+    backend: tokenizers.Tokenizer, tokens: Mapping[int, AddedToken], source: str = "tokenizer.json"
+) -> None:
+    """Add tokens to an object of the tokenizers library. CheckpointError where that gives one of them another id."""
+    # Many at once: the library builds its search for added tokens anew each time.
+    for special, group in itertools.groupby(tokens.values(), key=lambda token: token.special):
+        (backend.add_special_tokens if special else backend.add_tokens)(list(group))
+    for index, token in tokens.items():
+        given = backend.token_to_id(token.content)
+        if given != index:
+            raise CheckpointError(
+                f"Added tokens must have consecutive ids behind the vocabulary. Received: {token.content!r} with id "
+                f"{index}, where {source} has {given}."
+            )

@@ -1,27 +1,21 @@
 """Learning a vocabulary from text, with the SentencePiece options of the original release."""
 
-import io
 import os
 import random
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-import sentencepiece
-
 from albertkit import storage
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.tokenization.learning import MAX_LINE_LENGTH, SPECIAL_TOKENS, learn, split_line
 from albertkit.tokenization.normalizer import AlbertNormalizer
 
-CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
-USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
-"""Symbols that are always pieces of their own."""
-MAX_LINE_LENGTH = 10_000
-"""Characters of a line that SentencePiece is given: time grows faster than the length of one stretch without spaces."""
+MAX_CHARACTERS = 2_000
+"""Characters that a list of them may have: what SentencePiece is given to number them grows with its square."""
 REPORTED_SHARE = 0.01
 """The share of letters with accents from which on their loss is reported."""
 
@@ -54,7 +48,7 @@ def train(
     characters: Counter[str] = Counter()
     splits: Counter[str] = Counter()
     lines = (line for line in map(normalizer, _count_characters(texts, characters)) if line)
-    drawn = _sample((part for line in lines for part in _split_line(line, splits)), sentences, seed)
+    drawn = _sample((part for line in lines for part in split_line(line, splits)), sentences, seed)
     if splits["lines"]:
         note(
             f"{splits['lines']:,} lines are longer than {MAX_LINE_LENGTH:,} characters and were cut: at spaces, and in "
@@ -64,7 +58,39 @@ def train(
         raise InputError("The texts must hold at least one line with something in it. Received: none.")
     if not keep_accents:
         _report_lost_accents(characters, normalizer, note)
-    model = _learn(drawn, vocab_size, character_coverage, exact)
+    model = learn(drawn, vocab_size, character_coverage, exact)
+    return _saved(folder, model, do_lower_case=do_lower_case, keep_accents=keep_accents)
+
+
+def from_characters(
+    characters: Sequence[str], folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> AlbertTokenizerFast:
+    """A vocabulary of single characters, such as phonemes; save the tokenizer to `folder` and return it.
+
+    Ids: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4, then the characters in the order given from 5 on, and last the
+    blank that begins a word. Text is neither lower-cased nor decomposed: a character is a code point, and one that is
+    not in the list becomes <unk>. InputError for anything else than different characters without white space.
+    """
+    folder = Path(folder)
+    _require_usable(folder, overwrite=overwrite)
+    wrong = [text for text in characters if len(text) != 1 or text.isspace() or text == "\u2581"]
+    twice = [text for text, count in Counter(characters).items() if count > 1]
+    if wrong or twice or not 0 < len(characters) <= MAX_CHARACTERS:
+        raise InputError(
+            f"A vocabulary of characters must be 1 to {MAX_CHARACTERS:,} different ones, each alone and none of them "
+            f"white space. Received: {len(characters)}{f', {abbreviate(wrong[0])} among them' if wrong else ''}"
+            f"{f', {abbreviate(twice[0])} twice' if twice else ''}. Blanks between words need no entry."
+        )
+    # SentencePiece numbers characters by how often they occur.
+    text = "".join(text * (len(characters) - number) for number, text in enumerate(characters))
+    size = len(characters) + len(SPECIAL_TOKENS) + 3  # <pad>, <unk>, the blank
+    options = {"max_sentencepiece_length": 1, "normalization_rule_name": "identity", "user_defined_symbols": []}
+    model = learn([text], size, 1.0, **options)
+    return _saved(folder, model, do_lower_case=False, keep_accents=True)
+
+
+def _saved(folder: Path, model: bytes, do_lower_case: bool, keep_accents: bool) -> AlbertTokenizerFast:
+    """Write a SentencePiece model and the files of its tokenizer as one step, and read the tokenizer."""
     with storage.atomic_replace(folder, head=files.CONFIG, stale=files.PATTERNS) as staging:
         spiece = staging / files.SPIECE
         storage.write_bytes(spiece, model)
@@ -72,41 +98,9 @@ def train(
     return AlbertTokenizerFast(folder / files.SPIECE, do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 
-def _learn(lines: Iterable[str], vocab_size: int, character_coverage: float, exact: bool) -> bytes:
-    """The SentencePiece model of some lines. InputError where they cannot give a vocabulary of that size."""
-    model = io.BytesIO()
-    try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type="unigram",
-            vocab_size=vocab_size,
-            character_coverage=character_coverage,
-            pad_id=0,
-            unk_id=1,
-            bos_id=-1,
-            eos_id=-1,
-            control_symbols=list(CONTROL_SYMBOLS),
-            user_defined_symbols=list(USER_DEFINED_SYMBOLS),
-            max_sentence_length=2**30,  # bytes; longer lines would be left out without a word
-            hard_vocab_limit=exact,
-            minloglevel=2,
-        )
-    except RuntimeError as error:
-        if least := re.search(r"\d+ vs (\d+)\. Increase vocab_size", str(error)):
-            raise InputError(
-                f"A vocabulary must have room for every character of the texts. Received: `vocab_size` {vocab_size}. "
-                f"With special tokens and symbols they take {least[1]}: pass that or more, or a lower coverage."
-            ) from None
-        limit = re.search(r"value <= (\d+)", str(error))
-        advice = f"They can fill {limit[1]}: pass that or less." if limit else f"SentencePiece says: {error}"
-        raise InputError(
-            f"The texts must be able to fill the vocabulary. Received: `vocab_size` {vocab_size}. {advice}"
-        ) from None
-    return model.getvalue()
-
-
-def _require_usable(folder: Path, sentences: int, character_coverage: float, overwrite: bool) -> None:
+def _require_usable(
+    folder: Path, sentences: int = 1_000, character_coverage: float = 1.0, overwrite: bool = False
+) -> None:
     if sentences <= 100:
         raise InputError(f"`sentences` must be more than 100, or a vocabulary means nothing. Received: {sentences}.")
     if not 0.98 <= character_coverage <= 1:
@@ -126,22 +120,6 @@ def _require_usable(folder: Path, sentences: int, character_coverage: float, ove
             f"A tokenizer is written to a folder without one. {folder} holds {', '.join(found)}. Give another folder, "
             "or pass --overwrite to replace it."
         )
-
-
-def _split_line(line: str, splits: Counter[str]) -> Iterator[str]:
-    """A line in parts of at most MAX_LINE_LENGTH characters, split at spaces where there are any; splits are counted.
-
-    A split at a space changes next to nothing, for SentencePiece learns from words: at most the order of near ties.
-    """
-    splits["lines"] += len(line) > MAX_LINE_LENGTH
-    start = 0
-    while len(line) - start > MAX_LINE_LENGTH:
-        place = line.rfind(" ", start + 1, start + MAX_LINE_LENGTH + 1)
-        splits["words"] += place < 0
-        end = start + MAX_LINE_LENGTH if place < 0 else place
-        yield line[start:end]
-        start = end + (place >= 0)
-    yield line[start:]
 
 
 def _sample(lines: Iterable[str], size: int, seed: int) -> list[str]:

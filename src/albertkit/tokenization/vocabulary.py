@@ -10,50 +10,14 @@ from typing import Any, overload
 import numpy as np
 from tokenizers import AddedToken
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, WrongType, abbreviate
 from albertkit.tokenization.columns import Column, to_lists
 from albertkit.tokenization.segmenter import Segmenter
 from albertkit.tokenization.special_tokens import ROLES, TokenLike, to_special_token
+from albertkit.tokenization.token_roles import ADDITIONAL, TokenRoles
 
 
-class _SpecialToken:
-    """A special token by its role, such as `tokenizer.mask_token`: its text or None, settable to a known token.
-
-    Typed Any, as its id is: every ALBERT tokenizer has these tokens, and callers need not ask each time.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.role = name
-
-    def __get__(self, tokenizer: "Vocabulary | None", owner: type | None = None) -> Any:
-        if tokenizer is None:
-            return self
-        token = tokenizer._special[self.role]
-        return None if token is None else token.content
-
-    def __set__(self, tokenizer: "Vocabulary", value: str | AddedToken | None) -> None:
-        if value is not None and tokenizer.find(str(value)) is None:
-            raise InputError(
-                f"`{self.role}` must be a token of the vocabulary. Received: {str(value)!r}. To take in a new one call "
-                f"add_special_tokens({{{self.role!r}: {str(value)!r}}}) and resize the model's embeddings."
-            )
-        tokenizer._special[self.role] = to_special_token(value)
-
-
-class _SpecialTokenId:
-    """The id of a special token by its role, such as `tokenizer.mask_token_id`, or None."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.role = name.removesuffix("_id")
-
-    def __get__(self, tokenizer: "Vocabulary | None", owner: type | None = None) -> Any:
-        if tokenizer is None:
-            return self
-        token = tokenizer._special[self.role]
-        return None if token is None else tokenizer.find(token.content)
-
-
-class Vocabulary:
+class Vocabulary(TokenRoles):
     """The part of a tokenizer that knows its tokens: by id, by role, and those added beside the vocabulary.
 
     V, `vocab_size`, counts the entries of the vocabulary file; tokens that it lacks get the ids from V on.
@@ -62,31 +26,28 @@ class Vocabulary:
     clean_up_tokenization_spaces = False
     """Whether `decode` takes away the spaces before punctuation and English contractions."""
 
-    bos_token, bos_token_id = _SpecialToken(), _SpecialTokenId()
-    eos_token, eos_token_id = _SpecialToken(), _SpecialTokenId()
-    unk_token, unk_token_id = _SpecialToken(), _SpecialTokenId()
-    sep_token, sep_token_id = _SpecialToken(), _SpecialTokenId()
-    pad_token, pad_token_id = _SpecialToken(), _SpecialTokenId()
-    cls_token, cls_token_id = _SpecialToken(), _SpecialTokenId()
-    mask_token, mask_token_id = _SpecialToken(), _SpecialTokenId()
-
     def __init__(
         self,
         segmenter: Segmenter,
         roles: Mapping[str, TokenLike | None],
         additional: Iterable[str | AddedToken] = (),
         added: Mapping[int, AddedToken] | None = None,
+        extra: Mapping[str, TokenLike] | None = None,
     ) -> None:
-        """`added` come under the ids they had; special tokens that the vocabulary lacks get new ones behind it."""
+        """`added` come under the ids they had; special tokens that the vocabulary lacks get new ones behind it.
+
+        `roles` are those of all tokenizers, `extra` are the model's own.
+        """
         self._segmenter = segmenter
-        for index, token in sorted((added or {}).items()):
-            if segmenter.added.ids.get(token.content) != index:
-                segmenter.add_token(token, index)
+        ids = segmenter.added.ids
+        segmenter.add_tokens({i: token for i, token in sorted((added or {}).items()) if ids.get(token.content) != i})
         known = {token.content: token for token in segmenter.added.by_id.values()}
         tokens = {role: to_special_token(roles.get(role)) for role in ROLES}
         self._special = {role: token and known.get(token.content, token) for role, token in tokens.items()}
+        extras = {role: to_special_token(token) for role, token in (extra or {}).items()}
         self._additional: list[AddedToken] = []
-        self._register([token for token in self._special.values() if token])
+        self._register([token for token in (*self._special.values(), *extras.values()) if token])
+        self._extra = {role: token for role, token in extras.items() if token}
         self.add_tokens([*additional, *(token for token in known.values() if token.special)], special_tokens=True)
 
     @property
@@ -97,6 +58,11 @@ class Vocabulary:
     def __len__(self) -> int:
         """Entries of the vocabulary with added tokens: what `model.resize_token_embeddings` needs."""
         return max([self.vocab_size, *(index + 1 for index in self._segmenter.added.by_id)])
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """`get_vocab()`."""
+        return self.get_vocab()
 
     def get_vocab(self) -> dict[str, int]:
         """All tokens with their ids, in the order of the ids."""
@@ -116,37 +82,6 @@ class Vocabulary:
 
     get_added_vocab = added_tokens_encoder.fget
 
-    @property
-    def special_tokens_map(self) -> dict[str, str | list[str]]:
-        """Special tokens as text, by role; those without one together as `additional_special_tokens`."""
-        named = {role: token.content for role, token in self._special.items() if token is not None}
-        return {**named, **({"additional_special_tokens": self.additional_special_tokens} if self._additional else {})}
-
-    @property
-    def additional_special_tokens(self) -> list[str]:
-        """Special tokens without a role."""
-        return [token.content for token in self._additional]
-
-    @additional_special_tokens.setter
-    def additional_special_tokens(self, tokens: Sequence[str | AddedToken]) -> None:
-        self.add_special_tokens({"additional_special_tokens": tokens})
-
-    @property
-    def additional_special_tokens_ids(self) -> list[int]:
-        """The ids of the special tokens without a role."""
-        return self.convert_tokens_to_ids(self.additional_special_tokens)
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """All special tokens, each once: those with a role in the order of the roles, then the others."""
-        tokens = [token.content for token in (*self._special.values(), *self._additional) if token is not None]
-        return list(dict.fromkeys(tokens))
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """The ids of all special tokens, each once."""
-        return self.convert_tokens_to_ids(self.all_special_tokens)
-
     def add_tokens(
         self, new_tokens: str | AddedToken | Sequence[str | AddedToken], special_tokens: bool = False
     ) -> int:
@@ -159,7 +94,7 @@ class Vocabulary:
         known = set(self.all_special_tokens)
         for token in new_tokens if isinstance(new_tokens, (list, tuple)) else [new_tokens]:
             if not isinstance(token, (str, AddedToken)):
-                raise TypeError(f"Token {token} is not a string but a {type(token)}.")
+                raise WrongType(f"A token is a string or an AddedToken. Received: {abbreviate(token)}.")
             if special_tokens or str(token) in known:
                 token = to_special_token(token)
             tokens.append(AddedToken(token, normalized=True) if isinstance(token, str) else token)
@@ -182,31 +117,35 @@ class Vocabulary:
         """
         before = len(self)
         for role, value in special_tokens_dict.items():
-            if role == "additional_special_tokens":
-                if isinstance(value, (str, AddedToken)):
-                    raise InputError(f"`additional_special_tokens` must be a list of tokens. Received: {value!r}.")
-                self._additional = [] if replace_additional_special_tokens else self._additional
-                self.add_tokens(list(value), special_tokens=True)
-            elif role in ROLES:
+            if role == ADDITIONAL:
+                if not isinstance(value, (list, tuple)):
+                    raise InputError(f"`{ADDITIONAL}` must be a list of tokens. Received: {abbreviate(value)}.")
+                tokens = [token for one in value if (token := to_special_token(one))]
+                self._register(tokens)
+                kept = [] if replace_additional_special_tokens else self._additional
+                self._additional = list({token.content: token for token in (*kept, *tokens)}.values())
+            elif role in ROLES or role in self._extra:
                 token = to_special_token(value)
                 self._register([token] if token else [])
-                self._special[role] = token
+                setattr(self, role, token)
             else:
-                raise InputError(
-                    f"A special token has one of the roles {', '.join(ROLES)} or additional_special_tokens. Received: "
-                    f"{role!r}."
-                )
+                roles = ", ".join((*ROLES, *self._extra))
+                raise InputError(f"A special token has one of the roles {roles} or {ADDITIONAL}. Received: {role!r}.")
         return len(self) - before
 
     def _register(self, tokens: Iterable[AddedToken]) -> int:
         """Mark tokens as added, with a new id where the vocabulary lacks them. Returns the number of new ids."""
         before = free = len(self)
+        new: dict[int, AddedToken] = {}
+        taken = set(self._segmenter.added.ids)
         for token in tokens:
             token = self._segmenter.added.normalized(token)
-            if token.content and token.content not in self._segmenter.added.ids:
+            if token.content and token.content not in taken:
+                taken.add(token.content)
                 index = self._segmenter.token_to_id(token.content)
-                self._segmenter.add_token(token, free if index is None else index)
+                new[free if index is None else index] = token
                 free += index is None
+        self._segmenter.add_tokens(new)
         return free - before
 
     def find(self, token: str) -> int | None:
@@ -215,11 +154,15 @@ class Vocabulary:
         return self._segmenter.token_to_id(token) if index is None else index
 
     @overload
+    def convert_tokens_to_ids(self, tokens: None) -> None: ...
+    @overload
     def convert_tokens_to_ids(self, tokens: str) -> int: ...
     @overload
     def convert_tokens_to_ids(self, tokens: list[str] | tuple[str, ...]) -> list[int]: ...
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
-        """Token or tokens -> id or ids; that of <unk> for what the vocabulary lacks."""
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str] | None) -> int | list[int] | None:
+        """Token or tokens -> id or ids; that of <unk> for what the vocabulary lacks, and None for None."""
+        if tokens is None:
+            return None
         if isinstance(tokens, str):
             index = self.find(tokens)
             return self.unk_token_id if index is None else index
@@ -239,6 +182,10 @@ class Vocabulary:
             return token
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
         return [self.convert_ids_to_tokens(int(index)) for index in ids if int(index) not in skipped]
+
+    def _convert_id_to_token(self, index: int) -> str:
+        # Transformers' DataCollatorForWholeWordMask asks by this name.
+        return self.convert_ids_to_tokens(index)
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """The text that tokens stand for: "[CLS] hello world[SEP]".
@@ -268,6 +215,8 @@ class Vocabulary:
         Added tokens without a special role are set off by spaces. InputError for an id that no token has.
         """
         ids = to_lists(token_ids)
+        if ids is None:
+            raise WrongType("What is decoded is an id, a list of ids or an array of them. Received: None.")
         tokens = self.convert_ids_to_tokens([ids] if isinstance(ids, int) else ids, skip_special_tokens)
         apart = set(self.added_tokens_encoder) - {token.content for token in self._special.values() if token}
         runs: list[str] = []
@@ -277,7 +226,7 @@ class Vocabulary:
         text = (" " if spaces_between_special_tokens else "").join(run for run in runs if run)
         if clean_up_tokenization_spaces is None:
             clean_up_tokenization_spaces = self.clean_up_tokenization_spaces
-        return _clean_up(text) if clean_up_tokenization_spaces else text
+        return self.clean_up_tokenization(text) if clean_up_tokenization_spaces else text
 
     def batch_decode(
         self,
@@ -290,12 +239,12 @@ class Vocabulary:
         options = skip_special_tokens, clean_up_tokenization_spaces, spaces_between_special_tokens
         return [self.decode(row, *options) for row in sequences]
 
-
-def _clean_up(text: str) -> str:
-    """Without the spaces before punctuation and English contractions, as Transformers' `clean_up_tokenization`."""
-    for mark in (".", "?", "!", ","):
-        text = text.replace(f" {mark}", mark)
-    text = text.replace(" ' ", "'")
-    for ending in ("n't", "'m", "'s", "'ve", "'re"):
-        text = text.replace(f" {ending}", ending)
-    return text
+    @staticmethod
+    def clean_up_tokenization(out_string: str) -> str:
+        """A text without the spaces before punctuation and English contractions."""
+        for mark in (".", "?", "!", ","):
+            out_string = out_string.replace(f" {mark}", mark)
+        out_string = out_string.replace(" ' ", "'")
+        for ending in ("n't", "'m", "'s", "'ve", "'re"):
+            out_string = out_string.replace(f" {ending}", ending)
+        return out_string

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
+from albertkit.checkpoint.report import fit
 from albertkit.config import SIZES, AlbertConfig
+from albertkit.errors import WeightMismatch
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,18 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
     checkpoint = files.load(name)
     config = checkpoint.config
     shapes = {key: tensor.shape for key, tensor in checkpoint.tensors.items()}
-    dtypes = sorted({str(tensor.dtype) for tensor in checkpoint.tensors.values()})
-    notes = [f"Stored as {', '.join(dtypes)}.", *_about(config), *checkpoint.notes]
-    notes += [_complete(shapes, config), *_broken(checkpoint)]
+    notes = [f"Stored as {', '.join(checkpoint.stored_dtypes)}.", *_about(config), *checkpoint.notes]
+    notes += [_complete(checkpoint), *_broken(checkpoint)]
     return Summary(f"{checkpoint.source}", _parts(shapes, config), notes)
 
 
 def _parts(shapes: weight_table.Shapes, config: AlbertConfig) -> list[Part]:
-    tied = weight_table.tied(config)
+    tied, prefixes = weight_table.tied(config), weight_table.encoders(shapes)
     sizes_by_part: dict[str, list[int]] = {}
     for name, shape in shapes.items():
         if name not in tied:
-            sizes_by_part.setdefault(_part(name), []).append(math.prod(shape))
+            inside = (weight_table.name_inside(name, prefix) for prefix in prefixes)
+            sizes_by_part.setdefault(_part(next(filter(None, inside), name)), []).append(math.prod(shape))
     return [Part(name, len(sizes), sum(sizes)) for name, sizes in sizes_by_part.items()]
 
 
@@ -69,13 +71,17 @@ def _part(name: str) -> str:
 
 def _about(config: AlbertConfig) -> list[str]:
     layers = config.num_hidden_layers * config.inner_group_num
-    shared = config.num_hidden_groups * config.inner_group_num
+    groups = len(set(config.group_of_layer))
+    shared, idle = groups * config.inner_group_num, (config.num_hidden_groups - groups) * config.inner_group_num
+    longest = config.max_position_embeddings
+    never = f", and {idle} more never run" if idle else ""
+    lengths = [length for length in (128, 512) if length <= longest] or [longest]
+    work = " and ".join(f"{_gigaflops(config, length)} GFLOP for {length} tokens" for length in lengths)
     lines = [
-        f"{layers} layers run {shared} set{'s' * (shared > 1)} of weights; hidden size {config.hidden_size}, "
-        f"{config.num_attention_heads} heads, embedding size {config.embedding_size}, vocabulary "
-        f"{config.vocab_size:,}, at most {config.max_position_embeddings} tokens.",
-        f"Forward pass: {_flops(config, 128) / 1e9:.1f} GFLOP for 128 tokens, {_flops(config, 512) / 1e9:.1f} for 512: "
-        "sharing weights saves memory, not arithmetic.",
+        f"{layers} layers run {shared} set{'s' * (shared > 1)} of weights{never}; "
+        f"hidden size {config.hidden_size}, {config.num_attention_heads} heads, embedding size "
+        f"{config.embedding_size}, vocabulary {config.vocab_size:,}, at most {longest} tokens.",
+        f"Forward pass of the encoder: {work}: sharing weights saves memory, not arithmetic.",
     ]
     if config.architectures:
         lines.append(f"Saved from {', '.join(config.architectures)}.")
@@ -84,7 +90,12 @@ def _about(config: AlbertConfig) -> list[str]:
     return lines
 
 
-def _flops(config: AlbertConfig, length: int) -> int:
+def _gigaflops(config: AlbertConfig, length: int) -> str:
+    work = forward_flops(config, length) / 1e9
+    return f"{work:.1f}" if work >= 1 else f"{work:.1g}"
+
+
+def forward_flops(config: AlbertConfig, length: int) -> int:
     """Two for each multiplication and addition of the matrix products in one forward pass of the encoder."""
     hidden, feed_forward = config.hidden_size, config.intermediate_size
     layer = 4 * hidden * hidden + 2 * hidden * feed_forward + 2 * length * hidden
@@ -92,15 +103,31 @@ def _flops(config: AlbertConfig, length: int) -> int:
     return 2 * length * (mapping + layer * config.num_hidden_layers * config.inner_group_num)
 
 
-def _complete(shapes: weight_table.Shapes, config: AlbertConfig) -> str:
-    held = weight_table.tied(config).keys() | shapes.keys()
-    wanted = {model: weight_table.expected(config, model) for model in weight_table.PARTS}
-    usable = [
-        f"Albert{model}"
-        for model, tensors in wanted.items()
-        if held >= tensors.keys() and all(tuple(shapes.get(name, shape)) == shape for name, shape in tensors.items())
-    ]
-    return f"Holds all weights of {', '.join(usable)}." if usable else "Holds no complete model."
+def _complete(checkpoint: files.Checkpoint) -> str:
+    """The classes that can be read without a newly initialised weight.
+
+    Heads of the same shape cannot be told apart by their weights: of them those count that the config names.
+    """
+    config, stated = checkpoint.config, checkpoint.config.architectures or []
+    usable = [f"Albert{model}" for model in weight_table.PARTS if _is_complete(checkpoint, model)]
+    alike = [name for name in usable if "classifier" in weight_table.PARTS[name.removeprefix("Albert")]]
+    meant = [name for name in alike if name in stated] or alike
+    sure = [name for name in usable if name not in alike] + (meant if len(meant) == 1 else [])
+    said = [f"Holds all weights of {', '.join(sure)}."] if sure else []
+    if len(meant) > 1:
+        labels = f"{config.num_labels} class{'es' * (config.num_labels > 1)}"
+        said.append(f"Holds a classifier of {labels}: of {' or of '.join(meant)}, which config.json does not say.")
+    return " ".join(said) or "Holds no complete model."
+
+
+def _is_complete(checkpoint: files.Checkpoint, model: str) -> bool:
+    config, name = checkpoint.config, f"Albert{model}"
+    wanted, tied = weight_table.expected(config, model), weight_table.tied(config)
+    try:
+        _, report = fit(name, wanted, tied, checkpoint.tensors, str(checkpoint.source))
+    except WeightMismatch:
+        return False
+    return not report.newly_initialized
 
 
 def _broken(checkpoint: files.Checkpoint) -> list[str]:

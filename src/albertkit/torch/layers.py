@@ -29,6 +29,12 @@ def _check_ids(name: str, ids: Tensor, size: int) -> None:
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
 
 
+def _pass_over_buffers(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *others: object) -> None:
+    """Leave out of a state_dict the buffers that older releases of Transformers kept beside the embeddings."""
+    for name in ("position_ids", "token_type_ids"):
+        state_dict.pop(prefix + name, None)
+
+
 class AlbertEmbeddings(nn.Module):
     """Word + token type + position embedding, norm and dropout.
 
@@ -43,6 +49,7 @@ class AlbertEmbeddings(nn.Module):
         self.token_type_embeddings = embedding(config.type_vocab_size, config.embedding_size)
         self.LayerNorm = layer_norm(config.embedding_size, config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.register_load_state_dict_pre_hook(_pass_over_buffers)
 
     def forward(
         self,

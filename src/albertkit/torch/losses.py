@@ -43,6 +43,11 @@ def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str
     return functional.binary_cross_entropy_with_logits(logits, labels)
 
 
+def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
+    return (functional.cross_entropy(logits.float(), labels.flatten().long(), reduction="none") * weights).sum()
+
+
 def span_loss(
     start_logits: Tensor, end_logits: Tensor, start_positions: Tensor | None, end_positions: Tensor | None
 ) -> Tensor | None:

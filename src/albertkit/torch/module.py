@@ -3,6 +3,7 @@
 Letters: E embedding size, V vocabulary.
 """
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import torch
@@ -28,6 +29,8 @@ class AlbertModule(nn.Module):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _tied_weights_keys: ClassVar[list[str] | None] = None
+    _vocabulary_is_shared: bool = False
+    """Whether this is the encoder of a model whose head scores the vocabulary."""
 
     embeddings: AlbertEmbeddings
     encoder: AlbertTransformer
@@ -45,17 +48,76 @@ class AlbertModule(nn.Module):
         """Initialise the weights and tie what is tied. The last line of every model's constructor."""
         done = None if self.base_model is self else self.base_model
         weights.initialise(self, self.checkpoint_prefix, self.config, done)
+        if done is not None and self.get_output_embeddings() is not None:
+            done._vocabulary_is_shared = True
+        self._draw_own_layers()
         self.tie_weights()
+
+    def init_weights(self) -> None:
+        """The name by which older classes call `post_init` at the end of their constructor."""
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Draw new values for one layer of a subclass, which overrides this as in Transformers and may call it."""
+        spread = self.config.initializer_range
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.trunc_normal_(module.weight, std=spread, a=-2 * spread, b=2 * spread)
+        if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+            module.weight.data[module.padding_idx] = 0
+        if isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+        if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def _draw_own_layers(self, names: Collection[str] | None = None) -> None:
+        """Call an overridden `_init_weights` for layers outside the encoder, or for those with tensors in `names`."""
+        if type(self)._init_weights is AlbertModule._init_weights or torch.get_default_device().type == "meta":
+            return
+        inside = {id(layer) for layer in self.base_model.modules()} if self.base_model is not self else set()
+        for path, layer in self.named_modules():
+            own = {f"{self.checkpoint_prefix}{path}.{name}" for name, _ in layer.named_parameters(recurse=False)}
+            if id(layer) not in inside if names is None else not own.isdisjoint(names):
+                with torch.no_grad():
+                    self._init_weights(layer)
+
+    @property
+    def num_labels(self) -> int:
+        """C of the config. Setting it changes the config, as `config.num_labels` does, and not the layers."""
+        return self.config.num_labels
+
+    @num_labels.setter
+    def num_labels(self, count: int) -> None:
+        if count != self.config.num_labels:
+            self.config.num_labels = count
+
+    @property
+    def vocab_size(self) -> int:
+        """V of the config; `resize_token_embeddings` changes it."""
+        return self.config.vocab_size
+
+    @vocab_size.setter
+    def vocab_size(self, size: int) -> None:
+        self.config.vocab_size = size
 
     @property
     def base_model(self) -> "AlbertModule":
-        """The encoder: the model itself, or the one inside a head."""
-        return getattr(self, self.base_model_prefix, self)
+        """The encoder: the model itself, or the one inside a head, which may have any name where it is the only one."""
+        if (named := getattr(self, self.base_model_prefix, None)) is not None:
+            return named
+        inside = (
+            [] if self._is_encoder else [m for m in self.modules() if isinstance(m, AlbertModule) and m._is_encoder]
+        )
+        return inside[0] if len(inside) == 1 else self
+
+    @property
+    def _is_encoder(self) -> bool:
+        """Whether this is a bare encoder, with the parts of one."""
+        return {"embeddings", "encoder"} <= self._modules.keys()
 
     @property
     def checkpoint_prefix(self) -> str:
         """What stands before the names of this model's parameters in a canonical name."""
-        return "albert." if self.base_model is self else ""
+        return "albert." if self._is_encoder else ""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -77,7 +139,8 @@ class AlbertModule(nn.Module):
         """A small valid batch, input_ids (3, 5) int64."""
         return {"input_ids": torch.tensor([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
 
-    def can_generate(self) -> bool:
+    @classmethod
+    def can_generate(cls) -> bool:
         """False: an encoder does not generate text."""
         return False
 
@@ -95,8 +158,18 @@ class AlbertModule(nn.Module):
         return self.base_model.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Replace the word embeddings."""
+        """Replace the word embeddings (V, E), and with them V of the config and of the masked-language-model head.
+
+        InputError for another V on the encoder inside a model with such a head.
+        """
+        size = value.num_embeddings
+        rules.require_own_vocabulary(self._vocabulary_is_shared, self.config.vocab_size, size)
         self.base_model.embeddings.word_embeddings = value
+        decoder = self.get_output_embeddings()
+        if decoder is not None and decoder.out_features != size:
+            self._resize_decoder(decoder, size, None)
+        self.config.vocab_size = size
+        self.tie_weights()
 
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer E -> V of the masked-language-model head, or None where there is no such head."""
@@ -115,23 +188,25 @@ class AlbertModule(nn.Module):
         """Change V, in the embeddings, the masked-language-model head, its bias and the config alike.
 
         The first min(old, new) rows stay. New rows stand at the mean of the old ones, or are drawn as newly initialised
-        weights where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up. InputError
-        for what is no size.
+        weights where `mean_resizing` is False; new biases are 0. `pad_to_multiple_of` rounds the size up. The layer
+        stays, of whatever type it is, and has a new parameter. InputError for what is no size.
         """
         old, decoder = self.get_input_embeddings(), self.get_output_embeddings()
         size = rules.vocabulary_size(old.num_embeddings, new_num_tokens, pad_to_multiple_of)
         if size == old.num_embeddings:
             return old
+        rules.require_own_vocabulary(self._vocabulary_is_shared, old.num_embeddings, size)
+        if decoder is not None and not torch.equal(decoder.weight, old.weight):
+            self.config.tie_word_embeddings = False  # someone gave the head a decoder of its own
         spread = None if mean_resizing else self.config.initializer_range
-        padding = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
-        new = nn.Embedding(size, old.embedding_dim, padding, _weight=weights.resized(old.weight, size, spread))
-        new.weight.requires_grad_(old.weight.requires_grad)
-        self.set_input_embeddings(new)
         if decoder is not None:
             self._resize_decoder(decoder, size, spread)
-        self.config.vocab_size = size
-        self.tie_weights()
-        return new
+        rows = weights.resized(old.weight, size, spread)
+        old.weight = nn.Parameter(rows, requires_grad=old.weight.requires_grad)
+        old.num_embeddings = size
+        old.padding_idx = old.padding_idx if old.padding_idx is not None and old.padding_idx < size else None
+        self.set_input_embeddings(old)
+        return old
 
     def _resize_decoder(self, decoder: nn.Linear, size: int, spread: float | None) -> None:
         decoder.out_features = size

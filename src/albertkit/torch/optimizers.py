@@ -111,7 +111,7 @@ def create(settings: OptimizerSettings, parameters: Mapping[str, torch.nn.Parame
     """
     spared, changed = [], []
     for name, parameter in parameters.items():
-        is_spared = weight_table.kind(name) in ("bias", "norm") or weight_table.part(name) in settings.frozen
+        is_spared = weight_table.kind(name) in ("bias", "norm") or settings.is_frozen(name)
         (spared if is_spared else changed).append(parameter)
     groups = [
         {"params": changed, "weight_decay": settings.weight_decay},

@@ -12,6 +12,8 @@ from typing import TypeVar, cast
 import torch
 from torch import nn
 
+PLAIN = (nn.Linear, nn.Embedding, nn.LayerNorm)
+"""The types of layers that have weights."""
 Layer = TypeVar("Layer", bound=nn.Module)
 
 

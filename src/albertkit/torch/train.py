@@ -20,11 +20,12 @@ from torch.nn.parallel import DistributedDataParallel
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
-from albertkit.batches import Batch, PretrainingBatch
+from albertkit.batches import Batch, PaddedBatch, PretrainingBatch
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.layers import PackedSequences
+from albertkit.torch.losses import weighted_sum
 
 
 class Objective(nn.Module):
@@ -38,7 +39,7 @@ class Objective(nn.Module):
         """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
         if not isinstance(batch, PretrainingBatch):
             outputs = self.model(**_on_device(batch.arguments(), self.model))
-            return {"loss": outputs.loss * batch.items()["loss"]} if self.training else dict(outputs)
+            return {"loss": _summed_loss(self.model, batch, outputs)} if self.training else dict(outputs)
         inputs, masked, starts = _packed(self.model, batch)
         labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
@@ -114,7 +115,11 @@ def init_state(
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
+    settings = settings.for_model(config)
     model.tie_weights()
+    for name, parameter in model.named_parameters():
+        if ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name):
+            parameter.requires_grad_(False)  # it never runs, and DistributedDataParallel would wait for its gradient
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
@@ -141,7 +146,7 @@ def train_step(
         with _meeting(state, is_last=batch is batches[-1]):
             with _precision(state):
                 sums = state.objective(batch)
-            shares = {name: loss / max(totals[name], 1) for name, loss in sums.items()}
+            shares = {name: loss / (totals[name] or 1) for name, loss in sums.items()}
             # What wraps a module for several processes takes the mean of their gradients, where the sum is wanted.
             (torch.stack(list(shares.values())).sum() * world_size()).backward()
         for name, share in shares.items():
@@ -177,10 +182,18 @@ def _precision(state: State) -> torch.autocast:
     return torch.autocast(state.model.device.type, torch.bfloat16, enabled=state.precision == "bf16")
 
 
-def _totals(batches: Sequence[Batch]) -> dict[str, int]:
+def _summed_loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor:
+    """The sum of the loss over the items of a batch, of rows with weights each times its own."""
+    if batch.row_weights is None:
+        return outputs.loss * batch.items()["loss"]
+    given = _on_device({"labels": batch.labels, "weights": batch.row_weights}, model)  # type: ignore[dict-item]  # rows with weights have labels
+    return weighted_sum(outputs.logits, given["labels"], given["weights"])
+
+
+def _totals(batches: Sequence[Batch]) -> dict[str, float]:
     """Of how many items of all batches and processes each loss is the mean."""
     counts = [batch.items() for batch in batches]
-    return {name: int(total) for name, total in _summed({n: sum(c[n] for c in counts) for n in counts[0]}).items()}
+    return _summed({name: sum(count[name] for count in counts) for name in counts[0]})
 
 
 def _summed(numbers: dict[str, Any]) -> dict[str, float]:

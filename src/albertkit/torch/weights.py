@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from albertkit import weight_table
+from albertkit import loading, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
@@ -116,6 +117,20 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
 def resized(weight: Tensor, size: int, spread: float | None) -> Tensor:
     """(V, E) with `size` rows; see `checkpoint.init.resized`."""
     return to_torch(init.resized(to_numpy(weight), size, spread, _seed())).to(weight.device)
+
+
+def device_of(device_map: object) -> torch.device | None:
+    """The device that a `device_map` names, or None; see `loading.single_device`. InputError where it is not there."""
+    named = loading.single_device(device_map)
+    if named == "auto":
+        kinds = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        named = next((kind for kind, is_there in kinds.items() if is_there), "cpu")
+    if named is None:
+        return None
+    try:
+        return torch.empty(0, device=named).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # AssertionError: torch without CUDA
+        raise InputError(loading.no_such_device(device_map, error)) from error
 
 
 def _seed() -> int:

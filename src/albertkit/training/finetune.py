@@ -1,24 +1,25 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
 import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from albertkit import arrays, backends
-from albertkit.backends import Outputs
+from albertkit.backends import Outputs, TrainBackend
 from albertkit.batches import Batch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
 from albertkit.outputs import PER_TOKEN
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, few_to_score, repeated
 from albertkit.tasks.features import Features
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
@@ -48,32 +49,43 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    extend_to: int | None = None,
     console: Console | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
-    A run that was cut off goes on with `resume`. A folder that holds what a run writes is only replaced with
-    `overwrite`, and not before there is data to train on. Raises ConfigError, InputError, CheckpointError or
-    TrainingError; see `albertkit.errors`.
+    A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
+    that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Raises
+    ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at Ctrl-C; see `albertkit.errors`.
     """
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
-    _require_one_process(requested.framework)
-    run_folder.require_usable(requested, output, resume, overwrite)
+    backend = _backend(requested.framework)
+    how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
+    requested, extended = run_folder.agreed(requested, output, **how)
+    run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
+    start = replace(start, config=trained_on.write(start.config, task, options))
     for line in start.provenance:
         console.print(line)
-    trained = _encoded(task, start, options, train_examples, console)
+    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
     evaluated = _encoded(task, start, options, eval_examples, console)
-    recipe = _resolved(task, requested, options, start.config, start.is_new, len(trained.features))
-    batches, plan = _planned(task, recipe, start, trained)
+    given = options, start.config, start.is_new, len(trained.features)
+    recipe = _resolved(task, requested, *given)
+    earlier = extended and _resolved(task, extended, *given)
+    batches, plan = _planned(task, backend, recipe, start, trained)
+    plan = dataclasses.replace(
+        plan, is_resumed=resume, extends=_fingerprint(earlier, trained.features) if earlier else ""
+    )
+    if extend_to and earlier:
+        console.print(described_change(_schedule(earlier), plan.schedule))
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return _scores(task, forward, evaluated, start.config)
 
-    with run_folder.locked(requested, output, resume):
+    with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = {
@@ -89,7 +101,8 @@ def run(
     return results
 
 
-def _require_one_process(framework: str) -> None:
+def _backend(framework: str) -> TrainBackend:
+    """The backend of a framework. ConfigError where a launcher has started several processes."""
     backend = train_backend(framework)
     backend.init_processes()
     if (count := backend.world_size()) > 1:
@@ -97,6 +110,7 @@ def _require_one_process(framework: str) -> None:
             f"Fine-tuning runs in one process. Received: {count}. Start it without torchrun, or as one task of Slurm; "
             "several are for `albertkit pretrain`."
         )
+    return backend
 
 
 def _read(
@@ -105,21 +119,34 @@ def _read(
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
     options = recipe.options()
     if not options.train:
-        raise InputError("Training needs data. Name a file with --train or `data.train`.")
+        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
     keys = task.config_keys(examples, options)
     described = AlbertConfig(**keys)
-    left_out = examples.left_out
+    left_out = examples.left_out + (held_out.left_out if held_out else 0)
     if held_out is None:
         classes = task.classes(examples, options, described)
         examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
         f"{options.eval or 'the same file'}: {task.describe(options, described)}."
+        + (f" Found: {examples.found}." if examples.found else "")
         + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
     )
+    _tell_of_evaluation(examples, held_out, console)
     return examples, held_out, keys, options
+
+
+def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console) -> None:
+    """Say what makes scores worthless: too few examples, or such as were trained on."""
+    if told := few_to_score(len(held_out)):
+        console.print(f"{told} Name more with --eval, or hold more out with --held-out.")
+    if alike := repeated(held_out, examples):
+        console.print(
+            f"{len(alike):,} of the {len(held_out):,} evaluation examples are training examples, too "
+            f"({held_out.where(alike)}): scores on them say how well they were learned by heart."
+        )
 
 
 def _split(
@@ -146,7 +173,18 @@ def _encoded(
             f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
             f"{options.max_length} tokens and were cut.",
         )
+    unknown = features.unknown(start.tokenizer, len(examples)).totals()
+    if unknown.is_large:
+        console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
     return _Side(examples, features)
+
+
+def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: _Side) -> _Side:
+    """Training data with the weights that the task gives its rows, if any."""
+    weights = task.row_weights(side.examples, options, start.config)
+    if weights is None:
+        return side
+    return _Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))
 
 
 def _resolved(
@@ -177,43 +215,53 @@ def _resolved(
     )
 
 
+def _schedule(recipe: FinetuneRecipe) -> Schedule:
+    training = recipe.training
+    warmup = round(training.warmup_ratio * training.max_steps)
+    return Schedule(training.learning_rate, training.max_steps, warmup, training.schedule)
+
+
 def _planned(
-    task: AnyTrainableTask, recipe: FinetuneRecipe, start: InitialState, side: _Side
+    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: _Side
 ) -> tuple[FinetuneBatches, loop.Plan]:
-    training, tokenizer = recipe.training, start.tokenizer
+    training, tokenizer, features = recipe.training, start.tokenizer, side.features
+    pad_id = tokenizer.pad_token_id
     batches = FinetuneBatches(
-        side.features,
+        features,
         task.collate,
         training.batch_size,
         recipe.seed,
-        tokenizer.pad_token_id,
+        pad_id,
         tokenizer.unk_token_id,
         training.word_dropout,
     )
-    warmup = round(training.warmup_ratio * training.max_steps)
+    lengths = features.lengths()
     plan = loop.Plan(
-        backend=train_backend(recipe.framework),
+        backend=backend,
         config=start.config.with_named_results(),
         head=task.head,
         tensors=start.tensors,
         optimizer=training.optimizer_settings(),
         precision=training.precision,
-        schedule=Schedule(training.learning_rate, training.max_steps, warmup, training.schedule),
+        schedule=_schedule(recipe),
         seed=recipe.seed,
         gradient_accumulation=training.gradient_accumulation,
         ema_decay=training.ema_decay,
         evaluate_every=training.evaluate_every,
         save_every=training.save_every,
+        keep_state=training.keep_state,
         patience=training.patience,
         metric=training.metric,
         lower_is_better=training.metric in task.lower_is_better,
-        fingerprint=_fingerprint(recipe, side.features),
+        fingerprint=_fingerprint(recipe, features),
+        samples=[task.collate(features.take(range(rows)), pad_id) for rows in (1, min(training.batch_size, len(side)))],
+        tokens=round(training.batch_size * sum(lengths) / len(lengths)),
     )
     return batches, plan
 
 
 def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
-    digest = hashlib.sha256(recipe.model_dump_json().encode())
+    digest = hashlib.sha256(json.dumps(recipe.decisive(), sort_keys=True).encode())
     for row in features.input_ids:
         for ids in [row] if features.choices() is None else row:
             digest.update(np.asarray(ids, np.int32).tobytes())
@@ -230,8 +278,8 @@ def _scores(
     """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
-    losses: list[tuple[float, int]] = []
-    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, features.choices()):
+    losses: list[tuple[float, float]] = []
+    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}

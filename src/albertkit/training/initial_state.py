@@ -52,7 +52,9 @@ def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequen
     config = config.changed(**keys)
     require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
-    return InitialState(config, tokenizer, chosen, is_new, [*provenance, told])
+    return InitialState(
+        config, tokenizer, chosen, is_new, [*provenance, told, *(checkpoint.notes if checkpoint else ())]
+    )
 
 
 def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, head: str) -> InitialState:
@@ -74,7 +76,9 @@ def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, he
     chosen, told = initial_weights(name, head, config, tensors, recipe.seed)
     if recipe.model.attention_init == "local":
         chosen = init.with_local_attention(chosen, config)
-    return InitialState(config, tokenizer, chosen, checkpoint is None, [told])
+    return InitialState(
+        config, tokenizer, chosen, checkpoint is None, [told, *(checkpoint.notes if checkpoint else ())]
+    )
 
 
 def _extended(
@@ -90,8 +94,8 @@ def _extended(
     if moved:
         raise ConfigError(
             "The corpus must be built with the tokenizer of the checkpoint, or with one that adds tokens to it. Of "
-            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Build "
-            f"the corpus with --tokenizer {recipe.model.name}."
+            f"{recipe.model.name}'s tokens {len(moved):,} have another id there or none, such as {moved[0]!r}. Make "
+            f"it with: albertkit corpus build --tokenizer {recipe.model.name}"
         )
     extended = dict(checkpoint.tensors)
     if (len(vocabulary), config.vocab_size) == (len(own), checkpoint.config.vocab_size):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
-from albertkit.typing import Record
+from albertkit.typing import Json, Record
 
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
@@ -44,15 +44,10 @@ def model_card(
     `results` is the contents of eval_results.json, `examples` the number trained on, `provenance` where the
     start came from.
     """
-    use = [
-        "```python",
-        "from albertkit.pipelines import pipeline",
-        "",
-        f'answer = pipeline("{recipe.task}", "path/to/this/folder")',
-        'answer(["..."])',
-        "```",
-    ]
-    return _card(
+    pair = bool(getattr(recipe.options(), "pair_column", ""))
+    asked = '{"text": "A text.", "text_pair": "The second text."}' if pair else '"A text."'
+    use = _python(recipe.task, asked)
+    card = _card(
         results,
         provenance,
         title=f"ALBERT for {recipe.task}",
@@ -64,17 +59,20 @@ def model_card(
         keys=recipe.training.model_dump(),
         use=use,
     )
+    return _without_folders(card, [recipe.model_dump(), results])
 
 
 def pretraining_card(recipe: PretrainRecipe, results: Record, tokens: int, provenance: Sequence[str]) -> str:
     """README.md of a pre-trained model; `tokens` is the size of its corpus, the rest as in `model_card`."""
     seen = results["step"] * recipe.training.batch_size * recipe.data.length
     use = [
+        *_python("fill-mask", '"A [MASK] of tea."'),
+        "",
         "```bash",
         "albertkit finetune text-classification --model path/to/this/folder --train train.csv --output classifier",
         "```",
     ]
-    return _card(
+    card = _card(
         results,
         provenance,
         title="A pre-trained ALBERT",
@@ -88,6 +86,34 @@ def pretraining_card(recipe: PretrainRecipe, results: Record, tokens: int, prove
         keys=recipe.data.model_dump() | recipe.training.model_dump(),
         use=use,
     )
+    return _without_folders(card, [recipe.model_dump(), results])
+
+
+def _python(task: str, asked: str) -> list[str]:
+    """Lines of Markdown that ask a model in the folder of the card."""
+    return [
+        "```python",
+        "from albertkit import pipeline",
+        "",
+        f'ask = pipeline("{task}", "path/to/this/folder")',
+        f"print(ask({asked}))",
+        "```",
+    ]
+
+
+def _without_folders(card: str, told: Sequence[Record]) -> str:
+    """A card with the last part alone of each absolute path: where files lie on a machine is nobody else's business."""
+    waiting: list[Json] = list(told)
+    paths = set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, str) and Path(value).is_absolute() and Path(value).name:
+            paths.add(value)
+    for path in sorted(paths, key=len, reverse=True):
+        card = card.replace(path, Path(path).name)
+    return card
 
 
 def _card(

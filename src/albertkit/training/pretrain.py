@@ -1,25 +1,35 @@
 """Pre-training: a corpus and a recipe in, a folder with the trained model, its tokenizer and its results out."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 
 from albertkit import backends
-from albertkit.backends import Outputs
+from albertkit.backends import Outputs, TrainBackend
 from albertkit.batches import Batch
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError
+from albertkit.pretraining.examples import PretrainingExamples
 from albertkit.training import loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.initial_state import InitialState, pretraining_state
 from albertkit.training.pretrain_batches import PretrainBatches
-from albertkit.training.pretrain_evaluation import EVALUATION_SEED, HEAD, evaluate, evaluated, examples_of
+from albertkit.training.pretrain_evaluation import (
+    EVALUATION_SEED,
+    EVALUATION_TOKENS,
+    HEAD,
+    evaluate,
+    evaluated,
+    examples_of,
+)
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.schedule import Schedule, scaled_learning_rate
+from albertkit.training.schedule import Schedule, described_change, scaled_learning_rate
 from albertkit.typing import Record
 
 __all__ = ["evaluate", "run"]
@@ -36,35 +46,46 @@ def run(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    extend_to: int | None = None,
     console: Console | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
-    A run that was cut off goes on with `resume`, to the same weights as if it had not been. Raises ConfigError,
-    InputError, CheckpointError or TrainingError; see `albertkit.errors`.
+    A run that was cut off goes on with `resume`, to the same weights as if it had not been, and a finished one with
+    `extend_to`, up to so many steps. Raises ConfigError, InputError, CheckpointError or TrainingError, and Interrupted
+    at Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = train_backend(requested.framework)
     backend.init_processes()
     rank, world_size = backend.rank(), backend.world_size()
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
+    how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
+    requested, extended = run_folder.agreed(requested, output, **how)
     if rank == 0:
-        run_folder.require_usable(requested, output, resume, overwrite)
+        run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     _require_rows_for_all(requested, world_size)
     corpus, held_out = _read(requested)
     tokenizer = corpus.tokenizer()
     start = pretraining_state(requested, tokenizer, HEAD)
-    recipe = _resolved(requested)
+    recipe, earlier = _resolved(requested), extended and _resolved(extended)
     training = examples_of(recipe, corpus, tokenizer, recipe.seed)
     evaluated_on = examples_of(recipe, held_out, tokenizer, EVALUATION_SEED)
     batches = PretrainBatches(training, recipe.training.batch_size, rank, world_size)
-    console.print("\n".join([*_described(recipe, corpus, held_out, batches), *([] if resume else start.provenance)]))
-    plan = _planned(recipe, start, corpus, held_out)
+    console.print(
+        "\n".join([*_described(recipe, corpus, held_out, batches), *([] if resume or earlier else start.provenance)])
+    )
+    plan = _planned(recipe, backend, start, training, [corpus, held_out])
+    plan = dataclasses.replace(
+        plan, is_resumed=resume, extends=_fingerprint(earlier, corpus, held_out) if earlier else ""
+    )
+    if extend_to and earlier:
+        console.print(described_change(_schedule(earlier), plan.schedule))
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return evaluated(forward, evaluated_on, recipe.training.evaluation_rows)
 
-    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume):
+    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume or bool(extend_to)):
         log = None if rank else output
         with reporter.Reporter(log, console, plan.schedule.steps, world_size, tensorboard=True) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
@@ -125,17 +146,33 @@ def _resolved(recipe: PretrainRecipe) -> PretrainRecipe:
     )
 
 
-def _planned(recipe: PretrainRecipe, start: InitialState, corpus: Corpus, held_out: Corpus) -> loop.Plan:
+def _schedule(recipe: PretrainRecipe) -> Schedule:
     training = recipe.training
+    warmup, is_from_zero = round(training.warmup_ratio * training.steps), training.decay_start == "zero"
+    return Schedule(training.learning_rate, training.steps, warmup, training.schedule, training.power, is_from_zero)
+
+
+def _fingerprint(recipe: PretrainRecipe, *corpora: Corpus) -> str:
+    covered = json.dumps([recipe.decisive(), *(corpus.fingerprint for corpus in corpora)], sort_keys=True)
+    return hashlib.sha256(covered.encode()).hexdigest()
+
+
+def _planned(
+    recipe: PretrainRecipe,
+    backend: TrainBackend,
+    start: InitialState,
+    examples: PretrainingExamples,
+    corpora: Sequence[Corpus],
+) -> loop.Plan:
+    training, rows = recipe.training, np.arange(len(examples))
     described = start.config.changed(architectures=[f"Albert{HEAD}"])
 
     def write_extra_files(place: Path) -> None:
         described.save_pretrained(place)
         start.tokenizer.write(place)
 
-    covered = json.dumps([recipe.decisive(), corpus.fingerprint, held_out.fingerprint], sort_keys=True)
     return loop.Plan(
-        backend=train_backend(recipe.framework),
+        backend=backend,
         config=start.config.with_named_results().changed(gradient_checkpointing=training.gradient_checkpointing),
         head=HEAD,
         tensors=start.tensors,
@@ -146,25 +183,21 @@ def _planned(recipe: PretrainRecipe, start: InitialState, corpus: Corpus, held_o
         ),
         precision=training.precision,
         is_sharded=training.sharded,
-        schedule=Schedule(
-            training.learning_rate,
-            training.steps,
-            round(training.warmup_ratio * training.steps),
-            training.schedule,
-            training.power,
-            training.decay_start == "zero",
-        ),
+        schedule=_schedule(recipe),
         seed=recipe.seed,
         gradient_accumulation=training.gradient_accumulation,
         ema_decay=training.ema_decay,
         evaluate_every=training.evaluate_every,
         save_every=training.save_every,
+        keep_state=training.keep_state,
         metric="loss",
         lower_is_better=True,
-        fingerprint=hashlib.sha256(covered.encode()).hexdigest(),
+        fingerprint=_fingerprint(recipe, *corpora),
         loss_spike_factor=training.loss_spike_factor,
         max_skipped_steps=training.max_skipped_steps,
         write_extra_files=write_extra_files,
+        samples=[examples.batch(0, rows[:count]) for count in (1, max(EVALUATION_TOKENS // examples.length, 1))],
+        tokens=training.batch_size * examples.length,
     )
 
 

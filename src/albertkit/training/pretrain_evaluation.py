@@ -88,7 +88,7 @@ def evaluate(model: str, corpus: Path, recipe: PretrainRecipe) -> dict[str, floa
     if tokenizer.get_vocab() != AlbertTokenizerFast.from_pretrained(model).get_vocab():
         raise ConfigError(
             f"A corpus to evaluate on must be built with the model's tokenizer. Received: {corpus} and {model}, whose "
-            f"vocabularies differ. Build it with --tokenizer {model}."
+            f"vocabularies differ. Make it with: albertkit corpus build --tokenizer {model}"
         )
     config = checkpoint.config
     require_agreement(config, tokenizer, "data.length", recipe.data.length)

@@ -82,6 +82,8 @@ class PretrainRecipe(BaseRecipe):
         {("data", "corpus"), ("data", "eval"), ("training", "loss_spike_factor"), ("training", "max_skipped_steps")}
     )
 
+    _STEPS: ClassVar[str] = "steps"
+
     task: Literal["pretraining"] = "pretraining"
     model: ModelSection = ModelSection()
     data: DataSection = DataSection()

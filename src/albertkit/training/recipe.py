@@ -12,8 +12,10 @@ from albertkit import storage
 from albertkit.backends import OptimizerSettings
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
+from albertkit.storage import encodings
 from albertkit.tasks import registry
 from albertkit.tasks.data_options import DataOptions
+from albertkit.training import named_recipes
 from albertkit.typing import Json, Record
 
 try:
@@ -47,6 +49,8 @@ class BaseRecipe(Section):
 
     _FREE: ClassVar[frozenset[tuple[str, ...]]] = frozenset()
     """Keys that may be others where a run goes on."""
+    _STEPS: ClassVar[str] = "max_steps"
+    """The key of the section `training` that says how many steps there are."""
 
     framework: Literal["auto", "torch", "tensorflow", "flax"] = "auto"
     """What computes; auto: the first of these that is installed."""
@@ -55,7 +59,9 @@ class BaseRecipe(Section):
 
     @classmethod
     def load(cls, path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str] = ()) -> Self:
-        """Read a TOML file, then apply `overrides` by dotted key (None leaves a value alone), then "key=value" texts.
+        """Read a TOML file, or a recipe of the package by its name, then apply `overrides`, then "key=value" texts.
+
+        `overrides` are by dotted key, and None leaves a value alone.
 
         Raises ConfigError naming the key, the rule and the value for whatever does not fit.
         """
@@ -81,6 +87,15 @@ class BaseRecipe(Section):
     def keys(cls) -> list[str]:
         """Every dotted key."""
         return [".".join(key) for key in _walk(cls)]
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are; 0 where other keys say that."""
+        return getattr(self.training, self._STEPS)  # type: ignore[attr-defined]  # each recipe has a section of its own
+
+    def with_steps(self, steps: int) -> Self:
+        """A copy for a run of so many steps."""
+        return self.changed("training", **{self._STEPS: steps})
 
     def decisive(self) -> Record:
         """What decides the course of a run, without defaults: a release with more keys can go on with an older run."""
@@ -140,7 +155,9 @@ class OptimizationSection(Section):
     evaluate_every: Count = 0
     """Steps between evaluations."""
     save_every: Count = 0
-    """Steps between checkpoints to resume from; 0: after each evaluation."""
+    """Steps between checkpoints to resume from; 0: after each evaluation, and every ten minutes."""
+    keep_state: bool = True
+    """Keep the best weights and the state of the last step, from which --extend-to goes on, in `checkpoints`."""
 
     def optimizer_settings(self, **others: Json) -> OptimizerSettings:
         """The settings of the optimizer; `others` are those that not all recipes have."""
@@ -253,7 +270,7 @@ def _content(
     path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str], keys: Sequence[str]
 ) -> Record:
     """The tables of a TOML file with the overrides put in."""
-    content = _read(Path(path)) if path else {}
+    content = _read(named_recipes.find(path)) if path else {}
     given = {key: value for key, value in overrides.items() if value is not None}
     for key, value in {**given, **dict(map(_parse, settings))}.items():
         *sections, last = key.split(".")
@@ -267,10 +284,9 @@ def _content(
 
 
 def _read(path: Path) -> Record:
+    storage.require_content(path, ConfigError)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"A recipe must be a TOML file. Received: {path}, where there is none.") from None
+        return tomllib.loads(encodings.decode(path.read_bytes()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"A recipe must be a TOML file. Reading {path} failed: {error}.") from error
 

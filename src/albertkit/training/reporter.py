@@ -7,15 +7,17 @@ import io
 import json
 import math
 import os
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, MissingDependency
+from albertkit.pace import Every, TimeLeft
 from albertkit.typing import Json, Record
 
 LOG = "log.jsonl"
@@ -25,13 +27,24 @@ TENSORBOARD = "tensorboard"
 EVENTS = "events.out.tfevents.*"
 RECENT = 50
 """Steps over which loss and speed are averaged."""
+SECONDS = 30.0
+"""Between two lines about steps, where there is no terminal."""
+_FIRST = 3
+"""The step of this process after which there is a first line."""
 
 
 class Reporter:
     """Writes log.jsonl, a line for a step or an evaluation, and tells the console."""
 
     def __init__(
-        self, folder: Path | None, console: Console, steps: int, processes: int = 1, *, tensorboard: bool = False
+        self,
+        folder: Path | None,
+        console: Console,
+        steps: int,
+        processes: int = 1,
+        *,
+        tensorboard: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Logs to `folder`, or nowhere where it is None.
 
@@ -48,9 +61,10 @@ class Reporter:
         self._every = math.ceil(steps / 1000)
         self._recent: deque[Mapping[str, Json]] = deque(maxlen=RECENT)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
+        self._bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
         self._task = self._bar.add_task("training", total=steps)
-        self._started = False
+        self._done = 0  # steps of this process
+        self._time_left, self._is_time_to_print = TimeLeft(clock), Every(SECONDS, clock)
 
     def __enter__(self) -> "Reporter":
         if self._console.is_terminal:
@@ -58,25 +72,30 @@ class Reporter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
         for file in (self._log, self._events):
             if file:
                 file.add(b"")
 
     def on_step(self, record: Mapping[str, Json]) -> None:
         """A step is done."""
-        if not self._started:
+        if not self._done:
             self._begin(record["step"])
+        self._done += 1
         record = {**record, "tokens": record["tokens"] * self._processes}
         self._recent.append(record)
         loss = sum(row["loss"] for row in self._recent) / len(self._recent)
         speed = sum(row["tokens"] for row in self._recent) / max(sum(row["seconds"] for row in self._recent), 1e-9)
-        described = f"loss {loss:.4f} · rate {record['learning_rate']:.1e} · {speed:,.0f} tokens/s"
+        left, over = self._time_left(record["step"], self._steps), len(self._recent)
+        parts = [f"loss {loss:.4f}, mean of {over} step{'s' * (over > 1)}", f"rate {record['learning_rate']:.1e}"]
+        described = " · ".join([*parts, f"{speed:,.0f} tokens/s", *([left] if left else [])])
         self._bar.update(self._task, completed=record["step"], description=described)
         if record["step"] % self._every == 0 or record["step"] == self._steps:
             self._write(record)
-        if not self._console.is_terminal and record["step"] % max(self._steps // 20, 1) == 0:
-            self._console.print(f"step {record['step']}/{self._steps} · {described}")
+        is_told = self._is_time_to_print() or self._done == _FIRST or record["step"] == self._steps
+        if is_told and not self._console.is_terminal:
+            self._console.print(f"step {record['step']:,} of {self._steps:,} · {described}")
 
     def on_evaluation(self, record: Mapping[str, Json]) -> None:
         """An evaluation is done."""
@@ -91,7 +110,6 @@ class Reporter:
 
     def _begin(self, step: int) -> None:
         """Drop what an interrupted run logged from `step` on, with which this one begins."""
-        self._started = True
         if not self._folder:
             return
         log = self._folder / LOG

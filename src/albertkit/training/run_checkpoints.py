@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import safetensors.numpy
 
 from albertkit import storage
@@ -57,7 +58,10 @@ class Snapshot:
 
 
 class RunCheckpoints:
-    """Writes and reads the checkpoints in a folder. `fingerprint` tells runs apart that may not continue one another.
+    """Writes and reads the checkpoints in a folder.
+
+    `fingerprints` tell runs apart that may not continue one another: the first is this run's, and it may go on from a
+    checkpoint with any of them.
 
     `write_extra_files` adds to a checkpoint what makes a model of it that can be loaded. `report` is told what a
     person should know: where the disk does not take a checkpoint, training goes on.
@@ -66,13 +70,13 @@ class RunCheckpoints:
     def __init__(
         self,
         folder: Path,
-        fingerprint: str,
+        fingerprints: Sequence[str],
         has_ema: bool,
         write_extra_files: Callable[[Path], None],
         report: Callable[[str], None],
     ) -> None:
         self.folder, self.report = folder, report
-        self._fingerprint, self._has_ema, self._write_extra_files = fingerprint, has_ema, write_extra_files
+        self._fingerprints, self._has_ema, self._write_extra_files = fingerprints, has_ema, write_extra_files
         self._saved: list[Path] = []
         self._unwritten: tuple[Tensors, Record] | None = None
         """The best weights and their scores, where the disk did not take them."""
@@ -86,20 +90,24 @@ class RunCheckpoints:
         """Where the best weights lie."""
         return self.folder / "best"
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write a checkpoint to resume from and drop the oldest. The best weights, of which it speaks, come first."""
+    def save(self, snapshot: Snapshot) -> bool:
+        """Write a checkpoint to resume from and drop the oldest. The best weights, of which it speaks, come first.
+
+        False where the disk does not take it.
+        """
         files = {_MODEL: snapshot.model, _OPTIMIZER: snapshot.optimizer}
         if snapshot.ema is not None:
             files[_EMA] = snapshot.ema
         path = self.step_folder(snapshot.progress.step)
-        state = {**asdict(snapshot.progress), "fingerprint": self._fingerprint}
+        state = {**asdict(snapshot.progress), "fingerprint": self._fingerprints[0]}
         if not (self.write_best(snapshot.progress) and self._write(path, files, state, snapshot.progress)):
-            return
-        self._saved.append(path)
+            return False
+        self._saved = [*(old for old in self._saved if old != path), path]
         for old in self._saved[:-KEPT]:
             with contextlib.suppress(OSError):  # what stays is removed when the run ends
                 storage.remove_named(old, OWN)
         self._saved = self._saved[-KEPT:]
+        return True
 
     def keep_best(self, tensors: Tensors, record: Record, progress: Progress) -> None:
         """Keep weights as the best ones, in memory until the disk takes them."""
@@ -120,7 +128,9 @@ class RunCheckpoints:
             with storage.atomic_replace(path, head=_STATE, stale=["*.safetensors"]) as staging:
                 named = {f"{stem}.safetensors": tensors for stem, tensors in files.items()}
                 for name, tensors in named.items():
-                    safetensors.numpy.save_file(tensors, staging / name)
+                    # safetensors 0.8 writes wrong values, without a word, of arrays that lie otherwise.
+                    laid_out = {key: np.asarray(array, order="C") for key, array in tensors.items()}
+                    safetensors.numpy.save_file(laid_out, staging / name)
                 self._write_extra_files(staging)
                 digests = {name: _digest(staging / name) for name in named}
                 storage.write_json(staging / _STATE, {**state, "digests": digests})
@@ -151,12 +161,14 @@ class RunCheckpoints:
     def read(self, path: Path) -> Snapshot:
         """A checkpoint of this run. TrainingError where another run wrote it, one of `_DAMAGES` where it is damaged."""
         tensors, state = _read(path, [_MODEL, _OPTIMIZER, *([_EMA] if self._has_ema else [])])
-        if state.pop("fingerprint") != self._fingerprint:
+        if (fingerprint := state.pop("fingerprint")) not in self._fingerprints:
             raise TrainingError(
                 f"A run may only be resumed with the recipe and data it began with. {path} was written by another. "
                 "Give the same ones, another --output, or --overwrite."
             )
         progress = Progress(**{**state, "spikes": SpikeHistory(**state["spikes"])})
+        if fingerprint != self._fingerprints[0]:
+            progress.since_best = 0  # a run that is extended gets its patience back
         return Snapshot(progress, tensors[_MODEL], tensors[_OPTIMIZER], tensors.get(_EMA))
 
     def has_best(self, progress: Progress) -> bool:

@@ -5,6 +5,7 @@ import fnmatch
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from albertkit import storage
 from albertkit.arrays import Tensors
@@ -19,6 +20,8 @@ from albertkit.training.run_checkpoints import OWN, checkpoints
 from albertkit.typing import Record
 
 logger = logging.getLogger(__name__)
+
+Recipe = TypeVar("Recipe", bound=BaseRecipe)
 
 CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 
@@ -36,6 +39,57 @@ def begun(output: Path) -> Path | None:
     """The recipe of the run that was cut off in a folder, or None."""
     path = output / CHECKPOINTS / RECIPE
     return path if path.exists() else None
+
+
+def agreed(
+    requested: Recipe, output: Path, *, resume: bool, overwrite: bool, extend_to: int | None
+) -> tuple[Recipe, Recipe | None]:
+    """The recipe of the run that is to begin or go on, and that of the finished run that it extends, if it does.
+
+    ConfigError for what does not go together, and as from `extended`.
+    """
+    if extend_to:
+        if resume or overwrite:
+            raise ConfigError("--extend-to goes on with a finished run: it goes without --resume and --overwrite.")
+        requested = extended(requested, output, extend_to)
+    return requested, extended_from(requested, output) if resume or extend_to else None
+
+
+def finished(output: Path) -> Path | None:
+    """The recipe of the run that was finished in a folder, and is the last one there, or None."""
+    path = output / RECIPE
+    return path if path.exists() and begun(output) is None else None
+
+
+def own_recipe(output: Path, resume: bool, extend_to: int | None) -> Path | None:
+    """The recipe of the run that is to go on in a folder, or None where none is."""
+    return begun(output) if resume else finished(output) if extend_to else None
+
+
+def extended(requested: Recipe, output: Path, steps: int) -> Recipe:
+    """The recipe of a finished run for more steps. ConfigError where there is no such run, or it had as many."""
+    states = sorted((output / CHECKPOINTS).glob("step-*"))
+    if finished(output) is None or not states:
+        raise ConfigError(
+            f"A run can be extended that is finished and has kept its last state. {output} holds none. One that was "
+            "cut off goes on with --resume; one with `training.keep_state` false is begun again, with more steps."
+        )
+    done = int(states[-1].name.removeprefix("step-"))
+    if steps <= done:
+        raise ConfigError(f"A run is extended to more steps than it had. Received: {steps:,}, and it had {done:,}.")
+    return requested.with_steps(steps)
+
+
+def extended_from(requested: Recipe, output: Path) -> Recipe | None:
+    """The recipe of the finished run in a folder, where it is the requested one but for its steps, or None."""
+    path = output / RECIPE
+    if not path.exists():
+        return None
+    try:
+        earlier = type(requested).load(path, {})
+    except ConfigError:  # of another kind of run
+        return None
+    return None if earlier.differences(requested.with_steps(earlier.steps)) else earlier
 
 
 def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
@@ -136,7 +190,7 @@ def finish(
     results: Record,
     card: str,
 ) -> None:
-    """Write all that a finished run leaves, as one step, and forget its checkpoints.
+    """Write all that a finished run leaves, as one step, and forget its checkpoints, but for those to extend it from.
 
     `requested` is the recipe as it was given and `resolved` with its open choices made; `results` has the step of
     `tensors`.
@@ -151,6 +205,18 @@ def finish(
         storage.write_text(staging / "README.md", card)
         reporter.write_table(log, staging / reporter.TABLE)
         reporter.draw_curves(log, staging / reporter.CURVES, plan.metric, results["step"])
+    if plan.keep_state:
+        _retire(output)
+        return
     _forget(output)
     with contextlib.suppress(OSError):  # where something of a person's is in it
         (output / CHECKPOINTS).rmdir()
+
+
+def _retire(output: Path) -> None:
+    """Remove the checkpoints of a run but for the best and the last one. Without the recipe, it is not cut off."""
+    place = output / CHECKPOINTS
+    (place / RECIPE).unlink(missing_ok=True)
+    steps = [path for path in checkpoints(place) if path.name.startswith("step-")]
+    for path in steps[:-1]:
+        storage.remove_named(path, OWN)

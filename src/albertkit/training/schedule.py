@@ -35,6 +35,15 @@ class Schedule:
         return self.peak * shares[self.shape]
 
 
+def described_change(before: Schedule, after: Schedule) -> str:
+    """What happens to the rate of a run that is extended, as a sentence."""
+    last, following = before(before.steps - 1), after(before.steps)
+    return (
+        f"Extended from {before.steps:,} to {after.steps:,} steps. The learning rate is that of a run of so many: it "
+        f"was {last:.2e} at last and goes on at {following:.2e}."
+    )
+
+
 def scaled_learning_rate(rate: float, batch_size: int, reference_batch_size: int) -> float:
     """The rate for another batch size than the one it was found for: in proportion to the root of the size.
 

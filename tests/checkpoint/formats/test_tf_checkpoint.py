@@ -192,7 +192,7 @@ def test_a_changed_bit_never_gives_other_numbers(place, file, data):
 
 
 @settings(max_examples=200)
-@given(st.binary(max_size=200), st.booleans())
+@given(st.binary(max_size=200).filter(lambda content: not content.startswith(b"version http")), st.booleans())
 def test_bytes_that_are_no_index_are_refused_in_words(place, content, ends_well):
     (place / "y.index").write_bytes(content + (0xDB4775248B80FB57).to_bytes(8, "little") * ends_well)
     with pytest.raises(CheckpointError, match="must be the complete index of a TensorFlow checkpoint"):

@@ -122,6 +122,7 @@ class TFCheckpoint:
             raise CheckpointError(
                 f"{_index(self.prefix).name} needs {file.name}, which is not in {file.parent}. {_REPEAT}"
             )
+        storage.require_content(file)
         if not file.stat().st_size:
             return np.zeros(0, np.uint8)
         return np.memmap(file, np.uint8, mode="c").view(np.ndarray)

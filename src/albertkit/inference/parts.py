@@ -1,0 +1,92 @@
+"""A model's name, its folder or itself -> what answers for a task: the task, an engine and a tokenizer."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from albertkit import backends
+from albertkit.checkpoint import files
+from albertkit.errors import InputError, abbreviate
+from albertkit.hub import FetchOptions
+from albertkit.inference.backends import infer_backend
+from albertkit.inference.engine import Engine
+from albertkit.tasks import registry
+from albertkit.tasks.base import AnyTask
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.typing import Json
+
+
+class Parts(NamedTuple):
+    """What a pipeline is put together from."""
+
+    task: AnyTask
+    engine: Engine
+    tokenizer: AlbertTokenizerBase
+
+
+def load(
+    task: str | None, model: Any, framework: str | None, device: Json, tokenizer: Json, fetching: FetchOptions
+) -> Parts:
+    """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
+
+    InputError for a task, a device, a model or a tokenizer that there is none for; CheckpointError where the model
+    lacks the task's head.
+    """
+    place = backends.device_name(device)
+    if model is None:
+        hint = f" A task comes before it: pipeline(model={str(task)!r})." if task and Path(task).is_dir() else ""
+        raise InputError(f"A pipeline needs a model: its name, its folder, or itself. Received: none.{hint}")
+    known = None if task in (None, "auto") else registry.get(task)
+    if own := backends.framework_of(model):
+        return _attached(known, model, own, framework, place, tokenizer)
+    if not isinstance(model, (str, os.PathLike)):
+        raise InputError(
+            f"A model must be a name, a folder, or a model of this package. Received: {_kind(model)}. Save it with "
+            "save_pretrained, and pass the folder."
+        )
+    checkpoint = files.load(model, **fetching)
+    chosen = known or registry.of_model(checkpoint.config)
+    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
+    backend = infer_backend(backends.resolve(framework or "auto"))
+    engine = Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place)
+    return Parts(chosen, engine, words)
+
+
+def _attached(
+    known: AnyTask | None, model: Any, own: str, framework: str | None, device: str | None, tokenizer: Json
+) -> Parts:
+    """The parts for a model of this package that is loaded already."""
+    name, prefix = type(model).__name__, backends.PREFIXES[own]
+    task = known or registry.of_model(model.config, [name])
+    if framework not in (None, "auto", own):
+        raise InputError(
+            f"A loaded model answers in its own framework, {own}. Received: {framework!r}. Leave it out, or pass the "
+            "model's folder in place of the model."
+        )
+    classes = {kind.__name__ for kind in type(model).__mro__}
+    wanted = [f"{prefix}{head}" for head in task.heads]
+    if classes.isdisjoint(wanted):
+        raise InputError(f"{task.name} needs a model of the class {' or '.join(wanted)}. Received: {name}.")
+    if tokenizer is None:
+        raise InputError(
+            f"A loaded model needs its tokenizer beside it. Received: {name} alone. Pass `tokenizer`, itself or its "
+            "name or folder."
+        )
+    engine = Engine(infer_backend(own).attach(model, device), model.config, task.head, task.batch_tokens)
+    return Parts(task, engine, _tokenizer(tokenizer))
+
+
+def _tokenizer(tokenizer: Json) -> AlbertTokenizerBase:
+    if isinstance(tokenizer, AlbertTokenizerBase):
+        return tokenizer
+    if isinstance(tokenizer, (str, os.PathLike)):
+        return AlbertTokenizerFast.from_pretrained(tokenizer)
+    raise InputError(
+        f"A tokenizer must be one of this package, or its name or folder. Received: {_kind(tokenizer)}. Load it with "
+        "albertkit.AlbertTokenizerFast.from_pretrained."
+    )
+
+
+def _kind(value: object) -> str:
+    return f"{abbreviate(value, 60)}, a {type(value).__module__}.{type(value).__name__}"

@@ -1,0 +1,133 @@
+"""Writing answers to a file, a record a row: JSON lines, CSV or Parquet, complete under its name or not at all."""
+
+import contextlib
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from albertkit import storage
+from albertkit.errors import InputError, MissingDependency
+from albertkit.typing import Json, Record
+
+Write = Callable[[Record], None]
+_ROWS = 4096
+"""Rows of Parquet that are written together."""
+
+
+@contextlib.contextmanager
+def opened(path: Path, overwrite: bool = False) -> Iterator[Write]:
+    """A function that writes a record. The file has its name when all are written, and after an error it has none.
+
+    InputError for an ending that is none of those, for a file that is there unless `overwrite`, and for a record that
+    does not fit those before it in a format with fixed columns.
+    """
+    writer = require_writable(path, overwrite)
+    with storage.replacing(path) as file, writer(file) as write:
+        yield write
+
+
+def require_writable(
+    path: Path, overwrite: bool = False
+) -> Callable[[BinaryIO], contextlib.AbstractContextManager[Write]]:
+    """What writes the format of a path. InputError as in `opened`."""
+    writer = _WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise InputError(f"An output file must end in one of {', '.join(_WRITERS)}. Received: {path}.")
+    if path.exists() and (not overwrite or not path.is_file()):
+        way_out = "Pass --overwrite to replace it, or name another." if path.is_file() else "Name a file."
+        raise InputError(f"An output file must be a new one. Received: {path}, which is there already. {way_out}")
+    return writer
+
+
+def json_line(record: Record) -> str:
+    """A record as a line of JSON; values that JSON does not have, such as dates, are written as text."""
+    return json.dumps(record, ensure_ascii=False, default=str)
+
+
+def flat(record: Mapping[str, Json]) -> Record:
+    """A record whose values are texts and numbers: `scores` of classes are a column each, lists are JSON."""
+    found: Record = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}.{key}": one for key, one in value.items()}
+        elif isinstance(value, (list, tuple)):
+            found[name] = json_line(list(value))  # type: ignore[arg-type]  # any value will do
+        else:
+            found[name] = value
+    return found
+
+
+@contextlib.contextmanager
+def _json_lines(file: BinaryIO) -> Iterator[Write]:
+    def write(record: Record) -> None:
+        file.write(f"{json_line(record)}\n".encode("utf-8", "backslashreplace"))
+
+    yield write
+
+
+@contextlib.contextmanager
+def _csv(file: BinaryIO) -> Iterator[Write]:
+    text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="", write_through=True)
+    rows: list[Any] = []
+
+    def write(record: Record) -> None:
+        row = flat(record)
+        if not rows:
+            rows.append(csv.DictWriter(text, list(row)))
+            rows[0].writeheader()
+        _require_known(row, rows[0].fieldnames)
+        rows[0].writerow(row)
+
+    yield write
+    text.detach()
+
+
+@contextlib.contextmanager
+def _parquet(file: BinaryIO) -> Iterator[Write]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingDependency("Writing Parquet", "pyarrow", "train") from None
+    waiting: list[Record] = []
+    writers: list[Any] = []
+
+    def flush() -> None:
+        for record in waiting if writers else ():
+            _require_known(record, writers[0].schema.names)
+        try:
+            table = pyarrow.Table.from_pylist(waiting, schema=writers[0].schema if writers else None)
+        except (pyarrow.ArrowException, OverflowError, TypeError) as error:
+            raise InputError(
+                f"A column of Parquet must hold one kind of value. Received: {error}. Write to .jsonl in its place."
+            ) from None
+        if not writers:
+            writers.append(parquet.ParquetWriter(file, table.schema))
+        writers[0].write_table(table)
+        waiting.clear()
+
+    def write(record: Record) -> None:
+        if waiting and record.keys() != waiting[0].keys():
+            _require_known(record, waiting[0].keys())
+        waiting.append(record)
+        if len(waiting) == _ROWS:
+            flush()
+
+    yield write
+    flush()
+    writers[0].close()
+
+
+def _require_known(row: Record, columns: Any) -> None:
+    """InputError for a record with a column that the first one has not: it would be lost."""
+    if added := [name for name in row if name not in columns]:
+        raise InputError(
+            f"A table has the columns of its first row: {', '.join(columns)}. Received a row with {', '.join(added)}, "
+            "too. Write to .jsonl in its place."
+        )
+
+
+_WRITERS = {".jsonl": _json_lines, ".csv": _csv, ".parquet": _parquet}

@@ -1,0 +1,77 @@
+"""How a pipeline computes its answers, whatever the task: how long a text may be, and how many are taken together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from albertkit import loading
+from albertkit.errors import InputError, abbreviate, did_you_mean
+from albertkit.tasks.features import Features
+from albertkit.tasks.inputs import require_count
+from albertkit.typing import Json, Record
+
+DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None}
+"""The options that every pipeline has, beside those of its task."""
+CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading.IGNORED)
+"""Options of Transformers' pipelines by which no answer differs here."""
+
+_CUTS = {True: True, "longest_first": True, None: True, False: False, "do_not_truncate": False}
+_ENDLESS = 2**31
+"""A length that no text has."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a call that are not the task's."""
+
+    max_length: int
+    """The longest input in tokens."""
+    cuts: bool
+    """Whether longer ones are cut, or else refused."""
+    batch_size: int | None
+    """The most rows that are computed together."""
+
+    @classmethod
+    def of(cls, default: int, longest: int, max_length: Json, truncation: Json, batch_size: Json) -> Self:
+        """Settings by name; a model has `longest` places, and its texts are `default` long. InputError for others."""
+        for name, value in (("max_length", max_length), ("batch_size", batch_size)):
+            if value is not None:
+                require_count(name, value)
+        if not isinstance(truncation, (bool, str, type(None))) or truncation not in _CUTS:
+            raise InputError(
+                "`truncation` must be True or False; of a pair the longer text is cut first. Received: "
+                f"{abbreviate(truncation)}."
+            )
+        return cls(min(max_length or default, longest), _CUTS[truncation], batch_size)
+
+    @property
+    def encoded_length(self) -> int:
+        """What a tokenizer cuts at."""
+        return self.max_length if self.cuts else _ENDLESS
+
+    def require_short(self, features: Features) -> None:
+        """InputError where a row is too long and may not be cut."""
+        too_long = [row for row, length in enumerate(features.lengths()) if length > self.max_length]
+        if too_long and not self.cuts:
+            raise InputError(
+                f"Without truncation a text must fit into {self.max_length} tokens. Received: {len(too_long)} longer "
+                f"of {len(features)}, the first of them number {too_long[0] + 1} with "
+                f"{features.lengths()[too_long[0]]}. Shorten them, or leave `truncation` out."
+            )
+
+
+def split(options: Mapping[str, Json], task: str, known: Mapping[str, Json]) -> tuple[Record, Record]:
+    """Options apart: those in DEFAULTS, and those of a task that are `known`; both with their defaults.
+
+    InputError for an option that is none.
+    """
+    own = {name: value for name, value in options.items() if name not in CHANGE_NOTHING}
+    general = {name: own.pop(name, default) for name, default in DEFAULTS.items()}
+    for name in own:
+        if name not in known:
+            rule = f"has the options {', '.join(known)}" if known else "answers without options"
+            hint = did_you_mean(name, (*known, *DEFAULTS))
+            if name == "return_all_scores":
+                hint = " top_k=None gives all classes, best first."
+            raise InputError(f"{task} {rule}. Received: {name!r}. Leave it out.{hint}")
+    return general, {**known, **own}

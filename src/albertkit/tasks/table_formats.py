@@ -1,0 +1,205 @@
+"""The formats of data files, each to rows: CSV, TSV, JSON and Parquet, with errors that name file and line."""
+
+import csv
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from albertkit.errors import InputError, MissingDependency
+from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
+
+LONGEST = 2**27
+"""Characters of the longest line, field or array: it has to fit into memory whole."""
+
+_CUT_SHORT = " If a copy was cut short, repeat it."
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+csv.field_size_limit(LONGEST)  # the csv module refuses fields above 128 KiB unless told otherwise
+
+
+class Row(NamedTuple):
+    """A row as its format has it."""
+
+    line: int
+    """Its first line, or in Parquet its number."""
+    content: Json
+    """A list of fields, or a record."""
+    size: int
+    """Characters, as far as they are easily told."""
+
+
+Names = dict[str, None]
+"""The names of columns, in order, to which a reader adds those that it meets."""
+
+
+def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
+    """The rows of a .csv (RFC 4180) or a .tsv (without quoting, as in GLUE).
+
+    `header` names the columns of a file without a header line. A first line that is `header` again is one: it is left
+    out, which is logged.
+    """
+    style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
+    rows = csv.reader(_lines(path, file), **style)
+    all_names = _distinct(path, list(header), bool(header))
+    is_first, following = True, 1
+    try:
+        for row in rows:
+            line, following = following, rows.line_num + 1
+            if not any(field.strip() for field in row):
+                continue
+            if is_first:
+                is_first = False
+                stated = [field.strip() for field in row]
+                if not header or stated == all_names:
+                    all_names = all_names or _distinct(path, stated)
+                    _require_unquoted(path, kind, stated)
+                    _tell_of_header(path, header)
+                    continue
+            if len(row) != len(all_names):
+                raise InputError(
+                    f"Every row must have as many fields as the header. {path}, line {line}, has {len(row)} "
+                    f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(all_names)}"
+                )
+            if not names:
+                names.update(dict.fromkeys(name for name in all_names if name))
+            named = len(names) == len(row)
+            fields = row if named else [field for name, field in zip(all_names, row, strict=True) if name]
+            yield Row(line, fields, sum(map(len, fields)))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
+
+
+def _require_unquoted(path: Path, kind: str, names: list[str]) -> None:
+    """InputError for a TSV that quotes its fields, whose quotes would become part of the text."""
+    if kind == ".tsv" and all(len(name) > 1 and name.startswith('"') and name.endswith('"') for name in names):
+        raise InputError(
+            f"Fields of a .tsv have no quotes around them. {path} has the header {', '.join(names)}. Write it without "
+            "quoting, or as a .csv with commas."
+        )
+
+
+def _tell_of_header(path: Path, header: Sequence[str]) -> None:
+    if header:
+        logger.warning("%s begins with the names %s: its first line is left out.", path, ", ".join(header))
+
+
+def read_json(path: Path, file: TextIO, names: Names) -> Iterator[Row]:
+    """The rows of JSON lines, one object each, or of one array of objects."""
+    lines = _lines(path, file)
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if not names and line.lstrip().startswith("["):
+            yield from _read_array(path, number, line, lines, names)
+            return
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{path}, line {number}, must be one JSON object: {error}. Write one object a line, or one array of "
+                "objects; a last line cut short means an incomplete copy."
+            ) from error
+        yield _record(path, number, record, len(line), names)
+
+
+def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names: Names) -> Iterator[Row]:
+    """The objects of an array that begins in line `number`."""
+    parts, length = [first], len(first)
+    for line in lines:
+        parts.append(line)
+        length += len(line)
+        if length > LONGEST:
+            raise InputError(
+                f"A JSON array must fit into memory: {LONGEST:,} characters at most. {path} is longer. Write one "
+                "object a line in its place, without an array around them, such as: jq -c '.[]'"
+            )
+    text = "".join(parts)
+    decoder, place, counted, wanted = json.JSONDecoder(), text.index("[") + 1, 0, ""
+    while not text.startswith("]", place := _after_space(text, place)) or wanted == "object":
+        number, counted = number + text.count("\n", counted, place), place
+        if wanted == "comma" and not text.startswith(",", place):
+            raise InputError(f"{path}, line {number}, must have a comma between two objects of the array.{_CUT_SHORT}")
+        if wanted == "comma":
+            place, wanted = place + 1, "object"
+            continue
+        try:
+            record, end = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            told = f"{path}, line {number}, must be a JSON object of the array: {error}.{_CUT_SHORT}"
+            raise InputError(told) from error
+        yield _record(path, number, record, end - place, names)
+        place, wanted = end, "comma"
+    if more := text[place + 1 :].strip():
+        raise InputError(f"{path} must end with its array. More follows: {more[:40]!r}. Take it out.")
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return found.end() if found else place
+
+
+def _record(path: Path, number: int, record: Json, size: int, names: Names) -> Row:
+    if not isinstance(record, dict):
+        raise InputError(
+            f"{path}, line {number}, must be a JSON object. It is a {type(record).__name__}. Write one object a line, "
+            "or one array of objects."
+        )
+    names.update(dict.fromkeys(record))
+    return Row(number, record, size)
+
+
+def read_parquet(path: Path, names: Names) -> Iterator[Row]:
+    """The rows of a Parquet file, read by pages, whatever the size of a row group."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise MissingDependency("Reading Parquet", "pyarrow", "train") from None
+    number = 0
+    try:
+        with parquet.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
+            names.update(dict.fromkeys(_distinct(path, file.schema_arrow.names, True)))
+            for batch in file.iter_batches(batch_size=64, use_threads=False):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield Row(number, record, sum(len(value) for value in record.values() if isinstance(value, str)))
+    except InputError:
+        raise
+    except (ArrowException, OSError, ValueError, OverflowError) as error:  # the latter two: a value Python cannot hold
+        raise InputError(f"{path} must be a complete Parquet file. Reading it failed: {error}.") from error
+
+
+def other_delimiter(names: list[str]) -> str:
+    """The sentence that tells a header whose fields something else than a comma separates, or nothing."""
+    found = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), None)
+    return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}." if found else ""
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    number = 0
+    while line := file.readline(LONGEST + 1):
+        number += 1
+        if len(line) > LONGEST:
+            raise InputError(
+                f"A line must fit into memory: {LONGEST:,} characters at most. {path}, line {number}, is longer. Cut "
+                "it, or check that the file is text."
+            )
+        yield line
+
+
+def _distinct(path: Path, names: list[str], are_given: bool = False) -> list[str]:
+    named = [name for name in names if name]
+    if len(set(named)) != len(named):
+        raise InputError(
+            f"Columns must have different names. {path} has the header {', '.join(names)}."
+            + (
+                ""
+                if are_given
+                else " If that is a row, for the file has no header line, name the columns with --header."
+            )
+        )
+    return names
