@@ -11,6 +11,7 @@ import numpy as np
 from albertkit.arrays import pad
 from albertkit.errors import InputError
 from albertkit.rules import IGNORED
+from albertkit.tasks import unknown
 from albertkit.tasks.unknown import UnknownCounts
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json

@@ -1,5 +1,6 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -26,7 +27,7 @@ from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
-from albertkit.training.schedule import Schedule
+from albertkit.training.schedule import Schedule, described_change
 from albertkit.typing import Record
 
 EVALUATION_TOKENS = 8192
