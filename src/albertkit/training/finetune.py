@@ -237,6 +237,7 @@ def _planned(
         training.word_dropout,
     )
     lengths = features.lengths()
+    alike = arrays.by_choices(np.arange(len(features)), features.choices())[0]
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
@@ -255,7 +256,7 @@ def _planned(
         metric=training.metric,
         lower_is_better=training.metric in task.lower_is_better,
         fingerprint=_fingerprint(recipe, features),
-        samples=[task.collate(features.take(range(rows)), pad_id) for rows in (1, min(training.batch_size, len(side)))],
+        samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
         tokens=round(training.batch_size * sum(lengths) / len(lengths)),
     )
     return batches, plan
