@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
 from albertkit import loading
 from albertkit.backends import Outputs
@@ -21,7 +20,7 @@ from albertkit.tasks.examples import Examples, few_to_score
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
-from albertkit.typing import Json, Record
+from albertkit.typing import Json, Model, Record
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +32,12 @@ _PARTS = (1, 8, 64, 512)
 
 def pipeline(
     task: str | None = None,
-    model: Any = None,
+    model: Model = None,
     framework: str | None = None,
     max_length: int | None = None,
     *,
     tokenizer: AlbertTokenizerBase | Name | None = None,
-    device: Any = None,
+    device: Model = None,
     batch_size: int | None = None,
     truncation: bool | str | None = True,
     **options: Json,

@@ -179,7 +179,9 @@ def test_two_models_in_one_file_are_told_by_what_they_stand_behind():
 
 def test_lora_layers_are_to_be_merged_first():
     held = {f"base_model.model.{name}": tensor for name, tensor in tensors("Model").items()}
-    held[f"base_model.model.{QUERY.removesuffix('weight')}lora_A.default.weight"] = np.ones((2, 12))
+    adapted = f"base_model.model.{QUERY.removesuffix('weight')}"
+    held[f"{adapted}base_layer.weight"] = held.pop(f"{adapted}weight")
+    held[f"{adapted}lora_A.default.weight"] = np.ones((2, 12))
     with pytest.raises(WeightMismatch, match=r"It has LoRA layers: merge them into the model"):
         fitted("Model", held)
 

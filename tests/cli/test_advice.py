@@ -53,6 +53,7 @@ PRINTED_BY = {
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
     "pipelines.py": ["evaluate", "predict"],
+    "inference/record_files.py": ["predict"],
 }
 """Who prints what a function says: the first that its place begins with. Others name no option of a command."""
 

@@ -11,6 +11,7 @@ pytest.importorskip("pydantic")
 from albertkit import cli, pipelines
 from albertkit.corpus import builder
 from albertkit.errors import Interrupted
+from albertkit.tasks.unknown import UnknownTotals
 from albertkit.tools import summary
 
 
@@ -39,13 +40,13 @@ def ended(monkeypatch, capsys):
 class Answerer:
     """A pipeline that is stopped behind its first answer."""
 
-    def __init__(self, *_):
-        self.task, self.truncated = self, 0
+    def __init__(self, *_, **__):
+        self.task, self.truncated, self.unknown = self, 0, UnknownTotals()
 
     def examples(self, texts):
         return texts, False
 
-    def stream(self, parts):
+    def stream(self, parts, **_):
         yield {"answer": 1}
         raise KeyboardInterrupt
 

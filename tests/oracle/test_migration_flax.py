@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-pytest.importorskip("flax")
+pytest.importorskip("jax")
 transformers = pytest.importorskip("transformers")
 
 from frameworks.common import SMALL  # noqa: E402

@@ -491,7 +491,7 @@ def test_nothing_is_no_text(tokenizer):
         with pytest.raises(InputError):
             call(None)
     for batch in ([None], ["the", None]):
-        with pytest.raises(InputError, match=r"must be of type `str`.*Received: None"):
+        with pytest.raises(InputError, match=r"A text is a string.*Received: None"):
             tokenizer.batch_encode_plus(batch)
     with pytest.raises(WrongType, match=r"a list of ids or an array of them\. Received: None"):
         tokenizer.decode(None)

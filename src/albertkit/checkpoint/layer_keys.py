@@ -5,16 +5,16 @@ The layers of the three frameworks have the same attributes, and this knows no o
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from albertkit import weight_table
 from albertkit.config import AlbertConfig
+from albertkit.typing import Model
 
-LayerKeys = dict[str, list[Any]]
+LayerKeys = dict[str, list[Model]]
 """The different values that layers have, by the key of the config. One value, unless someone changed some layers."""
 
 
-def layer_keys(model: Any, epsilon: str, activations: Mapping[str, Callable]) -> LayerKeys:
+def layer_keys(model: Model, epsilon: str, activations: Mapping[str, Callable]) -> LayerKeys:
     """What the layers of a model say; nothing of a model without an encoder that is known here.
 
     `epsilon` is what a norm calls its small constant, and `activations` are the functions of the framework by name.
@@ -39,7 +39,7 @@ def layer_keys(model: Any, epsilon: str, activations: Mapping[str, Callable]) ->
     }
 
 
-def other_kinds(model: Any, names: Iterable[str], is_plain: Callable[[Any], bool]) -> dict[str, str]:
+def other_kinds(model: Model, names: Iterable[str], is_plain: Callable[[Model], bool]) -> dict[str, str]:
     """The type of each layer with a weight of the table that is not one of the plain layers of a framework, by path.
 
     `names` are those of the model's tensors, and `is_plain` says of a layer whether it is one that albertkit builds.
@@ -54,7 +54,7 @@ def other_kinds(model: Any, names: Iterable[str], is_plain: Callable[[Any], bool
     return found
 
 
-def _at(model: Any, path: str) -> Any:
+def _at(model: Model, path: str) -> Model:
     """What stands at an attribute path, or None: a tied weight may have no layer."""
     for part in path.split("."):
         model = model[int(part)] if part.isdigit() else getattr(model, part, None)
@@ -63,15 +63,15 @@ def _at(model: Any, path: str) -> Any:
     return model
 
 
-def _different(values: Any) -> list[Any]:
-    found: list[Any] = []
+def _different(values: Model) -> list[Model]:
+    found: list[Model] = []
     for value in values:
         if value is not None and value not in found:
             found.append(value)
     return found
 
 
-def _activation(function: Any, config: AlbertConfig, activations: Mapping[str, Callable]) -> Any:
+def _activation(function: Model, config: AlbertConfig, activations: Mapping[str, Callable]) -> Model:
     """The name of an activation: that of the config where it is that one. What has no name stays the function."""
     stated = config.hidden_act
     if function is None or _are_same(function, activations.get(stated) if isinstance(stated, str) else stated):
@@ -79,7 +79,7 @@ def _activation(function: Any, config: AlbertConfig, activations: Mapping[str, C
     return next((name for name, known in activations.items() if _are_same(function, known)), function)
 
 
-def _are_same(one: Any, other: Any) -> bool:
+def _are_same(one: Model, other: Model) -> bool:
     """Whether two functions are one. A copy of a partial function is another object."""
     if isinstance(one, functools.partial) and isinstance(other, functools.partial):
         return (one.func, one.args, one.keywords) == (other.func, other.args, other.keywords)

@@ -3,9 +3,9 @@
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -16,6 +16,7 @@ from albertkit.cli import options
 if TYPE_CHECKING:
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
+    from albertkit.tasks.examples import Examples
 
 
 def command(
@@ -67,14 +68,19 @@ def command(
     try:
         _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
-        if answerer.truncated:
-            told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
-            typer.echo(told, err=True)
-        if answerer.unknown.unreadable:
-            typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
+        _tell(answerer)
 
 
-def _write_all(records: Iterator[dict[str, Any]], output: Path | None, overwrite: bool) -> None:
+def _tell(answerer: "Pipeline") -> None:
+    """Say on standard error how many texts were cut, and how many the vocabulary does not know."""
+    if answerer.truncated:
+        told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
+        typer.echo(told, err=True)
+    if answerer.unknown.unreadable:
+        typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
+
+
+def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
     """Write or print every record. An interruption says what is there."""
     from albertkit.errors import Interrupted
 
@@ -127,7 +133,9 @@ def _is_data(name: str) -> bool:
     return text_files.is_text(name) or tables.is_data(name)
 
 
-def _parts(answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, Any]) -> Any:
+def _parts(
+    answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, object]
+) -> "Iterable[Examples]":
     """The examples to answer, in parts."""
     from albertkit.errors import InputError
     from albertkit.inference import text_files
@@ -161,14 +169,14 @@ def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
 
 
 def _counting(write: "Write", count: Callable[[], None]) -> "Write":
-    def write_and_count(record: dict[str, Any]) -> None:
+    def write_and_count(record: dict[str, object]) -> None:
         write(record)
         count()
 
     return write_and_count
 
 
-def _print(record: dict[str, Any]) -> None:
+def _print(record: dict[str, object]) -> None:
     """A line of JSON with its characters as they are, or escaped where what is printed to has no such characters."""
     import json
 

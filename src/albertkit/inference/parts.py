@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from albertkit import backends
 from albertkit.checkpoint import files
@@ -14,7 +14,7 @@ from albertkit.tasks import registry
 from albertkit.tasks.base import AnyTask
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.typing import Json
+from albertkit.typing import Json, Model
 
 
 class Parts(NamedTuple):
@@ -26,7 +26,7 @@ class Parts(NamedTuple):
 
 
 def load(
-    task: str | None, model: Any, framework: str | None, device: Json, tokenizer: Json, fetching: FetchOptions
+    task: str | None, model: Model, framework: str | None, device: Json, tokenizer: Json, fetching: FetchOptions
 ) -> Parts:
     """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
 
@@ -54,7 +54,7 @@ def load(
 
 
 def _attached(
-    known: AnyTask | None, model: Any, own: str, framework: str | None, device: str | None, tokenizer: Json
+    known: AnyTask | None, model: Model, own: str, framework: str | None, device: str | None, tokenizer: Json
 ) -> Parts:
     """The parts for a model of this package that is loaded already."""
     name, prefix = type(model).__name__, backends.PREFIXES[own]

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from albertkit import storage
 from albertkit.errors import InputError, MissingDependency
@@ -71,7 +71,7 @@ def _json_lines(file: BinaryIO) -> Iterator[Write]:
 @contextlib.contextmanager
 def _csv(file: BinaryIO) -> Iterator[Write]:
     text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="", write_through=True)
-    rows: list[Any] = []
+    rows: list[Json] = []
 
     def write(record: Record) -> None:
         row = flat(record)
@@ -93,7 +93,7 @@ def _parquet(file: BinaryIO) -> Iterator[Write]:
     except ImportError:
         raise MissingDependency("Writing Parquet", "pyarrow", "train") from None
     waiting: list[Record] = []
-    writers: list[Any] = []
+    writers: list[Json] = []
 
     def flush() -> None:
         for record in waiting if writers else ():
@@ -121,7 +121,7 @@ def _parquet(file: BinaryIO) -> Iterator[Write]:
     writers[0].close()
 
 
-def _require_known(row: Record, columns: Any) -> None:
+def _require_known(row: Record, columns: Json) -> None:
     """InputError for a record with a column that the first one has not: it would be lost."""
     if added := [name for name in row if name not in columns]:
         raise InputError(

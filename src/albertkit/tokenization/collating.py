@@ -47,7 +47,7 @@ def _by_column(encoded: Mapping[str, Column] | Sequence[Mapping[str, Column]], i
         raise WrongType(f"What is padded is an encoding or a list of encodings. Received: {abbreviate(encoded, 80)}.")
     if ids not in encoded:
         raise InputError(
-            f"You should supply an encoding or a list of encodings to this method that includes {ids}, but you "
-            f"provided {list(encoded)}"
+            f"Padding needs encodings, which have `{ids}`. Received: {', '.join(map(str, encoded)) or 'nothing'}. Pass "
+            "what the tokenizer returned."
         )
     return encoded

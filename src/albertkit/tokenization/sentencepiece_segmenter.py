@@ -53,7 +53,7 @@ def _require_release() -> None:
     if tuple(map(int, re.findall(r"\d+", version)[:3])) < _OLDEST:
         oldest = ".".join(map(str, _OLDEST))
         raise OutdatedDependency(
-            f"Tokenizers need sentencepiece {oldest} or later. Installed is {version}. Run: pip install --upgrade "
+            f"Tokenizers need sentencepiece {oldest} or later. Installed is {version}. Run: pip install -U "
             f'"sentencepiece>={oldest}"'
         )
 

@@ -1,6 +1,5 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -69,17 +68,15 @@ def run(
     train_examples, eval_examples, keys, options = _read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
     start = replace(start, config=trained_on.write(start.config, task, options))
-    for line in start.provenance:
-        console.print(line)
+    if start.provenance:
+        console.print("\n".join(start.provenance))
     trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
     evaluated = _encoded(task, start, options, eval_examples, console)
     given = options, start.config, start.is_new, len(trained.features)
     recipe = _resolved(task, requested, *given)
     earlier = extended and _resolved(task, extended, *given)
     batches, plan = _planned(task, backend, recipe, start, trained)
-    plan = dataclasses.replace(
-        plan, is_resumed=resume, extends=_fingerprint(earlier, trained.features) if earlier else ""
-    )
+    plan = replace(plan, is_resumed=resume, extends=_fingerprint(earlier, trained.features) if earlier else "")
     if extend_to and earlier:
         console.print(described_change(_schedule(earlier), plan.schedule))
 
@@ -89,13 +86,9 @@ def run(
     with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
-        results = {
-            **course.best_evaluation(),
-            "epoch": round(course.best_step / len(batches), 3),
-            "examples": len(evaluated),
-            "data": eval_examples.path,
-        }
-        names = list(start.config.id2label.values())
+        counted = {"examples": len(evaluated), "data": eval_examples.path}
+        counted["epoch"] = round(course.best_step / len(batches), 3)
+        results, names = {**course.best_evaluation(), **counted}, list(start.config.id2label.values())
         card = model_card.model_card(recipe, results, len(trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)

@@ -29,6 +29,7 @@ from albertkit.training.pretrain_evaluation import (
     examples_of,
 )
 from albertkit.training.pretrain_recipe import PretrainRecipe
+from albertkit.training.run_checkpoints import Progress
 from albertkit.training.schedule import Schedule, described_change, scaled_learning_rate
 from albertkit.typing import Record
 
@@ -60,8 +61,7 @@ def run(
     backend.init_processes()
     rank, world_size = backend.rank(), backend.world_size()
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
-    how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
-    requested, extended = run_folder.agreed(requested, output, **how)
+    requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
     if rank == 0:
         run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     _require_rows_for_all(requested, world_size)
@@ -72,15 +72,10 @@ def run(
     training = examples_of(recipe, corpus, tokenizer, recipe.seed)
     evaluated_on = examples_of(recipe, held_out, tokenizer, EVALUATION_SEED)
     batches = PretrainBatches(training, recipe.training.batch_size, rank, world_size)
-    console.print(
-        "\n".join([*_described(recipe, corpus, held_out, batches), *([] if resume or earlier else start.provenance)])
-    )
+    provenance = [] if resume or earlier else start.provenance
+    console.print("\n".join([*_described(recipe, corpus, held_out, batches), *provenance]))
     plan = _planned(recipe, backend, start, training, [corpus, held_out])
-    plan = dataclasses.replace(
-        plan, is_resumed=resume, extends=_fingerprint(earlier, corpus, held_out) if earlier else ""
-    )
-    if extend_to and earlier:
-        console.print(described_change(_schedule(earlier), plan.schedule))
+    plan = _going_on(plan, resume, earlier, [corpus, held_out], console if extend_to else None)
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
         return evaluated(forward, evaluated_on, recipe.training.evaluation_rows)
@@ -89,18 +84,33 @@ def run(
         log = None if rank else output
         with reporter.Reporter(log, console, plan.schedule.steps, world_size, tensorboard=True) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
-        results = {
-            **course.best_evaluation(),
-            "epoch": round(course.best_step / len(batches), 3),
-            "rows": min(recipe.training.evaluation_rows, len(evaluated_on)),
-            "tokens_held_out": held_out.tokens,
-            "skipped_steps": course.spikes.skipped,
-        }
+        rows = min(recipe.training.evaluation_rows, len(evaluated_on))
+        results = _results(course, len(batches)) | {"rows": rows, "tokens_held_out": held_out.tokens}
         if rank == 0:
             card = model_card.pretraining_card(recipe, results, corpus.tokens, start.provenance)
             tokenizer.model_max_length = start.config.max_position_embeddings
             run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
+
+
+def _going_on(
+    plan: loop.Plan,
+    is_resumed: bool,
+    earlier: PretrainRecipe | None,
+    corpora: Sequence[Corpus],
+    console: Console | None,
+) -> loop.Plan:
+    """The plan of a run that is resumed, or goes on with a finished one; the console is told of the new schedule."""
+    if earlier and console:
+        console.print(described_change(_schedule(earlier), plan.schedule))
+    extends = _fingerprint(earlier, *corpora) if earlier else ""
+    return dataclasses.replace(plan, is_resumed=is_resumed, extends=extends)
+
+
+def _results(course: Progress, batches: int) -> Record:
+    """The best evaluation, the epoch that it stands in, and how many steps were skipped."""
+    epoch = round(course.best_step / batches, 3)
+    return {**course.best_evaluation(), "epoch": epoch, "skipped_steps": course.spikes.skipped}
 
 
 def _require_rows_for_all(recipe: PretrainRecipe, processes: int) -> None:
