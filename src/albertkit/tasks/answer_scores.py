@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.tasks.tagged_texts import is_unspaced
+from albertkit.tasks.scripts import is_unspaced
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _PUNCTUATION = frozenset(string.punctuation)

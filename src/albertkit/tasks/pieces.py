@@ -11,7 +11,7 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.tasks.features import Features, require_finite
-from albertkit.tasks.tagged_texts import is_unspaced
+from albertkit.tasks.scripts import is_unspaced
 from albertkit.tasks.tags import Span
 from albertkit.tasks.windows import best_windows
 from albertkit.tokenization.base import AlbertTokenizerBase

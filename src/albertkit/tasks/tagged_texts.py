@@ -11,6 +11,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import tags
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
+from albertkit.tasks.scripts import is_unspaced
 from albertkit.tasks.tags import Span
 from albertkit.typing import Json, Record
 
@@ -88,22 +89,6 @@ def separator(sentences: Sequence[Sequence[str]]) -> str:
     """What stands between words: nothing where most are a single character of a script that writes no blanks."""
     words = [word for sentence in sentences[:1000] for word in sentence if word.isalpha()]
     return "" if words and 2 * sum(len(word) == 1 and is_unspaced(word) for word in words) > len(words) else " "
-
-
-def is_unspaced(character: str) -> bool:
-    """Whether a character is of a script that writes no blanks between words: Han, kana, Thai, Lao, Khmer, Burmese."""
-    code = ord(character)
-    return (
-        0x2E80 <= code <= 0x30FF
-        or 0x31F0 <= code <= 0x31FF
-        or 0x3400 <= code <= 0x9FFF
-        or 0xF900 <= code <= 0xFAFF
-        or 0xFF66 <= code <= 0xFF9F
-        or 0x20000 <= code <= 0x3FFFF
-        or 0x0E00 <= code <= 0x0EFF
-        or 0x1000 <= code <= 0x109F
-        or 0x1780 <= code <= 0x17FF
-    )
 
 
 def from_tags(

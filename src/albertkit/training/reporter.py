@@ -27,6 +27,8 @@ TENSORBOARD = "tensorboard"
 EVENTS = "events.out.tfevents.*"
 RECENT = 50
 """Steps over which loss and speed are averaged."""
+_SHOWN = 8
+"""Scores of an evaluation that are printed; all of them stand in the log."""
 SECONDS = 30.0
 """Between two lines about steps, where there is no terminal."""
 _FIRST = 3
@@ -101,7 +103,9 @@ class Reporter:
         """An evaluation is done."""
         self._write({"evaluation": dict(record)})
         values = {key: value for key, value in record.items() if key not in ("step", "best")}
-        scores = " · ".join(f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items())
+        named = [f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items()]
+        more = [f"{len(named) - _SHOWN} more in the log"] if len(named) > _SHOWN else []
+        scores = " · ".join(named[:_SHOWN] + more)
         self._console.print(f"step {record['step']}: {scores}{' · best so far' if record['best'] else ''}")
 
     def on_message(self, text: str) -> None:
