@@ -37,6 +37,8 @@ PRINTED_BY = {
     "training/pretrain": ["pretrain"],
     "training/finetune": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
+    "tasks/multiple_choice.py": ["predict"],
+    "tasks/question_answering.py": ["predict"],
     "tasks/texts.py": [FINETUNE, "evaluate", "predict"],
     "tasks/tables.py": [FINETUNE, "evaluate", "predict"],
     "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],

@@ -46,9 +46,9 @@ def test_the_tags_are_the_last_column_that_holds_nothing_else():
     found = list(conll.sentences("f", [(1, "O B-A B-PER 0"), (2, "b I-A O 0")]))
     assert conll.tag_column("f", found, "") == 2
     assert conll.tag_column("f", found, "2") == 1
-    with pytest.raises(InputError, match=r"a number from 1 to 4\. Received: '5'\. Change --tag-column"):
+    with pytest.raises(InputError, match=r"a number from 1 to 4\. Received: '5'\. Change `tag_column`"):
         conll.tag_column("f", found, "5")
-    with pytest.raises(InputError, match=r"f has 2 columns, and none.*'a b'.*--tag-column"):
+    with pytest.raises(InputError, match=r"f has 2 columns, and none.*'a b'.*`tag_column`"):
         conll.tag_column("f", list(conll.sentences("f", [(1, "a b")])), "")
 
 

@@ -11,7 +11,7 @@ def test_the_column_of_ids_is_the_first_of_the_input_names(make):
     tokenizer.model_input_names = ["inputs", "attention_mask"]
     padded = tokenizer.pad({"inputs": [[5], [5, 6]]})
     assert dict(padded) == {"inputs": [[5, 0], [5, 6]], "attention_mask": [[1, 0], [1, 1]]}
-    with pytest.raises(InputError, match="includes inputs, but you provided"):
+    with pytest.raises(InputError, match=r"which have `inputs`\. Received: "):
         tokenizer.pad({"input_ids": [[5]]})
 
 

@@ -295,7 +295,7 @@ def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> lis
     if not found:
         raise InputError(
             f"The options of a question must be known. {table.contents}, and none like choice0, choice1 or a list of "
-            "choices. Name them with --choice-columns one,two,three."
+            "choices. Name them with the option `choice_columns`: one,two,three."
         )
     columns = [table.column(name, "option") for name in found]
     rows = [list(row) for row in zip(*columns, strict=True)]

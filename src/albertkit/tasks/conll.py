@@ -62,14 +62,14 @@ def tag_column(path: str, found: list[Sentence], requested: str) -> int:
     """The column of the tags, from 0: the one of that number, from 1, or the last that holds nothing but tags."""
     width = len(found[0].rows[0])
     if requested:
-        return column(path, requested, width, "--tag-column")
+        return column(path, requested, width, "`tag_column`")
     for place in reversed(range(1, width)):
         values = {row[place] for sentence in found for row in sentence.rows}
         if all(_TAG.fullmatch(value) for value in values):
             return place
     raise InputError(
         f"One column must hold tags, such as O and B-PER. {path} has {width} columns, and none of them does, the first "
-        f"line being {' '.join(found[0].rows[0])!r:.80}. Name it by its number with --tag-column."
+        f"line being {' '.join(found[0].rows[0])!r:.80}. Name it by its number with the option `tag_column`."
     )
 
 

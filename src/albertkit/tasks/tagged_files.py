@@ -59,7 +59,7 @@ def _of_columns(
     path: str, found: Sequence[Sentence], tags: Sequence[Sequence[str]] | None, options: TagOptions
 ) -> TaggedExamples:
     width = len(found[0].rows[0])
-    place = conll.column(path, options.text_column, width, "--text-column") if options.text_column else 0
+    place = conll.column(path, options.text_column, width, "`text_column`") if options.text_column else 0
     words, mark = conll.without_language([[row[place] for row in sentence.rows] for sentence in found])
     examples = tagged_texts.from_tags(path, words, tags, [sentence.line for sentence in found], options)
     return examples.noted(f"{mark!r} before every word was left out") if mark else examples
@@ -88,7 +88,7 @@ def _column(table: Table, requested: str, usual: Sequence[str], role: str) -> st
     if found is None:
         raise InputError(
             f"The {role} column must be known. {table.contents}, and none of the usual names: {', '.join(usual)}."
-            f"{table.hint} Name it with --{role}-column."
+            f"{table.hint} Name it with the option `{role}_column`."
         )
     return found
 
@@ -117,7 +117,7 @@ def _tags(table: Table, row: int, value: Json, options: TagOptions) -> list[str]
     if not options.tag_names:
         raise InputError(
             f"Tags must be names, such as B-PER. {table.path}, {table.places([row])}, has numbers: {value!r:.80}. Say "
-            "what they mean, from 0 on, with --tag-names O,B-PER,I-PER,..."
+            "what they mean, from 0 on, with the option `tag_names`: O,B-PER,I-PER,..."
         )
     numbers = [one for one in values if isinstance(one, int) and 0 <= one < len(options.tag_names)]
     if len(numbers) < len(values):
