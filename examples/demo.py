@@ -11,16 +11,16 @@ from pathlib import Path
 
 MODEL = "albertkit/small-en"
 OUTPUT = "demo/reviews"
-SENTENCES = (
+SENTENCES = [
     "She opened the [MASK] and went into the room.",
     "The river flows into the [MASK].",
     "He was born in the [MASK] of London.",
-)
-TEXTS = (
+]
+TEXTS = [
     "The story is gripping and the cast is remarkably warm.",
     "I thought the plot is clever, but the ending is truly dull.",
     "The dialogue is never boring.",
-)
+]
 RECIPE = "examples/reviews/small_en.toml"
 STEPS = (
     ("Let the model that comes with the package fill in words", "predict", MODEL, *SENTENCES, "--top-k", "3"),

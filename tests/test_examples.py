@@ -9,11 +9,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from albertkit import backends
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
-from training import pretraining
+from training import common, pretraining
 
 ROOT = Path(__file__).parents[1]
 PATHS = sorted([*ROOT.glob("src/albertkit/recipes/*.toml"), *ROOT.glob("examples/**/*.toml")])
@@ -34,6 +35,17 @@ def test_the_example_reviews_are_what_their_program_writes(tmp_path):
     load(ROOT / "examples" / "reviews" / "make.py").main(tmp_path)
     for name in ("train.csv", "dev.csv"):
         assert (tmp_path / name).read_bytes() == (ROOT / "examples" / "reviews" / name).read_bytes()
+
+
+def test_the_demonstration_compares_the_answers_of_frameworks(tmp_path, monkeypatch, capsys):
+    demo = load(ROOT / "examples" / "demo.py")
+    finetune.run(common.recipe(tmp_path), tmp_path / "model")
+    monkeypatch.setattr(demo, "OUTPUT", tmp_path / "model")
+    monkeypatch.setattr(backends, "installed", lambda: ["torch"])
+    demo.agree()
+    said = capsys.readouterr().out
+    assert re.search(r"torch +words .*largest difference 0", said)
+    assert re.search(r"torch +classes .*largest difference 0", said)
 
 
 @pytest.mark.parametrize("path", FINETUNING, ids=lambda path: path.stem)
