@@ -51,8 +51,7 @@ class ModelOutput(dict[str, Array]):
         """Not allowed: fields stay, and are set by name. Use dict(output)."""
         raise TypeError(f"A {type(self).__name__} keeps its fields. Set one by its name, or use dict(output).")
 
-    # A dict has these with other signatures; here all of them refuse.
-    pop = popitem = clear = update = setdefault = __ior__ = _refuse  # type: ignore[assignment]
+    pop = popitem = clear = update = setdefault = __ior__ = _refuse  # type: ignore[assignment]  # of other signatures
 
     def to_tuple(self) -> tuple[Array, ...]:
         """The fields that are there, in order."""

@@ -42,8 +42,8 @@ def find_files(inputs: Sequence[PathLike], exclude: PathLike | None = None) -> t
             found = [path for path in inside if format_of(path) is not None]
             left_out += [path for path in inside if format_of(path) is None]
         else:
-            # Path.glob takes no absolute patterns, as a person may give them.
-            found = [Path(given)] if Path(given).is_file() else sorted(map(Path, glob.glob(given, recursive=True)))  # noqa: PTH207
+            matches = glob.iglob(given, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+            found = [Path(given)] if Path(given).is_file() else sorted(map(Path, matches))
             found = [path for path in found if path.is_file()]
         if not found:
             raise InputError(

@@ -1,10 +1,9 @@
 """ALBERT in JAX: `layers`, `models`, `weights`, `train`, `infer`. Importing any of them needs the extra `flax`."""
 
 try:
-    # Not used here: asked for so that the absence of any is answered once, with the way out.
-    import flax as _flax  # noqa: F401
-    import jax as _jax  # noqa: F401
-    import optax as _optax  # noqa: F401
+    import flax as _flax  # noqa: F401 - asked for so that the absence of any is answered once, with the way out
+    import jax as _jax  # noqa: F401 - for the same reason
+    import optax as _optax  # noqa: F401 - for the same reason
 except ImportError:
     from albertkit.errors import MissingDependency
 
