@@ -118,7 +118,7 @@ def test_padding_goes_by_the_name_of_the_column_of_ids(make):
 
     ours, theirs = (padded(one()) for one in make)
     assert ours == theirs
-    with pytest.raises(ValueError, match="includes input_ids"):
+    with pytest.raises(ValueError, match="which have `input_ids`"):
         make[0]().pad({"inputs": [[1]]})
 
 
