@@ -82,6 +82,9 @@ def test_the_best_threshold_is_the_lowest_odds_that_give_the_best_score():
     assert (scores["best_exact_match"], scores["best_exact_match_threshold"]) == (75, -2)
     none = answer_scores.best_threshold(np.zeros(2), [True, True], np.array([False, False]), np.array([1.0, 2.0]))
     assert none == (100, 0)
+    # A question without an answer for which nothing was predicted is right whatever the threshold.
+    both = answer_scores.best_threshold(np.ones(2), [False, True], np.array([False, True]), np.array([0.5, 1.0]))
+    assert both == (100, 1)
 
 
 def test_a_threshold_is_one_above_which_no_answer_is_given():

@@ -51,10 +51,10 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
         [3],
     )
     dream = tmp_path / "dream.json"
-    asked = {"question": "How many?", "choice": ["10", "25", "2"], "answer": "2"}
+    asked = {"question": "How many?", "choice": ["10", "2", "25"], "answer": "2"}
     dream.write_text(json.dumps([[["M: Hi.", "W: Oh."], [asked], "7-1"]], indent=1))
     found = read(str(dream))
-    assert (found.contexts, found.labels, found.places) == (["M: Hi.\nW: Oh."], [2], ["dialogue 7-1"])
+    assert (found.contexts, found.labels, found.places) == (["M: Hi.\nW: Oh."], [1], ["dialogue 7-1"])
     copa = tmp_path / "copa.xml"
     copa.write_text(
         '<corpus><item id="1" asks-for="cause" most-plausible-alternative="2">'
@@ -70,6 +70,8 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
     assert (found.options, found.labels) == ([["a", "b", "c"], ["d", "e"]], [1, 0])
     found = read(rows(tmp_path, {"question": "q", "one": "a", "two": "b", "label": 1}), choice_columns=["two", "one"])
     assert (found.options, found.labels) == ([["b", "a"]], [1])
+    found = read(rows(tmp_path, *({"question": "q", "choices": ["B", "A"], "label": one} for one in ("A", "B", "1"))))
+    assert found.labels == [1, 0, 1]  # a text goes before a letter
 
 
 @pytest.mark.parametrize(
@@ -79,6 +81,7 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
         ({"question": "q", "choices": ["a", "b"], "label": 2}, r"Received: 2 for 2 options"),
         ({"question": "q", "choices": ["a", "b"], "label": "c"}, r"Received: 'c' for 2 options"),
         ({"question": "q", "choices": ["a", "a"], "label": "a"}, r"Received: 'a' for 2 options"),
+        ({"question": "q", "choices": ["a", "b"], "label": True}, r"Received: True for 2 options"),
         ({"question": "q", "choices": ["a", "b"]}, r"Received: None for 2 options"),
         ({"question": " ", "choices": ["a", "b"], "label": 0}, r"one of the first two not empty"),
         ({"question": "q", "choices": ["a", 3], "label": 0}, r"must be texts"),
@@ -100,6 +103,9 @@ def test_files_of_another_form_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"must hold \.txt files in the form of RACE"):
         read(str(tmp_path / "empty"))
+    (tmp_path / "a.xml").write_text('<!DOCTYPE c [<!ENTITY a "b">]><corpus><item id="1"><p>&a;</p></item></corpus>')
+    with pytest.raises(InputError, match=r"must not define entities"):
+        read(str(tmp_path / "a.xml"))
     (tmp_path / "a.xml").write_text("<corpus>")
     with pytest.raises(InputError, match=r"XML in the form of COPA"):
         read(str(tmp_path / "a.xml"))

@@ -134,6 +134,9 @@ def test_odd_classes_are_said(caplog):
     assert "differ in nothing but capital letters: Yes, yes" in caplog.text
     learned(table(label=[str(number % 30) for number in range(90)]))
     assert "30 whole numbers as labels, which are taken for as many classes" in caplog.text
+    caplog.clear()
+    learned(table(label=[str(number % 30) for number in range(90)]), Options(problem="single"))
+    assert "whole numbers" not in caplog.text  # they were asked for
     with pytest.raises(InputError, match=r"decimal point. .* has labels such as '3,5'"):
         learned(table(label=["3,5", "4", "2,25"]))
 

@@ -54,6 +54,8 @@ def test_the_end_of_a_question_and_the_start_of_a_context_are_kept_and_cuts_are_
     examples = given(("film " * 40, "where " * 40, ["good", "bad"]), ("film", "where", ["good", "bad"]))
     features = encoded(tokenizer, examples, max_length=32, max_qa_length=8)
     assert features.truncated == 1
+    for options in (["good " * 40, "bad"], ["bad", "good " * 40]):  # one of them is enough
+        assert encoded(tokenizer, given(("film", "where", options)), max_length=32, max_qa_length=8).truncated == 1
     for ids, option in zip(features.input_ids[0], ("good", "bad"), strict=True):
         assert len(ids) == 32
         tail = tokenizer(f"where {option}")["input_ids"][2:]

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks import answers
 from albertkit.tasks.question_answering import QuestionAnswering
 from albertkit.tasks.questions import Questions
 from albertkit.tasks.tags import Span
@@ -93,8 +94,10 @@ def test_an_answer_is_at_most_so_many_pieces_long(tokenizer):
     features = encoded(tokenizer, given)
     [whole] = TASK.decode(tokenizer, CONFIG, given, features, perfect(features), max_answer_len=40)
     assert (whole["start"], whole["end"]) == (0, 48)
-    [short] = TASK.decode(tokenizer, CONFIG, given, features, perfect(features), max_answer_len=3)
-    assert short["end"] - short["start"] < 48
+    start, end = (features.labels[name][0] for name in ("start_positions", "end_positions"))
+    for longest, is_whole in ((end - start + 1, True), (end - start, False)):
+        [found] = TASK.decode(tokenizer, CONFIG, given, features, perfect(features), max_answer_len=longest)
+        assert (found["answer"] == CONTEXT[:48]) == is_whole
 
 
 def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
@@ -117,9 +120,36 @@ def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
     assert (scores["f1"], scores["NoAns_f1"], scores["total"]) == (100, 100, 1)
 
 
+def test_there_is_no_answer_only_where_every_window_says_so(tokenizer):
+    features = encoded(tokenizer, asked(YORK), max_length=24, doc_stride=6)
+    outputs = list(perfect(features))
+    assert len(outputs) > 2
+    for number, one in enumerate(outputs):
+        for row in one.values():
+            row[0] = (4, -1, 2)[min(number, 2)]
+    [(_, null)] = answers.of_questions(features, outputs, 20, 15)
+    assert null == -2
+
+
+def test_an_answer_is_taken_from_the_window_that_sees_most_around_its_start(tokenizer):
+    given = asked(YORK)
+    features = encoded(tokenizer, given, max_length=24, doc_stride=14)
+    windows, first = features.columns["window"], features.columns["first"][0]
+    outputs = [
+        {name: np.zeros(length) for name in ("start_logits", "end_logits")} for length in features.lengths()
+    ]
+    edge = windows[0].stop - 1  # the last piece of the first window, which others see better
+    assert any(edge in window for window in windows[1:])
+    outputs[0]["start_logits"][first + edge] = 9
+    [(found, _)] = answers.of_questions(features, outputs, 20, 15)
+    assert {one.score for one in found} == {0}
+
+
 def test_questions_that_are_cut_are_counted_and_windows_need_room(tokenizer):
     given = asked(YORK, question="where " * 30)
     assert encoded(tokenizer, given, max_query_length=8).truncated == 1
+    length = len(tokenizer.tokenize(given.questions[0]))
+    assert encoded(tokenizer, given, max_query_length=length).truncated == 0
     with pytest.raises(InputError, match=r"room for a context beside the question\. Question 1 has 40 tokens of 32"):
         encoded(tokenizer, given, max_length=32, max_query_length=40)
 

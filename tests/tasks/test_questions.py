@@ -57,6 +57,8 @@ def test_an_answer_that_is_not_in_its_context_is_refused_or_left_out_and_counted
         questions.read(path, QuestionOptions())
     found = questions.read(path, QuestionOptions(skip_empty=True))
     assert (found.ids, found.left_out) == (["a"], 1)
+    with pytest.raises(InputError, match=r"1 of 1 questions have none that does"):
+        questions.read(squad(tmp_path, question("lost", ("dog", 4))), QuestionOptions(skip_empty=True))
 
 
 def test_an_answer_that_is_elsewhere_still_counts_as_a_true_text(tmp_path):

@@ -99,4 +99,6 @@ def test_types_are_named_once_and_without_prefix():
     assert tags.types(["O", "B-x", "I-x", "S-a"]) == ["a", "x"]
     assert tags.scheme_of(["O", "B-x", "I-x"]) == "IOB2"
     assert tags.scheme_of(["O", "B-x", "U-x"]) == "BILOU"
+    assert tags.scheme_of(["O", "U-x"]) == "BILOU"  # entities of one word alone
+    assert tags.scheme_of(["O", "S-x"]) == "IOBES"
     assert tags.scheme_of(["O", "x"]) == "IO"

@@ -84,10 +84,10 @@ def test_given_words_are_words_whatever_they_hold(tokenizer):
 
 
 def test_words_of_a_text_end_at_blanks_punctuation_and_characters_of_unspaced_scripts():
-    text = "New York's 日本の U.S."
+    text = "New York's 日本の U.S. 5日abc"
     spans = [Span(at, at + 1, "") for at, character in enumerate(text) if character != " "]
     found = [text[span.start : span.stop] for span in pieces.word_spans(text, spans)]
-    assert found == ["New", "York", "'", "s", "日", "本", "の", "U", ".", "S", "."]
+    assert found == ["New", "York", "'", "s", "日", "本", "の", "U", ".", "S", ".", "5", "日", "abc"]
 
 
 def test_a_special_token_that_is_written_in_a_text_is_text(tokenizer):
@@ -128,6 +128,58 @@ def test_wrong_boundaries_and_types_are_wrong(tokenizer):
     assert (scores["f1"], scores["precision"], scores["recall"]) == (0, 0, 0)
     assert (scores["PER_support"], scores["LOC_support"]) == (1, 1)
     assert 0.5 < scores["accuracy"] < 1
+
+
+def test_precision_is_of_what_was_predicted_and_recall_of_what_is_true(tokenizer):
+    given = examples(PETER, YORK)
+    features = encoded(tokenizer, examples(Span(0, 3, "PER"), Span(4, 8, "LOC"), PETER))
+    scores = TASK.score(CONFIG, given, features, perfect(features))
+    assert (scores["precision"], scores["recall"], scores["f1"]) == pytest.approx((1 / 3, 1 / 2, 2 / 5))
+    assert (scores["PER_precision"], scores["PER_recall"]) == (0.5, 1)
+
+
+def test_what_begins_with_an_inner_tag_counts_unless_scores_are_strict(tokenizer):
+    given = examples(PETER)
+    features = encoded(tokenizer, given)
+    inner = [{"logits": one["logits"][:, [0, 1, 2, 4, 3]]} for one in perfect(features)]  # B-PER and I-PER swapped
+    for place in np.flatnonzero(inner[0]["logits"].argmax(-1) == 3):  # "Blackburn": I-PER as well
+        inner[0]["logits"][place] = [0, 0, 0, 0, 9]
+    scores = TASK.score(CONFIG, given, features, inner)
+    assert (scores["f1"], scores["strict_f1"]) == (1, 0)
+
+
+def test_an_entity_has_the_mean_score_of_its_words(tokenizer):
+    given = examples(PETER)
+    features = encoded(tokenizer, given)
+    [one] = perfect(features)
+    chances = []
+    for place, label in enumerate(features.labels["labels"][0]):
+        if label > 0:  # the two words, the first surer than the second
+            one["logits"][place, label] = 4 - 2 * len(chances)
+            exponents = np.exp(one["logits"][place])
+            chances.append(exponents.max() / exponents.sum())
+    [[found]] = TASK.decode(tokenizer, CONFIG, given, features, [one], aggregation_strategy="first")
+    assert chances[0] > chances[1] + 0.2
+    assert found["score"] == pytest.approx(np.mean(chances))
+
+
+def test_tags_and_types_that_are_to_be_ignored_are_left_out(tokenizer):
+    given = examples(PETER, YORK)
+    features = encoded(tokenizer, given, label_all_tokens=True)
+
+    def decode(**options):
+        return TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **options)[0]
+
+    grouped = decode(aggregation_strategy="simple", ignore_labels=["PER"])
+    assert [one["entity_group"] for one in grouped] == ["LOC"]
+    assert {one["entity"] for one in decode(ignore_labels=["I-PER", "O"])} == {"B-PER", "B-LOC", "I-LOC"}
+    assert {one["entity"] for one in decode(ignore_labels=[])} == {"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}
+
+
+def test_windows_share_a_quarter_unless_another_length_is_asked_for(tokenizer):
+    found = encoded(tokenizer, examples(), max_length=18).columns["window"]
+    assert found[0] == range(16)
+    assert found[1].start == 12
 
 
 def test_texts_without_entities_or_words_have_scores_of_zero(tokenizer):
