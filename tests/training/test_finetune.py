@@ -19,6 +19,7 @@ from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
+from albertkit.tasks.features import Features
 from albertkit.training import finetune, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
@@ -460,3 +461,11 @@ def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number)
     ]
     losses = [[(row["step"], row["loss"]) for row in each if "loss" in row] for each in rows]
     assert losses[0] == losses[1]
+
+
+def test_a_fingerprint_looks_at_the_form_of_the_rows_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Features, "choices", lambda self: calls.append(self))
+    features = Features([[1, 2]] * 50, [[0, 0]] * 50, {"labels": np.zeros(50)})
+    finetune._fingerprint(common.recipe(tmp_path), features)
+    assert len(calls) == 1

@@ -257,8 +257,9 @@ def _planned(
 
 def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
     digest = hashlib.sha256(json.dumps(recipe.decisive(), sort_keys=True).encode())
+    is_single = features.choices() is None
     for row in features.input_ids:
-        for ids in [row] if features.choices() is None else row:
+        for ids in [row] if is_single else row:
             digest.update(np.asarray(ids, np.int32).tobytes())
     for name, values in features.labels.items():
         digest.update(name.encode())
