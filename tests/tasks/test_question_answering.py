@@ -112,7 +112,7 @@ def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
         "end": 0,
         "answer": "",
     }
-    assert decode(handle_impossible_answer=True, null_score_diff_threshold=-30.0)["answer"] != ""
+    assert decode(handle_impossible_answer=True, null_score_diff_threshold=30.0)["answer"] != ""
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert (scores["f1"], scores["NoAns_f1"], scores["total"]) == (100, 100, 1)
 

@@ -122,7 +122,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
 
         `answer` is the text between the characters `start` and `end` of the context. With `handle_impossible_answer`
-        the empty answer is one of them where no answer scores better by `null_score_diff_threshold`.
+        the empty answer is one of them; it goes first where it scores better than all others by more than
+        `null_score_diff_threshold`, for which `score` finds the best values.
         """
         options = {**self.answer_options, **options}
         top_k = options["top_k"]
@@ -132,7 +133,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         for context, (candidates, null) in zip(examples.contexts, found, strict=True):
             listed = list(candidates)
             if options["handle_impossible_answer"] or not listed:
-                listed.append(Candidate(0, 0, null + options["null_score_diff_threshold"]))
+                listed.append(Candidate(0, 0, null - options["null_score_diff_threshold"]))
             chances = answers.probabilities([one.score for one in listed])
             ordered = sorted(zip(listed, chances, strict=True), key=lambda one: -one[1])[:top_k]
             best = [
