@@ -42,7 +42,8 @@ def test_race_is_read_as_json_lines_and_as_its_tree_of_files(tmp_path):
 
 
 def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
-    swag = {"sent1": "He sat.", "sent2": "Then he", **{f"ending{n}": f"e{n}" for n in range(4)}, "label": 3}
+    told = {"sent1": "He sat.", "sent2": "Then he", "startphrase": "He sat. Then he"}
+    swag = {**told, **{f"ending{n}": f"e{n}" for n in range(4)}, "label": 3}
     found = read(rows(tmp_path, swag))
     assert (found.contexts, found.questions, found.options, found.labels) == (
         ["He sat."],

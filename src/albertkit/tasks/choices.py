@@ -17,7 +17,7 @@ from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
 _CONTEXT = ("context", "article", "passage", "premise", "sent1")
-_QUESTION = ("question", "query", "startphrase", "sent2")
+_QUESTION = ("question", "query", "sent2", "startphrase")
 _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
