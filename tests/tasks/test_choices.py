@@ -104,3 +104,10 @@ def test_files_of_another_form_are_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<corpus>")
     with pytest.raises(InputError, match=r"XML in the form of COPA"):
         read(str(tmp_path / "a.xml"))
+
+
+def test_items_that_ask_the_same_of_other_options_do_not_repeat_each_other(tmp_path):
+    asked = {"question": "What happened?", "label": 0}
+    records = [asked | {"premise": "It fell.", "choices": ["a", end]} for end in ("b", "b", "c")]
+    found = read(rows(tmp_path, *records))
+    assert found.key(0) == found.key(1) != found.key(2)

@@ -81,6 +81,10 @@ class Choices(Examples):
         """The question."""
         return {"question": self.questions[number]}
 
+    def key(self, number: int) -> tuple[str, str, tuple[str, ...]]:
+        """The context, the question and its options: many items may ask the same."""
+        return self.contexts[number], self.questions[number], tuple(self.options[number])
+
 
 @dataclass(frozen=True)
 class Item:
