@@ -140,7 +140,13 @@ def test_questions_are_passed_in_the_usual_forms(inputs, count, is_single):
     assert (found.questions[0], found.contexts[0]) == ("q", "c")
 
 
-@pytest.mark.parametrize("inputs", [("q",), ("q", ""), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)])
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        *(("q",), ("q", ""), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)),
+        *(({"context": "c"},), (["q"], None), ([("q", "c"), ("r", "d")],), ([["q", "r"], ["c", "d"]],)),
+    ],
+)
 def test_other_forms_are_refused(inputs):
     with pytest.raises(InputError, match=r"question"):
         TASK.examples(*inputs)
@@ -197,3 +203,11 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     found = answer("which is good", "film story superb plot cast music")
     assert found["answer"] == "superb"
     assert answer.evaluate(data)["f1"] > 90
+
+
+@pytest.mark.parametrize("option", ["top_k", "max_answer_len"])
+def test_counts_are_whole_numbers(tokenizer, option):
+    given = asked(YORK)
+    features = encoded(tokenizer, given)
+    with pytest.raises(InputError, match=rf"`{option}` must be a whole number of at least 1"):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **{option: 0})

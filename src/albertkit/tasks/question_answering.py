@@ -14,6 +14,7 @@ from albertkit.tasks import answer_scores, answers, pieces, questions
 from albertkit.tasks.answers import Candidate
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.question_rows import QuestionRows
 from albertkit.tasks.questions import QuestionOptions, Questions
@@ -45,8 +46,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
         A single context goes with every question of a list. InputError for anything else.
         """
-        given: Json = inputs[0] if len(inputs) == 1 else inputs
-        rows, is_single = _pairs(given)
+        rows, is_single = _pairs(inputs[0] if len(inputs) == 1 else inputs)
         for number, row in enumerate(rows, start=1):
             if not all(isinstance(part, str) for part in row) or not row[1].strip():
                 raise InputError(
@@ -127,6 +127,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """
         options = {**self.answer_options, **options}
         top_k = options["top_k"]
+        for name in ("top_k", "max_answer_len"):
+            require_count(name, options[name])
         count = max(top_k, _N_BEST)
         found = answers.of_questions(features, outputs, count, options["max_answer_len"])
         decoded = []
@@ -179,14 +181,15 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
         given = (given.get("question"), given.get("context"))
     if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
         return [(one.get("question"), one.get("context")) for one in given], False
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
+    is_of_pairs = isinstance(given, list) and not all(isinstance(one, str) for one in given)
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or is_of_pairs:
         raise InputError(
             f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
         )
     question, context = given
-    if isinstance(question, str):
+    if not isinstance(question, (tuple, list)):
         return [(question, context)], True
-    contexts = [context] * len(question) if isinstance(context, str) else list(context)
+    contexts = context if isinstance(context, (tuple, list)) else [context] * len(question)
     if len(contexts) != len(question):
         raise InputError(
             f"Every question needs its context. Received: {len(question)} questions and {len(contexts)} contexts."
