@@ -9,7 +9,7 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import pieces, tagged_texts
+from albertkit.tasks import pieces, registry, tagged_texts
 from albertkit.tasks.tags import Span
 from albertkit.tasks.token_classification import TokenClassification
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
@@ -217,3 +217,7 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     assert all(text[one["start"] : one["end"]] == one["word"] for one in found)
     assert tag.evaluate(data)["f1"] > 0.9
     assert json.dumps(list(tag.stream([tag.task.examples([text, "and"])[0]])))
+
+
+def test_the_task_has_the_short_name_that_people_know():
+    assert registry.get("ner").name == TASK.name
