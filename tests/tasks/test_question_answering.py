@@ -56,6 +56,7 @@ def test_an_answer_comes_back_with_its_characters(tokenizer):
     assert found["score"] > 0.99
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert scores == {"f1": 100, "exact_match": 100, "total": 1}
+    assert set(TASK.metrics(CONFIG)) <= set(scores)
 
 
 def test_a_long_context_fills_windows_and_the_answer_is_learned_where_it_is_whole(tokenizer):
@@ -115,6 +116,7 @@ def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
     assert decode(handle_impossible_answer=True, null_score_diff_threshold=30.0)["answer"] != ""
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert (scores["f1"], scores["NoAns_f1"], scores["total"]) == (100, 100, 1)
+    assert set(TASK.metrics(CONFIG)) <= set(scores)
 
 
 def test_questions_that_are_cut_are_counted_and_windows_need_room(tokenizer):

@@ -34,6 +34,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     heads = ("ForQuestionAnswering",)
     options = QuestionOptions
     input_names = ("question", "context")
+    sample: ClassVar = {"question": "Who came?", "context": "Peter came on Friday."}
     answer_options: ClassVar = {
         "top_k": 1,
         "handle_impossible_answer": False,
@@ -162,8 +163,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         return answer_scores.squad_2(best, examples.true or [], odds, 0.0, metric or answer_scores.SQUAD_2)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
-        """Those of both forms of SQuAD; what is only of 2.0 is there where some questions have no answer."""
-        return ("f1", "exact_match", "best_f1", "best_exact_match", "HasAns_f1", "NoAns_f1")
+        """Those that both forms of SQuAD have."""
+        return ("f1", "exact_match")
 
     def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
         """What is asked for."""
