@@ -5,6 +5,7 @@ Letters: N questions, C options of a question, L tokens of a sequence.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     head = "ForMultipleChoice"
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
+    sample: ClassVar = {
+        "context": "It rained all day.",
+        "question": "What is wet?",
+        "choices": ["the moon", "the grass"],
+    }
 
     def examples(self, *inputs: Json) -> tuple[Choices, bool]:
         """A mapping of `context`, `question` and `choices`, or a list of such. InputError for anything else."""
@@ -144,10 +150,6 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Accuracy; those of parts have names of their own."""
         return ("accuracy",)
-
-    def classes(self, examples: Choices, options: ChoiceOptions, config: AlbertConfig) -> np.ndarray | None:
-        """None: an option's number says nothing."""
-        return None
 
     def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
         """What is asked for."""

@@ -88,7 +88,8 @@ def run(
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         counted = {"examples": len(evaluated), "data": eval_examples.path}
         counted["epoch"] = round(course.best_step / len(batches), 3)
-        results, names = {**course.best_evaluation(), **counted}, list(start.config.id2label.values())
+        results = {**course.best_evaluation(), **counted}
+        names = list(start.config.id2label.values()) if "id2label" in keys else []
         card = model_card.model_card(recipe, results, len(trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
