@@ -89,7 +89,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         whole = {
             text: one.ids for text, one in _tokenized(tokenizer, [*firsts, *(one for row in seconds for one in row)])
         }
-        ids, types, truncated = [], [], 0
+        ids, types, asked, truncated = [], [], [], 0
         for first, listed in zip(firsts, seconds, strict=True):
             rows, is_cut = [], False
             for second in listed:
@@ -99,9 +99,10 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
                 rows.append((list(whole[first][:room]), list(tail)))
             ids.append([tokenizer.build_inputs_with_special_tokens(*pair) for pair in rows])
             types.append([tokenizer.create_token_type_ids_from_sequences(*pair) for pair in rows])
+            asked.append([whole[one] for one in (first, *listed)])
             truncated += is_cut
         labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
-        return Features(ids, types, labels, truncated=truncated)
+        return Features(ids, types, labels, whole=asked, truncated=truncated)
 
     def decode(
         self,

@@ -93,7 +93,14 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
                 owners.append(number)
                 found.append(window)
         columns = {"pieces": [whole[owner] for owner in owners], "window": found}
-        return Features(ids, types, {"labels": labels} if labelled else {}, example=owners, columns=columns)
+        return Features(
+            ids,
+            types,
+            {"labels": labels} if labelled else {},
+            example=owners,
+            columns=columns,
+            whole=[one.ids for one in whole],
+        )
 
     def _targets(
         self, config: AlbertConfig, examples: TaggedExamples, whole: Sequence[Pieces], options: TagOptions
