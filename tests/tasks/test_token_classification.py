@@ -221,3 +221,18 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
 
 def test_the_task_has_the_short_name_that_people_know():
     assert registry.get("ner").name == TASK.name
+
+
+def test_pieces_that_stand_for_one_character_have_places_of_their_own(tokenizer):
+    given = examples(text="the film … again")
+    features = encoded(tokenizer, given)
+    [found] = TASK.decode(tokenizer, CONFIG, given, features, perfect(features), ignore_labels=())
+    ids = [features.input_ids[0][one["index"]] for one in found]
+    assert len({(one["start"], one["end"]) for one in found}) < len(found)
+    assert ids == [one for one in features.input_ids[0][1:-1] if one != tokenizer.find("▁")]
+
+
+def test_marks_and_joiners_do_not_end_a_word():
+    for text in ("नमस्ते", "e\u0301te\u0301", "می\u200cخواهم"):
+        spans = [Span(place, place + 1, "") for place in range(len(text))]
+        assert pieces.word_spans(text, spans) == [Span(0, len(text), "")]

@@ -3,7 +3,7 @@
 Letters: N questions, C options of a question, L tokens of a sequence.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from io import BufferedReader
 from typing import ClassVar
 
@@ -86,9 +86,8 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
         """
         firsts, seconds = _pairs(examples)
-        whole = {
-            text: one.ids for text, one in _tokenized(tokenizer, [*firsts, *(one for row in seconds for one in row)])
-        }
+        found = pieces.by_text(tokenizer, [*firsts, *(one for row in seconds for one in row)])
+        whole = {text: one.ids for text, one in found.items()}
         ids, types, asked, truncated = [], [], [], 0
         for first, listed in zip(firsts, seconds, strict=True):
             rows, is_cut = [], False
@@ -169,11 +168,6 @@ def _pairs(examples: Choices) -> tuple[list[str], list[list[str]]]:
 def filled(question: str, choice: str) -> str:
     """An option in the blanks of a question, or behind it where there is none."""
     return question.replace(BLANK, choice) if BLANK in question else f"{question} {choice}".strip()
-
-
-def _tokenized(tokenizer: AlbertTokenizerBase, texts: Sequence[str]) -> Iterator[tuple[str, pieces.Pieces]]:
-    distinct = list(dict.fromkeys(texts))
-    return zip(distinct, pieces.of_texts(tokenizer, distinct), strict=True)
 
 
 def _share(right: np.ndarray) -> float:

@@ -91,7 +91,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
         0, the place of [CLS]. Questions that are cut are counted.
         """
-        whole = dict(zip(dict.fromkeys(examples.contexts), _contexts(tokenizer, examples.contexts), strict=True))
+        whole = pieces.by_text(tokenizer, examples.contexts)
         asked = pieces.of_texts(tokenizer, examples.questions)
         rows = QuestionRows(tokenizer)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
@@ -196,11 +196,6 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
             f"Every question needs its context. Received: {len(question)} questions and {len(contexts)} contexts."
         )
     return list(zip(question, contexts, strict=True)), False
-
-
-def _contexts(tokenizer: AlbertTokenizerBase, contexts: Sequence[str]) -> list[Pieces]:
-    """The pieces of each context once, however many questions it has."""
-    return pieces.of_texts(tokenizer, list(dict.fromkeys(contexts)))
 
 
 def _covered(context: Pieces, answer: Span) -> range | None:

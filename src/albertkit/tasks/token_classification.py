@@ -148,18 +148,18 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
                 grouped = entities.of_text(text, found, names)
                 answers.append([entity for entity in grouped if entity["entity_group"] not in ignored])
                 continue
-            index = {span: place for place, span in enumerate(one.spans, start=1)}
+            places = [place for place, span in enumerate(one.spans, start=1) if span.start < span.stop]
             answers.append(
                 [
                     {
                         "entity": tag,
                         "score": score,
-                        "index": index[span],
+                        "index": place,
                         "word": text[span.start : span.stop],
                         "start": span.start,
                         "end": span.stop,
                     }
-                    for span, tag, score in found
+                    for place, (span, tag, score) in zip(places, found, strict=True)
                     if tag not in ignored
                 ]
             )
