@@ -79,6 +79,7 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
         ({"question": "q", "choices": ["a"], "label": 0}, r"at least two options\. Received: \['a'\]"),
         ({"question": "q", "choices": ["a", "b"], "label": 2}, r"Received: 2 for 2 options"),
         ({"question": "q", "choices": ["a", "b"], "label": "c"}, r"Received: 'c' for 2 options"),
+        ({"question": "q", "choices": ["2", "3", "4"], "label": "2"}, r"Received: '2' for the options 2, 3, 4"),
         ({"question": "q", "choices": ["a", "a"], "label": "a"}, r"Received: 'a' for 2 options"),
         ({"question": "q", "choices": ["a", "b"]}, r"Received: None for 2 options"),
         ({"question": " ", "choices": ["a", "b"], "label": 0}, r"one of the first two not empty"),

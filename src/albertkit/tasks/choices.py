@@ -135,7 +135,7 @@ def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False
             f"{wrong[0][1]} {path or 'The input'} has {len(wrong):,} such of {len(items):,}: {named}. Mend them"
             + (", or leave them out with --skip-empty, in a recipe data.skip_empty=true." if labelled else ".")
         )
-    if not kept:
+    if not kept and path:
         raise InputError(f"A data file must hold at least one question. {path} holds none.")
     found = [item for item, _ in kept]
     return Choices(
@@ -167,8 +167,13 @@ def _number(item: Item) -> int:
     if isinstance(answer, str):
         text = answer.strip()
         letter = _LETTERS.find(text) if len(text) == 1 else -1
-        if text.isdecimal():
+        if text.isdecimal() and (text not in options or options.index(text) == int(text)):
             answer = int(text)
+        elif text.isdecimal():
+            raise InputError(
+                "A right option that is a number and the text of another one can be meant in two ways. Received: "
+                f"{item.answer!r:.60} for the options {', '.join(options):.80}. Name it by its letter."
+            )
         elif 0 <= letter < len(options) and text not in options:
             answer = letter
         elif options.count(text) == 1:
