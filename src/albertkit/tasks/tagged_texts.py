@@ -104,9 +104,7 @@ def from_tags(
     texts, words = [text for text, _ in pairs], [places for _, places in pairs]
     if tagged is None:
         return TaggedExamples(path, texts, words, None, list(lines))
-    scheme, broken = (options.scheme, []) if options.scheme else tags.detect(tagged)
-    if options.scheme:
-        broken = [number for number, one in enumerate(tagged) if not tags.follows(one, scheme)]
+    scheme, broken = tags.of_scheme(tagged, options.scheme) if options.scheme else tags.detect(tagged)
     entities = [
         [Span(places[span.start].start, places[span.stop - 1].stop, span.type) for span in tags.spans(one, scheme)]
         for places, one in zip(words, tagged, strict=True)
