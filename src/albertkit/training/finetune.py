@@ -230,8 +230,8 @@ def _planned(
         tokenizer.unk_token_id,
         training.word_dropout,
     )
-    lengths = features.lengths()
-    alike = arrays.by_choices(np.arange(len(features)), features.choices())[0]
+    lengths, choices = features.lengths(), features.choices()
+    alike = arrays.by_choices(np.arange(len(features)), choices)[0]
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
@@ -251,7 +251,7 @@ def _planned(
         lower_is_better=training.metric in task.lower_is_better,
         fingerprint=_fingerprint(recipe, features),
         samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
-        tokens=round(training.batch_size * sum(lengths) / len(lengths)),
+        tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
     )
     return batches, plan
 
