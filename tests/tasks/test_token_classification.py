@@ -9,6 +9,7 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.inference import text_files
 from albertkit.tasks import pieces, registry, tagged_texts
 from albertkit.tasks.tags import Span
 from albertkit.tasks.token_classification import TokenClassification
@@ -236,3 +237,10 @@ def test_marks_and_joiners_do_not_end_a_word():
     for text in ("नमस्ते", "e\u0301te\u0301", "می\u200cخواهم"):
         spans = [Span(place, place + 1, "") for place in range(len(text))]
         assert pieces.word_spans(text, spans) == [Span(0, len(text), "")]
+
+
+def test_lines_of_a_file_that_are_no_text_are_named_by_the_file(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"Peter came.\n\xff\xfe\xff \n")
+    with pytest.raises(InputError, match=r"texts\.txt, line 2"):
+        list(text_files.stream(TASK, str(path), TASK.options()))

@@ -143,13 +143,14 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -
     return _tables(Path(path), header, sizes, CHARACTERS)
 
 
-def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Table]:
+def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
     """Lines of text as tables of one column, "text": what has come so far, without waiting for more.
 
-    They are UTF-8, or what a byte-order mark says.
+    They are UTF-8, or what a byte-order mark says. What has neither a `path` nor one of its own is standard input.
 
     InputError, naming the line, for other bytes; lines before it were given out.
     """
+    path = path or getattr(file, "path", "standard input")
     file = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # where a test gives the lines
     file = encodings.as_utf8(file, path)
     encodings.require_text(file, path, "FILE")
