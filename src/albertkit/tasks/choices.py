@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -73,9 +73,7 @@ class Choices(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and places, or nothing for questions that come from no file."""
-        named = ", ".join(self.places[number] for number in chosen[:5])
-        more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
-        return f"{self.path}, {named}{more}" if self.path else ""
+        return f"{self.path}, {few([self.places[number] for number in chosen])}" if self.path else ""
 
     def shown(self, number: int) -> Record:
         """The question."""
@@ -130,7 +128,7 @@ def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False
         except InputError as error:
             wrong.append((item, str(error)))
     if wrong and (not kept or not skip):
-        named = ", ".join(item.place for item, _ in wrong[:5])
+        named = few([item.place for item, _ in wrong])
         raise InputError(
             f"{wrong[0][1]} {path or 'The input'} has {len(wrong):,} such of {len(items):,}: {named}. Mend them"
             + (", or leave them out with --skip-empty, in a recipe data.skip_empty=true." if labelled else ".")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -69,10 +69,7 @@ class Questions(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and places, or nothing for questions that come from no file."""
-        named = ", ".join(self.places[number] for number in chosen[:5])
-        return (
-            f"{self.path}, {named}" + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "") if self.path else ""
-        )
+        return f"{self.path}, {few([self.places[number] for number in chosen])}" if self.path else ""
 
     def shown(self, number: int) -> Record:
         """The id and the question."""

@@ -7,7 +7,7 @@ spans of characters.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tags
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -63,9 +63,7 @@ class TaggedExamples(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and lines, or nothing for texts that come from no file."""
-        named = ", ".join(f"line {self.lines[number]}" for number in chosen[:5])
-        more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
-        return f"{self.path}, {named}{more}" if self.path else ""
+        return f"{self.path}, {few([f'line {self.lines[number]}' for number in chosen])}" if self.path else ""
 
     def noted(self, found: str) -> "TaggedExamples":
         """The same with one thing more that was found."""
