@@ -81,9 +81,3 @@ def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
     for one in sorted(found, key=lambda one: (-one.score, one.start, one.stop)):
         best.setdefault((one.start, one.stop), one)
     return list(best.values())
-
-
-def probabilities(scores: Sequence[float]) -> list[float]:
-    """Softmax."""
-    exponents = np.exp(np.asarray(scores) - max(scores))
-    return (exponents / exponents.sum()).tolist()

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -115,10 +116,8 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text."""
         answers = []
         for listed, row in zip(examples.options, outputs, strict=True):
-            logits = row["logits"].astype(np.float64)
-            require_finite(logits[None])
-            chances = np.exp(logits - logits.max())
-            chances /= chances.sum()
+            require_finite(row["logits"][None])
+            chances = softmax(row["logits"])
             best = int(chances.argmax())
             answers.append(
                 {"label": best, "choice": listed[best], "score": float(chances[best]), "scores": chances.tolist()}

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import ClassVar
 
+import numpy as np
+
+from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -137,7 +140,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
             listed = list(candidates)
             if options["handle_impossible_answer"] or not listed:
                 listed.append(Candidate(0, 0, null - options["null_score_diff_threshold"]))
-            chances = answers.probabilities([one.score for one in listed])
+            chances = softmax(np.array([one.score for one in listed])).tolist()
             ordered = sorted(zip(listed, chances, strict=True), key=lambda one: -one[1])[:top_k]
             best = [
                 {"score": chance, "start": one.start, "end": one.stop, "answer": context[one.start : one.stop]}
