@@ -99,3 +99,9 @@ def test_what_a_message_takes_from_a_file_can_be_printed():
     assert str(error).endswith("xxxthe way out.")
     assert len(str(error)) < 2_100
     assert str(errors.InputError("two\nlines")) == "two\nlines"
+
+
+def test_of_many_names_a_message_has_the_first():
+    assert errors.few(["a", "b"]) == "a, b"
+    assert errors.few(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+    assert errors.few([]) == ""

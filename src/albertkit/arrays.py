@@ -48,6 +48,13 @@ def by_choices(rows: np.ndarray, choices: Sequence[int] | None) -> list[np.ndarr
     return [rows[counts == count] for count in np.unique(counts)]
 
 
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """(..., C) -> (..., C) float64, which sum to 1 over the last axis."""
+    scores = scores.astype(np.float64)
+    exponents = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
 def bucket(length: int) -> int:
     """A length rounded up: to a multiple of 8, and beyond 64 to one of four between a power of two and the next.
 

@@ -22,7 +22,7 @@ Interrupted is apart from them: what Ctrl-C has ended is no error, and stays a K
 
 import difflib
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LONGEST = 1_000
 
@@ -130,6 +130,11 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name nearest to `name`, or None when none is as near as `cutoff`, of 1."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return near[0] if near else None
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """Names for a message, of many the first: "line 3, line 8 and 12 more"."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def abbreviate(value: object, limit: int = 200) -> str:

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable
 
+SECONDS = 30.0
+"""Between two lines for a person, where there is no terminal with a bar."""
 _UNITS = {"year": 365 * 86_400, "day": 86_400, "h": 3600, "min": 60, "s": 1}
 
 

@@ -45,7 +45,8 @@ def pipeline(
     """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
 
     task
-        text-classification (or sentiment-analysis) or fill-mask; default, or auto: what the model was made for.
+        A name of `tasks.registry`, such as text-classification (or sentiment-analysis), token-classification (or ner),
+        question-answering, multiple-choice or fill-mask; default, or auto: what the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework

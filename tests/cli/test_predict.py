@@ -246,10 +246,10 @@ def test_batch_size_device_and_top_k_are_passed_on(classifier):
 
 
 def test_answers_are_counted_now_and_then_where_there_is_no_terminal():
-    times = iter([0.0, 10.0, 31.0, 40.0, 62.0])
+    now = [0.0]
     console = Console(file=io.StringIO(), force_terminal=False)
-    with progress.CountOfTexts(console, lambda: next(times)) as counter:
-        for _ in range(4):
+    with progress.CountOfTexts(console, lambda: now[0]) as counter:
+        for now[0] in (10.0, 31.0, 40.0, 62.0):
             counter.count()
     assert console.file.getvalue().splitlines() == ["2 texts answered, 0.1 a second", "4 texts answered, 0.1 a second"]
 

@@ -42,7 +42,8 @@ def test_race_is_read_as_json_lines_and_as_its_tree_of_files(tmp_path):
 
 
 def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
-    swag = {"sent1": "He sat.", "sent2": "Then he", **{f"ending{n}": f"e{n}" for n in range(4)}, "label": 3}
+    told = {"sent1": "He sat.", "sent2": "Then he", "startphrase": "He sat. Then he"}
+    swag = {**told, **{f"ending{n}": f"e{n}" for n in range(4)}, "label": 3}
     found = read(rows(tmp_path, swag))
     assert (found.contexts, found.questions, found.options, found.labels) == (
         ["He sat."],
@@ -80,6 +81,7 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
         ({"question": "q", "choices": ["a"], "label": 0}, r"at least two options\. Received: \['a'\]"),
         ({"question": "q", "choices": ["a", "b"], "label": 2}, r"Received: 2 for 2 options"),
         ({"question": "q", "choices": ["a", "b"], "label": "c"}, r"Received: 'c' for 2 options"),
+        ({"question": "q", "choices": ["2", "3", "4"], "label": "2"}, r"Received: '2' for the options 2, 3, 4"),
         ({"question": "q", "choices": ["a", "a"], "label": "a"}, r"Received: 'a' for 2 options"),
         ({"question": "q", "choices": ["a", "b"], "label": True}, r"Received: True for 2 options"),
         ({"question": "q", "choices": ["a", "b"]}, r"Received: None for 2 options"),
@@ -109,3 +111,10 @@ def test_files_of_another_form_are_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<corpus>")
     with pytest.raises(InputError, match=r"XML in the form of COPA"):
         read(str(tmp_path / "a.xml"))
+
+
+def test_items_that_ask_the_same_of_other_options_do_not_repeat_each_other(tmp_path):
+    asked = {"question": "What happened?", "label": 0}
+    records = [asked | {"premise": "It fell.", "choices": ["a", end]} for end in ("b", "b", "c")]
+    found = read(rows(tmp_path, *records))
+    assert found.key(0) == found.key(1) != found.key(2)

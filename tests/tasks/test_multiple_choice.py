@@ -156,3 +156,7 @@ def test_a_model_is_trained_scored_and_answers_with_any_number_of_options(data, 
     assert [one["choice"] for one in answer(asked)] == ["superb", "lovely"]
     assert answer(asked[0])["label"] == 1
     assert answer.evaluate(data)["accuracy"] > 0.9
+
+
+def test_no_questions_have_no_answers():
+    assert len(TASK.examples([])[0]) == 0

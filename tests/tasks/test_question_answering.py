@@ -57,6 +57,7 @@ def test_an_answer_comes_back_with_its_characters(tokenizer):
     assert found["score"] > 0.99
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert scores == {"f1": 100, "exact_match": 100, "total": 1}
+    assert set(TASK.metrics(CONFIG)) <= set(scores)
 
 
 def test_a_long_context_fills_windows_and_the_answer_is_learned_where_it_is_whole(tokenizer):
@@ -115,9 +116,10 @@ def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
         "end": 0,
         "answer": "",
     }
-    assert decode(handle_impossible_answer=True, null_score_diff_threshold=-30.0)["answer"] != ""
+    assert decode(handle_impossible_answer=True, null_score_diff_threshold=30.0)["answer"] != ""
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert (scores["f1"], scores["NoAns_f1"], scores["total"]) == (100, 100, 1)
+    assert set(TASK.metrics(CONFIG)) <= set(scores)
 
 
 def test_there_is_no_answer_only_where_every_window_says_so(tokenizer):
@@ -170,7 +172,13 @@ def test_questions_are_passed_in_the_usual_forms(inputs, count, is_single):
     assert (found.questions[0], found.contexts[0]) == ("q", "c")
 
 
-@pytest.mark.parametrize("inputs", [("q",), ("q", ""), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)])
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        *(("q",), ("q", ""), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)),
+        *(({"context": "c"},), (["q"], None), ([("q", "c"), ("r", "d")],), ([["q", "r"], ["c", "d"]],)),
+    ],
+)
 def test_other_forms_are_refused(inputs):
     with pytest.raises(InputError, match=r"question"):
         TASK.examples(*inputs)
@@ -227,3 +235,11 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     found = answer("which is good", "film story superb plot cast music")
     assert found["answer"] == "superb"
     assert answer.evaluate(data)["f1"] > 90
+
+
+@pytest.mark.parametrize("option", ["top_k", "max_answer_len"])
+def test_counts_are_whole_numbers(tokenizer, option):
+    given = asked(YORK)
+    features = encoded(tokenizer, given)
+    with pytest.raises(InputError, match=rf"`{option}` must be a whole number of at least 1"):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **{option: 0})

@@ -96,6 +96,7 @@ def test_questions_to_answer_need_no_answers(tmp_path):
     [
         ('{"data": [{}]}', "KeyError 'paragraphs'"),
         ('{"data": 1}', "TypeError"),
+        ('{"data": []}', "must hold at least one question"),
         ('{"data": [', "must be a JSON file in the form of SQuAD"),
     ],
 )
@@ -111,3 +112,21 @@ def test_empty_contexts_and_answers_of_another_form_are_refused(tmp_path):
         questions.read(squad(tmp_path, question("a", ("cat", 4)), context=" "), QuestionOptions())
     with pytest.raises(InputError, match=r"a mapping of `text` and `answer_start`.*has 7"):
         questions.read(squad(tmp_path, question("a") | {"answers": [7]}), QuestionOptions())
+
+
+def test_unknown_answers_are_not_taken_for_questions_without_one(tmp_path):
+    bare = question("b")
+    del bare["answers"]
+    with pytest.raises(InputError, match=r"1 of 2 questions have none that does: .*'b'"):
+        questions.read(squad(tmp_path, question("a", ("cat", 4)), bare), QuestionOptions())
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"question": "q?", "context": CONTEXT, "answer": "cat"}) + "\n")
+    with pytest.raises(InputError, match=r"1 of 1 questions have none.*`answer_column`"):
+        questions.read(str(path), QuestionOptions())
+    assert spans(questions.read(str(path), QuestionOptions(answer_column="answer"))) == [[(4, 7)]]
+
+
+def test_questions_repeat_each_other_by_what_is_asked_and_not_by_their_number(tmp_path):
+    asked = [question("a", ("cat", 4)), question("a", ("cat", 4)) | {"id": "other"}, question("c", ("cat", 4))]
+    found = questions.read(squad(tmp_path, *asked), QuestionOptions())
+    assert found.key(0) == found.key(1) != found.key(2)

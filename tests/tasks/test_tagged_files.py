@@ -138,3 +138,9 @@ def test_texts_to_answer_need_no_tags(tmp_path):
 def test_an_empty_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"at least one sentence"):
         tagged_files.read(write(tmp_path, "a.txt", "\n\n"), TagOptions())
+
+
+def test_a_scheme_that_there_is_none_of_is_refused(tmp_path):
+    path = write(tmp_path, "a.conll", CONLL)
+    with pytest.raises(InputError, match=r"one of IOB2, IOB1.*Received: 'bilou'\. Did you mean `BILOU`\?"):
+        tagged_files.read(path, TagOptions(scheme="bilou"))

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import pieces, tagged_texts
+from albertkit.inference import text_files
+from albertkit.tasks import pieces, registry, tagged_texts
 from albertkit.tasks.tags import Span
 from albertkit.tasks.token_classification import TokenClassification
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
@@ -269,3 +270,29 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     assert all(text[one["start"] : one["end"]] == one["word"] for one in found)
     assert tag.evaluate(data)["f1"] > 0.9
     assert json.dumps(list(tag.stream([tag.task.examples([text, "and"])[0]])))
+
+
+def test_the_task_has_the_short_name_that_people_know():
+    assert registry.get("ner").name == TASK.name
+
+
+def test_pieces_that_stand_for_one_character_have_places_of_their_own(tokenizer):
+    given = examples(text="the film … again")
+    features = encoded(tokenizer, given)
+    [found] = TASK.decode(tokenizer, CONFIG, given, features, perfect(features), ignore_labels=())
+    ids = [features.input_ids[0][one["index"]] for one in found]
+    assert len({(one["start"], one["end"]) for one in found}) < len(found)
+    assert ids == [one for one in features.input_ids[0][1:-1] if one != tokenizer.find("▁")]
+
+
+def test_marks_and_joiners_do_not_end_a_word():
+    for text in ("नमस्ते", "e\u0301te\u0301", "می\u200cخواهم"):
+        spans = [Span(place, place + 1, "") for place in range(len(text))]
+        assert pieces.word_spans(text, spans) == [Span(0, len(text), "")]
+
+
+def test_lines_of_a_file_that_are_no_text_are_named_by_the_file(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_bytes(b"Peter came.\n\xff\xfe\xff \n")
+    with pytest.raises(InputError, match=r"texts\.txt, line 2"):
+        list(text_files.stream(TASK, str(path), TASK.options()))

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from albertkit.config import AlbertConfig
+from albertkit.tasks import registry
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownTotals
 from albertkit.tokenization import train
@@ -80,3 +82,20 @@ def test_the_likely_cause_in_a_sentencepiece_vocabulary_with_accents(tmp_path):
     apart = AlbertTokenizerFast(tmp_path / "t" / "spiece.model")
     assert counts(apart, ["éü öä"]).unreadable.all()
     assert "keep_accents=True" in likely_cause(apart)
+
+
+def test_what_rows_of_an_example_share_counts_once(tokenizer):
+    text, foreign = "the cat sat on the mat again and again", "电影"
+    given = {
+        "token-classification": [text, f"{text} {foreign}"],
+        "question-answering": [{"question": foreign, "context": text}, {"question": "who", "context": text}],
+        "multiple-choice": [{"context": text, "question": "", "choices": [foreign, "b", "c"]}],
+    }
+    once = len(tokenizer.tokenize(text))
+    for name, inputs in given.items():
+        task = registry.get(name)
+        examples, _ = task.examples(inputs)
+        options = task.options(max_length=16)
+        found = task.encode(tokenizer, AlbertConfig(), examples, options).unknown(tokenizer, len(examples))
+        assert sum(found.unknown) == 1, name
+        assert max(found.pieces) <= once + 4, name

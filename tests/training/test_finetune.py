@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, InputError, TrainingError
 from albertkit.pipelines import pipeline
+from albertkit.tasks import registry
+from albertkit.tasks.features import Features
 from albertkit.training import finetune, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
@@ -460,3 +463,22 @@ def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number)
     ]
     losses = [[(row["step"], row["loss"]) for row in each if "loss" in row] for each in rows]
     assert losses[0] == losses[1]
+
+
+def test_a_fingerprint_looks_at_the_form_of_the_rows_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(Features, "choices", lambda self: calls.append(self))
+    features = Features([[1, 2]] * 50, [[0, 0]] * 50, {"labels": np.zeros(50)})
+    finetune._fingerprint(common.recipe(tmp_path), features)
+    assert len(calls) == 1
+
+
+def test_the_tokens_of_a_step_are_those_of_all_choices(tmp_path):
+    features = Features([[[1, 2, 3]] * 4] * 8, [[[0, 0, 0]] * 4] * 8, {"labels": np.zeros(8, np.int64)})
+    recipe = common.recipe(tmp_path).changed("training", max_steps=1, learning_rate=1e-3, batch_size=2)
+    recipe = recipe.changed("training", metric="accuracy", evaluate_every=1)
+    words = SimpleNamespace(pad_token_id=0, unk_token_id=1)
+    start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={})
+    side = SimpleNamespace(features=features)
+    _, plan = finetune._planned(registry.get("multiple-choice"), None, recipe, start, side)
+    assert plan.tokens == 2 * 4 * 3

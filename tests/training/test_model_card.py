@@ -1,10 +1,12 @@
 """What a run leaves for people: the card, and what it keeps of the machine and the command that it came from."""
 
+import ast
 import re
 import sys
 
 import pytest
 
+from albertkit.tasks import registry
 from albertkit.training import model_card
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
@@ -65,3 +67,13 @@ def test_the_card_shows_how_to_ask_for_what_was_trained_on(columns, asked):
     compile(code, "card", "exec")
     assert f"print(ask({asked}))" in code
     assert "from albertkit import pipeline" in code
+
+
+@pytest.mark.parametrize("name", registry.trainable_names())
+def test_the_card_asks_in_a_form_that_the_task_takes_and_names_no_labels_that_there_are_none_of(name):
+    recipe = FinetuneRecipe.load(None, {"data.train": "train.csv", "task": name})
+    card = model_card.model_card(recipe, {**SCORES, "data": "dev.csv"}, 10, [], [])
+    [asked] = re.findall(r"print\(ask\((.*)\)\)", card)
+    examples, is_single = registry.get(name).examples(ast.literal_eval(asked))
+    assert (len(examples), is_single) == (1, True)
+    assert "Labels" not in card

@@ -14,7 +14,7 @@ from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint.layer_keys import LayerKeys
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, WeightMismatch, abbreviate
+from albertkit.errors import ConfigError, WeightMismatch, abbreviate, few
 from albertkit.typing import Record
 
 logger = logging.getLogger(__name__)
@@ -174,8 +174,8 @@ def _require_names(model: str, tensors: Tensors, expected: weight_table.Shapes, 
     surplus = [name for name in tensors if name not in expected and not weight_table.is_known(name)]
     layers = {_layer(name) for name in expected}
     if missing or any(_layer(name) in layers for name in surplus):
-        told = [f"It lacks {_few(missing)}"] if missing else []
-        told += [f"It has {_few(surplus)}"] if surplus else []
+        told = [f"It lacks {few(missing, 3)}"] if missing else []
+        told += [f"It has {few(surplus, 3)}"] if surplus else []
         raise WeightMismatch(
             f"A saved {model} must have the tensors that reading looks for, and its layers no others. "
             f"{'. '.join(told)}. A layer was replaced by one of another kind, such as a quantised one, one with "
@@ -187,13 +187,9 @@ def _require_names(model: str, tensors: Tensors, expected: weight_table.Shapes, 
             "%s holds tensors that it will not read again: %s. They are saved, for a subclass whose constructor builds "
             "their layers.",
             model,
-            _few(surplus),
+            few(surplus, 3),
         )
 
 
 def _layer(name: str) -> str:
     return name.rpartition(".")[0]
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

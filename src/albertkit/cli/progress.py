@@ -6,8 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-SECONDS = 30.0
-"""Between two lines, where there is no terminal."""
+from albertkit.pace import SECONDS, Every
 
 
 class CountOfTexts:
@@ -19,7 +18,7 @@ class CountOfTexts:
         columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} texts answered"), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("", total=None)
-        self._start = self._last = clock()
+        self._start, self._is_time_to_print = clock(), Every(SECONDS, clock)
         self._count = 0
 
     def __enter__(self) -> "CountOfTexts":
@@ -36,7 +35,6 @@ class CountOfTexts:
         self._count += 1
         if self._console.is_terminal:
             self._bar.advance(self._task)
-        elif (now := self._clock()) - self._last >= SECONDS:
-            speed = self._count / (now - self._start)
+        elif self._is_time_to_print():
+            speed = self._count / (self._clock() - self._start)
             self._console.print(f"{self._count:,} texts answered, {speed:,.1f} a second", soft_wrap=True)
-            self._last = now

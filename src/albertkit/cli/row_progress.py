@@ -7,10 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from albertkit.errors import Interrupted
-from albertkit.pace import Every, TimeLeft
-
-SECONDS = 30.0
-"""Between two lines, where there is no terminal."""
+from albertkit.pace import SECONDS, Every, TimeLeft
 
 
 class RowProgress:

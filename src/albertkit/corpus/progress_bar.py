@@ -6,10 +6,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from albertkit.pace import Every, TimeLeft
-
-SECONDS = 30.0
-"""Between two lines, where there is no terminal."""
+from albertkit.pace import SECONDS, Every, TimeLeft
 
 
 class ProgressBar:

@@ -77,11 +77,7 @@ def _of_window(
 
 def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
     """Best first, each span once; of equal scores the one that begins first."""
-    ordered = sorted(found, key=lambda one: (-one.score, one.start, one.stop))
-    return list({(one.start, one.stop): one for one in reversed(ordered)}.values())[::-1]
-
-
-def probabilities(scores: Sequence[float]) -> list[float]:
-    """Softmax."""
-    exponents = np.exp(np.asarray(scores) - max(scores))
-    return (exponents / exponents.sum()).tolist()
+    best: dict[tuple[int, int], Candidate] = {}
+    for one in sorted(found, key=lambda one: (-one.score, one.start, one.stop)):
+        best.setdefault((one.start, one.stop), one)
+    return list(best.values())

@@ -42,6 +42,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """What `decode` may be told, with defaults."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
+    sample: ClassVar[Json] = "A text."
+    """An input of `examples`, which the card of a trained model shows."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})

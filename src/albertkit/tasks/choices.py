@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -17,7 +17,7 @@ from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
 _CONTEXT = ("context", "article", "passage", "premise", "sent1")
-_QUESTION = ("question", "query", "startphrase", "sent2")
+_QUESTION = ("question", "query", "sent2", "startphrase")
 _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
@@ -73,13 +73,15 @@ class Choices(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and places, or nothing for questions that come from no file."""
-        named = ", ".join(self.places[number] for number in chosen[:5])
-        more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
-        return f"{self.path}, {named}{more}" if self.path else ""
+        return f"{self.path}, {few([self.places[number] for number in chosen])}" if self.path else ""
 
     def shown(self, number: int) -> Record:
         """The question."""
         return {"question": self.questions[number]}
+
+    def key(self, number: int) -> tuple[str, str, tuple[str, ...]]:
+        """The context, the question and its options: many items may ask the same."""
+        return self.contexts[number], self.questions[number], tuple(self.options[number])
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,12 @@ def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False
         except InputError as error:
             wrong.append((item, str(error)))
     if wrong and (not kept or not skip):
-        named = ", ".join(item.place for item, _ in wrong[:5])
+        named = few([item.place for item, _ in wrong])
         raise InputError(
             f"{wrong[0][1]} {path or 'The input'} has {len(wrong):,} such of {len(items):,}: {named}. Mend them"
             + (", or leave them out with --skip-empty, in a recipe data.skip_empty=true." if labelled else ".")
         )
-    if not kept:
+    if not kept and path:
         raise InputError(f"A data file must hold at least one question. {path} holds none.")
     found = [item for item, _ in kept]
     return Choices(
@@ -163,8 +165,13 @@ def _number(item: Item) -> int:
     if isinstance(answer, str):
         text = answer.strip()
         letter = _LETTERS.find(text) if len(text) == 1 else -1
-        if text.isdecimal():
+        if text.isdecimal() and (text not in options or options.index(text) == int(text)):
             answer = int(text)
+        elif text.isdecimal():
+            raise InputError(
+                "A right option that is a number and the text of another one can be meant in two ways. Received: "
+                f"{item.answer!r:.60} for the options {', '.join(options):.80}. Name it by its letter."
+            )
         elif 0 <= letter < len(options) and text not in options:
             answer = letter
         elif options.count(text) == 1:

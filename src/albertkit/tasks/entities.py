@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from albertkit.arrays import softmax
 from albertkit.errors import InputError
 from albertkit.tasks import tags
 from albertkit.tasks.pieces import Pieces
@@ -35,9 +36,7 @@ def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: s
     """
     if strategy not in STRATEGIES:
         raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
-    exponents = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True, initial=-np.inf))
-    rows = exponents / exponents.sum(axis=-1, keepdims=True)
-    spans = pieces.spans
+    rows, spans = softmax(logits), pieces.spans
     if strategy not in ("none", "simple"):
         rows, spans = _of_words(pieces, rows, strategy)
     best = map(int, rows.argmax(axis=-1))

@@ -34,6 +34,8 @@ class Features:
     """The example that each row is of, where an example may fill several; None: one row an example."""
     columns: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     """What the task itself wants back with a row, such as offsets into the text; the model does not see it."""
+    whole: Sequence[Sequence[Json]] | None = None
+    """The ids of each example or of each of its texts, where rows share some of them; None: those of its rows."""
     truncated: int = 0
     """How many examples were cut to the longest input."""
 
@@ -69,12 +71,10 @@ class Features:
 
     def unknown(self, tokenizer: AlbertTokenizerBase, examples: int) -> UnknownCounts:
         """How much of each of so many examples the vocabulary knows; see `tasks.unknown`."""
-        numbers = range(len(self)) if self.example is None else self.example
-        rows = list(self.input_ids)
-        if (choices := self.choices()) is not None:
-            numbers = [number for number, count in zip(numbers, choices, strict=True) for _ in range(count)]
-            rows = [choice for row in rows for choice in row]
-        return unknown.count(tokenizer, rows, numbers, examples)
+        rows = self.input_ids if self.whole is None else self.whole
+        numbers = range(len(rows)) if self.example is None or self.whole is not None else self.example
+        parts = [(n, part) for n, row in zip(numbers, rows, strict=True) for part in ([row] if _is_flat(row) else row)]
+        return unknown.count(tokenizer, [part for _, part in parts], [number for number, _ in parts], examples)
 
 
 def _is_flat(row: Sequence[Json]) -> bool:

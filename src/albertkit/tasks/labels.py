@@ -13,7 +13,7 @@ import numpy as np
 from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.config_labels import are_default
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import label_forms
 from albertkit.tasks.label_forms import shortest, split
 from albertkit.typing import Json, Record
@@ -118,7 +118,7 @@ def as_numbers(
         if schema.are_numbered and not unknown and {str(label).strip() for label in labels}.isdisjoint(schema.names):
             logger.warning("%s has numbers as labels: 0 is taken for %s, and so on.", path, schema.names[0])
     if unknown:
-        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {_listed(schema.names)}"
+        known = "a finite number" if schema.problem_type == REGRESSION else f"one of {few(schema.names, _LISTED)}"
         rows = "; ".join(f"{name!r} ({place(rows, 3)})" for name, rows in list(unknown.items())[:5])
         advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names)
         raise InputError(f"Every label must be {known}. {path} has {len(unknown)} others: {rows}.{advice}")
@@ -188,7 +188,7 @@ def _names_of_positions(count: int, path: str, class_names: Sequence[str]) -> tu
     if class_names and len(class_names) != count:
         raise InputError(
             f"Labels that are lists of zeros and ones need a name for each position. {path} has lists of {count}. "
-            f"Received: {len(class_names)} names in `class_names`, {_listed(class_names)}. Give {count}."
+            f"Received: {len(class_names)} names in `class_names`, {few(class_names, _LISTED)}. Give {count}."
         )
     if not class_names:
         logger.warning(
@@ -206,8 +206,8 @@ def _known_names(found: set[str], path: str, class_names: Sequence[str]) -> tupl
     if unknown or len(set(class_names)) < len(class_names):
         raise InputError(
             "`class_names` must name each class once: every label, or numbers from 0 by their order. Received: "
-            f"{_listed(class_names)}. {path} has {_listed(unknown) or 'no others'}. Add what is missing, or give "
-            "labels other names with --label-map."
+            f"{few(class_names, _LISTED)}. {path} has {few(unknown, _LISTED) or 'no others'}. Add what is missing, or "
+            "give labels other names with --label-map."
         )
     return tuple(class_names)
 
@@ -225,7 +225,7 @@ def _tell_of_names(names: Sequence[str], path: str, is_guessed: bool) -> None:
     if alike:
         logger.warning(
             "%s has classes that differ in nothing but capital letters: %s. Make one of them with --label-map.",
-            *(path, _listed([name for name in names if name.casefold() in alike])),
+            *(path, few([name for name in names if name.casefold() in alike], _LISTED)),
         )
     if is_guessed and len(names) > _MANY and all(map(label_forms.is_whole, names)):
         logger.warning(
@@ -233,9 +233,3 @@ def _tell_of_names(names: Sequence[str], path: str, is_guessed: bool) -> None:
             'regression, in a recipe data.problem="regression".',
             *(path, len(names)),
         )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names for a message, of many the first and how many more."""
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more

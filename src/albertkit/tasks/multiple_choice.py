@@ -3,11 +3,13 @@
 Letters: N questions, C options of a question, L tokens of a sequence.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from io import BufferedReader
+from typing import ClassVar
 
 import numpy as np
 
+from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -30,6 +32,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     head = "ForMultipleChoice"
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
+    sample: ClassVar = {
+        "context": "It rained all day.",
+        "question": "What is wet?",
+        "choices": ["the moon", "the grass"],
+    }
 
     def examples(self, *inputs: Json) -> tuple[Choices, bool]:
         """A mapping of `context`, `question` and `choices`, or a list of such. InputError for anything else."""
@@ -80,10 +87,9 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
         """
         firsts, seconds = _pairs(examples)
-        whole = {
-            text: one.ids for text, one in _tokenized(tokenizer, [*firsts, *(one for row in seconds for one in row)])
-        }
-        ids, types, truncated = [], [], 0
+        found = pieces.by_text(tokenizer, [*firsts, *(one for row in seconds for one in row)])
+        whole = {text: one.ids for text, one in found.items()}
+        ids, types, asked, truncated = [], [], [], 0
         for first, listed in zip(firsts, seconds, strict=True):
             rows, is_cut = [], False
             for second in listed:
@@ -93,9 +99,10 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
                 rows.append((list(whole[first][:room]), list(tail)))
             ids.append([tokenizer.build_inputs_with_special_tokens(*pair) for pair in rows])
             types.append([tokenizer.create_token_type_ids_from_sequences(*pair) for pair in rows])
+            asked.append([whole[one] for one in (first, *listed)])
             truncated += is_cut
         labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
-        return Features(ids, types, labels, truncated=truncated)
+        return Features(ids, types, labels, whole=asked, truncated=truncated)
 
     def decode(
         self,
@@ -109,10 +116,8 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text."""
         answers = []
         for listed, row in zip(examples.options, outputs, strict=True):
-            logits = row["logits"].astype(np.float64)
-            require_finite(logits[None])
-            chances = np.exp(logits - logits.max())
-            chances /= chances.sum()
+            require_finite(row["logits"][None])
+            chances = softmax(row["logits"])
             best = int(chances.argmax())
             answers.append(
                 {"label": best, "choice": listed[best], "score": float(chances[best]), "scores": chances.tolist()}
@@ -145,10 +150,6 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """Accuracy; those of parts have names of their own."""
         return ("accuracy",)
 
-    def classes(self, examples: Choices, options: ChoiceOptions, config: AlbertConfig) -> np.ndarray | None:
-        """None: an option's number says nothing."""
-        return None
-
     def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
         """What is asked for."""
         return "questions with options to choose from"
@@ -166,11 +167,6 @@ def _pairs(examples: Choices) -> tuple[list[str], list[list[str]]]:
 def filled(question: str, choice: str) -> str:
     """An option in the blanks of a question, or behind it where there is none."""
     return question.replace(BLANK, choice) if BLANK in question else f"{question} {choice}".strip()
-
-
-def _tokenized(tokenizer: AlbertTokenizerBase, texts: Sequence[str]) -> Iterator[tuple[str, pieces.Pieces]]:
-    distinct = list(dict.fromkeys(texts))
-    return zip(distinct, pieces.of_texts(tokenizer, distinct), strict=True)
 
 
 def _share(right: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 Letters: P pieces of a text, U units (words, or what stands for them), C classes.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -65,6 +66,12 @@ def of_texts(
     return found
 
 
+def by_text(tokenizer: AlbertTokenizerBase, texts: Iterable[str]) -> dict[str, Pieces]:
+    """The pieces of texts by these, each text once however often it comes."""
+    distinct = list(dict.fromkeys(texts))
+    return dict(zip(distinct, of_texts(tokenizer, distinct), strict=True))
+
+
 def _trimmed(text: str, start: int, stop: int) -> Span:
     piece = text[start:stop]
     left = len(piece) - len(piece.lstrip())
@@ -89,7 +96,12 @@ def word_spans(text: str, spans: Sequence[Span]) -> list[Span]:
 
 def _is_start(text: str, place: int) -> bool:
     before, here = text[place - 1], text[place]
-    return not (before.isalnum() and here.isalnum()) or is_unspaced(here) or is_unspaced(before)
+    return not (_is_inner(before) and _is_inner(here)) or is_unspaced(here) or is_unspaced(before)
+
+
+def _is_inner(character: str) -> bool:
+    """Whether a character is of a word: a letter, a digit, a mark such as a vowel sign, or a joiner."""
+    return character.isalnum() or character in "\u200c\u200d" or unicodedata.category(character).startswith("M")
 
 
 def _owners(spans: Sequence[Span], units: Sequence[Span]) -> np.ndarray:

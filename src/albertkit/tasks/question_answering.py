@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import ClassVar
 
+import numpy as np
+
+from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -14,6 +17,7 @@ from albertkit.tasks import answer_scores, answers, pieces, questions
 from albertkit.tasks.answers import Candidate
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.question_rows import QuestionRows
 from albertkit.tasks.questions import QuestionOptions, Questions
@@ -33,6 +37,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     heads = ("ForQuestionAnswering",)
     options = QuestionOptions
     input_names = ("question", "context")
+    sample: ClassVar = {"question": "Who came?", "context": "Peter came on Friday."}
     answer_options: ClassVar = {
         "top_k": 1,
         "handle_impossible_answer": False,
@@ -45,8 +50,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
         A single context goes with every question of a list. InputError for anything else.
         """
-        given: Json = inputs[0] if len(inputs) == 1 else inputs
-        rows, is_single = _pairs(given)
+        rows, is_single = _pairs(inputs[0] if len(inputs) == 1 else inputs)
         for number, row in enumerate(rows, start=1):
             if not all(isinstance(part, str) for part in row) or not row[1].strip():
                 raise InputError(
@@ -90,7 +94,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
         0, the place of [CLS]. Questions that are cut are counted.
         """
-        whole = dict(zip(dict.fromkeys(examples.contexts), _contexts(tokenizer, examples.contexts), strict=True))
+        whole = pieces.by_text(tokenizer, examples.contexts)
         asked = pieces.of_texts(tokenizer, examples.questions)
         rows = QuestionRows(tokenizer)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
@@ -122,18 +126,21 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
 
         `answer` is the text between the characters `start` and `end` of the context. With `handle_impossible_answer`
-        the empty answer is one of them where no answer scores better by `null_score_diff_threshold`.
+        the empty answer is one of them; it goes first where it scores better than all others by more than
+        `null_score_diff_threshold`, for which `score` finds the best values.
         """
         options = {**self.answer_options, **options}
         top_k = options["top_k"]
+        for name in ("top_k", "max_answer_len"):
+            require_count(name, options[name])
         count = max(top_k, _N_BEST)
         found = answers.of_questions(features, outputs, count, options["max_answer_len"])
         decoded = []
         for context, (candidates, null) in zip(examples.contexts, found, strict=True):
             listed = list(candidates)
             if options["handle_impossible_answer"] or not listed:
-                listed.append(Candidate(0, 0, null + options["null_score_diff_threshold"]))
-            chances = answers.probabilities([one.score for one in listed])
+                listed.append(Candidate(0, 0, null - options["null_score_diff_threshold"]))
+            chances = softmax(np.array([one.score for one in listed])).tolist()
             ordered = sorted(zip(listed, chances, strict=True), key=lambda one: -one[1])[:top_k]
             best = [
                 {"score": chance, "start": one.start, "end": one.stop, "answer": context[one.start : one.stop]}
@@ -159,8 +166,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         return answer_scores.squad_2(best, examples.true or [], odds, 0.0, metric or answer_scores.SQUAD_2)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
-        """Those of both forms of SQuAD; what is only of 2.0 is there where some questions have no answer."""
-        return ("f1", "exact_match", "best_f1", "best_exact_match", "HasAns_f1", "NoAns_f1")
+        """Those that both forms of SQuAD have."""
+        return ("f1", "exact_match")
 
     def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
         """What is asked for."""
@@ -178,24 +185,20 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
         given = (given.get("question"), given.get("context"))
     if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
         return [(one.get("question"), one.get("context")) for one in given], False
-    if not isinstance(given, (tuple, list)) or len(given) != 2:
+    is_of_pairs = isinstance(given, list) and not all(isinstance(one, str) for one in given)
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or is_of_pairs:
         raise InputError(
             f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
         )
     question, context = given
-    if isinstance(question, str):
+    if not isinstance(question, (tuple, list)):
         return [(question, context)], True
-    contexts = [context] * len(question) if isinstance(context, str) else list(context)
+    contexts = context if isinstance(context, (tuple, list)) else [context] * len(question)
     if len(contexts) != len(question):
         raise InputError(
             f"Every question needs its context. Received: {len(question)} questions and {len(contexts)} contexts."
         )
     return list(zip(question, contexts, strict=True)), False
-
-
-def _contexts(tokenizer: AlbertTokenizerBase, contexts: Sequence[str]) -> list[Pieces]:
-    """The pieces of each context once, however many questions it has."""
-    return pieces.of_texts(tokenizer, list(dict.fromkeys(contexts)))
 
 
 def _covered(context: Pieces, answer: Span) -> range | None:

@@ -21,10 +21,11 @@ class QuestionRows:
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._owners: list[int] = []
+        self._whole: list[list[Sequence[int]]] = []
         self._columns: dict[str, list[Json]] = {"pieces": [], "window": [], "first": []}
 
     def add(self, number: int, question: Sequence[int], context: Pieces, window: range, answer: range | None) -> None:
-        """A row of question `number`, with the pieces of the answer if there is one."""
+        """A row of question `number`, in their order, with the pieces of the answer if there is one."""
         inner, first = context.ids[window.start : window.stop], len(question) + 2
         self._ids.append(self._tokenizer.build_inputs_with_special_tokens(question, inner))
         self._types.append(self._tokenizer.create_token_type_ids_from_sequences(question, inner))
@@ -33,6 +34,8 @@ class QuestionRows:
         self._starts.append(answer.start + shift if answer is not None and is_here else 0)
         self._ends.append(answer.stop - 1 + shift if answer is not None and is_here else 0)
         self._owners.append(number)
+        if number == len(self._whole):
+            self._whole.append([question, context.ids])
         for name, value in (("pieces", context), ("window", window), ("first", first)):
             self._columns[name].append(value)
 
@@ -40,5 +43,11 @@ class QuestionRows:
         """All rows."""
         labels = {"start_positions": self._starts, "end_positions": self._ends} if labelled else {}
         return Features(
-            self._ids, self._types, labels, example=self._owners, columns=self._columns, truncated=truncated
+            self._ids,
+            self._types,
+            labels,
+            example=self._owners,
+            columns=self._columns,
+            whole=self._whole,
+            truncated=truncated,
         )

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tables
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -69,14 +69,15 @@ class Questions(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and places, or nothing for questions that come from no file."""
-        named = ", ".join(self.places[number] for number in chosen[:5])
-        return (
-            f"{self.path}, {named}" + (f" and {len(chosen) - 5} more" if len(chosen) > 5 else "") if self.path else ""
-        )
+        return f"{self.path}, {few([self.places[number] for number in chosen])}" if self.path else ""
 
     def shown(self, number: int) -> Record:
         """The id and the question."""
         return {"id": self.ids[number], "question": self.questions[number]}
+
+    def key(self, number: int) -> tuple[str, str]:
+        """The question and its context, whatever its id is."""
+        return self.questions[number], self.contexts[number]
 
     @property
     def has_unanswerable(self) -> bool:
@@ -91,16 +92,21 @@ class _Row:
     context: Json
     answers: Json
     place: str
-    is_impossible: bool
+    may_lack_answers: bool
+    """Whether no answers mean that there is none, and not that they are unknown."""
 
 
 def read(path: str, options: QuestionOptions) -> Questions:
     """The questions of a file with their answers.
 
     An answer is where the file says; where its text stands elsewhere, the nearest place is taken, and counted.
-    InputError for a question none of whose answers is in its context, or `skip_empty` leaves it out.
+    InputError for a question none of whose answers is in its context, or whose answers are unknown, or `skip_empty`
+    leaves it out.
     """
-    return _located(path, list(_rows(path, options)), options)
+    rows = list(_rows(path, options))
+    if not rows:
+        raise InputError(f"A data file must hold at least one question. {path} holds none.")
+    return _located(path, rows, options)
 
 
 def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
@@ -123,18 +129,23 @@ def _unlabelled(path: str, rows: Sequence[_Row]) -> Questions:
 
 def _located(path: str, rows: Sequence[_Row], options: QuestionOptions) -> Questions:
     examples = _unlabelled(path, rows)
-    stated = [[] if row.is_impossible else _stated(path, row) for row in rows]
+    stated = [_stated(path, row) for row in rows]
     found: list[list[Span]] = []
     for context, given in zip(examples.contexts, stated, strict=True):
         places = [(_place(context, text, start), text) for text, start in given]
         found.append([Span(place, place + len(text), "") for place, text in places if place is not None])
     pairs = list(zip(stated, found, strict=True))
-    lost = [number for number, (given, spans) in enumerate(pairs) if given and not spans]
+    lost = [
+        number
+        for number, (row, (given, spans)) in enumerate(zip(rows, pairs, strict=True))
+        if not spans and (given or not row.may_lack_answers)
+    ]
     moved = sum(bool(spans) and spans[0].start != given[0][1] for given, spans in pairs)
     if lost and (len(lost) == len(rows) or not options.skip_empty):
         raise InputError(
             f"An answer must stand in its context. {len(lost):,} of {len(rows):,} questions have none that does: "
-            f"{examples.where(lost)}. Mend them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+            f"{examples.where(lost)}. Mend them, name the column with `answer_column` if it is another, or leave them "
+            "out with --skip-empty, in a recipe data.skip_empty=true."
         )
     left = set(lost)
     note = f"{moved:,} questions have an answer that is not where the file says and was found by its text"
@@ -194,11 +205,11 @@ def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
         table.column(name, role)
         for name, role in ((options.question_column, "question"), (options.context_column, "context"))
     )
-    answers = table.columns.get(options.answer_column) or [None] * len(table)
+    has_answers = options.answer_column in table.columns
+    answers = table.columns[options.answer_column] if has_answers else [None] * len(table)
     ids = table.columns.get("id") or [str(line) for line in table.lines]
     for line, name, question, context, answer in zip(table.lines, ids, questions, contexts, answers, strict=True):
-        given = answer is not None and answer not in ([], {"text": [], "answer_start": []}, {"text": []})
-        yield _Row(str(name), question, context, answer, f"line {line}", not given)
+        yield _Row(str(name), question, context, answer, f"line {line}", has_answers)
 
 
 def _is_squad(path: str) -> bool:
@@ -223,6 +234,7 @@ def _squad(path: str) -> Iterator[_Row]:
                     place = f"question {question['id']!r} of article {number}, paragraph {paragraph_number}"
                     answers, texts = question.get("answers"), (question["question"], paragraph["context"])
                     is_impossible = bool(question.get("is_impossible", answers == []))
+                    answers = None if is_impossible else answers  # plausible ones may stand there
                     yield _Row(str(question["id"]), *texts, answers, place, is_impossible)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(

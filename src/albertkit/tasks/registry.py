@@ -20,7 +20,7 @@ _TASKS = {
 """Name -> module:class. The first one answers for models whose config names no class."""
 
 
-_ALIASES = {"sentiment-analysis": "text-classification"}
+_ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
 """Other names under which Transformers knows a task."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from albertkit import storage
-from albertkit.errors import InputError, did_you_mean
+from albertkit.errors import InputError, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
 from albertkit.tasks.table_formats import Names, Row
@@ -58,9 +58,7 @@ class Table:
     @property
     def contents(self) -> str:
         """What the columns are called, for a message."""
-        names = list(self.columns)
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return f"{self.path} has the columns {', '.join(names[:_LISTED])}{more}"
+        return f"{self.path} has the columns {few(list(self.columns), _LISTED)}"
 
     @property
     def hint(self) -> str:
@@ -86,8 +84,7 @@ class Table:
 
     def places(self, rows: Sequence[int], most: int = 5) -> str:
         """Where rows stand, for a message: "line 3, line 8 and 12 more"."""
-        named = ", ".join(f"line {self.lines[row]}" for row in rows[:most])
-        return named + (f" and {len(rows) - most} more" if len(rows) > most else "")
+        return few([f"line {self.lines[row]}" for row in rows], most)
 
 
 def _is_no_name(field: str) -> bool:
@@ -143,13 +140,14 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -
     return _tables(Path(path), header, sizes, CHARACTERS)
 
 
-def lines(file: io.BufferedReader, path: str = "standard input") -> Iterator[Table]:
+def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
     """Lines of text as tables of one column, "text": what has come so far, without waiting for more.
 
-    They are UTF-8, or what a byte-order mark says.
+    They are UTF-8, or what a byte-order mark says. What has neither a `path` nor one of its own is standard input.
 
     InputError, naming the line, for other bytes; lines before it were given out.
     """
+    path = path or getattr(file, "path", "standard input")
     file = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # where a test gives the lines
     file = encodings.as_utf8(file, path)
     encodings.require_text(file, path, "FILE")

@@ -7,7 +7,7 @@ spans of characters.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.tasks import tags
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -63,9 +63,7 @@ class TaggedExamples(Examples):
 
     def where(self, chosen: Sequence[int]) -> str:
         """File and lines, or nothing for texts that come from no file."""
-        named = ", ".join(f"line {self.lines[number]}" for number in chosen[:5])
-        more = f" and {len(chosen) - 5} more" if len(chosen) > 5 else ""
-        return f"{self.path}, {named}{more}" if self.path else ""
+        return f"{self.path}, {few([f'line {self.lines[number]}' for number in chosen])}" if self.path else ""
 
     def noted(self, found: str) -> "TaggedExamples":
         """The same with one thing more that was found."""
@@ -104,9 +102,7 @@ def from_tags(
     texts, words = [text for text, _ in pairs], [places for _, places in pairs]
     if tagged is None:
         return TaggedExamples(path, texts, words, None, list(lines))
-    scheme, broken = (options.scheme, []) if options.scheme else tags.detect(tagged)
-    if options.scheme:
-        broken = [number for number, one in enumerate(tagged) if not tags.follows(one, scheme)]
+    scheme, broken = tags.of_scheme(tagged, options.scheme) if options.scheme else tags.detect(tagged)
     entities = [
         [Span(places[span.start].start, places[span.stop - 1].stop, span.type) for span in tags.spans(one, scheme)]
         for places, one in zip(words, tagged, strict=True)

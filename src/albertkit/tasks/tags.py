@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, did_you_mean
 
 OUTSIDE = "O"
 _SINGLE, _END = {"IOBES": "S", "BILOU": "U"}, {"IOBES": "E", "BILOU": "L"}
@@ -67,9 +67,17 @@ def detect(sentences: Sequence[Sequence[str]]) -> tuple[str, list[int]]:
         )
     found = scheme_of(tags)
     candidates = ("IOB2", "IOB1") if found == "IOB2" else (found,)
-    broken = {scheme: [n for n, one in enumerate(sentences) if not follows(one, scheme)] for scheme in candidates}
-    scheme = min(candidates, key=lambda one: len(broken[one]))
-    return scheme, broken[scheme]
+    return min((of_scheme(sentences, one) for one in candidates), key=lambda one: len(one[1]))
+
+
+def of_scheme(sentences: Sequence[Sequence[str]], scheme: str) -> tuple[str, list[int]]:
+    """A scheme that was named, and the numbers of the sentences that do not follow it. InputError for another name."""
+    if scheme not in SCHEMES:
+        raise InputError(
+            f"The scheme of tags must be one of {', '.join(SCHEMES)}. Received: {scheme!r}."
+            f"{did_you_mean(scheme.upper(), SCHEMES)}"
+        )
+    return scheme, [number for number, one in enumerate(sentences) if not follows(one, scheme)]
 
 
 def follows(tags: Sequence[str], scheme: str) -> bool:

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
@@ -274,10 +275,7 @@ def scored(logits: np.ndarray, function: str) -> np.ndarray:
     logits = logits.astype(np.float64)
     if function == "sigmoid":
         return np.exp(-np.logaddexp(0, -logits))
-    if function == "softmax":
-        exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return exponents / exponents.sum(axis=-1, keepdims=True)
-    return logits
+    return softmax(logits) if function == "softmax" else logits
 
 
 def _default_function(config: AlbertConfig) -> str:

@@ -121,10 +121,7 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
     if isinstance(source, str):
         pieces = tables.pieces(source, options.header)
     else:
-        pieces, options = (
-            tables.lines(source, getattr(source, "path", "standard input")),
-            replace(options, text_column="text"),
-        )
+        pieces, options = tables.lines(source), replace(options, text_column="text")
     first = None
     for table in pieces:
         found = with_columns(table, options)

@@ -93,7 +93,14 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
                 owners.append(number)
                 found.append(window)
         columns = {"pieces": [whole[owner] for owner in owners], "window": found}
-        return Features(ids, types, {"labels": labels} if labelled else {}, example=owners, columns=columns)
+        return Features(
+            ids,
+            types,
+            {"labels": labels} if labelled else {},
+            example=owners,
+            columns=columns,
+            whole=[one.ids for one in whole],
+        )
 
     def _targets(
         self, config: AlbertConfig, examples: TaggedExamples, whole: Sequence[Pieces], options: TagOptions
@@ -141,18 +148,18 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
                 grouped = entities.of_text(text, found, names)
                 answers.append([entity for entity in grouped if entity["entity_group"] not in ignored])
                 continue
-            index = {span: place for place, span in enumerate(one.spans, start=1)}
+            places = [place for place, span in enumerate(one.spans, start=1) if span.start < span.stop]
             answers.append(
                 [
                     {
                         "entity": tag,
                         "score": score,
-                        "index": index[span],
+                        "index": place,
                         "word": text[span.start : span.stop],
                         "start": span.start,
                         "end": span.stop,
                     }
-                    for span, tag, score in found
+                    for place, (span, tag, score) in zip(places, found, strict=True)
                     if tag not in ignored
                 ]
             )

@@ -88,7 +88,8 @@ def run(
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         counted = {"examples": len(evaluated), "data": eval_examples.path}
         counted["epoch"] = round(course.best_step / len(batches), 3)
-        results, names = {**course.best_evaluation(), **counted}, list(start.config.id2label.values())
+        results = {**course.best_evaluation(), **counted}
+        names = list(start.config.id2label.values()) if "id2label" in keys else []
         card = model_card.model_card(recipe, results, len(trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
@@ -229,8 +230,8 @@ def _planned(
         tokenizer.unk_token_id,
         training.word_dropout,
     )
-    lengths = features.lengths()
-    alike = arrays.by_choices(np.arange(len(features)), features.choices())[0]
+    lengths, choices = features.lengths(), features.choices()
+    alike = arrays.by_choices(np.arange(len(features)), choices)[0]
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
@@ -250,15 +251,16 @@ def _planned(
         lower_is_better=training.metric in task.lower_is_better,
         fingerprint=_fingerprint(recipe, features),
         samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
-        tokens=round(training.batch_size * sum(lengths) / len(lengths)),
+        tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
     )
     return batches, plan
 
 
 def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
     digest = hashlib.sha256(json.dumps(recipe.decisive(), sort_keys=True).encode())
+    is_single = features.choices() is None
     for row in features.input_ids:
-        for ids in [row] if features.choices() is None else row:
+        for ids in [row] if is_single else row:
             digest.update(np.asarray(ids, np.int32).tobytes())
     for name, values in features.labels.items():
         digest.update(name.encode())

@@ -1,12 +1,14 @@
 """What a run leaves for people: the model card, and the environment it ran in."""
 
 import importlib.metadata
+import json
 import os
 import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from albertkit.tasks import registry
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Json, Record
@@ -41,12 +43,13 @@ def model_card(
 ) -> str:
     """README.md of a trained model: what it is, how it does, how it was made, how to use it.
 
-    `results` is the contents of eval_results.json, `examples` the number trained on, `provenance` where the
-    start came from.
+    `results` is the contents of eval_results.json, `examples` the number trained on, `labels` what its classes are
+    called, if it has any, `provenance` where the start came from.
     """
     pair = bool(getattr(recipe.options(), "pair_column", ""))
-    asked = '{"text": "A text.", "text_pair": "The second text."}' if pair else '"A text."'
-    use = _python(recipe.task, asked)
+    sample = {"text": "A text.", "text_pair": "The second text."} if pair else registry.get(recipe.task).sample
+    use = _python(recipe.task, json.dumps(sample))
+    named = f" Labels: {', '.join(labels)}." if labels else ""
     card = _card(
         results,
         provenance,
@@ -55,7 +58,7 @@ def model_card(
         made=f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
         evaluated_on=f"{results['examples']:,} examples of `{results['data']}`",
         metric=recipe.training.metric,
-        data=f"{examples:,} training examples from `{recipe.options().train}`. Labels: {', '.join(labels)}.",
+        data=f"{examples:,} training examples from `{recipe.options().train}`.{named}",
         keys=recipe.training.model_dump(),
         use=use,
     )

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, MissingDependency
-from albertkit.pace import Every, TimeLeft
+from albertkit.pace import SECONDS, Every, TimeLeft
 from albertkit.typing import Json, Record
 
 LOG = "log.jsonl"
@@ -29,8 +29,6 @@ RECENT = 50
 """Steps over which loss and speed are averaged."""
 _SHOWN = 8
 """Scores of an evaluation that are printed; all of them stand in the log."""
-SECONDS = 30.0
-"""Between two lines about steps, where there is no terminal."""
 _FIRST = 3
 """The step of this process after which there is a first line."""
 
