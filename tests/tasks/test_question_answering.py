@@ -197,3 +197,27 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     found = answer("which is good", "film story superb plot cast music")
     assert found["answer"] == "superb"
     assert answer.evaluate(data)["f1"] > 90
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("top_k", value) for value in (0, -1, None, 1.5, True, "3")),
+        *(("max_answer_len", value) for value in (0, None, "5", 2.5)),
+        *(("handle_impossible_answer", value) for value in ("no", None, 1)),
+        *(("null_score_diff_threshold", value) for value in ("x", None, float("nan"), float("inf"), True)),
+    ],
+)
+def test_options_without_a_meaning_are_refused(tokenizer, name, value):
+    given = asked(YORK)
+    features = encoded(tokenizer, given)
+    with pytest.raises(InputError, match=rf"`{name}` must be .*Received: "):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **{name: value})
+
+
+@pytest.mark.parametrize(
+    "inputs", [(None, None), (3, "c"), (["q"], None), (["q"], 5), ({"q"}, "c"), (b"q", "c"), ((q for q in "q"), "c")]
+)
+def test_what_are_no_texts_nor_lists_of_them_is_refused(inputs):
+    with pytest.raises(InputError, match=r"must be texts, or lists of them\. Received: "):
+        TASK.examples(*inputs)

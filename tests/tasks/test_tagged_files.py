@@ -138,3 +138,22 @@ def test_texts_to_answer_need_no_tags(tmp_path):
 def test_an_empty_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"at least one sentence"):
         tagged_files.read(write(tmp_path, "a.txt", "\n\n"), TagOptions())
+
+
+def test_an_unknown_scheme_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"`scheme` must be one of IOB2, .*Received: 'BIO'"):
+        tagged_files.read(write(tmp_path, "a.conll", CONLL), TagOptions(scheme="BIO"))
+
+
+@pytest.mark.parametrize("lacking", [{"tokens": [], "tags": []}, {"tokens": ["a"], "tags": None}, {"tokens": None}])
+def test_rows_without_words_or_tags_are_refused_or_left_out_and_counted(tmp_path, lacking):
+    path = rows(tmp_path, [{"tokens": ["Paris"], "tags": ["B-LOC"]}, lacking])
+    with pytest.raises(InputError, match=r"needs words and their tags.*1 without of 2: line 2\..*--skip-empty"):
+        tagged_files.read(path, TagOptions())
+    found = tagged_files.read(path, TagOptions(skip_empty=True))
+    assert (found.sentences, found.lines, found.left_out) == (["Paris"], [1], 1)
+
+
+def test_a_list_without_words_is_an_empty_text_to_answer(tmp_path):
+    [part] = tagged_files.stream(rows(tmp_path, [{"tokens": []}, {"tokens": ["a"]}]), TagOptions())
+    assert part.sentences == ["", "a"]

@@ -217,3 +217,11 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     assert all(text[one["start"] : one["end"]] == one["word"] for one in found)
     assert tag.evaluate(data)["f1"] > 0.9
     assert json.dumps(list(tag.stream([tag.task.examples([text, "and"])[0]])))
+
+
+@pytest.mark.parametrize("value", ["O", None, 3])
+def test_labels_to_leave_out_are_a_list(tokenizer, value):
+    given = examples(PETER)
+    features = encoded(tokenizer, given)
+    with pytest.raises(InputError, match=r"`ignore_labels` must be a list of labels"):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), ignore_labels=value)

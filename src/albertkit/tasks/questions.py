@@ -4,7 +4,7 @@ An answer is a span of characters of the context.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
@@ -78,6 +78,10 @@ class Questions(Examples):
         """The id and the question."""
         return {"id": self.ids[number], "question": self.questions[number]}
 
+    def key(self, number: int) -> Hashable:
+        """The question and its context, whatever it is called."""
+        return self.questions[number], self.contexts[number]
+
     @property
     def has_unanswerable(self) -> bool:
         """Whether some questions have no answer, as in SQuAD 2.0."""
@@ -98,9 +102,25 @@ def read(path: str, options: QuestionOptions) -> Questions:
     """The questions of a file with their answers.
 
     An answer is where the file says; where its text stands elsewhere, the nearest place is taken, and counted.
-    InputError for a question none of whose answers is in its context, or `skip_empty` leaves it out.
+    InputError for a question without a context, or none of whose answers is in it, or `skip_empty` leaves it out; and
+    for a file that names no answers at all.
     """
-    return _located(path, list(_rows(path, options)), options)
+    rows = list(_rows(path, options, labelled=True))
+    if not rows:
+        raise InputError(f"A data file must hold at least one question. {path} holds none. Name another.")
+    empty = [row for row in rows if _is_empty(row.context)]
+    if empty and (len(empty) == len(rows) or not options.skip_empty):
+        named = ", ".join(row.place for row in empty[:5])
+        raise InputError(
+            f"Every question needs a context that is not empty. {path} has {len(empty):,} without of {len(rows):,}: "
+            f"{named}. Fill them in, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        )
+    found = _located(path, [row for row in rows if not _is_empty(row.context)], options)
+    return replace(found, left_out=found.left_out + len(empty))
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
@@ -161,6 +181,11 @@ def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
     answers = row.answers
     if isinstance(answers, dict) and isinstance(answers.get("text"), list):
         starts = answers.get("answer_start") or [-1] * len(answers["text"])
+        if not isinstance(starts, list) or len(starts) != len(answers["text"]):
+            raise InputError(
+                f"Answers must have as many `answer_start` as `text`, both lists. {path}, {row.place}, has "
+                f"{answers!r:.80}. Mend it, or leave `answer_start` out: answers are then found by their text."
+            )
         answers = [{"text": text, "answer_start": start} for text, start in zip(answers["text"], starts, strict=True)]
     answers = answers if isinstance(answers, list) else [] if answers is None else [answers]
     found = []
@@ -177,15 +202,18 @@ def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
 
 def _text(path: str, row: _Row, name: str, value: Json) -> str:
     if not isinstance(value, str) or (name == "context" and not value.strip()):
-        raise InputError(f"A {name} must be a text that is not empty. {path}, {row.place}, has {value!r:.80}.")
+        rule = "a text that is not empty" if name == "context" else "a text"
+        raise InputError(f"A {name} must be {rule}. {path}, {row.place}, has {value!r:.80}. Mend it, or leave it out.")
     return value
 
 
-def _rows(path: str, options: QuestionOptions) -> Iterator[_Row]:
+def _rows(path: str, options: QuestionOptions, labelled: bool = False) -> Iterator[_Row]:
     if _is_squad(path):
-        yield from _squad(path)
+        yield from _squad(path, labelled)
         return
     for table in tables.pieces(path, options.header):
+        if labelled:
+            table.column(options.answer_column, "answer")
         yield from _of_table(table, options)
 
 
@@ -198,7 +226,7 @@ def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
     ids = table.columns.get("id") or [str(line) for line in table.lines]
     for line, name, question, context, answer in zip(table.lines, ids, questions, contexts, answers, strict=True):
         given = answer is not None and answer not in ([], {"text": [], "answer_start": []}, {"text": []})
-        yield _Row(str(name), question, context, answer, f"line {line}", not given)
+        yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", not given)
 
 
 def _is_squad(path: str) -> bool:
@@ -210,12 +238,15 @@ def _is_squad(path: str) -> bool:
     return start.startswith(b"{") and b'"data"' in start
 
 
-def _squad(path: str) -> Iterator[_Row]:
+def _squad(path: str, labelled: bool) -> Iterator[_Row]:
     with tables.open_bytes(path) as file:
         try:
             content = json.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} must be a JSON file in the form of SQuAD. Reading it failed: {error}.") from error
+            raise InputError(
+                f"{path} must be a JSON file in the form of SQuAD. Reading it failed: {error}. A file cut short means "
+                "an incomplete copy."
+            ) from error
     try:
         for number, article in enumerate(content["data"], start=1):
             for paragraph_number, paragraph in enumerate(article["paragraphs"], start=1):
@@ -223,9 +254,18 @@ def _squad(path: str) -> Iterator[_Row]:
                     place = f"question {question['id']!r} of article {number}, paragraph {paragraph_number}"
                     answers, texts = question.get("answers"), (question["question"], paragraph["context"])
                     is_impossible = bool(question.get("is_impossible", answers == []))
+                    if labelled and not is_impossible and not answers:
+                        raise _without_answers(path, place)
                     yield _Row(str(question["id"]), *texts, answers, place, is_impossible)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} must be in the form of SQuAD: data, with articles of paragraphs, each of a context and qas. "
             f"Reading it failed: {type(error).__name__} {error}."
         ) from error
+
+
+def _without_answers(path: str, place: str) -> InputError:
+    return InputError(
+        f"A question must have `answers`, or say with `is_impossible` that there are none. {path}, {place}, has "
+        "neither. Name a file with answers; those of a test set are often not given out."
+    )
