@@ -85,6 +85,8 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
         ({"question": "q", "choices": ["a", "a"], "label": "a"}, r"Received: 'a' for 2 options"),
         ({"question": "q", "choices": ["a", "b"], "label": True}, r"Received: True for 2 options"),
         ({"question": "q", "choices": ["a", "b"]}, r"Received: None for 2 options"),
+        ({"question": "q", "choices": "ab", "label": 0}, r"at least two options\. Received: 'ab'"),
+        ({"question": 0, "context": "c", "choices": ["a", "b"], "label": 0}, r"must be texts"),
         ({"question": " ", "choices": ["a", "b"], "label": 0}, r"one of the first two not empty"),
         ({"question": "q", "choices": ["a", 3], "label": 0}, r"must be texts"),
     ],
@@ -100,7 +102,7 @@ def test_a_question_that_cannot_be_is_refused_or_left_out_and_counted(tmp_path, 
 def test_files_of_another_form_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"`choice_columns`: one,two,three"):
         read(rows(tmp_path, {"question": "q", "label": 0}))
-    with pytest.raises(InputError, match=r"as many questions as options and answers\. line 1"):
+    with pytest.raises(InputError, match=r"lists of equal length: questions, options and answers.*line 1"):
         read(rows(tmp_path, {**PASSAGE, "answers": ["A"]}))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"must hold \.txt files in the form of RACE"):
@@ -113,8 +115,40 @@ def test_files_of_another_form_are_refused(tmp_path):
         read(str(tmp_path / "a.xml"))
 
 
-def test_items_that_ask_the_same_of_other_options_do_not_repeat_each_other(tmp_path):
-    asked = {"question": "What happened?", "label": 0}
-    records = [asked | {"premise": "It fell.", "choices": ["a", end]} for end in ("b", "b", "c")]
-    found = read(rows(tmp_path, *records))
-    assert found.key(0) == found.key(1) != found.key(2)
+def test_the_column_of_the_right_option_must_be_there(tmp_path):
+    path = rows(tmp_path, {"question": "q", "choices": ["a", "b"], "key": 1})
+    with pytest.raises(InputError, match=r"columns question, choices, key, and none of the usual names: label"):
+        read(path)
+    assert read(path, label_column="key").labels == [1]
+    [part] = choices.stream(path, ChoiceOptions())
+    assert len(part) == 1
+
+
+@pytest.mark.parametrize(
+    "dialogue",
+    [
+        [["M: Hi."], [{"question": "q", "choice": ["x", "y"]}], "1"],
+        [["M: Hi."], [{"question": "q", "choice": None, "answer": "x"}], "1"],
+        [["M: Hi.", 3], [{"question": "q", "choice": ["x", "y"], "answer": "x"}], "1"],
+        [["M: Hi."], ["q"], "1"],
+        [["M: Hi."], []],
+    ],
+)
+def test_dialogues_of_another_form_are_refused(tmp_path, dialogue):
+    path = tmp_path / "dream.json"
+    path.write_text(json.dumps([dialogue]))
+    with pytest.raises(InputError, match=r"A dialogue of DREAM must be.*dream\.json, dialogue 1, has"):
+        read(str(path))
+
+
+@pytest.mark.parametrize("record", [{**PASSAGE, "options": None}, {**PASSAGE, "questions": "ab"}])
+def test_passages_of_another_form_are_refused(tmp_path, record):
+    with pytest.raises(InputError, match=r"A passage of RACE must be.*line 1, has"):
+        read(rows(tmp_path, record))
+
+
+def test_a_question_repeats_another_only_with_its_context_and_options(tmp_path):
+    row = {"context": "c", "question": "What happened?", "choices": ["a", "b"], "label": 0}
+    found = read(rows(tmp_path, row, {**row, "label": 1}, {**row, "context": "d"}, {**row, "choices": ["a", "c"]}))
+    assert found.key(0) == found.key(1)
+    assert len({found.key(number) for number in range(4)}) == 3

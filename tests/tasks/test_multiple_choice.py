@@ -1,6 +1,7 @@
 """Multiple choice: sequences of each option, answers and scores."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,5 +159,22 @@ def test_a_model_is_trained_scored_and_answers_with_any_number_of_options(data, 
     assert answer.evaluate(data)["accuracy"] > 0.9
 
 
-def test_no_questions_have_no_answers():
-    assert len(TASK.examples([])[0]) == 0
+@pytest.mark.parametrize("name", ["contexts", "article", "Context"])
+def test_a_context_by_another_name_is_refused(name):
+    with pytest.raises(
+        InputError, match=rf"has the names context, question, choices\. Received, as number 1: '{name}'"
+    ):
+        TASK.examples({name: "c", "question": "q", "choices": ["a", "b"]})
+
+
+def test_no_questions_have_no_answers_and_what_else_a_row_holds_is_left_out():
+    found, is_single = TASK.examples([])
+    assert (len(found), is_single) == (0, False)
+    assert len(TASK.examples([{"question": "q", "choices": ["a", "b"], "label": 1, "id": "7"}])[0]) == 1
+
+
+@pytest.mark.parametrize("max_length", [4, 5, 7])
+def test_sequences_need_room_for_a_context_and_an_option(tokenizer, max_length):
+    examples = given(("the film", "it was _", ["good", "bad"]))
+    with pytest.raises(InputError, match=rf"at least 8 tokens\. Received: {max_length}"):
+        TASK.encode(tokenizer, CONFIG, examples, replace(TASK.options(), max_length=max_length))

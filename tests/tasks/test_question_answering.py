@@ -137,9 +137,7 @@ def test_an_answer_is_taken_from_the_window_that_sees_most_around_its_start(toke
     given = asked(YORK)
     features = encoded(tokenizer, given, max_length=24, doc_stride=14)
     windows, first = features.columns["window"], features.columns["first"][0]
-    outputs = [
-        {name: np.zeros(length) for name in ("start_logits", "end_logits")} for length in features.lengths()
-    ]
+    outputs = [{name: np.zeros(length) for name in ("start_logits", "end_logits")} for length in features.lengths()]
     edge = windows[0].stop - 1  # the last piece of the first window, which others see better
     assert any(edge in window for window in windows[1:])
     outputs[0]["start_logits"][first + edge] = 9
@@ -180,7 +178,7 @@ def test_questions_are_passed_in_the_usual_forms(inputs, count, is_single):
     ],
 )
 def test_other_forms_are_refused(inputs):
-    with pytest.raises(InputError, match=r"question"):
+    with pytest.raises(InputError, match=r"question|contexts"):
         TASK.examples(*inputs)
 
 
@@ -237,9 +235,25 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     assert answer.evaluate(data)["f1"] > 90
 
 
-@pytest.mark.parametrize("option", ["top_k", "max_answer_len"])
-def test_counts_are_whole_numbers(tokenizer, option):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("top_k", value) for value in (0, -1, None, 1.5, True, "3")),
+        *(("max_answer_len", value) for value in (0, None, "5", 2.5)),
+        *(("handle_impossible_answer", value) for value in ("no", None, 1)),
+        *(("null_score_diff_threshold", value) for value in ("x", None, float("nan"), float("inf"), True)),
+    ],
+)
+def test_options_without_a_meaning_are_refused(tokenizer, name, value):
     given = asked(YORK)
     features = encoded(tokenizer, given)
-    with pytest.raises(InputError, match=rf"`{option}` must be a whole number of at least 1"):
-        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **{option: 0})
+    with pytest.raises(InputError, match=rf"`{name}` must be .*Received: "):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **{name: value})
+
+
+@pytest.mark.parametrize(
+    "inputs", [(None, None), (3, "c"), (["q"], None), (["q"], 5), ({"q"}, "c"), (b"q", "c"), ((q for q in "q"), "c")]
+)
+def test_what_are_no_texts_nor_lists_of_them_is_refused(inputs):
+    with pytest.raises(InputError, match=r"must be texts, or lists of them\. Received: "):
+        TASK.examples(*inputs)

@@ -108,7 +108,9 @@ def test_what_is_not_squad_is_refused(tmp_path, content, why):
 
 
 def test_empty_contexts_and_answers_of_another_form_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"A context must be a text that is not empty.*'a' of article 1"):
+    with pytest.raises(
+        InputError, match=r"needs a context that is not empty.*1 without of 1: question 'a' of article 1"
+    ):
         questions.read(squad(tmp_path, question("a", ("cat", 4)), context=" "), QuestionOptions())
     with pytest.raises(InputError, match=r"a mapping of `text` and `answer_start`.*has 7"):
         questions.read(squad(tmp_path, question("a") | {"answers": [7]}), QuestionOptions())
@@ -119,14 +121,54 @@ def test_unknown_answers_are_not_taken_for_questions_without_one(tmp_path):
     del bare["answers"]
     with pytest.raises(InputError, match=r"1 of 2 questions have none that does: .*'b'"):
         questions.read(squad(tmp_path, question("a", ("cat", 4)), bare), QuestionOptions())
-    path = tmp_path / "a.jsonl"
-    path.write_text(json.dumps({"question": "q?", "context": CONTEXT, "answer": "cat"}) + "\n")
-    with pytest.raises(InputError, match=r"1 of 1 questions have none.*`answer_column`"):
-        questions.read(str(path), QuestionOptions())
-    assert spans(questions.read(str(path), QuestionOptions(answer_column="answer"))) == [[(4, 7)]]
 
 
 def test_questions_repeat_each_other_by_what_is_asked_and_not_by_their_number(tmp_path):
     asked = [question("a", ("cat", 4)), question("a", ("cat", 4)) | {"id": "other"}, question("c", ("cat", 4))]
     found = questions.read(squad(tmp_path, *asked), QuestionOptions())
     assert found.key(0) == found.key(1) != found.key(2)
+
+
+def rows(tmp_path, *records):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(path)
+
+
+ROW = {"question": "q?", "context": CONTEXT, "answers": "cat"}
+
+
+def test_a_question_without_a_context_is_refused_or_left_out_and_counted(tmp_path):
+    path = rows(tmp_path, ROW, {**ROW, "context": ""}, {**ROW, "context": None}, {**ROW, "answers": "dog"})
+    with pytest.raises(InputError, match=r"has 2 without of 4: line 2, line 3\..*--skip-empty"):
+        questions.read(path, QuestionOptions())
+    found = questions.read(path, QuestionOptions(skip_empty=True))
+    assert (found.places, found.left_out) == (["line 1"], 3)
+
+
+def test_a_file_without_answers_is_not_one_of_questions_that_have_none(tmp_path):
+    path = rows(tmp_path, {"question": "q?", "context": CONTEXT})
+    with pytest.raises(InputError, match=r"The answer column must be in the file.*Received: 'answers'"):
+        questions.read(path, QuestionOptions())
+    named = rows(tmp_path, {"question": "q?", "context": CONTEXT, "answer": "cat"})
+    assert spans(questions.read(named, QuestionOptions(answer_column="answer"))) == [[(4, 7)]]
+    with pytest.raises(InputError, match=r"Received: 'answer'"):
+        questions.read(rows(tmp_path, ROW), QuestionOptions(answer_column="answer"))
+    asked = {"id": "a", "question": "a?"}
+    with pytest.raises(InputError, match=r"1 of 1 questions have none that does: .*'a' of article 1"):
+        questions.read(squad(tmp_path, asked), QuestionOptions())
+    [part] = questions.stream(squad(tmp_path, asked), QuestionOptions())
+    assert part.ids == ["a"]
+    with pytest.raises(InputError, match=r"at least one question.*holds none"):
+        questions.read(squad(tmp_path), QuestionOptions())
+
+
+@pytest.mark.parametrize("starts", [[1, 2], 1])
+def test_starts_that_do_not_go_with_their_texts_are_refused(tmp_path, starts):
+    path = rows(tmp_path, {**ROW, "answers": {"text": ["cat"], "answer_start": starts}})
+    with pytest.raises(InputError, match=r"as many `answer_start` as `text`.*line 1, has"):
+        questions.read(path, QuestionOptions())
+
+
+def test_a_row_whose_id_is_empty_is_called_by_its_line(tmp_path):
+    assert questions.read(rows(tmp_path, {**ROW, "id": "x"}, {**ROW, "id": None}), QuestionOptions()).ids == ["x", "2"]

@@ -144,3 +144,17 @@ def test_a_scheme_that_there_is_none_of_is_refused(tmp_path):
     path = write(tmp_path, "a.conll", CONLL)
     with pytest.raises(InputError, match=r"one of IOB2, IOB1.*Received: 'bilou'\. Did you mean `BILOU`\?"):
         tagged_files.read(path, TagOptions(scheme="bilou"))
+
+
+@pytest.mark.parametrize("lacking", [{"tokens": [], "tags": []}, {"tokens": ["a"], "tags": None}, {"tokens": None}])
+def test_rows_without_words_or_tags_are_refused_or_left_out_and_counted(tmp_path, lacking):
+    path = rows(tmp_path, [{"tokens": ["Paris"], "tags": ["B-LOC"]}, lacking])
+    with pytest.raises(InputError, match=r"needs words and their tags.*1 without of 2: line 2\..*--skip-empty"):
+        tagged_files.read(path, TagOptions())
+    found = tagged_files.read(path, TagOptions(skip_empty=True))
+    assert (found.sentences, found.lines, found.left_out) == (["Paris"], [1], 1)
+
+
+def test_a_list_without_words_is_an_empty_text_to_answer(tmp_path):
+    [part] = tagged_files.stream(rows(tmp_path, [{"tokens": []}, {"tokens": ["a"]}]), TagOptions())
+    assert part.sentences == ["", "a"]

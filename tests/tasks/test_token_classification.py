@@ -296,3 +296,11 @@ def test_lines_of_a_file_that_are_no_text_are_named_by_the_file(tmp_path):
     path.write_bytes(b"Peter came.\n\xff\xfe\xff \n")
     with pytest.raises(InputError, match=r"texts\.txt, line 2"):
         list(text_files.stream(TASK, str(path), TASK.options()))
+
+
+@pytest.mark.parametrize("value", ["O", None, 3])
+def test_labels_to_leave_out_are_a_list(tokenizer, value):
+    given = examples(PETER)
+    features = encoded(tokenizer, given)
+    with pytest.raises(InputError, match=r"`ignore_labels` must be a list of labels"):
+        TASK.decode(tokenizer, CONFIG, given, features, perfect(features), ignore_labels=value)

@@ -18,6 +18,8 @@ from albertkit.typing import Json, Record
 
 _CONTEXT = ("context", "article", "passage", "premise", "sent1")
 _QUESTION = ("question", "query", "sent2", "startphrase")
+USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION))
+"""What columns of contexts and questions are called in files."""
 _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
@@ -102,7 +104,7 @@ def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
     InputError for a question without options to choose from, or whose right one is not among them, unless `skip_empty`
     leaves it out.
     """
-    return checked(path, list(_items(path, options)), labelled, options.skip_empty)
+    return checked(path, list(_items(path, options, labelled)), labelled, options.skip_empty)
 
 
 def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
@@ -149,7 +151,7 @@ def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False
 
 
 def _require_texts(item: Item) -> None:
-    texts = [item.context or "", item.question or ""]
+    texts = ["" if one is None else one for one in (item.context, item.question)]
     if not isinstance(item.options, (list, tuple)) or len(item.options) < 2:
         raise InputError(f"A question must have at least two options. Received: {item.options!r:.80}.")
     if not all(isinstance(one, str) for one in (*texts, *item.options)) or not any(one.strip() for one in texts):
@@ -184,21 +186,21 @@ def _number(item: Item) -> int:
     return answer
 
 
-def _items(path: str, options: ChoiceOptions) -> Iterator[Item]:
+def _items(path: str, options: ChoiceOptions, labelled: bool = False) -> Iterator[Item]:
     place = Path(path)
     if place.is_dir():
         files = sorted(place.rglob("*.txt"))
         if not files:
             raise InputError(f"A folder of questions must hold .txt files in the form of RACE. {path} holds none.")
         for file in files:
-            yield from _race(_json(file), f"file {file.relative_to(place)}", file.parent.name)
+            yield from _race(path, _json(file), f"file {file.relative_to(place)}", file.parent.name)
     elif place.suffix == ".xml":
         yield from _copa(place)
     elif (content := _dream(place)) is not None:
         yield from content
     else:
         for table in tables.pieces(path, options.header):
-            yield from _of_table(table, options)
+            yield from _of_table(table, options, labelled)
 
 
 def _json(file: Path) -> Json:
@@ -209,15 +211,15 @@ def _json(file: Path) -> Json:
         raise InputError(f"{file} must be a JSON file. Reading it failed: {error}.") from error
 
 
-def _race(record: Json, place: str, group: str) -> Iterator[Item]:
+def _race(path: str, record: Json, place: str, group: str) -> Iterator[Item]:
     """The questions of a passage: lists of questions, options and answers by letter."""
-    try:
-        rows = list(zip(record["questions"], record["options"], record["answers"], strict=True))
-    except (KeyError, TypeError, ValueError) as error:
+    columns = [record.get(name) if isinstance(record, dict) else None for name in ("questions", "options", "answers")]
+    if not all(isinstance(one, list) for one in columns) or len({len(one or ()) for one in columns}) > 1:
         raise InputError(
-            "A passage of RACE must have as many questions as options and answers. "
-            f"{place} has {type(error).__name__}: {error}."
-        ) from error
+            "A passage of RACE must be a mapping with lists of equal length: questions, options and answers. "
+            f"{path}, {place}, has {record!r:.120}. Mend it, or leave it out."
+        )
+    rows = zip(*columns, strict=True)
     for number, (question, listed, answer) in enumerate(rows, start=1):
         yield Item(record.get("article"), question, listed, answer, f"{place}, question {number}", group)
 
@@ -249,23 +251,37 @@ def _dream(file: Path) -> Iterator[Item] | None:
         return None
 
     def items() -> Iterator[Item]:
-        for number, (turns, asked, name) in enumerate(_json(file), start=1):
-            for one in asked:
-                listed, right = one["choice"], one["answer"]
-                number_or_text = listed.index(right) if right in listed else right  # a text, though it may be a number
-                yield Item("\n".join(turns), one["question"], listed, number_or_text, f"dialogue {name or number}")
+        for number, record in enumerate(_json(file), start=1):
+            yield from _dialogue(str(file), record, number)
 
     return items()
 
 
-def _of_table(table: Table, options: ChoiceOptions) -> Iterator[Item]:
+def _dialogue(path: str, record: Json, number: int) -> Iterator[Item]:
+    """The questions of one dialogue of DREAM."""
+    try:
+        turns, asked, name = record
+        rows = [("\n".join(turns), one["question"], one["choice"], one["answer"]) for one in asked]
+        right = [listed.index(answer) if answer in listed else answer for *_, listed, answer in rows]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            "A dialogue of DREAM must be a list of its turns, its questions and its name, each question with "
+            f"`question`, `choice` and `answer`. {path}, dialogue {number}, has {record!r:.120}. Mend it, or leave it "
+            "out."
+        ) from error
+    for (context, question, listed, _), answer in zip(rows, right, strict=True):
+        # where it stands among the options, not its text, which may be a number
+        yield Item(context, question, listed, answer, f"dialogue {name or number}")
+
+
+def _of_table(table: Table, options: ChoiceOptions, labelled: bool) -> Iterator[Item]:
     if {"questions", "options", "answers"} <= set(table.columns):
         records = zip(*(table.columns[name] for name in ("questions", "options", "answers")), strict=True)
         articles = table.columns.get("article") or [None] * len(table)
         names = table.columns.get("id") or [None] * len(table)
         for line, article, name, record in zip(table.lines, articles, names, records, strict=True):
             whole = {"article": article, **dict(zip(("questions", "options", "answers"), record, strict=True))}
-            yield from _race(whole, f"line {line}", _level(name))
+            yield from _race(table.path, whole, f"line {line}", _level(name))
         return
     names = {name.lower(): name for name in table.columns}
     context, question, label = (
@@ -276,6 +292,11 @@ def _of_table(table: Table, options: ChoiceOptions) -> Iterator[Item]:
             (options.label_column, _LABEL),
         )
     )
+    if labelled and label is None:
+        raise InputError(
+            f"The column of the right option must be known. {table.contents}, and none of the usual names: "
+            f"{', '.join(_LABEL)}.{table.hint} Name it with the option `label_column`."
+        )
     listed = _options(table, names, options)
     for row, line in enumerate(table.lines):
         values = [None if column is None else column[row] for column in (context, question, label)]
@@ -291,13 +312,13 @@ def _named(table: Table, given: str, usual: str | None) -> list[Json] | None:
     return None if name is None else table.column(name, "data")
 
 
-def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[list[Json]]:
+def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[Json]:
     """The options of each row: columns that were named, one column of lists, or columns with a number behind a name.
 
     Empty ones at the end are left out: rows may have different numbers.
     """
     if not options.choice_columns and (one := next((names[name] for name in _LISTS if name in names), None)):
-        return [list(row) if isinstance(row, (list, tuple)) else [] for row in table.columns[one]]
+        return table.columns[one]
     found = options.choice_columns or _numbered(names)
     if not found:
         raise InputError(

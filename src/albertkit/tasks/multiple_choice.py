@@ -12,7 +12,7 @@ import numpy as np
 from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks import choices, pieces
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.choices import ChoiceOptions, Choices, Item
@@ -21,6 +21,9 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
 BLANK = "_"
+_NAMES = ("context", "question", "choices")
+_SHORTEST = 8
+"""Tokens that leave a few for the context and a few for the option beside the three special ones."""
 _LENGTHS = (100, 200, 300, 400)
 """Bounds of the lengths of contexts, in words, that have scores of their own."""
 
@@ -48,6 +51,10 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
                 "Give a mapping of `question`, `choices` and, where there is one, `context`, or a list of such. "
                 f"Received: {inputs!r:.120}."
             )
+        for number, one in enumerate(listed, start=1):
+            _require_names(one, number)
+        if not listed:
+            return choices.Choices("", [], [], [], None, [], []), False
         items = [
             Item(one.get("context"), one.get("question"), one.get("choices"), None, f"number {number}")
             for number, one in enumerate(listed, start=1)
@@ -86,6 +93,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         As in the original for RACE: an option stands in the blank of a question that has one, of a question with an
         option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
         """
+        if options.max_length < _SHORTEST:
+            raise InputError(
+                f"A context and an option need at least {_SHORTEST} tokens. Received: {options.max_length}. Make "
+                "`max_length` larger."
+            )
         firsts, seconds = _pairs(examples)
         found = pieces.by_text(tokenizer, [*firsts, *(one for row in seconds for one in row)])
         whole = {text: one.ids for text, one in found.items()}
@@ -153,6 +165,18 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
         """What is asked for."""
         return "questions with options to choose from"
+
+
+def _require_names(given: Mapping[str, Json], number: int) -> None:
+    """InputError for a name that must mean another: a context under it would be left out unseen."""
+    missing = [name for name in _NAMES if name not in given]
+    for name in given:
+        hint = "" if name in _NAMES else did_you_mean(str(name), missing)
+        if hint or name in choices.USUAL_NAMES - {*_NAMES}:
+            raise InputError(
+                f"A question has the names {', '.join(_NAMES)}. Received, as number {number}: {name!r}.{hint} Call it "
+                "by its name."
+            )
 
 
 def _pairs(examples: Choices) -> tuple[list[str], list[list[str]]]:

@@ -3,8 +3,10 @@
 Letters: N rows, L tokens of a row.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ import numpy as np
 from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.tasks import answer_scores, answers, pieces, questions
 from albertkit.tasks.answers import Candidate
 from albertkit.tasks.base import TrainableTask
@@ -130,9 +132,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         `null_score_diff_threshold`, for which `score` finds the best values.
         """
         options = {**self.answer_options, **options}
+        _require_options(options)
         top_k = options["top_k"]
-        for name in ("top_k", "max_answer_len"):
-            require_count(name, options[name])
         count = max(top_k, _N_BEST)
         found = answers.of_questions(features, outputs, count, options["max_answer_len"])
         decoded = []
@@ -191,14 +192,39 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
             f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
         )
     question, context = given
-    if not isinstance(question, (tuple, list)):
+    if isinstance(question, str):
         return [(question, context)], True
-    contexts = context if isinstance(context, (tuple, list)) else [context] * len(question)
+    if not _is_listed(question) or not (isinstance(context, str) or _is_listed(context)):
+        raise InputError(
+            "Questions and contexts must be texts, or lists of them. Received: "
+            f"{abbreviate(question, 60)}, a {type(question).__name__}, and {abbreviate(context, 60)}, a "
+            f"{type(context).__name__}. Make lists of them."
+        )
+    contexts = [context] * len(question) if isinstance(context, str) else list(context)
     if len(contexts) != len(question):
         raise InputError(
             f"Every question needs its context. Received: {len(question)} questions and {len(contexts)} contexts."
         )
     return list(zip(question, contexts, strict=True)), False
+
+
+def _is_listed(value: Json) -> bool:
+    """Whether a value has texts in an order: a list, a tuple, an array or a column of one axis."""
+    return isinstance(value, (list, tuple)) or (hasattr(value, "tolist") and getattr(value, "ndim", 1) == 1)
+
+
+def _require_options(options: Record) -> None:
+    """InputError for options of an answer that have no meaning."""
+    for name in ("top_k", "max_answer_len"):
+        require_count(name, options[name])
+    allowed, threshold = options["handle_impossible_answer"], options["null_score_diff_threshold"]
+    if not isinstance(allowed, bool):
+        raise InputError(f"`handle_impossible_answer` must be True or False. Received: {abbreviate(allowed)}.")
+    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not math.isfinite(threshold):
+        raise InputError(
+            f"`null_score_diff_threshold` must be a finite number. Received: {abbreviate(threshold)}. Leave it out for "
+            "0."
+        )
 
 
 def _covered(context: Pieces, answer: Span) -> range | None:

@@ -100,13 +100,25 @@ def read(path: str, options: QuestionOptions) -> Questions:
     """The questions of a file with their answers.
 
     An answer is where the file says; where its text stands elsewhere, the nearest place is taken, and counted.
-    InputError for a question none of whose answers is in its context, or whose answers are unknown, or `skip_empty`
-    leaves it out.
+    InputError for a question without a context, or none of whose answers is in it or known, unless `skip_empty` leaves
+    it out; and for a file that names no answers at all.
     """
-    rows = list(_rows(path, options))
+    rows = list(_rows(path, options, labelled=True))
     if not rows:
-        raise InputError(f"A data file must hold at least one question. {path} holds none.")
-    return _located(path, rows, options)
+        raise InputError(f"A data file must hold at least one question. {path} holds none. Name another.")
+    empty = [row for row in rows if _is_empty(row.context)]
+    if empty and (len(empty) == len(rows) or not options.skip_empty):
+        named = ", ".join(row.place for row in empty[:5])
+        raise InputError(
+            f"Every question needs a context that is not empty. {path} has {len(empty):,} without of {len(rows):,}: "
+            f"{named}. Fill them in, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        )
+    found = _located(path, [row for row in rows if not _is_empty(row.context)], options)
+    return replace(found, left_out=found.left_out + len(empty))
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
@@ -144,8 +156,7 @@ def _located(path: str, rows: Sequence[_Row], options: QuestionOptions) -> Quest
     if lost and (len(lost) == len(rows) or not options.skip_empty):
         raise InputError(
             f"An answer must stand in its context. {len(lost):,} of {len(rows):,} questions have none that does: "
-            f"{examples.where(lost)}. Mend them, name the column with `answer_column` if it is another, or leave them "
-            "out with --skip-empty, in a recipe data.skip_empty=true."
+            f"{examples.where(lost)}. Mend them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
         )
     left = set(lost)
     note = f"{moved:,} questions have an answer that is not where the file says and was found by its text"
@@ -172,6 +183,11 @@ def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
     answers = row.answers
     if isinstance(answers, dict) and isinstance(answers.get("text"), list):
         starts = answers.get("answer_start") or [-1] * len(answers["text"])
+        if not isinstance(starts, list) or len(starts) != len(answers["text"]):
+            raise InputError(
+                f"Answers must have as many `answer_start` as `text`, both lists. {path}, {row.place}, has "
+                f"{answers!r:.80}. Mend it, or leave `answer_start` out: answers are then found by their text."
+            )
         answers = [{"text": text, "answer_start": start} for text, start in zip(answers["text"], starts, strict=True)]
     answers = answers if isinstance(answers, list) else [] if answers is None else [answers]
     found = []
@@ -188,15 +204,18 @@ def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
 
 def _text(path: str, row: _Row, name: str, value: Json) -> str:
     if not isinstance(value, str) or (name == "context" and not value.strip()):
-        raise InputError(f"A {name} must be a text that is not empty. {path}, {row.place}, has {value!r:.80}.")
+        rule = "a text that is not empty" if name == "context" else "a text"
+        raise InputError(f"A {name} must be {rule}. {path}, {row.place}, has {value!r:.80}. Mend it, or leave it out.")
     return value
 
 
-def _rows(path: str, options: QuestionOptions) -> Iterator[_Row]:
+def _rows(path: str, options: QuestionOptions, labelled: bool = False) -> Iterator[_Row]:
     if _is_squad(path):
         yield from _squad(path)
         return
     for table in tables.pieces(path, options.header):
+        if labelled:
+            table.column(options.answer_column, "answer")
         yield from _of_table(table, options)
 
 
@@ -205,11 +224,10 @@ def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
         table.column(name, role)
         for name, role in ((options.question_column, "question"), (options.context_column, "context"))
     )
-    has_answers = options.answer_column in table.columns
-    answers = table.columns[options.answer_column] if has_answers else [None] * len(table)
+    answers = table.columns.get(options.answer_column) or [None] * len(table)
     ids = table.columns.get("id") or [str(line) for line in table.lines]
     for line, name, question, context, answer in zip(table.lines, ids, questions, contexts, answers, strict=True):
-        yield _Row(str(name), question, context, answer, f"line {line}", has_answers)
+        yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", True)
 
 
 def _is_squad(path: str) -> bool:
@@ -226,7 +244,10 @@ def _squad(path: str) -> Iterator[_Row]:
         try:
             content = json.loads(file.read().decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path} must be a JSON file in the form of SQuAD. Reading it failed: {error}.") from error
+            raise InputError(
+                f"{path} must be a JSON file in the form of SQuAD. Reading it failed: {error}. A file cut short means "
+                "an incomplete copy."
+            ) from error
     try:
         for number, article in enumerate(content["data"], start=1):
             for paragraph_number, paragraph in enumerate(article["paragraphs"], start=1):

@@ -1,6 +1,7 @@
 """Files of texts with entities: CoNLL columns, or tables of token lists, tagged texts and texts with spans."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -73,11 +74,41 @@ def _of_table(table: Table, options: TagOptions, labelled: bool) -> TaggedExampl
         return tagged_texts.from_spans(table.path, texts, tags, table.lines, options)
     if tags is None and all(isinstance(text, str) for text in texts):
         return TaggedExamples(table.path, list(texts), None, None, table.lines)
+    table, texts, tags, left_out = _complete(table, texts, tags, options)
     words = [_words(table, row, text) for row, text in enumerate(texts)]
     named = None if tags is None else [_tags(table, row, one, options) for row, one in enumerate(tags)]
     if named is not None:
         _require_equal_lengths(table, words, named)
-    return tagged_texts.from_tags(table.path, words, named, table.lines, options)
+    found = tagged_texts.from_tags(table.path, words, named, table.lines, options)
+    return replace(found, left_out=found.left_out + left_out)
+
+
+def _complete(
+    table: Table, texts: list[Json], tags: list[Json] | None, options: TagOptions
+) -> tuple[Table, list[Json], list[Json] | None, int]:
+    """The rows that have words and tags, and how many have not. InputError unless `skip_empty` leaves those out."""
+    given = [texts] if tags is None else [texts, tags]
+    empty = [
+        row
+        for row, values in enumerate(zip(*given, strict=True))
+        if any(value is None or value == [] or (isinstance(value, str) and not value.strip()) for value in values)
+    ]
+    if not empty or tags is None:
+        return table, texts, tags, 0
+    if len(empty) == len(table) or not options.skip_empty:
+        raise InputError(
+            f"Every row needs words and their tags. {table.path} has {len(empty):,} without of {len(table):,}: "
+            f"{table.places(empty)}. Fill them in, or leave them out with --skip-empty, in a recipe "
+            "data.skip_empty=true."
+        )
+    left = set(empty)
+    kept = [row for row in range(len(table)) if row not in left]
+    shorter = replace(
+        table,
+        columns={name: [values[row] for row in kept] for name, values in table.columns.items()},
+        lines=[table.lines[row] for row in kept],
+    )
+    return shorter, [texts[row] for row in kept], [tags[row] for row in kept], len(empty)
 
 
 def _column(table: Table, requested: str, usual: Sequence[str], role: str) -> str:
@@ -100,7 +131,7 @@ def _are_spans(value: Json) -> bool:
 
 def _words(table: Table, row: int, value: Json) -> list[str]:
     words = value.split() if isinstance(value, str) else value
-    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise InputError(
             f"Words must be a list of texts, or a text with blanks between them. {table.path}, {table.places([row])}, "
             f"has {value!r:.80}."
@@ -119,14 +150,14 @@ def _tags(table: Table, row: int, value: Json, options: TagOptions) -> list[str]
             f"Tags must be names, such as B-PER. {table.path}, {table.places([row])}, has numbers: {value!r:.80}. Say "
             "what they mean, from 0 on, with the option `tag_names`: O,B-PER,I-PER,..."
         )
-    numbers = [one for one in values if isinstance(one, int) and 0 <= one < len(options.tag_names)]
-    if len(numbers) < len(values):
-        wrong = [one for one in values if one not in numbers]
+    named = dict(enumerate(options.tag_names))
+    wrong = [one for one in values if type(one) is not int or one not in named]
+    if wrong:
         raise InputError(
-            f"A tag must be a number below {len(options.tag_names)}, for so many are named. {table.path}, "
-            f"{table.places([row])}, has {wrong[0]!r}."
+            f"A tag must be a number below {len(named)}, for so many are named. {table.path}, {table.places([row])}, "
+            f"has {wrong[0]!r}."
         )
-    return [options.tag_names[one] for one in numbers]
+    return [named[int(one)] for one in values]
 
 
 def _require_equal_lengths(table: Table, words: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> None:

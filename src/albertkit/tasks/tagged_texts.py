@@ -139,10 +139,13 @@ def from_spans(
     broken: list[tuple[int, str]] = []
     for number, (text, entities) in enumerate(zip(texts, spans, strict=True)):
         try:
-            found.append(_checked(text, [_span(one) for one in entities or ()], entities))
-        except (InputError, TypeError, ValueError, KeyError, AttributeError) as error:
+            if not isinstance(entities, (list, type(None))):
+                raise InputError(f"{entities!r:.60} is no list of entities")
+            entities = entities or []
+            found.append(_checked(text, [_span(one) for one in entities], entities))
+        except InputError as error:
             found.append([])
-            broken.append((number, str(error) or type(error).__name__))
+            broken.append((number, str(error)))
     counted = sum(map(len, found))
     examples = TaggedExamples(
         path, [str(text) for text in texts], None, found, list(lines), found=f"{counted:,} entities by characters"
@@ -154,12 +157,22 @@ def from_spans(
 
 
 def _span(entity: Json) -> Span:
-    if not isinstance(entity, dict):
-        start, stop, kind = entity
-        return Span(int(start), int(stop), str(kind))
-    start, stop = entity["span"] if "span" in entity else (entity["start"], entity["end"])
-    kind = next(entity[key] for key in ("type", "label", "entity_group", "entity") if key in entity)
-    return Span(int(start), int(stop), str(kind))
+    """InputError for what is neither [start, end, type] nor a mapping of these."""
+    parts = entity if isinstance(entity, (list, tuple)) else ()
+    if isinstance(entity, dict):
+        place = entity["span"] if "span" in entity else [entity.get("start"), entity.get("end")]
+        kinds = [entity[key] for key in ("type", "label", "entity_group", "entity") if key in entity]
+        parts = [*place, *kinds[:1]] if isinstance(place, (list, tuple)) else ()
+    if len(parts) != 3 or not all(_is_whole(one) for one in parts[:2]) or not isinstance(parts[2], (str, int)):
+        raise InputError(f"{entity!r:.60} lacks a start, an end or a type")
+    return Span(int(parts[0]), int(parts[1]), str(parts[2]))
+
+
+def _is_whole(value: Json) -> bool:
+    """Whether a value is a whole number, which may be written as a text or with a point."""
+    if isinstance(value, str):
+        return value.isdecimal()
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
 
 
 def _checked(text: str, spans: Sequence[Span], entities: Sequence[Json]) -> list[Span]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.rules import IGNORED
 from albertkit.tasks import entities, pieces, tables, tagged_files, tags, texts
 from albertkit.tasks.base import TrainableTask
@@ -141,6 +141,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         """
         options = {**self.answer_options, **options}
         names, strategy, ignored = _names(config), options["aggregation_strategy"], options["ignore_labels"]
+        _require_labels(ignored)
         answers = []
         for text, (one, logits) in zip(examples.sentences, pieces.of_examples(features, outputs), strict=True):
             found = entities.tagged(one, logits, names, strategy)
@@ -217,6 +218,15 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
 def _names(config: AlbertConfig) -> list[str]:
     return [config.id2label[number] for number in range(config.num_labels)]
+
+
+def _require_labels(ignored: Json) -> None:
+    """InputError for labels to leave out that are no list: of a text, parts of it would be labels, too."""
+    if not isinstance(ignored, (list, tuple, set, frozenset)):
+        raise InputError(
+            f'`ignore_labels` must be a list of labels, such as ["O"]. Received: {abbreviate(ignored)}. An empty list '
+            "leaves out none."
+        )
 
 
 def _covered(units: Sequence[Span], found: Sequence[Span]) -> list[Span]:

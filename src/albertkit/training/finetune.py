@@ -61,8 +61,7 @@ def run(
     console = console or Console(highlight=False, soft_wrap=True, markup=False)
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = _backend(requested.framework)
-    how = {"resume": resume, "overwrite": overwrite, "extend_to": extend_to}
-    requested, extended = run_folder.agreed(requested, output, **how)
+    requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
     run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
