@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from albertkit.tasks import answer_scores
+from albertkit.tasks.question_answering import answer_scores
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.oracle

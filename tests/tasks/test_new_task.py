@@ -2,8 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BufferedReader
 
 import numpy as np
@@ -36,27 +35,17 @@ class TagOptions(DataOptions):
 
 @dataclass(frozen=True)
 class TaggedExamples(Examples):
-    path: str
+    columns = ("words", "tags", "lines")
+
     words: list[list[str]]
     tags: list[list[str]] | None
     lines: list[int]
-    left_out: int = 0
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def take(self, chosen: Iterable[int]) -> "TaggedExamples":
-        chosen = list(chosen)
-        tags = None if self.tags is None else [self.tags[one] for one in chosen]
-        return replace(
-            self, words=[self.words[one] for one in chosen], tags=tags, lines=[self.lines[one] for one in chosen]
-        )
 
     def texts(self) -> list[str]:
         return [" ".join(words) for words in self.words]
 
-    def where(self, chosen: Sequence[int]) -> str:
-        return f"{self.path}, line {self.lines[chosen[0]]}" if self.path else ""
+    def place(self, number: int) -> str:
+        return f"line {self.lines[number]}"
 
     def shown(self, number: int) -> dict[str, object]:
         return {"words": self.words[number]}

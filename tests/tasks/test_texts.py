@@ -3,8 +3,8 @@
 import pytest
 
 from albertkit.tasks import tables, texts
-from albertkit.tasks.text_classification import ClassificationOptions as Options
-from albertkit.tasks.text_classification import TextClassification
+from albertkit.tasks.text_classification.task import ClassificationOptions as Options
+from albertkit.tasks.text_classification.task import TextClassification
 
 PAIRS = """text text_pair|sentence1 sentence2|premise hypothesis|question1 question2|question sentence|question passage
 query passage|query document|sentence_A sentence_B|s1 s2|anchor positive|text1 text2|text_a text_b|question answer

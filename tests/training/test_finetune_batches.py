@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from albertkit.tasks.features import Features
-from albertkit.tasks.text_classification import TextClassification
+from albertkit.tasks.text_classification.task import TextClassification
 from albertkit.training.finetune_batches import FinetuneBatches
 
 rows = st.lists(st.lists(st.integers(5, 50), min_size=2, max_size=12), min_size=1, max_size=80)

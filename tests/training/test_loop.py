@@ -21,7 +21,7 @@ from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import init
 from albertkit.errors import Interrupted, TrainingError
 from albertkit.tasks.features import Features
-from albertkit.tasks.text_classification import TextClassification
+from albertkit.tasks.text_classification.task import TextClassification
 from albertkit.training import estimate, loop, run_checkpoints
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches

@@ -2,38 +2,51 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
+from albertkit.errors import few
 from albertkit.typing import Record
 
 _FEW = 20
 """Examples from which on a score says something."""
 
 
+@dataclass(frozen=True)
 class Examples(ABC):
     """What is read from a file or passed to a pipeline: inputs, and labels where there are any."""
 
+    columns: ClassVar[tuple[str, ...]]
+    """The fields that have one value for each example, or are None."""
+
     path: str
     """The file they come from; nothing where they were passed."""
-    left_out: int = 0
+    left_out: int = field(default=0, kw_only=True)
     """Rows that were left out because they lack something, where that was allowed."""
-    found: str = ""
+    found: str = field(default="", kw_only=True)
     """What was inferred from the file, for people; nothing where all is said in it."""
 
-    @abstractmethod
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        return len(getattr(self, self.columns[0]))
 
-    @abstractmethod
     def take(self, chosen: Iterable[int]) -> Self:
         """Some of the examples, by number."""
+        chosen = list(chosen)
+        columns = {name: getattr(self, name) for name in self.columns}
+        taken = {name: [values[one] for one in chosen] for name, values in columns.items() if values is not None}
+        return replace(self, **taken)
 
     @abstractmethod
     def texts(self) -> Iterable[str]:
         """All texts, from which a vocabulary may be learned."""
 
     @abstractmethod
+    def place(self, number: int) -> str:
+        """Where an example stands in its file, such as line 3."""
+
     def where(self, chosen: Sequence[int]) -> str:
-        """Where examples stand, for a message: file and lines, or nothing where they come from no file."""
+        """Where examples stand, for a message: file and places, or nothing where they come from no file."""
+        return f"{self.path}, {few([self.place(number) for number in chosen])}" if self.path else ""
 
     @abstractmethod
     def shown(self, number: int) -> Record:

@@ -13,7 +13,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.scripts import is_unspaced
-from albertkit.tasks.tags import Span
+from albertkit.tasks.spans import Span
 from albertkit.tasks.windows import best_windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 

@@ -11,10 +11,10 @@ TRAINED = "task"
 """The key of config.json that says what a model was trained for, see `trained_on`."""
 
 _TASKS = {
-    "text-classification": "albertkit.tasks.text_classification:TextClassification",
-    "token-classification": "albertkit.tasks.token_classification:TokenClassification",
-    "question-answering": "albertkit.tasks.question_answering:QuestionAnswering",
-    "multiple-choice": "albertkit.tasks.multiple_choice:MultipleChoice",
+    "text-classification": "albertkit.tasks.text_classification.task:TextClassification",
+    "token-classification": "albertkit.tasks.token_classification.task:TokenClassification",
+    "question-answering": "albertkit.tasks.question_answering.task:QuestionAnswering",
+    "multiple-choice": "albertkit.tasks.multiple_choice.task:MultipleChoice",
     "fill-mask": "albertkit.tasks.fill_mask:FillMask",
 }
 """Name -> module:class. The first one answers for models whose config names no class."""

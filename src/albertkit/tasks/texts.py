@@ -50,7 +50,8 @@ OptionsT = TypeVar("OptionsT", bound=TextOptions)
 class TextExamples(Examples):
     """Texts, their pairs and labels if any, and where they come from."""
 
-    path: str
+    columns = ("first", "second", "labels", "rows")
+
     table: Table
     first: list[str]
     second: Sequence[Json] | None
@@ -58,36 +59,20 @@ class TextExamples(Examples):
     labels: list[Json] | None
     rows: list[int]
     """The row of the table that each example is."""
-    left_out: int = 0
-    columns: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
     """The columns of the table that the texts come from; none where they were passed."""
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def take(self, chosen: Iterable[int]) -> "TextExamples":
-        """Some of the examples, by number."""
-        chosen = list(chosen)
-        return replace(
-            self,
-            first=[self.first[i] for i in chosen],
-            second=None if self.second is None else [self.second[i] for i in chosen],
-            labels=None if self.labels is None else [self.labels[i] for i in chosen],
-            rows=[self.rows[i] for i in chosen],
-        )
 
     def texts(self) -> Iterable[str]:
         """First texts, then second ones."""
         return [*self.first, *(text for text in self.second or () if text is not None)]
 
-    def where(self, chosen: Sequence[int]) -> str:
-        """File and lines, or nothing for texts that come from no file."""
-        places = self.table.places([self.rows[number] for number in chosen])
-        return f"{self.path}, {places}" if self.path else ""
+    def place(self, number: int) -> str:
+        """The line."""
+        return self.table.places([self.rows[number]])
 
     def shown(self, number: int) -> Record:
         """The text, the second one where there is one, and what else stands in the row."""
-        second = None if self.second is None or self.columns else self.second[number]
+        second = None if self.second is None or self.sources else self.second[number]
         own: Record = {"text": self.first[number]} | ({} if second is None else {"text_pair": second})
         others = {name: values[self.rows[number]] for name, values in self._others.items()}
         return own | {
@@ -98,7 +83,7 @@ class TextExamples(Examples):
     @cached_property
     def _others(self) -> dict[str, list[Json]]:
         """The columns of the table beside the first text."""
-        return {name: values for name, values in self.table.columns.items() if name not in self.columns[:1]}
+        return {name: values for name, values in self.table.columns.items() if name not in self.sources[:1]}
 
     def key(self, number: int) -> tuple[str, str]:
         """Both texts."""
@@ -184,7 +169,7 @@ def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) 
     second = _column(table, options.pair_column, "pair") if options.pair_column else None
     first, rows = _column(table, options.text_column, "text"), list(range(len(table)))
     columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
-    return TextExamples(table.path, table, first, second, labels, rows, columns=columns)
+    return TextExamples(table.path, table, first, second, labels, rows, sources=columns)
 
 
 def is_missing(value: Json) -> bool:

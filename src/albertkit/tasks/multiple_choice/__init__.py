@@ -1,0 +1,1 @@
+"""One option of several: files of questions with options, and the task itself."""

@@ -1,0 +1,330 @@
+"""Questions with several answers to choose from: RACE, SWAG, DREAM, COPA, and tables.
+
+An item is a context, which may be empty, a question, and its options.
+"""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from albertkit.errors import InputError, few
+from albertkit.tasks import tables
+from albertkit.tasks.data_options import DataOptions, option
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.tables import Table
+from albertkit.typing import Json, Record
+
+_CONTEXT = ("context", "article", "passage", "premise", "sent1")
+_QUESTION = ("question", "query", "sent2", "startphrase")
+USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION))
+"""What columns of contexts and questions are called in files."""
+_LABEL = ("label", "answer", "answers", "correct")
+_NUMBERED = ("choice", "ending", "option", "answer", "a")
+_LISTS = ("options", "choices", "endings", "choice")
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_ASKED = {"cause": "What was the cause of this?", "effect": "What happened as a result?"}
+
+
+@dataclass(frozen=True)
+class ChoiceOptions(DataOptions):
+    """Where questions and options stand, and how they are cut."""
+
+    max_length: int = option(512, "Longest input in tokens; a longer context is cut off and counted.", ge=16)
+    max_qa_length: int = option(128, "Longest question with an option, in tokens; the last are kept.", ge=4)
+    context_column: str = option("", "Column of the context; default: by the usual names.")
+    question_column: str = option("", "Column of the question; default: by the usual names.")
+    choice_columns: list[str] = option([], "Comma-separated columns of the options; default: by the usual names.")
+    label_column: str = option("", "Column of the right option: its number from 0, its letter or its text.")
+
+
+@dataclass(frozen=True)
+class Choices(Examples):
+    """Questions with their options, the right one if it is known, and where they come from."""
+
+    columns = ("questions", "contexts", "options", "labels", "places", "groups")
+
+    contexts: list[str]
+    questions: list[str]
+    options: list[list[str]]
+    labels: list[int] | None
+    places: list[str]
+    groups: list[str]
+    """A part of the data that has scores of its own, such as middle and high; may be empty."""
+
+    def texts(self) -> Iterable[str]:
+        """Each context once, then questions and options."""
+        return [*dict.fromkeys(self.contexts), *self.questions, *(one for row in self.options for one in row)]
+
+    def place(self, number: int) -> str:
+        """As the file names it."""
+        return self.places[number]
+
+    def shown(self, number: int) -> Record:
+        """The question."""
+        return {"question": self.questions[number]}
+
+    def key(self, number: int) -> tuple[str, str, tuple[str, ...]]:
+        """The context, the question and its options: many items may ask the same."""
+        return self.contexts[number], self.questions[number], tuple(self.options[number])
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question as it was read: `answer` is the number from 0, the letter or the text of the right option."""
+
+    context: Json
+    question: Json
+    options: Json
+    answer: Json
+    place: str
+    group: str = ""
+
+
+def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
+    """The questions of a file, or of a folder in the form of RACE.
+
+    InputError for a question without options to choose from, or whose right one is not among them, unless `skip_empty`
+    leaves it out.
+    """
+    return checked(path, list(_items(path, options, labelled)), labelled, options.skip_empty)
+
+
+def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
+    """The questions of a file in parts, without the right options."""
+    part: list[Item] = []
+    for item in _items(path, options):
+        part.append(item)
+        if len(part) == 256:
+            yield checked(path, part, labelled=False)
+            part = []
+    if part:
+        yield checked(path, part, labelled=False)
+
+
+def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False) -> Choices:
+    """Items as examples."""
+    wrong: list[tuple[Item, str]] = []
+    kept: list[tuple[Item, int]] = []
+    for item in items:
+        try:
+            _require_texts(item)
+            kept.append((item, _number(item) if labelled else 0))
+        except InputError as error:
+            wrong.append((item, str(error)))
+    if wrong and (not kept or not skip):
+        named = few([item.place for item, _ in wrong])
+        raise InputError(
+            f"{wrong[0][1]} {path or 'The input'} has {len(wrong):,} such of {len(items):,}: {named}. Mend them"
+            + (", or leave them out with --skip-empty, in a recipe data.skip_empty=true." if labelled else ".")
+        )
+    if not kept and path:
+        raise InputError(f"A data file must hold at least one question. {path} holds none.")
+    found = [item for item, _ in kept]
+    return Choices(
+        path,
+        [item.context or "" for item in found],
+        [item.question or "" for item in found],
+        [list(item.options) for item in found],
+        [number for _, number in kept] if labelled else None,
+        [item.place for item in found],
+        [item.group for item in found],
+        left_out=len(wrong),
+    )
+
+
+def _require_texts(item: Item) -> None:
+    texts = ["" if one is None else one for one in (item.context, item.question)]
+    if not isinstance(item.options, (list, tuple)) or len(item.options) < 2:
+        raise InputError(f"A question must have at least two options. Received: {item.options!r:.80}.")
+    if not all(isinstance(one, str) for one in (*texts, *item.options)) or not any(one.strip() for one in texts):
+        raise InputError(
+            "A question, its context and its options must be texts, and one of the first two not empty. Received: "
+            f"{(item.context, item.question, item.options)!r:.120}."
+        )
+
+
+def _number(item: Item) -> int:
+    """The right option by its number, letter or text."""
+    answer, options = item.answer, list(item.options)
+    if isinstance(answer, str):
+        text = answer.strip()
+        letter = _LETTERS.find(text) if len(text) == 1 else -1
+        if text.isdecimal() and (text not in options or options.index(text) == int(text)):
+            answer = int(text)
+        elif text.isdecimal():
+            raise InputError(
+                "A right option that is a number and the text of another one can be meant in two ways. Received: "
+                f"{item.answer!r:.60} for the options {', '.join(options):.80}. Name it by its letter."
+            )
+        elif 0 <= letter < len(options) and text not in options:
+            answer = letter
+        elif options.count(text) == 1:
+            answer = options.index(text)
+    if isinstance(answer, bool) or not isinstance(answer, int) or not 0 <= answer < len(options):
+        raise InputError(
+            "The right option must be named by its number from 0, its letter or its text. Received: "
+            f"{item.answer!r:.60} for {len(options)} options."
+        )
+    return answer
+
+
+def _items(path: str, options: ChoiceOptions, labelled: bool = False) -> Iterator[Item]:
+    place = Path(path)
+    if place.is_dir():
+        files = sorted(place.rglob("*.txt"))
+        if not files:
+            raise InputError(f"A folder of questions must hold .txt files in the form of RACE. {path} holds none.")
+        for file in files:
+            yield from _race(path, _json(file), f"file {file.relative_to(place)}", file.parent.name)
+    elif place.suffix == ".xml":
+        yield from _copa(place)
+    elif (content := _dream(place)) is not None:
+        yield from content
+    else:
+        for table in tables.pieces(path, options.header):
+            yield from _of_table(table, options, labelled)
+
+
+def _json(file: Path) -> Json:
+    try:
+        with tables.open_bytes(file) as opened:
+            return json.loads(opened.read().decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file} must be a JSON file. Reading it failed: {error}.") from error
+
+
+def _race(path: str, record: Json, place: str, group: str) -> Iterator[Item]:
+    """The questions of a passage: lists of questions, options and answers by letter."""
+    columns = [record.get(name) if isinstance(record, dict) else None for name in ("questions", "options", "answers")]
+    if not all(isinstance(one, list) for one in columns) or len({len(one or ()) for one in columns}) > 1:
+        raise InputError(
+            "A passage of RACE must be a mapping with lists of equal length: questions, options and answers. "
+            f"{path}, {place}, has {record!r:.120}. Mend it, or leave it out."
+        )
+    rows = zip(*columns, strict=True)
+    for number, (question, listed, answer) in enumerate(rows, start=1):
+        yield Item(record.get("article"), question, listed, answer, f"{place}, question {number}", group)
+
+
+def _copa(file: Path) -> Iterator[Item]:
+    with tables.open_bytes(file) as opened:
+        content = opened.read()
+    if b"<!ENTITY" in content:
+        raise InputError(f"A file of questions must not define entities. {file} does. Take them out.")
+    try:
+        root = ElementTree.fromstring(content)
+    except ElementTree.ParseError as error:
+        raise InputError(f"{file} must be XML in the form of COPA. Reading it failed: {error}.") from error
+    for item in root.iter("item"):
+        place = f"item {item.get('id')}"
+        answer = item.get("most-plausible-alternative", "")
+        listed = [item.findtext(name) for name in ("a1", "a2")]
+        number = int(answer) - 1 if answer.isdecimal() else answer
+        yield Item(item.findtext("p"), _ASKED.get(item.get("asks-for", "")), listed, number, place)
+
+
+def _dream(file: Path) -> Iterator[Item] | None:
+    """The questions of a JSON array of [turns, questions, id], as DREAM is; None for another file."""
+    if file.suffix != ".json":
+        return None
+    with tables.open_bytes(file) as opened:
+        start = "".join(opened.read(4096).decode("utf-8", "ignore").split())
+    if not start.startswith("[[["):
+        return None
+
+    def items() -> Iterator[Item]:
+        for number, record in enumerate(_json(file), start=1):
+            yield from _dialogue(str(file), record, number)
+
+    return items()
+
+
+def _dialogue(path: str, record: Json, number: int) -> Iterator[Item]:
+    """The questions of one dialogue of DREAM."""
+    try:
+        turns, asked, name = record
+        rows = [("\n".join(turns), one["question"], one["choice"], one["answer"]) for one in asked]
+        right = [listed.index(answer) if answer in listed else answer for *_, listed, answer in rows]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            "A dialogue of DREAM must be a list of its turns, its questions and its name, each question with "
+            f"`question`, `choice` and `answer`. {path}, dialogue {number}, has {record!r:.120}. Mend it, or leave it "
+            "out."
+        ) from error
+    for (context, question, listed, _), answer in zip(rows, right, strict=True):
+        # where it stands among the options, not its text, which may be a number
+        yield Item(context, question, listed, answer, f"dialogue {name or number}")
+
+
+def _of_table(table: Table, options: ChoiceOptions, labelled: bool) -> Iterator[Item]:
+    if {"questions", "options", "answers"} <= set(table.columns):
+        records = zip(*(table.columns[name] for name in ("questions", "options", "answers")), strict=True)
+        articles = table.columns.get("article") or [None] * len(table)
+        names = table.columns.get("id") or [None] * len(table)
+        for line, article, name, record in zip(table.lines, articles, names, records, strict=True):
+            whole = {"article": article, **dict(zip(("questions", "options", "answers"), record, strict=True))}
+            yield from _race(table.path, whole, f"line {line}", _level(name))
+        return
+    names = {name.lower(): name for name in table.columns}
+    context, question, label = (
+        _named(table, given, next((names[one] for one in usual if one in names), None))
+        for given, usual in (
+            (options.context_column, _CONTEXT),
+            (options.question_column, _QUESTION),
+            (options.label_column, _LABEL),
+        )
+    )
+    if labelled and label is None:
+        raise InputError(
+            f"The column of the right option must be known. {table.contents}, and none of the usual names: "
+            f"{', '.join(_LABEL)}.{table.hint} Name it with the option `label_column`."
+        )
+    listed = _options(table, names, options)
+    for row, line in enumerate(table.lines):
+        values = [None if column is None else column[row] for column in (context, question, label)]
+        yield Item(values[0], values[1], listed[row], values[2], f"line {line}")
+
+
+def _level(name: Json) -> str:
+    return next((level for level in ("middle", "high") if isinstance(name, str) and level in name), "")
+
+
+def _named(table: Table, given: str, usual: str | None) -> list[Json] | None:
+    name = given or usual
+    return None if name is None else table.column(name, "data")
+
+
+def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[Json]:
+    """The options of each row: columns that were named, one column of lists, or columns with a number behind a name.
+
+    Empty ones at the end are left out: rows may have different numbers.
+    """
+    if not options.choice_columns and (one := next((names[name] for name in _LISTS if name in names), None)):
+        return table.columns[one]
+    found = options.choice_columns or _numbered(names)
+    if not found:
+        raise InputError(
+            f"The options of a question must be known. {table.contents}, and none like choice0, choice1 or a list of "
+            "choices. Name them with the option `choice_columns`: one,two,three."
+        )
+    columns = [table.column(name, "option") for name in found]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    for row in rows:
+        while row and row[-1] in (None, ""):
+            row.pop()
+    return rows
+
+
+def _numbered(names: dict[str, str]) -> list[str]:
+    for start in _NUMBERED:
+        for first in (0, 1):
+            found = []
+            while (name := f"{start}{first + len(found)}") in names or (
+                name := f"{start}_{first + len(found)}"
+            ) in names:
+                found.append(names[name])
+            if len(found) > 1:
+                return found
+    return []

@@ -1,0 +1,198 @@
+"""Multiple choice: which of several options answers a question about a context.
+
+Letters: N questions, C options of a question, L tokens of a sequence.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from io import BufferedReader
+from typing import ClassVar
+
+import numpy as np
+
+from albertkit.arrays import softmax
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, did_you_mean
+from albertkit.tasks import pieces
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.multiple_choice import choices
+from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
+
+BLANK = "_"
+_NAMES = ("context", "question", "choices")
+_SHORTEST = 8
+"""Tokens that leave a few for the context and a few for the option beside the three special ones."""
+_LENGTHS = (100, 200, 300, 400)
+"""Bounds of the lengths of contexts, in words, that have scores of their own."""
+
+
+class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
+    """Which of several options is right, with a model of the head ForMultipleChoice."""
+
+    name = "multiple-choice"
+    head = "ForMultipleChoice"
+    heads = ("ForMultipleChoice",)
+    options = ChoiceOptions
+    sample: ClassVar = {
+        "context": "It rained all day.",
+        "question": "What is wet?",
+        "choices": ["the moon", "the grass"],
+    }
+
+    def examples(self, *inputs: Json) -> tuple[Choices, bool]:
+        """A mapping of `context`, `question` and `choices`, or a list of such. InputError for anything else."""
+        given = inputs[0] if len(inputs) == 1 else None
+        is_single = isinstance(given, Mapping)
+        listed = [given] if is_single else given
+        if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+            raise InputError(
+                "Give a mapping of `question`, `choices` and, where there is one, `context`, or a list of such. "
+                f"Received: {inputs!r:.120}."
+            )
+        for number, one in enumerate(listed, start=1):
+            _require_names(one, number)
+        if not listed:
+            return choices.Choices("", [], [], [], None, [], []), False
+        items = [
+            Item(one.get("context"), one.get("question"), one.get("choices"), None, f"number {number}")
+            for number, one in enumerate(listed, start=1)
+            if isinstance(one, Mapping)
+        ]
+        return choices.checked("", items, labelled=False), is_single
+
+    def stream(self, source: str | BufferedReader, options: ChoiceOptions) -> Iterator[Choices]:
+        """The questions of a file; see `choices`."""
+        if not isinstance(source, str):
+            raise InputError(
+                "Questions come from a file with their options. Received: lines of text. Name it with --file."
+            )
+        yield from choices.stream(source, options)
+
+    def read(
+        self, path: str, options: ChoiceOptions, config: AlbertConfig | None = None
+    ) -> tuple[Choices, ChoiceOptions]:
+        """Questions of a file with the right options; see `choices`."""
+        return choices.read(path, options), options
+
+    def config_keys(self, examples: Choices, options: ChoiceOptions) -> Record:
+        """Nothing: the head scores one option at a time."""
+        return {}
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Choices,
+        options: ChoiceOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Rows of C sequences: [CLS] context [SEP] question with an option [SEP], or question [SEP] option without one.
+
+        As in the original for RACE: an option stands in the blank of a question that has one, of a question with an
+        option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
+        """
+        if options.max_length < _SHORTEST:
+            raise InputError(
+                f"A context and an option need at least {_SHORTEST} tokens. Received: {options.max_length}. Make "
+                "`max_length` larger."
+            )
+        firsts, seconds = _pairs(examples)
+        found = pieces.by_text(tokenizer, [*firsts, *(one for row in seconds for one in row)])
+        whole = {text: one.ids for text, one in found.items()}
+        ids, types, asked, truncated = [], [], [], 0
+        for first, listed in zip(firsts, seconds, strict=True):
+            rows, is_cut = [], False
+            for second in listed:
+                tail = whole[second][-min(options.max_qa_length, options.max_length - 4) :]
+                room = options.max_length - 3 - len(tail)
+                is_cut = is_cut or len(whole[first]) > room or len(tail) < len(whole[second])
+                rows.append((list(whole[first][:room]), list(tail)))
+            ids.append([tokenizer.build_inputs_with_special_tokens(*pair) for pair in rows])
+            types.append([tokenizer.create_token_type_ids_from_sequences(*pair) for pair in rows])
+            asked.append([whole[one] for one in (first, *listed)])
+            truncated += is_cut
+        labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
+        return Features(ids, types, labels, whole=asked, truncated=truncated)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Choices,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Record]:
+        """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text."""
+        answers = []
+        for listed, row in zip(examples.options, outputs, strict=True):
+            require_finite(row["logits"][None])
+            chances = softmax(row["logits"])
+            best = int(chances.argmax())
+            answers.append(
+                {"label": best, "choice": listed[best], "score": float(chances[best]), "scores": chances.tolist()}
+            )
+        return answers
+
+    def score(
+        self, config: AlbertConfig, examples: Choices, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """The share of questions answered right: of all, of each part of the data, and by the length of the context."""
+        rows = [row["logits"] for row in outputs]
+        for row in rows:
+            require_finite(row[None])
+        right = np.array([row.argmax() == label for row, label in zip(rows, examples.labels or [], strict=True)], bool)
+        scores = {"accuracy": _share(right)}
+        groups = np.array(examples.groups)
+        if len(set(examples.groups)) > 1:
+            scores |= {
+                f"accuracy_{one or 'other'}": _share(right[groups == one]) for one in sorted(set(examples.groups))
+            }
+        lengths = np.digitize([len(context.split()) for context in examples.contexts], _LENGTHS)
+        if len(set(lengths.tolist())) > 1:
+            bounds = [0, *_LENGTHS]
+            scores |= {
+                f"accuracy_from_{bounds[one]}_words": _share(right[lengths == one]) for one in np.unique(lengths)
+            }
+        return scores
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """Accuracy; those of parts have names of their own."""
+        return ("accuracy",)
+
+    def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
+        """What is asked for."""
+        return "questions with options to choose from"
+
+
+def _require_names(given: Mapping[str, Json], number: int) -> None:
+    """InputError for a name that must mean another: a context under it would be left out unseen."""
+    missing = [name for name in _NAMES if name not in given]
+    for name in given:
+        hint = "" if name in _NAMES else did_you_mean(str(name), missing)
+        if hint or name in choices.USUAL_NAMES - {*_NAMES}:
+            raise InputError(
+                f"A question has the names {', '.join(_NAMES)}. Received, as number {number}: {name!r}.{hint} Call it "
+                "by its name."
+            )
+
+
+def _pairs(examples: Choices) -> tuple[list[str], list[list[str]]]:
+    """The first sequence of each question, and the second one for each of its options."""
+    firsts, seconds = [], []
+    for context, question, listed in zip(examples.contexts, examples.questions, examples.options, strict=True):
+        firsts.append(context if context.strip() else question)
+        seconds.append([filled(question, one) for one in listed] if context.strip() else listed)
+    return firsts, seconds
+
+
+def filled(question: str, choice: str) -> str:
+    """An option in the blanks of a question, or behind it where there is none."""
+    return question.replace(BLANK, choice) if BLANK in question else f"{question} {choice}".strip()
+
+
+def _share(right: np.ndarray) -> float:
+    return float(right.mean()) if len(right) else 0.0

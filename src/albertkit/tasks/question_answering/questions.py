@@ -1,0 +1,247 @@
+"""Questions with their contexts and answers: SQuAD 1.1 and 2.0, and tables in the same terms.
+
+An answer is a span of characters of the context.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from albertkit.errors import InputError
+from albertkit.tasks import tables
+from albertkit.tasks.data_options import DataOptions, option
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.spans import Span
+from albertkit.tasks.tables import Table
+from albertkit.typing import Json, Record
+
+_PIECE = 256
+
+
+@dataclass(frozen=True)
+class QuestionOptions(DataOptions):
+    """Where questions stand, and how long contexts are cut into windows."""
+
+    max_length: int = option(384, "Longest input in tokens; a longer context fills several windows.", ge=16)
+    doc_stride: int = option(128, "Tokens that two windows of a long context share.", ge=0)
+    max_query_length: int = option(64, "Longest question in tokens; what is beyond is cut off and counted.", ge=1)
+    question_column: str = option("question", "Column of the question in a table.")
+    context_column: str = option("context", "Column of the context in a table.")
+    answer_column: str = option("answers", "Column of the answers in a table.")
+
+
+@dataclass(frozen=True)
+class Questions(Examples):
+    """Questions, their contexts and answers if any, and where they come from."""
+
+    columns = ("ids", "questions", "contexts", "answers", "places", "true")
+
+    ids: list[str]
+    questions: list[str]
+    contexts: list[str]
+    answers: list[list[Span]] | None
+    """For each question those of its answers that stand in its context, as characters of it."""
+    places: list[str]
+    """Where each question stands in its file."""
+    true: list[list[str]] | None = None
+    """For each question the texts of all its answers; none where it has no answer."""
+
+    def texts(self) -> Iterable[str]:
+        """Questions, then each context once."""
+        return [*self.questions, *dict.fromkeys(self.contexts)]
+
+    def place(self, number: int) -> str:
+        """As the file names it."""
+        return self.places[number]
+
+    def shown(self, number: int) -> Record:
+        """The id and the question."""
+        return {"id": self.ids[number], "question": self.questions[number]}
+
+    def key(self, number: int) -> tuple[str, str]:
+        """The question and its context, whatever its id is."""
+        return self.questions[number], self.contexts[number]
+
+    @property
+    def has_unanswerable(self) -> bool:
+        """Whether some questions have no answer, as in SQuAD 2.0."""
+        return any(not found for found in self.true or ())
+
+
+@dataclass
+class _Row:
+    id: str
+    question: Json
+    context: Json
+    answers: Json
+    place: str
+    may_lack_answers: bool
+    """Whether no answers mean that there is none, and not that they are unknown."""
+
+
+def read(path: str, options: QuestionOptions) -> Questions:
+    """The questions of a file with their answers.
+
+    An answer is where the file says; where its text stands elsewhere, the nearest place is taken, and counted.
+    InputError for a question without a context, or none of whose answers is in it or known, unless `skip_empty` leaves
+    it out; and for a file that names no answers at all.
+    """
+    rows = list(_rows(path, options, labelled=True))
+    if not rows:
+        raise InputError(f"A data file must hold at least one question. {path} holds none. Name another.")
+    empty = [row for row in rows if _is_empty(row.context)]
+    if empty and (len(empty) == len(rows) or not options.skip_empty):
+        named = ", ".join(row.place for row in empty[:5])
+        raise InputError(
+            f"Every question needs a context that is not empty. {path} has {len(empty):,} without of {len(rows):,}: "
+            f"{named}. Fill them in, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        )
+    found = _located(path, [row for row in rows if not _is_empty(row.context)], options)
+    return replace(found, left_out=found.left_out + len(empty))
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
+    """The questions of a file in parts, without their answers."""
+    part: list[_Row] = []
+    for row in _rows(path, options):
+        part.append(row)
+        if len(part) == _PIECE:
+            yield _unlabelled(path, part)
+            part = []
+    if part:
+        yield _unlabelled(path, part)
+
+
+def _unlabelled(path: str, rows: Sequence[_Row]) -> Questions:
+    texts = [(_text(path, row, "question", row.question), _text(path, row, "context", row.context)) for row in rows]
+    one, other = [question for question, _ in texts], [context for _, context in texts]
+    return Questions(path, [row.id for row in rows], one, other, None, [row.place for row in rows])
+
+
+def _located(path: str, rows: Sequence[_Row], options: QuestionOptions) -> Questions:
+    examples = _unlabelled(path, rows)
+    stated = [_stated(path, row) for row in rows]
+    found: list[list[Span]] = []
+    for context, given in zip(examples.contexts, stated, strict=True):
+        places = [(_place(context, text, start), text) for text, start in given]
+        found.append([Span(place, place + len(text), "") for place, text in places if place is not None])
+    pairs = list(zip(stated, found, strict=True))
+    lost = [
+        number
+        for number, (row, (given, spans)) in enumerate(zip(rows, pairs, strict=True))
+        if not spans and (given or not row.may_lack_answers)
+    ]
+    moved = sum(bool(spans) and spans[0].start != given[0][1] for given, spans in pairs)
+    if lost and (len(lost) == len(rows) or not options.skip_empty):
+        raise InputError(
+            f"An answer must stand in its context. {len(lost):,} of {len(rows):,} questions have none that does: "
+            f"{examples.where(lost)}. Mend them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        )
+    left = set(lost)
+    note = f"{moved:,} questions have an answer that is not where the file says and was found by its text"
+    true = [[text for text, _ in given] for given in stated]
+    kept = replace(examples, answers=found, true=true).take(one for one in range(len(rows)) if one not in left)
+    return replace(kept, left_out=len(lost), found=note if moved else "")
+
+
+def _place(context: str, text: str, start: int) -> int | None:
+    """Where a text stands in a context: at `start`, or as near to it as there is."""
+    if not text:
+        return None
+    if start >= 0 and context.startswith(text, start):
+        return start
+    found, place = [], context.find(text)
+    while place >= 0:
+        found.append(place)
+        place = context.find(text, place + 1)
+    return min(found, key=lambda one: abs(one - start), default=None)
+
+
+def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
+    """The answers of a row as (text, start): a list of mappings, or one mapping of lists as `datasets` has it."""
+    answers = row.answers
+    if isinstance(answers, dict) and isinstance(answers.get("text"), list):
+        starts = answers.get("answer_start") or [-1] * len(answers["text"])
+        if not isinstance(starts, list) or len(starts) != len(answers["text"]):
+            raise InputError(
+                f"Answers must have as many `answer_start` as `text`, both lists. {path}, {row.place}, has "
+                f"{answers!r:.80}. Mend it, or leave `answer_start` out: answers are then found by their text."
+            )
+        answers = [{"text": text, "answer_start": start} for text, start in zip(answers["text"], starts, strict=True)]
+    answers = answers if isinstance(answers, list) else [] if answers is None else [answers]
+    found = []
+    for one in answers:
+        one = {"text": one} if isinstance(one, str) else one
+        if not isinstance(one, dict) or not isinstance(one.get("text"), str):
+            raise InputError(
+                f"An answer must be a mapping of `text` and `answer_start`. {path}, {row.place}, has {one!r:.80}."
+            )
+        start = one.get("answer_start", -1)
+        found.append((one["text"], start if isinstance(start, int) else -1))
+    return found
+
+
+def _text(path: str, row: _Row, name: str, value: Json) -> str:
+    if not isinstance(value, str) or (name == "context" and not value.strip()):
+        rule = "a text that is not empty" if name == "context" else "a text"
+        raise InputError(f"A {name} must be {rule}. {path}, {row.place}, has {value!r:.80}. Mend it, or leave it out.")
+    return value
+
+
+def _rows(path: str, options: QuestionOptions, labelled: bool = False) -> Iterator[_Row]:
+    if _is_squad(path):
+        yield from _squad(path)
+        return
+    for table in tables.pieces(path, options.header):
+        if labelled:
+            table.column(options.answer_column, "answer")
+        yield from _of_table(table, options)
+
+
+def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
+    questions, contexts = (
+        table.column(name, role)
+        for name, role in ((options.question_column, "question"), (options.context_column, "context"))
+    )
+    answers = table.columns.get(options.answer_column) or [None] * len(table)
+    ids = table.columns.get("id") or [str(line) for line in table.lines]
+    for line, name, question, context, answer in zip(table.lines, ids, questions, contexts, answers, strict=True):
+        yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", True)
+
+
+def _is_squad(path: str) -> bool:
+    """Whether a file is one JSON object, as SQuAD is: its first line alone is none."""
+    if ".json" not in path or ".jsonl" in path:
+        return False
+    with tables.open_bytes(path) as file:
+        start = file.read(4096).lstrip(b"\xef\xbb\xbf \r\n\t")
+    return start.startswith(b"{") and b'"data"' in start
+
+
+def _squad(path: str) -> Iterator[_Row]:
+    with tables.open_bytes(path) as file:
+        try:
+            content = json.loads(file.read().decode("utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{path} must be a JSON file in the form of SQuAD. Reading it failed: {error}. A file cut short means "
+                "an incomplete copy."
+            ) from error
+    try:
+        for number, article in enumerate(content["data"], start=1):
+            for paragraph_number, paragraph in enumerate(article["paragraphs"], start=1):
+                for question in paragraph["qas"]:
+                    place = f"question {question['id']!r} of article {number}, paragraph {paragraph_number}"
+                    answers, texts = question.get("answers"), (question["question"], paragraph["context"])
+                    is_impossible = bool(question.get("is_impossible", answers == []))
+                    answers = None if is_impossible else answers  # plausible ones may stand there
+                    yield _Row(str(question["id"]), *texts, answers, place, is_impossible)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} must be in the form of SQuAD: data, with articles of paragraphs, each of a context and qas. "
+            f"Reading it failed: {type(error).__name__} {error}."
+        ) from error

@@ -1,0 +1,234 @@
+"""Question answering: where in a context the answer to a question begins and ends, or that there is none.
+
+Letters: N rows, L tokens of a row.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BufferedReader
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+
+from albertkit.arrays import softmax
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, abbreviate
+from albertkit.tasks import pieces
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.features import Features
+from albertkit.tasks.inputs import require_count
+from albertkit.tasks.pieces import Pieces
+from albertkit.tasks.question_answering import answer_scores, answers, questions
+from albertkit.tasks.question_answering.answers import Candidate
+from albertkit.tasks.question_answering.question_rows import QuestionRows
+from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
+from albertkit.tasks.spans import Span
+from albertkit.tasks.windows import windows
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
+
+_N_BEST, _LONGEST = 20, 30
+
+
+class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
+    """The answer to a question, as a piece of a context, with a model of the head ForQuestionAnswering."""
+
+    name = "question-answering"
+    head = "ForQuestionAnswering"
+    heads = ("ForQuestionAnswering",)
+    options = QuestionOptions
+    input_names = ("question", "context")
+    sample: ClassVar = {"question": "Who came?", "context": "Peter came on Friday."}
+    answer_options: ClassVar = {
+        "top_k": 1,
+        "handle_impossible_answer": False,
+        "max_answer_len": 15,
+        "null_score_diff_threshold": 0.0,
+    }
+
+    def examples(self, *inputs: Json) -> tuple[Questions, bool]:
+        """Questions and contexts: one of each, lists of them, or mappings of `question` and `context`.
+
+        A single context goes with every question of a list. InputError for anything else.
+        """
+        rows, is_single = _pairs(inputs[0] if len(inputs) == 1 else inputs)
+        for number, row in enumerate(rows, start=1):
+            if not all(isinstance(part, str) for part in row) or not row[1].strip():
+                raise InputError(
+                    "A question and its context must be texts, the context not empty. Received, as number "
+                    f"{number}: {row!r:.120}."
+                )
+        ones, others = [question for question, _ in rows], [context for _, context in rows]
+        places = [f"number {number}" for number in range(1, len(rows) + 1)]
+        return Questions("", places, ones, others, None, places), is_single
+
+    def stream(self, source: str | BufferedReader, options: QuestionOptions) -> Iterator[Questions]:
+        """The questions of a file, see `questions`, or of lines of JSON with `question` and `context`."""
+        if isinstance(source, str):
+            yield from questions.stream(source, options)
+            return
+        raise InputError(
+            "Questions come from a file with their contexts. Received: lines of text. Name it with --file: JSON lines "
+            "of question and context, or a file in the form of SQuAD."
+        )
+
+    def read(
+        self, path: str, options: QuestionOptions, config: AlbertConfig | None = None
+    ) -> tuple[Questions, QuestionOptions]:
+        """Questions, contexts and answers of a file; see `questions`."""
+        return questions.read(path, options), options
+
+    def config_keys(self, examples: Questions, options: QuestionOptions) -> Record:
+        """Nothing: the head has a start and an end, whatever the data is."""
+        return {}
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Questions,
+        options: QuestionOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """[CLS] question [SEP] window of the context [SEP], in as many rows as the context needs.
+
+        `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
+        0, the place of [CLS]. Questions that are cut are counted.
+        """
+        whole = pieces.by_text(tokenizer, examples.contexts)
+        asked = pieces.of_texts(tokenizer, examples.questions)
+        rows = QuestionRows(tokenizer)
+        for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
+            ids = question.ids[: options.max_query_length]
+            size = options.max_length - len(ids) - 3
+            if size < 1:
+                raise InputError(
+                    f"A window must have room for a context beside the question. Question {number + 1} has "
+                    f"{len(ids)} tokens of {options.max_length}. Make `max_length` larger, or `max_query_length` "
+                    "smaller."
+                )
+            true = examples.answers[number] if labelled and examples.answers else []
+            answer = _covered(whole[context], true[0]) if true else None
+            shared = min(options.doc_stride, size // 2)
+            for window in windows(len(whole[context]), size, shared):
+                rows.add(number, ids, whole[context], window, answer)
+        truncated = sum(len(question) > options.max_query_length for question in asked)
+        return rows.features(labelled, truncated)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: Questions,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Json]:
+        """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
+
+        `answer` is the text between the characters `start` and `end` of the context. With `handle_impossible_answer`
+        the empty answer is one of them; it goes first where it scores better than all others by more than
+        `null_score_diff_threshold`, for which `score` finds the best values.
+        """
+        options = {**self.answer_options, **options}
+        _require_options(options)
+        top_k = options["top_k"]
+        count = max(top_k, _N_BEST)
+        found = answers.of_questions(features, outputs, count, options["max_answer_len"])
+        decoded = []
+        for context, (candidates, null) in zip(examples.contexts, found, strict=True):
+            listed = list(candidates)
+            if options["handle_impossible_answer"] or not listed:
+                listed.append(Candidate(0, 0, null - options["null_score_diff_threshold"]))
+            chances = softmax(np.array([one.score for one in listed])).tolist()
+            ordered = sorted(zip(listed, chances, strict=True), key=lambda one: -one[1])[:top_k]
+            best = [
+                {"score": chance, "start": one.start, "end": one.stop, "answer": context[one.start : one.stop]}
+                for one, chance in ordered
+            ]
+            decoded.append(best[0] if top_k == 1 else best)
+        return decoded
+
+    def score(
+        self, config: AlbertConfig, examples: Questions, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """Exact match and F1, of 0 to 100: as SQuAD 2.0 has them where some questions have no answer, else as 1.1.
+
+        Chinese answers are compared as CMRC 2018 does, Japanese ones by characters. An answer is none where that scores
+        better.
+        """
+        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        best = [best_text(context, listed) for context, (listed, _) in zip(examples.contexts, found, strict=True)]
+        metric = answer_scores.metric_of(examples.contexts)
+        if not examples.has_unanswerable:
+            return answer_scores.squad_1(best, examples.true or [], metric or answer_scores.SQUAD_1)
+        odds = [null - (listed[0].score if listed else null) for listed, null in found]
+        return answer_scores.squad_2(best, examples.true or [], odds, 0.0, metric or answer_scores.SQUAD_2)
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """Those that both forms of SQuAD have."""
+        return ("f1", "exact_match")
+
+    def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
+        """What is asked for."""
+        return "questions with answers in their contexts"
+
+
+def best_text(context: str, listed: Sequence[Candidate]) -> str:
+    """The text of the best answer, which is empty where there is none."""
+    return context[listed[0].start : listed[0].stop] if listed else ""
+
+
+def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
+    """Questions and contexts in any of the forms that a pipeline takes, and whether it is a single one."""
+    if isinstance(given, Mapping):
+        given = (given.get("question"), given.get("context"))
+    if isinstance(given, list) and all(isinstance(one, Mapping) for one in given):
+        return [(one.get("question"), one.get("context")) for one in given], False
+    is_of_pairs = isinstance(given, list) and not all(isinstance(one, str) for one in given)
+    if not isinstance(given, (tuple, list)) or len(given) != 2 or is_of_pairs:
+        raise InputError(
+            f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
+        )
+    question, context = given
+    if isinstance(question, str):
+        return [(question, context)], True
+    if not _is_listed(question) or not (isinstance(context, str) or _is_listed(context)):
+        raise InputError(
+            "Questions and contexts must be texts, or lists of them. Received: "
+            f"{abbreviate(question, 60)}, a {type(question).__name__}, and {abbreviate(context, 60)}, a "
+            f"{type(context).__name__}. Make lists of them."
+        )
+    contexts = [context] * len(question) if isinstance(context, str) else list(context)
+    if len(contexts) != len(question):
+        raise InputError(
+            f"Every question needs its context. Received: {len(question)} questions and {len(contexts)} contexts."
+        )
+    return list(zip(question, contexts, strict=True)), False
+
+
+def _is_listed(value: Json) -> bool:
+    """Whether a value has texts in an order: a list, a tuple, an array or a column of one axis."""
+    return isinstance(value, (list, tuple)) or (hasattr(value, "tolist") and getattr(value, "ndim", 1) == 1)
+
+
+def _require_options(options: Record) -> None:
+    """InputError for options of an answer that have no meaning."""
+    for name in ("top_k", "max_answer_len"):
+        require_count(name, options[name])
+    allowed, threshold = options["handle_impossible_answer"], options["null_score_diff_threshold"]
+    if not isinstance(allowed, bool):
+        raise InputError(f"`handle_impossible_answer` must be True or False. Received: {abbreviate(allowed)}.")
+    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not math.isfinite(threshold):
+        raise InputError(
+            f"`null_score_diff_threshold` must be a finite number. Received: {abbreviate(threshold)}. Leave it out for "
+            "0."
+        )
+
+
+def _covered(context: Pieces, answer: Span) -> range | None:
+    """The pieces that an answer shares a character with."""
+    found = [place for place, span in enumerate(context.spans) if span.start < answer.stop and answer.start < span.stop]
+    return range(found[0], found[-1] + 1) if found else None

@@ -1,0 +1,344 @@
+"""Text classification: one class, several classes at once, or a number, for a text or a pair of texts.
+
+Letters: N examples, C classes.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from albertkit.arrays import softmax
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, abbreviate
+from albertkit.tasks import tables, texts, trained_on
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.data_options import option
+from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.inputs import require_count
+from albertkit.tasks.tables import Table
+from albertkit.tasks.text_classification import class_weights, label_columns, labels
+from albertkit.tasks.text_classification.label_columns import LabelOptions
+from albertkit.tasks.text_classification.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
+from albertkit.tasks.texts import TextExamples
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
+
+SCORES = {
+    SINGLE: ("accuracy", "f1", "matthews_correlation"),
+    MULTI: ("f1_micro", "f1_macro", "exact_match"),
+    REGRESSION: ("pearson", "spearman", "mse", "mae"),
+}
+"""What `score` gives. The first chooses the best checkpoint unless another is named."""
+
+_FUNCTIONS = {SINGLE: "softmax", MULTI: "sigmoid", REGRESSION: "none"}
+"""What makes scores of logits, by the kind of problem."""
+
+BEST = "best"
+"""The `top_k` that gives the best class alone, and not in a list."""
+
+_FEW = 10
+"""Rows up to which each may well be a class of its own."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ClassificationOptions(LabelOptions):
+    """Which columns hold texts and labels, and what a label is."""
+
+    problem: Literal["auto", "single", "multi", "regression"] = option("auto", "auto, single, multi or regression.")
+    class_weights: str = option("", "Weights of classes in the training loss: balanced, or name=weight,...")
+
+
+class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
+    """Classes, several classes at once, or a number, for texts or pairs of texts."""
+
+    name = "text-classification"
+    head = "ForSequenceClassification"
+    heads = ("ForSequenceClassification",)
+    options = ClassificationOptions
+    answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None}
+    lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
+
+    def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
+        """Texts or pairs, or texts and as many second texts; see `inputs.pairs`."""
+        return texts.given(*inputs)
+
+    def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
+        """The texts of a file or of lines, in parts; see `texts.stream`."""
+        return texts.stream(source, options)
+
+    def read(
+        self, path: str, options: ClassificationOptions, config: AlbertConfig | None = None
+    ) -> tuple[TextExamples, ClassificationOptions]:
+        """Texts and labels of a file, and the columns they were found in.
+
+        A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or `skip_empty`
+        leaves them out. Where a row may have several classes an empty label is that of a row without a class.
+        """
+        schema = Schema.of(config) if config else None
+        if schema and options.problem != "auto" and KINDS.get(options.problem) != schema.problem_type:
+            raise InputError(
+                f"`problem` must be what the model was trained for, {schema.problem_type}. Received: "
+                f"{options.problem!r}. Leave it out."
+            )
+        if schema and options.class_weights:
+            raise InputError("`class_weights` are those of a training loss. Received them for a trained model.")
+        return self.take(tables.read(path, options.header), options, schema)
+
+    def take(
+        self, table: Table, options: ClassificationOptions, schema: Schema | None = None
+    ) -> tuple[TextExamples, ClassificationOptions]:
+        """Texts and labels of a table; see `read`. `schema` is that of a model whose labels are known."""
+        asked, options = options, texts.with_columns(table, options)
+        values, options = label_columns.read(table, options, schema)
+        if not asked.text_column:
+            texts.tell_of_others(table, options)
+        _require_kind(table, options)
+        kind = schema.problem_type if schema else KINDS.get(options.problem)
+        is_unlabelled = texts.is_missing if kind == MULTI else texts.is_empty
+        examples = texts.taken(table, options, values)
+        second = examples.second or [None] * len(table)
+        incomplete = [
+            row
+            for row, (one, other) in enumerate(zip(examples.first, second, strict=True))
+            if texts.is_empty(one) or (examples.second and texts.is_empty(other)) or is_unlabelled(values[row])
+        ]
+        if incomplete and not options.skip_empty:
+            raise InputError(_told_of_incomplete(table, options, values, incomplete))
+        if len(incomplete) == len(table):
+            raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
+        without = set(incomplete)
+        kept = examples.take(row for row in examples.rows if row not in without)
+        return replace(kept, left_out=len(incomplete)), options
+
+    def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
+        """`id2label` and `problem_type`; see `labels.schema`. InputError where every row is a class of its own."""
+        values = examples.labels or []
+        found = labels.schema(values, examples.path, options.problem, options.label_separator, options.class_names)
+        if found.problem_type == SINGLE:
+            _check_sizes(values, options, examples.path)
+        if options.class_weights and found.problem_type != SINGLE:
+            raise InputError(
+                f"`class_weights` are for one class a row. Received them for {found.problem_type}. Leave them out."
+            )
+        return found.config_keys()
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        options: ClassificationOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted."""
+        encoded = tokenizer(examples.first, examples.second, truncation=True, max_length=options.max_length)
+        truncated = sum(count > 0 for count in encoded.truncated)
+        numbers = {"labels": self.targets(examples, options, Schema.of(config))} if labelled else {}
+        return Features(encoded["input_ids"], encoded["token_type_ids"], numbers, truncated=truncated)
+
+    def targets(self, examples: TextExamples, options: ClassificationOptions, schema: Schema) -> np.ndarray:
+        """The labels as numbers; see `labels.as_numbers`."""
+        table = examples.table
+
+        def place(chosen: Sequence[int], most: int) -> str:
+            return table.places([examples.rows[number] for number in chosen], most)
+
+        by_number = bool(options.class_names)
+        return labels.as_numbers(
+            examples.labels or [], schema, options.label_separator, examples.path, place, by_number
+        )
+
+    def row_weights(
+        self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
+    ) -> np.ndarray | None:
+        """The weight of each example's class, where `class_weights` says so; see `class_weights.of_rows`."""
+        if not options.class_weights:
+            return None
+        schema = Schema.of(config)
+        return class_weights.of_rows(options.class_weights, self.targets(examples, options, schema), schema.names)
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Json]:
+        """The best class of each example, {"label", "score"}, as Transformers answers.
+
+        `top_k` a number: a list of so many, best first; None: of all. `function_to_apply` makes scores of logits:
+        softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
+        """
+        (function, top_k), names = _asked(options), Schema.of(config).names
+        scores = scored(_logits(outputs, config), function or _default_function(config))
+        ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
+        answers = [
+            [{"label": names[index], "score": float(row[index])} for index in best]
+            for row, best in zip(scores, ranked.tolist(), strict=True)
+        ]
+        return [answer[0] for answer in answers] if top_k == BEST else answers
+
+    def records(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[Record]:
+        """An answer for each example.
+
+        One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
+        those of probability above 1/2. A number: {"value"}. With a `top_k` the best so many scores, best first.
+        InputError where logits are not finite.
+        """
+        function, top_k = _asked(options)
+        return answers(_logits(outputs, config), Schema.of(config), function, None if top_k == BEST else top_k)
+
+    def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
+        """The answers as Transformers arranges them: that to a text is a list of one, unless the call has a `top_k`."""
+        is_wrapped = isinstance(inputs, str) and "top_k" not in options
+        return answers[0] if is_single and not is_wrapped else answers
+
+    def unlike_training(self, config: AlbertConfig, examples: TextExamples) -> str | None:
+        """A sentence where a model of pairs is given single texts, or one of single texts pairs."""
+        trained = trained_on.read(config, self)
+        pairs = sum(second is not None for second in examples.second or ())
+        if trained is None or len(examples) == (pairs if trained.pair_column else len(examples) - pairs):
+            return None
+        kinds = ("pairs of texts", "single texts")
+        known, given = kinds if trained.pair_column else kinds[::-1]
+        return f"This model was trained on {known}, and is asked for {given}: its answers may mean nothing."
+
+    def score(
+        self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """The scores of `tasks.metrics` for the kind of problem."""
+        from albertkit.tasks import metrics
+
+        logits = _logits(outputs, config)
+        require_finite(logits)
+        scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
+        return scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """The scores of the kind of problem."""
+        return SCORES[Schema.of(config).problem_type]
+
+    def classes(
+        self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
+    ) -> np.ndarray | None:
+        """The class of each example, where it has one."""
+        schema = Schema.of(config)
+        return self.targets(examples, options, schema) if schema.problem_type == SINGLE else None
+
+    def describe(self, options: ClassificationOptions, config: AlbertConfig) -> str:
+        """The columns and the classes."""
+        schema = Schema.of(config)
+        pair = f", pair {options.pair_column!r}" if options.pair_column else ""
+        return (
+            f"text {options.text_column!r}{pair}, label {options.label_column!r} "
+            f"({schema.problem_type}: {', '.join(schema.names[:12])})"
+        )
+
+
+def answers(logits: np.ndarray, schema: Schema, function: str | None = None, top_k: int | None = None) -> list[Record]:
+    """(N, C) logits -> a record for each example; see `TextClassification.records`."""
+    rows = scored(logits, function or _FUNCTIONS[schema.problem_type])
+    if schema.problem_type == REGRESSION:
+        return [{"value": float(row[0])} for row in rows]
+    ranked = np.argsort(-rows, axis=-1, kind="stable")
+    kept = np.broadcast_to(np.arange(rows.shape[-1]), rows.shape) if top_k is None else ranked[:, :top_k]
+    found = []
+    for row, best, shown in zip(rows.tolist(), ranked[:, 0].tolist(), kept.tolist(), strict=True):
+        scores = {schema.names[index]: row[index] for index in shown}
+        if schema.problem_type == MULTI:
+            likely = [name for name, score in zip(schema.names, row, strict=True) if score > 0.5]
+            found.append({"labels": likely, "scores": scores})
+        else:
+            found.append({"label": schema.names[best], "score": row[best], "scores": scores})
+    return found
+
+
+def scored(logits: np.ndarray, function: str) -> np.ndarray:
+    """(N, C) logits -> scores by softmax, sigmoid or none. InputError where they are not finite."""
+    require_finite(logits)
+    logits = logits.astype(np.float64)
+    if function == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    return softmax(logits) if function == "softmax" else logits
+
+
+def _default_function(config: AlbertConfig) -> str:
+    """What makes scores of logits in Transformers, by what the config states."""
+    if config.problem_type == REGRESSION:
+        return "none"
+    return "sigmoid" if config.problem_type == MULTI or config.num_labels == 1 else "softmax"
+
+
+def _asked(options: Record) -> tuple[str | None, Json]:
+    """The function of a call, None for the default one, and its `top_k`. InputError for other values."""
+    function, top_k = options.get("function_to_apply"), options.get("top_k", BEST)
+    if top_k not in (BEST, None):
+        require_count("top_k", top_k)
+    if function is None:
+        return None, top_k
+    if not isinstance(function, str) or function.lower() not in (*_FUNCTIONS.values(), "default"):
+        raise InputError(
+            f'`function_to_apply` must be "softmax", "sigmoid", "none" or "default". Received: {abbreviate(function)}.'
+        )
+    return None if function.lower() == "default" else function.lower(), top_k
+
+
+def _require_kind(table: Table, options: ClassificationOptions) -> None:
+    """InputError where columns of classes are taken for something else than several classes at once."""
+    if len(label_columns.class_columns(table, options)) > 1 and KINDS.get(options.problem, MULTI) != MULTI:
+        raise InputError(
+            f"A column for each class is for several classes at once. Received: the problem {options.problem!r} and "
+            f"the columns {options.label_column}. Leave --problem out, or name one column."
+        )
+
+
+def _told_of_incomplete(
+    table: Table, options: ClassificationOptions, values: Sequence[Json], incomplete: Sequence[int]
+) -> str:
+    """What is said of rows that lack something, with all that a person may do about it."""
+    told = (
+        f"Every row needs a text and a label. {table.path} has {len(incomplete)} without: {table.places(incomplete)}. "
+        "Fill or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
+        f"{label_columns.missing_words(table, options)}"
+    )
+    separator = options.label_separator
+    if options.problem == "auto" and any(isinstance(value, str) and separator in value for value in values):
+        told += " Where a row may have several labels, an empty one is that of no class: `problem` multi says so."
+    return told
+
+
+def _check_sizes(values: Sequence[Json], options: ClassificationOptions, path: str) -> None:
+    """Log where most classes have one example; InputError where all have, and some are to be held out."""
+    count = len({str(value).strip() for value in values})
+    if len(values) <= _FEW or count * 2 <= len(values):
+        return
+    told = (
+        f"{path} has {count} classes in {len(values)} rows: the column {options.label_column!r} seems to hold ids or "
+        "texts. Name the one of the labels with --label-column, or for numbers pass --problem regression"
+    )
+    if count == len(values) and not options.eval:
+        raise InputError(f"A class needs several rows to learn from and to be held out. {told}.")
+    logger.warning("%s.", told)
+
+
+def _logits(outputs: Iterable[Outputs], config: AlbertConfig) -> np.ndarray:
+    """(N, C) of all rows."""
+    rows = [row["logits"] for row in outputs]
+    return np.stack(rows) if rows else np.zeros((0, config.num_labels), np.float32)

@@ -1,0 +1,107 @@
+"""What a model says of pieces -> entities of a text, and the scores of these against the true ones.
+
+Letters: P pieces of a text, C classes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from albertkit.arrays import softmax
+from albertkit.errors import InputError
+from albertkit.tasks.pieces import Pieces
+from albertkit.tasks.spans import Span
+from albertkit.tasks.token_classification import tags
+from albertkit.typing import Record
+
+STRATEGIES = ("none", "simple", "first", "average", "max")
+"""How the pieces of a word become one; see `aggregated`."""
+
+
+class Tagged(NamedTuple):
+    """Characters, their tag and its probability."""
+
+    span: Span
+    tag: str
+    score: float
+
+
+def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: str) -> list[Tagged]:
+    """(P, C) -> the tag of every piece ("none", "simple"), or of every word.
+
+    A word takes the tag of its first piece ("first"), that of the mean of its pieces' probabilities ("average"), or
+    that of the piece which is surest ("max"). InputError for another strategy.
+    """
+    if strategy not in STRATEGIES:
+        raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
+    rows, spans = softmax(logits), pieces.spans
+    if strategy not in ("none", "simple"):
+        rows, spans = _of_words(pieces, rows, strategy)
+    best = map(int, rows.argmax(axis=-1))
+    found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, rows, best, strict=True)]
+    return [one for one in found if one.span.start < one.span.stop]
+
+
+def _of_words(pieces: Pieces, rows: np.ndarray, strategy: str) -> tuple[np.ndarray, list[Span]]:
+    firsts = pieces.firsts()
+    units = pieces.owner[firsts]
+    spans = [pieces.units[unit] for unit in units]
+    if strategy == "first":
+        return rows[firsts], spans
+    groups = [rows[pieces.owner == unit] for unit in units]
+    chosen = [group.mean(0) if strategy == "average" else group[group.max(1).argmax()] for group in groups]
+    return np.array(chosen).reshape(len(spans), rows.shape[1]), spans
+
+
+def of_text(text: str, found: Sequence[Tagged], names: Sequence[str]) -> list[Record]:
+    """The entities of a text: {"entity_group", "score", "word", "start", "end"}, with the mean of their tags' scores.
+
+    `word` is the text between `start` and `end`, as it is written there.
+    """
+    chosen = tags.spans([one.tag for one in found], tags.scheme_of(names))
+    return [
+        {
+            "entity_group": one.type,
+            "score": float(np.mean([part.score for part in found[one.start : one.stop]])),
+            "word": text[found[one.start].span.start : found[one.stop - 1].span.stop],
+            "start": found[one.start].span.start,
+            "end": found[one.stop - 1].span.stop,
+        }
+        for one in chosen
+    ]
+
+
+def characters(found: Sequence[Tagged], names: Sequence[str], strict: bool = False) -> list[Span]:
+    """The entities of tagged words as spans of characters; `strict` as in `tags.spans`."""
+    chosen = tags.spans([one.tag for one in found], tags.scheme_of(names), strict)
+    return [Span(found[one.start].span.start, found[one.stop - 1].span.stop, one.type) for one in chosen]
+
+
+class Counts:
+    """How many entities of each type are true, were predicted, and are both."""
+
+    def __init__(self) -> None:
+        self._true, self._predicted, self._correct = Counter[str](), Counter[str](), Counter[str]()
+
+    def add(self, true: Iterable[Span], predicted: Iterable[Span]) -> None:
+        """The entities of one text."""
+        true, predicted = set(true), set(predicted)
+        self._true.update(one.type for one in true)
+        self._predicted.update(one.type for one in predicted)
+        self._correct.update(one.type for one in true & predicted)
+
+    def scores(self, kind: str | None = None) -> dict[str, float]:
+        """Precision, recall and F1 of a type, or of all entities; 0 where nothing was predicted or nothing is true."""
+        correct, predicted, true = (
+            float(one.total() if kind is None else one[kind]) for one in (self._correct, self._predicted, self._true)
+        )
+        precision, recall = correct / max(predicted, 1), correct / max(true, 1)
+        both = precision + recall
+        return {
+            "f1": 2 * precision * recall / both if both else 0.0,
+            "precision": precision,
+            "recall": recall,
+            "support": true,
+        }

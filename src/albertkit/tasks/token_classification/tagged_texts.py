@@ -1,0 +1,172 @@
+"""Texts with entities: from columns of words and tags, from lists of them, or from texts with spans of characters.
+
+Whatever the form, an example is a text, its words as spans of characters where they are given, and its entities as
+spans of characters.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from albertkit.errors import InputError
+from albertkit.tasks.data_options import DataOptions, option
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.scripts import is_unspaced
+from albertkit.tasks.spans import Span
+from albertkit.tasks.token_classification import tags
+from albertkit.typing import Json, Record
+
+
+@dataclass(frozen=True)
+class TagOptions(DataOptions):
+    """Where words, tags and entities stand, and how they become labels of tokens."""
+
+    text_column: str = option("", "Column of the words or the text: a name, or a number from 1 in CoNLL files.")
+    tag_column: str = option("", "Column of the tags or entities; default: by what it holds and the usual names.")
+    tag_names: list[str] = option(
+        [], "Comma-separated names of tags that the file has as numbers from 0.", is_kept=True
+    )
+    scheme: str = option("", "IOB1, IOB2, IOBES, BILOU or IO; default: what the tags follow.")
+    label_all_tokens: bool = option(False, "Label all pieces of a word, not the first alone.")
+    doc_stride: int = option(0, "Tokens that two windows of a long text share; default: a quarter of a window.", ge=0)
+
+
+@dataclass(frozen=True)
+class TaggedExamples(Examples):
+    """Texts with their words and entities if any, and where they come from. All spans are of characters."""
+
+    columns = ("sentences", "words", "entities", "lines")
+
+    sentences: list[str]
+    words: list[list[Span]] | None
+    """The words of each text, where they are given; their type is empty."""
+    entities: list[list[Span]] | None
+    lines: list[int]
+
+    def texts(self) -> Iterable[str]:
+        """The texts; words stand with a blank between them, but for scripts that write none."""
+        return self.sentences
+
+    def place(self, number: int) -> str:
+        """The line."""
+        return f"line {self.lines[number]}"
+
+    def noted(self, found: str) -> "TaggedExamples":
+        """The same with one thing more that was found."""
+        return replace(self, found=f"{self.found}, {found}" if self.found else found)
+
+    def shown(self, number: int) -> Record:
+        """The text."""
+        return {"text": self.sentences[number]}
+
+
+def joined(words: Sequence[str], by: str = " ") -> tuple[str, list[Span]]:
+    """Words as a text, and where each stands in it."""
+    places, start = [], 0
+    for word in words:
+        places.append(Span(start, start + len(word), ""))
+        start += len(word) + len(by)
+    return by.join(words), places
+
+
+def separator(sentences: Sequence[Sequence[str]]) -> str:
+    """What stands between words: nothing where most are a single character of a script that writes no blanks."""
+    words = [word for sentence in sentences[:1000] for word in sentence if word.isalpha()]
+    return "" if words and 2 * sum(len(word) == 1 and is_unspaced(word) for word in words) > len(words) else " "
+
+
+def from_tags(
+    path: str,
+    sentences: Sequence[Sequence[str]],
+    tagged: Sequence[Sequence[str]] | None,
+    lines: Sequence[int],
+    options: TagOptions,
+) -> TaggedExamples:
+    """Examples of words with a tag each. InputError for tags that follow no scheme, or `skip_empty` leaves them out."""
+    by = separator(sentences)
+    pairs = [joined(words, by) for words in sentences]
+    texts, words = [text for text, _ in pairs], [places for _, places in pairs]
+    if tagged is None:
+        return TaggedExamples(path, texts, words, None, list(lines))
+    scheme, broken = tags.of_scheme(tagged, options.scheme) if options.scheme else tags.detect(tagged)
+    entities = [
+        [Span(places[span.start].start, places[span.stop - 1].stop, span.type) for span in tags.spans(one, scheme)]
+        for places, one in zip(words, tagged, strict=True)
+    ]
+    counted = sum(map(len, entities))
+    found = f"{counted:,} entities by {scheme} tags, words joined {'by blanks' if by else 'without blanks'}"
+    examples = TaggedExamples(path, texts, words, entities, list(lines), found=found)
+    return without(examples, broken, options, f"follow {scheme}, as {len(tagged) - len(broken):,} sentences do")
+
+
+def without(examples: TaggedExamples, broken: Sequence[int], options: TagOptions, rule: str) -> TaggedExamples:
+    """The examples without those that break a rule. InputError that names them unless they may be left out."""
+    if broken and (len(broken) == len(examples) or not options.skip_empty):
+        raise InputError(
+            f"The tags of every sentence must {rule}. {len(broken):,} of {len(examples):,} do not: "
+            f"{examples.where(broken)}. Mend them, or leave them out with --skip-empty, in a recipe "
+            "data.skip_empty=true."
+        )
+    left = set(broken)
+    kept = examples.take(number for number in range(len(examples)) if number not in left)
+    return replace(kept, left_out=len(left))
+
+
+def from_spans(
+    path: str, texts: Sequence[Json], spans: Sequence[Json], lines: Sequence[int], options: TagOptions
+) -> TaggedExamples:
+    """Examples of texts with entities by their characters.
+
+    An entity is [start, end, type], or a mapping of `start` and `end`, or a `span` of both, and of one of `type`,
+    `label`, `entity_group` and `entity`; where it names its `text`, `name` or `word`, that must stand there. InputError
+    for one that lies outside its text, is empty or overlaps another.
+    """
+    found: list[list[Span]] = []
+    broken: list[tuple[int, str]] = []
+    for number, (text, entities) in enumerate(zip(texts, spans, strict=True)):
+        try:
+            if not isinstance(entities, (list, type(None))):
+                raise InputError(f"{entities!r:.60} is no list of entities")
+            entities = entities or []
+            found.append(_checked(text, [_span(one) for one in entities], entities))
+        except InputError as error:
+            found.append([])
+            broken.append((number, str(error)))
+    counted = sum(map(len, found))
+    examples = TaggedExamples(
+        path, [str(text) for text in texts], None, found, list(lines), found=f"{counted:,} entities by characters"
+    )
+    rule = "be entities within their text that do not overlap"
+    if broken:
+        rule += f" (line {lines[broken[0][0]]}: {broken[0][1]:.200})"
+    return without(examples, [number for number, _ in broken], options, rule)
+
+
+def _span(entity: Json) -> Span:
+    """InputError for what is neither [start, end, type] nor a mapping of these."""
+    parts = entity if isinstance(entity, (list, tuple)) else ()
+    if isinstance(entity, dict):
+        place = entity["span"] if "span" in entity else [entity.get("start"), entity.get("end")]
+        kinds = [entity[key] for key in ("type", "label", "entity_group", "entity") if key in entity]
+        parts = [*place, *kinds[:1]] if isinstance(place, (list, tuple)) else ()
+    if len(parts) != 3 or not all(_is_whole(one) for one in parts[:2]) or not isinstance(parts[2], (str, int)):
+        raise InputError(f"{entity!r:.60} lacks a start, an end or a type")
+    return Span(int(parts[0]), int(parts[1]), str(parts[2]))
+
+
+def _is_whole(value: Json) -> bool:
+    """Whether a value is a whole number, which may be written as a text or with a point."""
+    if isinstance(value, str):
+        return value.isdecimal()
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
+
+
+def _checked(text: str, spans: Sequence[Span], entities: Sequence[Json]) -> list[Span]:
+    before = Span(0, 0, "")
+    for span, entity in sorted(zip(spans, entities or (), strict=True), key=lambda pair: pair[0]):
+        if not before.stop <= span.start < span.stop <= len(text):
+            raise InputError(f"{span.start} to {span.stop} in {len(text)} characters, behind {before.stop}")
+        named = next((entity[k] for k in ("text", "name", "word") if isinstance(entity, dict) and k in entity), None)
+        if named is not None and named != text[span.start : span.stop]:
+            raise InputError(f"{named!r} where the text has {text[span.start : span.stop]!r}")
+        before = span
+    return sorted(spans)

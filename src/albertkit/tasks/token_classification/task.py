@@ -1,0 +1,244 @@
+"""Token classification: a tag for each word of a text, and from these the entities in it.
+
+Letters: N rows, L tokens of a row, C classes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from io import BufferedReader
+from typing import ClassVar
+
+import numpy as np
+
+from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, abbreviate
+from albertkit.rules import IGNORED
+from albertkit.tasks import pieces, tables, texts
+from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.features import Features
+from albertkit.tasks.pieces import Pieces
+from albertkit.tasks.spans import Span
+from albertkit.tasks.token_classification import entities, tagged_files, tags
+from albertkit.tasks.token_classification.tagged_texts import TaggedExamples, TagOptions
+from albertkit.tasks.windows import windows
+from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.typing import Json, Record
+
+_OVERALL = ("f1", "precision", "recall", "strict_f1", "accuracy")
+_OF_TYPE = ("f1", "precision", "recall", "support")
+
+
+class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
+    """A tag for each word, such as B-PER, with a model of the head ForTokenClassification."""
+
+    name = "token-classification"
+    head = "ForTokenClassification"
+    heads = ("ForTokenClassification",)
+    options = TagOptions
+    answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,)}
+
+    def examples(self, *inputs: Json) -> tuple[TaggedExamples, bool]:
+        """Texts; a single one where it is a string. InputError for pairs."""
+        given, is_single = texts.given(*inputs)
+        if given.second is not None:
+            raise InputError("Entities are found in one text. Received: a pair. Pass its texts one by one.")
+        return TaggedExamples("", given.first, None, None, [row + 1 for row in given.rows]), is_single
+
+    def stream(self, source: str | BufferedReader, options: TagOptions) -> Iterator[TaggedExamples]:
+        """The texts of a file, see `tagged_files`, or of lines, in parts."""
+        if isinstance(source, str):
+            yield from tagged_files.stream(source, options)
+            return
+        for table in tables.lines(source):
+            yield TaggedExamples(table.path, table.columns["text"], None, None, table.lines)
+
+    def read(
+        self, path: str, options: TagOptions, config: AlbertConfig | None = None
+    ) -> tuple[TaggedExamples, TagOptions]:
+        """Texts and entities of a file; see `tagged_files`."""
+        return tagged_files.read(path, options), options
+
+    def config_keys(self, examples: TaggedExamples, options: TagOptions) -> Record:
+        """`id2label`: O, and for each type of entity B- and I-. InputError where there is none."""
+        types = sorted({span.type for found in examples.entities or () for span in found})
+        if not types:
+            raise InputError(
+                f"Training data must hold entities. {examples.path} holds none in {len(examples):,} texts."
+            )
+        names = [tags.OUTSIDE, *(f"{prefix}-{one}" for one in types for prefix in "BI")]
+        return {"id2label": dict(enumerate(names))}
+
+    def encode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TaggedExamples,
+        options: TagOptions,
+        labelled: bool = False,
+    ) -> Features:
+        """Texts -> rows of ids and token types; a text that is longer than a row fills several.
+
+        `labels` has a class for the first piece of every word, or for all with `label_all_tokens`, and -100 elsewhere.
+        InputError for a type of entity that the model does not know.
+        """
+        whole = pieces.of_texts(tokenizer, examples.sentences, examples.words)
+        targets = self._targets(config, examples, whole, options) if labelled else [[]] * len(whole)
+        size = options.max_length - 2  # between [CLS] and [SEP]
+        ids, types, labels, owners, found = [], [], [], [], []
+        for number, (one, target) in enumerate(zip(whole, targets, strict=True)):
+            for window in windows(len(one), size, options.doc_stride or size // 4):
+                inner = one.ids[window.start : window.stop]
+                ids.append(tokenizer.build_inputs_with_special_tokens(inner))
+                types.append(tokenizer.create_token_type_ids_from_sequences(inner))
+                labels.append([IGNORED, *target[window.start : window.stop], IGNORED])
+                owners.append(number)
+                found.append(window)
+        columns = {"pieces": [whole[owner] for owner in owners], "window": found}
+        return Features(
+            ids,
+            types,
+            {"labels": labels} if labelled else {},
+            example=owners,
+            columns=columns,
+            whole=[one.ids for one in whole],
+        )
+
+    def _targets(
+        self, config: AlbertConfig, examples: TaggedExamples, whole: Sequence[Pieces], options: TagOptions
+    ) -> list[list[int]]:
+        """The class of each piece of each text."""
+        names = _names(config)
+        index = {tags.parse(name): number for number, name in enumerate(names)}
+        scheme, found = tags.scheme_of(names), []
+        for number, (one, entity) in enumerate(zip(whole, examples.entities or (), strict=True)):
+            target = np.full(len(one), IGNORED)
+            places = np.flatnonzero(one.owner != pieces.NO_UNIT) if options.label_all_tokens else one.firsts()
+            spans = [one.spans[place] if options.label_all_tokens else one.units[one.owner[place]] for place in places]
+            written = tags.to_tags(_covered(spans, entity), len(spans), scheme)
+            unknown = [tag for tag in written if tags.parse(tag) not in index]
+            if unknown:
+                raise InputError(
+                    f"Every type of entity must be one of the model's, {', '.join(tags.types(names))}. "
+                    f"{examples.where([number]) or 'The text'} has {tags.parse(unknown[0])[1]!r}."
+                )
+            target[places] = [index[tags.parse(tag)] for tag in written]
+            found.append(target.tolist())
+        return found
+
+    def decode(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TaggedExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> list[list[Record]]:
+        """For each text its entities, with the characters where they begin and end.
+
+        `aggregation_strategy` "none": {"entity", "score", "index", "word", "start", "end"} for each piece whose tag is
+        not in `ignore_labels`; "simple", "first", "average", "max": {"entity_group", "score", "word", "start", "end"}
+        for each entity, see `entities.tagged`.
+        """
+        options = {**self.answer_options, **options}
+        names, strategy, ignored = _names(config), options["aggregation_strategy"], options["ignore_labels"]
+        _require_labels(ignored)
+        answers = []
+        for text, (one, logits) in zip(examples.sentences, pieces.of_examples(features, outputs), strict=True):
+            found = entities.tagged(one, logits, names, strategy)
+            if strategy != "none":
+                grouped = entities.of_text(text, found, names)
+                answers.append([entity for entity in grouped if entity["entity_group"] not in ignored])
+                continue
+            places = [place for place, span in enumerate(one.spans, start=1) if span.start < span.stop]
+            answers.append(
+                [
+                    {
+                        "entity": tag,
+                        "score": score,
+                        "index": place,
+                        "word": text[span.start : span.stop],
+                        "start": span.start,
+                        "end": span.stop,
+                    }
+                    for place, (span, tag, score) in zip(places, found, strict=True)
+                    if tag not in ignored
+                ]
+            )
+        return answers
+
+    def score(
+        self, config: AlbertConfig, examples: TaggedExamples, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, float]:
+        """Precision, recall and F1 of entities, over all and of each type, and the share of words with the right tag.
+
+        An entity is right where its first and last character and its type are. As in CoNLL-2003 one may begin with I-;
+        `strict_f1` counts only those that begin with B-. A word takes the tag of its first piece.
+        """
+        names = _names(config)
+        counts, strict = entities.Counts(), entities.Counts()
+        right = total = 0
+        for true, (one, logits) in zip(examples.entities or (), pieces.of_examples(features, outputs), strict=True):
+            found = entities.tagged(one, logits, names, "first")
+            counts.add(true, entities.characters(found, names))
+            strict.add(true, entities.characters(found, names, strict=True))
+            spans = [span for span, _, _ in found]
+            wanted = tags.to_tags(_covered(spans, true), len(spans), tags.scheme_of(names))
+            right += sum(tags.parse(tag) == tags.parse(other) for (_, tag, _), other in zip(found, wanted, strict=True))
+            total += len(one.units)
+        overall = counts.scores()
+        scores = {name: overall[name] for name in ("f1", "precision", "recall")}
+        scores |= {"strict_f1": strict.scores()["f1"], "accuracy": right / max(total, 1)}
+        for kind in tags.types(names):
+            scores |= {f"{kind}_{name}": value for name, value in counts.scores(kind).items()}
+        return scores
+
+    def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
+        """Those over all entities, then those of each type."""
+        return (*_OVERALL, *(f"{kind}_{name}" for kind in tags.types(_names(config)) for name in _OF_TYPE))
+
+    def describe(self, options: TagOptions, config: AlbertConfig) -> str:
+        """The types of entities."""
+        return f"entities of the types {', '.join(tags.types(_names(config))[:20])}"
+
+    def records(
+        self,
+        tokenizer: AlbertTokenizerBase,
+        config: AlbertConfig,
+        examples: TaggedExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        **options: Json,
+    ) -> Iterator[Record]:
+        """The entities of each text under one name; of whole words unless another strategy is asked for."""
+        if options.get("aggregation_strategy", "none") == "none":
+            options["aggregation_strategy"] = "first"
+        for found in self.decode(tokenizer, config, examples, features, outputs, **options):
+            yield {"entities": found}
+
+
+def _names(config: AlbertConfig) -> list[str]:
+    return [config.id2label[number] for number in range(config.num_labels)]
+
+
+def _require_labels(ignored: Json) -> None:
+    """InputError for labels to leave out that are no list: of a text, parts of it would be labels, too."""
+    if not isinstance(ignored, (list, tuple, set, frozenset)):
+        raise InputError(
+            f'`ignore_labels` must be a list of labels, such as ["O"]. Received: {abbreviate(ignored)}. An empty list '
+            "leaves out none."
+        )
+
+
+def _covered(units: Sequence[Span], found: Sequence[Span]) -> list[Span]:
+    """Entities of characters as runs of units: all that share a character with one, and none twice."""
+    runs, unit = [], 0
+    for entity in found:
+        while unit < len(units) and units[unit].stop <= entity.start:
+            unit += 1
+        start = unit
+        while unit < len(units) and units[unit].start < entity.stop:
+            unit += 1
+        if unit > start:
+            runs.append(Span(start, unit, entity.type))
+    return runs
