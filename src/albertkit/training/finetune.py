@@ -3,8 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +12,21 @@ from rich.console import Console
 
 from albertkit import arrays, backends
 from albertkit.backends import Outputs, TrainBackend
-from albertkit.batches import Batch, split_rows
+from albertkit.batches import Batch
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, InputError, did_you_mean
-from albertkit.outputs import PER_TOKEN
+from albertkit.errors import ConfigError, did_you_mean
 from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score, repeated
 from albertkit.tasks.features import Features
-from albertkit.training import loop, model_card, reporter, run_folder
+from albertkit.training import finetune_data, finetune_evaluation, loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
+from albertkit.training.finetune_data import Side
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
 from albertkit.training.schedule import Schedule, described_change
 from albertkit.typing import Record
-
-EVALUATION_TOKENS = 8192
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One side of the data, ready for the model."""
-
-    examples: Examples
-    features: Features
-
-    def __len__(self) -> int:
-        return len(self.examples)
 
 
 def run(
@@ -64,13 +50,15 @@ def run(
     requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
     run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
-    train_examples, eval_examples, keys, options = _read(task, requested, console)
+    train_examples, eval_examples, keys, options = finetune_data.read(task, requested, console)
     start = initial_state(requested, task.head, keys, list(train_examples.texts()))
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))
-    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
-    evaluated = _encoded(task, start, options, eval_examples, console)
+    trained = finetune_data.weighted(
+        task, start, options, finetune_data.encoded(task, start, options, train_examples, console)
+    )
+    evaluated = finetune_data.encoded(task, start, options, eval_examples, console)
     given = options, start.config, start.is_new, len(trained.features)
     recipe = _resolved(task, requested, *given)
     earlier = extended and _resolved(task, extended, *given)
@@ -80,7 +68,7 @@ def run(
         console.print(described_change(_schedule(earlier), plan.schedule))
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
-        return _scores(task, forward, evaluated, start.config)
+        return finetune_evaluation.scores(task, forward, evaluated, start.config)
 
     with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
@@ -105,80 +93,6 @@ def _backend(framework: str) -> TrainBackend:
             "several are for `albertkit pretrain`."
         )
     return backend
-
-
-def _read(
-    task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
-) -> tuple[Examples, Examples, Record, DataOptions]:
-    """Training and evaluation examples, what they decide in the config, and the options with what was found."""
-    options = recipe.options()
-    if not options.train:
-        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
-    examples, options = task.read(options.train, options)
-    held_out = task.read(options.eval, options)[0] if options.eval else None
-    keys = task.config_keys(examples, options)
-    described = AlbertConfig(**keys)
-    left_out = examples.left_out + (held_out.left_out if held_out else 0)
-    if held_out is None:
-        classes = task.classes(examples, options, described)
-        examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
-    console.print(
-        f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
-        f"{options.eval or 'the same file'}: {task.describe(options, described)}."
-        + (f" Found: {examples.found}." if examples.found else "")
-        + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
-    )
-    _tell_of_evaluation(examples, held_out, console)
-    return examples, held_out, keys, options
-
-
-def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console) -> None:
-    """Say what makes scores worthless: too few examples, or such as were trained on."""
-    if told := few_to_score(len(held_out)):
-        console.print(f"{told} Name more with --eval, or hold more out with --held-out.")
-    if alike := repeated(held_out, examples):
-        console.print(
-            f"{len(alike):,} of the {len(held_out):,} evaluation examples are training examples, too "
-            f"({held_out.where(alike)}): scores on them say how well they were learned by heart."
-        )
-
-
-def _split(
-    examples: Examples, classes: np.ndarray | None, share: float, seed: int, path: str
-) -> tuple[Examples, Examples]:
-    """Hold a share out, drawn by the seed; where there are classes, at least one example of each stays."""
-    size = max(round(len(examples) * share), 1)
-    order = np.random.default_rng(seed).permutation(len(examples))
-    if classes is not None:
-        _, firsts = np.unique(classes[order], return_index=True)
-        order = np.concatenate([np.delete(order, firsts), order[firsts]])
-        size = min(size, len(order) - len(firsts))
-    if not 0 < size < len(examples):
-        raise InputError(f"Holding out a part needs more rows. {path} has {len(examples)}. Give an --eval file.")
-    return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
-
-
-def _encoded(
-    task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
-) -> _Side:
-    features = task.encode(start.tokenizer, start.config, examples, options, labelled=True)
-    if features.truncated:
-        console.print(
-            f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
-            f"{options.max_length} tokens and were cut.",
-        )
-    unknown = features.unknown(start.tokenizer, len(examples)).totals()
-    if unknown.is_large:
-        console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
-    return _Side(examples, features)
-
-
-def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: _Side) -> _Side:
-    """Training data with the weights that the task gives its rows, if any."""
-    weights = task.row_weights(side.examples, options, start.config)
-    if weights is None:
-        return side
-    return _Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))
 
 
 def _resolved(
@@ -216,7 +130,7 @@ def _schedule(recipe: FinetuneRecipe) -> Schedule:
 
 
 def _planned(
-    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: _Side
+    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: Side
 ) -> tuple[FinetuneBatches, loop.Plan]:
     training, tokenizer, features = recipe.training, start.tokenizer, side.features
     pad_id = tokenizer.pad_token_id
@@ -266,29 +180,3 @@ def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
         for value in values:
             digest.update(np.asarray(value).tobytes())
     return digest.hexdigest()
-
-
-def _scores(
-    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: _Side, config: AlbertConfig
-) -> dict[str, float]:
-    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
-    features = side.features
-    found: list[Outputs] = [{} for _ in range(len(features))]
-    losses: list[tuple[float, float]] = []
-    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
-        part = features.take(rows)
-        batch = task.collate(part, config.pad_token_id or 0)
-        outputs = {**forward(batch)}
-        loss, items = float(outputs.pop("loss")), batch.items()["loss"]
-        losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
-        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
-            found[row] = one
-    total = sum(count for _, count in losses)
-    mean = sum(value * count / max(total, 1) for value, count in losses)
-    if not _are_finite(found):
-        return {"loss": math.nan}  # which the loop stops at
-    return {"loss": mean, **task.score(config, side.examples, features, found)}
-
-
-def _are_finite(outputs: Iterable[Outputs]) -> bool:
-    return all(np.isfinite(values).all() for row in outputs for values in row.values())
