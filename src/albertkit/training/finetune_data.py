@@ -7,11 +7,12 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks import trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score, repeated
 from albertkit.tasks.features import Features
-from albertkit.training.initial_state import InitialState
+from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Record
 
@@ -27,7 +28,32 @@ class Side:
         return len(self.examples)
 
 
-def read(
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs of its data, and what it starts from."""
+
+    start: InitialState
+    options: DataOptions
+    """Those of the data, with what was found in it."""
+    trained: Side
+    evaluated: Side
+    has_classes: bool
+    """Whether the training examples decide what the model's classes are."""
+
+
+def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) -> Prepared:
+    """Read both sides, make or load what the run starts from, and encode them for it. Says what was found."""
+    train_examples, eval_examples, keys, options = _read(task, recipe, console)
+    start = initial_state(recipe, task.head, keys, list(train_examples.texts()))
+    start = replace(start, config=trained_on.write(start.config, task, options))
+    if start.provenance:
+        console.print("\n".join(start.provenance))
+    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
+    evaluated = _encoded(task, start, options, eval_examples, console)
+    return Prepared(start, options, trained, evaluated, "id2label" in keys)
+
+
+def _read(
     task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
 ) -> tuple[Examples, Examples, Record, DataOptions]:
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
@@ -78,7 +104,7 @@ def _split(
     return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
 
 
-def encoded(
+def _encoded(
     task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
 ) -> Side:
     """One side with its features. Says how many texts were cut, and how much of them the vocabulary does not know."""
@@ -94,7 +120,7 @@ def encoded(
     return Side(examples, features)
 
 
-def weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: Side) -> Side:
+def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: Side) -> Side:
     """Training data with the weights that the task gives its rows, if any."""
     weights = task.row_weights(side.examples, options, start.config)
     if weights is None:
