@@ -144,7 +144,9 @@ class Pipeline:
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
         settings, _ = self._split({})
-        examples, found = self.task.read(str(path), self.file_options(path, **{**settings.data, **options}), self.config)
+        examples, found = self.task.read(
+            str(path), self.file_options(path, **{**settings.data, **options}), self.config
+        )
         if told := few_to_score(len(examples)):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)

@@ -81,7 +81,6 @@ def split(options: Mapping[str, Json], task: str, known: Mapping[str, Json]) -> 
     return general, {**known, **own}
 
 
-
 def renamed(options: Mapping[str, Json]) -> Record:
     """Options under their own names. InputError for one that is given under two."""
     found = dict(options)
