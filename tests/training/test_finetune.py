@@ -22,7 +22,7 @@ from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, In
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry
 from albertkit.tasks.features import Features
-from albertkit.training import finetune, run_folder
+from albertkit.training import finetune, finetune_plan, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
@@ -205,8 +205,8 @@ def test_long_texts_are_cut_and_counted(tmp_path):
         ("", "at least one row"),
         ("text,label\n", "at least one row"),
         ("text,label\na,pos\nb\n", "line 3, has 1 where the header has 2"),
-        ("text,label\na,pos\n,neg\n", "1 without: line 3"),
-        ("text,label\na,pos\nb,\n", "1 without: line 3"),
+        ("text,label\na,pos\n,neg\n", "in 1 of 2 rows: line 3"),
+        ("text,label\na,pos\nb,\n", "in 1 of 2 rows: line 3"),
         ("body,mark\na,pos\nb,neg\n", "columns body, mark, and none of the usual names"),
         ("text,label\na,pos\nb,pos\n", "at least two classes"),
     ],
@@ -234,9 +234,9 @@ def test_rows_without_text_can_be_left_out_and_are_counted(tmp_path):
     path = common.reviews(tmp_path / "gaps.csv")
     path.write_text(path.read_text() + ",pos\n ,neg\n")
     _, said = run(
-        common.recipe(tmp_path, data__train=str(path), data__skip_empty=True, training__max_steps=1), tmp_path / "m"
+        common.recipe(tmp_path, data__train=str(path), data__skip_bad_rows=True, training__max_steps=1), tmp_path / "m"
     )
-    assert "2 rows without text or label were left out" in said
+    assert "2 rows were left out. Every row needs a text" in said
 
 
 def test_length_beyond_the_model_is_refused(tmp_path):
@@ -469,7 +469,7 @@ def test_a_fingerprint_looks_at_the_form_of_the_rows_once(tmp_path, monkeypatch)
     calls = []
     monkeypatch.setattr(Features, "choices", lambda self: calls.append(self))
     features = Features([[1, 2]] * 50, [[0, 0]] * 50, {"labels": np.zeros(50)})
-    finetune._fingerprint(common.recipe(tmp_path), features)
+    finetune_plan.fingerprint(common.recipe(tmp_path), features)
     assert len(calls) == 1
 
 
@@ -480,5 +480,5 @@ def test_the_tokens_of_a_step_are_those_of_all_choices(tmp_path):
     words = SimpleNamespace(pad_token_id=0, unk_token_id=1)
     start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={})
     side = SimpleNamespace(features=features)
-    _, plan = finetune._planned(registry.get("multiple-choice"), None, recipe, start, side)
+    _, plan = finetune_plan.planned(registry.get("multiple-choice"), None, recipe, start, side)
     assert plan.tokens == 2 * 4 * 3
