@@ -159,7 +159,7 @@ def _tell_of_lengths(report: Report, examples: Examples, features: Features, opt
     lengths = [sum(map(len, row)) for row in zip(*examples.parts().values(), strict=True)]
     longest = sorted(range(len(examples)), key=lambda number: -lengths[number])[: features.truncated]
     share = features.truncated / max(len(examples), 1)
-    told = f"{share:.1%} of the rows are longer than {options.max_length} tokens or another bound, and are cut."
+    told = f"Rows are longer than {options.max_length} tokens, or than another bound, and are cut: {share:.2%} of all."
     level = "warning" if share > _CUT else "note"
     rows = [examples.place(number) for number in longest]
     report.add(level, examples.path, told, rows, features.truncated)

@@ -182,7 +182,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
         """Questions with and without an answer."""
         without = sum(not found for found in examples.true or ())
-        return {"with an answer": len(examples) - without, "without an answer": without}
+        return {"with an answer": len(examples) - without} | ({"without an answer": without} if without else {})
 
     def doubts(self, examples: Questions, features: Features) -> dict[str, list[int]]:
         """Questions whose first answer pieces of the vocabulary cut through, or no window holds whole."""
