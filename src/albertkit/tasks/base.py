@@ -124,6 +124,13 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         `options.skip_empty` leaves them out.
         """
 
+    def splits(self, path: str, options: OptionsT) -> Mapping[str, str]:
+        """The files of a folder of data by split: train, validation, test and others that begin so.
+
+        None where `path` is what `read` takes. InputError for a folder that cannot be one of data.
+        """
+        return {}
+
     @abstractmethod
     def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:
         """What training examples decide in a config, such as `id2label` and `problem_type`."""

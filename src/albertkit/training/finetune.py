@@ -114,6 +114,13 @@ def _read(
     options = recipe.options()
     if not options.train:
         raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
+    if splits := task.splits(options.train, options):
+        if "train" not in splits:
+            raise InputError(
+                f"A folder to train on must hold a file for it. {options.train} holds {', '.join(splits)} alone. Name a "
+                "file with --train."
+            )
+        options = replace(options, train=splits["train"], eval=options.eval or splits.get("validation", ""))
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
     keys = task.config_keys(examples, options)
