@@ -132,6 +132,13 @@ class Pipeline:
         settings, chosen = self._split({**self._options, **options})
         return self._each(parts, settings, chosen, as_records=True)
 
+    def submission(self, records: Iterable[Record], **options: Json) -> Iterator[Record]:
+        """The records of `stream` as the rows of the .tsv that the server of a benchmark, such as GLUE, takes.
+
+        `options` are those of the task's data. InputError where the task or the model has no such form.
+        """
+        return self.task.submission(self.config, self.data_options(**{**self._trained, **options}), records)
+
     def evaluate(self, path: Name, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
 

@@ -30,7 +30,10 @@ def command(
     ] = "",
     output: Annotated[
         Path | None,
-        Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
+        Option(
+            help="Write to this file: .jsonl, .csv, .parquet, or .tsv for the server of GLUE.",
+            show_default="JSON lines on standard output",
+        ),
     ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
     text_column: options.TextColumn = None,
@@ -65,8 +68,11 @@ def command(
         settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
     )
     parts = _parts(answerer, texts, file, pair, given)
+    records = answerer.stream(parts, **({} if top_k is None else {"top_k": top_k}))
+    if output and output.suffix.lower() == ".tsv":
+        records = answerer.submission(records, **given)
     try:
-        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
+        _write_all(records, output, overwrite)
     finally:
         _tell(answerer)
 

@@ -14,6 +14,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -95,6 +96,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """The answer for each example as a line of JSON has it; else as `decode`."""
         for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
             yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
+
+    def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
+        """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
+        raise InputError(
+            f"A .tsv holds the answers that the server of a benchmark takes, and {self.name} has none here. Write to "
+            ".jsonl, .csv or .parquet in its place."
+        )
 
     def arranged(self, answers: list[Answer], is_single: bool, inputs: Json, options: Record) -> Answer:
         """The answers in the form that a call gives back: one for a single input, a list for a list of them.

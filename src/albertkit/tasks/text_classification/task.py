@@ -19,7 +19,15 @@ from albertkit.tasks import tables, texts, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.tables import Table
-from albertkit.tasks.text_classification import answers, class_weights, glue, glue_files, label_columns, labels
+from albertkit.tasks.text_classification import (
+    answers,
+    class_weights,
+    glue,
+    glue_files,
+    label_columns,
+    labels,
+    submission,
+)
 from albertkit.tasks.text_classification.answers import BEST
 from albertkit.tasks.text_classification.glue import GlueTask
 from albertkit.tasks.text_classification.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
@@ -123,6 +131,9 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
         """`id2label` and `problem_type`; see `labels.schema`. InputError where every row is a class of its own."""
         values, options = examples.labels or [], options.with_classes()
+        classes = glue.get(options.task_name).classes if options.task_name else ()
+        if classes and options.class_names == list(classes):  # others are told with their lines, by `targets`
+            return Schema(SINGLE, classes).config_keys()
         found = labels.schema(values, examples.path, options.problem, options.label_separator, options.class_names)
         if found.problem_type == SINGLE:
             _check_sizes(values, options, examples.path)
@@ -208,6 +219,17 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         function, top_k = answers.asked(options)
         logits, most = answers.logits_of(outputs, config), None if top_k == BEST else top_k
         return answers.records(logits, Schema.of(config), function, most)
+
+    def submission(
+        self, config: AlbertConfig, options: ClassificationOptions, records: Iterable[Record]
+    ) -> Iterator[Record]:
+        """The rows that the server of GLUE takes for the task of `options`; see `submission.rows`."""
+        if not options.task_name:
+            raise InputError(
+                "A .tsv holds the answers to a test of GLUE, whose task must be known. Received: a model that was trained "
+                "without --task-name. Name the task with --set task_name=mrpc, or write to .jsonl, .csv or .parquet."
+            )
+        return submission.rows(glue.get(options.task_name), Schema.of(config), records)
 
     def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
         """The answers as Transformers arranges them: that to a text is a list of one, unless the call has a `top_k`."""
