@@ -153,7 +153,9 @@ class Pipeline:
         splits = self.task.splits(str(path), self.data_options(**{**self._trained, **options}))
         files = {name: file for name, file in splits.items() if name.startswith("validation")}
         if splits and not files:
-            raise InputError(f"A folder to evaluate on must hold a file for it. {path} holds {', '.join(splits)} alone.")
+            raise InputError(
+                f"A folder to evaluate on must hold a file for it. {path} holds {', '.join(splits)} alone."
+            )
         scores = {name: self._evaluate(file, options) for name, file in files.items() or [("", path)]}
         several = {name: one for name, one in scores.items() if name != "validation"}
         return several if len(several) > 1 else next(iter(scores.values()))

@@ -60,7 +60,7 @@ def test_two_files_to_evaluate_on_are_scored_apart(sst, model, tmp_path):
     for name in ("matched", "mismatched"):
         rows = "premise\thypothesis\tlabel\nthe film was good\tthe film was dull\tpositive\n"
         (tmp_path / f"dev_{name}.tsv").write_text(rows.replace("positive", "neutral"))
-    done = CliRunner().invoke(app, ["evaluate", str(model), str(tmp_path), "--set", "task_name=mnli"])
+    done = CliRunner().invoke(app, ["evaluate", str(model), str(tmp_path), "--task-name", "mnli"])
     assert "Every label must be one of negative, positive" in str(done.exception)
     config = json.loads((model / "config.json").read_text())
     config["id2label"] = {"0": "neutral", "1": "entailment"}
@@ -70,7 +70,7 @@ def test_two_files_to_evaluate_on_are_scored_apart(sst, model, tmp_path):
         if file.is_file():
             (relabelled / file.name).write_bytes(file.read_bytes())
     (relabelled / "config.json").write_text(json.dumps({**config, "label2id": None}))
-    found = json.loads(command("evaluate", relabelled, tmp_path, "--set", "task_name=mnli", "--framework", "torch"))
+    found = json.loads(command("evaluate", relabelled, tmp_path, "--task-name", "mnli", "--framework", "torch"))
     assert list(found) == ["validation_matched", "validation_mismatched"]
     assert found["validation_mismatched"]["data"].endswith("dev_mismatched.tsv")
 

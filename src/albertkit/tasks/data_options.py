@@ -9,9 +9,7 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
 
 
-def option(
-    default: Json, help: str, *, is_kept: bool = False, aliases: tuple[str, ...] = (), **rules: Json
-) -> Any:
+def option(default: Json, help: str, *, is_kept: bool = False, aliases: tuple[str, ...] = (), **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
 
     One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`.

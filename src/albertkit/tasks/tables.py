@@ -142,8 +142,8 @@ def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE, k
     It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
-    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. `kind` is the ending by which
-    a file is read that has another one.
+    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. `kind` is the ending by
+    which a file is read that has another one.
 
     Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
     before that place were given out.

@@ -51,7 +51,7 @@ def read(path, task_name, **others):
     [
         ("cola", "train.tsv", COLA, ['They said "yes.', '"Boots the they.'], None, [1, 0]),
         ("CoLA", "dev.tsv", f"source\tlabel\tmark\tsentence\n{COLA}", None, None, [1, 0]),
-        ("SST-2", "dev.tsv", 'sentence\tlabel\nit \'s "fun \t1\n', ['it \'s "fun '], None, [1]),
+        ("SST-2", "dev.tsv", "sentence\tlabel\nit 's \"fun \t1\n", ["it 's \"fun "], None, [1]),
         ("mrpc", "train.tsv", MRPC, ['He said "no.', "One."], ["He said no.", '"Two"'], [1, 0]),
         ("mrpc", "msr_paraphrase_train.txt", MICROSOFT, ['He said "no.', "One."], ["He said no.", '"Two"'], [1, 0]),
         ("sts_b", "dev.tsv", STSB, ['A "plane'], ["An air plane"], [4.25]),
@@ -99,7 +99,9 @@ def test_the_copy_on_the_hub_has_numbers_as_labels_and_none_in_its_test(tmp_path
     pytest.importorskip("pyarrow.parquet")
     assert read(save("train", record), task)[1] == pytest.approx([number])
     without = save("test", {**record, "label": type(record["label"])(-1)})
-    with pytest.raises(InputError, match="without labels, such as that of a test, is answered with `albertkit predict`"):
+    with pytest.raises(
+        InputError, match=r"without labels, such as that of a test, is answered with `albertkit predict`"
+    ):
         read(without, task)
     [part] = TASK.stream(without, Options(task_name=task))
     assert part.first == [str(next(iter(record.values())))]
@@ -152,13 +154,15 @@ def test_a_wrong_folder_or_task_is_told(tmp_path):
 
 def test_files_of_another_task_are_told_by_their_columns(tmp_path):
     path = write(tmp_path, "train.tsv", QQP)
-    with pytest.raises(InputError, match=r"A file of RTE must have the text columns sentence1 and .* They are those of QQP"):
+    with pytest.raises(
+        InputError, match=r"A file of RTE must have the text columns sentence1 and .* They are those of QQP"
+    ):
         TASK.read(path, Options(task_name="rte"))
     path = write(tmp_path, "test.tsv", "index\tsentence1\tsentence2\n0\tA.\tB.\n")
-    with pytest.raises(InputError, match="must have the label column label.*answered with `albertkit predict`"):
+    with pytest.raises(InputError, match=r"must have the label column label.*answered with `albertkit predict`"):
         TASK.read(path, Options(task_name="rte"))
     path = write(tmp_path, "dev.tsv", "index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\tentailment\n1\tA.\tB.\tyes\n")
-    with pytest.raises(InputError, match="'yes' \\(line 3\\)"):
+    with pytest.raises(InputError, match=r"'yes' \\(line 3\\)"):
         read(path, "rte")
 
 
@@ -221,9 +225,9 @@ def test_similarities_lie_within_their_bounds():
 def test_the_diagnostic_is_answered_by_a_model_of_mnli_alone():
     record = {"index": 0, "label": "neutral"}
     assert rows("ax", ("contradiction", "entailment", "neutral"), [record]) == [{"index": 0, "prediction": "neutral"}]
-    with pytest.raises(InputError, match="AX need a model of the classes entailment, neutral, contradiction"):
+    with pytest.raises(InputError, match=r"AX need a model of the classes entailment, neutral, contradiction"):
         rows("ax", ("entailment", "not_entailment"), [record])
-    with pytest.raises(InputError, match="index of a row must be a whole number. Row 1 has 'x7'"):
+    with pytest.raises(InputError, match=r"index of a row must be a whole number. Row 1 has 'x7'"):
         rows("ax", ("entailment", "neutral", "contradiction"), [{"id": "x7", "label": "neutral"}])
 
 

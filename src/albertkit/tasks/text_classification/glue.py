@@ -56,7 +56,7 @@ class GlueTask:
         return next((names for names in self.headers if len(names) == len(fields)), ())
 
     def columns(self, names: Mapping[str, str]) -> tuple[str, ...]:
-        """The columns of the text or the pair, among columns by their names in lower case; none where there are none."""
+        """The columns of the text or the pair, among columns by their names in lower case; else nothing."""
         found = next((one for one in self.texts if all(name in names for name in one)), ())
         return tuple(names[name] for name in found)
 
@@ -83,7 +83,13 @@ TASKS: Mapping[str, GlueTask] = {
         answers_by_number=True,
     ),
     "sst2": GlueTask(
-        "SST-2", _ONE, ("negative", "positive"), ("accuracy",), {"SST-2": 1_821}, answers_by_number=True, aliases=("sst",)
+        "SST-2",
+        _ONE,
+        ("negative", "positive"),
+        ("accuracy",),
+        {"SST-2": 1_821},
+        answers_by_number=True,
+        aliases=("sst",),
     ),
     "mrpc": GlueTask(
         "MRPC",
@@ -118,7 +124,9 @@ TASKS: Mapping[str, GlueTask] = {
         evaluated_on=("_mismatched",),
         aliases=("mnlimismatched",),
     ),
-    "qnli": GlueTask("QNLI", (("question", "sentence"), ("text1", "text2")), _ENTAILMENT, ("accuracy",), {"QNLI": 5_463}),
+    "qnli": GlueTask(
+        "QNLI", (("question", "sentence"), ("text1", "text2")), _ENTAILMENT, ("accuracy",), {"QNLI": 5_463}
+    ),
     "rte": GlueTask("RTE", _SENTENCES, _ENTAILMENT, ("accuracy",), {"RTE": 3_000}, headers=(_NUMBERED,)),
     "wnli": GlueTask(
         "WNLI",

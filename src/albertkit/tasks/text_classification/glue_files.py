@@ -15,7 +15,7 @@ from albertkit.tasks.text_classification.options import ClassificationOptions
 _STEMS = {
     "train": ("train", "msr_paraphrase_train", "in_domain_train"),
     "validation": ("dev", "validation", "val", "in_domain_dev", "diagnostic-full"),
-    "test": ("test", "msr_paraphrase_test", "diagnostic"),
+    "test": ("test", "msr_paraphrase_test", "diagnostic", "AX"),
 }
 """What the files of each split are called, without their endings; of several the first is read."""
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")
@@ -31,21 +31,22 @@ def splits(folder: str, task_name: str) -> dict[str, str]:
     is the first. InputError where it holds no such files, or is that of another task.
     """
     task = glue.get(task_name)
+    suffixes: tuple[str, ...] = task.evaluated_on
     place = _of_task(Path(folder), task)
     files = {_stem(one): one for one in sorted(place.iterdir(), reverse=True) if _is_read(one)}
     found: dict[str, str] = {}
     for split, stems in _STEMS.items():
-        for suffix in ("",) if split == "train" else task.evaluated_on:
+        for suffix in ("",) if split == "train" else suffixes:
             file = next((files[stem + suffix] for stem in stems if stem + suffix in files), None)
             if file is not None:
                 found.setdefault(split, str(file))
-                found |= {f"{split}{suffix}": str(file)} if len(task.evaluated_on) > 1 else {}
+                found |= {f"{split}{suffix}": str(file)} if len(suffixes) > 1 else {}
     if not found:
         raise InputError(
-            f"The folder of {task.title} must hold files called such as train.tsv and dev{task.evaluated_on[0]}.tsv, or "
-            f"train.parquet and validation{task.evaluated_on[0]}.parquet. {place} holds "
-            f"{few(sorted(one.name for one in place.iterdir())) or 'nothing'}. Name the folder of this task, or files "
-            "with --train and --eval."
+            f"The folder of {task.title} must hold files called such as train.tsv and dev{suffixes[0]}.tsv, or "
+            f"train.parquet and validation{suffixes[0]}.parquet. {place} holds "
+            f"{few(sorted(one.name for one in place.iterdir())) or 'nothing'}. Name the folder of this task, or a "
+            "file."
         )
     return found
 
@@ -58,7 +59,9 @@ def _of_task(folder: Path, task: GlueTask) -> Path:
             f"A folder must be that of the task. Received: {task.title} and {folder}, which is called as "
             f"{named.title} is. Name the other task with --task-name {glue.plain(folder.name)}, or the other folder."
         )
-    inside = [one for one in sorted(folder.iterdir()) if one.is_dir() and glue.plain(one.name) == glue.plain(task.title)]
+    inside = [
+        one for one in sorted(folder.iterdir()) if one.is_dir() and glue.plain(one.name) == glue.plain(task.title)
+    ]
     return inside[0] if inside else folder
 
 
@@ -74,8 +77,8 @@ def _stem(file: Path) -> str:
         return stem
     if int(shard["count"]) > 1:
         raise InputError(
-            f"A split must be one file. Received: {file}, one of {int(shard['count'])} parts. Join them, for example with "
-            "pyarrow.dataset, and name the file with --train or --eval."
+            f"A split must be one file. Received: {file}, one of {int(shard['count'])} parts. Join them, for example "
+            "with pyarrow.dataset, and name the file that comes of it."
         )
     return shard["stem"]
 
@@ -122,6 +125,6 @@ def _told_of_columns(table: Table, task: GlueTask, names: Mapping[str, str], rol
         told = " A file without labels, such as that of the test, is answered with `albertkit predict`."
     plain = "".join(f", or {len(one)} fields without a line of names" for one in task.headers)
     return (
-        f"A file of {task.title} must have the {role} column{'s' if role == 'text' else ''} {' or '.join(wanted)}{plain}. "
-        f"{table.contents}.{told} Name what is meant with --{role}-column, or another file."
+        f"A file of {task.title} must have the {role} column{'s' * (role == 'text')} {' or '.join(wanted)}{plain}"
+        f". {table.contents}.{told} Name what is meant with --{role}-column, or another file."
     )

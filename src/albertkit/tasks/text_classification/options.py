@@ -14,7 +14,7 @@ class ClassificationOptions(LabelOptions):
 
     task_name: str = option(
         "",
-        "A task of GLUE, such as mrpc: columns, classes and scores are its own, --train is its folder or a file of it.",
+        "A task of GLUE, such as mrpc: columns, classes and scores are its own, and its folder will do as data.",
         is_kept=True,
         aliases=("task",),
     )

@@ -30,7 +30,7 @@ def rows(task: GlueTask, schema: Schema, records: Iterable[Record]) -> Iterator[
         names = task.classes if schema.are_numbered and len(schema.names) == len(task.classes) else schema.names
     else:
         names = schema.names if len(schema.names) == 1 else ()
-    if task.classes and {*names} != {*task.classes} or not names:
+    if (task.classes and {*names} != {*task.classes}) or not names:
         wanted = f"the classes {', '.join(task.classes)}" if task.classes else "a number"
         raise InputError(
             f"The answers for {task.title} need a model of {wanted}. The model has {few(schema.names)}. Train one with "
@@ -54,8 +54,8 @@ def _index(record: Record, number: int) -> int:
     stated = next((columns[name] for name in _INDICES if name in columns), number)
     if not label_forms.is_whole(str(stated)):
         raise InputError(
-            f"The index of a row must be a whole number. Row {number + 1} has {abbreviate(stated, 60)}. Give the test file "
-            "of GLUE, or one without a column called index, idx or id."
+            f"The index of a row must be a whole number. Row {number + 1} has {abbreviate(stated, 60)}. Give the test "
+            "file of GLUE, or one without a column called index, idx or id."
         )
     return int(float(stated))
 

@@ -75,8 +75,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
             return {}
         if not options.task_name:
             raise InputError(
-                f"A folder of data is that of a task of GLUE, which must be named. Received: {path}. Name the task with "
-                "--task-name, or files with --train and --eval."
+                f"A folder of data is that of a task of GLUE, which must be named. Received: {path}. Name the task "
+                "with --task-name, or a file in place of the folder."
             )
         return glue_files.splits(path, options.task_name)
 
@@ -226,8 +226,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The rows that the server of GLUE takes for the task of `options`; see `submission.rows`."""
         if not options.task_name:
             raise InputError(
-                "A .tsv holds the answers to a test of GLUE, whose task must be known. Received: a model that was trained "
-                "without --task-name. Name the task with --set task_name=mrpc, or write to .jsonl, .csv or .parquet."
+                "A .tsv holds the answers to a test of GLUE, whose task must be known. Received: a model that was "
+                "trained without --task-name. Name the task with it, or write to .jsonl, .csv or .parquet."
             )
         return submission.rows(glue.get(options.task_name), Schema.of(config), records)
 
