@@ -162,7 +162,7 @@ def test_files_of_another_task_are_told_by_their_columns(tmp_path):
     with pytest.raises(InputError, match=r"must have the label column label.*answered with `albertkit predict`"):
         TASK.read(path, Options(task_name="rte"))
     path = write(tmp_path, "dev.tsv", "index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\tentailment\n1\tA.\tB.\tyes\n")
-    with pytest.raises(InputError, match=r"'yes' \\(line 3\\)"):
+    with pytest.raises(InputError, match=r"'yes' \(line 3\)"):
         read(path, "rte")
 
 

@@ -31,7 +31,8 @@ def splits(folder: str, task_name: str) -> dict[str, str]:
     is the first. InputError where it holds no such files, or is that of another task.
     """
     task = glue.get(task_name)
-    suffixes: tuple[str, ...] = task.evaluated_on
+    suffixes = task.evaluated_on
+    several, first = len(suffixes) > 1, suffixes[0]
     place = _of_task(Path(folder), task)
     files = {_stem(one): one for one in sorted(place.iterdir(), reverse=True) if _is_read(one)}
     found: dict[str, str] = {}
@@ -40,11 +41,11 @@ def splits(folder: str, task_name: str) -> dict[str, str]:
             file = next((files[stem + suffix] for stem in stems if stem + suffix in files), None)
             if file is not None:
                 found.setdefault(split, str(file))
-                found |= {f"{split}{suffix}": str(file)} if len(suffixes) > 1 else {}
+                found |= {f"{split}{suffix}": str(file)} if several else {}
     if not found:
         raise InputError(
-            f"The folder of {task.title} must hold files called such as train.tsv and dev{suffixes[0]}.tsv, or "
-            f"train.parquet and validation{suffixes[0]}.parquet. {place} holds "
+            f"The folder of {task.title} must hold files called such as train.tsv and dev{first}.tsv, or "
+            f"train.parquet and validation{first}.parquet. {place} holds "
             f"{few(sorted(one.name for one in place.iterdir())) or 'nothing'}. Name the folder of this task, or a "
             "file."
         )
