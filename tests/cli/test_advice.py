@@ -123,4 +123,4 @@ def test_a_key_that_a_message_names_is_one_of_a_recipe(place, line, text):
 def test_what_is_collected_is_what_is_there():
     found = list(messages())
     assert sum(bool(OPTION.search(text)) for _, _, text in found) > 20
-    assert "--skip-empty" in OPTIONS[FINETUNE] & OPTIONS["evaluate"]
+    assert "--skip-bad-rows" in OPTIONS[FINETUNE] & OPTIONS["evaluate"]

@@ -17,6 +17,7 @@ from albertkit import storage
 from albertkit.errors import InputError, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.table_formats import Names, Row
 from albertkit.typing import Json
 
@@ -119,9 +120,9 @@ def is_data(name: str) -> bool:
     return bool(suffixes) and (suffixes[-1] in _FORMATS or (suffixes[-1] in _OPENERS and suffixes[0] in _FORMATS))
 
 
-def read(path: str | Path, header: Sequence[str] = (), kind: str = "") -> Table:
+def read(path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, kind: str = "") -> Table:
     """All rows of a file; see `pieces`. InputError where one of them cannot be read."""
-    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize, kind)
+    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize, bad, kind)
     return table
 
 
@@ -136,20 +137,23 @@ def first_fields(path: str | Path, kind: str = "") -> list[str]:
     return next(rows, Row(1, [], 0)).content
 
 
-def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE, kind: str = "") -> Iterator[Table]:
+def pieces(
+    path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, *, most: int = PIECE, kind: str = ""
+) -> Iterator[Table]:
     """The rows of a file as tables of `most` rows at most, few at first and few where rows are long.
 
     It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
     objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. `kind` is the ending by
-    which a file is read that has another one.
+    which a file is read that has another one. Rows that cannot be read alone, such as a line of JSON that is none, go
+    to `bad`; without it they are errors, too.
 
     Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
     before that place were given out.
     """
     sizes = (min(size, most) for size in itertools.chain(_FIRST, itertools.repeat(most)))
-    return _tables(Path(path), header, sizes, CHARACTERS, kind)
+    return _tables(Path(path), header, sizes, CHARACTERS, bad, kind)
 
 
 def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
@@ -218,7 +222,7 @@ def _ending(path: Path) -> tuple[str | None, str]:
 
 
 def _tables(
-    path: Path, header: Sequence[str], sizes: Iterator[int], characters: int, stated: str = ""
+    path: Path, header: Sequence[str], sizes: Iterator[int], characters: int, bad: BadRows | None, stated: str
 ) -> Iterator[Table]:
     """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
     packed, kind = (None, stated) if stated else _ending(path)
@@ -226,12 +230,13 @@ def _tables(
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
     names: Names = {}
+    bad = bad or BadRows(str(path), may_skip=False)
     has_fields = kind in (".csv", ".tsv")
     is_parquet = kind in (".parquet", ".pq")
     found = (
         table_formats.read_parquet(path, names)
         if is_parquet
-        else _text(path, packed, lambda file: _rows(path, file, kind, names, header))
+        else _text(path, packed, lambda file: _rows(path, file, kind, names, header, bad))
     )
     is_empty = True
     for rows in _gathered(found, sizes, characters):
@@ -242,6 +247,7 @@ def _tables(
         header_line = list(names) if has_fields and not header else ()
         yield Table(str(path), columns, [row.line for row in rows], header_line)
     if is_empty:
+        bad.require_rest(0)
         raise InputError(f"A data file must hold at least one row. {path} holds none.")
 
 
@@ -281,10 +287,10 @@ def _require_file(path: Path) -> None:
     storage.require_content(path, InputError)
 
 
-def _rows(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
+def _rows(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str], bad: BadRows) -> Iterator[Row]:
     if kind in (".csv", ".tsv"):
-        return table_formats.read_grid(path, file, kind, names, header)
-    return table_formats.read_json(path, file, names)
+        return table_formats.read_grid(path, file, kind, names, header, bad)
+    return table_formats.read_json(path, file, names, bad)
 
 
 def _text(path: Path, packed: str | None, reader: Callable[[TextIO], Iterator[Row]]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from albertkit.errors import InputError, few
 from albertkit.tasks import tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.tables import Table
 from albertkit.tasks.text_classification import glue
 from albertkit.tasks.text_classification.glue import GlueTask
@@ -96,7 +97,7 @@ def completed(options: ClassificationOptions, path: str, needs_label: bool = Tru
     """
     task = glue.get(options.task_name)
     header = options.header or list(_header(path, task))
-    first = next(tables.pieces(path, header, kind=kind(path)))
+    first = next(tables.pieces(path, header, BadRows(path, options.skip_bad_rows), kind=kind(path)))
     names = {name.lower(): name for name in first.columns}
     found = (options.text_column, options.pair_column) if options.text_column else task.columns(names)
     label = options.label_column or next((names[name] for name in task.labels if name in names), "")
