@@ -38,6 +38,7 @@ LABELS = {
     "Model": (),
     "ForPreTraining": ("labels", "sentence_order_label"),
     "ForQuestionAnswering": ("start_positions", "end_positions"),
+    "ForQuestionAnsweringBeamSearch": ("start_positions", "end_positions", "is_impossible", "p_mask"),
 }
 
 

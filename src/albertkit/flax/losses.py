@@ -69,6 +69,28 @@ def span_loss(
     return (start_loss + _position_loss(end_logits, end_positions, "end_positions", length)) / 2
 
 
+def answer_loss(
+    start_logits: Array,
+    end_logits: Array,
+    cls_logits: Array,
+    start_positions: ArrayInput,
+    end_positions: ArrayInput,
+    is_impossible: ArrayInput | None,
+    length: Array | int | None = None,
+) -> Array | None:
+    """`span_loss`, with the ends given the true starts, and half of the binary cross entropy of there being no answer.
+
+    cls_logits (B,) are the log odds of that, and is_impossible (B,) zeros and ones; where it is None, there is no
+    answer where one starts at 0.
+    """
+    span = span_loss(start_logits, end_logits, start_positions, end_positions, length)
+    if is_impossible is None:
+        is_impossible = jnp.asarray(start_positions) <= 0
+    labels = _fitting("is_impossible", is_impossible, cls_logits.shape).astype(jnp.float32)
+    nothing = optax.sigmoid_binary_cross_entropy(cls_logits.astype(jnp.float32), labels).mean()
+    return total(span, nothing / 2)
+
+
 def total(*losses: Array | None) -> Array | None:
     """The sum of the losses that are there."""
     present = [loss for loss in losses if loss is not None]

@@ -60,6 +60,28 @@ def span_loss(
     return (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
 
 
+def answer_loss(
+    start_logits: Tensor,
+    end_logits: Tensor,
+    cls_logits: Tensor,
+    start_positions: Tensor,
+    end_positions: Tensor,
+    is_impossible: Tensor | None,
+) -> Tensor | None:
+    """`span_loss`, with the ends given the true starts, and half of the binary cross entropy of there being no answer.
+
+    cls_logits (B,) are the log odds of that, and is_impossible (B,) zeros and ones; where it is None, there is no
+    answer where one starts at 0.
+    """
+    span = span_loss(start_logits, end_logits, start_positions, end_positions)
+    if is_impossible is None:
+        is_impossible = start_positions <= 0
+    _check_shape("is_impossible", is_impossible, cls_logits.shape)
+    labels = tf.reshape(tf.cast(is_impossible, tf.float32), (-1,))
+    nothing = tf.nn.sigmoid_cross_entropy_with_logits(labels, tf.cast(cls_logits, tf.float32))
+    return total(span, tf.reduce_mean(nothing) / 2)
+
+
 def total(*losses: Tensor | None) -> Tensor | None:
     """The sum of the losses that are there."""
     present = [loss for loss in losses if loss is not None]
