@@ -68,6 +68,8 @@ def batch(head: str, padding: str | None = "right", seed: int = 0) -> dict[str, 
         "token_type_ids": rng.integers(0, 2, shape),
         "attention_mask": mask,
     }
+    if head == "ForQuestionAnsweringBeamSearch":
+        inputs["p_mask"] = np.tile([0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1], (BATCH, 1))
     return {**inputs, **labels(head, mask, rng)}
 
 
@@ -84,7 +86,6 @@ def labels(head: str, mask: np.ndarray, rng: np.random.Generator) -> dict[str, n
         "ForQuestionAnsweringBeamSearch": {
             **POSITIONS,
             "is_impossible": np.array([0, 0, 1]),
-            "p_mask": np.tile([0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1], (BATCH, 1)),
         },
     }[head]
 

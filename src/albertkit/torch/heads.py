@@ -134,7 +134,13 @@ def beam_search(
     their places (B, K * M), K and M as `start_n_top` and `end_n_top` say, or L where that is less.
     """
     length = start_logits.shape[-1]
-    start_log_probs, starts = start_logits.log_softmax(-1).topk(min(config.start_n_top, length))
+    start_log_probs, starts = _top(start_logits.log_softmax(-1), min(config.start_n_top, length))
     log_probs = end_logits(hidden_states, starts, p_mask).log_softmax(-1)
-    end_log_probs, ends = log_probs.topk(min(config.end_n_top, length))
+    end_log_probs, ends = _top(log_probs, min(config.end_n_top, length))
     return start_log_probs, starts, end_log_probs.flatten(1), ends.flatten(1)
+
+
+def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest of the last axis and their places: of equal ones, other than with `topk`, the first."""
+    values, places = scores.sort(-1, descending=True, stable=True)
+    return values[..., :count], places[..., :count]
