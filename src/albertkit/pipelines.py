@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from albertkit import loading
 from albertkit.backends import Outputs
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, split
@@ -132,9 +132,28 @@ class Pipeline:
         settings, chosen = self._split({**self._options, **options})
         return self._each(parts, settings, chosen, as_records=True)
 
-    def evaluate(self, path: Name, **options: Json) -> Record:
+    def files(self, parts: Iterable[Examples], **options: Json) -> dict[str, Record]:
+        """What the task's official scripts want of the answers: by name of a file its content, for all examples.
+
+        `options` are those of a call. InputError where the task has no such files, or an example cannot be answered.
+        """
+        settings, _ = self._split({**self._options, **options})
+        if not self.task.official_files:
+            raise InputError(f"No official script asks for files of {self.task.name}. Use --output for its answers.")
+        found: dict[str, Record] = {}
+        for part in parts:
+            features, _ = self._features(part, settings)
+            outputs = self._engine.run(features, settings.batch_size)
+            for name, content in self.task.files(self.config, part, features, outputs).items():
+                if twice := found.get(name, {}).keys() & content.keys():
+                    raise InputError(f"A file of answers by id needs ids that differ. Twice: {few(sorted(twice))}.")
+                found.setdefault(name, {}).update(content)
+        return found
+
+    def evaluate(self, path: Name, files: dict[str, Record] | None = None, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
 
+        `files` is filled with what the task's official scripts want of the answers, if anything: see `Task.files`.
         InputError where a label is not one of the model's, or the task has no scores.
         """
         if not isinstance(self.task, TrainableTask):
@@ -150,6 +169,9 @@ class Pipeline:
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
+        if files is not None:
+            outputs = list(outputs)
+            files.update(self.task.files(self.config, examples, features, outputs))
         scores = self.task.score(self.config, examples, features, outputs)
         counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
         return {**scores, "examples": len(examples), **counted, "data": str(path)}
@@ -266,5 +288,6 @@ class Pipeline:
 
     def _split(self, options: Record) -> tuple[Settings, Record]:
         """The settings and the task's own options. InputError for one that the task does not have."""
-        general, own = split(options, self.task.name, self.task.answer_options)
+        known = {**self.task.answer_options, **trained_on.fitted(self.config, self.task)}
+        general, own = split(options, self.task.name, known)
         return Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general), own

@@ -1,6 +1,7 @@
 """albertkit evaluate: score a trained model on a data file."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,10 +28,16 @@ def command(
     device: options.Device = None,
     framework: options.Framework = None,
     skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
+    output_dir: Annotated[
+        Path | None,
+        Option(help="Folder for eval_results.json and the files of the task's official scripts.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
     from albertkit.cli.row_progress import RowProgress
+    from albertkit.inference import result_files
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -45,7 +52,13 @@ def command(
         skip_empty=skip_empty or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    files: dict[str, dict[str, object]] | None = None
+    if output_dir:
+        result_files.require_free(output_dir, [result_files.SCORES, *answerer.task.official_files], overwrite)
+        files = {}
     with RowProgress() as progress:
         answerer.progress = progress.update
-        scores = answerer.evaluate(data, **given)
+        scores = answerer.evaluate(data, files, **given)
+    if output_dir:
+        result_files.write(output_dir, {result_files.SCORES: scores, **(files or {})})
     typer.echo(json.dumps(scores, indent=2))

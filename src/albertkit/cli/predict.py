@@ -32,7 +32,11 @@ def command(
         Path | None,
         Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
     ] = None,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
+    output_dir: Annotated[
+        Path | None,
+        Option(help="Write the files of the task's official scripts into this folder, and no answers elsewhere."),
+    ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     header: options.Header = None,
@@ -54,7 +58,7 @@ def command(
 
     A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
-    from albertkit.inference import record_files
+    from albertkit.inference import record_files, result_files
     from albertkit.pipelines import pipeline
 
     texts, file = _inputs(texts or [], file, pair)
@@ -66,6 +70,10 @@ def command(
     )
     parts = _parts(answerer, texts, file, pair, given)
     try:
+        if output_dir:
+            result_files.require_free(output_dir, answerer.task.official_files, overwrite)
+            result_files.write(output_dir, answerer.files(parts))
+            return
         _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
         _tell(answerer)

@@ -65,7 +65,7 @@ def run(
     run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     train_examples, eval_examples, keys, options = _read(task, requested, console)
-    start = initial_state(requested, task.head, keys, list(train_examples.texts()))
+    start = initial_state(requested, task, keys, list(train_examples.texts()))
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))
@@ -91,6 +91,7 @@ def run(
         names = list(start.config.id2label.values()) if "id2label" in keys else []
         card = model_card.model_card(recipe, results, len(trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
+        start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
 
@@ -234,7 +235,7 @@ def _planned(
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
-        head=task.head,
+        head=task.head_for(start.config.architectures),
         tensors=start.tensors,
         optimizer=training.optimizer_settings(),
         precision=training.precision,
@@ -275,13 +276,14 @@ def _scores(
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     losses: list[tuple[float, float]] = []
+    per_token = PER_TOKEN[task.head_for(config.architectures)]
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}
         loss, items = float(outputs.pop("loss")), batch.items()["loss"]
         losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
-        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
+        for row, one in zip(rows, split_rows(outputs, part.lengths(), per_token), strict=True):
             found[row] = one
     total = sum(count for _, count in losses)
     mean = sum(value * count / max(total, 1) for value, count in losses)
