@@ -68,9 +68,10 @@ def batch(head: str, padding: str | None = "right", seed: int = 0) -> dict[str, 
         "token_type_ids": rng.integers(0, 2, shape),
         "attention_mask": mask,
     }
+    given = {**inputs, **labels(head, mask, rng)}
     if head == "ForQuestionAnsweringBeamSearch":
-        inputs["p_mask"] = np.tile([0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1], (BATCH, 1))
-    return {**inputs, **labels(head, mask, rng)}
+        given["p_mask"] = np.tile([0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1], (BATCH, 1))
+    return given
 
 
 def labels(head: str, mask: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:

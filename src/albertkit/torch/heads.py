@@ -142,5 +142,5 @@ def beam_search(
 
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The largest of the last axis and their places: of equal ones, other than with `topk`, the first."""
-    values, places = scores.sort(-1, descending=True, stable=True)
+    values, places = torch.sort(scores, dim=-1, descending=True, stable=True)
     return values[..., :count], places[..., :count]
