@@ -7,16 +7,14 @@ import numpy as np
 
 from albertkit.arrays import softmax
 from albertkit.errors import InputError, few
-from albertkit.tasks.question_answering.answers import Candidate
+from albertkit.tasks.question_answering.answers import Candidate, Found
 from albertkit.tasks.question_answering.questions import Questions
 from albertkit.typing import Record
 
 PREDICTIONS, N_BEST, NULL_ODDS = "predictions.json", "nbest_predictions.json", "null_odds.json"
 
 
-def of(
-    examples: Questions, found: Sequence[tuple[list[Candidate], float]], threshold: float | None
-) -> dict[str, Record]:
+def of(examples: Questions, found: Sequence[Found], threshold: float | None) -> dict[str, Record]:
     """The contents of each file, from what `answers.of_questions` gives.
 
     predictions.json: the answer to each question, empty where its odds of having none are above `threshold`.
@@ -32,15 +30,15 @@ def of(
             f"{few(twice)}. Give each question an id of its own."
         )
     files: dict[str, Record] = {PREDICTIONS: {}, N_BEST: {}} | ({} if threshold is None else {NULL_ODDS: {}})
-    for name, context, (candidates, null) in zip(examples.ids, examples.contexts, found, strict=True):
-        listed = [(one, _entry(one, context)) for one in candidates]
-        odds = null - candidates[0].score if candidates else 0.0
+    for name, context, one in zip(examples.ids, examples.contexts, found, strict=True):
+        candidates, odds = one.candidates, one.odds
+        listed = [(candidate, _entry(candidate, context)) for candidate in candidates]
         if threshold is not None:
-            listed = sorted([*listed, (Candidate(0, 0, null), {"text": ""})], key=lambda one: -one[0].score)
+            listed = sorted([*listed, (Candidate(0, 0, one.null), {"text": ""})], key=lambda pair: -pair[0].score)
             files[NULL_ODDS][name] = odds
         is_none = not candidates or (threshold is not None and odds > threshold)
         files[PREDICTIONS][name] = "" if is_none else context[candidates[0].start : candidates[0].stop]
-        chances = softmax(np.array([one.score for one, _ in listed])).tolist() if listed else []
+        chances = softmax(np.array([candidate.score for candidate, _ in listed])).tolist() if listed else []
         files[N_BEST][name] = [
             {"text": entry["text"], "probability": chance, **entry}
             for (_, entry), chance in zip(listed, chances, strict=True)

@@ -3,6 +3,7 @@
 Letters: L tokens of a row, P pieces of a context.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,10 +27,31 @@ class Candidate:
     """The two scores, each by itself."""
 
 
-def of_questions(
-    features: Features, outputs: Iterable[Outputs], count: int, longest: int
-) -> Iterator[tuple[list[Candidate], float]]:
-    """For each question its best `count` answers, best first, and the score of there being none.
+@dataclass(frozen=True)
+class Found:
+    """What a model says of one question."""
+
+    candidates: list[Candidate]
+    """The best answers, best first."""
+    null: float
+    """The score of there being no answer."""
+    log_total: float
+    """The logarithm of the sum of exp(score) over all that could be answered; see `_log_total`."""
+    pieces: Pieces
+    """Those of the context."""
+
+    @property
+    def odds(self) -> float:
+        """By how much none scores better than the best answer; 0 where there is no other."""
+        return self.null - self.candidates[0].score if self.candidates else 0.0
+
+    def probability(self, score: float) -> float:
+        """How probable an answer of so high a score is, among all that could be answered."""
+        return float(np.exp(score - self.log_total))
+
+
+def of_questions(features: Features, outputs: Iterable[Outputs], count: int, longest: int) -> Iterator[Found]:
+    """For each question its best `count` answers, and the score of there being none.
 
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, and begins in the
     window that sees most around its start. None scores as [CLS] does, in the window where it scores least. Of a model
@@ -41,70 +63,76 @@ def of_questions(
     for _, group in groupby(rows, key=lambda row: row[0]):
         _, pieces, windows, firsts, scores = zip(*group, strict=True)
         best = best_windows(windows, len(pieces[0]))
-        found: list[Candidate] = []
-        null = np.inf
         has_beams = "cls_logits" in scores[0]
+        candidates: list[Candidate] = []
+        nulls, totals = list[float](), list[float]()
         for number, (window, first, row) in enumerate(zip(windows, firsts, scores, strict=True)):
-            if has_beams:
-                null = min(null, float(row["cls_logits"]))
-                may_start = best[window.start : window.stop] == number
-                found += _of_beams(pieces[0], window, first, row, may_start, longest)
-                continue
-            both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
-            require_finite(both)
-            null = min(null, both[:, 0].sum())
-            starts, ends = both[:, first : first + len(window)]
             may_start = best[window.start : window.stop] == number
-            found += _of_window(pieces[0], window, starts, ends, may_start, count, longest)
-        listed = _distinct(found)[:count]
-        yield listed, float(null) + (listed[0].score if has_beams and listed else 0.0)
+            of_window = _of_beams if has_beams else _of_window
+            found, null, total = of_window(pieces[0], window, first, row, may_start, count, longest)
+            candidates += found
+            nulls.append(null)
+            totals.append(total)
+        listed = _distinct(candidates)[:count]
+        null = min(nulls) + (listed[0].score if has_beams and listed else 0.0)
+        yield Found(listed, null, float(np.logaddexp.reduce([null, *totals])), pieces[0])
 
 
 def _of_window(
-    pieces: Pieces,
-    window: range,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    may_start: np.ndarray,
-    count: int,
-    longest: int,
-) -> list[Candidate]:
+    pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
+) -> tuple[list[Candidate], float, float]:
+    """The best answers of a window whose tokens have scores, that of there being none, and `_log_total`."""
+    both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
+    require_finite(both)
+    starts, ends = both[:, first : first + len(window)]
+    null, total = float(both[:, 0].sum()), _log_total(starts[may_start], ends, both[:, 0])
     is_text = np.array([pieces.spans[place].start < pieces.spans[place].stop for place in window], bool)
     sums = starts[:, None] + ends[None, :]
     distance = np.arange(len(window))[None, :] - np.arange(len(window))[:, None]
     allowed = (distance >= 0) & (distance < longest) & (may_start & is_text)[:, None] & is_text[None, :]
     places = np.flatnonzero(allowed)
     if not len(places):
-        return []
+        return [], null, total
     values = sums.ravel()[places]
     chosen = places[np.argpartition(-values, min(count, len(values)) - 1)[:count]]
     found = []
     for start, end in zip(*np.unravel_index(chosen, sums.shape), strict=True):
-        first, last = pieces.spans[window.start + start], pieces.spans[window.start + end]
+        one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
         parts = float(starts[start]), float(ends[end])
-        found.append(Candidate(first.start, last.stop, float(sums[start, end]), parts))
-    return found
+        found.append(Candidate(one.start, other.stop, float(sums[start, end]), parts))
+    return found, null, total
 
 
 def _of_beams(
-    pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, longest: int
-) -> list[Candidate]:
-    """The answers among the best starts of a window, and the best ends for each; `first` is its place in the row."""
+    pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
+) -> tuple[list[Candidate], float, float]:
+    """The answers among the best starts of a window and the best ends for each, the log odds of there being none.
+
+    Third the logarithm of the sum of exp(score) over these answers.
+    """
     require_finite(np.concatenate([np.ravel(values) for values in row.values()])[None])
-    starts, ends = row["start_top_index"].astype(np.int64) - first, row["end_top_index"].astype(np.int64) - first
-    count = len(starts)
-    begun, ended = row["start_top_log_probs"].tolist(), row["end_top_log_probs"].reshape(count, -1).tolist()
+    starts, ends = (row[f"{name}_top_index"].astype(np.int64) - first for name in ("start", "end"))
+    begun, ended = (row[f"{name}_top_log_probs"].astype(np.float64) for name in ("start", "end"))
     found = []
-    for start, start_score, its_ends, its_scores in zip(starts, begun, ends.reshape(count, -1), ended, strict=True):
-        if not (0 <= start < len(window) and may_start[start]):
+    for number, (end, end_score) in enumerate(zip(ends.tolist(), ended.tolist(), strict=True)):
+        beam = number * len(starts) // len(ends)  # the ends of each start stand together
+        start, start_score = int(starts[beam]), float(begun[beam])
+        if not (0 <= start <= end < min(start + longest, len(window)) and may_start[start]):
             continue
-        for end, end_score in zip(its_ends, its_scores, strict=True):
-            if not start <= end < min(start + longest, len(window)):
-                continue
-            one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
-            if one.start < one.stop and other.start < other.stop:
-                found.append(Candidate(one.start, other.stop, start_score + end_score, (start_score, end_score)))
-    return found
+        one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
+        if one.start < one.stop and other.start < other.stop:
+            found.append(Candidate(one.start, other.stop, start_score + end_score, (start_score, end_score)))
+    return found, float(row["cls_logits"]), float(np.logaddexp.reduce([-np.inf, *(one.score for one in found)]))
+
+
+def _log_total(starts: np.ndarray, ends: np.ndarray, of_cls: np.ndarray) -> float:
+    """The logarithm of the sum of exp(score) over each start of a window with each end.
+
+    [CLS], whose scores are `of_cls` (2,), may be one of the two. Both are no answer, which counts once for all windows:
+    those that the answer is not in say it, too.
+    """
+    start, end = np.logaddexp.reduce(starts), np.logaddexp.reduce(ends)
+    return float(np.logaddexp.reduce([start + end, of_cls[0] + end, start + of_cls[1]]))
 
 
 def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
@@ -113,3 +141,19 @@ def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
     for one in sorted(found, key=lambda one: (-one.score, one.start, one.stop)):
         best.setdefault((one.start, one.stop), one)
     return list(best.values())
+
+
+def of_whole_words(found: Found) -> list[Candidate]:
+    """The best answers, each made longer until it begins and ends with a word, best first.
+
+    Several that become the same one are one, of the probability of all of them together.
+    """
+    units = found.pieces.units
+    begins = [unit.start for unit in units]
+    whole: dict[tuple[int, int], Candidate] = {}
+    for one in found.candidates:
+        first, last = (units[bisect_right(begins, place) - 1] for place in (one.start, one.stop - 1))
+        key = first.start, max(last.stop, one.stop)
+        known = whole.get(key)
+        whole[key] = Candidate(*key, one.score if known is None else float(np.logaddexp(known.score, one.score)))
+    return _distinct(list(whole.values()))
