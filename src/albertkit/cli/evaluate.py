@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from albertkit.cli import options
+
+if TYPE_CHECKING:
+    from albertkit.pipelines import Pipeline
 
 
 def command(
@@ -27,7 +30,9 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
-    skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
+    skip_bad_rows: Annotated[
+        bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
+    ] = False,
     output_dir: Annotated[
         Path | None,
         Option(help="Folder for eval_results.json and the files of the task's official scripts.", show_default=False),
@@ -36,8 +41,6 @@ def command(
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
-    from albertkit.cli.row_progress import RowProgress
-    from albertkit.inference import result_files
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -49,16 +52,25 @@ def command(
         label_map=label_map,
         missing_labels=options.split(missing_labels),
         header=options.split(header),
-        skip_empty=skip_empty or None,
+        skip_bad_rows=skip_bad_rows or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
-    files: dict[str, dict[str, object]] | None = None
-    if output_dir:
-        result_files.require_free(output_dir, [result_files.SCORES, *answerer.task.official_files], overwrite)
-        files = {}
+    typer.echo(json.dumps(_scores(answerer, data, given, output_dir, overwrite), indent=2))
+
+
+def _scores(
+    answerer: "Pipeline", data: str, given: dict[str, object], folder: Path | None, overwrite: bool
+) -> dict[str, object]:
+    """The scores; written into a folder where one is given, with the files of the task's official scripts."""
+    from albertkit.cli.row_progress import RowProgress
+    from albertkit.inference import result_files
+
+    files: dict[str, dict[str, object]] = {}
+    if folder:
+        result_files.require_free(folder, [result_files.SCORES, *answerer.task.official_files], overwrite)
     with RowProgress() as progress:
         answerer.progress = progress.update
-        scores = answerer.evaluate(data, files, **given)
-    if output_dir:
-        result_files.write(output_dir, {result_files.SCORES: scores, **(files or {})})
-    typer.echo(json.dumps(scores, indent=2))
+        scores = answerer.evaluate(data, files if folder else None, **given)
+    if folder:
+        result_files.write(folder, {result_files.SCORES: scores, **files})
+    return scores
