@@ -10,7 +10,7 @@ from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
 FILES = (
-    *("activations", "layers", "encoder", "heads", "losses", "weights", "private_api"),
+    *("activations", "layers", "encoder", "heads", "answer_heads", "losses", "weights", "private_api"),
     *("module", "pretrained", "base_model", "model_with_head", "models", "optimizers", "train", "infer"),
 )
 HOOKS = ("__init__", "_add_head", "_encode", "_apply_head")

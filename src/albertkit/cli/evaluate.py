@@ -33,10 +33,7 @@ def command(
     skip_bad_rows: Annotated[
         bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
     ] = False,
-    output_dir: Annotated[
-        Path | None,
-        Option(help="Folder for eval_results.json and the files of the task's official scripts.", show_default=False),
-    ] = None,
+    output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
     settings: options.DataSettings = None,
 ) -> None:

@@ -38,6 +38,13 @@ AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
+OutputDir = Annotated[
+    Path | None,
+    Option(help="Folder for the files that the task's official scripts read, and for scores.", show_default=False),
+]
+TopK = Annotated[
+    int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
+]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]

@@ -32,10 +32,7 @@ def command(
         Path | None,
         Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
     ] = None,
-    output_dir: Annotated[
-        Path | None,
-        Option(help="Write the files of the task's official scripts into this folder, and no answers elsewhere."),
-    ] = None,
+    output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
@@ -46,19 +43,16 @@ def command(
     framework: options.Framework = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
-    top_k: Annotated[
-        int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
-    ] = None,
+    top_k: options.TopK = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
 
     Files and standard input of any length are read and answered in pieces, which are printed as they are ready. What
-    else a row of a file holds is passed on with its answer.
-
-    A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
+    else a row of a file holds is passed on with its answer. A classifier gives its classes, a pre-trained model the
+    best tokens for each [MASK] of a text.
     """
-    from albertkit.inference import record_files, result_files
+    from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
     texts, file = _inputs(texts or [], file, pair)
@@ -71,9 +65,7 @@ def command(
     parts = _parts(answerer, texts, file, pair, given)
     try:
         if output_dir:
-            result_files.require_free(output_dir, answerer.task.official_files, overwrite)
-            result_files.write(output_dir, answerer.files(parts))
-            return
+            return _write_files(answerer, parts, output_dir, overwrite)
         _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
         _tell(answerer)
@@ -86,6 +78,14 @@ def _tell(answerer: "Pipeline") -> None:
         typer.echo(told, err=True)
     if answerer.unknown.unreadable:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
+
+
+def _write_files(answerer: "Pipeline", parts: "Iterable[Examples]", folder: Path, overwrite: bool) -> None:
+    """What the task's official scripts read. InputError where a file is there already."""
+    from albertkit.inference import result_files
+
+    result_files.require_free(folder, answerer.task.official_files, overwrite)
+    result_files.write(folder, answerer.files(parts))
 
 
 def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:

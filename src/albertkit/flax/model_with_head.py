@@ -14,8 +14,9 @@ from jax import Array
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.flax.answer_heads import answer_mask
 from albertkit.flax.base_model import FlaxAlbertModel
-from albertkit.flax.heads import AlbertMLMHead, answer_mask
+from albertkit.flax.heads import AlbertMLMHead
 from albertkit.flax.layers import as_array, split
 from albertkit.flax.pretrained import FlaxAlbertPreTrainedModel
 from albertkit.flax.typing import ArrayInput, DType, Params
@@ -24,6 +25,8 @@ from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[ArrayInput | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[ArrayInput | None, ArrayInput | None, ArrayInput | None, Array | int | None]
+"""start_positions, end_positions and is_impossible, and the length."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -210,15 +213,7 @@ class FlaxAlbertModelWithAnswerLabels(FlaxAlbertModelWithHead):
     """A model with a head that learns where a span of tokens starts and ends, and whether there is one."""
 
     def _apply_head(
-        self,
-        encoded: Encoded,
-        deterministic: bool | None,
-        key: Array | None,
-        p_mask: Array,
-        start_positions: ArrayInput | None,
-        end_positions: ArrayInput | None,
-        is_impossible: ArrayInput | None,
-        length: Array | int | None,
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, p_mask: Array, labels: AnswerLabels
     ) -> ModelOutput:
         raise NotImplementedError
 
@@ -246,14 +241,14 @@ class FlaxAlbertModelWithAnswerLabels(FlaxAlbertModelWithHead):
         """See FlaxAlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
 
         By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
-        `heads.answer_mask` says.
+        `answer_heads.answer_mask` says.
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         own, keys = self._with(params), split(self._dropout_key(dropout_rng, train), 2)
         encoded = own._encode(inputs, (output_attentions, output_hidden_states), train, keys[0])
         closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
         labels = (start_positions, end_positions, is_impossible, length)
-        output = own._apply_head(encoded, _deterministic(train), keys[1], closed, *labels)
+        output = own._apply_head(encoded, _deterministic(train), keys[1], closed, labels)
         return self._answer(output, encoded, return_dict)
 
 

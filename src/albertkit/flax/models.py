@@ -5,22 +5,16 @@ the encoder it reads, its layer, and its loss. What arguments all models take sa
 `model_with_head`. They answer with a class of `albertkit.outputs`, or with a tuple where `return_dict` is False.
 """
 
-import jax.numpy as jnp
 from jax import Array
 
 from albertkit.config import AlbertConfig
+from albertkit.flax.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.flax.base_model import FlaxAlbertModel
-from albertkit.flax.heads import (
-    AlbertAnswerClass,
-    AlbertEndLogits,
-    AlbertMLMHead,
-    AlbertSOPHead,
-    AlbertStartLogits,
-    beam_search,
-)
+from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead
 from albertkit.flax.layers import dropout, linear
 from albertkit.flax.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.flax.model_with_head import (
+    AnswerLabels,
     Encoded,
     FlaxAlbertModelWithAnswerLabels,
     FlaxAlbertModelWithLabels,
@@ -195,11 +189,10 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertModelWithSpanLabels):
 
 
 class FlaxAlbertForQuestionAnsweringBeamSearch(FlaxAlbertModelWithAnswerLabels):
-    """The best starts of an answer, the best ends for each of them, and whether there is an answer at all.
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
 
     The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
-    with log probabilities; cls_logits (B,), the log odds of there being no answer. The loss is the mean of those of
-    start and end, the end given the true start, and half of that of `is_impossible`; see `losses.answer_loss`.
+    with log probabilities, and `losses.answer_loss` where both positions are given.
     """
 
     add_pooling_layer = False
@@ -210,26 +203,15 @@ class FlaxAlbertForQuestionAnsweringBeamSearch(FlaxAlbertModelWithAnswerLabels):
         self.answer_class = AlbertAnswerClass(config, self.dtype)
 
     def _apply_head(
-        self,
-        encoded: Encoded,
-        deterministic: bool | None,
-        key: Array | None,
-        p_mask: Array,
-        start_positions: ArrayInput | None,
-        end_positions: ArrayInput | None,
-        is_impossible: ArrayInput | None,
-        length: Array | int | None,
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, p_mask: Array, labels: AnswerLabels
     ) -> QuestionAnsweringBeamSearchModelOutput:
-        states, loss = encoded.last_hidden_state, None
+        states = encoded.last_hidden_state
         start_logits = self.start_logits(states, p_mask)
         cls_logits = self.answer_class(states, start_logits, deterministic, key)
-        if start_positions is not None and end_positions is not None:
-            starts = jnp.asarray(start_positions).reshape(-1, 1)
-            end_logits = self.end_logits(states, starts, p_mask)[:, 0]
-            labels = (start_positions, end_positions, is_impossible)
-            loss = answer_loss(start_logits, end_logits, cls_logits, *labels, length)
-            if not (self.answer_class.dropout.deterministic if deterministic is None else deterministic):
-                return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        answers = self.answer_class.dropout.deterministic if deterministic is None else deterministic
+        if loss is not None and not answers:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
 

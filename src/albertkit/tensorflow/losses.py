@@ -3,6 +3,8 @@
 Letters: B batch, L sequence length, C classes.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from albertkit import rules
@@ -62,18 +64,22 @@ def span_loss(
 
 def answer_loss(
     start_logits: Tensor,
-    end_logits: Tensor,
+    end_logits: Callable[[Tensor], Tensor],
     cls_logits: Tensor,
-    start_positions: Tensor,
-    end_positions: Tensor,
+    start_positions: Tensor | None,
+    end_positions: Tensor | None,
     is_impossible: Tensor | None,
 ) -> Tensor | None:
     """`span_loss`, with the ends given the true starts, and half of the binary cross entropy of there being no answer.
 
-    cls_logits (B,) are the log odds of that, and is_impossible (B,) zeros and ones; where it is None, there is no
-    answer where one starts at 0.
+    `end_logits` gives the scores of ends (B, 1, L) for starts (B, 1). cls_logits (B,) are the log odds of there being
+    no answer, and is_impossible (B,) zeros and ones; where it is None, there is none where one starts at 0. None unless
+    both positions are given.
     """
-    span = span_loss(start_logits, end_logits, start_positions, end_positions)
+    if start_positions is None or end_positions is None:
+        return None
+    ends = end_logits(tf.reshape(start_positions, (-1, 1)))[:, 0]
+    span = span_loss(start_logits, ends, start_positions, end_positions)
     if is_impossible is None:
         is_impossible = start_positions <= 0
     _check_shape("is_impossible", is_impossible, cls_logits.shape)

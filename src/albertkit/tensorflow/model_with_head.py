@@ -14,8 +14,9 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
 from albertkit.tensorflow import private_api
+from albertkit.tensorflow.answer_heads import answer_mask
 from albertkit.tensorflow.base_model import TFAlbertModel
-from albertkit.tensorflow.heads import AlbertMLMHead, answer_mask
+from albertkit.tensorflow.heads import AlbertMLMHead
 from albertkit.tensorflow.layers import Embedding, Linear
 from albertkit.tensorflow.pretrained import TFAlbertPreTrainedModel
 from albertkit.tensorflow.typing import Tensor
@@ -23,6 +24,8 @@ from albertkit.tensorflow.typing import Tensor
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[Tensor | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[Tensor | None, ...]
+"""start_positions, end_positions and is_impossible."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -170,15 +173,7 @@ class TFAlbertModelWithAnswerLabels(TFAlbertModelWithHead):
     _label_names = ("start_positions", "end_positions", "is_impossible")
     _min_labels = 2
 
-    def _apply_head(
-        self,
-        encoded: Encoded,
-        training: bool,
-        p_mask: Tensor,
-        start_positions: Tensor | None,
-        end_positions: Tensor | None,
-        is_impossible: Tensor | None,
-    ) -> ModelOutput:
+    def _apply_head(self, encoded: Encoded, training: bool, p_mask: Tensor, labels: AnswerLabels) -> ModelOutput:
         raise NotImplementedError
 
     def call(
@@ -201,13 +196,13 @@ class TFAlbertModelWithAnswerLabels(TFAlbertModelWithHead):
         """See TFAlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
 
         By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
-        `heads.answer_mask` says.
+        `answer_heads.answer_mask` says.
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         encoded = self._encode(inputs, (output_attentions, output_hidden_states), training)
         closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
         labels = (start_positions, end_positions, is_impossible)
-        return self._answer(self._apply_head(encoded, training, closed, *labels), encoded, return_dict)
+        return self._answer(self._apply_head(encoded, training, closed, labels), encoded, return_dict)
 
 
 class TFAlbertModelWithMLMHead(TFAlbertModelWithHead):

@@ -17,18 +17,13 @@ from albertkit.outputs import (
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from albertkit.tensorflow.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.tensorflow.base_model import TFAlbertModel, registered
-from albertkit.tensorflow.heads import (
-    AlbertAnswerClass,
-    AlbertEndLogits,
-    AlbertMLMHead,
-    AlbertSOPHead,
-    AlbertStartLogits,
-    beam_search,
-)
+from albertkit.tensorflow.heads import AlbertMLMHead, AlbertSOPHead
 from albertkit.tensorflow.layers import Linear, dropout
 from albertkit.tensorflow.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.tensorflow.model_with_head import (
+    AnswerLabels,
     Encoded,
     Inputs,
     Switches,
@@ -186,11 +181,10 @@ class TFAlbertForQuestionAnswering(TFAlbertModelWithSpanLabels):
 
 @registered
 class TFAlbertForQuestionAnsweringBeamSearch(TFAlbertModelWithAnswerLabels):
-    """The best starts of an answer, the best ends for each of them, and whether there is an answer at all.
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
 
     The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
-    with log probabilities; cls_logits (B,), the log odds of there being no answer. The loss is the mean of those of
-    start and end, the end given the true start, and half of that of `is_impossible`; see `losses.answer_loss`.
+    with log probabilities, and `losses.answer_loss` where both positions are given.
     """
 
     add_pooling_layer = False
@@ -201,23 +195,13 @@ class TFAlbertForQuestionAnsweringBeamSearch(TFAlbertModelWithAnswerLabels):
         self.answer_class = AlbertAnswerClass(config)
 
     def _apply_head(
-        self,
-        encoded: Encoded,
-        training: bool,
-        p_mask: Tensor,
-        start_positions: Tensor | None,
-        end_positions: Tensor | None,
-        is_impossible: Tensor | None,
+        self, encoded: Encoded, training: bool, p_mask: Tensor, labels: AnswerLabels
     ) -> QuestionAnsweringBeamSearchModelOutput:
-        states, loss = encoded.last_hidden_state, None
+        states = encoded.last_hidden_state
         start_logits = self.start_logits(states, p_mask)
         cls_logits = self.answer_class(states, start_logits, self._dropout_seed(training))
-        if start_positions is not None and end_positions is not None:
-            starts = tf.reshape(start_positions, (-1, 1))
-            end_logits = self.end_logits(states, starts, p_mask)[:, 0]
-            labels = (start_positions, end_positions, is_impossible)
-            loss = answer_loss(start_logits, end_logits, cls_logits, *labels)
-            if training:
-                return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        if loss is not None and training:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)

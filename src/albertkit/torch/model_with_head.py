@@ -12,13 +12,16 @@ from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
+from albertkit.torch.answer_heads import answer_mask
 from albertkit.torch.base_model import AlbertModel
-from albertkit.torch.heads import AlbertMLMHead, answer_mask
+from albertkit.torch.heads import AlbertMLMHead
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[Tensor | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[Tensor | None, ...]
+"""start_positions, end_positions and is_impossible."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -150,14 +153,7 @@ class AlbertModelWithSpanLabels(AlbertModelWithHead):
 class AlbertModelWithAnswerLabels(AlbertModelWithHead):
     """A model with a head that learns where a span of tokens starts and ends, and whether there is one."""
 
-    def _apply_head(
-        self,
-        encoded: Encoded,
-        p_mask: Tensor,
-        start_positions: Tensor | None,
-        end_positions: Tensor | None,
-        is_impossible: Tensor | None,
-    ) -> ModelOutput:
+    def _apply_head(self, encoded: Encoded, p_mask: Tensor, labels: AnswerLabels) -> ModelOutput:
         raise NotImplementedError
 
     def forward(
@@ -179,13 +175,13 @@ class AlbertModelWithAnswerLabels(AlbertModelWithHead):
         """See AlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
 
         By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
-        `heads.answer_mask` says.
+        `answer_heads.answer_mask` says.
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         encoded = self._encode(inputs, (output_attentions, output_hidden_states))
         closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
         labels = (start_positions, end_positions, is_impossible)
-        return self._answer(self._apply_head(encoded, closed, *labels), encoded, return_dict)
+        return self._answer(self._apply_head(encoded, closed, labels), encoded, return_dict)
 
 
 class AlbertModelWithMLMHead(AlbertModelWithHead):

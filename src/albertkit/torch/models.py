@@ -17,15 +17,9 @@ from albertkit.outputs import (
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from albertkit.torch.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.torch.base_model import AlbertModel
-from albertkit.torch.heads import (
-    AlbertAnswerClass,
-    AlbertEndLogits,
-    AlbertMLMHead,
-    AlbertSOPHead,
-    AlbertStartLogits,
-    beam_search,
-)
+from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead
 from albertkit.torch.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.torch.model_with_head import (
     AlbertModelWithAnswerLabels,
@@ -33,6 +27,7 @@ from albertkit.torch.model_with_head import (
     AlbertModelWithMLMHead,
     AlbertModelWithPreTrainingLabels,
     AlbertModelWithSpanLabels,
+    AnswerLabels,
     Encoded,
     Inputs,
     Switches,
@@ -170,11 +165,10 @@ class AlbertForQuestionAnswering(AlbertModelWithSpanLabels):
 
 
 class AlbertForQuestionAnsweringBeamSearch(AlbertModelWithAnswerLabels):
-    """The best starts of an answer, the best ends for each of them, and whether there is an answer at all.
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
 
     The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
-    with log probabilities; cls_logits (B,), the log odds of there being no answer. The loss is the mean of those of
-    start and end, the end given the true start, and half of that of `is_impossible`; see `losses.answer_loss`.
+    with log probabilities, and `losses.answer_loss` where both positions are given.
     """
 
     add_pooling_layer = False
@@ -185,22 +179,13 @@ class AlbertForQuestionAnsweringBeamSearch(AlbertModelWithAnswerLabels):
         self.answer_class = AlbertAnswerClass(config)
 
     def _apply_head(
-        self,
-        encoded: Encoded,
-        p_mask: Tensor,
-        start_positions: Tensor | None,
-        end_positions: Tensor | None,
-        is_impossible: Tensor | None,
+        self, encoded: Encoded, p_mask: Tensor, labels: AnswerLabels
     ) -> QuestionAnsweringBeamSearchModelOutput:
-        states, loss = encoded.last_hidden_state, None
+        states = encoded.last_hidden_state
         start_logits = self.start_logits(states, p_mask)
         cls_logits = self.answer_class(states, start_logits)
-        if start_positions is not None and end_positions is not None:
-            starts = start_positions.reshape(-1, 1).long()
-            end_logits = self.end_logits(states, starts, p_mask)[:, 0]
-            labels = (start_positions, end_positions, is_impossible)
-            loss = answer_loss(start_logits, end_logits, cls_logits, *labels)
-            if self.training:
-                return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        if loss is not None and self.training:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
