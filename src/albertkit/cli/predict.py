@@ -28,12 +28,10 @@ def command(
     file: Annotated[
         str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
     ] = "",
-    output: Annotated[
-        Path | None,
-        Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
-    ] = None,
+    output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
+    task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     header: options.Header = None,
@@ -59,16 +57,22 @@ def command(
     if output:
         record_files.require_writable(output, overwrite)
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
-    given = options.data_options(
-        settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
-    )
+    columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
+    given = options.data_options(settings, task_name=task_name, **columns)
     parts = _parts(answerer, texts, file, pair, given)
+    records = answerer.stream(parts, **_without_none(top_k=top_k))
+    if output and output.suffix.lower() == ".tsv":
+        records = answerer.submission(records, **given)
     try:
         if output_dir:
-            return _write_files(answerer, parts, output_dir, overwrite)
-        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
+            return _write_files(answerer, parts, output, output_dir, overwrite)
+        _write_all(records, output, overwrite)
     finally:
         _tell(answerer)
+
+
+def _without_none(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _tell(answerer: "Pipeline") -> None:
@@ -80,10 +84,15 @@ def _tell(answerer: "Pipeline") -> None:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
 
-def _write_files(answerer: "Pipeline", parts: "Iterable[Examples]", folder: Path, overwrite: bool) -> None:
-    """What the task's official scripts read. InputError where a file is there already."""
+def _write_files(
+    answerer: "Pipeline", parts: "Iterable[Examples]", output: Path | None, folder: Path, overwrite: bool
+) -> None:
+    """What the task's official scripts read. InputError where a file is there already, or another is asked for."""
+    from albertkit.errors import InputError
     from albertkit.inference import result_files
 
+    if output:
+        raise InputError("Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out.")
     result_files.require_free(folder, answerer.task.official_files, overwrite)
     result_files.write(folder, answerer.files(parts))
 

@@ -14,6 +14,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -116,6 +117,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """
         return {}
 
+    def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
+        """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
+        raise InputError(
+            f"A .tsv holds the answers that the server of a benchmark takes, and {self.name} has none here. Write to "
+            ".jsonl, .csv or .parquet in its place."
+        )
+
     def arranged(self, answers: list[Answer], is_single: bool, inputs: Json, options: Record) -> Answer:
         """The answers in the form that a call gives back: one for a single input, a list for a list of them.
 
@@ -144,6 +152,13 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         `options.skip_bad_rows` leaves them out.
         """
 
+    def splits(self, path: str, options: OptionsT) -> Mapping[str, str]:
+        """The files of a folder of data by split: train, validation, test and others that begin so.
+
+        None where `path` is what `read` takes. InputError for a folder that cannot be one of data.
+        """
+        return {}
+
     @abstractmethod
     def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:
         """What training examples decide in a config, such as `id2label` and `problem_type`."""
@@ -169,6 +184,17 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
         """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
         return None
+
+    def label_counts(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> Mapping[str, int]:
+        """How often each label occurs, by name; nothing where a task has none that could be counted."""
+        return {}
+
+    def doubts(self, examples: ExamplesT, features: Features) -> Mapping[str, Sequence[int]]:
+        """What is odd about labelled examples and yet can be trained on: sentences, with the numbers of the examples.
+
+        `features` are those of the examples, with labels.
+        """
+        return {}
 
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""
