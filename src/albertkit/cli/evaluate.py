@@ -63,7 +63,7 @@ def _scores(
     answerer: "Pipeline", data: str, given: dict[str, object], folder: Path | None, overwrite: bool
 ) -> dict[str, object]:
     """The scores; written into a folder where one is given, with the files of the task's official scripts."""
-    from albertkit.cli.row_progress import RowProgress
+    from albertkit.cli.progress import RowProgress
     from albertkit.inference import result_files
 
     files: dict[str, dict[str, object]] = {}
