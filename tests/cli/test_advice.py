@@ -42,7 +42,9 @@ PRINTED_BY = {
     "tasks/texts.py": [FINETUNE, "evaluate", "predict"],
     "tasks/tables.py": [FINETUNE, "evaluate", "predict"],
     "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],
-    "tasks/fill_mask.py": ["predict"],
+    "tasks/fill_mask/answers.py": ["predict"],
+    "tasks/fill_mask/task.py": ["predict"],
+    "tasks/fill_mask/": ["finetune fill-mask", "evaluate"],
     # What is said of the labels of training alone.
     "tasks/labels.py:schema": [FINETUNE],
     "tasks/labels.py:_names_of_positions": [FINETUNE],

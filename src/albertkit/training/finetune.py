@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,24 +12,21 @@ from rich.console import Console
 
 from albertkit import arrays, backends
 from albertkit.backends import Outputs, TrainBackend
-from albertkit.batches import Batch, split_rows
+from albertkit.batches import Batch
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, did_you_mean
-from albertkit.outputs import PER_TOKEN
 from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score, repeated
 from albertkit.tasks.features import Features
-from albertkit.training import loop, model_card, reporter, run_folder
+from albertkit.training import finetune_evaluation, loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
 from albertkit.training.schedule import Schedule, described_change
 from albertkit.typing import Record
-
-EVALUATION_TOKENS = 8192
 
 
 @dataclass(frozen=True)
@@ -74,13 +71,13 @@ def run(
     given = options, start.config, start.is_new, len(trained.features)
     recipe = _resolved(task, requested, *given)
     earlier = extended and _resolved(task, extended, *given)
-    batches, plan = _planned(task, backend, recipe, start, trained)
+    batches, plan = _planned(task, backend, recipe, start, trained, options)
     plan = replace(plan, is_resumed=resume, extends=_fingerprint(earlier, trained.features) if earlier else "")
     if extend_to and earlier:
         console.print(described_change(_schedule(earlier), plan.schedule))
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
-        return _scores(task, forward, evaluated, start.config)
+        return finetune_evaluation.scores(task, forward, evaluated.examples, evaluated.features, start.config)
 
     with run_folder.locked(requested, output, resume or bool(extend_to)):
         with reporter.Reporter(output, console, plan.schedule.steps) as callback:
@@ -216,18 +213,23 @@ def _schedule(recipe: FinetuneRecipe) -> Schedule:
 
 
 def _planned(
-    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: _Side
+    task: AnyTrainableTask,
+    backend: TrainBackend,
+    recipe: FinetuneRecipe,
+    start: InitialState,
+    side: _Side,
+    options: DataOptions,
 ) -> tuple[FinetuneBatches, loop.Plan]:
     training, tokenizer, features = recipe.training, start.tokenizer, side.features
-    pad_id = tokenizer.pad_token_id
     batches = FinetuneBatches(
         features,
         task.collate,
         training.batch_size,
         recipe.seed,
-        pad_id,
+        tokenizer.pad_token_id,
         tokenizer.unk_token_id,
         training.word_dropout,
+        task.augmentation(tokenizer, options),
     )
     lengths, choices = features.lengths(), features.choices()
     alike = arrays.by_choices(np.arange(len(features)), choices)[0]
@@ -249,7 +251,7 @@ def _planned(
         metric=training.metric,
         lower_is_better=training.metric in task.lower_is_better,
         fingerprint=_fingerprint(recipe, features),
-        samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
+        samples=[batches.batch(alike[:rows], 0) for rows in (1, training.batch_size)],
         tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
     )
     return batches, plan
@@ -266,29 +268,3 @@ def _fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
         for value in values:
             digest.update(np.asarray(value).tobytes())
     return digest.hexdigest()
-
-
-def _scores(
-    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: _Side, config: AlbertConfig
-) -> dict[str, float]:
-    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
-    features = side.features
-    found: list[Outputs] = [{} for _ in range(len(features))]
-    losses: list[tuple[float, float]] = []
-    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
-        part = features.take(rows)
-        batch = task.collate(part, config.pad_token_id or 0)
-        outputs = {**forward(batch)}
-        loss, items = float(outputs.pop("loss")), batch.items()["loss"]
-        losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
-        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
-            found[row] = one
-    total = sum(count for _, count in losses)
-    mean = sum(value * count / max(total, 1) for value, count in losses)
-    if not _are_finite(found):
-        return {"loss": math.nan}  # which the loop stops at
-    return {"loss": mean, **task.score(config, side.examples, features, found)}
-
-
-def _are_finite(outputs: Iterable[Outputs]) -> bool:
-    return all(np.isfinite(values).all() for row in outputs for values in row.values())

@@ -1,0 +1,58 @@
+"""The scores of a model in training on the evaluation data of any task."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from albertkit import arrays
+from albertkit.backends import Outputs
+from albertkit.batches import Batch, PretrainingBatch, split_rows
+from albertkit.config import AlbertConfig
+from albertkit.outputs import PER_TOKEN
+from albertkit.tasks.base import AnyTrainableTask
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.features import Features
+
+EVALUATION_TOKENS = 8192
+
+
+def scores(
+    task: AnyTrainableTask,
+    forward: Callable[[Batch], Outputs],
+    examples: Examples,
+    features: Features,
+    config: AlbertConfig,
+) -> dict[str, float]:
+    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
+    found: list[Outputs] = [{} for _ in range(len(features))]
+    total, items = 0.0, 0.0
+    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
+        part = features.take(rows)
+        batch = task.collate(part, config.pad_token_id or 0)
+        outputs = {**forward(batch)}
+        loss, count = _summed_loss(batch, outputs)
+        total, items = total + loss, items + count
+        each = (
+            batch.split(outputs)
+            if isinstance(batch, PretrainingBatch)
+            else split_rows(outputs, part.lengths(), PER_TOKEN[task.head])
+        )
+        for row, one in zip(rows, each, strict=True):
+            found[row] = one
+    if not _are_finite(found):
+        return {"loss": math.nan}  # which the loop stops at
+    return {"loss": total / max(items, 1), **task.score(config, examples, features, found)}
+
+
+def _summed_loss(batch: Batch, outputs: Outputs) -> tuple[float, float]:
+    """The loss over the items of a batch, added up and taken out of its outputs, and their number."""
+    items = sum(batch.items().values())
+    if isinstance(batch, PretrainingBatch):
+        return float(outputs["mlm_losses"].sum(dtype=np.float64)), items
+    loss = float(outputs.pop("loss"))
+    return (loss * items if items else 0.0), items  # the mean over nothing is no number
+
+
+def _are_finite(outputs: Iterable[Outputs]) -> bool:
+    return all(np.isfinite(values).all() for row in outputs for values in row.values())
