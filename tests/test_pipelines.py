@@ -110,9 +110,9 @@ def test_options_that_a_task_does_not_have_are_refused(model):
     fill = pipeline("fill-mask", model, "torch")
     with pytest.raises(
         InputError,
-        match=r"fill-mask has the options top_k, targets. Received: 'topk'. Leave it out. Did you mean `top_k`",
+        match=r"fill-mask has the options top_k, targets. Received: 'top_n'. Leave it out. Did you mean `top_k`",
     ):
-        fill("[MASK]", topk=3)
+        fill("[MASK]", top_n=3)
 
 
 @pytest.mark.torch

@@ -1,4 +1,4 @@
-"""The scores of a model in training on the evaluation data of any task."""
+"""Scores of the model in training on the examples that are held out."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,20 +11,16 @@ from albertkit.batches import Batch, PretrainingBatch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import AnyTrainableTask
-from albertkit.tasks.examples import Examples
-from albertkit.tasks.features import Features
+from albertkit.training.finetune_data import Side
 
 EVALUATION_TOKENS = 8192
 
 
 def scores(
-    task: AnyTrainableTask,
-    forward: Callable[[Batch], Outputs],
-    examples: Examples,
-    features: Features,
-    config: AlbertConfig,
+    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: Side, config: AlbertConfig
 ) -> dict[str, float]:
     """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
+    features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     total, items = 0.0, 0.0
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
@@ -42,7 +38,7 @@ def scores(
             found[row] = one
     if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
-    return {"loss": total / max(items, 1), **task.score(config, examples, features, found)}
+    return {"loss": total / max(items, 1), **task.score(config, side.examples, features, found)}
 
 
 def _summed_loss(batch: Batch, outputs: Outputs) -> tuple[float, float]:

@@ -96,7 +96,7 @@ def of_texts(tokenizer: AlbertTokenizerBase, texts: Sequence[str], options: Mask
             f"A masked language model needs text to read. Received: {len(texts):,} texts without a single piece of the "
             "vocabulary."
         )
-    types: Json = np.zeros(options.max_length, np.int8)
+    types: Json = np.zeros(max(map(len, rows)), np.int8)
     example = owners if options.line_by_line else None
     return Features(rows, [types[: len(row)] for row in rows], example=example, whole=pieces)
 
