@@ -20,7 +20,7 @@ def test_lines_of_a_text_file_are_texts_and_blank_ones_are_none(tmp_path):
     examples, _ = read(path)
     assert examples.first == ["one", "two, and more"]
     assert [examples.place(number) for number in range(2)] == ["line 1", "line 4"]
-    assert examples.left_out == 0
+    assert not examples.left_out
     with gzip.open(tmp_path / "a.txt.gz", "wb") as packed:
         packed.write(path.read_bytes())
     assert read(tmp_path / "a.txt.gz")[0].first == examples.first
@@ -50,17 +50,18 @@ def test_of_a_file_of_pairs_one_column_is_read_and_the_other_is_named(tmp_path, 
 def test_rows_without_text_stop_the_run_by_line_or_are_counted(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('id,text\n1,first\n2,"  "\n3,last\n4,\n')
-    with pytest.raises(InputError, match=r"a.csv has 2 without in 'text': line 3, line 5\..*--skip-empty"):
+    with pytest.raises(InputError, match=r"a.csv breaks that in 2 of 4 rows: line 3, line 5\..*--skip-bad-rows"):
         read(path)
-    examples, _ = read(path, skip_empty=True)
-    assert (examples.first, examples.left_out) == (["first", "last"], 2)
+    examples, _ = read(path, skip_bad_rows=True)
+    assert examples.first == ["first", "last"]
+    assert [row.place for row in examples.left_out] == ["line 3", "line 5"]
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.txt", b"\n \n"), ("a.csv", b"id,text\n1,\n")])
 def test_a_file_without_any_text_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match="must hold at least one text"):
-        read(tmp_path / name, skip_empty=True)
+    with pytest.raises(InputError, match=r"must hold at least one text"):
+        read(tmp_path / name, skip_bad_rows=True)
 
 
 def test_a_file_that_is_not_there_or_cut_short_is_named(tmp_path):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
 from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
@@ -27,7 +28,7 @@ def read(path: str, options: MaskedLMOptions) -> tuple[TextExamples, MaskedLMOpt
     """The texts of a file, and the options with the column that was found.
 
     Of a .txt, plain or compressed, the lines that hold something; of a table the rows of one column. InputError names
-    rows without text, unless `skip_empty` leaves them out, and a file that holds no text at all.
+    rows without text, unless `skip_bad_rows` leaves them out, and a file that holds no text at all.
     """
     if options.pair_column:
         raise InputError(
@@ -36,18 +37,16 @@ def read(path: str, options: MaskedLMOptions) -> tuple[TextExamples, MaskedLMOpt
         )
     if _is_text(path):
         return _nonempty(texts.taken(_lines(path), replace(options, text_column="text")), path), options
-    table = tables.read(path, options.header)
+    bad = BadRows(path, options.skip_bad_rows)
+    table = tables.read(path, options.header, bad)
     found = replace(texts.with_columns(table, options), pair_column="")
     if not options.text_column:
         texts.tell_of_others(table, found)
-    examples = texts.taken(table, found)
-    empty = [row for row, text in enumerate(examples.first) if not text.strip()]
-    if empty and not options.skip_empty:
-        raise InputError(
-            f"Every row needs a text. {path} has {len(empty)} without in {found.text_column!r}: {table.places(empty)}. "
-            "Fill or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
-        )
-    return replace(_nonempty(examples, path), left_out=len(empty)), found
+    examples = texts.taken(table, found, bad=bad)
+    known = {row.place for row in bad.found}
+    empty = [table.places([row]) for row, text in enumerate(examples.first) if not text.strip()]
+    bad.add_all([place for place in empty if place not in known], len(table), "Every row needs a text.")
+    return replace(_nonempty(examples, path), left_out=bad.found), found
 
 
 def _is_text(path: str) -> bool:
