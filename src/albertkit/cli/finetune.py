@@ -108,8 +108,8 @@ _KEYS = {
 
 def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
-    kind, name = field.type, field.name.replace("_", "-")
-    names = [f"--{name}/--no-{name}" if field.default is True else f"--{name}"]
+    kind, called = field.type, (field.name.replace("_", "-"), *field.metadata["aliases"])
+    names = [f"--{name}/--no-{name}" if field.default is True else f"--{name}" for name in called]
     shown = str(field.default).lower() if kind is bool else str(field.default)
     told = False if field.default in ("", dataclasses.MISSING) else shown
     option = Option(*names, help=field.metadata["help"], show_default=told)
