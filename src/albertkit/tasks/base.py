@@ -173,6 +173,17 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """
         return None
 
+    def label_counts(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> Mapping[str, int]:
+        """How often each label occurs, by name; nothing where a task has none that could be counted."""
+        return {}
+
+    def doubts(self, examples: ExamplesT, features: Features) -> Mapping[str, Sequence[int]]:
+        """What is odd about labelled examples and yet can be trained on: sentences, with the numbers of the examples.
+
+        `features` are those of the examples, with labels.
+        """
+        return {}
+
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""
         return f"{config.num_labels} classes"
