@@ -152,7 +152,7 @@ def test_top_k_has_its_older_name(qa):
 
 
 def test_answers_of_many_windows_share_one_probability(qa):
-    """The peer takes each window for itself, adds up equal texts wherever they are, and so gives more than 1 in all."""
+    """The peer takes each window for itself, adds up equal texts wherever they stand, and gives more than 1 in all."""
     context = " ".join([CONTEXT] * 3)
     options = {"max_seq_len": 40, "doc_stride": 8, "top_k": 4000, "max_answer_len": 40}
     ours, theirs = (sum(one["score"] for one in pipe(question=QUESTION, context=context, **options)) for pipe in qa)
