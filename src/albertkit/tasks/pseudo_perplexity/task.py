@@ -96,12 +96,11 @@ class PseudoPerplexity(Task[TextExamples, ScoreOptions]):
         `pseudo_perplexity` is the exponential of its negative mean over them. A text without pieces has a `pll` of 0,
         and None for what would be a mean. InputError where an output is not finite.
         """
-        values = np.zeros(len(features))
+        values, owners = np.zeros(len(features)), np.asarray(features.example, np.int64)
         for row, (target, output) in enumerate(zip(features.columns["target"], outputs, strict=True)):
             values[row] = log_probabilities(output["logits"], np.array([target]))[0]
             if not np.isfinite(values[row]):
-                raise not_finite(f"a piece of text {features.example[row] + 1} of {len(examples)}")
-        owners = np.asarray(features.example, np.int64)
+                raise not_finite(f"a piece of text {owners[row] + 1} of {len(examples)}")
         counted = zip(owners.tolist(), features.columns["word"], features.columns["window"], strict=True)
         seen: list[tuple[set[int], set[int]]] = [(set(), set()) for _ in range(len(examples))]
         for owner, word, window in counted:
