@@ -25,6 +25,7 @@ FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "cor
 PRINTED_BY = {
     "cli/predict.py": ["predict"],
     "cli/evaluate.py": ["evaluate"],
+    "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
     "cli/pretrain.py": ["pretrain"],
     "cli/convert.py": ["convert"],

@@ -55,26 +55,26 @@ def command(
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    texts, file = _inputs(texts or [], file, pair)
+    texts, file = inputs(texts or [], file, pair)
     if output:
         record_files.require_writable(output, overwrite)
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    records = answerer.stream(_parts(answerer, texts, file, pair, given), **_without_none(top_k=top_k))
+    records = answerer.stream(parts(answerer, texts, file, pair, given), **_without_none(top_k=top_k))
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
-        _write_all(records, output, overwrite)
+        write_all(records, output, overwrite)
     finally:
-        _tell(answerer)
+        tell(answerer)
 
 
 def _without_none(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _tell(answerer: "Pipeline") -> None:
+def tell(answerer: "Pipeline") -> None:
     """Say on standard error how many texts were cut, and how many the vocabulary does not know."""
     if answerer.truncated:
         told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
@@ -83,7 +83,7 @@ def _tell(answerer: "Pipeline") -> None:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
 
-def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
+def write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
     """Write or print every record. An interruption says what is there."""
     from albertkit.errors import Interrupted
 
@@ -98,7 +98,7 @@ def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwr
         raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
 
 
-def _inputs(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
+def inputs(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
     """The texts or the file that are meant. InputError where both or neither are, or it is not clear."""
     from albertkit.errors import InputError
 
@@ -136,7 +136,7 @@ def _is_data(name: str) -> bool:
     return text_files.is_text(name) or tables.is_data(name)
 
 
-def _parts(
+def parts(
     answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, object]
 ) -> "Iterable[Examples]":
     """The examples to answer, in parts."""

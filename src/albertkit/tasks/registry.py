@@ -16,6 +16,7 @@ _TASKS = {
     "question-answering": "albertkit.tasks.question_answering.task:QuestionAnswering",
     "multiple-choice": "albertkit.tasks.multiple_choice.task:MultipleChoice",
     "fill-mask": "albertkit.tasks.fill_mask.task:FillMask",
+    "pseudo-perplexity": "albertkit.tasks.pseudo_perplexity.task:PseudoPerplexity",
 }
 """Name -> module:class. The first one answers for models whose config names no class."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from albertkit.arrays import log_probabilities
 from albertkit.backends import Outputs
 from albertkit.errors import InputError
 from albertkit.masking.ngrams import mask_words
@@ -159,11 +160,4 @@ def _each(features: Features, outputs: Iterable[Outputs]) -> Iterator[tuple[np.n
 
 def _of_logits(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(P, V) and (P,) -> the cross entropy of each, float64, and whether it has the highest score."""
-    return -log_chances(logits, labels), logits.argmax(axis=-1) == labels
-
-
-def log_chances(logits: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """(P, V) logits and (P,) ids -> the logarithm of the probability of each, float64."""
-    chosen = np.take_along_axis(logits, ids[:, None].astype(np.int64), axis=-1)[:, 0].astype(np.float64)
-    peak = logits.max(axis=-1).astype(np.float64)
-    return chosen - peak - np.log(np.exp(logits - peak[:, None]).sum(axis=-1, dtype=np.float64))
+    return -log_probabilities(logits, labels), logits.argmax(axis=-1) == labels
