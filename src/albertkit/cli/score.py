@@ -40,7 +40,7 @@ def command(
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    texts, file = predict.inputs(texts or [], data, None)
+    texts, file = predict.inputs_of(texts or [], data, None)
     if output:
         record_files.require_writable(output, overwrite)
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
@@ -50,7 +50,7 @@ def command(
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()
-    records = totals.watched(scorer.stream(predict.parts(scorer, texts, file, None, given), **call))
+    records = totals.watched(scorer.stream(predict.parts_of(scorer, texts, file, None, given), **call))
     try:
         predict.write_all(records, output, overwrite)
     finally:

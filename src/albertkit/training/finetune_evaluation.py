@@ -23,17 +23,15 @@ def scores(
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     total, items = 0.0, 0.0
+    per_token = PER_TOKEN[task.head_for(config.architectures)]
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}
         loss, count = _summed_loss(batch, outputs)
         total, items = total + loss, items + count
-        each = (
-            batch.split(outputs)
-            if isinstance(batch, PretrainingBatch)
-            else split_rows(outputs, part.lengths(), PER_TOKEN[task.head])
-        )
+        is_masked = isinstance(batch, PretrainingBatch)
+        each = batch.split(outputs) if is_masked else split_rows(outputs, part.lengths(), per_token)
         for row, one in zip(rows, each, strict=True):
             found[row] = one
     if not _are_finite(found):
