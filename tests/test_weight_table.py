@@ -101,6 +101,7 @@ def test_the_table_is_what_the_model_has(model, changes):
         ("ForMultipleChoice", {"albert.pooler", "classifier"}),
         ("ForTokenClassification", {"classifier"}),
         ("ForQuestionAnswering", {"qa_outputs"}),
+        ("ForSentenceEmbedding", set()),
     ],
 )
 def test_each_model_has_the_encoder_and_its_own_parts(model, heads):

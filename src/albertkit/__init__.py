@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from albertkit.flax.models import FlaxAlbertForMultipleChoice as FlaxAlbertForMultipleChoice
     from albertkit.flax.models import FlaxAlbertForPreTraining as FlaxAlbertForPreTraining
     from albertkit.flax.models import FlaxAlbertForQuestionAnswering as FlaxAlbertForQuestionAnswering
+    from albertkit.flax.models import FlaxAlbertForSentenceEmbedding as FlaxAlbertForSentenceEmbedding
     from albertkit.flax.models import FlaxAlbertForSequenceClassification as FlaxAlbertForSequenceClassification
     from albertkit.flax.models import FlaxAlbertForTokenClassification as FlaxAlbertForTokenClassification
     from albertkit.flax.models import FlaxAlbertModel as FlaxAlbertModel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from albertkit.tensorflow.models import TFAlbertForMultipleChoice as TFAlbertForMultipleChoice
     from albertkit.tensorflow.models import TFAlbertForPreTraining as TFAlbertForPreTraining
     from albertkit.tensorflow.models import TFAlbertForQuestionAnswering as TFAlbertForQuestionAnswering
+    from albertkit.tensorflow.models import TFAlbertForSentenceEmbedding as TFAlbertForSentenceEmbedding
     from albertkit.tensorflow.models import TFAlbertForSequenceClassification as TFAlbertForSequenceClassification
     from albertkit.tensorflow.models import TFAlbertForTokenClassification as TFAlbertForTokenClassification
     from albertkit.tensorflow.models import TFAlbertMainLayer as TFAlbertMainLayer
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from albertkit.torch.models import AlbertForMultipleChoice as AlbertForMultipleChoice
     from albertkit.torch.models import AlbertForPreTraining as AlbertForPreTraining
     from albertkit.torch.models import AlbertForQuestionAnswering as AlbertForQuestionAnswering
+    from albertkit.torch.models import AlbertForSentenceEmbedding as AlbertForSentenceEmbedding
     from albertkit.torch.models import AlbertForSequenceClassification as AlbertForSequenceClassification
     from albertkit.torch.models import AlbertForTokenClassification as AlbertForTokenClassification
     from albertkit.torch.models import AlbertModel as AlbertModel
@@ -56,6 +59,7 @@ _MODULES = {
     "AlbertForPreTraining": "albertkit.torch.models",
     "AlbertForPreTrainingOutput": "albertkit.outputs",
     "AlbertForQuestionAnswering": "albertkit.torch.models",
+    "AlbertForSentenceEmbedding": "albertkit.torch.models",
     "AlbertForSequenceClassification": "albertkit.torch.models",
     "AlbertForTokenClassification": "albertkit.torch.models",
     "AlbertModel": "albertkit.torch.models",
@@ -68,6 +72,7 @@ _MODULES = {
     "FlaxAlbertForPreTraining": "albertkit.flax.models",
     "FlaxAlbertForPreTrainingOutput": "albertkit.outputs",
     "FlaxAlbertForQuestionAnswering": "albertkit.flax.models",
+    "FlaxAlbertForSentenceEmbedding": "albertkit.flax.models",
     "FlaxAlbertForSequenceClassification": "albertkit.flax.models",
     "FlaxAlbertForTokenClassification": "albertkit.flax.models",
     "FlaxAlbertModel": "albertkit.flax.models",
@@ -77,6 +82,7 @@ _MODULES = {
     "TFAlbertForPreTraining": "albertkit.tensorflow.models",
     "TFAlbertForPreTrainingOutput": "albertkit.outputs",
     "TFAlbertForQuestionAnswering": "albertkit.tensorflow.models",
+    "TFAlbertForSentenceEmbedding": "albertkit.tensorflow.models",
     "TFAlbertForSequenceClassification": "albertkit.tensorflow.models",
     "TFAlbertForTokenClassification": "albertkit.tensorflow.models",
     "TFAlbertMainLayer": "albertkit.tensorflow.models",

@@ -163,6 +163,16 @@ class QuestionAnsweringModelOutput(ModelOutput):
     attentions: tuple[Array, ...] | None = None
 
 
+@dataclass
+class SentenceEmbeddingOutput(ModelOutput):
+    """loss () where labels are given; sentence_embedding (B, H), or (B, S, H) for rows of S sentences: not normalised."""
+
+    loss: Array = None
+    sentence_embedding: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
+
+
 ALL: tuple[type[ModelOutput], ...] = (
     BaseModelOutput,
     BaseModelOutputWithPooling,
@@ -172,6 +182,7 @@ ALL: tuple[type[ModelOutput], ...] = (
     MultipleChoiceModelOutput,
     TokenClassifierOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
 )
 
 
@@ -183,5 +194,6 @@ PER_TOKEN: dict[str, frozenset[str]] = {
     "ForMultipleChoice": frozenset(),
     "ForTokenClassification": frozenset({"logits"}),
     "ForQuestionAnswering": frozenset({"start_logits", "end_logits"}),
+    "ForSentenceEmbedding": frozenset(),
 }
 """The outputs of each head that have an entry a token, (B, L, ...); the others have one a sequence."""

@@ -45,6 +45,10 @@ class PretrainedConfig:
     gradient_checkpointing: bool
     chunk_size_feed_forward: int
     problem_type: str | None
+    sentence_pooling: str
+    sentence_special_tokens: bool
+    sentence_normalize: bool
+    sentence_temperature: float
     dtype: str | None
     name_or_path: str
     architectures: list[str] | None

@@ -98,6 +98,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "ForMultipleChoice": ("encoder", "pooler", "classifier"),
     "ForTokenClassification": ("encoder", "classifier"),
     "ForQuestionAnswering": ("encoder", "qa_outputs"),
+    "ForSentenceEmbedding": ("encoder",),
 }
 
 _INDICES = re.compile(r"albert_layer_groups\.(\d+)\.albert_layers\.(\d+)")

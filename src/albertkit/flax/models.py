@@ -9,9 +9,9 @@ from jax import Array
 
 from albertkit.config import AlbertConfig
 from albertkit.flax.base_model import FlaxAlbertModel
-from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead
+from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead, pooled
 from albertkit.flax.layers import dropout, linear
-from albertkit.flax.losses import classification_loss, cross_entropy, span_loss, total
+from albertkit.flax.losses import classification_loss, cross_entropy, similarity_loss, span_loss, total
 from albertkit.flax.model_with_head import (
     Encoded,
     FlaxAlbertModelWithLabels,
@@ -21,6 +21,7 @@ from albertkit.flax.model_with_head import (
     Inputs,
     Switches,
     flatten_choices,
+    flatten_sentences,
 )
 from albertkit.flax.pretrained import FlaxAlbertPreTrainedModel
 from albertkit.flax.typing import ArrayInput
@@ -29,6 +30,7 @@ from albertkit.outputs import (
     MaskedLMOutput,
     MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "FlaxAlbertForMultipleChoice",
     "FlaxAlbertForPreTraining",
     "FlaxAlbertForQuestionAnswering",
+    "FlaxAlbertForSentenceEmbedding",
     "FlaxAlbertForSequenceClassification",
     "FlaxAlbertForTokenClassification",
     "FlaxAlbertModel",
@@ -181,6 +184,36 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertModelWithSpanLabels):
         start_logits, end_logits = logits[..., 0], logits[..., 1]
         loss = span_loss(start_logits, end_logits, start_positions, end_positions, length)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+class FlaxAlbertForSentenceEmbedding(FlaxAlbertModelWithLabels):
+    """An embedding of a text: its hidden states, pooled as `config.sentence_pooling` says. It has no layer of its own.
+
+    (B, L) ids, masks and types -> sentence_embedding (B, H), not normalised; (B, S, L), or (B, S, L, E) embeddings, of
+    rows of S sentences -> (B, S, H). `labels` (B,) of such rows: integers, the contrastive loss of SimCSE in which rows
+    of one label are no negatives of each other; other numbers, what the cosines of two sentences are to be.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        """Nothing: what is pooled has no weights."""
+
+    def _encode(self, inputs: Inputs, switches: Switches, train: bool | None, key: Array | None) -> Encoded:
+        """Rows of sentences go through the encoder as (B * S, ...); what is pooled comes back as (B, S, H)."""
+        flat, shape = flatten_sentences(inputs)
+        encoded = super()._encode(flat, switches, train, key)
+        config, mask = self.config, flat[1]
+        sentences = pooled(encoded.last_hidden_state, mask, config.sentence_pooling, config.sentence_special_tokens)
+        encoded.pooler_output = sentences.reshape(*shape, -1) if shape else sentences
+        return encoded
+
+    def _apply_head(
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, labels: ArrayInput | None
+    ) -> SentenceEmbeddingOutput:
+        embeddings = encoded.pooler_output
+        loss = similarity_loss(embeddings, labels, self.config.sentence_temperature)
+        return SentenceEmbeddingOutput(loss, embeddings)
 
 
 # Where Transformers has a Linen module behind each model, here the model is the module.

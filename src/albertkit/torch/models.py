@@ -13,12 +13,13 @@ from albertkit.outputs import (
     MaskedLMOutput,
     MultipleChoiceModelOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
 from albertkit.torch.base_model import AlbertModel
-from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead
-from albertkit.torch.losses import classification_loss, cross_entropy, span_loss, total
+from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead, pooled
+from albertkit.torch.losses import classification_loss, cross_entropy, similarity_loss, span_loss, total
 from albertkit.torch.model_with_head import (
     AlbertModelWithLabels,
     AlbertModelWithMLMHead,
@@ -28,6 +29,7 @@ from albertkit.torch.model_with_head import (
     Inputs,
     Switches,
     flatten_choices,
+    flatten_sentences,
 )
 from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
@@ -37,6 +39,7 @@ __all__ = [
     "AlbertForMultipleChoice",
     "AlbertForPreTraining",
     "AlbertForQuestionAnswering",
+    "AlbertForSentenceEmbedding",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
     "AlbertModel",
@@ -157,3 +160,31 @@ class AlbertForQuestionAnswering(AlbertModelWithSpanLabels):
         start_logits, end_logits = self.qa_outputs(encoded.last_hidden_state).unbind(-1)
         loss = span_loss(start_logits, end_logits, start_positions, end_positions)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+class AlbertForSentenceEmbedding(AlbertModelWithLabels):
+    """An embedding of a text: its hidden states, pooled as `config.sentence_pooling` says. It has no layer of its own.
+
+    (B, L) ids, masks and types -> sentence_embedding (B, H), not normalised; (B, S, L), or (B, S, L, E) embeddings, of
+    rows of S sentences -> (B, S, H). `labels` (B,) of such rows: integers, the contrastive loss of SimCSE in which rows
+    of one label are no negatives of each other; other numbers, what the cosines of two sentences are to be.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        """Nothing: what is pooled has no weights."""
+
+    def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
+        """Rows of sentences go through the encoder as (B * S, ...); what is pooled comes back as (B, S, H)."""
+        flat, shape = flatten_sentences(inputs)
+        encoded = super()._encode(flat, switches)
+        config, mask = self.config, flat[1]
+        sentences = pooled(encoded.last_hidden_state, mask, config.sentence_pooling, config.sentence_special_tokens)
+        encoded.pooler_output = sentences.unflatten(0, shape) if shape else sentences
+        return encoded
+
+    def _apply_head(self, encoded: Encoded, labels: Tensor | None) -> SentenceEmbeddingOutput:
+        embeddings = encoded.pooler_output
+        loss = similarity_loss(embeddings, labels, self.config.sentence_temperature)
+        return SentenceEmbeddingOutput(loss, embeddings)
