@@ -22,7 +22,7 @@ from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, In
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry
 from albertkit.tasks.features import Features
-from albertkit.training import finetune, run_folder
+from albertkit.training import finetune, finetune_plan, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
@@ -469,7 +469,7 @@ def test_a_fingerprint_looks_at_the_form_of_the_rows_once(tmp_path, monkeypatch)
     calls = []
     monkeypatch.setattr(Features, "choices", lambda self: calls.append(self))
     features = Features([[1, 2]] * 50, [[0, 0]] * 50, {"labels": np.zeros(50)})
-    finetune._fingerprint(common.recipe(tmp_path), features)
+    finetune_plan.fingerprint(common.recipe(tmp_path), features)
     assert len(calls) == 1
 
 
@@ -480,5 +480,5 @@ def test_the_tokens_of_a_step_are_those_of_all_choices(tmp_path):
     words = SimpleNamespace(pad_token_id=0, unk_token_id=1)
     start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={})
     side = SimpleNamespace(features=features)
-    _, plan = finetune._planned(registry.get("multiple-choice"), None, recipe, start, side)
+    _, plan = finetune_plan.planned(registry.get("multiple-choice"), None, recipe, start, side)
     assert plan.tokens == 2 * 4 * 3

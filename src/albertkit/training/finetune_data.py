@@ -1,0 +1,128 @@
+"""The data of fine-tuning: files in, examples and features of both sides out, and what a person should know of them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rich.console import Console
+
+from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
+from albertkit.tasks import trained_on
+from albertkit.tasks.base import AnyTrainableTask
+from albertkit.tasks.data_options import DataOptions
+from albertkit.tasks.examples import Examples, few_to_score, repeated
+from albertkit.tasks.features import Features
+from albertkit.training.initial_state import InitialState, initial_state
+from albertkit.training.recipe import FinetuneRecipe
+from albertkit.typing import Record
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of the data, ready for the model."""
+
+    examples: Examples
+    features: Features
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a run needs of its data, and what it starts from."""
+
+    start: InitialState
+    options: DataOptions
+    """Those of the data, with what was found in it."""
+    trained: Side
+    evaluated: Side
+    has_classes: bool
+    """Whether the training examples decide what the model's classes are."""
+
+
+def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) -> Prepared:
+    """Read both sides, make or load what the run starts from, and encode them for it. Says what was found."""
+    train_examples, eval_examples, keys, options = _read(task, recipe, console)
+    start = initial_state(recipe, task.head, keys, list(train_examples.texts()))
+    start = replace(start, config=trained_on.write(start.config, task, options))
+    if start.provenance:
+        console.print("\n".join(start.provenance))
+    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
+    evaluated = _encoded(task, start, options, eval_examples, console)
+    return Prepared(start, options, trained, evaluated, "id2label" in keys)
+
+
+def _read(
+    task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
+) -> tuple[Examples, Examples, Record, DataOptions]:
+    """Training and evaluation examples, what they decide in the config, and the options with what was found."""
+    options = recipe.options()
+    if not options.train:
+        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
+    examples, options = task.read(options.train, options)
+    held_out = task.read(options.eval, options)[0] if options.eval else None
+    keys = task.config_keys(examples, options)
+    described = AlbertConfig(**keys)
+    left_out = examples.left_out + (held_out.left_out if held_out else 0)
+    if held_out is None:
+        classes = task.classes(examples, options, described)
+        examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
+    console.print(
+        f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
+        f"{options.eval or 'the same file'}: {task.describe(options, described)}."
+        + (f" Found: {examples.found}." if examples.found else "")
+        + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
+    )
+    _tell_of_evaluation(examples, held_out, console)
+    return examples, held_out, keys, options
+
+
+def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console) -> None:
+    """Say what makes scores worthless: too few examples, or such as were trained on."""
+    if told := few_to_score(len(held_out)):
+        console.print(f"{told} Name more with --eval, or hold more out with --held-out.")
+    if alike := repeated(held_out, examples):
+        console.print(
+            f"{len(alike):,} of the {len(held_out):,} evaluation examples are training examples, too "
+            f"({held_out.where(alike)}): scores on them say how well they were learned by heart."
+        )
+
+
+def _split(
+    examples: Examples, classes: np.ndarray | None, share: float, seed: int, path: str
+) -> tuple[Examples, Examples]:
+    """Hold a share out, drawn by the seed; where there are classes, at least one example of each stays."""
+    size = max(round(len(examples) * share), 1)
+    order = np.random.default_rng(seed).permutation(len(examples))
+    if classes is not None:
+        _, firsts = np.unique(classes[order], return_index=True)
+        order = np.concatenate([np.delete(order, firsts), order[firsts]])
+        size = min(size, len(order) - len(firsts))
+    if not 0 < size < len(examples):
+        raise InputError(f"Holding out a part needs more rows. {path} has {len(examples)}. Give an --eval file.")
+    return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
+
+
+def _encoded(
+    task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
+) -> Side:
+    """One side with its features. Says how many texts were cut, and how much of them the vocabulary does not know."""
+    features = task.encode(start.tokenizer, start.config, examples, options, labelled=True)
+    if features.truncated:
+        console.print(
+            f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
+            f"{options.max_length} tokens and were cut.",
+        )
+    unknown = features.unknown(start.tokenizer, len(examples)).totals()
+    if unknown.is_large:
+        console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
+    return Side(examples, features)
+
+
+def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: Side) -> Side:
+    """Training data with the weights that the task gives its rows, if any."""
+    weights = task.row_weights(side.examples, options, start.config)
+    if weights is None:
+        return side
+    return Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))

@@ -1,0 +1,42 @@
+"""Scores of the model in training on the examples that are held out."""
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from albertkit import arrays
+from albertkit.backends import Outputs
+from albertkit.batches import Batch, split_rows
+from albertkit.config import AlbertConfig
+from albertkit.outputs import PER_TOKEN
+from albertkit.tasks.base import AnyTrainableTask
+from albertkit.training.finetune_data import Side
+
+EVALUATION_TOKENS = 8192
+
+
+def scores(
+    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: Side, config: AlbertConfig
+) -> dict[str, float]:
+    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
+    features = side.features
+    found: list[Outputs] = [{} for _ in range(len(features))]
+    losses: list[tuple[float, float]] = []
+    for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
+        part = features.take(rows)
+        batch = task.collate(part, config.pad_token_id or 0)
+        outputs = {**forward(batch)}
+        loss, items = float(outputs.pop("loss")), batch.items()["loss"]
+        losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
+        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
+            found[row] = one
+    total = sum(count for _, count in losses)
+    mean = sum(value * count / max(total, 1) for value, count in losses)
+    if not _are_finite(found):
+        return {"loss": math.nan}  # which the loop stops at
+    return {"loss": mean, **task.score(config, side.examples, features, found)}
+
+
+def _are_finite(outputs: Iterable[Outputs]) -> bool:
+    return all(np.isfinite(values).all() for row in outputs for values in row.values())

@@ -1,0 +1,111 @@
+"""What a run of fine-tuning will do: its recipe with the open choices made, its batches and its plan for the loop."""
+
+import hashlib
+import json
+import math
+
+import numpy as np
+
+from albertkit import arrays
+from albertkit.backends import TrainBackend
+from albertkit.config import AlbertConfig
+from albertkit.errors import ConfigError, did_you_mean
+from albertkit.tasks.base import AnyTrainableTask
+from albertkit.tasks.data_options import DataOptions
+from albertkit.tasks.features import Features
+from albertkit.training import loop
+from albertkit.training.finetune_batches import FinetuneBatches
+from albertkit.training.finetune_data import Side
+from albertkit.training.initial_state import InitialState
+from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
+from albertkit.training.schedule import Schedule
+
+
+def resolved(
+    task: AnyTrainableTask,
+    recipe: FinetuneRecipe,
+    options: DataOptions,
+    config: AlbertConfig,
+    is_new: bool,
+    rows: int,
+) -> FinetuneRecipe:
+    """The recipe with its open choices made."""
+    training = recipe.training
+    per_epoch = math.ceil(rows / training.batch_size)
+    known = ("loss", *task.metrics(config))
+    metric = training.metric or known[1]
+    if metric not in known:
+        raise ConfigError(
+            f"`training.metric` must be one of {', '.join(known)} for {task.name}. Received: "
+            f"{metric!r}.{did_you_mean(metric, known)}"
+        )
+    found = {one: getattr(options, one) for one in options.defaults()}
+    return recipe.changed("data", **found).changed(
+        "training",
+        learning_rate=training.learning_rate or default_learning_rate(config, is_new),
+        max_steps=training.max_steps or max(round(per_epoch * training.epochs), 1),
+        evaluate_every=training.evaluate_every or per_epoch,
+        metric=metric,
+    )
+
+
+def schedule_of(recipe: FinetuneRecipe) -> Schedule:
+    """The learning rate of a recipe whose open choices are made."""
+    training = recipe.training
+    warmup = round(training.warmup_ratio * training.max_steps)
+    return Schedule(training.learning_rate, training.max_steps, warmup, training.schedule)
+
+
+def planned(
+    task: AnyTrainableTask, backend: TrainBackend, recipe: FinetuneRecipe, start: InitialState, side: Side
+) -> tuple[FinetuneBatches, loop.Plan]:
+    """The batches of the training side, and the plan of the whole run over them."""
+    training, tokenizer, features = recipe.training, start.tokenizer, side.features
+    pad_id = tokenizer.pad_token_id
+    batches = FinetuneBatches(
+        features,
+        task.collate,
+        training.batch_size,
+        recipe.seed,
+        pad_id,
+        tokenizer.unk_token_id,
+        training.word_dropout,
+    )
+    lengths, choices = features.lengths(), features.choices()
+    alike = arrays.by_choices(np.arange(len(features)), choices)[0]
+    plan = loop.Plan(
+        backend=backend,
+        config=start.config.with_named_results(),
+        head=task.head,
+        tensors=start.tensors,
+        optimizer=training.optimizer_settings(),
+        precision=training.precision,
+        schedule=schedule_of(recipe),
+        seed=recipe.seed,
+        gradient_accumulation=training.gradient_accumulation,
+        ema_decay=training.ema_decay,
+        evaluate_every=training.evaluate_every,
+        save_every=training.save_every,
+        keep_state=training.keep_state,
+        patience=training.patience,
+        metric=training.metric,
+        lower_is_better=training.metric in task.lower_is_better,
+        fingerprint=fingerprint(recipe, features),
+        samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
+        tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
+    )
+    return batches, plan
+
+
+def fingerprint(recipe: FinetuneRecipe, features: Features) -> str:
+    """What tells runs apart that may not continue one another: all that decides the course of one."""
+    digest = hashlib.sha256(json.dumps(recipe.decisive(), sort_keys=True).encode())
+    is_single = features.choices() is None
+    for row in features.input_ids:
+        for ids in [row] if is_single else row:
+            digest.update(np.asarray(ids, np.int32).tobytes())
+    for name, values in features.labels.items():
+        digest.update(name.encode())
+        for value in values:
+            digest.update(np.asarray(value).tobytes())
+    return digest.hexdigest()
