@@ -165,7 +165,7 @@ class QuestionAnsweringModelOutput(ModelOutput):
 
 @dataclass
 class SentenceEmbeddingOutput(ModelOutput):
-    """loss () where labels are given; sentence_embedding (B, H), or (B, S, H) for rows of S sentences: not normalised."""
+    """loss () where labels are given; sentence_embedding (B, H), of rows of S sentences (B, S, H): not normalised."""
 
     loss: Array = None
     sentence_embedding: Array = None

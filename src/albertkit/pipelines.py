@@ -46,7 +46,8 @@ def pipeline(
 
     task
         A name of `tasks.registry`, such as text-classification (or sentiment-analysis), token-classification (or ner),
-        question-answering, multiple-choice or fill-mask; default, or auto: what the model was made for.
+        question-answering, multiple-choice, sentence-embedding, feature-extraction or fill-mask; default, or auto: what
+        the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
@@ -67,7 +68,9 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    for name in loaded.task.model_options:
+        options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
@@ -143,7 +146,8 @@ class Pipeline:
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
         settings, _ = self._split(self._options)
-        examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
+        of_pipeline = {name: value for name, value in settings.asked.items() if name in self._options}
+        examples, found = self.task.read(str(path), self.file_options(path, **{**of_pipeline, **options}), self.config)
         if told := few_to_score(len(examples)):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
@@ -253,7 +257,7 @@ class Pipeline:
         """
         if told := self.task.unlike_training(self.config, examples):
             self._tell(told)
-        found = replace(options or self.task.options(), max_length=settings.encoded_length)
+        found = replace(options or self.task.options(**settings.asked), max_length=settings.encoded_length)
         features = self.task.encode(self.tokenizer, self.config, examples, found, labelled)
         settings.require_short(features)
         counts = features.unknown(self.tokenizer, len(examples))
@@ -266,5 +270,8 @@ class Pipeline:
 
     def _split(self, options: Record) -> tuple[Settings, Record]:
         """The settings and the task's own options. InputError for one that the task does not have."""
-        general, own = split(options, self.task.name, self.task.answer_options)
-        return Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general), own
+        of_data = self.task.options.asked()
+        general, own = split(options, self.task.name, {**self.task.answer_options, **of_data})
+        asked = {name: own.pop(name) for name in of_data}
+        longest = self.config.max_position_embeddings
+        return Settings.of(self.tokenizer.model_max_length, longest, asked, **general), own

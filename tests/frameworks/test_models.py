@@ -9,7 +9,9 @@ from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
 from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, OF_SEVERAL, batch, difference, random_tensors, small
 
-CASES = list(dict.fromkeys([(head, "plain") for head in common.PUBLISHED] + [("ForPreTraining", axis) for axis in common.AXES]))
+CASES = list(
+    dict.fromkeys([(head, "plain") for head in common.PUBLISHED] + [("ForPreTraining", axis) for axis in common.AXES])
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The losses of the heads in JAX. All give a float32 scalar, or None where there are no labels.
 
-Letters: B batch, L sequence length, C classes, S sentences of a row, H hidden size. What jit cannot see of labels that do not fit gives NaN.
+Letters: B batch, L sequence length, C classes, S sentences of a row, H hidden size. What jit cannot see of labels that
+do not fit gives NaN.
 """
 
 import jax

@@ -30,9 +30,13 @@ class Settings:
     """Whether longer ones are cut, or else refused."""
     batch_size: int | None
     """The most rows that are computed together."""
+    asked: Record
+    """Options of the task's data that a call gave, by name."""
 
     @classmethod
-    def of(cls, default: int, longest: int, max_length: Json, truncation: Json, batch_size: Json) -> Self:
+    def of(
+        cls, default: int, longest: int, asked: Record, max_length: Json, truncation: Json, batch_size: Json
+    ) -> Self:
         """Settings by name; a model has `longest` places, and its texts are `default` long. InputError for others."""
         for name, value in (("max_length", max_length), ("batch_size", batch_size)):
             if value is not None:
@@ -42,7 +46,7 @@ class Settings:
                 "`truncation` must be True or False; of a pair the longer text is cut first. Received: "
                 f"{abbreviate(truncation)}."
             )
-        return cls(min(max_length or default, longest), _CUTS[truncation], batch_size)
+        return cls(min(max_length or default, longest), _CUTS[truncation], batch_size, asked)
 
     @property
     def encoded_length(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
@@ -40,6 +41,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The options of its data."""
     answer_options: ClassVar[Mapping[str, Json]] = {}
     """What `decode` may be told, with defaults."""
+    model_options: ClassVar[Mapping[str, str]] = {}
+    """Options of a pipeline that decide how its model is built, each with its key in the config."""
+    takes_pairs: ClassVar[bool] = True
+    """Whether a pipeline answers for pairs of texts where the data has pairs."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
@@ -106,6 +111,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     def unlike_training(self, config: AlbertConfig, examples: ExamplesT) -> str | None:
         """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
         return None
+
+    def completed(self, config: AlbertConfig, tensors: Tensors) -> Tensors:
+        """Tensors of a checkpoint with those that answers do without, where it lacks them."""
+        return tensors
 
     def collate(self, features: Features, pad_id: int) -> PaddedBatch:
         """Rows as one batch: all of them, padded on the right; labels of tokens by -100."""

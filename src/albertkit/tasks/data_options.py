@@ -9,12 +9,13 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
 
 
-def option(default: Json, help: str, *, is_kept: bool = False, **rules: Json) -> Any:
+def option(default: Json, help: str, *, is_kept: bool = False, is_asked: bool = False, **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
 
-    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`.
+    One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`. One
+    that `is_asked` may be given to a pipeline and its calls, too.
     """
-    metadata = {"help": help, "rules": rules, "is_kept": is_kept}
+    metadata = {"help": help, "rules": rules, "is_kept": is_kept, "is_asked": is_asked}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -52,6 +53,11 @@ class DataOptions:
     def defaults(cls) -> Record:
         """Every option with its default."""
         return {one.name: _default(one) for one in fields(cls)}
+
+    @classmethod
+    def asked(cls) -> Record:
+        """Those that a pipeline and its calls may be given, with their defaults."""
+        return {one.name: _default(one) for one in fields(cls) if one.metadata["is_asked"]}
 
     @classmethod
     def of(cls, values: Mapping[str, Json]) -> Self:

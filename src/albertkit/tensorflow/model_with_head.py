@@ -43,7 +43,7 @@ def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[Tensor, ...]]:
 
     InputError for a mask that has not an entry a token.
     """
-    input_ids, mask, *_, inputs_embeds = inputs
+    input_ids, *_, inputs_embeds = inputs
     rules.require_inputs(input_ids, inputs_embeds)
     rank = len(inputs_embeds.shape) - 1 if input_ids is None else len(input_ids.shape)
     flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())

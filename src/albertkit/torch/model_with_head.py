@@ -39,7 +39,7 @@ def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[int, ...]]:
 
     InputError for a mask that has not an entry a token.
     """
-    input_ids, mask, *_, inputs_embeds = inputs
+    input_ids, *_, inputs_embeds = inputs
     rules.require_inputs(input_ids, inputs_embeds)
     rank = inputs_embeds.dim() - 1 if input_ids is None else input_ids.dim()
     flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())
