@@ -9,9 +9,8 @@ from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
 from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, OF_SEVERAL, batch, difference, random_tensors, small
 
-CASES = list(
-    dict.fromkeys([(head, "plain") for head in common.PUBLISHED] + [("ForPreTraining", axis) for axis in common.AXES])
-)
+PLAIN = [(head, "plain") for head in common.PUBLISHED]
+CASES = list(dict.fromkeys(PLAIN + [("ForPreTraining", axis) for axis in common.AXES]))
 
 
 @pytest.fixture(scope="module")
@@ -404,7 +403,7 @@ def test_places_of_an_answer_are_one_a_text(adapter, name):
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        *((head, "labels") for head in HEADS if head not in ("Model", "ForQuestionAnswering")),
+        *((head, "labels") for head in common.PUBLISHED if head not in ("Model", "ForQuestionAnswering")),
         ("ForPreTraining", "sentence_order_label"),
     ],
 )

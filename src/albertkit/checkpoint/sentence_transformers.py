@@ -5,6 +5,7 @@ They are in the form of its releases before 6, which later ones read too.
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def write(folder: Path, config: AlbertConfig) -> None:
     storage.write_json(folder / FILES[2], {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"})
 
 
-def write_pooling(folder: str | Path, config: AlbertConfig) -> None:
+def write_pooling(folder: str | os.PathLike[str], config: AlbertConfig) -> None:
     """Write the folder POOLING, which is nothing without the file MODULES: so before the step in which that comes."""
     if not is_expressible(config):
         return

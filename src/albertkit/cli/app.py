@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import convert, corpus, embed, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
 
 app = typer.Typer(
     name="albertkit",
@@ -17,6 +17,7 @@ app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 

@@ -64,14 +64,14 @@ def command(
     given = options.data_options(
         settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
     )
-    parts = _parts(answerer, texts, file, pair, given)
+    found = parts(answerer, texts, file, pair, given)
     try:
-        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
+        _write_all(answerer.stream(found, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
     finally:
-        _tell(answerer)
+        tell(answerer)
 
 
-def _tell(answerer: "Pipeline") -> None:
+def tell(answerer: "Pipeline") -> None:
     """Say on standard error how many texts were cut, and how many the vocabulary does not know."""
     if answerer.truncated:
         told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
@@ -133,7 +133,7 @@ def _is_data(name: str) -> bool:
     return text_files.is_text(name) or tables.is_data(name)
 
 
-def _parts(
+def parts(
     answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, object]
 ) -> "Iterable[Examples]":
     """The examples to answer, in parts."""
@@ -159,7 +159,7 @@ def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
     from albertkit.inference import record_files
 
     with contextlib.ExitStack() as stack:
-        write: Write = _print if output is None else stack.enter_context(record_files.opened(output, overwrite))
+        write: Write = print_record if output is None else stack.enter_context(record_files.opened(output, overwrite))
         if output is None and sys.stdout is not None and sys.stdout.isatty():
             yield write
             return
@@ -176,7 +176,7 @@ def _counting(write: "Write", count: Callable[[], None]) -> "Write":
     return write_and_count
 
 
-def _print(record: dict[str, object]) -> None:
+def print_record(record: dict[str, object]) -> None:
     """A line of JSON with its characters as they are, or escaped where what is printed to has no such characters."""
     import json
 

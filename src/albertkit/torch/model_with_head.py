@@ -41,7 +41,7 @@ def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[int, ...]]:
     """
     input_ids, *_, inputs_embeds = inputs
     rules.require_inputs(input_ids, inputs_embeds)
-    rank = inputs_embeds.dim() - 1 if input_ids is None else input_ids.dim()
+    rank = next(x.dim() - extra for x, extra in ((input_ids, 0), (inputs_embeds, 1)) if x is not None)
     flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())
     if flat[1] is not None:
         rules.require_token_mask(tuple(flat[1].shape))

@@ -196,7 +196,7 @@ def finish(
     `tensors`.
     """
     log = output / reporter.LOG
-    if sentence_transformers.ARCHITECTURE == f"Albert{plan.head}":
+    if f"Albert{plan.head}" == sentence_transformers.ARCHITECTURE:
         sentence_transformers.write_pooling(output, start.config)
     with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
         files.write(staging, start.config, tensors, f"Albert{plan.head}")

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 _NEGATIVES = ("negative", "hard_neg", "hard_negative")
 _SCORES = ("score", "similarity", "similarity_score", "relatedness_score", "label", "gold_label")
 """Names under which data sets keep these columns, in lower case, first found first taken."""
+_COLUMNS = ("text_column", "pair_column", "negative_column", "score_column")
 _HIGHEST = (1.0, 5.0, 10.0, 100.0)
 """The scales on which people score."""
 
@@ -42,6 +43,7 @@ class SentenceOptions(TextOptions):
     pooling: str = option("", "mean, cls or max; default: as the model has it, else mean.")
     special_tokens: bool = option(True, "Pool [CLS] and [SEP] too, as sentence-transformers does.")
     normalize: bool = option(True, "Vectors of length 1.")
+    dropout: float = option(0.1, "Dropout by which two vectors of a sentence alone differ in training.", gt=0, lt=1)
     temperature: float = option(0.05, "What cosines are divided by in the contrastive loss.", gt=0)
 
 
@@ -117,29 +119,44 @@ def is_text(path: str) -> bool:
     return ".txt" in suffixes and not tables.is_data(path)
 
 
-def read(path: str, options: SentenceOptions) -> tuple[Sentences, SentenceOptions]:
-    """The sentences of a file, and the columns that they were found in.
+def read(path: str, options: SentenceOptions) -> Sentences:
+    """The sentences of a file.
 
     A .txt has a sentence a line. Of a table with classes of entailment a hypothesis that follows from its premise is
     its positive, and one that contradicts it its hard negative. InputError names the rows that lack something, unless
     `options.skip_empty` leaves them out.
     """
     if is_text(path):
-        with tables.open_bytes(path) as file:
-            pieces = list(tables.lines(file, path))
-        lines = [
-            (line, text) for table in pieces for line, text in zip(table.lines, table.columns["text"], strict=True)
-        ]
-        kept = [(line, text.strip()) for line, text in lines if text.strip()]
-        if not kept:
-            raise InputError(f"A file of sentences must hold one. {path} holds none.")
-        return Sentences(path, [[text] for _, text in kept], None, [line for line, _ in kept]), options
+        return _of_lines(path)
     table = tables.read(path, options.header)
-    options = with_columns(table, options)
+    options = with_columns(table, _fitting(table, options))
     values = None if not options.score_column else table.column(options.score_column, "score")
     if values is not None and entailment.is_of_classes(values):
-        return _of_classes(table, options, values), options
+        return _of_classes(table, options, values)
     return _of_table(table, options, values)
+
+
+def _fitting(table: Table, options: SentenceOptions) -> SentenceOptions:
+    """The options for a table: data to score has columns of its own, where it lacks those of the data to learn from."""
+    absent = [name for name in _COLUMNS if getattr(options, name) and getattr(options, name) not in table.columns]
+    if not absent or table.path != options.eval:
+        return options
+    logger.warning("%s lacks the columns of the training data: its own are found by the usual names.", table.path)
+    return replace(options, **dict.fromkeys(absent, ""))
+
+
+def _of_lines(path: str) -> Sentences:
+    """The lines of a file that are not blank."""
+    found: list[str] = []
+    lines: list[int] = []
+    with tables.open_bytes(path) as file:
+        for table in tables.lines(file, path):
+            kept = [row for row, text in enumerate(table.columns["text"]) if text.strip()]
+            found += [table.columns["text"][row].strip() for row in kept]
+            lines += [table.lines[row] for row in kept]
+    if not lines:
+        raise InputError(f"A file of sentences must hold one. {path} holds none.")
+    return Sentences(path, [[text] for text in found], None, lines)
 
 
 def with_columns(table: Table, options: SentenceOptions) -> SentenceOptions:
@@ -168,7 +185,8 @@ def _require_plain(table: Table, name: str) -> None:
 
 
 def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sentences:
-    found = entailment.of_rows(*_columns(table, options, ["text_column", "pair_column"]), values)
+    premises, hypotheses = _columns(table, options, ["text_column", "pair_column"])
+    found = entailment.of_rows(premises, hypotheses, values)
     if not found.rows:
         raise InputError(
             f"A pair to learn from is one of which the second follows from the first. {table.path} has no row with the "
@@ -178,10 +196,8 @@ def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) 
     return Sentences(table.path, found.sentences, None, lines, left_out=found.left_out, found=found.told)
 
 
-def _of_table(
-    table: Table, options: SentenceOptions, values: Sequence[Json] | None
-) -> tuple[Sentences, SentenceOptions]:
-    names = [name for name in ("text_column", "pair_column", "negative_column") if getattr(options, name)]
+def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | None) -> Sentences:
+    names = [name for name in _COLUMNS[:3] if getattr(options, name)]
     rows = list(zip(*_columns(table, options, names), strict=True))
     lacking = {row for row, one in enumerate(rows) if any(map(texts.is_empty, one))}
     lacking |= {row for row, value in enumerate(values or ()) if texts.is_empty(value)}
@@ -195,14 +211,14 @@ def _of_table(
         raise InputError(f"A data file must hold at least one row with all its sentences. {table.path} holds none.")
     found = Sentences(table.path, [list(rows[row]) for row in kept], None, [table.lines[row] for row in kept])
     if values is None:
-        return replace(found, left_out=len(lacking)), options
+        return replace(found, left_out=len(lacking))
     scores = [_number(table, row, values[row], options.score_column) for row in kept]
     highest = options.highest_score or _highest(table, scores)
     if any(abs(score) > highest for score in scores):
         raise InputError(f"No score may be above the highest, {highest:g}. {table.path} has {max(map(abs, scores)):g}.")
     told = f"scores in {options.score_column!r}, of which {highest:g} means the same"
     scaled = [score / highest for score in scores]
-    return replace(found, scores=scaled, left_out=len(lacking), found=told), replace(options, highest_score=highest)
+    return replace(found, scores=scaled, left_out=len(lacking), found=told)
 
 
 def _columns(table: Table, options: SentenceOptions, names: Sequence[str]) -> list[list[str]]:

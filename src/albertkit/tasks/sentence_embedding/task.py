@@ -53,7 +53,7 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
                 f"A sentence to learn from is one row, which is cut at `max_length`. Received: long {options.long!r}. "
                 "Leave it out, and pass it where the model answers."
             )
-        found, options = sentences.read(path, options)
+        found = sentences.read(path, options)
         if found.width == 1 and (config is not None or path == options.eval):
             raise InputError(
                 f"Scores need pairs of sentences. {path} has sentences alone. Name pairs, best with a score, such as "
@@ -65,12 +65,14 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
         """How vectors are made. InputError where nothing would tell which weights are best."""
         if examples.width == 1 and not options.eval:
             raise InputError(
-                "Sentences alone teach, and say nothing of how well. Name pairs with --eval, best with a score, such as "
-                "those of STS-B."
+                "Sentences alone teach, and say nothing of how well. Name pairs with --eval, best with a score, such "
+                "as those of STS-B."
             )
-        pooling = {"sentence_pooling": options.pooling} if options.pooling else {}
+        found: Record = {"sentence_pooling": options.pooling} if options.pooling else {}
+        if examples.width == 1:  # published models of version 2 have none
+            found |= {"hidden_dropout_prob": options.dropout, "attention_probs_dropout_prob": options.dropout}
         return {
-            **pooling,
+            **found,
             "sentence_special_tokens": options.special_tokens,
             "sentence_normalize": options.normalize,
             "sentence_temperature": options.temperature,
@@ -86,7 +88,7 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
     ) -> Features:
         """Texts -> ids; see `long_texts` for those that are longer than `max_length`.
 
-        To learn from, a row has all sentences of its example, one alone twice: its two vectors differ by dropout.
+        To learn from, a row has all sentences of its example, one alone twice, whose two vectors differ by dropout.
         """
         long_texts.require_known(options.long)
         if not labelled or options.long == "windows":
@@ -161,7 +163,8 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
     def describe(self, options: SentenceOptions, config: AlbertConfig) -> str:
         """How vectors are made."""
         special = "with" if options.special_tokens else "without"
-        return f"{options.pooling or config.sentence_pooling} pooling {special} special tokens"
+        dropout = f", dropout {config.hidden_dropout_prob:g}" if config.hidden_dropout_prob else ""
+        return f"{options.pooling or 'own'} pooling {special} special tokens{dropout}"
 
 
 def _stacked(rows: Sequence[np.ndarray], size: int) -> np.ndarray:

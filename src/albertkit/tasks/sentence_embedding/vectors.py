@@ -77,7 +77,7 @@ def _accuracy(units: np.ndarray, group: np.ndarray) -> float:
 
 
 class Nearest:
-    """The K nearest of many vectors to each of Q queries, by their cosines: vectors come in blocks, and none is kept."""
+    """The K nearest of many vectors to each of Q queries, by their cosines. Vectors come in blocks and are not kept."""
 
     def __init__(self, queries: np.ndarray, count: int) -> None:
         """`queries` (Q, H), `count` is K."""
