@@ -11,8 +11,11 @@ from albertkit.cli import options
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .json, .jsonl or .parquet.")],
+    data: Annotated[
+        str, Argument(help="Labelled data: .csv, .tsv, .json, .jsonl or .parquet, or the folder of a GLUE task.")
+    ],
     task: options.Task = "auto",
+    task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: Annotated[
@@ -26,7 +29,9 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
-    skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
+    skip_bad_rows: Annotated[
+        bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
+    ] = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
@@ -35,6 +40,7 @@ def command(
 
     given = options.data_options(
         settings,
+        task_name=task_name,
         text_column=text_column,
         pair_column=pair_column,
         label_column=label_column,
@@ -42,7 +48,7 @@ def command(
         label_map=label_map,
         missing_labels=options.split(missing_labels),
         header=options.split(header),
-        skip_empty=skip_empty or None,
+        skip_bad_rows=skip_bad_rows or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     with RowProgress() as progress:

@@ -15,6 +15,7 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -41,10 +42,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The options of its data."""
     answer_options: ClassVar[Mapping[str, Json]] = {}
     """What `decode` may be told, with defaults."""
+    encode_options: ClassVar[Mapping[str, str]] = {}
+    """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
     model_options: ClassVar[Mapping[str, str]] = {}
     """Options of a pipeline that decide how its model is built, each with its key in the config."""
-    takes_pairs: ClassVar[bool] = True
-    """Whether a pipeline answers for pairs of texts where the data has pairs."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
@@ -101,6 +102,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
             yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
+    def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
+        """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
+        raise InputError(
+            f"A .tsv holds the answers that the server of a benchmark takes, and {self.name} has none here. Write to "
+            ".jsonl, .csv or .parquet in its place."
+        )
+
     def arranged(self, answers: list[Answer], is_single: bool, inputs: Json, options: Record) -> Answer:
         """The answers in the form that a call gives back: one for a single input, a list for a list of them.
 
@@ -130,8 +138,15 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """The labelled examples of a file, and the options with what was found filled in, such as columns.
 
         `config` is that of a model whose labels are known. InputError names the rows that lack something, unless
-        `options.skip_empty` leaves them out.
+        `options.skip_bad_rows` leaves them out.
         """
+
+    def splits(self, path: str, options: OptionsT) -> Mapping[str, str]:
+        """The files of a folder of data by split: train, validation, test and others that begin so.
+
+        None where `path` is what `read` takes. InputError for a folder that cannot be one of data.
+        """
+        return {}
 
     @abstractmethod
     def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from albertkit.errors import InputError
 from albertkit.tasks import inputs, tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
@@ -41,6 +42,11 @@ class TextOptions(DataOptions):
 
     text_column: str = option("", "Column of the text; default: by the usual names.", is_kept=True)
     pair_column: str = option("", "Column of the second text of a pair; default: by the usual names.", is_kept=True)
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the texts are known to be pairs."""
+        return bool(self.pair_column)
 
 
 OptionsT = TypeVar("OptionsT", bound=TextOptions)
@@ -164,10 +170,13 @@ def usual_names(table: Table) -> dict[str, str]:
     return {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
 
 
-def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) -> TextExamples:
-    """The texts of the columns that are named, every row of them."""
-    second = column(table, options.pair_column, "pair") if options.pair_column else None
-    first, rows = column(table, options.text_column, "text"), list(range(len(table)))
+def taken(
+    table: Table, options: TextOptions, labels: list[Json] | None = None, bad: BadRows | None = None
+) -> TextExamples:
+    """The texts of the columns that are named, every row of them; of a row that goes to `bad` an empty one."""
+    bad = bad or BadRows(table.path, may_skip=False)
+    second = column(table, options.pair_column, "pair", bad) if options.pair_column else None
+    first, rows = column(table, options.text_column, "text", bad), list(range(len(table)))
     columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
     return TextExamples(table.path, table, first, second, labels, rows, sources=columns)
 
@@ -182,13 +191,12 @@ def is_empty(value: Json) -> bool:
     return is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
-def column(table: Table, name: str, role: str) -> list[str]:
-    """The texts of a column, empty ones where a value is missing. InputError for values that are no text."""
+def column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
+    """The texts of a column, empty ones where a value is missing; a row whose value is no text goes to `bad`."""
     values = table.column(name, role)
     wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
     if wrong:
-        raise InputError(
-            f"The {role} column must hold text. {table.path} has a {type(values[wrong[0]]).__name__} in {name!r}: "
-            f"{table.places(wrong)}. Write it as text, or name another column."
-        )
+        more = f"It has a {type(values[wrong[0]]).__name__} in {name!r}: write it as text, or name another column."
+        bad.add_all([table.places([row]) for row in wrong], len(table), f"The {role} column must hold text.", more)
+        values = ["" if row in set(wrong) else value for row, value in enumerate(values)]
     return ["" if is_missing(value) else str(value) for value in values]

@@ -10,6 +10,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.features import Features
+from albertkit.tasks.text_classification import answers
 from albertkit.tasks.text_classification import labels as sequence_labels
 from albertkit.tasks.text_classification import task as text_classification
 from albertkit.tasks.text_classification.labels import MULTI, REGRESSION, SINGLE, Schema
@@ -124,30 +125,31 @@ def test_columns_that_cannot_be_found_are_asked_for(columns, asked, words):
 @pytest.mark.parametrize(
     ("first", "labels", "empty"),
     [
-        (["a", "", "c"], ["1", "2", "3"], "has 1 without: line 3"),
-        (["a", "b", None], ["1", " ", "3"], "has 2 without: line 3, line 4"),
-        (["a", "\t ", "c"], [1, 2, None], "has 2 without: line 3, line 4"),
-        (["a", float("nan"), "c"], [1, 2, float("nan")], "has 2 without: line 3, line 4"),
+        (["a", "", "c"], ["1", "2", "3"], "in 1 of 3 rows: line 3"),
+        (["a", "b", None], ["1", " ", "3"], "in 2 of 3 rows: line 3, line 4"),
+        (["a", "\t ", "c"], [1, 2, None], "in 2 of 3 rows: line 3, line 4"),
+        (["a", float("nan"), "c"], [1, 2, float("nan")], "in 2 of 3 rows: line 3, line 4"),
     ],
 )
 def test_rows_without_text_or_label_are_named_or_left_out(first, labels, empty):
     data = table({"text": first, "label": labels})
     with pytest.raises(
-        InputError, match=f"Every row needs a text and a label. train.csv {empty}.*--skip-empty, .*data.skip_empty=true"
+        InputError,
+        match=f"and a label. train.csv breaks that {empty}.*--skip-bad-rows, .*data.skip_bad_rows=true",
     ):
         TASK.take(data, Options())
-    examples, _ = TASK.take(data, Options(skip_empty=True))
+    examples, _ = TASK.take(data, Options(skip_bad_rows=True))
     assert examples.first == [first[row] for row in examples.rows]
     assert examples.labels == [labels[row] for row in examples.rows]
     assert 0 in examples.rows
-    assert len(examples) == 3 - int(empty[4])
+    assert len(examples) == 3 - int(empty[3])
 
 
 def test_both_texts_of_a_pair_are_needed():
     data = table({"sentence1": ["a", "b"], "sentence2": ["c", " "], "label": ["1", "2"]})
-    with pytest.raises(InputError, match="has 1 without: line 3"):
+    with pytest.raises(InputError, match="in 1 of 2 rows: line 3"):
         TASK.take(data, Options())
-    assert TASK.take(data, Options(skip_empty=True))[0].first == ["a"]
+    assert TASK.take(data, Options(skip_bad_rows=True))[0].first == ["a"]
 
 
 @pytest.mark.parametrize("problem", ["multi", MULTI])
@@ -155,10 +157,10 @@ def test_an_empty_label_may_stand_for_no_class(problem):
     data = table({"text": ["a", "b", "c"], "label": ["x|y", " ", "y"]})
     examples, _ = TASK.take(data, Options(problem=problem))
     assert targets(examples, schema_of(examples, problem)).tolist() == [[1, 1], [0, 0], [0, 1]]
-    with pytest.raises(InputError, match="has 1 without: line 3"):
+    with pytest.raises(InputError, match="in 1 of 3 rows: line 3"):
         TASK.take(data, Options(problem="single"))
     missing = table({"text": ["a", "b"], "label": ["x", None]})
-    with pytest.raises(InputError, match="has 1 without: line 3"):
+    with pytest.raises(InputError, match="in 1 of 2 rows: line 3"):
         TASK.take(missing, Options(problem=problem))
 
 
@@ -167,15 +169,15 @@ def test_an_empty_label_may_stand_for_no_class(problem):
 def test_what_is_no_text_is_refused(value, labelled):
     data = table({"text": ["a", value], "label": ["1", "2"]})
     with pytest.raises(
-        InputError, match=rf"text column must hold text. train.csv has a {type(value).__name__}.*line 3"
+        InputError, match=rf"text column must hold text\..*line 3\. It has a {type(value).__name__} in 'text'"
     ):
         (TASK.take if labelled else unlabelled)(data, Options())
 
 
 def test_a_file_of_empty_rows_alone_is_refused():
     data = table({"text": ["", "b"], "label": ["1", None]})
-    with pytest.raises(InputError, match=r"at least one row with text and label. train.csv holds none"):
-        TASK.take(data, Options(skip_empty=True))
+    with pytest.raises(InputError, match=r"at least one row to use. train.csv holds none. 2 rows were left out"):
+        TASK.take(data, Options(skip_bad_rows=True))
 
 
 def test_labels_of_false_and_zero_are_labels():
@@ -340,7 +342,7 @@ def test_labels_that_look_like_numbers_bring_regression_to_mind():
 def test_a_broken_model_gives_no_answer(problem, value):
     logits = np.array([[0.0, 1.0], [value, 0.0], [1.0, value]])
     for ask in (
-        lambda: text_classification.answers(logits, Schema(problem, ("a", "b"))),
+        lambda: answers.records(logits, Schema(problem, ("a", "b"))),
         lambda: score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
     ):
         with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 answers"):
@@ -415,22 +417,22 @@ def test_pairs_are_encoded_together():
 
 
 def test_one_class_comes_with_its_probability():
-    answers = text_classification.answers(
+    found = answers.records(
         np.log([[0.2, 0.5, 0.3], [0.9, 0.05, 0.05]]).astype(np.float32), Schema(SINGLE, ("a", "b", "c"))
     )
-    assert [answer["label"] for answer in answers] == ["b", "a"]
-    assert [answer["score"] for answer in answers] == pytest.approx([0.5, 0.9])
-    assert answers[0]["scores"] == pytest.approx({"a": 0.2, "b": 0.5, "c": 0.3})
+    assert [answer["label"] for answer in found] == ["b", "a"]
+    assert [answer["score"] for answer in found] == pytest.approx([0.5, 0.9])
+    assert found[0]["scores"] == pytest.approx({"a": 0.2, "b": 0.5, "c": 0.3})
 
 
 def test_several_classes_are_those_above_a_half():
-    answers = text_classification.answers(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
-    assert [answer["labels"] for answer in answers] == [["a", "c"], []]
-    assert answers[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
+    found = answers.records(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
+    assert [answer["labels"] for answer in found] == [["a", "c"], []]
+    assert found[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
 
 
 def test_a_number_is_the_value():
-    assert text_classification.answers(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
+    assert answers.records(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
         {"value": 1.5},
         {"value": -2},
     ]
@@ -438,16 +440,16 @@ def test_a_number_is_the_value():
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI])
 def test_extreme_scores_stay_probabilities(problem):
-    answers = text_classification.answers(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
-    for answer in answers:
+    found = answers.records(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
+    for answer in found:
         assert all(0 <= score <= 1 for score in answer["scores"].values())
-    assert answers[0]["scores"] == pytest.approx({"a": 1, "b": 0})
-    json.dumps(answers)
+    assert found[0]["scores"] == pytest.approx({"a": 1, "b": 0})
+    json.dumps(found)
 
 
 def test_no_texts_get_no_answers():
     for problem in (SINGLE, MULTI, REGRESSION):
-        assert text_classification.answers(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
+        assert answers.records(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
 
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])

@@ -12,11 +12,10 @@ _CLASSES = frozenset({"entailment", "neutral", "contradiction"})
 
 
 class Found(NamedTuple):
-    """Sentences of each example, the row that each is of, how many rows were left out, and what was done in words."""
+    """Sentences of each example, the row that each is of, and what was done in words."""
 
     sentences: list[list[str]]
     rows: list[int]
-    left_out: int
     told: str
 
 
@@ -49,6 +48,7 @@ def of_rows(premises: Sequence[str], hypotheses: Sequence[str], classes: Sequenc
             negative = [negatives[number % len(negatives)]] if both else []
             sentences.append([premise, hypotheses[row], *negative])
             rows.append(row)
-    used = 3 if both else 2
-    told = f"{len(rows):,} examples of {used} sentences from classes of entailment"
-    return Found(sentences, rows, len(premises) - len(rows), told)
+    told = (
+        f"{len(rows):,} examples of {3 if both else 2} sentences from {len(premises):,} rows of classes of entailment"
+    )
+    return Found(sentences, rows, told)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.sentence_embedding import entailment
@@ -38,13 +39,18 @@ class SentenceOptions(TextOptions):
     score_column: str = option("", "Column of the score of a pair; default: by the usual names.", is_kept=True)
     highest_score: float = option(0.0, "Score of sentences that mean the same; default: 1, 5, 10 or 100.", ge=0)
     long: Literal["truncate", "windows"] = option(
-        "truncate", "Long texts: truncate, or windows, averaged by their tokens.", is_asked=True
+        "truncate", "Long texts: truncate, or windows, averaged by their tokens."
     )
     pooling: str = option("", "mean, cls or max; default: as the model has it, else mean.")
     special_tokens: bool = option(True, "Pool [CLS] and [SEP] too, as sentence-transformers does.")
     normalize: bool = option(True, "Vectors of length 1.")
     dropout: float = option(0.1, "Dropout by which two vectors of a sentence alone differ in training.", gt=0, lt=1)
     temperature: float = option(0.05, "What cosines are divided by in the contrastive loss.", gt=0)
+
+    @property
+    def is_pair(self) -> bool:
+        """False: a vector is that of one text, though pairs are learned from."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def read(path: str, options: SentenceOptions) -> Sentences:
 
     A .txt has a sentence a line. Of a table with classes of entailment a hypothesis that follows from its premise is
     its positive, and one that contradicts it its hard negative. InputError names the rows that lack something, unless
-    `options.skip_empty` leaves them out.
+    `options.skip_bad_rows` leaves them out.
     """
     if is_text(path):
         return _of_lines(path)
@@ -185,7 +191,8 @@ def _require_plain(table: Table, name: str) -> None:
 
 
 def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sentences:
-    premises, hypotheses = _columns(table, options, ["text_column", "pair_column"])
+    bad = BadRows(table.path, options.skip_bad_rows)
+    premises, hypotheses = _columns(table, options, _COLUMNS[:2], bad)
     found = entailment.of_rows(premises, hypotheses, values)
     if not found.rows:
         raise InputError(
@@ -193,48 +200,50 @@ def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) 
             f"class entailment in {options.score_column!r}. Name another file, or --score-column."
         )
     lines = [table.lines[row] for row in found.rows]
-    return Sentences(table.path, found.sentences, None, lines, left_out=found.left_out, found=found.told)
+    return Sentences(table.path, found.sentences, None, lines, left_out=bad.found, found=found.told)
 
 
 def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | None) -> Sentences:
+    bad = BadRows(table.path, options.skip_bad_rows)
     names = [name for name in _COLUMNS[:3] if getattr(options, name)]
-    rows = list(zip(*_columns(table, options, names), strict=True))
+    rows = list(zip(*_columns(table, options, names, bad), strict=True))
+    places = [table.places([row]) for row in range(len(rows))]
+    known = {one.place for one in bad.found}
     lacking = {row for row, one in enumerate(rows) if any(map(texts.is_empty, one))}
     lacking |= {row for row, value in enumerate(values or ()) if texts.is_empty(value)}
-    if lacking and not options.skip_empty:
-        raise InputError(
-            f"Every row needs its sentences, and a score where there are scores. {table.path} has {len(lacking)} "
-            f"without: {table.places(sorted(lacking))}. Fill or remove them, or leave them out with --skip-empty."
-        )
+    rule = "Every row needs its sentences, and a score where there are scores."
+    bad.add_all([places[row] for row in sorted(lacking) if places[row] not in known], len(rows), rule)
     kept = [row for row in range(len(rows)) if row not in lacking]
-    if not kept:
-        raise InputError(f"A data file must hold at least one row with all its sentences. {table.path} holds none.")
-    found = Sentences(table.path, [list(rows[row]) for row in kept], None, [table.lines[row] for row in kept])
-    if values is None:
-        return replace(found, left_out=len(lacking))
-    scores = [_number(table, row, values[row], options.score_column) for row in kept]
-    highest = options.highest_score or _highest(table, scores)
-    if any(abs(score) > highest for score in scores):
-        raise InputError(f"No score may be above the highest, {highest:g}. {table.path} has {max(map(abs, scores)):g}.")
+    scores = None if values is None else {row: _number(places[row], values[row], options, bad) for row in kept}
+    kept = [row for row in kept if scores is None or math.isfinite(scores[row])]
+    bad.require_rest(len(kept))
+    sentences, lines = [list(rows[row]) for row in kept], [table.lines[row] for row in kept]
+    if scores is None:
+        return Sentences(table.path, sentences, None, lines, left_out=bad.found)
+    given = [scores[row] for row in kept]
+    highest = options.highest_score or _highest(table, given)
+    if any(abs(score) > highest for score in given):
+        raise InputError(f"No score may be above the highest, {highest:g}. {table.path} has {max(map(abs, given)):g}.")
     told = f"scores in {options.score_column!r}, of which {highest:g} means the same"
-    scaled = [score / highest for score in scores]
-    return replace(found, scores=scaled, left_out=len(lacking), found=told)
+    scaled = [score / highest for score in given]
+    return Sentences(table.path, sentences, scaled, lines, left_out=bad.found, found=told)
 
 
-def _columns(table: Table, options: SentenceOptions, names: Sequence[str]) -> list[list[str]]:
-    return [texts.column(table, getattr(options, name), name.removesuffix("_column")) for name in names]
+def _columns(table: Table, options: SentenceOptions, names: Sequence[str], bad: BadRows) -> list[list[str]]:
+    return [texts.column(table, getattr(options, name), name.removesuffix("_column"), bad) for name in names]
 
 
-def _number(table: Table, row: int, value: Json, name: str) -> float:
+def _number(place: str, value: Json, options: SentenceOptions, bad: BadRows) -> float:
+    """A score; NaN for a row that goes to `bad`."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(
-            f"A score must be a number. {table.path} has {str(value)[:60]!r} in {name!r}: {table.places([row])}. Name "
-            "the column of the scores with --score-column."
-        )
+        rule = "A score must be a number."
+        told = f"{bad.path}, {place}, has {str(value)[:60]!r} in {options.score_column!r}."
+        bad.add(place, rule, f"{rule} {told} Name the column of the scores with --score-column.")
+        return math.nan
     return number
 
 

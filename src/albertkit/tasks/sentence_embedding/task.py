@@ -30,9 +30,9 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
     heads = ("ForSentenceEmbedding",)
     options = SentenceOptions
     answer_options: ClassVar = {"normalize": None}
+    encode_options: ClassVar = {"long": "long"}
     model_options: ClassVar = {"pooling": "sentence_pooling", "special_tokens": "sentence_special_tokens"}
     input_names: ClassVar = ("inputs", "sentences")
-    takes_pairs: ClassVar = False
 
     def examples(self, *inputs: Json) -> tuple[Sentences, bool]:
         """Texts; a single one where it is a string. InputError for pairs."""
