@@ -67,7 +67,7 @@ def test_classes_of_entailment_become_triplets_or_else_pairs(tmp_path):
 
 def test_numbers_that_may_be_classes_are_not_taken_for_scores(tmp_path):
     path = write(tmp_path, "premise,hypothesis,label\na,b,0\nc,d,1\ne,f,2\n", "nli.csv")
-    with pytest.raises(InputError, match="--score-column label"):
+    with pytest.raises(InputError, match="--set score_column"):
         sentences.read(path, SentenceOptions())
     assert sentences.read(path, SentenceOptions(score_column="label")).scores == [0.0, 0.2, 0.4]
 

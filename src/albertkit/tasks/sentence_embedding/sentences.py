@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 _NEGATIVES = ("negative", "hard_neg", "hard_negative")
 _SCORES = ("score", "similarity", "similarity_score", "relatedness_score", "label", "gold_label")
 """Names under which data sets keep these columns, in lower case, first found first taken."""
+_SCORE_COLUMN = (
+    "Name the column of the scores: `albertkit finetune sentence-embedding --score-column NAME`, `albertkit evaluate "
+    "--set score_column=NAME`."
+)
 _COLUMNS = ("text_column", "pair_column", "negative_column", "score_column")
 _HIGHEST = (1.0, 5.0, 10.0, 100.0)
 """The scales on which people score."""
@@ -186,7 +190,7 @@ def _require_plain(table: Table, name: str) -> None:
     if name.lower().endswith("label") and {str(value) for value in table.columns[name]} == {"0", "1", "2"}:
         raise InputError(
             f"Labels must be scores, or say entailment and contradiction. {table.path} has 0, 1 and 2 in {name!r}, "
-            f"which may be either. Say that they are scores with --score-column {name}, or write the classes in words."
+            f"which may be either. Write the classes in words, or say that they are scores. {_SCORE_COLUMN}"
         )
 
 
@@ -197,7 +201,7 @@ def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) 
     if not found.rows:
         raise InputError(
             f"A pair to learn from is one of which the second follows from the first. {table.path} has no row with the "
-            f"class entailment in {options.score_column!r}. Name another file, or --score-column."
+            f"class entailment in {options.score_column!r}. Name another file. {_SCORE_COLUMN}"
         )
     lines = [table.lines[row] for row in found.rows]
     return Sentences(table.path, found.sentences, None, lines, left_out=bad.found, found=found.told)
@@ -242,7 +246,7 @@ def _number(place: str, value: Json, options: SentenceOptions, bad: BadRows) -> 
     if not math.isfinite(number):
         rule = "A score must be a number."
         told = f"{bad.path}, {place}, has {str(value)[:60]!r} in {options.score_column!r}."
-        bad.add(place, rule, f"{rule} {told} Name the column of the scores with --score-column.")
+        bad.add(place, rule, f"{rule} {told} {_SCORE_COLUMN}")
         return math.nan
     return number
 
@@ -253,6 +257,6 @@ def _highest(table: Table, scores: Sequence[float]) -> float:
     if found is None:
         raise InputError(
             f"The score of sentences that mean the same must be known. {table.path} has scores up to {largest:g}. Say "
-            "it with --highest-score."
+            "it: `albertkit finetune sentence-embedding --highest-score`, `albertkit evaluate --set highest_score=N`."
         )
     return found

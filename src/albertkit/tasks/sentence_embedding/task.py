@@ -63,11 +63,7 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
 
     def config_keys(self, examples: Sentences, options: SentenceOptions) -> Record:
         """How vectors are made. InputError where nothing would tell which weights are best."""
-        if examples.width == 1 and not options.eval:
-            raise InputError(
-                "Sentences alone teach, and say nothing of how well. Name pairs with --eval, best with a score, such "
-                "as those of STS-B."
-            )
+        _require_evaluation(examples, options)
         found: Record = {"sentence_pooling": options.pooling} if options.pooling else {}
         if examples.width == 1:  # published models of version 2 have none
             found |= {"hidden_dropout_prob": options.dropout, "attention_probs_dropout_prob": options.dropout}
@@ -169,3 +165,12 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
 
 def _stacked(rows: Sequence[np.ndarray], size: int) -> np.ndarray:
     return np.stack(rows) if rows else np.zeros((0, 2, size), np.float32)
+
+
+def _require_evaluation(examples: Sentences, options: SentenceOptions) -> None:
+    """InputError where nothing would tell which weights are best."""
+    if examples.width == 1 and not options.eval:
+        raise InputError(
+            "Sentences alone teach, and say nothing of how well. Name pairs with --eval, best with a score, such as "
+            "those of STS-B."
+        )
