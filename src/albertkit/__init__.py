@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from albertkit.flax.models import FlaxAlbertForMultipleChoice as FlaxAlbertForMultipleChoice
     from albertkit.flax.models import FlaxAlbertForPreTraining as FlaxAlbertForPreTraining
     from albertkit.flax.models import FlaxAlbertForQuestionAnswering as FlaxAlbertForQuestionAnswering
+    from albertkit.flax.models import (
+        FlaxAlbertForQuestionAnsweringBeamSearch as FlaxAlbertForQuestionAnsweringBeamSearch,
+    )
     from albertkit.flax.models import FlaxAlbertForSentenceEmbedding as FlaxAlbertForSentenceEmbedding
     from albertkit.flax.models import FlaxAlbertForSequenceClassification as FlaxAlbertForSequenceClassification
     from albertkit.flax.models import FlaxAlbertForTokenClassification as FlaxAlbertForTokenClassification
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from albertkit.tensorflow.models import TFAlbertForMultipleChoice as TFAlbertForMultipleChoice
     from albertkit.tensorflow.models import TFAlbertForPreTraining as TFAlbertForPreTraining
     from albertkit.tensorflow.models import TFAlbertForQuestionAnswering as TFAlbertForQuestionAnswering
+    from albertkit.tensorflow.models import (
+        TFAlbertForQuestionAnsweringBeamSearch as TFAlbertForQuestionAnsweringBeamSearch,
+    )
     from albertkit.tensorflow.models import TFAlbertForSentenceEmbedding as TFAlbertForSentenceEmbedding
     from albertkit.tensorflow.models import TFAlbertForSequenceClassification as TFAlbertForSequenceClassification
     from albertkit.tensorflow.models import TFAlbertForTokenClassification as TFAlbertForTokenClassification
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from albertkit.torch.models import AlbertForMultipleChoice as AlbertForMultipleChoice
     from albertkit.torch.models import AlbertForPreTraining as AlbertForPreTraining
     from albertkit.torch.models import AlbertForQuestionAnswering as AlbertForQuestionAnswering
+    from albertkit.torch.models import AlbertForQuestionAnsweringBeamSearch as AlbertForQuestionAnsweringBeamSearch
     from albertkit.torch.models import AlbertForSentenceEmbedding as AlbertForSentenceEmbedding
     from albertkit.torch.models import AlbertForSequenceClassification as AlbertForSequenceClassification
     from albertkit.torch.models import AlbertForTokenClassification as AlbertForTokenClassification
@@ -59,6 +66,7 @@ _MODULES = {
     "AlbertForPreTraining": "albertkit.torch.models",
     "AlbertForPreTrainingOutput": "albertkit.outputs",
     "AlbertForQuestionAnswering": "albertkit.torch.models",
+    "AlbertForQuestionAnsweringBeamSearch": "albertkit.torch.models",
     "AlbertForSentenceEmbedding": "albertkit.torch.models",
     "AlbertForSequenceClassification": "albertkit.torch.models",
     "AlbertForTokenClassification": "albertkit.torch.models",
@@ -72,6 +80,7 @@ _MODULES = {
     "FlaxAlbertForPreTraining": "albertkit.flax.models",
     "FlaxAlbertForPreTrainingOutput": "albertkit.outputs",
     "FlaxAlbertForQuestionAnswering": "albertkit.flax.models",
+    "FlaxAlbertForQuestionAnsweringBeamSearch": "albertkit.flax.models",
     "FlaxAlbertForSentenceEmbedding": "albertkit.flax.models",
     "FlaxAlbertForSequenceClassification": "albertkit.flax.models",
     "FlaxAlbertForTokenClassification": "albertkit.flax.models",
@@ -82,6 +91,7 @@ _MODULES = {
     "TFAlbertForPreTraining": "albertkit.tensorflow.models",
     "TFAlbertForPreTrainingOutput": "albertkit.outputs",
     "TFAlbertForQuestionAnswering": "albertkit.tensorflow.models",
+    "TFAlbertForQuestionAnsweringBeamSearch": "albertkit.tensorflow.models",
     "TFAlbertForSentenceEmbedding": "albertkit.tensorflow.models",
     "TFAlbertForSequenceClassification": "albertkit.tensorflow.models",
     "TFAlbertForTokenClassification": "albertkit.tensorflow.models",

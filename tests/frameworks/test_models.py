@@ -7,10 +7,9 @@ from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
-from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, OF_SEVERAL, batch, difference, random_tensors, small
+from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, OF_SEVERAL, PEERS, batch, difference, random_tensors, small
 
-PLAIN = [(head, "plain") for head in common.PUBLISHED]
-CASES = list(dict.fromkeys(PLAIN + [("ForPreTraining", axis) for axis in common.AXES]))
+CASES = list(dict.fromkeys([(head, "plain") for head in PEERS] + [("ForPreTraining", axis) for axis in common.AXES]))
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +63,7 @@ SHAPES = {
     "ForSentenceEmbedding": {"loss": (), "sentence_embedding": (BATCH, CHOICES, 16)},
     "ForTokenClassification": {"loss": (), "logits": (BATCH, LENGTH, 3)},
     "ForQuestionAnswering": {"loss": (), "start_logits": (BATCH, LENGTH), "end_logits": (BATCH, LENGTH)},
+    "ForQuestionAnsweringBeamSearch": {"loss": (), "cls_logits": (BATCH,)},
 }
 
 
@@ -403,7 +403,7 @@ def test_places_of_an_answer_are_one_a_text(adapter, name):
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        *((head, "labels") for head in common.PUBLISHED if head not in ("Model", "ForQuestionAnswering")),
+        *((head, "labels") for head in HEADS if head != "Model" and not head.startswith("ForQuestionAnswering")),
         ("ForPreTraining", "sentence_order_label"),
     ],
 )

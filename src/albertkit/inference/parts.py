@@ -61,7 +61,8 @@ def load(
     backend = infer_backend(backends.resolve(framework or "auto"))
     config = checkpoint.config.changed(**_built_with(chosen, options))
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
-    engine = Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place)
+    head = chosen.head_for(config.architectures)
+    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place)
     return Parts(chosen, engine, words)
 
 
@@ -96,7 +97,8 @@ def _attached(
             f"A loaded model needs its tokenizer beside it. Received: {name} alone. Pass `tokenizer`, itself or its "
             "name or folder."
         )
-    engine = Engine(infer_backend(own).attach(model, device), model.config, task.head, task.batch_tokens)
+    head = task.head_for(sorted(classes))
+    engine = Engine(infer_backend(own).attach(model, device), model.config, head, task.batch_tokens)
     return Parts(task, engine, _tokenizer(tokenizer))
 
 
