@@ -280,7 +280,9 @@ def require_valid(config: AlbertConfig, batch: Batch) -> None:
 def trim(outputs: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
     """Outputs of a padded batch without the places that were added: those of each token, and an answer's bounds."""
     return {
-        name: array[:, :length] if array.ndim == 3 or name in ("start_logits", "end_logits") else array
+        name: array[:, :length]
+        if (array.ndim == 3 and name != "sentence_embedding") or name in ("start_logits", "end_logits")
+        else array
         for name, array in outputs.items()
     }
 

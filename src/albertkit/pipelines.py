@@ -46,7 +46,8 @@ def pipeline(
 
     task
         A name of `tasks.registry`, such as text-classification (or sentiment-analysis), token-classification (or ner),
-        question-answering, multiple-choice or fill-mask; default, or auto: what the model was made for.
+        question-answering, multiple-choice, sentence-embedding, feature-extraction or fill-mask; default, or auto: what
+        the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
@@ -67,7 +68,9 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    for name in loaded.task.model_options:
+        options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 

@@ -24,6 +24,7 @@ OF_OTHERS = {"--nproc-per-node"}
 FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "corpus build"
 PRINTED_BY = {
     "cli/predict.py": ["predict"],
+    "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
     "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
@@ -54,6 +55,8 @@ PRINTED_BY = {
     "tasks/text_classification/label_forms.py:require": [FINETUNE],
     "tasks/text_classification/task.py:_check": [FINETUNE],
     "tasks/text_classification/task.py:_require": [FINETUNE],
+    "tasks/sentence_embedding/task.py:_require": ["finetune sentence-embedding"],
+    "tasks/sentence_embedding/": ["finetune sentence-embedding", "evaluate"],
     "tasks/": [FINETUNE, "evaluate"],
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],

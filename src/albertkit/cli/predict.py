@@ -176,7 +176,7 @@ def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
     from albertkit.inference import record_files
 
     with contextlib.ExitStack() as stack:
-        write: Write = _print if output is None else stack.enter_context(record_files.opened(output, overwrite))
+        write: Write = print_record if output is None else stack.enter_context(record_files.opened(output, overwrite))
         if output is None and sys.stdout is not None and sys.stdout.isatty():
             yield write
             return
@@ -193,7 +193,7 @@ def _counting(write: "Write", count: Callable[[], None]) -> "Write":
     return write_and_count
 
 
-def _print(record: dict[str, object]) -> None:
+def print_record(record: dict[str, object]) -> None:
     """A line of JSON with its characters as they are, or escaped where what is printed to has no such characters."""
     import json
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
@@ -46,6 +47,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """What `decode` may be told, with defaults."""
     encode_options: ClassVar[Mapping[str, str]] = {}
     """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
+    model_options: ClassVar[Mapping[str, str]] = {}
+    """Options of a pipeline that decide how its model is built, each with its key in the config."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
@@ -137,6 +140,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     def unlike_training(self, config: AlbertConfig, examples: ExamplesT) -> str | None:
         """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
         return None
+
+    def completed(self, config: AlbertConfig, tensors: Tensors) -> Tensors:
+        """Tensors of a checkpoint with those that answers do without, where it lacks them."""
+        return tensors
 
     def collate(self, features: Features, pad_id: int) -> Batch:
         """Rows as one batch for training: all of them, padded on the right; labels of tokens by -100."""

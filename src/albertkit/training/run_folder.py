@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from albertkit import storage
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files, layout
+from albertkit.checkpoint import files, layout, sentence_transformers
 from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization import files as tokenizer_files
 from albertkit.training import model_card, reporter
@@ -31,7 +31,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS)
+STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS, *sentence_transformers.FILES)
 """What an older model may have left that would be read beside the new one."""
 
 
@@ -196,6 +196,8 @@ def finish(
     `tensors`.
     """
     log = output / reporter.LOG
+    if f"Albert{plan.head}" == sentence_transformers.ARCHITECTURE:
+        sentence_transformers.write_pooling(output, start.config)
     with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
         files.write(staging, start.config, tensors, f"Albert{plan.head}")
         start.tokenizer.write(staging)
