@@ -15,8 +15,9 @@ from albertkit.inference.settings import Settings, split
 from albertkit.tasks import inputs as task_inputs
 from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
+from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.examples import Examples, few_to_score, first
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -25,7 +26,7 @@ from albertkit.typing import Json, Model, Record
 logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
-_OF_TRAINING = {"train", "eval", "held_out", "max_length"}
+_OF_TRAINING = {"train", "eval", "held_out", "max_length", "max_train_samples"}
 _PARTS = (1, 8, 64, 512)
 """Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -144,15 +145,20 @@ class Pipeline:
             )
         settings, _ = self._split(self._options)
         examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
+        examples = first(examples, found.max_eval_samples)
         if told := few_to_score(len(examples)):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
-        scores = self.task.score(self.config, examples, features, outputs)
+        seen = AnswersSeen(features, self.config)
+        scores = self.task.score(self.config, examples, features, seen.watched(outputs))
+        if told := seen.told():
+            logger.warning(told)
         counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
-        return {**scores, "examples": len(examples), **counted, "data": str(path)}
+        warned = {"warning": told} if told else {}
+        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
 
     def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
         for done, one in enumerate(outputs, start=1):

@@ -3,6 +3,7 @@
 import typer
 
 from albertkit.cli import convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli.script_options import AnsweringCommand
 
 app = typer.Typer(
     name="albertkit",
@@ -15,8 +16,8 @@ app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
-app.command("evaluate")(evaluate.command)
-app.command("predict")(predict.command)
+app.command("evaluate", cls=AnsweringCommand)(evaluate.command)
+app.command("predict", cls=AnsweringCommand)(predict.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 

@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from albertkit.errors import few
 from albertkit.typing import Record
 
+ExamplesT = TypeVar("ExamplesT", bound="Examples")
 _FEW = 20
 """Examples from which on a score says something."""
 
@@ -55,6 +56,11 @@ class Examples(ABC):
     def key(self, number: int) -> Hashable:
         """What an example is without its label: those that are alike repeat each other."""
         return repr(self.shown(number))
+
+
+def first(examples: ExamplesT, count: int) -> ExamplesT:
+    """The first so many examples, or all where `count` is 0."""
+    return examples.take(range(min(count, len(examples)))) if count else examples
 
 
 def repeated(examples: Examples, others: Examples) -> list[int]:

@@ -11,8 +11,20 @@ from albertkit.backends import Outputs, TrainBackend
 from albertkit.batches import Batch
 from albertkit.errors import ConfigError
 from albertkit.tasks import registry
-from albertkit.training import finetune_data, finetune_evaluation, finetune_plan, loop, model_card, reporter, run_folder
+from albertkit.tasks.examples import few_to_score
+from albertkit.training import (
+    defaults,
+    finetune_data,
+    finetune_evaluation,
+    finetune_plan,
+    loop,
+    model_card,
+    reporter,
+    run_folder,
+    seeds,
+)
 from albertkit.training.backends import train_backend
+from albertkit.training.initial_state import InitialState
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.training.schedule import described_change
 from albertkit.typing import Record
@@ -37,12 +49,15 @@ def run(
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = _backend(requested.framework)
     requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
+    if requested.seeds:
+        return seeds.run_each(run, requested, output, resume=resume, overwrite=overwrite, console=console)
     run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     data = finetune_data.prepare(task, requested, console)
     start, options = data.start, data.options
     given = options, start.config, start.is_new, len(data.trained.features)
     recipe = finetune_plan.resolved(task, requested, *given)
+    _tell_of_settings(requested, recipe, start, console)
     earlier = extended and finetune_plan.resolved(task, extended, *given)
     batches, plan = finetune_plan.planned(task, backend, recipe, start, data.trained)
     extends = finetune_plan.fingerprint(earlier, data.trained.features) if earlier else ""
@@ -50,20 +65,31 @@ def run(
     if extend_to and earlier:
         console.print(described_change(finetune_plan.schedule_of(earlier), plan.schedule))
 
+    most_rows = recipe.training.eval_batch_size
+
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
-        return finetune_evaluation.scores(task, forward, data.evaluated, start.config)
+        return finetune_evaluation.scores(task, forward, data.evaluated, start.config, console.print, most_rows)
 
     with run_folder.locked(requested, output, resume or bool(extend_to)):
-        with reporter.Reporter(output, console, plan.schedule.steps) as callback:
+        is_telling = not few_to_score(len(data.evaluated))
+        with reporter.Reporter(output, console, plan.schedule.steps, is_telling=is_telling) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         counted = {"examples": len(data.evaluated), "data": data.evaluated.examples.path}
         counted["epoch"] = round(course.best_step / len(batches), 3)
-        results = {**course.best_evaluation(), **counted}
+        results = {**finetune_evaluation.with_warning(course.best_evaluation()), **counted}
         names = list(start.config.id2label.values()) if data.has_classes else []
         card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
+
+
+def _tell_of_settings(requested: FinetuneRecipe, recipe: FinetuneRecipe, start: InitialState, console: Console) -> None:
+    """Say which settings nobody has given, and where they come from."""
+    training, is_chosen = recipe.training.model_dump(), not requested.training.learning_rate
+    length = recipe.options().max_length
+    if told := defaults.described(requested.benchmark, training, length, start.config, is_chosen):
+        console.print(told)
 
 
 def _backend(framework: str) -> TrainBackend:

@@ -14,6 +14,7 @@ from albertkit.errors import ConfigError
 from albertkit.tokenization import train as trainer
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training import defaults
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Record
@@ -50,7 +51,10 @@ def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequen
         if names is not None and list(config.id2label.values()) != list(names.values()):
             tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
     config = config.changed(**keys)
-    require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
+    length, settings = recipe.options().max_length, defaults.benchmark(recipe.benchmark)
+    if settings and length == settings.max_length:
+        length = min(length, config.max_position_embeddings)
+    require_agreement(config, tokenizer, "data.max_length", length)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
     return InitialState(
         config, tokenizer, chosen, is_new, [*provenance, told, *(checkpoint.notes if checkpoint else ())]
