@@ -11,9 +11,9 @@ from albertkit.backends import Outputs
 from albertkit.errors import InputError
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
-from albertkit.inference.settings import Settings, split
+from albertkit.inference.settings import Settings, renamed, split
+from albertkit.tasks import bad_rows, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
-from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
@@ -84,10 +84,10 @@ class Pipeline:
     ) -> None:
         """`options` are what a call takes; those given here are the defaults of every call."""
         self.task, self.config, self.tokenizer = task, engine.config, tokenizer
-        self._engine, self._options = engine, options
+        self._engine, self._options = engine, renamed(options)
         self._told: set[str] = set()
         self._trained = trained_on.kept(self.config, task)
-        settings, _ = self._split(options)
+        settings, _ = self._split({})
         self.max_length = settings.max_length
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
@@ -104,10 +104,11 @@ class Pipeline:
         be called `inputs`, and second texts `text_pair`. InputError for inputs that the task cannot answer, and for an
         option that it does not have.
         """
+        options = renamed(options)
         inputs = (*inputs, *(options.pop(name) for name in self.task.input_names if name in options))
         if not inputs:
             raise InputError("A pipeline answers for inputs. Received: none. Pass a text or a list of texts.")
-        settings, chosen = self._split({**self._options, **options})
+        settings, chosen = self._split(options)
         if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
             return self._each(self._parts(stream, settings.batch_size), settings, chosen)
         examples, is_single = self.task.examples(*inputs)
@@ -118,7 +119,7 @@ class Pipeline:
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
-        settings, _ = self._split(self._options)
+        settings, _ = self._split({})
         features, _ = self._features(self.task.examples(*inputs)[0], settings)
         self._warn_of_unknown()
         return self._engine.run(features, settings.batch_size)
@@ -130,7 +131,7 @@ class Pipeline:
         a call; `truncated` and `unknown` count over all parts so far. InputError, saying where it stands, for the first
         example that cannot be answered; those before it were given out.
         """
-        settings, chosen = self._split({**self._options, **options})
+        settings, chosen = self._split(options)
         return self._each(parts, settings, chosen, as_records=True)
 
     def evaluate(self, path: Name, **options: Json) -> Record:
@@ -143,10 +144,12 @@ class Pipeline:
                 f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
-        settings, _ = self._split(self._options)
-        examples, found = self.task.read(str(path), self.file_options(path, **options), self.config)
-        examples = first(examples, found.max_eval_samples)
-        if told := few_to_score(len(examples)):
+        settings, _ = self._split({})
+        examples, found = self.task.read(
+            str(path), self.file_options(path, **{**settings.data, **options}), self.config
+        )
+        left_out, examples = examples.left_out, first(examples, found.max_eval_samples)
+        for told in filter(None, (few_to_score(len(examples)), bad_rows.told(left_out))):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
@@ -156,7 +159,8 @@ class Pipeline:
         scores = self.task.score(self.config, examples, features, seen.watched(outputs))
         if told := seen.told():
             logger.warning(told)
-        counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
+        counted = {"left_out": len(left_out), "truncated": self.truncated}
+        counted["unreadable"] = self.unknown.unreadable
         warned = {"warning": told} if told else {}
         return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
 
@@ -259,7 +263,7 @@ class Pipeline:
         """
         if told := self.task.unlike_training(self.config, examples):
             self._tell(told)
-        found = replace(options or self.task.options(), max_length=settings.encoded_length)
+        found = replace(options or self.task.options.of(settings.data), max_length=settings.encoded_length)
         features = self.task.encode(self.tokenizer, self.config, examples, found, labelled)
         settings.require_short(features)
         counts = features.unknown(self.tokenizer, len(examples))
@@ -271,6 +275,10 @@ class Pipeline:
             logger.warning(self.unknown.describe(self.tokenizer))
 
     def _split(self, options: Record) -> tuple[Settings, Record]:
-        """The settings and the task's own options. InputError for one that the task does not have."""
-        general, own = split(options, self.task.name, self.task.answer_options)
-        return Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general), own
+        """The settings of a call and the task's own options. InputError for one that the task does not have."""
+        encoding = self.task.encode_options
+        known = {**self.task.answer_options, **dict.fromkeys(encoding)}
+        general, own = split({**self._options, **renamed(options)}, self.task.name, known)
+        given = {option: own.pop(name) for name, option in encoding.items()}
+        settings = Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general)
+        return replace(settings, data={name: value for name, value in given.items() if value is not None}), own

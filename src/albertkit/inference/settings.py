@@ -1,7 +1,7 @@
 """How a pipeline computes its answers, whatever the task: how long a text may be, and how many are taken together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from albertkit import loading
@@ -14,6 +14,8 @@ DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None}
 """The options that every pipeline has, beside those of its task."""
 CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading.IGNORED)
 """Options of Transformers' pipelines by which no answer differs here."""
+ALIASES = {"max_seq_len": "max_length", "topk": "top_k"}
+"""Other names of options in Transformers."""
 
 _CUTS = {True: True, "longest_first": True, None: True, False: False, "do_not_truncate": False}
 _ENDLESS = 2**31
@@ -30,6 +32,8 @@ class Settings:
     """Whether longer ones are cut, or else refused."""
     batch_size: int | None
     """The most rows that are computed together."""
+    data: Record = field(default_factory=dict)
+    """Options of the task's data, by name, that this call is told."""
 
     @classmethod
     def of(cls, default: int, longest: int, max_length: Json, truncation: Json, batch_size: Json) -> Self:
@@ -75,3 +79,18 @@ def split(options: Mapping[str, Json], task: str, known: Mapping[str, Json]) -> 
                 hint = " top_k=None gives all classes, best first."
             raise InputError(f"{task} {rule}. Received: {name!r}. Leave it out.{hint}")
     return general, {**known, **own}
+
+
+def renamed(options: Mapping[str, Json]) -> Record:
+    """Options under their own names. InputError for one that is given under two."""
+    found = dict(options)
+    for alias, name in ALIASES.items():
+        if alias not in found:
+            continue
+        if found.get(name) is not None:
+            raise InputError(
+                f"`{alias}` is another name of `{name}`. Received: {abbreviate(found[alias])} and "
+                f"{abbreviate(found[name])}. Leave one out."
+            )
+        found[name] = found.pop(alias)
+    return found

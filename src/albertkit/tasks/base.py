@@ -40,6 +40,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The options of its data."""
     answer_options: ClassVar[Mapping[str, Json]] = {}
     """What `decode` may be told, with defaults."""
+    encode_options: ClassVar[Mapping[str, str]] = {}
+    """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
@@ -121,7 +123,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """The labelled examples of a file, and the options with what was found filled in, such as columns.
 
         `config` is that of a model whose labels are known. InputError names the rows that lack something, unless
-        `options.skip_empty` leaves them out.
+        `options.skip_bad_rows` leaves them out.
         """
 
     @abstractmethod

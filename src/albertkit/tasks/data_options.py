@@ -48,7 +48,7 @@ class DataOptions:
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
     max_train_samples: int = option(0, "Train on the first so many examples alone; 0: on all.", ge=0)
     max_eval_samples: int = option(0, "Score on the first so many examples alone; 0: on all.", ge=0)
-    skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
+    skip_bad_rows: bool = option(False, "Leave out, and count, rows that cannot be used, instead of stopping.")
 
     @classmethod
     def defaults(cls) -> Record:

@@ -129,8 +129,8 @@ def test_there_is_no_answer_only_where_every_window_says_so(tokenizer):
     for number, one in enumerate(outputs):
         for row in one.values():
             row[0] = (4, -1, 2)[min(number, 2)]
-    [(_, null)] = answers.of_questions(features, outputs, 20, 15)
-    assert null == -2
+    [found] = answers.of_questions(features, outputs, 20, 15)
+    assert found.null == -2
 
 
 def test_an_answer_is_taken_from_the_window_that_sees_most_around_its_start(tokenizer):
@@ -141,7 +141,8 @@ def test_an_answer_is_taken_from_the_window_that_sees_most_around_its_start(toke
     edge = windows[0].stop - 1  # the last piece of the first window, which others see better
     assert any(edge in window for window in windows[1:])
     outputs[0]["start_logits"][first + edge] = 9
-    [(found, _)] = answers.of_questions(features, outputs, 20, 15)
+    [whole] = answers.of_questions(features, outputs, 20, 15)
+    found = whole.candidates
     assert {one.score for one in found} == {0}
 
 

@@ -172,8 +172,15 @@ def test_tags_and_types_that_are_to_be_ignored_are_left_out(tokenizer):
     def decode(**options):
         return TASK.decode(tokenizer, CONFIG, given, features, perfect(features), **options)[0]
 
-    grouped = decode(aggregation_strategy="simple", ignore_labels=["PER"])
+    grouped = decode(aggregation_strategy="simple", ignore_labels=["PER", "O"])
     assert [one["entity_group"] for one in grouped] == ["LOC"]
+    between = decode(aggregation_strategy="FIRST", ignore_labels=["PER"])
+    assert [(one["entity_group"], one["word"]) for one in between] == [
+        ("O", "the film of"),
+        ("O", ", shown in ("),
+        ("LOC", "New York"),
+        ("O", ")."),
+    ]
     assert {one["entity"] for one in decode(ignore_labels=["I-PER", "O"])} == {"B-PER", "B-LOC", "I-LOC"}
     assert {one["entity"] for one in decode(ignore_labels=[])} == {"O", "B-PER", "I-PER", "B-LOC", "I-LOC"}
 

@@ -36,6 +36,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     head = "ForMultipleChoice"
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
+    encode_options: ClassVar = {"max_qa_length": "max_qa_length"}
     sample: ClassVar = {
         "context": "It rained all day.",
         "question": "What is wet?",

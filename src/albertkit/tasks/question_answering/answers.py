@@ -3,6 +3,7 @@
 Letters: L tokens of a row, P pieces of a context.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,10 +25,26 @@ class Candidate:
     score: float
 
 
-def of_questions(
-    features: Features, outputs: Iterable[Outputs], count: int, longest: int
-) -> Iterator[tuple[list[Candidate], float]]:
-    """For each question its best `count` answers, best first, and the score of there being none.
+@dataclass(frozen=True)
+class Found:
+    """What a model says of one question."""
+
+    candidates: list[Candidate]
+    """The best answers, best first."""
+    null: float
+    """The score of there being no answer."""
+    log_total: float
+    """The logarithm of the sum of exp(score) over all that could be answered; see `_log_total`."""
+    pieces: Pieces
+    """Those of the context."""
+
+    def probability(self, score: float) -> float:
+        """How probable an answer of so high a score is, among all that could be answered."""
+        return float(np.exp(score - self.log_total))
+
+
+def of_questions(features: Features, outputs: Iterable[Outputs], count: int, longest: int) -> Iterator[Found]:
+    """For each question its best `count` answers, and the score of there being none.
 
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, and begins in the
     window that sees most around its start. None scores as [CLS] does, in the window where it scores least. InputError
@@ -39,15 +56,16 @@ def of_questions(
         _, pieces, windows, firsts, scores = zip(*group, strict=True)
         best = best_windows(windows, len(pieces[0]))
         found: list[Candidate] = []
-        null = np.inf
+        null, totals = np.inf, list[float]()
         for number, (window, first, row) in enumerate(zip(windows, firsts, scores, strict=True)):
             both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
             require_finite(both)
             null = min(null, both[:, 0].sum())
             starts, ends = both[:, first : first + len(window)]
             may_start = best[window.start : window.stop] == number
+            totals.append(_log_total(starts[may_start], ends, both[:, 0]))
             found += _of_window(pieces[0], window, starts, ends, may_start, count, longest)
-        yield _distinct(found)[:count], float(null)
+        yield Found(_distinct(found)[:count], float(null), float(np.logaddexp.reduce([null, *totals])), pieces[0])
 
 
 def _of_window(
@@ -75,9 +93,35 @@ def _of_window(
     return found
 
 
+def _log_total(starts: np.ndarray, ends: np.ndarray, of_cls: np.ndarray) -> float:
+    """The logarithm of the sum of exp(score) over each start of a window with each end.
+
+    [CLS], whose scores are `of_cls` (2,), may be one of the two. Both are no answer, which counts once for all windows:
+    those that the answer is not in say it, too.
+    """
+    start, end = np.logaddexp.reduce(starts), np.logaddexp.reduce(ends)
+    return float(np.logaddexp.reduce([start + end, of_cls[0] + end, start + of_cls[1]]))
+
+
 def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
     """Best first, each span once; of equal scores the one that begins first."""
     best: dict[tuple[int, int], Candidate] = {}
     for one in sorted(found, key=lambda one: (-one.score, one.start, one.stop)):
         best.setdefault((one.start, one.stop), one)
     return list(best.values())
+
+
+def of_whole_words(found: Found) -> list[Candidate]:
+    """The best answers, each made longer until it begins and ends with a word, best first.
+
+    Several that become the same one are one, of the probability of all of them together.
+    """
+    units = found.pieces.units
+    begins = [unit.start for unit in units]
+    whole: dict[tuple[int, int], Candidate] = {}
+    for one in found.candidates:
+        first, last = (units[bisect_right(begins, place) - 1] for place in (one.start, one.stop - 1))
+        key = first.start, max(last.stop, one.stop)
+        known = whole.get(key)
+        whole[key] = Candidate(*key, one.score if known is None else float(np.logaddexp(known.score, one.score)))
+    return _distinct(list(whole.values()))

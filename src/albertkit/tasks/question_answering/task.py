@@ -9,9 +9,6 @@ from io import BufferedReader
 from numbers import Real
 from typing import ClassVar
 
-import numpy as np
-
-from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
@@ -30,6 +27,8 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
 _N_BEST, _LONGEST = 20, 30
+_SPARE = 10
+"""Answers more than are asked for, since several become one where they are made whole words."""
 
 
 class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
@@ -46,7 +45,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         "handle_impossible_answer": False,
         "max_answer_len": 15,
         "null_score_diff_threshold": 0.0,
+        "align_to_words": True,
     }
+    encode_options: ClassVar = {"doc_stride": "doc_stride", "max_question_len": "max_query_length"}
 
     def examples(self, *inputs: Json) -> tuple[Questions, bool]:
         """Questions and contexts: one of each, lists of them, or mappings of `question` and `context`.
@@ -128,25 +129,32 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     ) -> list[Json]:
         """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
 
-        `answer` is the text between the characters `start` and `end` of the context. With `handle_impossible_answer`
-        the empty answer is one of them; it goes first where it scores better than all others by more than
+        `answer` is the text between the characters `start` and `end` of the context, with `align_to_words` of whole
+        words; `score` is its probability among all that could be answered. With `handle_impossible_answer` the
+        empty answer is one of them; it goes first where it scores better than all others by more than
         `null_score_diff_threshold`, for which `score` finds the best values.
         """
         options = {**self.answer_options, **options}
         _require_options(options)
-        top_k = options["top_k"]
-        count = max(top_k, _N_BEST)
-        found = answers.of_questions(features, outputs, count, options["max_answer_len"])
+        top_k, is_aligned = options["top_k"], options["align_to_words"]
+        count = 2 * top_k + _SPARE if is_aligned else top_k
         decoded = []
-        for context, (candidates, null) in zip(examples.contexts, found, strict=True):
-            listed = list(candidates)
+        for context, found in zip(
+            examples.contexts,
+            answers.of_questions(features, outputs, count, options["max_answer_len"]),
+            strict=True,
+        ):
+            listed = answers.of_whole_words(found) if is_aligned else list(found.candidates)
             if options["handle_impossible_answer"] or not listed:
-                listed.append(Candidate(0, 0, null - options["null_score_diff_threshold"]))
-            chances = softmax(np.array([one.score for one in listed])).tolist()
-            ordered = sorted(zip(listed, chances, strict=True), key=lambda one: -one[1])[:top_k]
+                listed.append(Candidate(0, 0, found.null - options["null_score_diff_threshold"]))
             best = [
-                {"score": chance, "start": one.start, "end": one.stop, "answer": context[one.start : one.stop]}
-                for one, chance in ordered
+                {
+                    "score": found.probability(one.score),
+                    "start": one.start,
+                    "end": one.stop,
+                    "answer": context[one.start : one.stop],
+                }
+                for one in sorted(listed, key=lambda one: -one.score)[:top_k]
             ]
             decoded.append(best[0] if top_k == 1 else best)
         return decoded
@@ -160,11 +168,11 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         better.
         """
         found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
-        best = [best_text(context, listed) for context, (listed, _) in zip(examples.contexts, found, strict=True)]
+        best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         metric = answer_scores.metric_of(examples.contexts)
         if not examples.has_unanswerable:
             return answer_scores.squad_1(best, examples.true or [], metric or answer_scores.SQUAD_1)
-        odds = [null - (listed[0].score if listed else null) for listed, null in found]
+        odds = [one.null - (one.candidates[0].score if one.candidates else one.null) for one in found]
         return answer_scores.squad_2(best, examples.true or [], odds, 0.0, metric or answer_scores.SQUAD_2)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
@@ -218,9 +226,10 @@ def _require_options(options: Record) -> None:
     """InputError for options of an answer that have no meaning."""
     for name in ("top_k", "max_answer_len"):
         require_count(name, options[name])
-    allowed, threshold = options["handle_impossible_answer"], options["null_score_diff_threshold"]
-    if not isinstance(allowed, bool):
-        raise InputError(f"`handle_impossible_answer` must be True or False. Received: {abbreviate(allowed)}.")
+    for name in ("handle_impossible_answer", "align_to_words"):
+        if not isinstance(options[name], bool):
+            raise InputError(f"`{name}` must be True or False. Received: {abbreviate(options[name])}.")
+    threshold = options["null_score_diff_threshold"]
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not math.isfinite(threshold):
         raise InputError(
             f"`null_score_diff_threshold` must be a finite number. Received: {abbreviate(threshold)}. Leave it out for "

@@ -58,9 +58,9 @@ def _of_words(pieces: Pieces, rows: np.ndarray, strategy: str) -> tuple[np.ndarr
 def of_text(text: str, found: Sequence[Tagged], names: Sequence[str]) -> list[Record]:
     """The entities of a text: {"entity_group", "score", "word", "start", "end"}, with the mean of their tags' scores.
 
-    `word` is the text between `start` and `end`, as it is written there.
+    `word` is the text between `start` and `end`, as it is written there. What lies between entities is a group, too: O.
     """
-    chosen = tags.spans([one.tag for one in found], tags.scheme_of(names))
+    chosen = tags.runs([one.tag for one in found], tags.scheme_of(names))
     return [
         {
             "entity_group": one.type,

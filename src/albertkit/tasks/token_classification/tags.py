@@ -97,6 +97,18 @@ def spans(tags: Sequence[str], scheme: str = "IOB2", strict: bool = False) -> li
     return [span for span in found if not strict or _is_whole(tags, span, scheme)]
 
 
+def runs(tags: Sequence[str], scheme: str = "IOB2") -> list[Span]:
+    """The entities that tags mark, and what lies between them as runs of the type O."""
+    found: list[Span] = []
+    place = 0
+    for span in [*spans(tags, scheme), Span(len(tags), len(tags), "")]:
+        if span.start > place:
+            found.append(Span(place, span.start, OUTSIDE))
+        found.append(span)
+        place = span.stop
+    return found[:-1]
+
+
 def _is_whole(tags: Sequence[str], span: Span, scheme: str) -> bool:
     inner = [parse(tag)[0] for tag in tags[span.start : span.stop]]
     if scheme == "IO":

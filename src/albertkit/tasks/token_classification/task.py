@@ -36,6 +36,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     heads = ("ForTokenClassification",)
     options = TagOptions
     answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,)}
+    encode_options: ClassVar = {"stride": "doc_stride"}
 
     def examples(self, *inputs: Json) -> tuple[TaggedExamples, bool]:
         """Texts; a single one where it is a string. InputError for pairs."""
@@ -138,10 +139,11 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
         `aggregation_strategy` "none": {"entity", "score", "index", "word", "start", "end"} for each piece whose tag is
         not in `ignore_labels`; "simple", "first", "average", "max": {"entity_group", "score", "word", "start", "end"}
-        for each entity, see `entities.tagged`.
+        for each entity, see `entities.tagged`, and for what lies between them where O is not in `ignore_labels`.
         """
         options = {**self.answer_options, **options}
-        names, strategy, ignored = _names(config), options["aggregation_strategy"], options["ignore_labels"]
+        names, ignored = _names(config), options["ignore_labels"]
+        strategy = str(options["aggregation_strategy"]).lower()
         _require_labels(ignored)
         answers = []
         for text, (one, logits) in zip(examples.sentences, pieces.of_examples(features, outputs), strict=True):
