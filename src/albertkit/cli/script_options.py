@@ -10,7 +10,7 @@ from typing import Any
 from typer.core import TyperCommand
 
 EPILOG = (
-    "The names of Transformers' example scripts, such as --max_seq_length or --num_train_epochs, are understood, too: "
+    "The names of Transformers' example scripts, such as max_seq_length or num_train_epochs, are understood, too: "
     "docs/fine-tuning.md."
 )
 
