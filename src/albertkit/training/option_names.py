@@ -92,7 +92,7 @@ INSTEAD: Mapping[str, str] = {
     "cache_dir": "The folder of the hub is that of the environment variable HF_HOME.",
     "token": "The hub's own settings are used: log in with its command line, or set HF_TOKEN.",
     "model_revision": "Load the folder of that revision first, and name it with --model.",
-    "optim": "The optimizer is AdamW: leave it out. Its keys are training.weight_decay, training.beta1 and the like.",
+    "optim": "The optimizer is AdamW: leave it out. Its decay is training.weight_decay.",
     "eval_strategy": "There is an evaluation an epoch, or one every training.evaluate_every steps: leave it out.",
     "evaluation_strategy": "There is an evaluation an epoch, or one every training.evaluate_every steps: leave it out.",
     "save_strategy": "There is a checkpoint an evaluation, or one every training.save_every steps: leave it out.",
