@@ -55,6 +55,10 @@ class OptimizerSettings:
     frozen: tuple[str, ...] = ()
     """What no loss reaches, and so is not decayed: parts, as of `weight_table.part`, and beginnings of names."""
 
+    rates: tuple[tuple[str, float], ...] = ()
+    """Beginnings of canonical names, and what the learning rate is multiplied by for what is called so: the first that
+    fits holds, 1 where none does. What has 0 is not trained: it has no gradient, no decay, and no part in the norm."""
+
     def __post_init__(self) -> None:
         if self.name not in _CORRECTS_BIAS:
             raise ConfigError(
@@ -78,6 +82,10 @@ class OptimizerSettings:
         return weight_table.part(name) in self.frozen or name.startswith(
             tuple(beginning for beginning in self.frozen if beginning.endswith("."))
         )
+
+    def rate_of(self, name: str) -> float:
+        """What the learning rate is multiplied by for the parameter of that canonical name; see `rates`."""
+        return next((factor for beginning, factor in self.rates if name.startswith(beginning)), 1.0)
 
     @property
     def clip(self) -> float:

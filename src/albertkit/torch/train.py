@@ -118,8 +118,9 @@ def init_state(
     settings = settings.for_model(config)
     model.tie_weights()
     for name, parameter in model.named_parameters():
-        if ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name):
-            parameter.requires_grad_(False)  # it never runs, and DistributedDataParallel would wait for its gradient
+        never_runs = ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name)
+        if never_runs or not settings.rate_of(model.checkpoint_prefix + name):
+            parameter.requires_grad_(False)  # DistributedDataParallel would wait for the gradient of what never runs
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
@@ -157,7 +158,7 @@ def train_step(
     record = {"loss": sum(losses.values()), **losses, "gradient_norm": norm}
     if np.isfinite(record["loss"]) and norm <= skip_above and np.isfinite(norm):
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate_factor"]
         state.optimizer.step()
     state.optimizer.zero_grad()
     return record

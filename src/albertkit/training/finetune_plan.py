@@ -13,7 +13,7 @@ from albertkit.errors import ConfigError, did_you_mean
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.features import Features
-from albertkit.training import defaults, loop
+from albertkit.training import defaults, loop, rates
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.finetune_data import Side
 from albertkit.training.initial_state import InitialState
@@ -86,7 +86,7 @@ def planned(
         config=start.config.with_named_results(),
         head=task.head,
         tensors=start.tensors,
-        optimizer=training.optimizer_settings(),
+        optimizer=training.optimizer_settings(rates=rates.of(start.config, training, start.is_new)),
         precision=training.precision,
         schedule=schedule_of(recipe),
         seed=recipe.seed,

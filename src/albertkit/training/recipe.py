@@ -195,6 +195,13 @@ class TrainingSection(OptimizationSection):
     """Share of the steps in which the rate rises."""
     warmup_steps: Count = 0
     """Steps in which the rate rises; 0: by `warmup_ratio`."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What the rate is multiplied by from one block of weights to the one below it, from the head down; ALBERT's
+    shared layers are one block."""
+    head_learning_rate: Amount = 0.0
+    """Peak of the rate of the head; 0: that of the encoder."""
+    freeze_encoder: bool = False
+    """Train the head alone, on what the encoder gives as it is."""
     word_dropout: Part = 0.0
     """Share of the tokens replaced by <unk> while training."""
     patience: Count = 0
