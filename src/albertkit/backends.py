@@ -142,8 +142,9 @@ class TrainBackend(Protocol):
     ) -> dict[str, float]:
         """One step over `batches`, whose items count alike: loss, its parts, and `gradient_norm` before clipping.
 
-        `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights
-        and optimizer stay as they are.
+        Of several processes each brings its own rows of pre-training, and of examples all bring the same. `seed`
+        decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
+        optimizer stay as they are.
         """
         ...
 

@@ -109,7 +109,7 @@ def train_step(
 
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
     optimizer stay as they are. Of pre-training each process brings its own rows, otherwise all bring the same batches,
-    which each device computes whole.
+    of which each device computes its share.
     """
     layout = state.layout
     parts, factors = layout.spread(state.model.config, batches)

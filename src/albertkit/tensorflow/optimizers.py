@@ -15,8 +15,8 @@ class AdamW:
     """Adam with decoupled weight decay (arXiv 1711.05101), whose moments need not be corrected for their start at 0.
 
     With the correction it gives the numbers of PyTorch, without it those of the original ALBERT. Biases, norms and
-    frozen parts are not decayed. `steps` counts, each parameter has its two moments in `moments`, and gradients are those
-    of the parameters in `trained`, which are all but those to which `settings.rates` give 0.
+    frozen parts are not decayed. `steps` counts, each parameter has its two moments in `moments`, and gradients are
+    those of the parameters in `trained`, which are all but those to which `settings.rates` give 0.
     """
 
     def __init__(self, settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> None:

@@ -1,7 +1,7 @@
 """Learning rates by the place of a weight: decay from the head down, a rate of the head's own, a frozen encoder.
 
-ALBERT's layers share their weights, so that a rate belongs to a block of weights and not to a depth: the published models
-have one block, which runs at every depth. Blocks are told apart by `num_hidden_groups` and `inner_group_num`.
+ALBERT's layers share their weights, so that a rate belongs to a block of weights and not to a depth: the published
+models have one block, which runs at every depth. There are more with `num_hidden_groups` or `inner_group_num` above 1.
 """
 
 from albertkit.config import AlbertConfig

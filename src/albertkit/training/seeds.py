@@ -32,6 +32,7 @@ def run_each(
     resume: bool,
     overwrite: bool,
     console: Console,
+    processes: int = 1,
 ) -> Record:
     """Do the runs of all seeds, `run(recipe, folder, ...)` each, and return what eval_results.json holds of them.
 
@@ -41,6 +42,11 @@ def run_each(
     seeds = list(requested.seeds)
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"Seeds must differ. Received: {', '.join(map(str, seeds))}. Name each of them once.")
+    if processes > 1:
+        raise ConfigError(
+            f"Several seeds run one after the other in one process. Received: {processes} processes. Start a run of "
+            "its own for each seed, with --seed."
+        )
     run_folder.require_usable(requested, output, resume, overwrite)
     for seed in seeds:
         if not resume:
