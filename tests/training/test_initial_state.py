@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from albertkit.checkpoint import files
+from albertkit.tasks import registry
 from albertkit.training import initial_state
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
@@ -26,11 +27,10 @@ def begun(earlier, *names, **changes):
     """What a run on classes of these names starts with, from the earlier model."""
     recipe = FinetuneRecipe.load(None, {"model.name": str(earlier), "data.max_length": 32})
     keys = {"id2label": dict(enumerate(names)), "problem_type": "single_label_classification", **changes}
-    state = initial_state.initial_state(recipe, HEAD, keys, [])
+    state = initial_state.initial_state(recipe, registry.get("text-classification"), keys, [])
     return state, files.load(earlier).tensors
 
 
-HEAD = "ForSequenceClassification"
 ENCODER = "albert.embeddings.word_embeddings.weight"
 
 

@@ -11,7 +11,7 @@ from albertkit import backends
 from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
 from albertkit.batches import Batch
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.examples import few_to_score
 from albertkit.training import (
@@ -81,7 +81,7 @@ def run(
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = _results(course, data, len(batches))
         if rank == 0:
-            _finish(output, requested, recipe, plan, data, tensors, results)
+            _finish(task, output, requested, recipe, plan, data, tensors, results)
     return results
 
 
@@ -104,6 +104,7 @@ def _results(course: Progress, data: Prepared, batches: int) -> Record:
 
 
 def _finish(
+    task: AnyTrainableTask,
     output: Path,
     requested: FinetuneRecipe,
     recipe: FinetuneRecipe,
@@ -117,6 +118,7 @@ def _finish(
     names = list(start.config.id2label.values()) if data.has_classes else []
     card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance)
     start.tokenizer.model_max_length = data.options.max_length
+    start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
     run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
 
 

@@ -84,7 +84,7 @@ def planned(
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
-        head=task.head,
+        head=task.head_for(start.config.architectures),
         tensors=start.tensors,
         optimizer=training.optimizer_settings(rates=rates.of(start.config, training, start.is_new)),
         precision=training.precision,
