@@ -15,8 +15,9 @@ from albertkit.inference.settings import Settings, renamed, split
 from albertkit.tasks import bad_rows, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
+from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.examples import Examples, few_to_score, first
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -25,7 +26,7 @@ from albertkit.typing import Json, Model, Record
 logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
-_OF_TRAINING = {"train", "eval", "held_out", "max_length"}
+_OF_TRAINING = {"train", "eval", "held_out", "max_length", "max_train_samples"}
 _PARTS = (1, 8, 64, 512)
 """Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -190,7 +191,8 @@ class Pipeline:
         examples, found = self.task.read(
             str(path), self.file_options(path, **{**settings.data, **options}), self.config
         )
-        for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
+        left_out, examples = examples.left_out, first(examples, found.max_eval_samples)
+        for told in filter(None, (few_to_score(len(examples)), bad_rows.told(left_out))):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
@@ -199,10 +201,14 @@ class Pipeline:
         if official is not None:
             outputs = list(outputs)
             official.update(self.task.files(self.config, examples, features, outputs))
-        scores = self.task.score(self.config, examples, features, outputs)
-        counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
+        seen = AnswersSeen(features, self.config)
+        scores = self.task.score(self.config, examples, features, seen.watched(outputs))
+        if told := seen.told():
+            logger.warning(told)
+        counted = {"left_out": len(left_out), "truncated": self.truncated}
         counted["unreadable"] = self.unknown.unreadable
-        return {**scores, "examples": len(examples), **counted, "data": str(path)}
+        warned = {"warning": told} if told else {}
+        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
 
     def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
         for done, one in enumerate(outputs, start=1):

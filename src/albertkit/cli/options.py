@@ -71,6 +71,16 @@ def split(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
+def numbers(text: str | None, option: str) -> list[int] | None:
+    """Comma-separated whole numbers, or None where none were given. ConfigError for what is no number."""
+    from albertkit.errors import ConfigError
+
+    try:
+        return None if text is None else [int(one) for one in split(text) or ()]
+    except ValueError:
+        raise ConfigError(f"{option} takes whole numbers, such as 1,2,3. Received: {text!r}.") from None
+
+
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:
     """The options of a task's data that were given: those that are not None, then the key=value texts."""
     from albertkit.errors import InputError
