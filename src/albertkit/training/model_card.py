@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit.tasks import registry
+from albertkit.tasks.figures import Figure
+from albertkit.training import plots
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Json, Record
@@ -39,12 +41,17 @@ def environment() -> Record:
 
 
 def model_card(
-    recipe: FinetuneRecipe, results: Record, examples: int, labels: Sequence[str], provenance: Sequence[str]
+    recipe: FinetuneRecipe,
+    results: Record,
+    examples: int,
+    labels: Sequence[str],
+    provenance: Sequence[str],
+    figures: Sequence[Figure] = (),
 ) -> str:
     """README.md of a trained model: what it is, how it does, how it was made, how to use it.
 
     `results` is the contents of eval_results.json, `examples` the number trained on, `labels` what its classes are
-    called, if it has any, `provenance` where the start came from.
+    called, if it has any, `provenance` where the start came from, `figures` what there is to see of the scores.
     """
     pair = getattr(recipe.options(), "is_pair", False)
     sample = {"text": "A text.", "text_pair": "The second text."} if pair else registry.get(recipe.task).sample
@@ -61,6 +68,7 @@ def model_card(
         data=f"{examples:,} training examples from `{recipe.options().train}`.{named}",
         keys=recipe.training.model_dump(),
         use=use,
+        figures=figures,
     )
     return _without_folders(card, [recipe.model_dump(), results])
 
@@ -131,6 +139,7 @@ def _card(
     data: str,
     keys: Record,
     use: Sequence[str],
+    figures: Sequence[Figure] = (),
 ) -> str:
     """The page that both kinds of models have. `evaluated_on` is what the scores were taken on."""
     scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
@@ -141,13 +150,42 @@ def _card(
         *("", "## Results", ""),
         f"On {evaluated_on}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} "
         "on the same ones:",
-        *("", *_table("score", scores), "", "![curves](curves.png)", ""),
+        *("", *_table("score", scores), "", *_curves(), ""),
+        *_shown(figures),
         *("## Data", "", data, ""),
         *("## Recipe", "", "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.", ""),
         *(*_table("key", keys), ""),
         *("## Use", "", *use, ""),
     ]
     return "\n".join(lines)
+
+
+def _curves() -> list[str]:
+    """Lines of Markdown that show the course of the training, or say where it stands and what draws it."""
+    if plots.are_possible():
+        return ["![curves](curves.png)"]
+    return [f"The course of the training is in `evaluations.csv`; pictures need matplotlib: `{plots.INSTALL}`."]
+
+
+def _shown(figures: Sequence[Figure]) -> list[str]:
+    """Lines of Markdown with the picture of each figure, where one is drawn, and its numbers."""
+    lines: list[str] = []
+    for one in figures:
+        head, *rows = [[_in_a_cell(cell) for cell in row] for row in one.table()]
+        lines += [f"### {one.title}", ""]
+        if plots.are_possible():
+            lines += [f"![{one.title}]({plots.file_of(one)})", ""]
+        lines += [_row(head), _row(["---"] * len(head)), *map(_row, rows), ""]
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _in_a_cell(text: str) -> str:
+    """A text that breaks no table: a label may hold anything."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|") or " "
 
 
 def _table(head: str, values: Record) -> list[str]:
