@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, push, recipe, tokenizer
 
 app = typer.Typer(
     name="albertkit",
@@ -20,6 +20,7 @@ app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("push")(push.command)
 
 
 @app.callback(invoke_without_command=True)

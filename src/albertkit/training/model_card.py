@@ -15,6 +15,8 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Json, Record
 
+_IN_HEAD = 12
+"""Scores of a card that the hub reads."""
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
     *("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "flax", "optax"),
@@ -62,6 +64,7 @@ def model_card(
         provenance,
         title=f"ALBERT for {recipe.task}",
         tag=recipe.task,
+        base=recipe.model.name,
         made=f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
         evaluated_on=f"{results['examples']:,} examples of `{results['data']}`",
         metric=recipe.training.metric,
@@ -88,6 +91,7 @@ def pretraining_card(recipe: PretrainRecipe, results: Record, tokens: int, prove
         provenance,
         title="A pre-trained ALBERT",
         tag="fill-mask",
+        base=recipe.model.name,
         made=f"Pre-trained with albertkit in {recipe.framework} from {recipe.model.name}, objective "
         f"{recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
         evaluated_on=f"{results['rows']:,} rows of {recipe.data.length} tokens, drawn from "
@@ -133,6 +137,7 @@ def _card(
     *,
     title: str,
     tag: str,
+    base: str,
     made: str,
     evaluated_on: str,
     metric: str,
@@ -141,10 +146,10 @@ def _card(
     use: Sequence[str],
     figures: Sequence[Figure] = (),
 ) -> str:
-    """The page that both kinds of models have. `evaluated_on` is what the scores were taken on."""
+    """The page that both kinds of models have. `evaluated_on` is what the scores were taken on, `base` the start."""
     scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
     lines = [
-        *("---", "library_name: albertkit", f"pipeline_tag: {tag}", "tags: [albert]", "---", ""),
+        *("---", *_head(results, title, tag, base, metric).splitlines(), "---", ""),
         *(f"# {title}", "", made, ""),
         *(f"    {line}" for text in provenance for line in text.splitlines()),
         *("", "## Results", ""),
@@ -158,6 +163,26 @@ def _card(
         *("## Use", "", *use, ""),
     ]
     return "\n".join(lines)
+
+
+def _head(results: Record, title: str, tag: str, base: str, metric: str) -> str:
+    """What the hub reads of a card, as YAML: the task, the start where that is on the hub, and the scores."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    data = Path(str(results.get("data", "held-out text"))).name
+    names = [metric, *(name for name, value in results.items() if isinstance(value, float) and name != "epoch")]
+    chosen = [name for name in dict.fromkeys(names) if name in results][:_IN_HEAD]
+    found = [EvalResult(tag, data, data, name, round(float(results[name]), 6)) for name in chosen]
+    is_named = base.count("/") == 1 and not Path(base).is_absolute() and not Path(base).exists()
+    head = ModelCardData(
+        library_name="albertkit",
+        pipeline_tag=tag,
+        tags=["albert"],
+        base_model=base if is_named else None,
+        model_name=title,
+        eval_results=found or None,
+    )
+    return head.to_yaml()
 
 
 def _curves() -> list[str]:
