@@ -133,7 +133,9 @@ def test_a_run_goes_up_with_its_card_and_without_what_names_the_machine(hub, run
 
 def test_a_repository_that_is_there_is_added_to_only_where_that_is_asked_for(hub, run):
     hub.repositories["me/mine"] = {"main": {"pytorch_model.bin": b"old"}}
-    with pytest.raises(CheckpointError, match=r"a name of its own. Received: 'mine', which is there.*--overwrite"):
+    with pytest.raises(
+        CheckpointError, match=r"^A new repository must have a name of its own. Received: 'mine'.*--overwrite"
+    ):
         push(run, "mine", {})
     assert hub.repositories["me/mine"]["main"].keys() == {"pytorch_model.bin"}
     push(run, "mine", {}, overwrite=True)

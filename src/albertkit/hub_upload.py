@@ -125,7 +125,7 @@ def _told(asked: str) -> Iterator[None]:
             f"The hub must take an upload. It refuses one to {asked!r}: {error!s:.500}. {advice}"
         ) from error
     except Exception as error:
-        if not _is_of_network(error):
+        if isinstance(error, CheckpointError) or not _is_of_network(error):
             raise
         raise CheckpointError(
             f"An upload needs a connection to its end. That to {asked!r} broke: {type(error).__name__} {error!s:.300}. "

@@ -110,7 +110,7 @@ def confusion(true: np.ndarray, predicted: np.ndarray, labels: Sequence[str]) ->
         kept = np.sort(np.argsort(-counts.sum(1), kind="stable")[: _SHOWN - 1])
         place = np.full(len(labels), len(kept))
         place[kept] = np.arange(len(kept))
-        labels = [*(labels[one] for one in kept), OTHERS]
+        labels = [*(str(labels[one]) for one in kept.tolist()), OTHERS]
         smaller = np.zeros((len(labels), len(labels)), np.int64)
         np.add.at(smaller, (place[:, None], place[None, :]), counts)
         counts = smaller
