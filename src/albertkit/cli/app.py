@@ -12,6 +12,7 @@ from albertkit.cli import (
     info,
     predict,
     pretrain,
+    push,
     recipe,
     score,
     tokenizer,
@@ -36,6 +37,7 @@ app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("push")(push.command)
 
 
 @app.callback(invoke_without_command=True)
