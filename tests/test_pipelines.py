@@ -125,7 +125,7 @@ def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
     assert fill.data_options(text_column="body").text_column == "body"
     for given, words in (
         ({"text_colum": "a"}, "Received: 'text_colum'. Did you mean `text_column`"),
-        ({"skip_empty": "false"}, "`skip_empty` must be true or false. Received: 'false'"),
+        ({"skip_bad_rows": "false"}, "`skip_bad_rows` must be true or false. Received: 'false'"),
         ({"text_column": 3}, "`text_column` must be text. Received: 3"),
         ({"header": "a,b"}, "`header` must be a list"),
         ({"header": 3}, "`header` must be a list"),

@@ -12,8 +12,8 @@ from albertkit.errors import InputError
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
+from albertkit.tasks import bad_rows, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
-from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import Answer, AnyTask, TrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score
@@ -147,14 +147,15 @@ class Pipeline:
         examples, found = self.task.read(
             str(path), self.file_options(path, **{**settings.data, **options}), self.config
         )
-        if told := few_to_score(len(examples)):
+        for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
         scores = self.task.score(self.config, examples, features, outputs)
-        counted = {"truncated": self.truncated, "unreadable": self.unknown.unreadable}
+        counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
+        counted["unreadable"] = self.unknown.unreadable
         return {**scores, "examples": len(examples), **counted, "data": str(path)}
 
     def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:

@@ -37,20 +37,20 @@ PRINTED_BY = {
     "training/pretrain": ["pretrain"],
     "training/finetune": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
-    "tasks/multiple_choice.py": ["predict"],
-    "tasks/question_answering.py": ["predict"],
+    "tasks/multiple_choice/task.py": ["predict"],
+    "tasks/question_answering/task.py": ["predict"],
     "tasks/texts.py": [FINETUNE, "evaluate", "predict"],
     "tasks/tables.py": [FINETUNE, "evaluate", "predict"],
     "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],
     "tasks/fill_mask.py": ["predict"],
     # What is said of the labels of training alone.
-    "tasks/labels.py:schema": [FINETUNE],
-    "tasks/labels.py:_names_of_positions": [FINETUNE],
-    "tasks/labels.py:_tell": [FINETUNE],
-    "tasks/label_forms.py:guess": [FINETUNE],
-    "tasks/label_forms.py:require": [FINETUNE],
-    "tasks/text_classification.py:_check": [FINETUNE],
-    "tasks/text_classification.py:_require": [FINETUNE],
+    "tasks/text_classification/labels.py:schema": [FINETUNE],
+    "tasks/text_classification/labels.py:_names_of_positions": [FINETUNE],
+    "tasks/text_classification/labels.py:_tell": [FINETUNE],
+    "tasks/text_classification/label_forms.py:guess": [FINETUNE],
+    "tasks/text_classification/label_forms.py:require": [FINETUNE],
+    "tasks/text_classification/task.py:_check": [FINETUNE],
+    "tasks/text_classification/task.py:_require": [FINETUNE],
     "tasks/": [FINETUNE, "evaluate"],
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
@@ -123,4 +123,4 @@ def test_a_key_that_a_message_names_is_one_of_a_recipe(place, line, text):
 def test_what_is_collected_is_what_is_there():
     found = list(messages())
     assert sum(bool(OPTION.search(text)) for _, _, text in found) > 20
-    assert "--skip-empty" in OPTIONS[FINETUNE] & OPTIONS["evaluate"]
+    assert "--skip-bad-rows" in OPTIONS[FINETUNE] & OPTIONS["evaluate"]

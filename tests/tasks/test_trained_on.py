@@ -12,7 +12,7 @@ KEPT = {"header": ["body", "kind"], "text_column": "body", "label_map": "0=neg"}
 
 def test_what_a_model_was_trained_on_is_read_back_without_what_only_the_run_was_told():
     options = TASK.options.of(
-        {"train": "a.csv", "text_column": "one", "pair_column": "two", "max_length": 64, "skip_empty": True}
+        {"train": "a.csv", "text_column": "one", "pair_column": "two", "max_length": 64, "skip_bad_rows": True}
     )
     config = trained_on.write(AlbertConfig(num_labels=3), TASK, options)
     assert config.task == {
@@ -20,7 +20,7 @@ def test_what_a_model_was_trained_on_is_read_back_without_what_only_the_run_was_
         "data": {"text_column": "one", "pair_column": "two"},
     }
     again = trained_on.read(AlbertConfig.from_dict(config.to_diff_dict()), TASK)
-    assert (again.text_column, again.pair_column, again.train, again.skip_empty) == ("one", "two", "", False)
+    assert (again.text_column, again.pair_column, again.train, again.skip_bad_rows) == ("one", "two", "", False)
     assert trained_on.kept(config, TASK) == {"text_column": "one", "pair_column": "two"}
     assert config.num_labels == 3
 

@@ -205,8 +205,8 @@ def test_long_texts_are_cut_and_counted(tmp_path):
         ("", "at least one row"),
         ("text,label\n", "at least one row"),
         ("text,label\na,pos\nb\n", "line 3, has 1 where the header has 2"),
-        ("text,label\na,pos\n,neg\n", "1 without: line 3"),
-        ("text,label\na,pos\nb,\n", "1 without: line 3"),
+        ("text,label\na,pos\n,neg\n", "in 1 of 2 rows: line 3"),
+        ("text,label\na,pos\nb,\n", "in 1 of 2 rows: line 3"),
         ("body,mark\na,pos\nb,neg\n", "columns body, mark, and none of the usual names"),
         ("text,label\na,pos\nb,pos\n", "at least two classes"),
     ],
@@ -234,9 +234,9 @@ def test_rows_without_text_can_be_left_out_and_are_counted(tmp_path):
     path = common.reviews(tmp_path / "gaps.csv")
     path.write_text(path.read_text() + ",pos\n ,neg\n")
     _, said = run(
-        common.recipe(tmp_path, data__train=str(path), data__skip_empty=True, training__max_steps=1), tmp_path / "m"
+        common.recipe(tmp_path, data__train=str(path), data__skip_bad_rows=True, training__max_steps=1), tmp_path / "m"
     )
-    assert "2 rows without text or label were left out" in said
+    assert "2 rows were left out. Every row needs a text" in said
 
 
 def test_length_beyond_the_model_is_refused(tmp_path):

@@ -26,7 +26,9 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
-    skip_empty: Annotated[bool, Option("--skip-empty", help="Leave out incomplete rows.")] = False,
+    skip_bad_rows: Annotated[
+        bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
+    ] = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
@@ -42,7 +44,7 @@ def command(
         label_map=label_map,
         missing_labels=options.split(missing_labels),
         header=options.split(header),
-        skip_empty=skip_empty or None,
+        skip_bad_rows=skip_bad_rows or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     with RowProgress() as progress:

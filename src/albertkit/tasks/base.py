@@ -123,7 +123,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """The labelled examples of a file, and the options with what was found filled in, such as columns.
 
         `config` is that of a model whose labels are known. InputError names the rows that lack something, unless
-        `options.skip_empty` leaves them out.
+        `options.skip_bad_rows` leaves them out.
         """
 
     @abstractmethod

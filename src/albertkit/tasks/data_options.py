@@ -46,7 +46,7 @@ class DataOptions:
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
     header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
-    skip_empty: bool = option(False, "Leave out incomplete rows instead of stopping.")
+    skip_bad_rows: bool = option(False, "Leave out, and count, rows that cannot be used, instead of stopping.")
 
     @classmethod
     def defaults(cls) -> Record:

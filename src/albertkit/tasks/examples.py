@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from albertkit.errors import few
+from albertkit.tasks.bad_rows import BadRow
 from albertkit.typing import Record
 
 _FEW = 20
@@ -21,8 +22,8 @@ class Examples(ABC):
 
     path: str
     """The file they come from; nothing where they were passed."""
-    left_out: int = field(default=0, kw_only=True)
-    """Rows that were left out because they lack something, where that was allowed."""
+    left_out: Sequence[BadRow] = field(default=(), kw_only=True)
+    """Rows that cannot be used and were left out, where that was allowed."""
     found: str = field(default="", kw_only=True)
     """What was inferred from the file, for people; nothing where all is said in it."""
 

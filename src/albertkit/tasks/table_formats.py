@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from albertkit.errors import InputError, MissingDependency
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 LONGEST = 2**27
 """Characters of the longest line, field or array: it has to fit into memory whole."""
 
+_FIELDS = "Every row must have as many fields as the header."
+_OBJECT = "Every row must be one JSON object."
 _CUT_SHORT = " If a copy was cut short, repeat it."
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -37,11 +40,11 @@ Names = dict[str, None]
 """The names of columns, in order, to which a reader adds those that it meets."""
 
 
-def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
+def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str], bad: BadRows) -> Iterator[Row]:
     """The rows of a .csv (RFC 4180) or a .tsv (without quoting, as in GLUE).
 
     `header` names the columns of a file without a header line. A first line that is `header` again is one: it is left
-    out, which is logged.
+    out, which is logged. A row of another number of fields is a bad one.
     """
     style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(_lines(path, file), **style)
@@ -61,10 +64,14 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
                     _tell_of_header(path, header)
                     continue
             if len(row) != len(all_names):
-                raise InputError(
-                    f"Every row must have as many fields as the header. {path}, line {line}, has {len(row)} "
+                message = (
+                    f"{_FIELDS} {path}, line {line}, has {len(row)} "
                     f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(all_names)}"
                 )
+                if rows.line_num > line:  # quotes that are not closed where they should be took rows in
+                    raise InputError(message)
+                bad.add(f"line {line}", _FIELDS, message)
+                continue
             if not names:
                 names.update(dict.fromkeys(name for name in all_names if name))
             named = len(names) == len(row)
@@ -88,27 +95,32 @@ def _tell_of_header(path: Path, header: Sequence[str]) -> None:
         logger.warning("%s begins with the names %s: its first line is left out.", path, ", ".join(header))
 
 
-def read_json(path: Path, file: TextIO, names: Names) -> Iterator[Row]:
-    """The rows of JSON lines, one object each, or of one array of objects."""
+def read_json(path: Path, file: TextIO, names: Names, bad: BadRows) -> Iterator[Row]:
+    """The rows of JSON lines, one object each, or of one array of objects. What is no object is a bad row."""
     lines = _lines(path, file)
+    is_first = True
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        if not names and line.lstrip().startswith("["):
-            yield from _read_array(path, number, line, lines, names)
+        is_array, is_first = is_first and line.lstrip().startswith("["), False
+        if is_array:
+            yield from _read_array(path, number, line, lines, names, bad)
             return
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InputError(
+            bad.add(
+                f"line {number}",
+                _OBJECT,
                 f"{path}, line {number}, must be one JSON object: {error}. Write one object a line, or one array of "
-                "objects; a last line cut short means an incomplete copy."
-            ) from error
-        yield _record(path, number, record, len(line), names)
+                "objects; a last line cut short means an incomplete copy.",
+            )
+            continue
+        yield from _record(path, number, record, len(line), names, bad)
 
 
-def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names: Names) -> Iterator[Row]:
-    """The objects of an array that begins in line `number`."""
+def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names: Names, bad: BadRows) -> Iterator[Row]:
+    """The objects of an array that begins in line `number`. InputError where it breaks: no row begins behind that."""
     parts, length = [first], len(first)
     for line in lines:
         parts.append(line)
@@ -132,7 +144,7 @@ def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names
         except (ValueError, RecursionError) as error:
             told = f"{path}, line {number}, must be a JSON object of the array: {error}.{_CUT_SHORT}"
             raise InputError(told) from error
-        yield _record(path, number, record, end - place, names)
+        yield from _record(path, number, record, end - place, names, bad)
         place, wanted = end, "comma"
     if more := text[place + 1 :].strip():
         raise InputError(f"{path} must end with its array. More follows: {more[:40]!r}. Take it out.")
@@ -143,14 +155,16 @@ def _after_space(text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _record(path: Path, number: int, record: Json, size: int, names: Names) -> Row:
+def _record(path: Path, number: int, record: Json, size: int, names: Names, bad: BadRows) -> Iterator[Row]:
     if not isinstance(record, dict):
-        raise InputError(
+        message = (
             f"{path}, line {number}, must be a JSON object. It is a {type(record).__name__}. Write one object a line, "
             "or one array of objects."
         )
+        bad.add(f"line {number}", _OBJECT, message)
+        return
     names.update(dict.fromkeys(record))
-    return Row(number, record, size)
+    yield Row(number, record, size)
 
 
 def read_parquet(path: Path, names: Names) -> Iterator[Row]:

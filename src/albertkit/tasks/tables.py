@@ -17,6 +17,7 @@ from albertkit import storage
 from albertkit.errors import InputError, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.table_formats import Names, Row
 from albertkit.typing import Json
 
@@ -119,25 +120,28 @@ def is_data(name: str) -> bool:
     return bool(suffixes) and (suffixes[-1] in _FORMATS or (suffixes[-1] in _OPENERS and suffixes[0] in _FORMATS))
 
 
-def read(path: str | Path, header: Sequence[str] = ()) -> Table:
+def read(path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None) -> Table:
     """All rows of a file; see `pieces`. InputError where one of them cannot be read."""
-    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize)
+    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize, bad)
     return table
 
 
-def pieces(path: str | Path, header: Sequence[str] = (), *, most: int = PIECE) -> Iterator[Table]:
+def pieces(
+    path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, *, most: int = PIECE
+) -> Iterator[Table]:
     """The rows of a file as tables of `most` rows at most, few at first and few where rows are long.
 
     It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
-    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says.
+    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. Rows that cannot be read
+    alone, such as a line of JSON that is none, go to `bad`; without it they are errors, too.
 
     Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
     before that place were given out.
     """
     sizes = (min(size, most) for size in itertools.chain(_FIRST, itertools.repeat(most)))
-    return _tables(Path(path), header, sizes, CHARACTERS)
+    return _tables(Path(path), header, sizes, CHARACTERS, bad)
 
 
 def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
@@ -205,16 +209,19 @@ def _ending(path: Path) -> tuple[str | None, str]:
     return packed, suffixes[-1] if suffixes else ""
 
 
-def _tables(path: Path, header: Sequence[str], sizes: Iterator[int], characters: int) -> Iterator[Table]:
+def _tables(
+    path: Path, header: Sequence[str], sizes: Iterator[int], characters: int, bad: BadRows | None
+) -> Iterator[Table]:
     """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
     packed, kind = _ending(path)
     _require_file(path)
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
     names: Names = {}
+    bad = bad or BadRows(str(path), may_skip=False)
     has_fields = kind in (".csv", ".tsv")
     is_parquet = kind in (".parquet", ".pq")
-    found = table_formats.read_parquet(path, names) if is_parquet else _text(path, packed, kind, names, header)
+    found = table_formats.read_parquet(path, names) if is_parquet else _text(path, packed, kind, names, header, bad)
     is_empty = True
     for rows in _gathered(found, sizes, characters):
         is_empty = False
@@ -224,6 +231,7 @@ def _tables(path: Path, header: Sequence[str], sizes: Iterator[int], characters:
         stated = list(names) if has_fields and not header else ()
         yield Table(str(path), columns, [row.line for row in rows], stated)
     if is_empty:
+        bad.require_rest(0)
         raise InputError(f"A data file must hold at least one row. {path} holds none.")
 
 
@@ -263,7 +271,9 @@ def _require_file(path: Path) -> None:
     storage.require_content(path, InputError)
 
 
-def _text(path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str]) -> Iterator[Row]:
+def _text(
+    path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str], bad: BadRows
+) -> Iterator[Row]:
     name = path.with_suffix("").name if packed else path.name
     try:
         with _open(path, packed) as raw:
@@ -271,9 +281,9 @@ def _text(path: Path, packed: str | None, kind: str, names: Names, header: Seque
             encodings.require_text(file, path, name)
             text = io.TextIOWrapper(file, "utf-8-sig", newline="")
             if kind in (".csv", ".tsv"):
-                yield from table_formats.read_grid(path, text, kind, names, header)
+                yield from table_formats.read_grid(path, text, kind, names, header, bad)
             else:
-                yield from table_formats.read_json(path, text, names)
+                yield from table_formats.read_json(path, text, names, bad)
     except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         advice = "If a copy was cut short, repeat it."
         if isinstance(error, UnicodeDecodeError):

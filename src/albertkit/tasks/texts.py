@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from albertkit.errors import InputError
 from albertkit.tasks import inputs, tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
@@ -164,10 +165,13 @@ def usual_names(table: Table) -> dict[str, str]:
     return {name.lower(): name for name in table.columns} | {name: name for name in table.columns}
 
 
-def taken(table: Table, options: TextOptions, labels: list[Json] | None = None) -> TextExamples:
-    """The texts of the columns that are named, every row of them."""
-    second = _column(table, options.pair_column, "pair") if options.pair_column else None
-    first, rows = _column(table, options.text_column, "text"), list(range(len(table)))
+def taken(
+    table: Table, options: TextOptions, labels: list[Json] | None = None, bad: BadRows | None = None
+) -> TextExamples:
+    """The texts of the columns that are named, every row of them; of a row that goes to `bad` an empty one."""
+    bad = bad or BadRows(table.path, may_skip=False)
+    second = _column(table, options.pair_column, "pair", bad) if options.pair_column else None
+    first, rows = _column(table, options.text_column, "text", bad), list(range(len(table)))
     columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
     return TextExamples(table.path, table, first, second, labels, rows, sources=columns)
 
@@ -182,12 +186,11 @@ def is_empty(value: Json) -> bool:
     return is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
-def _column(table: Table, name: str, role: str) -> list[str]:
+def _column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
     values = table.column(name, role)
     wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
     if wrong:
-        raise InputError(
-            f"The {role} column must hold text. {table.path} has a {type(values[wrong[0]]).__name__} in {name!r}: "
-            f"{table.places(wrong)}. Write it as text, or name another column."
-        )
+        more = f"It has a {type(values[wrong[0]]).__name__} in {name!r}: write it as text, or name another column."
+        bad.add_all([table.places([row]) for row in wrong], len(table), f"The {role} column must hold text.", more)
+        values = ["" if row in set(wrong) else value for row, value in enumerate(values)]
     return ["" if is_missing(value) else str(value) for value in values]

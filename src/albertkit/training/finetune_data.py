@@ -7,7 +7,7 @@ from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import trained_on
+from albertkit.tasks import bad_rows, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score, repeated
@@ -64,7 +64,7 @@ def _read(
     held_out = task.read(options.eval, options)[0] if options.eval else None
     keys = task.config_keys(examples, options)
     described = AlbertConfig(**keys)
-    left_out = examples.left_out + (held_out.left_out if held_out else 0)
+    left_out = bad_rows.told([*examples.left_out, *(held_out.left_out if held_out else ())])
     if held_out is None:
         classes = task.classes(examples, options, described)
         examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
@@ -72,7 +72,7 @@ def _read(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
         f"{options.eval or 'the same file'}: {task.describe(options, described)}."
         + (f" Found: {examples.found}." if examples.found else "")
-        + (f" {left_out:,} rows without text or label were left out." if left_out else ""),
+        + (f" {left_out}" if left_out else ""),
     )
     _tell_of_evaluation(examples, held_out, console)
     return examples, held_out, keys, options

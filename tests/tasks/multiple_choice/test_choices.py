@@ -93,10 +93,10 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
 )
 def test_a_question_that_cannot_be_is_refused_or_left_out_and_counted(tmp_path, record, why):
     path = rows(tmp_path, {"question": "q", "choices": ["a", "b"], "label": "b"}, record)
-    with pytest.raises(InputError, match=rf"{why}(.|\n)*1 such of 2: line 2\. Mend them, or .*--skip-empty"):
+    with pytest.raises(InputError, match=rf"{why}(.|\n)*in 1 of 2 rows: line 2\. Mend them, or .*--skip-bad-rows"):
         read(path)
-    found = read(path, skip_empty=True)
-    assert (found.labels, found.left_out) == ([1], 1)
+    found = read(path, skip_bad_rows=True)
+    assert (found.labels, len(found.left_out)) == ([1], 1)
 
 
 def test_files_of_another_form_are_refused(tmp_path):

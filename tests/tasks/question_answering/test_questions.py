@@ -53,12 +53,12 @@ def test_answers_that_are_not_where_the_file_says_are_found_nearest_to_it_and_co
 
 def test_an_answer_that_is_not_in_its_context_is_refused_or_left_out_and_counted(tmp_path):
     path = squad(tmp_path, question("a", ("cat", 4)), question("lost", ("dog", 4)))
-    with pytest.raises(InputError, match=r"1 of 2 questions have none.*'lost' of article 1, paragraph 1.*--skip-empty"):
+    with pytest.raises(InputError, match=r"in 1 of 2 rows: .*'lost' of article 1, paragraph 1\. .*--skip-bad-rows"):
         questions.read(path, QuestionOptions())
-    found = questions.read(path, QuestionOptions(skip_empty=True))
-    assert (found.ids, found.left_out) == (["a"], 1)
-    with pytest.raises(InputError, match=r"1 of 1 questions have none that does"):
-        questions.read(squad(tmp_path, question("lost", ("dog", 4))), QuestionOptions(skip_empty=True))
+    found = questions.read(path, QuestionOptions(skip_bad_rows=True))
+    assert (found.ids, len(found.left_out)) == (["a"], 1)
+    with pytest.raises(InputError, match=r"at least one row to use.*must stand in its context\. Not so in 1"):
+        questions.read(squad(tmp_path, question("lost", ("dog", 4))), QuestionOptions(skip_bad_rows=True))
 
 
 def test_an_answer_that_is_elsewhere_still_counts_as_a_true_text(tmp_path):
@@ -109,7 +109,7 @@ def test_what_is_not_squad_is_refused(tmp_path, content, why):
 
 def test_empty_contexts_and_answers_of_another_form_are_refused(tmp_path):
     with pytest.raises(
-        InputError, match=r"needs a context that is not empty.*1 without of 1: question 'a' of article 1"
+        InputError, match=r"needs a context that is not empty.*breaks that in 1 of 1 rows: question 'a' of article 1"
     ):
         questions.read(squad(tmp_path, question("a", ("cat", 4)), context=" "), QuestionOptions())
     with pytest.raises(InputError, match=r"a mapping of `text` and `answer_start`.*has 7"):
@@ -119,7 +119,7 @@ def test_empty_contexts_and_answers_of_another_form_are_refused(tmp_path):
 def test_unknown_answers_are_not_taken_for_questions_without_one(tmp_path):
     bare = question("b")
     del bare["answers"]
-    with pytest.raises(InputError, match=r"1 of 2 questions have none that does: .*'b'"):
+    with pytest.raises(InputError, match=r"must stand in its context.*in 1 of 2 rows: .*'b'"):
         questions.read(squad(tmp_path, question("a", ("cat", 4)), bare), QuestionOptions())
 
 
@@ -140,10 +140,10 @@ ROW = {"question": "q?", "context": CONTEXT, "answers": "cat"}
 
 def test_a_question_without_a_context_is_refused_or_left_out_and_counted(tmp_path):
     path = rows(tmp_path, ROW, {**ROW, "context": ""}, {**ROW, "context": None}, {**ROW, "answers": "dog"})
-    with pytest.raises(InputError, match=r"has 2 without of 4: line 2, line 3\..*--skip-empty"):
+    with pytest.raises(InputError, match=r"in 2 of 4 rows: line 2, line 3\..*--skip-bad-rows"):
         questions.read(path, QuestionOptions())
-    found = questions.read(path, QuestionOptions(skip_empty=True))
-    assert (found.places, found.left_out) == (["line 1"], 3)
+    found = questions.read(path, QuestionOptions(skip_bad_rows=True))
+    assert (found.places, len(found.left_out)) == (["line 1"], 3)
 
 
 def test_a_file_without_answers_is_not_one_of_questions_that_have_none(tmp_path):
@@ -155,7 +155,7 @@ def test_a_file_without_answers_is_not_one_of_questions_that_have_none(tmp_path)
     with pytest.raises(InputError, match=r"Received: 'answer'"):
         questions.read(rows(tmp_path, ROW), QuestionOptions(answer_column="answer"))
     asked = {"id": "a", "question": "a?"}
-    with pytest.raises(InputError, match=r"1 of 1 questions have none that does: .*'a' of article 1"):
+    with pytest.raises(InputError, match=r"in 1 of 1 rows: .*'a' of article 1"):
         questions.read(squad(tmp_path, asked), QuestionOptions())
     [part] = questions.stream(squad(tmp_path, asked), QuestionOptions())
     assert part.ids == ["a"]

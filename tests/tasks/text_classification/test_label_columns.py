@@ -53,15 +53,15 @@ def test_a_model_reads_the_columns_of_its_classes_in_its_own_order(asked):
 @pytest.mark.parametrize("value", ["0.7", 2, "yes", -1])
 def test_the_column_of_a_class_holds_zeros_and_ones(value):
     data = table(text=["a", "b"], x=[1, value], y=[0, 1])
-    with pytest.raises(InputError, match=r"must hold 0 and 1. train.csv has .* in 'x': line 3"):
+    with pytest.raises(InputError, match=r"must hold 0 and 1\..* in 1 of 2 rows: line 3\. It has .* in 'x'"):
         read(data, Options(label_column="x,y"))
 
 
 def test_a_row_without_a_value_in_one_of_the_columns_lacks_its_label():
     data = table(text=["a", "b", "c"], x=[1, "", 0], y=[0, 1, "NA"])
-    with pytest.raises(InputError, match=r"has 2 without: line 3, line 4"):
+    with pytest.raises(InputError, match=r"in 2 of 3 rows: line 3, line 4"):
         read(data, Options(label_column="x,y"))
-    assert read(data, Options(label_column="x,y", skip_empty=True))[0] == [[1, 0]]
+    assert read(data, Options(label_column="x,y", skip_bad_rows=True))[0] == [[1, 0]]
 
 
 def test_columns_of_classes_are_found_and_advised_but_not_guessed():
@@ -121,6 +121,6 @@ def test_a_file_without_a_header_is_asked_for_one():
 @pytest.mark.parametrize("value", [{"toxic": 1}, [["a"]], [{"name": "a"}], b"a"])
 def test_what_is_no_label_is_refused_and_no_class_of_its_own(value):
     with pytest.raises(
-        InputError, match=r"must be a name, a number, or a list of them. train.csv has .* 'label': line 3"
+        InputError, match=r"must be a name, a number, or a list of them\..* line 3\. It has .* in 'label'"
     ):
         read(table(text=["a", "b"], label=["x", value]), Options())

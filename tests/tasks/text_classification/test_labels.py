@@ -120,10 +120,10 @@ def test_labels_with_a_separator_whose_parts_come_back_are_several(caplog):
 def test_words_for_a_missing_value_are_no_class(tmp_path, word):
     rows = ["yes", "no", word, "yes", word]
     with pytest.raises(
-        InputError, match=rf"has 2 without: line 4, line 6.*2 of the labels are '{word}', which count as"
+        InputError, match=rf"in 2 of 5 rows: line 4, line 6.*2 of the labels are '{word}', which count as"
     ):
         learned(table(label=rows))
-    assert learned(table(label=rows), Options(skip_empty=True))[0].names == ("no", "yes")
+    assert learned(table(label=rows), Options(skip_bad_rows=True))[0].names == ("no", "yes")
     assert word in learned(table(label=rows), Options(missing_labels=[]))[0].names
     assert learned(table(label=["none", "None", "yes"]))[0].names == ("None", "none", "yes")
     known = Schema(SINGLE, ("no", "yes", word))

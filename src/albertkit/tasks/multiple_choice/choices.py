@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from albertkit.errors import InputError, few
+from albertkit.errors import InputError
 from albertkit.tasks import tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.tables import Table
@@ -85,16 +86,21 @@ class Item:
 def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
     """The questions of a file, or of a folder in the form of RACE.
 
-    InputError for a question without options to choose from, or whose right one is not among them, unless `skip_empty`
-    leaves it out.
+    InputError for a question without options to choose from, or whose right one is not among them, unless
+    `skip_bad_rows` leaves it out.
     """
-    return checked(path, list(_items(path, options, labelled)), labelled, options.skip_empty)
+    bad = BadRows(path, options.skip_bad_rows)
+    found = checked(path, list(_items(path, options, bad, labelled)), labelled, bad)
+    bad.require_rest(len(found))
+    if not found:
+        raise InputError(f"A data file must hold at least one question. {path} holds none.")
+    return found
 
 
 def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
     """The questions of a file in parts, without the right options."""
     part: list[Item] = []
-    for item in _items(path, options):
+    for item in _items(path, options, BadRows(path, may_skip=False)):
         part.append(item)
         if len(part) == 256:
             yield checked(path, part, labelled=False)
@@ -103,24 +109,18 @@ def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
         yield checked(path, part, labelled=False)
 
 
-def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False) -> Choices:
-    """Items as examples."""
-    wrong: list[tuple[Item, str]] = []
+def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | None = None) -> Choices:
+    """Items as examples; those that cannot be go to `bad`."""
+    bad = bad or BadRows(path, may_skip=False)
+    errors: list[tuple[str, InputError]] = []
     kept: list[tuple[Item, int]] = []
     for item in items:
         try:
             _require_texts(item)
             kept.append((item, _number(item) if labelled else 0))
         except InputError as error:
-            wrong.append((item, str(error)))
-    if wrong and (not kept or not skip):
-        named = few([item.place for item, _ in wrong])
-        raise InputError(
-            f"{wrong[0][1]} {path or 'The input'} has {len(wrong):,} such of {len(items):,}: {named}. Mend them"
-            + (", or leave them out with --skip-empty, in a recipe data.skip_empty=true." if labelled else ".")
-        )
-    if not kept and path:
-        raise InputError(f"A data file must hold at least one question. {path} holds none.")
+            errors.append((item.place, error))
+    bad.add_errors(errors, len(items))
     found = [item for item, _ in kept]
     return Choices(
         path,
@@ -130,7 +130,7 @@ def checked(path: str, items: Sequence[Item], labelled: bool, skip: bool = False
         [number for _, number in kept] if labelled else None,
         [item.place for item in found],
         [item.group for item in found],
-        left_out=len(wrong),
+        left_out=bad.found,
     )
 
 
@@ -170,21 +170,27 @@ def _number(item: Item) -> int:
     return answer
 
 
-def _items(path: str, options: ChoiceOptions, labelled: bool = False) -> Iterator[Item]:
+def _items(path: str, options: ChoiceOptions, bad: BadRows, labelled: bool = False) -> Iterator[Item]:
     place = Path(path)
     if place.is_dir():
         files = sorted(place.rglob("*.txt"))
         if not files:
             raise InputError(f"A folder of questions must hold .txt files in the form of RACE. {path} holds none.")
         for file in files:
-            yield from _race(path, _json(file), f"file {file.relative_to(place)}", file.parent.name)
+            name = f"file {file.relative_to(place)}"
+            try:
+                content = _json(file)
+            except InputError as error:
+                bad.add(name, "A file of RACE must be JSON.", str(error))
+                continue
+            yield from _race(path, content, name, file.parent.name, bad)
     elif place.suffix == ".xml":
         yield from _copa(place)
-    elif (content := _dream(place)) is not None:
+    elif (content := _dream(place, bad)) is not None:
         yield from content
     else:
-        for table in tables.pieces(path, options.header):
-            yield from _of_table(table, options, labelled)
+        for table in tables.pieces(path, options.header, bad):
+            yield from _of_table(table, options, labelled, bad)
 
 
 def _json(file: Path) -> Json:
@@ -195,14 +201,13 @@ def _json(file: Path) -> Json:
         raise InputError(f"{file} must be a JSON file. Reading it failed: {error}.") from error
 
 
-def _race(path: str, record: Json, place: str, group: str) -> Iterator[Item]:
+def _race(path: str, record: Json, place: str, group: str, bad: BadRows) -> Iterator[Item]:
     """The questions of a passage: lists of questions, options and answers by letter."""
     columns = [record.get(name) if isinstance(record, dict) else None for name in ("questions", "options", "answers")]
     if not all(isinstance(one, list) for one in columns) or len({len(one or ()) for one in columns}) > 1:
-        raise InputError(
-            "A passage of RACE must be a mapping with lists of equal length: questions, options and answers. "
-            f"{path}, {place}, has {record!r:.120}. Mend it, or leave it out."
-        )
+        rule = "A passage of RACE must be a mapping with lists of equal length: questions, options and answers."
+        bad.add(place, rule, f"{rule} {path}, {place}, has {record!r:.120}.")
+        return
     rows = zip(*columns, strict=True)
     for number, (question, listed, answer) in enumerate(rows, start=1):
         yield Item(record.get("article"), question, listed, answer, f"{place}, question {number}", group)
@@ -225,7 +230,7 @@ def _copa(file: Path) -> Iterator[Item]:
         yield Item(item.findtext("p"), _ASKED.get(item.get("asks-for", "")), listed, number, place)
 
 
-def _dream(file: Path) -> Iterator[Item] | None:
+def _dream(file: Path, bad: BadRows) -> Iterator[Item] | None:
     """The questions of a JSON array of [turns, questions, id], as DREAM is; None for another file."""
     if file.suffix != ".json":
         return None
@@ -236,36 +241,37 @@ def _dream(file: Path) -> Iterator[Item] | None:
 
     def items() -> Iterator[Item]:
         for number, record in enumerate(_json(file), start=1):
-            yield from _dialogue(str(file), record, number)
+            yield from _dialogue(str(file), record, number, bad)
 
     return items()
 
 
-def _dialogue(path: str, record: Json, number: int) -> Iterator[Item]:
+def _dialogue(path: str, record: Json, number: int, bad: BadRows) -> Iterator[Item]:
     """The questions of one dialogue of DREAM."""
     try:
         turns, asked, name = record
         rows = [("\n".join(turns), one["question"], one["choice"], one["answer"]) for one in asked]
         right = [listed.index(answer) if answer in listed else answer for *_, listed, answer in rows]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
+    except (KeyError, TypeError, ValueError, AttributeError):
+        rule = (
             "A dialogue of DREAM must be a list of its turns, its questions and its name, each question with "
-            f"`question`, `choice` and `answer`. {path}, dialogue {number}, has {record!r:.120}. Mend it, or leave it "
-            "out."
-        ) from error
+            "`question`, `choice` and `answer`."
+        )
+        bad.add(f"dialogue {number}", rule, f"{rule} {path}, dialogue {number}, has {record!r:.120}.")
+        return
     for (context, question, listed, _), answer in zip(rows, right, strict=True):
         # where it stands among the options, not its text, which may be a number
         yield Item(context, question, listed, answer, f"dialogue {name or number}")
 
 
-def _of_table(table: Table, options: ChoiceOptions, labelled: bool) -> Iterator[Item]:
+def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows) -> Iterator[Item]:
     if {"questions", "options", "answers"} <= set(table.columns):
         records = zip(*(table.columns[name] for name in ("questions", "options", "answers")), strict=True)
         articles = table.columns.get("article") or [None] * len(table)
         names = table.columns.get("id") or [None] * len(table)
         for line, article, name, record in zip(table.lines, articles, names, records, strict=True):
             whole = {"article": article, **dict(zip(("questions", "options", "answers"), record, strict=True))}
-            yield from _race(table.path, whole, f"line {line}", _level(name))
+            yield from _race(table.path, whole, f"line {line}", _level(name), bad)
         return
     names = {name.lower(): name for name in table.columns}
     context, question, label = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.spans import Span
@@ -83,21 +84,20 @@ def read(path: str, options: QuestionOptions) -> Questions:
     """The questions of a file with their answers.
 
     An answer is where the file says; where its text stands elsewhere, the nearest place is taken, and counted.
-    InputError for a question without a context, or none of whose answers is in it or known, unless `skip_empty` leaves
-    it out; and for a file that names no answers at all.
+    InputError for a question without a context, or none of whose answers is in it or known, unless `skip_bad_rows`
+    leaves it out; and for a file that names no answers at all.
     """
-    rows = list(_rows(path, options, labelled=True))
+    bad = BadRows(path, options.skip_bad_rows)
+    rows = list(_rows(path, options, bad, labelled=True))
+    bad.require_rest(len(rows))
     if not rows:
         raise InputError(f"A data file must hold at least one question. {path} holds none. Name another.")
-    empty = [row for row in rows if _is_empty(row.context)]
-    if empty and (len(empty) == len(rows) or not options.skip_empty):
-        named = ", ".join(row.place for row in empty[:5])
-        raise InputError(
-            f"Every question needs a context that is not empty. {path} has {len(empty):,} without of {len(rows):,}: "
-            f"{named}. Fill them in, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
-        )
-    found = _located(path, [row for row in rows if not _is_empty(row.context)], options)
-    return replace(found, left_out=found.left_out + len(empty))
+    empty = [row.place for row in rows if _is_empty(row.context)]
+    bad.add_all(empty, len(rows), "Every question needs a context that is not empty.")
+    usable = [row for row in rows if not _is_empty(row.context) and _are_texts(path, row, bad)]
+    found = _located(path, usable, bad)
+    bad.require_rest(len(found))
+    return replace(found, left_out=bad.found)
 
 
 def _is_empty(value: Json) -> bool:
@@ -107,7 +107,9 @@ def _is_empty(value: Json) -> bool:
 def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
     """The questions of a file in parts, without their answers."""
     part: list[_Row] = []
-    for row in _rows(path, options):
+    bad = BadRows(path, may_skip=False)
+    for row in _rows(path, options, bad):
+        _are_texts(path, row, bad)
         part.append(row)
         if len(part) == _PIECE:
             yield _unlabelled(path, part)
@@ -117,35 +119,29 @@ def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
 
 
 def _unlabelled(path: str, rows: Sequence[_Row]) -> Questions:
-    texts = [(_text(path, row, "question", row.question), _text(path, row, "context", row.context)) for row in rows]
-    one, other = [question for question, _ in texts], [context for _, context in texts]
+    one, other = [row.question for row in rows], [row.context for row in rows]
     return Questions(path, [row.id for row in rows], one, other, None, [row.place for row in rows])
 
 
-def _located(path: str, rows: Sequence[_Row], options: QuestionOptions) -> Questions:
+def _located(path: str, rows: Sequence[_Row], bad: BadRows) -> Questions:
+    pairs = [(row, given) for row in rows if (given := _stated(path, row, bad)) is not None]
+    rows, stated = [row for row, _ in pairs], [given for _, given in pairs]
     examples = _unlabelled(path, rows)
-    stated = [_stated(path, row) for row in rows]
     found: list[list[Span]] = []
     for context, given in zip(examples.contexts, stated, strict=True):
         places = [(_place(context, text, start), text) for text, start in given]
         found.append([Span(place, place + len(text), "") for place, text in places if place is not None])
-    pairs = list(zip(stated, found, strict=True))
-    lost = [
+    left = {
         number
-        for number, (row, (given, spans)) in enumerate(zip(rows, pairs, strict=True))
+        for number, (row, given, spans) in enumerate(zip(rows, stated, found, strict=True))
         if not spans and (given or not row.may_lack_answers)
-    ]
-    moved = sum(bool(spans) and spans[0].start != given[0][1] for given, spans in pairs)
-    if lost and (len(lost) == len(rows) or not options.skip_empty):
-        raise InputError(
-            f"An answer must stand in its context. {len(lost):,} of {len(rows):,} questions have none that does: "
-            f"{examples.where(lost)}. Mend them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
-        )
-    left = set(lost)
+    }
+    moved = sum(bool(spans) and spans[0].start != given[0][1] for given, spans in zip(stated, found, strict=True))
+    bad.add_all([rows[number].place for number in sorted(left)], len(rows), "An answer must stand in its context.")
     note = f"{moved:,} questions have an answer that is not where the file says and was found by its text"
     true = [[text for text, _ in given] for given in stated]
     kept = replace(examples, answers=found, true=true).take(one for one in range(len(rows)) if one not in left)
-    return replace(kept, left_out=len(lost), found=note if moved else "")
+    return replace(kept, found=note if moved else "")
 
 
 def _place(context: str, text: str, start: int) -> int | None:
@@ -161,42 +157,53 @@ def _place(context: str, text: str, start: int) -> int | None:
     return min(found, key=lambda one: abs(one - start), default=None)
 
 
-def _stated(path: str, row: _Row) -> list[tuple[str, int]]:
-    """The answers of a row as (text, start): a list of mappings, or one mapping of lists as `datasets` has it."""
+def _stated(path: str, row: _Row, bad: BadRows) -> list[tuple[str, int]] | None:
+    """The answers of a row as (text, start): a list of mappings, or one mapping of lists as `datasets` has it.
+
+    None for a bad row.
+    """
     answers = row.answers
     if isinstance(answers, dict) and isinstance(answers.get("text"), list):
         starts = answers.get("answer_start") or [-1] * len(answers["text"])
         if not isinstance(starts, list) or len(starts) != len(answers["text"]):
-            raise InputError(
-                f"Answers must have as many `answer_start` as `text`, both lists. {path}, {row.place}, has "
-                f"{answers!r:.80}. Mend it, or leave `answer_start` out: answers are then found by their text."
-            )
+            rule = "Answers must have as many `answer_start` as `text`, both lists; without it texts are looked for."
+            bad.add(row.place, rule, f"{rule} {path}, {row.place}, has {answers!r:.80}.")
+            return None
         answers = [{"text": text, "answer_start": start} for text, start in zip(answers["text"], starts, strict=True)]
     answers = answers if isinstance(answers, list) else [] if answers is None else [answers]
     found = []
     for one in answers:
         one = {"text": one} if isinstance(one, str) else one
         if not isinstance(one, dict) or not isinstance(one.get("text"), str):
-            raise InputError(
-                f"An answer must be a mapping of `text` and `answer_start`. {path}, {row.place}, has {one!r:.80}."
-            )
+            rule = "An answer must be a mapping of `text` and `answer_start`."
+            bad.add(row.place, rule, f"{rule} {path}, {row.place}, has {one!r:.80}.")
+            return None
         start = one.get("answer_start", -1)
         found.append((one["text"], start if isinstance(start, int) else -1))
     return found
 
 
-def _text(path: str, row: _Row, name: str, value: Json) -> str:
-    if not isinstance(value, str) or (name == "context" and not value.strip()):
-        rule = "a text that is not empty" if name == "context" else "a text"
-        raise InputError(f"A {name} must be {rule}. {path}, {row.place}, has {value!r:.80}. Mend it, or leave it out.")
-    return value
+def _are_texts(path: str, row: _Row, bad: BadRows) -> bool:
+    """Whether a question and its context are texts, the context not empty; else it is a bad row."""
+    for rule, value, is_right in (
+        ("A question must be a text.", row.question, isinstance(row.question, str)),
+        ("A context must be a text that is not empty.", row.context, bool(_text(row.context).strip())),
+    ):
+        if not is_right:
+            bad.add(row.place, rule, f"{rule} {path}, {row.place}, has {value!r:.80}.")
+            return False
+    return True
 
 
-def _rows(path: str, options: QuestionOptions, labelled: bool = False) -> Iterator[_Row]:
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _rows(path: str, options: QuestionOptions, bad: BadRows, labelled: bool = False) -> Iterator[_Row]:
     if _is_squad(path):
-        yield from _squad(path)
+        yield from _squad(path, bad)
         return
-    for table in tables.pieces(path, options.header):
+    for table in tables.pieces(path, options.header, bad):
         if labelled:
             table.column(options.answer_column, "answer")
         yield from _of_table(table, options)
@@ -222,7 +229,7 @@ def _is_squad(path: str) -> bool:
     return start.startswith(b"{") and b'"data"' in start
 
 
-def _squad(path: str) -> Iterator[_Row]:
+def _squad(path: str, bad: BadRows) -> Iterator[_Row]:
     with tables.open_bytes(path) as file:
         try:
             content = json.loads(file.read().decode("utf-8-sig"))
@@ -235,13 +242,23 @@ def _squad(path: str) -> Iterator[_Row]:
         for number, article in enumerate(content["data"], start=1):
             for paragraph_number, paragraph in enumerate(article["paragraphs"], start=1):
                 for question in paragraph["qas"]:
-                    place = f"question {question['id']!r} of article {number}, paragraph {paragraph_number}"
-                    answers, texts = question.get("answers"), (question["question"], paragraph["context"])
-                    is_impossible = bool(question.get("is_impossible", answers == []))
-                    answers = None if is_impossible else answers  # plausible ones may stand there
-                    yield _Row(str(question["id"]), *texts, answers, place, is_impossible)
+                    place = f"article {number}, paragraph {paragraph_number}"
+                    if (row := _of_squad(path, question, paragraph, place, bad)) is not None:
+                        yield row
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} must be in the form of SQuAD: data, with articles of paragraphs, each of a context and qas. "
             f"Reading it failed: {type(error).__name__} {error}."
         ) from error
+
+
+def _of_squad(path: str, question: Json, paragraph: Json, place: str, bad: BadRows) -> _Row | None:
+    """One question, or None for one that lacks something, which is a bad row."""
+    if not isinstance(question, dict) or not {"id", "question"} <= question.keys() or "context" not in paragraph:
+        rule = "A question of SQuAD must have an id and a question, and its paragraph a context."
+        bad.add(place, rule, f"{rule} {path}, {place}, has {question!r:.80}.")
+        return None
+    answers, texts = question.get("answers"), (question["question"], paragraph["context"])
+    is_impossible = bool(question.get("is_impossible", answers == []))
+    answers = None if is_impossible else answers  # plausible ones may stand there
+    return _Row(str(question["id"]), *texts, answers, f"question {question['id']!r} of {place}", is_impossible)

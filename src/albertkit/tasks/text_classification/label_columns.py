@@ -12,6 +12,7 @@ from typing import TypeVar
 from albertkit.errors import InputError, abbreviate
 from albertkit.storage import encodings
 from albertkit.tasks import texts
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
 from albertkit.tasks.tables import Table
 from albertkit.tasks.text_classification import label_forms
@@ -56,36 +57,40 @@ class LabelOptions(TextOptions):
 OptionsT = TypeVar("OptionsT", bound=LabelOptions)
 
 
-def read(table: Table, options: OptionsT, schema: Schema | None = None) -> tuple[list[Json], OptionsT]:
+def read(
+    table: Table, options: OptionsT, schema: Schema | None = None, bad: BadRows | None = None
+) -> tuple[list[Json], OptionsT]:
     """(N,) labels, None where there is none, and the options with the column, or the classes, that were found.
 
     `schema` is that of a trained model: where there is a column for each class its order is the model's. Several
-    columns give lists of zeros and ones. InputError where there is no such column, or it holds something else.
+    columns give lists of zeros and ones. InputError where there is no such column; rows in which it holds something
+    else go to `bad`.
     """
+    bad = bad or BadRows(table.path)
     options = _with_column(table, options, schema)
     renamed = read_map(options.label_map)
     missing = {name.casefold() for name in options.missing_labels} - {*(schema.names if schema else ())}
     if len(columns := class_columns(table, options)) > 1:
-        return _of_class_columns(table, columns, options, schema, renamed, missing)
-    values = label_forms.listed(table.column(options.label_column, "label"))
-    _require_labels(table, options.label_column, values)
+        return _of_class_columns(table, columns, options, schema, renamed, missing, bad)
+    values = _usable(table, options.label_column, label_forms.listed(table.column(options.label_column, "label")), bad)
     values = _renamed(values, table.path, options.label_separator, renamed)
     known = schema.names if schema else ()
     return [None if _is_missing(value, missing) and value not in known else value for value in values], options
 
 
-def _require_labels(table: Table, name: str, values: Sequence[Json]) -> None:
-    """InputError for values that are neither names, numbers nor flat lists of them."""
-    wrong = [
+def _usable(table: Table, name: str, values: list[Json], bad: BadRows) -> list[Json]:
+    """The values, None for those that are neither names, numbers nor flat lists of them, which are bad rows."""
+    wrong = {
         row
         for row, value in enumerate(values)
         if any(isinstance(one, (dict, list, tuple, bytes)) for one in (value if isinstance(value, list) else [value]))
-    ]
-    if wrong:
-        raise InputError(
-            f"A label must be a name, a number, or a list of them. {table.path} has {abbreviate(values[wrong[0]], 60)} "
-            f"in {name!r}: {table.places(wrong)}. Write it so, or name another column."
-        )
+    }
+    if not wrong:
+        return values
+    places = [table.places([row]) for row in sorted(wrong)]
+    more = f"It has {abbreviate(values[min(wrong)], 60)} in {name!r}: write it so, or name another column."
+    bad.add_all(places, len(table), "A label must be a name, a number, or a list of them.", more)
+    return [None if row in wrong else value for row, value in enumerate(values)]
 
 
 def class_columns(table: Table, options: LabelOptions) -> list[str]:
@@ -182,6 +187,7 @@ def _of_class_columns(
     schema: Schema | None,
     renamed: Mapping[str, str],
     missing: set[str],
+    bad: BadRows,
 ) -> tuple[list[Json], OptionsT]:
     names = [renamed.get(column, column) for column in columns]
     if schema is None:
@@ -201,21 +207,20 @@ def _of_class_columns(
                 "columns other names with --label-map."
             )
         columns = [columns[names.index(name)] for name in schema.names]
-    rows = zip(*(_bits(table, column, missing) for column in columns), strict=True)
+    rows = zip(*(_bits(table, column, missing, bad) for column in columns), strict=True)
     return [None if None in row else list(row) for row in rows], options
 
 
-def _bits(table: Table, column: str, missing: set[str]) -> list[int | None]:
+def _bits(table: Table, column: str, missing: set[str], bad: BadRows) -> list[int | None]:
     """(N,) the zeros and ones of a column, None where there is no value."""
     values = [
         None if texts.is_empty(one) or _is_missing(one, missing) else one for one in table.column(column, "label")
     ]
     wrong = [row for row, value in enumerate(values) if value is not None and label_forms.bit(value) is None]
     if wrong:
-        raise InputError(
-            f"The column of a class must hold 0 and 1. {table.path} has {values[wrong[0]]!r} in {column!r}: "
-            f"{table.places(wrong)}. Round probabilities, and take rows out that nobody labelled."
-        )
+        more = f"It has {values[wrong[0]]!r} in {column!r}: round probabilities, take rows out that nobody labelled."
+        places = [table.places([row]) for row in wrong]
+        bad.add_all(places, len(table), "The column of a class must hold 0 and 1.", more)
     return [None if value is None else label_forms.bit(value) for value in values]
 
 

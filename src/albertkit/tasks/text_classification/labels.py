@@ -14,6 +14,9 @@ from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.config_labels import are_default
 from albertkit.errors import InputError, few
+from albertkit.tasks import texts
+from albertkit.tasks.bad_rows import BadRows
+from albertkit.tasks.tables import Table
 from albertkit.tasks.text_classification import label_forms
 from albertkit.tasks.text_classification.label_forms import shortest, split
 from albertkit.typing import Json, Record
@@ -163,6 +166,15 @@ def _classes(
             else:
                 values[row] = index[name]
     return values
+
+
+def finite(labels: Sequence[Json], table: Table, bad: BadRows) -> list[Json]:
+    """Labels of regression, None for what is there and is no finite number, which goes to `bad`."""
+    wrong = {row for row, label in enumerate(labels) if not texts.is_empty(label) and not np.isfinite(_number(label))}
+    first = f"The first is {labels[min(wrong)]!r:.60}." if wrong else ""
+    places = [table.places([row]) for row in sorted(wrong)]
+    bad.add_all(places, len(labels), "Every label must be a finite number.", first)
+    return [None if row in wrong else label for row, label in enumerate(labels)]
 
 
 def _number(label: Json) -> float:

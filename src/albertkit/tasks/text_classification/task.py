@@ -16,6 +16,7 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
 from albertkit.tasks import tables, texts, trained_on
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, require_finite
@@ -41,6 +42,7 @@ _FUNCTIONS = {SINGLE: "softmax", MULTI: "sigmoid", REGRESSION: "none"}
 BEST = "best"
 """The `top_k` that gives the best class alone, and not in a list."""
 
+_COMPLETE = "Every row needs a text, both texts of a pair, and a label."
 _FEW = 10
 """Rows up to which each may well be a class of its own."""
 
@@ -78,8 +80,9 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     ) -> tuple[TextExamples, ClassificationOptions]:
         """Texts and labels of a file, and the columns they were found in.
 
-        A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or `skip_empty`
-        leaves them out. Where a row may have several classes an empty label is that of a row without a class.
+        A row needs a text, both texts of a pair, and a label: InputError names the rows that lack one, or
+        `skip_bad_rows` leaves them out. Where a row may have several classes an empty label is that of a row without a
+        class.
         """
         schema = Schema.of(config) if config else None
         if schema and options.problem != "auto" and KINDS.get(options.problem) != schema.problem_type:
@@ -89,33 +92,36 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
             )
         if schema and options.class_weights:
             raise InputError("`class_weights` are those of a training loss. Received them for a trained model.")
-        return self.take(tables.read(path, options.header), options, schema)
+        bad = BadRows(path, options.skip_bad_rows)
+        return self.take(tables.read(path, options.header, bad), options, schema, bad)
 
     def take(
-        self, table: Table, options: ClassificationOptions, schema: Schema | None = None
+        self, table: Table, options: ClassificationOptions, schema: Schema | None = None, bad: BadRows | None = None
     ) -> tuple[TextExamples, ClassificationOptions]:
         """Texts and labels of a table; see `read`. `schema` is that of a model whose labels are known."""
+        bad = bad or BadRows(table.path, options.skip_bad_rows)
         asked, options = options, texts.with_columns(table, options)
-        values, options = label_columns.read(table, options, schema)
+        values, options = label_columns.read(table, options, schema, bad)
         if not asked.text_column:
             texts.tell_of_others(table, options)
         _require_kind(table, options)
         kind = schema.problem_type if schema else KINDS.get(options.problem)
+        if kind == REGRESSION:
+            values = labels.finite(values, table, bad)
         is_unlabelled = texts.is_missing if kind == MULTI else texts.is_empty
-        examples = texts.taken(table, options, values)
-        second = examples.second or [None] * len(table)
+        examples = texts.taken(table, options, values, bad)
+        second, known = examples.second or [None] * len(table), {row.place for row in bad.found}
         incomplete = [
-            row
+            place
             for row, (one, other) in enumerate(zip(examples.first, second, strict=True))
             if texts.is_empty(one) or (examples.second and texts.is_empty(other)) or is_unlabelled(values[row])
+            if (place := table.places([row])) not in known
         ]
-        if incomplete and not options.skip_empty:
-            raise InputError(_told_of_incomplete(table, options, values, incomplete))
-        if len(incomplete) == len(table):
-            raise InputError(f"A data file must hold at least one row with text and label. {table.path} holds none.")
-        without = set(incomplete)
-        kept = examples.take(row for row in examples.rows if row not in without)
-        return replace(kept, left_out=len(incomplete)), options
+        bad.add_all(incomplete, len(table), _COMPLETE, "" if bad.skip else _on_incomplete(table, options, values))
+        without = {row.place for row in bad.found}
+        kept = examples.take(row for row in examples.rows if table.places([row]) not in without)
+        bad.require_rest(len(kept))
+        return replace(kept, left_out=bad.found), options
 
     def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
         """`id2label` and `problem_type`; see `labels.schema`. InputError where every row is a class of its own."""
@@ -309,19 +315,13 @@ def _require_kind(table: Table, options: ClassificationOptions) -> None:
         )
 
 
-def _told_of_incomplete(
-    table: Table, options: ClassificationOptions, values: Sequence[Json], incomplete: Sequence[int]
-) -> str:
-    """What is said of rows that lack something, with all that a person may do about it."""
-    told = (
-        f"Every row needs a text and a label. {table.path} has {len(incomplete)} without: {table.places(incomplete)}. "
-        "Fill or remove them, or leave them out with --skip-empty, in a recipe data.skip_empty=true."
-        f"{label_columns.missing_words(table, options)}"
-    )
+def _on_incomplete(table: Table, options: ClassificationOptions, values: Sequence[Json]) -> str:
+    """What a person may do about rows that lack something, beside leaving them out."""
+    told = label_columns.missing_words(table, options)
     separator = options.label_separator
     if options.problem == "auto" and any(isinstance(value, str) and separator in value for value in values):
         told += " Where a row may have several labels, an empty one is that of no class: `problem` multi says so."
-    return told
+    return told.strip()
 
 
 def _check_sizes(values: Sequence[Json], options: ClassificationOptions, path: str) -> None:

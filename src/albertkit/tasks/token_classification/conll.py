@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from albertkit.errors import InputError
+from albertkit.tasks.bad_rows import BadRows
 
 _TAG = re.compile(r"O|[BIESLU][-_]\S+")
+_COLUMNS = "Every word must have as many columns as the first."
 _DOCUMENT = "-DOCSTART-"
 _PREFIX = re.compile(r"[a-z]{2,3}:(?=.)")
 
@@ -22,19 +24,21 @@ class Sentence:
     rows: list[list[str]]
 
 
-def sentences(path: str, lines: Iterable[tuple[int, str]]) -> Iterator[Sentence]:
+def sentences(path: str, lines: Iterable[tuple[int, str]], bad: BadRows | None = None) -> Iterator[Sentence]:
     """The sentences of numbered lines.
 
     Columns are separated by tabs where the first word's line has one, otherwise by blanks. A line of nothing but white
-    space ends a sentence; document marks and comments are left out. InputError for a line of another number of columns.
+    space ends a sentence; document marks and comments are left out. A sentence that has a line of another number of
+    columns goes to `bad`.
     """
+    bad = bad or BadRows(path, may_skip=False)
     rows: list[list[str]] = []
-    first, width, by_tabs = 0, 0, False
+    first, width, by_tabs, is_bad = 0, 0, False, False
     for number, line in lines:
         if not line.strip():
-            if rows:
+            if rows and not is_bad:
                 yield Sentence(first, rows)
-            rows = []
+            rows, is_bad = [], False
             continue
         line = line.strip(" \r\n")  # other white space may be a word
         by_tabs = by_tabs if width else "\t" in line
@@ -43,13 +47,16 @@ def sentences(path: str, lines: Iterable[tuple[int, str]]) -> Iterator[Sentence]
             continue
         width = width or len(fields)
         if len(fields) != width:
-            raise InputError(
-                f"Every word must have as many columns as the first. {path}, line {number}, has {len(fields)} where "
-                f"the first has {width}, separated by {'tabs' if by_tabs else 'blanks'}. Mend it, or leave it out."
+            message = (
+                f"{_COLUMNS} {path}, line {number}, has {len(fields)} where "
+                f"the first has {width}, separated by {'tabs' if by_tabs else 'blanks'}."
             )
+            if not is_bad:
+                bad.add(f"line {number}", _COLUMNS, message)
+            is_bad = True
         first = first if rows else number
         rows.append(fields)
-    if rows:
+    if rows and not is_bad:
         yield Sentence(first, rows)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.tables import Table
 from albertkit.tasks.token_classification import conll, tagged_texts
 from albertkit.tasks.token_classification.conll import Sentence
@@ -22,25 +23,34 @@ _PIECE = 1024
 
 def read(path: str, options: TagOptions) -> TaggedExamples:
     """The labelled texts of a file. InputError for one that has no tags, or whose tags cannot be read."""
+    bad = BadRows(path, options.skip_bad_rows)
+    examples = _labelled(path, options, bad)
+    bad.require_rest(len(examples))
+    return replace(examples, left_out=bad.found)
+
+
+def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
     if _is_table(path):
-        return _of_table(tables.read(path, options.header), options, labelled=True)
-    found = list(_sentences(path))
+        return _of_labelled_table(tables.read(path, options.header, bad), options, bad)
+    found = list(_sentences(path, bad))
+    bad.require_rest(len(found))
     if not found:
         raise InputError(f"A data file must hold at least one sentence. {path} holds none.")
     place = conll.tag_column(path, found, options.tag_column)
     tags = [[row[place] for row in sentence.rows] for sentence in found]
-    return _of_columns(path, found, tags, options)
+    return _of_columns(path, found, tags, options, bad)
 
 
 def stream(path: str, options: TagOptions) -> Iterator[TaggedExamples]:
     """The texts of a file in parts, without their entities."""
     if _is_table(path):
         for table in tables.pieces(path, options.header):
-            yield _of_table(table, options, labelled=False)
+            yield _of_table(table, options)
         return
-    found = _sentences(path)
+    bad = BadRows(path, may_skip=False)
+    found = _sentences(path, bad)
     while part := list(islice(found, _PIECE)):
-        yield _of_columns(path, part, None, options)
+        yield _of_columns(path, part, None, options, bad)
 
 
 def _is_table(path: str) -> bool:
@@ -48,68 +58,69 @@ def _is_table(path: str) -> bool:
     return any(suffix in _TABLES for suffix in suffixes[-2:])
 
 
-def _sentences(path: str) -> Iterator[Sentence]:
+def _sentences(path: str, bad: BadRows) -> Iterator[Sentence]:
     def numbered() -> Iterator[tuple[int, str]]:
         with tables.open_bytes(path) as file:
             for table in tables.lines(file, path):
                 yield from zip(table.lines, table.columns["text"], strict=True)
 
-    return conll.sentences(path, numbered())
+    return conll.sentences(path, numbered(), bad)
 
 
 def _of_columns(
-    path: str, found: Sequence[Sentence], tags: Sequence[Sequence[str]] | None, options: TagOptions
+    path: str, found: Sequence[Sentence], tags: Sequence[Sequence[str]] | None, options: TagOptions, bad: BadRows
 ) -> TaggedExamples:
     width = len(found[0].rows[0])
     place = conll.column(path, options.text_column, width, "`text_column`") if options.text_column else 0
     words, mark = conll.without_language([[row[place] for row in sentence.rows] for sentence in found])
-    examples = tagged_texts.from_tags(path, words, tags, [sentence.line for sentence in found], options)
+    examples = tagged_texts.from_tags(path, words, tags, [sentence.line for sentence in found], options, bad)
     return examples.noted(f"{mark!r} before every word was left out") if mark else examples
 
 
-def _of_table(table: Table, options: TagOptions, labelled: bool) -> TaggedExamples:
+def _of_table(table: Table, options: TagOptions) -> TaggedExamples:
+    """The texts of a table, without their entities."""
     texts = table.column(_column(table, options.text_column, _TEXT, "text"), "text")
-    tags = table.column(_column(table, options.tag_column, _TAGS, "tag"), "tag") if labelled else None
-    is_spans = tags is not None and all(isinstance(text, str) for text in texts) and any(map(_are_spans, tags))
-    if tags is not None and is_spans:
-        return tagged_texts.from_spans(table.path, texts, tags, table.lines, options)
-    if tags is None and all(isinstance(text, str) for text in texts):
+    if all(isinstance(text, str) for text in texts):
         return TaggedExamples(table.path, list(texts), None, None, table.lines)
-    table, texts, tags, left_out = _complete(table, texts, tags, options)
     words = [_words(table, row, text) for row, text in enumerate(texts)]
-    named = None if tags is None else [_tags(table, row, one, options) for row, one in enumerate(tags)]
-    if named is not None:
-        _require_equal_lengths(table, words, named)
-    found = tagged_texts.from_tags(table.path, words, named, table.lines, options)
-    return replace(found, left_out=found.left_out + left_out)
+    return tagged_texts.from_tags(table.path, words, None, table.lines, options, BadRows(table.path, may_skip=False))
 
 
-def _complete(
-    table: Table, texts: list[Json], tags: list[Json] | None, options: TagOptions
-) -> tuple[Table, list[Json], list[Json] | None, int]:
-    """The rows that have words and tags, and how many have not. InputError unless `skip_empty` leaves those out."""
-    given = [texts] if tags is None else [texts, tags]
-    empty = [
+def _of_labelled_table(table: Table, options: TagOptions, bad: BadRows) -> TaggedExamples:
+    texts = table.column(_column(table, options.text_column, _TEXT, "text"), "text")
+    tags = table.column(_column(table, options.tag_column, _TAGS, "tag"), "tag")
+    is_spans = all(isinstance(text, str) for text in texts if text is not None) and any(map(_are_spans, tags))
+    if is_spans:
+        rows = _complete(table, [texts], "Every row needs a text.", bad)
+        given = [texts[row] for row in rows], [tags[row] for row in rows], [table.lines[row] for row in rows]
+        return tagged_texts.from_spans(table.path, *given, bad)
+    _require_names(table, tags, options)
+    found: list[tuple[list[str], list[str], int]] = []
+    for row in _complete(table, [texts, tags], "Every row needs words and their tags.", bad):
+        try:
+            found.append((_words(table, row, texts[row]), _tags(table, row, tags[row], options), table.lines[row]))
+        except InputError as error:
+            bad.add(table.places([row]), "Words and tags must be lists, the tags of names that are known.", str(error))
+    uneven = [one for one in found if len(one[0]) != len(one[1])]
+    first = f"The first has {len(uneven[0][0])} words and {len(uneven[0][1])} tags." if uneven else ""
+    bad.add_all([f"line {line}" for *_, line in uneven], len(table), "Every word needs a tag.", first)
+    bad.require_rest(len(found) - len(uneven))
+    even = [one for one in found if len(one[0]) == len(one[1])]
+    words, named, lines = [one for one, _, _ in even], [one for _, one, _ in even], [line for *_, line in even]
+    return tagged_texts.from_tags(table.path, words, named, lines, options, bad)
+
+
+def _complete(table: Table, columns: Sequence[Sequence[Json]], rule: str, bad: BadRows) -> list[int]:
+    """The rows that have a value in each column; the others are bad ones."""
+    rows = {
         row
-        for row, values in enumerate(zip(*given, strict=True))
-        if any(value is None or value == [] or (isinstance(value, str) and not value.strip()) for value in values)
-    ]
-    if not empty or tags is None:
-        return table, texts, tags, 0
-    if len(empty) == len(table) or not options.skip_empty:
-        raise InputError(
-            f"Every row needs words and their tags. {table.path} has {len(empty):,} without of {len(table):,}: "
-            f"{table.places(empty)}. Fill them in, or leave them out with --skip-empty, in a recipe "
-            "data.skip_empty=true."
-        )
-    left = set(empty)
-    kept = [row for row in range(len(table)) if row not in left]
-    shorter = replace(
-        table,
-        columns={name: [values[row] for row in kept] for name, values in table.columns.items()},
-        lines=[table.lines[row] for row in kept],
-    )
-    return shorter, [texts[row] for row in kept], [tags[row] for row in kept], len(empty)
+        for row, values in enumerate(zip(*columns, strict=True))
+        if not any(value is None or value == [] or (isinstance(value, str) and not value.strip()) for value in values)
+    }
+    empty = [table.places([row]) for row in range(len(table)) if row not in rows]
+    bad.add_all(empty, len(table), rule)
+    bad.require_rest(len(rows))
+    return sorted(rows)
 
 
 def _column(table: Table, requested: str, usual: Sequence[str], role: str) -> str:
@@ -146,11 +157,6 @@ def _tags(table: Table, row: int, value: Json, options: TagOptions) -> list[str]
         raise InputError(f"Tags must be a list. {table.path}, {table.places([row])}, has {value!r:.80}.")
     if all(isinstance(one, str) for one in values):
         return values
-    if not options.tag_names:
-        raise InputError(
-            f"Tags must be names, such as B-PER. {table.path}, {table.places([row])}, has numbers: {value!r:.80}. Say "
-            "what they mean, from 0 on, with the option `tag_names`: O,B-PER,I-PER,..."
-        )
     named = dict(enumerate(options.tag_names))
     wrong = [one for one in values if type(one) is not int or one not in named]
     if wrong:
@@ -161,11 +167,13 @@ def _tags(table: Table, row: int, value: Json, options: TagOptions) -> list[str]
     return [named[int(one)] for one in values]
 
 
-def _require_equal_lengths(table: Table, words: Sequence[Sequence[str]], tags: Sequence[Sequence[str]]) -> None:
-    uneven = [row for row, (one, other) in enumerate(zip(words, tags, strict=True)) if len(one) != len(other)]
-    if uneven:
-        row = uneven[0]
+def _require_names(table: Table, tags: Sequence[Json], options: TagOptions) -> None:
+    """InputError where tags are numbers of which nobody says what they mean."""
+    row = next(
+        (row for row, one in enumerate(tags) if isinstance(one, list) and any(type(v) is int for v in one)), None
+    )
+    if row is not None and not options.tag_names:
         raise InputError(
-            f"Every word needs a tag. {table.path} has {len(uneven):,} rows with another number: {table.places(uneven)}"
-            f", the first with {len(words[row])} words and {len(tags[row])} tags."
+            f"Tags must be names, such as B-PER. {table.path}, {table.places([row])}, has numbers: {tags[row]!r:.80}. "
+            "Say what they mean, from 0 on, with the option `tag_names`: O,B-PER,I-PER,..."
         )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.scripts import is_unspaced
@@ -80,8 +81,9 @@ def from_tags(
     tagged: Sequence[Sequence[str]] | None,
     lines: Sequence[int],
     options: TagOptions,
+    bad: BadRows,
 ) -> TaggedExamples:
-    """Examples of words with a tag each. InputError for tags that follow no scheme, or `skip_empty` leaves them out."""
+    """Examples of words with a tag each. Sentences whose tags do not follow the scheme go to `bad`."""
     by = separator(sentences)
     pairs = [joined(words, by) for words in sentences]
     texts, words = [text for text, _ in pairs], [places for _, places in pairs]
@@ -95,30 +97,27 @@ def from_tags(
     counted = sum(map(len, entities))
     found = f"{counted:,} entities by {scheme} tags, words joined {'by blanks' if by else 'without blanks'}"
     examples = TaggedExamples(path, texts, words, entities, list(lines), found=found)
-    return without(examples, broken, options, f"follow {scheme}, as {len(tagged) - len(broken):,} sentences do")
+    rule = f"The tags of every sentence must follow {scheme}, as {len(tagged) - len(broken):,} sentences do."
+    return _without(examples, broken, bad, rule)
 
 
-def without(examples: TaggedExamples, broken: Sequence[int], options: TagOptions, rule: str) -> TaggedExamples:
-    """The examples without those that break a rule. InputError that names them unless they may be left out."""
-    if broken and (len(broken) == len(examples) or not options.skip_empty):
-        raise InputError(
-            f"The tags of every sentence must {rule}. {len(broken):,} of {len(examples):,} do not: "
-            f"{examples.where(broken)}. Mend them, or leave them out with --skip-empty, in a recipe "
-            "data.skip_empty=true."
-        )
+def _without(
+    examples: TaggedExamples, broken: Sequence[int], bad: BadRows, rule: str, more: str = ""
+) -> TaggedExamples:
+    """The examples without those that break a rule, which go to `bad`."""
+    bad.add_all([examples.place(number) for number in broken], len(examples), rule, more)
     left = set(broken)
-    kept = examples.take(number for number in range(len(examples)) if number not in left)
-    return replace(kept, left_out=len(left))
+    return examples.take(number for number in range(len(examples)) if number not in left)
 
 
 def from_spans(
-    path: str, texts: Sequence[Json], spans: Sequence[Json], lines: Sequence[int], options: TagOptions
+    path: str, texts: Sequence[Json], spans: Sequence[Json], lines: Sequence[int], bad: BadRows
 ) -> TaggedExamples:
     """Examples of texts with entities by their characters.
 
     An entity is [start, end, type], or a mapping of `start` and `end`, or a `span` of both, and of one of `type`,
-    `label`, `entity_group` and `entity`; where it names its `text`, `name` or `word`, that must stand there. InputError
-    for one that lies outside its text, is empty or overlaps another.
+    `label`, `entity_group` and `entity`; where it names its `text`, `name` or `word`, that must stand there. A text
+    with one that lies outside of it, is empty or overlaps another goes to `bad`.
     """
     found: list[list[Span]] = []
     broken: list[tuple[int, str]] = []
@@ -135,10 +134,9 @@ def from_spans(
     examples = TaggedExamples(
         path, [str(text) for text in texts], None, found, list(lines), found=f"{counted:,} entities by characters"
     )
-    rule = "be entities within their text that do not overlap"
-    if broken:
-        rule += f" (line {lines[broken[0][0]]}: {broken[0][1]:.200})"
-    return without(examples, [number for number, _ in broken], options, rule)
+    rule = "Entities must have a start, an end and a type, lie within their text and not overlap."
+    more = f"The first, in line {lines[broken[0][0]]}: {broken[0][1]:.200}." if broken else ""
+    return _without(examples, [number for number, _ in broken], bad, rule, more)
 
 
 def _span(entity: Json) -> Span:
