@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -26,6 +26,7 @@ class QuestionOptions(DataOptions):
     max_length: int = option(384, "Longest input in tokens; a longer context fills several windows.", ge=16)
     doc_stride: int = option(128, "Tokens that two windows of a long context share.", ge=0)
     max_query_length: int = option(64, "Longest question in tokens; what is beyond is cut off and counted.", ge=1)
+    split_pieces: str = option("", piece_splits.HELP, is_kept=True)
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
     answer_column: str = option("answers", "Column of the answers in a table.")

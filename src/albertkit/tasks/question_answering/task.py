@@ -5,6 +5,7 @@ Letters: N rows, L tokens of a row.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from numbers import Real
 from typing import ClassVar
@@ -12,7 +13,7 @@ from typing import ClassVar
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
-from albertkit.tasks import pieces
+from albertkit.tasks import piece_splits, pieces
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
@@ -79,7 +80,10 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, path: str, options: QuestionOptions, config: AlbertConfig | None = None
     ) -> tuple[Questions, QuestionOptions]:
         """Questions, contexts and answers of a file; see `questions`."""
-        return questions.read(path, options), options
+        found = questions.read(path, options)
+        if config is None:
+            options = replace(options, split_pieces=piece_splits.rule(options.split_pieces, found.contexts))
+        return found, options
 
     def config_keys(self, examples: Questions, options: QuestionOptions) -> Record:
         """Nothing: the head has a start and an end, whatever the data is."""
@@ -98,7 +102,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
         0, the place of [CLS]. Questions that are cut are counted.
         """
-        whole = pieces.by_text(tokenizer, examples.contexts)
+        whole = pieces.by_text(tokenizer, examples.contexts, options.split_pieces)
         asked = pieces.of_texts(tokenizer, examples.questions)
         rows = QuestionRows(tokenizer)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
