@@ -133,9 +133,17 @@ class Pipeline:
         settings, chosen = self._split(options)
         return self._each(parts, settings, chosen, as_records=True)
 
+    def submission(self, records: Iterable[Record], **options: Json) -> Iterator[Record]:
+        """The records of `stream` as the rows of the .tsv that the server of a benchmark, such as GLUE, takes.
+
+        `options` are those of the task's data. InputError where the task or the model has no such form.
+        """
+        return self.task.submission(self.config, self.data_options(**{**self._trained, **options}), records)
+
     def evaluate(self, path: Name, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
 
+        Of a folder of data they are those of its validation file, or where it has several a mapping of each of them.
         InputError where a label is not one of the model's, or the task has no scores.
         """
         if not isinstance(self.task, TrainableTask):
@@ -143,6 +151,19 @@ class Pipeline:
                 f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
                 f"or name another task: {', '.join(registry.trainable_names())}."
             )
+        splits = self.task.splits(str(path), self.data_options(**{**self._trained, **options}))
+        files = {name: file for name, file in splits.items() if name.startswith("validation")}
+        if splits and not files:
+            raise InputError(
+                f"A folder to evaluate on must hold a file for it. {path} holds {', '.join(splits)} alone."
+            )
+        scores = {name: self._evaluate(file, options) for name, file in files.items() or [("", path)]}
+        several = {name: one for name, one in scores.items() if name != "validation"}
+        return several if len(several) > 1 else next(iter(scores.values()))
+
+    def _evaluate(self, path: Name, options: Record) -> Record:
+        """The scores on a file."""
+        assert isinstance(self.task, TrainableTask)
         settings, _ = self._split({})
         examples, found = self.task.read(
             str(path), self.file_options(path, **{**settings.data, **options}), self.config

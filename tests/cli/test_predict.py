@@ -152,7 +152,7 @@ def test_an_output_is_whole_or_not_there(classifier, tmp_path, ending):
 
 
 def test_an_output_of_another_kind_is_refused_before_a_model_is_read(tmp_path):
-    with pytest.raises(InputError, match=r"must end in one of .jsonl, .csv, .parquet. Received: out.xlsx"):
+    with pytest.raises(InputError, match=r"must end in one of .jsonl, .csv, .parquet, .tsv. Received: out.xlsx"):
         predict("no-model", "it", "--output", "out.xlsx")
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(InputError, match="Name a file"):

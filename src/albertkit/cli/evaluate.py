@@ -11,8 +11,11 @@ from albertkit.cli import options
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    data: Annotated[str, Argument(help="Labelled data: .csv, .tsv, .json, .jsonl or .parquet.")],
+    data: Annotated[
+        str, Argument(help="Labelled data: .csv, .tsv, .json, .jsonl or .parquet, or the folder of a GLUE task.")
+    ],
     task: options.Task = "auto",
+    task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     label_column: Annotated[
@@ -37,6 +40,7 @@ def command(
 
     given = options.data_options(
         settings,
+        task_name=task_name,
         text_column=text_column,
         pair_column=pair_column,
         label_column=label_column,

@@ -108,7 +108,8 @@ _KEYS = {
 
 def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
-    kind, names = field.type, [f"--{field.name.replace('_', '-')}"]
+    kind = field.type
+    names = [f"--{name}" for name in (field.name.replace("_", "-"), *field.metadata["aliases"])]
     shown = str(field.default).lower() if kind is bool else str(field.default)
     told = False if field.default in ("", dataclasses.MISSING) else shown
     option = Option(*names, help=field.metadata["help"], show_default=told)

@@ -34,10 +34,20 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+AnswerFile = Annotated[
+    Path | None,
+    Option(
+        help="Write to this file: .jsonl, .csv, .parquet, or .tsv for the server of GLUE.",
+        show_default="JSON lines on standard output",
+    ),
+]
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
+TaskName = Annotated[
+    str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
+]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]

@@ -28,11 +28,9 @@ def command(
     file: Annotated[
         str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
     ] = "",
-    output: Annotated[
-        Path | None,
-        Option(help="Write to this file: .jsonl, .csv or .parquet.", show_default="JSON lines on standard output"),
-    ] = None,
+    output: options.AnswerFile = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
+    task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
     header: options.Header = None,
@@ -61,14 +59,19 @@ def command(
     if output:
         record_files.require_writable(output, overwrite)
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
-    given = options.data_options(
-        settings, text_column=text_column, pair_column=pair_column, header=options.split(header)
-    )
-    parts = _parts(answerer, texts, file, pair, given)
+    columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
+    given = options.data_options(settings, task_name=task_name, **columns)
+    records = answerer.stream(_parts(answerer, texts, file, pair, given), **_without_none(top_k=top_k))
+    if output and output.suffix.lower() == ".tsv":
+        records = answerer.submission(records, **given)
     try:
-        _write_all(answerer.stream(parts, **({} if top_k is None else {"top_k": top_k})), output, overwrite)
+        _write_all(records, output, overwrite)
     finally:
         _tell(answerer)
+
+
+def _without_none(**values: object) -> dict[str, object]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _tell(answerer: "Pipeline") -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -98,6 +99,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
             yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
+    def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
+        """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
+        raise InputError(
+            f"A .tsv holds the answers that the server of a benchmark takes, and {self.name} has none here. Write to "
+            ".jsonl, .csv or .parquet in its place."
+        )
+
     def arranged(self, answers: list[Answer], is_single: bool, inputs: Json, options: Record) -> Answer:
         """The answers in the form that a call gives back: one for a single input, a list for a list of them.
 
@@ -125,6 +133,13 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         `config` is that of a model whose labels are known. InputError names the rows that lack something, unless
         `options.skip_bad_rows` leaves them out.
         """
+
+    def splits(self, path: str, options: OptionsT) -> Mapping[str, str]:
+        """The files of a folder of data by split: train, validation, test and others that begin so.
+
+        None where `path` is what `read` takes. InputError for a folder that cannot be one of data.
+        """
+        return {}
 
     @abstractmethod
     def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:

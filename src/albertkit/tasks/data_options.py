@@ -9,12 +9,13 @@ from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
 
 
-def option(default: Json, help: str, *, is_kept: bool = False, **rules: Json) -> Any:
+def option(default: Json, help: str, *, is_kept: bool = False, aliases: tuple[str, ...] = (), **rules: Json) -> Any:
     """A field of `DataOptions`: its default, a line for `--help`, and rules such as ge, gt, lt and min_length.
 
     One that `is_kept` holds for the files that the trained model scores or answers, too; see `tasks.trained_on`.
+    `aliases` are other names of it on the command line.
     """
-    metadata = {"help": help, "rules": rules, "is_kept": is_kept}
+    metadata = {"help": help, "rules": rules, "is_kept": is_kept, "aliases": aliases}
     if isinstance(default, list):
         return field(default_factory=default.copy, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -41,7 +42,7 @@ _RULES: dict[str, tuple[str, Callable[[Json, Json], bool]]] = {
 class DataOptions:
     """The options of the data section of a recipe that all tasks share; a task adds its own in a subclass."""
 
-    train: str = option("", "Training data: .csv, .tsv, .json, .jsonl or .parquet.")
+    train: str = option("", "Training data: .csv, .tsv, .json, .jsonl or .parquet.", aliases=("data", "data-dir"))
     eval: str = option("", "Evaluation data; default: a part of the training data.")
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
     header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)

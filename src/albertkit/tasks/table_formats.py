@@ -46,37 +46,43 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
     `header` names the columns of a file without a header line. A first line that is `header` again is one: it is left
     out, which is logged. A row of another number of fields is a bad one.
     """
+    all_names = _distinct(path, list(header), bool(header))
+    is_first = True
+    for line, row, lines in fields(path, file, kind):
+        if is_first:
+            is_first = False
+            stated = [field.strip() for field in row]
+            if not header or stated == all_names:
+                all_names = all_names or _distinct(path, stated)
+                _require_unquoted(path, kind, stated)
+                _tell_of_header(path, header)
+                continue
+        if len(row) != len(all_names):
+            message = (
+                f"{_FIELDS} {path}, line {line}, has {len(row)} "
+                f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(all_names)}"
+            )
+            if lines > 1:  # quotes that are not closed where they should be took rows in
+                raise InputError(message)
+            bad.add(f"line {line}", _FIELDS, message)
+            continue
+        if not names:
+            names.update(dict.fromkeys(name for name in all_names if name))
+        named = len(names) == len(row)
+        kept = row if named else [field for name, field in zip(all_names, row, strict=True) if name]
+        yield Row(line, kept, sum(map(len, kept)))
+
+
+def fields(path: Path, file: TextIO, kind: str) -> Iterator[Row]:
+    """The fields of every row of a .csv or .tsv that is not blank, a header among them; their size is in lines."""
     style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     rows = csv.reader(_lines(path, file), **style)
-    all_names = _distinct(path, list(header), bool(header))
-    is_first, following = True, 1
+    following = 1
     try:
         for row in rows:
             line, following = following, rows.line_num + 1
-            if not any(field.strip() for field in row):
-                continue
-            if is_first:
-                is_first = False
-                stated = [field.strip() for field in row]
-                if not header or stated == all_names:
-                    all_names = all_names or _distinct(path, stated)
-                    _require_unquoted(path, kind, stated)
-                    _tell_of_header(path, header)
-                    continue
-            if len(row) != len(all_names):
-                message = (
-                    f"{_FIELDS} {path}, line {line}, has {len(row)} "
-                    f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(all_names)}"
-                )
-                if rows.line_num > line:  # quotes that are not closed where they should be took rows in
-                    raise InputError(message)
-                bad.add(f"line {line}", _FIELDS, message)
-                continue
-            if not names:
-                names.update(dict.fromkeys(name for name in all_names if name))
-            named = len(names) == len(row)
-            fields = row if named else [field for name, field in zip(all_names, row, strict=True) if name]
-            yield Row(line, fields, sum(map(len, fields)))
+            if any(field.strip() for field in row):
+                yield Row(line, row, rows.line_num - line + 1)
     except csv.Error as error:
         raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
 

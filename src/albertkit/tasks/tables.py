@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
 from albertkit import storage
 from albertkit.errors import InputError, did_you_mean, few
@@ -120,28 +120,40 @@ def is_data(name: str) -> bool:
     return bool(suffixes) and (suffixes[-1] in _FORMATS or (suffixes[-1] in _OPENERS and suffixes[0] in _FORMATS))
 
 
-def read(path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None) -> Table:
+def read(path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, kind: str = "") -> Table:
     """All rows of a file; see `pieces`. InputError where one of them cannot be read."""
-    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize, bad)
+    [table] = _tables(Path(path), header, itertools.repeat(sys.maxsize), sys.maxsize, bad, kind)
     return table
 
 
+def first_fields(path: str | Path, kind: str = "") -> list[str]:
+    """The fields of the first line of a CSV or TSV that is not blank, whatever they are; nothing where there is none.
+
+    `kind` is as in `pieces`. InputError where the file is missing or cannot be read.
+    """
+    packed, ending = _ending(Path(path))
+    _require_file(Path(path))
+    rows = _text(Path(path), packed, lambda file: table_formats.fields(Path(path), file, kind or ending))
+    return next(rows, Row(1, [], 0)).content
+
+
 def pieces(
-    path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, *, most: int = PIECE
+    path: str | Path, header: Sequence[str] = (), bad: BadRows | None = None, *, most: int = PIECE, kind: str = ""
 ) -> Iterator[Table]:
     """The rows of a file as tables of `most` rows at most, few at first and few where rows are long.
 
     It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
-    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. Rows that cannot be read
-    alone, such as a line of JSON that is none, go to `bad`; without it they are errors, too.
+    objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. `kind` is the ending by
+    which a file is read that has another one. Rows that cannot be read alone, such as a line of JSON that is none, go
+    to `bad`; without it they are errors, too.
 
     Raises InputError, naming the line, where the file is missing, empty, cut short or not what its ending says; rows
     before that place were given out.
     """
     sizes = (min(size, most) for size in itertools.chain(_FIRST, itertools.repeat(most)))
-    return _tables(Path(path), header, sizes, CHARACTERS, bad)
+    return _tables(Path(path), header, sizes, CHARACTERS, bad, kind)
 
 
 def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
@@ -210,10 +222,10 @@ def _ending(path: Path) -> tuple[str | None, str]:
 
 
 def _tables(
-    path: Path, header: Sequence[str], sizes: Iterator[int], characters: int, bad: BadRows | None
+    path: Path, header: Sequence[str], sizes: Iterator[int], characters: int, bad: BadRows | None, stated: str
 ) -> Iterator[Table]:
     """The rows of a file in pieces of so many, which end sooner where they have so many characters."""
-    packed, kind = _ending(path)
+    packed, kind = (None, stated) if stated else _ending(path)
     _require_file(path)
     if kind not in _FORMATS:
         raise InputError(f"A data file must end in one of {', '.join(_FORMATS)}. Received: {path}.")
@@ -221,15 +233,19 @@ def _tables(
     bad = bad or BadRows(str(path), may_skip=False)
     has_fields = kind in (".csv", ".tsv")
     is_parquet = kind in (".parquet", ".pq")
-    found = table_formats.read_parquet(path, names) if is_parquet else _text(path, packed, kind, names, header, bad)
+    found = (
+        table_formats.read_parquet(path, names)
+        if is_parquet
+        else _text(path, packed, lambda file: _rows(path, file, kind, names, header, bad))
+    )
     is_empty = True
     for rows in _gathered(found, sizes, characters):
         is_empty = False
         contents = [row.content for row in rows]
         grid = zip(names, map(list, zip(*contents, strict=True)), strict=True) if has_fields else ()
         columns = dict(grid) if has_fields else _Records(names, contents)
-        stated = list(names) if has_fields and not header else ()
-        yield Table(str(path), columns, [row.line for row in rows], stated)
+        header_line = list(names) if has_fields and not header else ()
+        yield Table(str(path), columns, [row.line for row in rows], header_line)
     if is_empty:
         bad.require_rest(0)
         raise InputError(f"A data file must hold at least one row. {path} holds none.")
@@ -271,19 +287,21 @@ def _require_file(path: Path) -> None:
     storage.require_content(path, InputError)
 
 
-def _text(
-    path: Path, packed: str | None, kind: str, names: Names, header: Sequence[str], bad: BadRows
-) -> Iterator[Row]:
+def _rows(path: Path, file: TextIO, kind: str, names: Names, header: Sequence[str], bad: BadRows) -> Iterator[Row]:
+    if kind in (".csv", ".tsv"):
+        return table_formats.read_grid(path, file, kind, names, header, bad)
+    return table_formats.read_json(path, file, names, bad)
+
+
+def _text(path: Path, packed: str | None, reader: Callable[[TextIO], Iterator[Row]]) -> Iterator[Row]:
+    """What a reader finds in a file of text. InputError where it is cut short or no text."""
     name = path.with_suffix("").name if packed else path.name
     try:
         with _open(path, packed) as raw:
             file = encodings.as_utf8(raw, path)
             encodings.require_text(file, path, name)
-            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-            if kind in (".csv", ".tsv"):
-                yield from table_formats.read_grid(path, text, kind, names, header, bad)
-            else:
-                yield from table_formats.read_json(path, text, names, bad)
+            text = io.TextIOWrapper(file, "utf-8-sig", newline="")  # named, for it closes the file when it is gone
+            yield from reader(text)
     except (UnicodeDecodeError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         advice = "If a copy was cut short, repeat it."
         if isinstance(error, UnicodeDecodeError):

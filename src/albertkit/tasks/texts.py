@@ -43,6 +43,11 @@ class TextOptions(DataOptions):
     text_column: str = option("", "Column of the text; default: by the usual names.", is_kept=True)
     pair_column: str = option("", "Column of the second text of a pair; default: by the usual names.", is_kept=True)
 
+    @property
+    def is_pair(self) -> bool:
+        """Whether the texts are known to be pairs."""
+        return bool(self.pair_column)
+
 
 OptionsT = TypeVar("OptionsT", bound=TextOptions)
 

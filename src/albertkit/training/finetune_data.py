@@ -53,6 +53,19 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
     return Prepared(start, options, trained, evaluated, "id2label" in keys)
 
 
+def _located(task: AnyTrainableTask, options: DataOptions) -> DataOptions:
+    """The options with the files of a folder of data. InputError where it holds none to train on."""
+    splits = task.splits(options.train, options)
+    if not splits:
+        return options
+    if "train" not in splits:
+        raise InputError(
+            f"A folder to train on must hold a file for it. {options.train} holds {', '.join(splits)} alone. Name a "
+            "file with --train."
+        )
+    return replace(options, train=splits["train"], eval=options.eval or splits.get("validation", ""))
+
+
 def _read(
     task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
 ) -> tuple[Examples, Examples, Record, DataOptions]:
@@ -60,6 +73,7 @@ def _read(
     options = recipe.options()
     if not options.train:
         raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
+    options = _located(task, options)
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
     keys = task.config_keys(examples, options)

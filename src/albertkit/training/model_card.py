@@ -46,7 +46,7 @@ def model_card(
     `results` is the contents of eval_results.json, `examples` the number trained on, `labels` what its classes are
     called, if it has any, `provenance` where the start came from.
     """
-    pair = bool(getattr(recipe.options(), "pair_column", ""))
+    pair = getattr(recipe.options(), "is_pair", False)
     sample = {"text": "A text.", "text_pair": "The second text."} if pair else registry.get(recipe.task).sample
     use = _python(recipe.task, json.dumps(sample))
     named = f" Labels: {', '.join(labels)}." if labels else ""

@@ -10,6 +10,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.features import Features
+from albertkit.tasks.text_classification import answers
 from albertkit.tasks.text_classification import labels as sequence_labels
 from albertkit.tasks.text_classification import task as text_classification
 from albertkit.tasks.text_classification.labels import MULTI, REGRESSION, SINGLE, Schema
@@ -341,7 +342,7 @@ def test_labels_that_look_like_numbers_bring_regression_to_mind():
 def test_a_broken_model_gives_no_answer(problem, value):
     logits = np.array([[0.0, 1.0], [value, 0.0], [1.0, value]])
     for ask in (
-        lambda: text_classification.answers(logits, Schema(problem, ("a", "b"))),
+        lambda: answers.records(logits, Schema(problem, ("a", "b"))),
         lambda: score(logits, np.zeros(3, np.int64), Schema(problem, ("a", "b"))),
     ):
         with pytest.raises(InputError, match=r"finite numbers. Received: others for 2 of 3 answers"):
@@ -416,22 +417,22 @@ def test_pairs_are_encoded_together():
 
 
 def test_one_class_comes_with_its_probability():
-    answers = text_classification.answers(
+    found = answers.records(
         np.log([[0.2, 0.5, 0.3], [0.9, 0.05, 0.05]]).astype(np.float32), Schema(SINGLE, ("a", "b", "c"))
     )
-    assert [answer["label"] for answer in answers] == ["b", "a"]
-    assert [answer["score"] for answer in answers] == pytest.approx([0.5, 0.9])
-    assert answers[0]["scores"] == pytest.approx({"a": 0.2, "b": 0.5, "c": 0.3})
+    assert [answer["label"] for answer in found] == ["b", "a"]
+    assert [answer["score"] for answer in found] == pytest.approx([0.5, 0.9])
+    assert found[0]["scores"] == pytest.approx({"a": 0.2, "b": 0.5, "c": 0.3})
 
 
 def test_several_classes_are_those_above_a_half():
-    answers = text_classification.answers(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
-    assert [answer["labels"] for answer in answers] == [["a", "c"], []]
-    assert answers[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
+    found = answers.records(np.array([[0.1, -0.1, 3], [-1, -1, -1]]), Schema(MULTI, ("a", "b", "c")))
+    assert [answer["labels"] for answer in found] == [["a", "c"], []]
+    assert found[1]["scores"] == pytest.approx(dict.fromkeys("abc", 1 / (1 + np.e)))
 
 
 def test_a_number_is_the_value():
-    assert text_classification.answers(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
+    assert answers.records(np.array([[1.5], [-2]], np.float16), Schema(REGRESSION, ("score",))) == [
         {"value": 1.5},
         {"value": -2},
     ]
@@ -439,16 +440,16 @@ def test_a_number_is_the_value():
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI])
 def test_extreme_scores_stay_probabilities(problem):
-    answers = text_classification.answers(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
-    for answer in answers:
+    found = answers.records(np.array([[1e4, -1e4], [-1e4, -1e4 - 1]]), Schema(problem, ("a", "b")))
+    for answer in found:
         assert all(0 <= score <= 1 for score in answer["scores"].values())
-    assert answers[0]["scores"] == pytest.approx({"a": 1, "b": 0})
-    json.dumps(answers)
+    assert found[0]["scores"] == pytest.approx({"a": 1, "b": 0})
+    json.dumps(found)
 
 
 def test_no_texts_get_no_answers():
     for problem in (SINGLE, MULTI, REGRESSION):
-        assert text_classification.answers(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
+        assert answers.records(np.zeros((0, 2), np.float32), Schema(problem, ("a", "b"))) == []
 
 
 @pytest.mark.parametrize("problem", [SINGLE, MULTI, REGRESSION])

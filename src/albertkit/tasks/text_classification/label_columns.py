@@ -177,7 +177,8 @@ def _new_name(value: Json, separator: str, renamed: Mapping[str, str]) -> Json:
 
 
 def _is_missing(value: Json, missing: set[str]) -> bool:
-    return texts.is_missing(value) or (isinstance(value, str) and value.strip().casefold() in missing)
+    is_stated = isinstance(value, (str, int, float)) and label_forms.shortest(str(value).strip()).casefold() in missing
+    return texts.is_missing(value) or is_stated
 
 
 def _of_class_columns(

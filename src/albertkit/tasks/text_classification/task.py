@@ -4,27 +4,35 @@ Letters: N examples, C classes.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, abbreviate
+from albertkit.errors import InputError
 from albertkit.tasks import tables, texts, trained_on
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.base import TrainableTask
-from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, require_finite
-from albertkit.tasks.inputs import require_count
 from albertkit.tasks.tables import Table
-from albertkit.tasks.text_classification import class_weights, label_columns, labels
-from albertkit.tasks.text_classification.label_columns import LabelOptions
+from albertkit.tasks.text_classification import (
+    answers,
+    class_weights,
+    glue,
+    glue_files,
+    label_columns,
+    labels,
+    submission,
+)
+from albertkit.tasks.text_classification.answers import BEST
+from albertkit.tasks.text_classification.glue import GlueTask
 from albertkit.tasks.text_classification.labels import KINDS, MULTI, REGRESSION, SINGLE, Schema
+from albertkit.tasks.text_classification.options import ClassificationOptions
 from albertkit.tasks.texts import TextExamples
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -36,25 +44,11 @@ SCORES = {
 }
 """What `score` gives. The first chooses the best checkpoint unless another is named."""
 
-_FUNCTIONS = {SINGLE: "softmax", MULTI: "sigmoid", REGRESSION: "none"}
-"""What makes scores of logits, by the kind of problem."""
-
-BEST = "best"
-"""The `top_k` that gives the best class alone, and not in a list."""
-
 _COMPLETE = "Every row needs a text, both texts of a pair, and a label."
 _FEW = 10
 """Rows up to which each may well be a class of its own."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ClassificationOptions(LabelOptions):
-    """Which columns hold texts and labels, and what a label is."""
-
-    problem: Literal["auto", "single", "multi", "regression"] = option("auto", "auto, single, multi or regression.")
-    class_weights: str = option("", "Weights of classes in the training loss: balanced, or name=weight,...")
 
 
 class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
@@ -73,7 +67,20 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
 
     def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
+        if options.task_name and isinstance(source, str):
+            options = glue_files.completed(options, source, needs_label=False)
         return texts.stream(source, options)
+
+    def splits(self, path: str, options: ClassificationOptions) -> Mapping[str, str]:
+        """The files of the folder of a task of GLUE; see `glue_files.splits`."""
+        if not Path(path).is_dir():
+            return {}
+        if not options.task_name:
+            raise InputError(
+                f"A folder of data is that of a task of GLUE, which must be named. Received: {path}. Name the task "
+                "with --task-name, or a file in place of the folder."
+            )
+        return glue_files.splits(path, options.task_name)
 
     def read(
         self, path: str, options: ClassificationOptions, config: AlbertConfig | None = None
@@ -93,7 +100,11 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         if schema and options.class_weights:
             raise InputError("`class_weights` are those of a training loss. Received them for a trained model.")
         bad = BadRows(path, options.skip_bad_rows)
-        return self.take(tables.read(path, options.header, bad), options, schema, bad)
+        if not options.task_name:
+            return self.take(tables.read(path, options.header, bad), options, schema, bad)
+        found = glue_files.completed(options, path)
+        examples, _ = self.take(tables.read(path, found.header, bad, glue_files.kind(path)), found, schema, bad)
+        return examples, options  # another file of the task may have another layout
 
     def take(
         self, table: Table, options: ClassificationOptions, schema: Schema | None = None, bad: BadRows | None = None
@@ -125,7 +136,10 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
 
     def config_keys(self, examples: TextExamples, options: ClassificationOptions) -> Record:
         """`id2label` and `problem_type`; see `labels.schema`. InputError where every row is a class of its own."""
-        values = examples.labels or []
+        values, options = examples.labels or [], options.with_classes()
+        classes = glue.get(options.task_name).classes if options.task_name else ()
+        if classes and options.class_names == list(classes):  # others are told with their lines, by `targets`
+            return Schema(SINGLE, classes).config_keys()
         found = labels.schema(values, examples.path, options.problem, options.label_separator, options.class_names)
         if found.problem_type == SINGLE:
             _check_sizes(values, options, examples.path)
@@ -156,7 +170,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         def place(chosen: Sequence[int], most: int) -> str:
             return table.places([examples.rows[number] for number in chosen], most)
 
-        by_number = bool(options.class_names)
+        by_number = bool(options.with_classes().class_names)
         return labels.as_numbers(
             examples.labels or [], schema, options.label_separator, examples.path, place, by_number
         )
@@ -184,14 +198,14 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         `top_k` a number: a list of so many, best first; None: of all. `function_to_apply` makes scores of logits:
         softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
         """
-        (function, top_k), names = _asked(options), Schema.of(config).names
-        scores = scored(_logits(outputs, config), function or _default_function(config))
+        (function, top_k), names = answers.asked(options), Schema.of(config).names
+        scores = answers.scored(answers.logits_of(outputs, config), function or answers.default_function(config))
         ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
-        answers = [
+        found = [
             [{"label": names[index], "score": float(row[index])} for index in best]
             for row, best in zip(scores, ranked.tolist(), strict=True)
         ]
-        return [answer[0] for answer in answers] if top_k == BEST else answers
+        return [answer[0] for answer in found] if top_k == BEST else found
 
     def records(
         self,
@@ -208,8 +222,20 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         those of probability above 1/2. A number: {"value"}. With a `top_k` the best so many scores, best first.
         InputError where logits are not finite.
         """
-        function, top_k = _asked(options)
-        return answers(_logits(outputs, config), Schema.of(config), function, None if top_k == BEST else top_k)
+        function, top_k = answers.asked(options)
+        logits, most = answers.logits_of(outputs, config), None if top_k == BEST else top_k
+        return answers.records(logits, Schema.of(config), function, most)
+
+    def submission(
+        self, config: AlbertConfig, options: ClassificationOptions, records: Iterable[Record]
+    ) -> Iterator[Record]:
+        """The rows that the server of GLUE takes for the task of `options`; see `submission.rows`."""
+        if not options.task_name:
+            raise InputError(
+                "A .tsv holds the answers to a test of GLUE, whose task must be known. Received: a model that was "
+                "trained without --task-name. Name the task with it, or write to .jsonl, .csv or .parquet."
+            )
+        return submission.rows(glue.get(options.task_name), Schema.of(config), records)
 
     def arranged(self, answers: list[Json], is_single: bool, inputs: Json, options: Record) -> Json:
         """The answers as Transformers arranges them: that to a text is a list of one, unless the call has a `top_k`."""
@@ -220,26 +246,36 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """A sentence where a model of pairs is given single texts, or one of single texts pairs."""
         trained = trained_on.read(config, self)
         pairs = sum(second is not None for second in examples.second or ())
-        if trained is None or len(examples) == (pairs if trained.pair_column else len(examples) - pairs):
+        if trained is None or len(examples) == (pairs if trained.is_pair else len(examples) - pairs):
             return None
         kinds = ("pairs of texts", "single texts")
-        known, given = kinds if trained.pair_column else kinds[::-1]
+        known, given = kinds if trained.is_pair else kinds[::-1]
         return f"This model was trained on {known}, and is asked for {given}: its answers may mean nothing."
 
     def score(
         self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
     ) -> dict[str, float]:
-        """The scores of `tasks.metrics` for the kind of problem."""
+        """The scores of `tasks.metrics` for the kind of problem, and of a task of GLUE with two scores their mean."""
         from albertkit.tasks import metrics
 
-        logits = _logits(outputs, config)
+        logits = answers.logits_of(outputs, config)
         require_finite(logits)
         scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
-        return scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+        found = scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+        if (task := self._glue(config)) and len(task.metrics) > 1:
+            found[glue.COMBINED] = sum(found[name] for name in task.metrics) / len(task.metrics)
+        return {name: found[name] for name in self.metrics(config)}
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
-        """The scores of the kind of problem."""
-        return SCORES[Schema.of(config).problem_type]
+        """The scores of the kind of problem, those that GLUE reports of its task first."""
+        scores, task = SCORES[Schema.of(config).problem_type], self._glue(config)
+        return tuple(dict.fromkeys((*(task.choosing if task else ()), *scores)))
+
+    def _glue(self, config: AlbertConfig) -> GlueTask | None:
+        """The task of GLUE that a model was trained for, if it was for one and has its kind of classes."""
+        trained = trained_on.read(config, self)
+        task = glue.get(trained.task_name) if trained is not None and trained.task_name else None
+        return task if task and {*task.metrics} <= {*SCORES[Schema.of(config).problem_type]} else None
 
     def classes(
         self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
@@ -251,59 +287,14 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     def describe(self, options: ClassificationOptions, config: AlbertConfig) -> str:
         """The columns and the classes."""
         schema = Schema.of(config)
+        if options.task_name:
+            title = glue.get(options.task_name).title
+            return f"{title} of GLUE ({schema.problem_type}: {', '.join(schema.names)})"
         pair = f", pair {options.pair_column!r}" if options.pair_column else ""
         return (
             f"text {options.text_column!r}{pair}, label {options.label_column!r} "
             f"({schema.problem_type}: {', '.join(schema.names[:12])})"
         )
-
-
-def answers(logits: np.ndarray, schema: Schema, function: str | None = None, top_k: int | None = None) -> list[Record]:
-    """(N, C) logits -> a record for each example; see `TextClassification.records`."""
-    rows = scored(logits, function or _FUNCTIONS[schema.problem_type])
-    if schema.problem_type == REGRESSION:
-        return [{"value": float(row[0])} for row in rows]
-    ranked = np.argsort(-rows, axis=-1, kind="stable")
-    kept = np.broadcast_to(np.arange(rows.shape[-1]), rows.shape) if top_k is None else ranked[:, :top_k]
-    found = []
-    for row, best, shown in zip(rows.tolist(), ranked[:, 0].tolist(), kept.tolist(), strict=True):
-        scores = {schema.names[index]: row[index] for index in shown}
-        if schema.problem_type == MULTI:
-            likely = [name for name, score in zip(schema.names, row, strict=True) if score > 0.5]
-            found.append({"labels": likely, "scores": scores})
-        else:
-            found.append({"label": schema.names[best], "score": row[best], "scores": scores})
-    return found
-
-
-def scored(logits: np.ndarray, function: str) -> np.ndarray:
-    """(N, C) logits -> scores by softmax, sigmoid or none. InputError where they are not finite."""
-    require_finite(logits)
-    logits = logits.astype(np.float64)
-    if function == "sigmoid":
-        return np.exp(-np.logaddexp(0, -logits))
-    return softmax(logits) if function == "softmax" else logits
-
-
-def _default_function(config: AlbertConfig) -> str:
-    """What makes scores of logits in Transformers, by what the config states."""
-    if config.problem_type == REGRESSION:
-        return "none"
-    return "sigmoid" if config.problem_type == MULTI or config.num_labels == 1 else "softmax"
-
-
-def _asked(options: Record) -> tuple[str | None, Json]:
-    """The function of a call, None for the default one, and its `top_k`. InputError for other values."""
-    function, top_k = options.get("function_to_apply"), options.get("top_k", BEST)
-    if top_k not in (BEST, None):
-        require_count("top_k", top_k)
-    if function is None:
-        return None, top_k
-    if not isinstance(function, str) or function.lower() not in (*_FUNCTIONS.values(), "default"):
-        raise InputError(
-            f'`function_to_apply` must be "softmax", "sigmoid", "none" or "default". Received: {abbreviate(function)}.'
-        )
-    return None if function.lower() == "default" else function.lower(), top_k
 
 
 def _require_kind(table: Table, options: ClassificationOptions) -> None:
@@ -318,6 +309,8 @@ def _require_kind(table: Table, options: ClassificationOptions) -> None:
 def _on_incomplete(table: Table, options: ClassificationOptions, values: Sequence[Json]) -> str:
     """What a person may do about rows that lack something, beside leaving them out."""
     told = label_columns.missing_words(table, options)
+    if all(map(texts.is_empty, values)):
+        told += " A file without labels, such as that of a test, is answered with `albertkit predict`."
     separator = options.label_separator
     if options.problem == "auto" and any(isinstance(value, str) and separator in value for value in values):
         told += " Where a row may have several labels, an empty one is that of no class: `problem` multi says so."
@@ -336,9 +329,3 @@ def _check_sizes(values: Sequence[Json], options: ClassificationOptions, path: s
     if count == len(values) and not options.eval:
         raise InputError(f"A class needs several rows to learn from and to be held out. {told}.")
     logger.warning("%s.", told)
-
-
-def _logits(outputs: Iterable[Outputs], config: AlbertConfig) -> np.ndarray:
-    """(N, C) of all rows."""
-    rows = [row["logits"] for row in outputs]
-    return np.stack(rows) if rows else np.zeros((0, config.num_labels), np.float32)
