@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import common
 import numpy as np
 
+import common
 from albertkit.config import AlbertConfig
 from albertkit.tasks import pieces
 from albertkit.tasks.question_answering import questions

@@ -1,7 +1,7 @@
 """Pieces of a vocabulary that run over the end of a word, cut where the script of a text changes.
 
-Where no blanks are written a vocabulary has pieces such as 日本の, a name and a particle: what ends within a piece cannot
-be said by a label of pieces. Where both parts are in the vocabulary they say the same.
+Where no blanks are written a vocabulary has pieces such as 日本の, a name and a particle: what ends within a piece
+cannot be said by a label of pieces. Where both parts are in the vocabulary they say the same.
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _script(character: str) -> str:
     """A name for the script of a character, which for a mark is the mark itself."""
     if "\u3041" <= character <= "\u309f":
         return "hiragana"
-    if "\u30a1" <= character <= "\u30ff" and character != "\u30fb" or "\uff66" <= character <= "\uff9f":
+    if ("\u30a1" <= character <= "\u30ff" and character != "\u30fb") or "\uff66" <= character <= "\uff9f":
         return "katakana"
     if character.isdigit():
         return "digits"

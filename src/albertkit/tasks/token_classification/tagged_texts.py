@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
-from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks import piece_splits
+from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.scripts import is_unspaced
