@@ -5,7 +5,7 @@ only: it knows no framework. Letters: N rows of features, L tokens of a row, C c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -162,6 +162,17 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
         """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
         return None
+
+    def label_counts(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> Mapping[str, int]:
+        """How often each label occurs, by name; nothing where a task has none that could be counted."""
+        return {}
+
+    def doubts(self, examples: ExamplesT, features: Features) -> Mapping[str, Sequence[int]]:
+        """What is odd about labelled examples and yet can be trained on: sentences, with the numbers of the examples.
+
+        `features` are those of the examples, with labels.
+        """
+        return {}
 
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""

@@ -60,6 +60,18 @@ class Questions(Examples):
         """The id and the question."""
         return {"id": self.ids[number], "question": self.questions[number]}
 
+    def parts(self) -> dict[str, list[str]]:
+        """Questions and contexts."""
+        return {"question": self.questions, "context": self.contexts}
+
+    def label_key(self, number: int) -> tuple[str, ...]:
+        """All answers."""
+        return tuple(sorted(set(self.true[number]))) if self.true else ()
+
+    def shared(self) -> dict[str, list[tuple[str, ...]]]:
+        """The context."""
+        return {"context": [(context,) for context in self.contexts]}
+
     def key(self, number: int) -> tuple[str, str]:
         """The question and its context, whatever its id is."""
         return self.questions[number], self.contexts[number]

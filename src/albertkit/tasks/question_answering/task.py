@@ -183,6 +183,25 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """Those that both forms of SQuAD have."""
         return ("f1", "exact_match")
 
+    def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
+        """Questions with and without an answer."""
+        without = sum(not found for found in examples.true or ())
+        return {"with an answer": len(examples) - without} | ({"without an answer": without} if without else {})
+
+    def doubts(self, examples: Questions, features: Features) -> dict[str, list[int]]:
+        """Questions whose first answer pieces of the vocabulary cut through, or no window holds whole."""
+        owners, answers = features.example or (), examples.answers or []
+        whole = dict(zip(owners, features.columns["pieces"], strict=True))
+        starts = zip(owners, features.labels["start_positions"], strict=True)
+        held = {number for number, start in starts if start}
+        cut = [number for number, found in enumerate(answers) if pieces.are_cut(whole[number], found[:1])]
+        return {
+            "An answer begins or ends within a piece of the vocabulary, and is learned with all of it.": cut,
+            "An answer is longer than what two windows share, and is learned as none where no window holds it whole.": [
+                number for number, found in enumerate(answers) if found and number not in held
+            ],
+        }
+
     def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
         """What is asked for."""
         return "questions with answers in their contexts"
