@@ -35,7 +35,7 @@ def command(
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
-    from albertkit.cli.row_progress import RowProgress
+    from albertkit.cli.progress import RowProgress
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
