@@ -47,6 +47,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
     """An input of `examples`, which the card of a trained model shows."""
+    official_files: ClassVar[tuple[str, ...]] = ()
+    """The names of what `files` may give."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
@@ -99,6 +101,22 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
             yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
 
+    def head_for(self, architectures: Sequence[str] | None) -> str:
+        """The head with which a model of these classes answers: `head`, unless the task has several.
+
+        `architectures` are as a config names them.
+        """
+        return self.head
+
+    def files(
+        self, config: AlbertConfig, examples: ExamplesT, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, Record]:
+        """What the task's official scripts want of the answers: by name of a file of JSON its content, by example.
+
+        Nothing where a task has no such scripts.
+        """
+        return {}
+
     def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
         """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
         raise InputError(
@@ -150,6 +168,10 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         self, config: AlbertConfig, examples: ExamplesT, features: Features, outputs: Iterable[Outputs]
     ) -> dict[str, float]:
         """The metrics, from the outputs of each row in turn. InputError where they are not finite."""
+
+    def fitted(self, scores: Mapping[str, float]) -> Record:
+        """What scores on held-out examples decide for the model's answers: values of `answer_options`."""
+        return {}
 
     @abstractmethod
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ An answer is a span of characters of the context.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from albertkit.errors import InputError
 from albertkit.tasks import piece_splits, tables
@@ -30,6 +31,9 @@ class QuestionOptions(DataOptions):
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
     answer_column: str = option("answers", "Column of the answers in a table.")
+    head: Literal["auto", "linear", "beam_search"] = option(
+        "auto", "How answers are scored: linear or beam_search; auto: as the model does, a new one linearly."
+    )
 
 
 @dataclass(frozen=True)
