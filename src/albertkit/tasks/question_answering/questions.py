@@ -222,13 +222,13 @@ def _rows(path: str, options: QuestionOptions, bad: BadRows, labelled: bool = Fa
         return
     for table in tables.pieces(path, options.header, bad):
         if labelled:
-            table.column(options.answer_column, "answer")
+            table.column(options.answer_column, "answer", "answer_column")
         yield from _of_table(table, options)
 
 
 def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
     questions, contexts = (
-        table.column(name, role)
+        table.column(name, role, f"{role}_column")
         for name, role in ((options.question_column, "question"), (options.context_column, "context"))
     )
     answers = table.columns.get(options.answer_column) or [None] * len(table)

@@ -118,9 +118,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
             size = options.max_length - len(ids) - 3
             if size < 1:
                 raise InputError(
-                    f"A window must have room for a context beside the question. Question {number + 1} has "
-                    f"{len(ids)} tokens of {options.max_length}. Make `max_length` larger, or `max_query_length` "
-                    "smaller."
+                    "A window must have room for a context beside the question. "
+                    f"{examples.where([number]) or f'Question {number + 1}'} has {len(ids)} tokens of "
+                    f"{options.max_length}. Make `max_length` larger, or `max_query_length` smaller."
                 )
             true = examples.answers[number] if labelled and examples.answers else []
             answer = _covered(whole[context], true[0]) if true else None
