@@ -13,6 +13,7 @@ import json
 import lzma
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -211,9 +212,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--paragraphs", type=int, default=6700, help="of each language")
     arguments = parser.parse_args()
-    counts = {language: check_language(language, arguments.paragraphs) for language in LANGUAGES}
-    whole = {name: of(language, path, "never") for name, (of, language, path) in SETS.items()}
-    split = {name: of(language, path, SPLIT[language]) for name, (of, language, path) in SETS.items()}
+    with ProcessPoolExecutor(6) as pool:
+        counted = {one: pool.submit(check_language, one, arguments.paragraphs) for one in LANGUAGES}
+        never = {name: pool.submit(of, one, path, "never") for name, (of, one, path) in SETS.items()}
+        scripts = {name: pool.submit(of, one, path, SPLIT[one]) for name, (of, one, path) in SETS.items()}
+        counts, whole, split = (
+            {name: one.result() for name, one in each.items()} for each in (counted, never, scripts)
+        )
     result = {"random and drawn": counts, "true, pieces whole": whole, "true, pieces split": split}
     common.keep("offsets", {**result, **common.about(("albertkit", "numpy", "sentencepiece"))})
     if any(count for each in counts.values() for name, count in each.items() if "wrong" in name or "not told" in name):

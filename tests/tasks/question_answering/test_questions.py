@@ -188,6 +188,4 @@ def test_a_column_that_is_not_there_and_a_question_without_room_are_named(tmp_pa
     given = replace(given, questions=["who " * 40])
     options = QuestionOptions(max_length=16, max_query_length=13)
     with pytest.raises(InputError, match=r"asked.jsonl, line 1 has 13 tokens of 16. Make `max_length` larger"):
-        QuestionAnswering().encode(
-            tokenizer, AlbertConfig(), given, QuestionOptions(max_length=16, max_query_length=13)
-        )
+        QuestionAnswering().encode(tokenizer, AlbertConfig(), given, options)
