@@ -32,8 +32,8 @@ def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: s
     """(P, C) -> the tag of every piece ("none", "simple"), or of every word.
 
     With "simple" pieces that stand for the same characters, such as the three points of an ellipsis, are one, of the
-    mean of their probabilities. A word takes the tag of its first piece ("first"), that of the mean of its pieces' probabilities ("average"), or
-    that of the piece which is surest ("max"). InputError for another strategy.
+    mean of their probabilities. A word takes the tag of its first piece ("first"), that of the mean of its pieces'
+    probabilities ("average"), or that of the piece which is surest ("max"). InputError for another strategy.
     """
     if strategy not in STRATEGIES:
         raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
