@@ -1,5 +1,6 @@
 """Token classification: labels of pieces, entities with characters, and scores."""
 
+import itertools
 import json
 import os
 
@@ -323,4 +324,4 @@ def test_pieces_of_one_character_are_one_entity_in_simple_runs_of_pieces(tokeniz
         told = {"aggregation_strategy": "simple", "ignore_labels": []}
         [found] = TASK.decode(tokenizer, CONFIG, given, features, outputs, **told)
         places = [(one["start"], one["end"]) for one in found]
-        assert all(before[1] <= after[0] for before, after in zip(places, places[1:], strict=False)), places
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(places)), places
