@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import calibrate, convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
 
 app = typer.Typer(
     name="albertkit",
@@ -16,6 +16,7 @@ app.add_typer(corpus.app, name="corpus")
 app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
+app.command("calibrate")(calibrate.command)
 app.command("predict")(predict.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)

@@ -41,6 +41,9 @@ AnswerFile = Annotated[
         show_default="JSON lines on standard output",
     ),
 ]
+AbstainBelow = Annotated[
+    float | None, Option(help="Confidence below which an answer abstains.", show_default="that of the calibration")
+]
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]

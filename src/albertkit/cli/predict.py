@@ -43,6 +43,7 @@ def command(
     top_k: Annotated[
         int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
     ] = None,
+    abstain_below: options.AbstainBelow = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -61,7 +62,8 @@ def command(
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    records = answerer.stream(_parts(answerer, texts, file, pair, given), **_without_none(top_k=top_k))
+    asked = _without_none(top_k=top_k, abstain_below=abstain_below)
+    records = answerer.stream(_parts(answerer, texts, file, pair, given), **asked)
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:

@@ -15,6 +15,7 @@ from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -150,6 +151,23 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         self, config: AlbertConfig, examples: ExamplesT, features: Features, outputs: Iterable[Outputs]
     ) -> dict[str, float]:
         """The metrics, from the outputs of each row in turn. InputError where they are not finite."""
+
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: ExamplesT,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """What fits the confidence of answers to labelled examples that training has not seen, and how it does.
+
+        InputError where nothing can be fitted.
+        """
+        raise InputError(
+            f"Confidence is calibrated for text-classification. Received a model for {self.name}. Take its scores as "
+            "they are."
+        )
 
     @abstractmethod
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:

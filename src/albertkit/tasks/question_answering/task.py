@@ -9,8 +9,6 @@ from io import BufferedReader
 from numbers import Real
 from typing import ClassVar
 
-import numpy as np
-
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
