@@ -1,6 +1,6 @@
-"""From the model that comes with the package to answers of one's own: fill in masks, fine-tune, evaluate, predict.
+"""From the model that comes with the package to answers of one's own, in every task.
 
-Prints each command as one would type it, and writes to demo/. At the end every installed framework loads both models,
+Prints each command as one would type it, and writes to demo/. Then every installed framework loads two of the models,
 and their answers must agree. Run by `make demo`.
 """
 
@@ -31,6 +31,34 @@ STEPS = (
     ("Score it on the 400 reviews it has not seen", "evaluate", OUTPUT, "examples/reviews/dev.csv"),
     ("Let it answer", "predict", OUTPUT, *TEXTS),
     ("Look inside", "info", OUTPUT),
+    (
+        "Train another to find people, places and firms",
+        *("finetune", "token-classification", "--recipe", "examples/people/entities.toml"),
+        *("--output", "demo/entities", "--overwrite"),
+    ),
+    (
+        "Let it find them",
+        "predict",
+        "demo/entities",
+        "Ada Stone was born in Lisbon.",
+        "Harland Works took on Hugo Lund.",
+    ),
+    (
+        "Train another to answer questions from a text",
+        *("finetune", "question-answering", "--recipe", "examples/people/questions.toml"),
+        *("--output", "demo/questions", "--overwrite"),
+    ),
+    (
+        "Ask it",
+        *("predict", "demo/questions", "Where did Rosa Marsh work?"),
+        *("--pair", "As a baker, Old Town Press was the place to be. Rosa Marsh came from Turin."),
+    ),
+    (
+        "Train another to choose one of four options",
+        *("finetune", "multiple-choice", "--recipe", "examples/people/choices.toml"),
+        *("--output", "demo/choices", "--overwrite"),
+    ),
+    ("Let it choose", "predict", "demo/choices", "--file", "demo/people/choices_new.jsonl"),
 )
 
 
@@ -62,13 +90,14 @@ def agree() -> None:
 def main() -> None:
     """Run the steps, and stop at the first that fails."""
     os.chdir(Path(__file__).parents[1])
+    subprocess.run([sys.executable, "examples/people/make.py", "demo/people"], check=True)
     for title, *arguments in STEPS:
         shown = " ".join(f'"{argument}"' if " " in argument else argument for argument in arguments)
         sys.stdout.write(f"\n== {title}\n$ albertkit {shown}\n")
         sys.stdout.flush()
         subprocess.run([sys.executable, "-m", "albertkit", *arguments], check=True)
     agree()
-    sys.stdout.write(f"\nEverything the run left behind is in {OUTPUT}: start with {OUTPUT}/README.md.\n")
+    sys.stdout.write(f"\nEverything the runs left behind is in demo/: start with {OUTPUT}/README.md.\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
 FILES = (
-    *("activations", "layers", "encoder", "heads", "losses", "weights", "private_api"),
+    *("activations", "layers", "encoder", "heads", "answer_heads", "losses", "weights", "private_api"),
     *("module", "pretrained", "base_model", "model_with_head", "models", "optimizers", "train", "infer"),
 )
 HOOKS = ("__init__", "_add_head", "_encode", "_apply_head")
@@ -156,7 +156,7 @@ def test_the_contract_of_a_backend_is_fulfilled_argument_by_argument(framework):
 
 def test_every_head_is_public_in_every_framework():
     heads = [name.removeprefix("Albert") for name in outline("torch", "models") if name.startswith("AlbertFor")]
-    assert len(heads) == 6
+    assert len(heads) == 7
     for framework, prefix in backends.PREFIXES.items():
         for name in ("Model", "PreTrainedModel", *heads):
             assert albertkit._MODULES[prefix + name] == f"albertkit.{framework}.models"

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from albertkit.flax.models import FlaxAlbertForMultipleChoice as FlaxAlbertForMultipleChoice
     from albertkit.flax.models import FlaxAlbertForPreTraining as FlaxAlbertForPreTraining
     from albertkit.flax.models import FlaxAlbertForQuestionAnswering as FlaxAlbertForQuestionAnswering
+    from albertkit.flax.models import (
+        FlaxAlbertForQuestionAnsweringBeamSearch as FlaxAlbertForQuestionAnsweringBeamSearch,
+    )
     from albertkit.flax.models import FlaxAlbertForSequenceClassification as FlaxAlbertForSequenceClassification
     from albertkit.flax.models import FlaxAlbertForTokenClassification as FlaxAlbertForTokenClassification
     from albertkit.flax.models import FlaxAlbertModel as FlaxAlbertModel
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from albertkit.tensorflow.models import TFAlbertForMultipleChoice as TFAlbertForMultipleChoice
     from albertkit.tensorflow.models import TFAlbertForPreTraining as TFAlbertForPreTraining
     from albertkit.tensorflow.models import TFAlbertForQuestionAnswering as TFAlbertForQuestionAnswering
+    from albertkit.tensorflow.models import (
+        TFAlbertForQuestionAnsweringBeamSearch as TFAlbertForQuestionAnsweringBeamSearch,
+    )
     from albertkit.tensorflow.models import TFAlbertForSequenceClassification as TFAlbertForSequenceClassification
     from albertkit.tensorflow.models import TFAlbertForTokenClassification as TFAlbertForTokenClassification
     from albertkit.tensorflow.models import TFAlbertMainLayer as TFAlbertMainLayer
@@ -41,6 +47,7 @@ if TYPE_CHECKING:
     from albertkit.torch.models import AlbertForMultipleChoice as AlbertForMultipleChoice
     from albertkit.torch.models import AlbertForPreTraining as AlbertForPreTraining
     from albertkit.torch.models import AlbertForQuestionAnswering as AlbertForQuestionAnswering
+    from albertkit.torch.models import AlbertForQuestionAnsweringBeamSearch as AlbertForQuestionAnsweringBeamSearch
     from albertkit.torch.models import AlbertForSequenceClassification as AlbertForSequenceClassification
     from albertkit.torch.models import AlbertForTokenClassification as AlbertForTokenClassification
     from albertkit.torch.models import AlbertModel as AlbertModel
@@ -56,6 +63,7 @@ _MODULES = {
     "AlbertForPreTraining": "albertkit.torch.models",
     "AlbertForPreTrainingOutput": "albertkit.outputs",
     "AlbertForQuestionAnswering": "albertkit.torch.models",
+    "AlbertForQuestionAnsweringBeamSearch": "albertkit.torch.models",
     "AlbertForSequenceClassification": "albertkit.torch.models",
     "AlbertForTokenClassification": "albertkit.torch.models",
     "AlbertModel": "albertkit.torch.models",
@@ -68,6 +76,7 @@ _MODULES = {
     "FlaxAlbertForPreTraining": "albertkit.flax.models",
     "FlaxAlbertForPreTrainingOutput": "albertkit.outputs",
     "FlaxAlbertForQuestionAnswering": "albertkit.flax.models",
+    "FlaxAlbertForQuestionAnsweringBeamSearch": "albertkit.flax.models",
     "FlaxAlbertForSequenceClassification": "albertkit.flax.models",
     "FlaxAlbertForTokenClassification": "albertkit.flax.models",
     "FlaxAlbertModel": "albertkit.flax.models",
@@ -77,6 +86,7 @@ _MODULES = {
     "TFAlbertForPreTraining": "albertkit.tensorflow.models",
     "TFAlbertForPreTrainingOutput": "albertkit.outputs",
     "TFAlbertForQuestionAnswering": "albertkit.tensorflow.models",
+    "TFAlbertForQuestionAnsweringBeamSearch": "albertkit.tensorflow.models",
     "TFAlbertForSequenceClassification": "albertkit.tensorflow.models",
     "TFAlbertForTokenClassification": "albertkit.tensorflow.models",
     "TFAlbertMainLayer": "albertkit.tensorflow.models",

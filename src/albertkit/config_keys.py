@@ -110,6 +110,7 @@ RULES: dict[str, Rule] = {
     "inner_group_num": whole(LAYERS),
     "max_position_embeddings": whole(2**20),
     "type_vocab_size": whole(2**16),
+    **dict.fromkeys(("start_n_top", "end_n_top"), whole(2**10)),
     "hidden_act": _ACTIVATION,
     "hidden_dropout_prob": _PROBABILITY,
     "attention_probs_dropout_prob": _PROBABILITY,
@@ -168,6 +169,7 @@ COMMON: Record = {
     **dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "length_penalty"), 1.0),
     "max_length": 20,
     "top_k": 50,
+    **dict.fromkeys(("start_n_top", "end_n_top"), 5),
     "name_or_path": "",
     "pruned_heads": {},
 }

@@ -163,6 +163,25 @@ class QuestionAnsweringModelOutput(ModelOutput):
     attentions: tuple[Array, ...] | None = None
 
 
+@dataclass
+class QuestionAnsweringBeamSearchModelOutput(ModelOutput):
+    """The best starts of an answer, the best ends for each, and whether there is none. K starts, M ends for each.
+
+    loss () where both positions are given; start_top_log_probs and start_top_index (B, K), best first;
+    end_top_log_probs and end_top_index (B, K * M), those of the first start in front; cls_logits (B,): the log odds of
+    there being no answer. In training with a loss there are no starts and ends.
+    """
+
+    loss: Array = None
+    start_top_log_probs: Array = None
+    start_top_index: Array = None
+    end_top_log_probs: Array = None
+    end_top_index: Array = None
+    cls_logits: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
+
+
 ALL: tuple[type[ModelOutput], ...] = (
     BaseModelOutput,
     BaseModelOutputWithPooling,
@@ -172,6 +191,7 @@ ALL: tuple[type[ModelOutput], ...] = (
     MultipleChoiceModelOutput,
     TokenClassifierOutput,
     QuestionAnsweringModelOutput,
+    QuestionAnsweringBeamSearchModelOutput,
 )
 
 
@@ -183,5 +203,6 @@ PER_TOKEN: dict[str, frozenset[str]] = {
     "ForMultipleChoice": frozenset(),
     "ForTokenClassification": frozenset({"logits"}),
     "ForQuestionAnswering": frozenset({"start_logits", "end_logits"}),
+    "ForQuestionAnsweringBeamSearch": frozenset(),
 }
 """The outputs of each head that have an entry a token, (B, L, ...); the others have one a sequence."""

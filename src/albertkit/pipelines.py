@@ -9,7 +9,7 @@ from dataclasses import replace
 from albertkit import loading
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, few
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
@@ -135,6 +135,24 @@ class Pipeline:
         settings, chosen = self._split(options)
         return self._each(parts, settings, chosen, as_records=True)
 
+    def files(self, parts: Iterable[Examples], **options: Json) -> dict[str, Record]:
+        """What the task's official scripts want of the answers: by name of a file its content, for all examples.
+
+        `options` are those of a call. InputError where the task has no such files, or an example cannot be answered.
+        """
+        settings, _ = self._split(options)
+        if not self.task.official_files:
+            raise InputError(f"No official script asks for files of {self.task.name}. Use --output for its answers.")
+        found: dict[str, Record] = {}
+        for part in parts:
+            features, _ = self._features(part, settings)
+            outputs = self._engine.run(features, settings.batch_size)
+            for name, content in self.task.files(self.config, part, features, outputs).items():
+                if twice := found.get(name, {}).keys() & content.keys():
+                    raise InputError(f"A file of answers by id needs ids that differ. Twice: {few(sorted(twice))}.")
+                found.setdefault(name, {}).update(content)
+        return found
+
     def submission(self, records: Iterable[Record], **options: Json) -> Iterator[Record]:
         """The records of `stream` as the rows of the .tsv that the server of a benchmark, such as GLUE, takes.
 
@@ -142,14 +160,16 @@ class Pipeline:
         """
         return self.task.submission(self.config, self.data_options(**{**self._trained, **options}), records)
 
-    def evaluate(self, path: Name, **options: Json) -> Record:
+    def evaluate(self, path: Name, official: dict[str, Record] | None = None, **options: Json) -> Record:
         """Scores on the labelled examples of a file; `options` are those of the task's data, such as `text_column`.
 
         Of a folder of data they are those of its validation file, or where it has several a mapping of each of them.
+        `official` is filled with what the task's official scripts want of the answers, if anything: see `Task.files`.
         InputError where a label is not one of the model's, or the task has no scores.
         """
         task = self._trainable()
-        scores = {name: self._evaluate(task, file, options) for name, file in self._files(task, path, options).items()}
+        files = self._files(task, path, options)
+        scores = {name: self._evaluate(task, file, official, options) for name, file in files.items()}
         several = {name: one for name, one in scores.items() if name != "validation"}
         return several if len(several) > 1 else next(iter(scores.values()))
 
@@ -186,9 +206,14 @@ class Pipeline:
             )
         return files or {"": path}
 
-    def _evaluate(self, task: AnyTrainableTask, path: Name, options: Record) -> Record:
+    def _evaluate(
+        self, task: AnyTrainableTask, path: Name, official: dict[str, Record] | None, options: Record
+    ) -> Record:
         """The scores on a file."""
         examples, features, outputs = self._labelled(task, path, options)
+        if official is not None:
+            outputs = list(outputs)
+            official.update(task.files(self.config, examples, features, outputs))
         scores = task.score(self.config, examples, features, outputs)
         counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
         counted["unreadable"] = self.unknown.unreadable
@@ -196,7 +221,7 @@ class Pipeline:
 
     def _labelled(
         self, task: AnyTrainableTask, path: Name, options: Record
-    ) -> tuple[Examples, Features, Iterator[Outputs]]:
+    ) -> tuple[Examples, Features, Iterable[Outputs]]:
         """The examples of a file with their labels, and what the model gives for each row."""
         settings, _ = self._split({})
         examples, found = task.read(str(path), self.file_options(path, **{**settings.data, **options}), self.config)
@@ -320,7 +345,8 @@ class Pipeline:
     def _split(self, options: Record) -> tuple[Settings, Record]:
         """The settings of a call and the task's own options. InputError for one that the task does not have."""
         encoding = self.task.encode_options
-        known = {**self.task.answer_options, **dict.fromkeys(encoding)}
+        decided = trained_on.fitted(self.config, self.task)
+        known = {**self.task.answer_options, **decided, **dict.fromkeys(encoding)}
         general, own = split({**self._options, **renamed(options)}, self.task.name, known)
         given = {option: own.pop(name) for name, option in encoding.items()}
         settings = Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general)

@@ -44,6 +44,8 @@ class PretrainedConfig:
     tie_word_embeddings: bool
     gradient_checkpointing: bool
     chunk_size_feed_forward: int
+    start_n_top: int
+    end_n_top: int
     problem_type: str | None
     dtype: str | None
     name_or_path: str

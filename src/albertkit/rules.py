@@ -10,6 +10,8 @@ from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import ConfigError, InputError, TokenIdError
 
 IGNORED = -100
+NO_SCORE = -1e30
+"""The score in float32 of a place where nothing may begin or end: its chance is 0, and all sums stay finite."""
 """The label that a loss leaves out."""
 
 

@@ -4,6 +4,7 @@ A canonical name is the name published in PyTorch checkpoints, and also the attr
 frameworks. `{g}` stands for the group and `{j}` for the inner layer of a template. Shapes are written in letters:
 
     V vocabulary · P positions · T token types · E embedding size · H hidden size · F feed-forward size · C classes
+    2H twice the hidden size, of two states end to end
 
 Shape checks before loading, parameter counts, tied weights and the importers of other formats all derive from here.
 Source of names and shapes: the published checkpoints; of the architecture: arXiv 1909.11942, section 3.
@@ -81,6 +82,12 @@ TABLE: tuple[Weight, ...] = (
     *_dense("sop_classifier.classifier", "2 H"),
     *_dense("classifier", "C H"),
     *_dense("qa_outputs", "2 H"),
+    *_dense("start_logits.dense", "1 H"),
+    *_dense("end_logits.dense_0", "H 2H"),
+    *_norm("end_logits.LayerNorm", "H"),
+    *_dense("end_logits.dense_1", "1 H"),
+    *_dense("answer_class.dense_0", "H 2H"),
+    Weight("answer_class.dense_1.weight", "dense", "1 H"),
 )
 
 TIED = {
@@ -98,6 +105,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "ForMultipleChoice": ("encoder", "pooler", "classifier"),
     "ForTokenClassification": ("encoder", "classifier"),
     "ForQuestionAnswering": ("encoder", "qa_outputs"),
+    "ForQuestionAnsweringBeamSearch": ("encoder", "start_logits", "end_logits", "answer_class"),
 }
 
 _INDICES = re.compile(r"albert_layer_groups\.(\d+)\.albert_layers\.(\d+)")
@@ -158,6 +166,8 @@ def expected(config: ModelConfig, model: str) -> Shapes:
         "F": config.intermediate_size,
         "C": 1 if model == "ForMultipleChoice" else config.num_labels,
         "2": 2,
+        "1": 1,
+        "2H": 2 * config.hidden_size,
     }
     return {
         name: tuple(sizes[letter] for letter in row.shape.split())

@@ -126,6 +126,7 @@ def test_the_command_takes_an_architecture_and_a_config(data, tmp_path):
         ("ForPreTraining", None, "ForPreTraining"),
         ("ForMaskedLM", None, "ForMaskedLM"),
         ("ForQuestionAnswering", None, "ForQuestionAnswering"),
+        ("ForQuestionAnsweringBeamSearch", None, "ForQuestionAnsweringBeamSearch"),
         ("ForSequenceClassification", None, "ForSequenceClassification"),
         ("ForTokenClassification", None, "ForTokenClassification"),
         ("ForMultipleChoice", "AlbertForMultipleChoice", "ForMultipleChoice"),

@@ -50,7 +50,7 @@ def golden(head: str, axis: str) -> dict[str, np.ndarray]:
 
 def main() -> None:
     # Every head once, and every axis on the head that uses most of a model.
-    cases = [(head, "plain") for head in common.HEADS] + [("ForPreTraining", axis) for axis in common.AXES]
+    cases = [(head, "plain") for head in common.PEERS] + [("ForPreTraining", axis) for axis in common.AXES]
     arrays = {
         f"{head}/{axis}/{name}": value
         for head, axis in dict.fromkeys(cases)

@@ -8,7 +8,14 @@ from albertkit import weight_table
 from albertkit.config import AlbertConfig
 
 HEADS = tuple(weight_table.PARTS)
+PEERS = tuple(head for head in HEADS if head != "ForQuestionAnsweringBeamSearch")
+"""The heads that Transformers has, too, so that there are kept outputs of its models."""
 BATCH, LENGTH, CHOICES = 3, 11, 2
+POSITIONS = {
+    # Inside, beyond the end, and negative.
+    "start_positions": np.array([2, LENGTH + 2, -1]),
+    "end_positions": np.array([5, LENGTH, 3]),
+}
 SMALL = {
     "vocab_size": 61,
     "embedding_size": 8,
@@ -61,7 +68,10 @@ def batch(head: str, padding: str | None = "right", seed: int = 0) -> dict[str, 
         "token_type_ids": rng.integers(0, 2, shape),
         "attention_mask": mask,
     }
-    return {**inputs, **labels(head, mask, rng)}
+    given = {**inputs, **labels(head, mask, rng)}
+    if head == "ForQuestionAnsweringBeamSearch":
+        given["p_mask"] = np.tile([0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1], (BATCH, 1))
+    return given
 
 
 def labels(head: str, mask: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -73,17 +83,18 @@ def labels(head: str, mask: np.ndarray, rng: np.random.Generator) -> dict[str, n
         "ForSequenceClassification": {"labels": rng.integers(0, 2, BATCH)},
         "ForMultipleChoice": {"labels": rng.integers(0, CHOICES, BATCH)},
         "ForTokenClassification": {"labels": np.where(mask == 1, rng.integers(0, 2, mask.shape), -100)},
-        # Inside, beyond the end, and negative.
-        "ForQuestionAnswering": {
-            "start_positions": np.array([2, LENGTH + 2, -1]),
-            "end_positions": np.array([5, LENGTH, 3]),
+        "ForQuestionAnswering": POSITIONS,
+        "ForQuestionAnsweringBeamSearch": {
+            **POSITIONS,
+            "is_impossible": np.array([0, 0, 1]),
         },
     }[head]
 
 
 def cancelled(head: str, name: str) -> bool:
     """Whether a softmax makes the gradient of a parameter zero but for rounding."""
-    return name.endswith(("key.bias", "qa_outputs.bias")) or (head, name) == ("ForMultipleChoice", "classifier.bias")
+    shifts = ("key.bias", "qa_outputs.bias", "start_logits.dense.bias", "end_logits.dense_1.bias")
+    return name.endswith(shifts) or (head, name) == ("ForMultipleChoice", "classifier.bias")
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:

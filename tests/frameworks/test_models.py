@@ -7,9 +7,9 @@ from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
-from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, batch, difference, random_tensors, small
+from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, PEERS, batch, difference, random_tensors, small
 
-CASES = list(dict.fromkeys([(head, "plain") for head in HEADS] + [("ForPreTraining", axis) for axis in common.AXES]))
+CASES = list(dict.fromkeys([(head, "plain") for head in PEERS] + [("ForPreTraining", axis) for axis in common.AXES]))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,7 @@ SHAPES = {
     "ForMultipleChoice": {"loss": (), "logits": (BATCH, CHOICES)},
     "ForTokenClassification": {"loss": (), "logits": (BATCH, LENGTH, 3)},
     "ForQuestionAnswering": {"loss": (), "start_logits": (BATCH, LENGTH), "end_logits": (BATCH, LENGTH)},
+    "ForQuestionAnsweringBeamSearch": {"loss": (), "cls_logits": (BATCH,)},
 }
 
 
@@ -401,7 +402,7 @@ def test_places_of_an_answer_are_one_a_text(adapter, name):
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        *((head, "labels") for head in HEADS if head not in ("Model", "ForQuestionAnswering")),
+        *((head, "labels") for head in HEADS if head != "Model" and not head.startswith("ForQuestionAnswering")),
         ("ForPreTraining", "sentence_order_label"),
     ],
 )

@@ -38,7 +38,9 @@ LABELS = {
     "Model": (),
     "ForPreTraining": ("labels", "sentence_order_label"),
     "ForQuestionAnswering": ("start_positions", "end_positions"),
+    "ForQuestionAnsweringBeamSearch": ("start_positions", "end_positions", "is_impossible"),
 }
+OWN_INPUTS = {"ForQuestionAnsweringBeamSearch": ("p_mask",)}
 
 
 def make(head, **changes):
@@ -53,7 +55,13 @@ def logits(output):
 @pytest.mark.parametrize("head", HEADS)
 def test_labels_stand_after_the_switches_and_training_is_last(head):
     parameters = list(inspect.signature(getattr(models, f"TFAlbert{head}").call).parameters)[1:]
-    assert tuple(parameters) == (*INPUTS, *SWITCHES, *LABELS.get(head, ("labels",)), "training")
+    assert tuple(parameters) == (
+        *INPUTS,
+        *SWITCHES,
+        *LABELS.get(head, ("labels",)),
+        *OWN_INPUTS.get(head, ()),
+        "training",
+    )
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -12,7 +12,7 @@ from albertkit.torch import models  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
-HEADS = tuple(weight_table.PARTS)
+HEADS = tuple(head for head in weight_table.PARTS if head != "ForQuestionAnsweringBeamSearch")  # Transformers has none
 KEYS = {
     "vocab_size": 53,
     "embedding_size": 8,

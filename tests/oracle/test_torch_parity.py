@@ -14,7 +14,7 @@ from albertkit.torch import models  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
-HEADS = tuple(weight_table.PARTS)
+HEADS = tuple(head for head in weight_table.PARTS if head != "ForQuestionAnsweringBeamSearch")  # Transformers has none
 # The four published sizes with their depth and head count, shrunk in width.
 SIZES = {
     "base": {"num_hidden_layers": 12, "hidden_size": 48, "num_attention_heads": 12, "intermediate_size": 96},

@@ -25,7 +25,20 @@ def test_what_a_model_was_trained_on_is_read_back_without_what_only_the_run_was_
     assert config.num_labels == 3
 
 
+def test_what_held_out_examples_decided_is_kept_beside_it_if_it_is_an_option_of_answers():
+    task = registry.get("question-answering")
+    config = trained_on.write(AlbertConfig(), task, task.options())
+    assert trained_on.with_fitted(config, {}) == config
+    fitted = {"null_score_diff_threshold": -1.5, "handle_impossible_answer": True}
+    config = trained_on.with_fitted(config, {**fitted, "unheard_of": 1, "top_k": "3"})
+    again = AlbertConfig.from_dict(config.to_diff_dict())
+    assert trained_on.fitted(again, task) == fitted
+    assert trained_on.fitted(again, TASK) == {}
+    assert trained_on.kept(again, task) == {}
+
+
 def test_of_a_model_of_somebody_else_nothing_is_known():
+    assert trained_on.fitted(AlbertConfig(), TASK) == {}
     assert trained_on.read(AlbertConfig(), TASK) is None
     assert trained_on.kept(AlbertConfig(), TASK) == {}
 

@@ -190,7 +190,7 @@ def test_numbers_are_read_from_parquet(tmp_path):
 
 def test_long_texts_are_cut_and_counted(tmp_path):
     path = tmp_path / "long.csv"
-    path.write_text("text,label\n" + "good film good film good film,pos\nbad,neg\n" * 4)
+    path.write_text("text,label\n" + "good film good film good film good film,pos\nbad,neg\n" * 4)
     recipe = common.recipe(
         tmp_path, data__train=str(path), data__eval=str(path), data__max_length=8, training__max_steps=1
     )

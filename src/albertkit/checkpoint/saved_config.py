@@ -138,7 +138,8 @@ def _sizes(head: str, tensors: Mapping[str, np.ndarray]) -> Record:
     """The keys of the config that shapes tell. WeightMismatch where tensors contradict each other."""
     names_by_size = _names_by_size(head, tensors)
     wrong = [names for names in names_by_size.values() if len(names) > 1]
-    fixed = {"2": 2} | ({"C": 1} if head == "ForMultipleChoice" else {})
+    fixed = {"1": 1, "2": 2} | ({"C": 1} if head == "ForMultipleChoice" else {})
+    fixed["2H"] = 2 * next(iter(names_by_size.get("H", {0: ""})))
     wrong += [
         names_by_size.pop(letter)
         for letter, size in fixed.items()

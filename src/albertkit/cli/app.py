@@ -2,7 +2,19 @@
 
 import typer
 
-from albertkit.cli import calibrate, convert, corpus, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import (
+    calibrate,
+    convert,
+    corpus,
+    data,
+    evaluate,
+    finetune,
+    info,
+    predict,
+    pretrain,
+    recipe,
+    tokenizer,
+)
 
 app = typer.Typer(
     name="albertkit",
@@ -13,6 +25,7 @@ app = typer.Typer(
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(tokenizer.app, name="tokenizer")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)

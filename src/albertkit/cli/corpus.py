@@ -45,7 +45,7 @@ def build(
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
     from albertkit import hub
     from albertkit.corpus import builder, statistics
-    from albertkit.corpus.progress_bar import ProgressBar
+    from albertkit.corpus.build_progress import BuildProgress
     from albertkit.corpus.reader import ReaderOptions
     from albertkit.corpus.sentences import SentenceSplitter
     from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -58,7 +58,7 @@ def build(
     )
     is_file = hub.local_path(tokenizer).is_file()
     loaded = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
-    with ProgressBar(Console(highlight=False, markup=False, emoji=False)) as bar:
+    with BuildProgress(Console(highlight=False, markup=False, emoji=False)) as bar:
         corpus = builder.build(
             inputs,
             output,

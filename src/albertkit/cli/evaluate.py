@@ -1,12 +1,16 @@
 """albertkit evaluate: score a trained model on a data file."""
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from albertkit.cli import options
+
+if TYPE_CHECKING:
+    from albertkit.pipelines import Pipeline
 
 
 def command(
@@ -32,10 +36,11 @@ def command(
     skip_bad_rows: Annotated[
         bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
     ] = False,
+    output_dir: options.OutputDir = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Score a trained model on a data file. Prints JSON."""
-    from albertkit.cli.row_progress import RowProgress
     from albertkit.pipelines import pipeline
 
     given = options.data_options(
@@ -51,7 +56,22 @@ def command(
         skip_bad_rows=skip_bad_rows or None,
     )
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    typer.echo(json.dumps(_scores(answerer, data, given, output_dir, overwrite), indent=2))
+
+
+def _scores(
+    answerer: "Pipeline", data: str, given: dict[str, object], folder: Path | None, overwrite: bool
+) -> dict[str, object]:
+    """The scores; written into a folder where one is given, with the files of the task's official scripts."""
+    from albertkit.cli.progress import RowProgress
+    from albertkit.inference import result_files
+
+    files: dict[str, dict[str, object]] = {}
+    if folder:
+        result_files.require_free(folder, [result_files.SCORES, *answerer.task.official_files], overwrite)
     with RowProgress() as progress:
         answerer.progress = progress.update
-        scores = answerer.evaluate(data, **given)
-    typer.echo(json.dumps(scores, indent=2))
+        scores = answerer.evaluate(data, files if folder else None, **given)
+    if folder:
+        result_files.write(folder, {result_files.SCORES: scores, **files})
+    return scores

@@ -48,6 +48,13 @@ AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
+OutputDir = Annotated[
+    Path | None,
+    Option(help="Folder for the files that the task's official scripts read, and for scores.", show_default=False),
+]
+TopK = Annotated[
+    int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
+]
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
 ]

@@ -29,7 +29,8 @@ def command(
         str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
     ] = "",
     output: options.AnswerFile = None,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
+    output_dir: options.OutputDir = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
     task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
@@ -40,18 +41,15 @@ def command(
     framework: options.Framework = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
-    top_k: Annotated[
-        int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
-    ] = None,
+    top_k: options.TopK = None,
     abstain_below: options.AbstainBelow = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
 
     Files and standard input of any length are read and answered in pieces, which are printed as they are ready. What
-    else a row of a file holds is passed on with its answer.
-
-    A classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
+    else a row of a file holds is passed on with its answer. A classifier gives its classes, a pre-trained model the
+    best tokens for each [MASK] of a text.
     """
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
@@ -62,11 +60,13 @@ def command(
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    asked = _without_none(top_k=top_k, abstain_below=abstain_below)
-    records = answerer.stream(_parts(answerer, texts, file, pair, given), **asked)
+    parts, asked = _parts(answerer, texts, file, pair, given), _without_none(top_k=top_k, abstain_below=abstain_below)
+    records = answerer.stream(parts, **asked)
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
+        if output_dir:
+            return _write_files(answerer, parts, output, output_dir, overwrite)
         _write_all(records, output, overwrite)
     finally:
         _tell(answerer)
@@ -83,6 +83,19 @@ def _tell(answerer: "Pipeline") -> None:
         typer.echo(told, err=True)
     if answerer.unknown.unreadable:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
+
+
+def _write_files(
+    answerer: "Pipeline", parts: "Iterable[Examples]", output: Path | None, folder: Path, overwrite: bool
+) -> None:
+    """What the task's official scripts read. InputError where a file is there already, or another is asked for."""
+    from albertkit.errors import InputError
+    from albertkit.inference import result_files
+
+    if output:
+        raise InputError("Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out.")
+    result_files.require_free(folder, answerer.task.official_files, overwrite)
+    result_files.write(folder, answerer.files(parts))
 
 
 def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:

@@ -1,40 +1,45 @@
-"""How many texts are answered: a line on the terminal that changes, or else a line of text now and then."""
+"""What a person sees of predictions and evaluations."""
 
 import time
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
-from albertkit.pace import SECONDS, Every
+from albertkit.errors import Interrupted
+from albertkit.pace import TimeLeft
+from albertkit.progress import ProgressBar
 
 
-class CountOfTexts:
-    """Says on standard error how many texts are answered. A context: it counts as long as it is entered."""
+class CountOfTexts(ProgressBar):
+    """Says on standard error how many texts are answered."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds."""
-        self._console, self._clock = console, clock
-        columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} texts answered"), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=console, transient=True)
-        self._task = self._bar.add_task("", total=None)
-        self._start, self._is_time_to_print = clock(), Every(SECONDS, clock)
-        self._count = 0
-
-    def __enter__(self) -> "CountOfTexts":
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
+        super().__init__(console, "", TimeElapsedColumn(), clock=clock)
+        self._start, self._count = clock(), 0
 
     def count(self) -> None:
         """One text more is answered."""
         self._count += 1
-        if self._console.is_terminal:
-            self._bar.advance(self._task)
-        elif self._is_time_to_print():
-            speed = self._count / (self._clock() - self._start)
-            self._console.print(f"{self._count:,} texts answered, {speed:,.1f} a second", soft_wrap=True)
+        answered = f"{self._count:,} texts answered"
+        speed = self._count / max(self._clock() - self._start, 1e-9)
+        self.show(self._count, answered, f"{answered}, {speed:,.1f} a second")
+
+
+class RowProgress(ProgressBar):
+    """Says on standard error how far an evaluation is."""
+
+    def __init__(self, console: Console | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        super().__init__(console, "evaluating", BarColumn(), MofNCompleteColumn(), clock=clock)
+        self._time_left = TimeLeft(clock)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        super().__exit__(kind, error, trace)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted.of(error, "Stopped before the end: there are no scores.") from None
+
+    def update(self, done: int, total: int) -> None:
+        """Of `total` rows so many are done."""
+        left = self._time_left(done, total)
+        self.show(done, f"evaluating · {left}", f"{done:,} of {total:,} rows · {left}", total)

@@ -3,6 +3,8 @@
 Letters: B batch, L sequence length, C classes. What jit cannot see of labels that do not fit gives NaN.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,6 +69,32 @@ def span_loss(
         return None
     start_loss = _position_loss(start_logits, start_positions, "start_positions", length)
     return (start_loss + _position_loss(end_logits, end_positions, "end_positions", length)) / 2
+
+
+def answer_loss(
+    start_logits: Array,
+    end_logits: Callable[[Array], Array],
+    cls_logits: Array,
+    start_positions: ArrayInput | None,
+    end_positions: ArrayInput | None,
+    is_impossible: ArrayInput | None,
+    length: Array | int | None = None,
+) -> Array | None:
+    """`span_loss`, with the ends given the true starts, and half of the binary cross entropy of there being no answer.
+
+    `end_logits` gives the scores of ends (B, 1, L) for starts (B, 1). cls_logits (B,) are the log odds of there being
+    no answer, and is_impossible (B,) zeros and ones; where it is None, there is none where one starts at 0. None unless
+    both positions are given.
+    """
+    if start_positions is None or end_positions is None:
+        return None
+    ends = end_logits(jnp.asarray(start_positions).reshape(-1, 1))[:, 0]
+    span = span_loss(start_logits, ends, start_positions, end_positions, length)
+    if is_impossible is None:
+        is_impossible = jnp.asarray(start_positions) <= 0
+    labels = _fitting("is_impossible", is_impossible, cls_logits.shape).astype(jnp.float32)
+    nothing = optax.sigmoid_binary_cross_entropy(cls_logits.astype(jnp.float32), labels).mean()
+    return total(span, nothing / 2)
 
 
 def total(*losses: Array | None) -> Array | None:

@@ -1,7 +1,7 @@
 """What all Flax models with a head share: the encoder inside, the run through it, and the answer.
 
 Letters: B batch, L sequence length, V vocabulary. A class of the module `models` adds its layers and its loss, and
-takes its labels from one of the three classes below that have a `__call__`.
+takes its labels from one of the four classes below that have a `__call__`.
 """
 
 from typing import ClassVar, cast
@@ -14,6 +14,7 @@ from jax import Array
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.flax.answer_heads import answer_mask
 from albertkit.flax.base_model import FlaxAlbertModel
 from albertkit.flax.heads import AlbertMLMHead
 from albertkit.flax.layers import as_array, split
@@ -24,6 +25,8 @@ from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[ArrayInput | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[ArrayInput | None, ArrayInput | None, ArrayInput | None, Array | int | None]
+"""start_positions, end_positions and is_impossible, and the length."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -203,6 +206,49 @@ class FlaxAlbertModelWithSpanLabels(FlaxAlbertModelWithHead):
         own, keys = self._with(params), split(self._dropout_key(dropout_rng, train), 2)
         encoded = own._encode(inputs, (output_attentions, output_hidden_states), train, keys[0])
         output = own._apply_head(encoded, _deterministic(train), keys[1], start_positions, end_positions, length)
+        return self._answer(output, encoded, return_dict)
+
+
+class FlaxAlbertModelWithAnswerLabels(FlaxAlbertModelWithHead):
+    """A model with a head that learns where a span of tokens starts and ends, and whether there is one."""
+
+    def _apply_head(
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, p_mask: Array, labels: AnswerLabels
+    ) -> ModelOutput:
+        raise NotImplementedError
+
+    def __call__(
+        self,
+        input_ids: ArrayInput | None = None,
+        attention_mask: ArrayInput | None = None,
+        token_type_ids: ArrayInput | None = None,
+        position_ids: ArrayInput | None = None,
+        params: Params | None = None,
+        dropout_rng: Array | None = None,
+        train: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        *,
+        head_mask: ArrayInput | None = None,
+        inputs_embeds: ArrayInput | None = None,
+        start_positions: ArrayInput | None = None,
+        end_positions: ArrayInput | None = None,
+        is_impossible: ArrayInput | None = None,
+        p_mask: ArrayInput | None = None,
+        length: Array | int | None = None,
+    ) -> Answer:
+        """See FlaxAlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
+
+        By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
+        `answer_heads.answer_mask` says.
+        """
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
+        own, keys = self._with(params), split(self._dropout_key(dropout_rng, train), 2)
+        encoded = own._encode(inputs, (output_attentions, output_hidden_states), train, keys[0])
+        closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
+        labels = (start_positions, end_positions, is_impossible, length)
+        output = own._apply_head(encoded, _deterministic(train), keys[1], closed, labels)
         return self._answer(output, encoded, return_dict)
 
 

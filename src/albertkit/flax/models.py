@@ -8,12 +8,15 @@ the encoder it reads, its layer, and its loss. What arguments all models take sa
 from jax import Array
 
 from albertkit.config import AlbertConfig
+from albertkit.flax.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.flax.base_model import FlaxAlbertModel
 from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead
 from albertkit.flax.layers import dropout, linear
-from albertkit.flax.losses import classification_loss, cross_entropy, span_loss, total
+from albertkit.flax.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.flax.model_with_head import (
+    AnswerLabels,
     Encoded,
+    FlaxAlbertModelWithAnswerLabels,
     FlaxAlbertModelWithLabels,
     FlaxAlbertModelWithMLMHead,
     FlaxAlbertModelWithPreTrainingLabels,
@@ -28,6 +31,7 @@ from albertkit.outputs import (
     AlbertForPreTrainingOutput,
     MaskedLMOutput,
     MultipleChoiceModelOutput,
+    QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
@@ -38,6 +42,7 @@ __all__ = [
     "FlaxAlbertForMultipleChoice",
     "FlaxAlbertForPreTraining",
     "FlaxAlbertForQuestionAnswering",
+    "FlaxAlbertForQuestionAnsweringBeamSearch",
     "FlaxAlbertForSequenceClassification",
     "FlaxAlbertForTokenClassification",
     "FlaxAlbertModel",
@@ -181,6 +186,34 @@ class FlaxAlbertForQuestionAnswering(FlaxAlbertModelWithSpanLabels):
         start_logits, end_logits = logits[..., 0], logits[..., 1]
         loss = span_loss(start_logits, end_logits, start_positions, end_positions, length)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+class FlaxAlbertForQuestionAnsweringBeamSearch(FlaxAlbertModelWithAnswerLabels):
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
+
+    The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
+    with log probabilities, and `losses.answer_loss` where both positions are given.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        self.start_logits = AlbertStartLogits(config, self.dtype)
+        self.end_logits = AlbertEndLogits(config, self.dtype)
+        self.answer_class = AlbertAnswerClass(config, self.dtype)
+
+    def _apply_head(
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, p_mask: Array, labels: AnswerLabels
+    ) -> QuestionAnsweringBeamSearchModelOutput:
+        states = encoded.last_hidden_state
+        start_logits = self.start_logits(states, p_mask)
+        cls_logits = self.answer_class(states, start_logits, deterministic, key)
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        answers = self.answer_class.dropout.deterministic if deterministic is None else deterministic
+        if loss is not None and not answers:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
+        return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
 
 
 # Where Transformers has a Linen module behind each model, here the model is the module.

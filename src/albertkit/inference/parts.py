@@ -49,7 +49,8 @@ def load(
     chosen = known or registry.of_model(checkpoint.config)
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
-    engine = Engine.load(backend, checkpoint, chosen.head, chosen.batch_tokens, place)
+    head = chosen.head_for(checkpoint.config.architectures)
+    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place)
     return Parts(chosen, engine, words)
 
 
@@ -73,7 +74,8 @@ def _attached(
             f"A loaded model needs its tokenizer beside it. Received: {name} alone. Pass `tokenizer`, itself or its "
             "name or folder."
         )
-    engine = Engine(infer_backend(own).attach(model, device), model.config, task.head, task.batch_tokens)
+    head = task.head_for(sorted(classes))
+    engine = Engine(infer_backend(own).attach(model, device), model.config, head, task.batch_tokens)
     return Parts(task, engine, _tokenizer(tokenizer))
 
 

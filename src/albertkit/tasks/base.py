@@ -5,7 +5,7 @@ only: it knows no framework. Letters: N rows of features, L tokens of a row, C c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -48,6 +48,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
     """An input of `examples`, which the card of a trained model shows."""
+    official_files: ClassVar[tuple[str, ...]] = ()
+    """The names of what `files` may give."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})
@@ -99,6 +101,22 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """The answer for each example as a line of JSON has it; else as `decode`."""
         for answer in self.decode(tokenizer, config, examples, features, outputs, **options):
             yield dict(answer) if isinstance(answer, Mapping) else {"answers": answer}
+
+    def head_for(self, architectures: Sequence[str] | None) -> str:
+        """The head with which a model of these classes answers: `head`, unless the task has several.
+
+        `architectures` are as a config names them.
+        """
+        return self.head
+
+    def files(
+        self, config: AlbertConfig, examples: ExamplesT, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, Record]:
+        """What the task's official scripts want of the answers: by name of a file of JSON its content, by example.
+
+        Nothing where a task has no such scripts.
+        """
+        return {}
 
     def submission(self, config: AlbertConfig, options: OptionsT, records: Iterable[Record]) -> Iterator[Record]:
         """Records as the rows of the .tsv that the server of a benchmark takes. InputError where there is none."""
@@ -169,6 +187,10 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
             "they are."
         )
 
+    def fitted(self, scores: Mapping[str, float]) -> Record:
+        """What scores on held-out examples decide for the model's answers: values of `answer_options`."""
+        return {}
+
     @abstractmethod
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """What `score` gives; the first chooses the best weights unless another is named."""
@@ -180,6 +202,17 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
         """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
         return None
+
+    def label_counts(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> Mapping[str, int]:
+        """How often each label occurs, by name; nothing where a task has none that could be counted."""
+        return {}
+
+    def doubts(self, examples: ExamplesT, features: Features) -> Mapping[str, Sequence[int]]:
+        """What is odd about labelled examples and yet can be trained on: sentences, with the numbers of the examples.
+
+        `features` are those of the examples, with labels.
+        """
+        return {}
 
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""

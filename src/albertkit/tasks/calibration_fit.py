@@ -58,8 +58,8 @@ def require_inside(value: float, right: int, count: int, path: str) -> None:
     if not LOWEST < value < HIGHEST:
         raise InputError(
             f"A temperature can be fitted where some answers are wrong, and surer ones less often. In {path} {right} "
-            f"of {count} are right, and none between {LOWEST} and {HIGHEST} fits. Give rows that training has not seen, or "
-            "a model that has learned more."
+            f"of {count} are right, and none between {LOWEST} and {HIGHEST} fits. Give rows that training has not "
+            "seen, or a model that has learned more."
         )
 
 

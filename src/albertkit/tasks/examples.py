@@ -1,7 +1,7 @@
 """What is read from a file or passed to a pipeline, as fine-tuning and pipelines see it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
@@ -56,6 +56,23 @@ class Examples(ABC):
     def key(self, number: int) -> Hashable:
         """What an example is without its label: those that are alike repeat each other."""
         return repr(self.shown(number))
+
+    def parts(self) -> Mapping[str, Sequence[str]]:
+        """The texts of the examples by what they are, such as question and context: of each one an example."""
+        shown = [self.shown(number) for number in range(len(self))]
+        names = [name for name in (shown[0] if shown else ()) if all(isinstance(row.get(name), str) for row in shown)]
+        return {name: [row[name] for row in shown] for name in names}
+
+    def label_key(self, number: int) -> Hashable:
+        """What stands for the label of an example: examples that are alike and differ in it contradict each other."""
+        return None
+
+    def shared(self) -> Mapping[str, Sequence[tuple[Hashable, ...]]]:
+        """What examples may have in common, by name, such as a context: for each example its values.
+
+        Examples that share one are no evidence of each other: they belong on one side of a split.
+        """
+        return {}
 
 
 def repeated(examples: Examples, others: Examples) -> list[int]:

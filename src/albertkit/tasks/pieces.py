@@ -66,6 +66,13 @@ def of_texts(
     return found
 
 
+def are_cut(whole: Pieces, spans: Sequence[Span]) -> bool:
+    """Whether one of some spans of characters does not begin and end where pieces do."""
+    starts = {span.start for span in whole.spans if span.start < span.stop}
+    stops = {span.stop for span in whole.spans if span.start < span.stop}
+    return any(span.start not in starts or span.stop not in stops for span in spans)
+
+
 def by_text(tokenizer: AlbertTokenizerBase, texts: Iterable[str]) -> dict[str, Pieces]:
     """The pieces of texts by these, each text once however often it comes."""
     distinct = list(dict.fromkeys(texts))

@@ -1,14 +1,14 @@
 """Texts and pairs of texts from tables: which columns hold them, and what is said of rows that hold none."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BufferedReader
 from typing import TypeVar
 
 from albertkit.errors import InputError
-from albertkit.tasks import inputs, tables
+from albertkit.tasks import inputs, relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -90,6 +90,26 @@ class TextExamples(Examples):
     def _others(self) -> dict[str, list[Json]]:
         """The columns of the table beside the first text."""
         return {name: values for name, values in self.table.columns.items() if name not in self.sources[:1]}
+
+    def parts(self) -> dict[str, list[str]]:
+        """The texts by their columns."""
+        names = self.sources or ("text", "text_pair")
+        second = [] if self.second is None else [[text or "" for text in self.second]]
+        return dict(zip(names, [self.first, *second], strict=False))
+
+    def label_key(self, number: int) -> str | None:
+        """The label as it is written."""
+        return None if self.labels is None else str(self.labels[number]).strip()
+
+    def shared(self) -> dict[str, list[tuple[Hashable, ...]]]:
+        """One of the two texts of a pair, and what the table says of their source."""
+        found = {
+            name: [values[row] for row in self.rows]
+            for name, values in relatives.of_table(self.table, self.sources).items()
+        }
+        if self.second is not None:
+            found["text of a pair"] = [self.key(number) for number in range(len(self))]
+        return found
 
     def key(self, number: int) -> tuple[str, str]:
         """Both texts."""

@@ -1,5 +1,7 @@
 """What a model was fine-tuned on, kept in its config under one key: its task, and the columns and form of its data.
 
+With these stands what was decided on held-out examples for its answers, such as a threshold.
+
 A model of somebody else has no such entry, and nothing is known of it. The entry is no promise either: a config can be
 written by hand, so what does not fit is passed over.
 """
@@ -53,6 +55,24 @@ def kept(config: AlbertConfig, task: AnyTask) -> Record:
     """The options of `read` that are not at their defaults, by name."""
     options, defaults = read(config, task), task.options.defaults()
     return {} if options is None else {name: value for name, value in vars(options).items() if value != defaults[name]}
+
+
+def with_fitted(config: AlbertConfig, fitted: Record) -> AlbertConfig:
+    """The config of `write` with what held-out examples decided for answers, if anything."""
+    keys = config.to_dict()
+    return AlbertConfig.from_dict({**keys, TRAINED: {**keys[TRAINED], "fitted": fitted}}) if fitted else config
+
+
+def fitted(config: AlbertConfig, task: AnyTask) -> Record:
+    """What was decided on held-out examples for a model's answers, by the names of `task.answer_options`."""
+    entry = getattr(config, TRAINED, None)
+    found = entry.get("fitted") if isinstance(entry, Mapping) and entry.get("name") == task.name else None
+    known = task.answer_options
+    return {
+        name: value
+        for name, value in (found.items() if isinstance(found, Mapping) else ())
+        if name in known and type(value) is type(known[name])
+    }
 
 
 def for_file(path: str, trained: Mapping[str, Json], given: Mapping[str, Json]) -> Record:

@@ -1,7 +1,7 @@
 """What all Keras models with a head share: the encoder inside, the run through it, and the answer.
 
 Letters: B batch, L sequence length, V vocabulary. A class of the module `models` adds its layers and its loss, and
-takes its labels from one of the three classes below that have a `call`.
+takes its labels from one of the four classes below that have a `call`.
 """
 
 from typing import ClassVar
@@ -14,6 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
 from albertkit.tensorflow import private_api
+from albertkit.tensorflow.answer_heads import answer_mask
 from albertkit.tensorflow.base_model import TFAlbertModel
 from albertkit.tensorflow.heads import AlbertMLMHead
 from albertkit.tensorflow.layers import Embedding, Linear
@@ -23,6 +24,8 @@ from albertkit.tensorflow.typing import Tensor
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[Tensor | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[Tensor | None, ...]
+"""start_positions, end_positions and is_impossible."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -162,6 +165,44 @@ class TFAlbertModelWithSpanLabels(TFAlbertModelWithHead):
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         encoded = self._encode(inputs, (output_attentions, output_hidden_states), training)
         return self._answer(self._apply_head(encoded, training, start_positions, end_positions), encoded, return_dict)
+
+
+class TFAlbertModelWithAnswerLabels(TFAlbertModelWithHead):
+    """A model with a head that learns where a span of tokens starts and ends, and whether there is one."""
+
+    _label_names = ("start_positions", "end_positions", "is_impossible")
+    _min_labels = 2
+
+    def _apply_head(self, encoded: Encoded, training: bool, p_mask: Tensor, labels: AnswerLabels) -> ModelOutput:
+        raise NotImplementedError
+
+    def call(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        is_impossible: Tensor | None = None,
+        p_mask: Tensor | None = None,
+        training: bool = False,
+    ) -> Answer:
+        """See TFAlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
+
+        By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
+        `answer_heads.answer_mask` says.
+        """
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
+        encoded = self._encode(inputs, (output_attentions, output_hidden_states), training)
+        closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
+        labels = (start_positions, end_positions, is_impossible)
+        return self._answer(self._apply_head(encoded, training, closed, labels), encoded, return_dict)
 
 
 class TFAlbertModelWithMLMHead(TFAlbertModelWithHead):

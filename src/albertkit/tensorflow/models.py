@@ -12,18 +12,22 @@ from albertkit.outputs import (
     AlbertForPreTrainingOutput,
     MaskedLMOutput,
     MultipleChoiceModelOutput,
+    QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from albertkit.tensorflow.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.tensorflow.base_model import TFAlbertModel, registered
 from albertkit.tensorflow.heads import AlbertMLMHead, AlbertSOPHead
 from albertkit.tensorflow.layers import Linear, dropout
-from albertkit.tensorflow.losses import classification_loss, cross_entropy, span_loss, total
+from albertkit.tensorflow.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.tensorflow.model_with_head import (
+    AnswerLabels,
     Encoded,
     Inputs,
     Switches,
+    TFAlbertModelWithAnswerLabels,
     TFAlbertModelWithLabels,
     TFAlbertModelWithMLMHead,
     TFAlbertModelWithPreTrainingLabels,
@@ -38,6 +42,7 @@ __all__ = [
     "TFAlbertForMultipleChoice",
     "TFAlbertForPreTraining",
     "TFAlbertForQuestionAnswering",
+    "TFAlbertForQuestionAnsweringBeamSearch",
     "TFAlbertForSequenceClassification",
     "TFAlbertForTokenClassification",
     "TFAlbertMainLayer",
@@ -172,3 +177,31 @@ class TFAlbertForQuestionAnswering(TFAlbertModelWithSpanLabels):
         start_logits, end_logits = tf.unstack(self.qa_outputs(encoded.last_hidden_state), axis=-1)
         loss = span_loss(start_logits, end_logits, start_positions, end_positions)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+@registered
+class TFAlbertForQuestionAnsweringBeamSearch(TFAlbertModelWithAnswerLabels):
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
+
+    The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
+    with log probabilities, and `losses.answer_loss` where both positions are given.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        self.start_logits = AlbertStartLogits(config)
+        self.end_logits = AlbertEndLogits(config)
+        self.answer_class = AlbertAnswerClass(config)
+
+    def _apply_head(
+        self, encoded: Encoded, training: bool, p_mask: Tensor, labels: AnswerLabels
+    ) -> QuestionAnsweringBeamSearchModelOutput:
+        states = encoded.last_hidden_state
+        start_logits = self.start_logits(states, p_mask)
+        cls_logits = self.answer_class(states, start_logits, self._dropout_seed(training))
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        if loss is not None and training:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
+        return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)

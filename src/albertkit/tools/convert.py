@@ -143,6 +143,8 @@ def _architecture(checkpoint: files.Checkpoint) -> tuple[str, tuple[str, ...]]:
     parts = {weight_table.part(name) for name in checkpoint.tensors}
     if "qa_outputs" in parts:
         return "ForQuestionAnswering", ()
+    if {"start_logits", "end_logits", "answer_class"} <= parts:
+        return "ForQuestionAnsweringBeamSearch", ()
     if "classifier" in parts and "pooler" in parts:
         others = "AlbertForTokenClassification, AlbertForMultipleChoice"
         return "ForSequenceClassification", (f"The classifier is taken for one of texts; else say so: {others}.",)

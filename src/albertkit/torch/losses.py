@@ -3,6 +3,8 @@
 Letters: B batch, L sequence length, C classes.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -59,6 +61,32 @@ def span_loss(
         return None
     start_loss = _position_loss(start_logits, start_positions, "start_positions")
     return (start_loss + _position_loss(end_logits, end_positions, "end_positions")) / 2
+
+
+def answer_loss(
+    start_logits: Tensor,
+    end_logits: Callable[[Tensor], Tensor],
+    cls_logits: Tensor,
+    start_positions: Tensor | None,
+    end_positions: Tensor | None,
+    is_impossible: Tensor | None,
+) -> Tensor | None:
+    """`span_loss`, with the ends given the true starts, and half of the binary cross entropy of there being no answer.
+
+    `end_logits` gives the scores of ends (B, 1, L) for starts (B, 1). cls_logits (B,) are the log odds of there being
+    no answer, and is_impossible (B,) zeros and ones; where it is None, there is none where one starts at 0. None unless
+    both positions are given.
+    """
+    if start_positions is None or end_positions is None:
+        return None
+    ends = end_logits(start_positions.reshape(-1, 1).long())[:, 0]
+    span = span_loss(start_logits, ends, start_positions, end_positions)
+    if is_impossible is None:
+        is_impossible = start_positions <= 0
+    rules.require_labels_array("is_impossible", tuple(is_impossible.shape), tuple(cls_logits.shape))
+    logits = cls_logits.float()
+    nothing = functional.binary_cross_entropy_with_logits(logits, is_impossible.flatten().to(logits.dtype))
+    return total(span, nothing / 2)
 
 
 def total(*losses: Tensor | None) -> Tensor | None:

@@ -1,7 +1,7 @@
 """What all PyTorch models with a head share: the encoder inside, the run through it, and the answer.
 
 Letters: B batch, L sequence length. A class of the module `models` adds its layers and its loss, and takes its labels
-from one of the three classes below that have a `forward`.
+from one of the four classes below that have a `forward`.
 """
 
 from typing import ClassVar
@@ -12,6 +12,7 @@ from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.outputs import BaseModelOutputWithPooling, ModelOutput
+from albertkit.torch.answer_heads import answer_mask
 from albertkit.torch.base_model import AlbertModel
 from albertkit.torch.heads import AlbertMLMHead
 from albertkit.torch.pretrained import AlbertPreTrainedModel
@@ -19,6 +20,8 @@ from albertkit.torch.pretrained import AlbertPreTrainedModel
 Encoded = BaseModelOutputWithPooling
 Inputs = tuple[Tensor | None, ...]
 Switches = tuple[bool | None, ...]
+AnswerLabels = tuple[Tensor | None, ...]
+"""start_positions, end_positions and is_impossible."""
 Answer = ModelOutput | tuple[object, ...]
 
 
@@ -145,6 +148,40 @@ class AlbertModelWithSpanLabels(AlbertModelWithHead):
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
         encoded = self._encode(inputs, (output_attentions, output_hidden_states))
         return self._answer(self._apply_head(encoded, start_positions, end_positions), encoded, return_dict)
+
+
+class AlbertModelWithAnswerLabels(AlbertModelWithHead):
+    """A model with a head that learns where a span of tokens starts and ends, and whether there is one."""
+
+    def _apply_head(self, encoded: Encoded, p_mask: Tensor, labels: AnswerLabels) -> ModelOutput:
+        raise NotImplementedError
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        is_impossible: Tensor | None = None,
+        p_mask: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> Answer:
+        """See AlbertModelWithSpanLabels; `is_impossible` (B,) is 1 where there is no answer.
+
+        By default there is none where one starts at 0. `p_mask` (B, L) is 1 where none can start or end, by default as
+        `answer_heads.answer_mask` says.
+        """
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
+        encoded = self._encode(inputs, (output_attentions, output_hidden_states))
+        closed = answer_mask(p_mask, token_type_ids, attention_mask, encoded.last_hidden_state)
+        labels = (start_positions, end_positions, is_impossible)
+        return self._answer(self._apply_head(encoded, closed, labels), encoded, return_dict)
 
 
 class AlbertModelWithMLMHead(AlbertModelWithHead):

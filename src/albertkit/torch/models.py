@@ -12,18 +12,22 @@ from albertkit.outputs import (
     AlbertForPreTrainingOutput,
     MaskedLMOutput,
     MultipleChoiceModelOutput,
+    QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
+from albertkit.torch.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.torch.base_model import AlbertModel
 from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead
-from albertkit.torch.losses import classification_loss, cross_entropy, span_loss, total
+from albertkit.torch.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
 from albertkit.torch.model_with_head import (
+    AlbertModelWithAnswerLabels,
     AlbertModelWithLabels,
     AlbertModelWithMLMHead,
     AlbertModelWithPreTrainingLabels,
     AlbertModelWithSpanLabels,
+    AnswerLabels,
     Encoded,
     Inputs,
     Switches,
@@ -37,6 +41,7 @@ __all__ = [
     "AlbertForMultipleChoice",
     "AlbertForPreTraining",
     "AlbertForQuestionAnswering",
+    "AlbertForQuestionAnsweringBeamSearch",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
     "AlbertModel",
@@ -157,3 +162,30 @@ class AlbertForQuestionAnswering(AlbertModelWithSpanLabels):
         start_logits, end_logits = self.qa_outputs(encoded.last_hidden_state).unbind(-1)
         loss = span_loss(start_logits, end_logits, start_positions, end_positions)
         return QuestionAnsweringModelOutput(loss, start_logits, end_logits)
+
+
+class AlbertForQuestionAnsweringBeamSearch(AlbertModelWithAnswerLabels):
+    """The best starts of an answer, the best ends for each, and the log odds of there being none: cls_logits (B,).
+
+    The head for SQuAD 2.0 of the original release. -> `config.start_n_top` starts and `config.end_n_top` ends for each,
+    with log probabilities, and `losses.answer_loss` where both positions are given.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        self.start_logits = AlbertStartLogits(config)
+        self.end_logits = AlbertEndLogits(config)
+        self.answer_class = AlbertAnswerClass(config)
+
+    def _apply_head(
+        self, encoded: Encoded, p_mask: Tensor, labels: AnswerLabels
+    ) -> QuestionAnsweringBeamSearchModelOutput:
+        states = encoded.last_hidden_state
+        start_logits = self.start_logits(states, p_mask)
+        cls_logits = self.answer_class(states, start_logits)
+        loss = answer_loss(start_logits, lambda starts: self.end_logits(states, starts, p_mask), cls_logits, *labels)
+        if loss is not None and self.training:
+            return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
+        beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
+        return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)

@@ -17,9 +17,9 @@ PLAIN = (nn.Linear, nn.Embedding, nn.LayerNorm)
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def linear(inputs: int, outputs: int) -> nn.Linear:
+def linear(inputs: int, outputs: int, use_bias: bool = True) -> nn.Linear:
     """A dense layer, (..., inputs) -> (..., outputs)."""
-    return _plain(nn.Linear)(inputs, outputs)
+    return _plain(nn.Linear)(inputs, outputs, bias=use_bias)
 
 
 def embedding(size: int, width: int, padding_idx: int | None = None) -> nn.Embedding:

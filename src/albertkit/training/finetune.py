@@ -10,7 +10,7 @@ from albertkit import backends
 from albertkit.backends import Outputs, TrainBackend
 from albertkit.batches import Batch
 from albertkit.errors import ConfigError
-from albertkit.tasks import registry
+from albertkit.tasks import registry, trained_on
 from albertkit.training import finetune_data, finetune_evaluation, finetune_plan, loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
 from albertkit.training.recipe import FinetuneRecipe
@@ -62,6 +62,7 @@ def run(
         names = list(start.config.id2label.values()) if data.has_classes else []
         card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance)
         start.tokenizer.model_max_length = options.max_length
+        start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
         run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
     return results
 

@@ -44,7 +44,7 @@ class Prepared:
 def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) -> Prepared:
     """Read both sides, make or load what the run starts from, and encode them for it. Says what was found."""
     train_examples, eval_examples, keys, options = _read(task, recipe, console)
-    start = initial_state(recipe, task.head, keys, list(train_examples.texts()))
+    start = initial_state(recipe, task, keys, list(train_examples.texts()))
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))

@@ -23,13 +23,14 @@ def scores(
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     losses: list[tuple[float, float]] = []
+    per_token = PER_TOKEN[task.head_for(config.architectures)]
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}
         loss, items = float(outputs.pop("loss")), batch.items()["loss"]
         losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
-        for row, one in zip(rows, split_rows(outputs, part.lengths(), PER_TOKEN[task.head]), strict=True):
+        for row, one in zip(rows, split_rows(outputs, part.lengths(), per_token), strict=True):
             found[row] = one
     total = sum(count for _, count in losses)
     mean = sum(value * count / max(total, 1) for value, count in losses)

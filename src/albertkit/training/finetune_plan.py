@@ -76,7 +76,7 @@ def planned(
     plan = loop.Plan(
         backend=backend,
         config=start.config.with_named_results(),
-        head=task.head,
+        head=task.head_for(start.config.architectures),
         tensors=start.tensors,
         optimizer=training.optimizer_settings(),
         precision=training.precision,

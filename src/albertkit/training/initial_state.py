@@ -11,6 +11,7 @@ from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, init, report
 from albertkit.config import SIZES, AlbertConfig
 from albertkit.errors import ConfigError
+from albertkit.tasks.base import AnyTask
 from albertkit.tokenization import train as trainer
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -31,8 +32,8 @@ class InitialState:
     provenance: list[str]
 
 
-def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequence[str]) -> InitialState:
-    """Build or read what the recipe names, with `keys` (labels and problem type) in the config.
+def initial_state(recipe: FinetuneRecipe, task: AnyTask, keys: Record, texts: Sequence[str]) -> InitialState:
+    """Build or read what the recipe names for a task, with `keys` (labels and problem type) in the config.
 
     A size makes a new model, whose tokenizer is the recipe's or is learned from `texts`; any other name is a
     checkpoint.
@@ -51,6 +52,7 @@ def initial_state(recipe: FinetuneRecipe, head: str, keys: Record, texts: Sequen
             tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
     config = config.changed(**keys)
     require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
+    head = task.head_for(config.architectures)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
     return InitialState(
         config, tokenizer, chosen, is_new, [*provenance, told, *(checkpoint.notes if checkpoint else ())]

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from albertkit import storage
 from albertkit.errors import CheckpointError, MissingDependency
-from albertkit.pace import SECONDS, Every, TimeLeft
+from albertkit.pace import TimeLeft
+from albertkit.progress import ProgressBar
 from albertkit.typing import Json, Record
 
 LOG = "log.jsonl"
@@ -60,20 +61,17 @@ class Reporter:
             self._form, self._events = form, _AppendOnly(folder / TENSORBOARD / form.name())
         self._every = math.ceil(steps / 1000)
         self._recent: deque[Mapping[str, Json]] = deque(maxlen=RECENT)
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
-        self._bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
-        self._task = self._bar.add_task("training", total=steps)
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self._bar = ProgressBar(console, "training", *columns, total=steps, clock=clock)
         self._done = 0  # steps of this process
-        self._time_left, self._is_time_to_print = TimeLeft(clock), Every(SECONDS, clock)
+        self._time_left = TimeLeft(clock)
 
     def __enter__(self) -> "Reporter":
-        if self._console.is_terminal:
-            self._bar.start()
+        self._bar.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._bar.__exit__(kind, error, trace)
         for file in (self._log, self._events):
             if file:
                 file.add(b"")
@@ -90,12 +88,11 @@ class Reporter:
         left, over = self._time_left(record["step"], self._steps), len(self._recent)
         parts = [f"loss {loss:.4f}, mean of {over} step{'s' * (over > 1)}", f"rate {record['learning_rate']:.1e}"]
         described = " · ".join([*parts, f"{speed:,.0f} tokens/s", *([left] if left else [])])
-        self._bar.update(self._task, completed=record["step"], description=described)
         if record["step"] % self._every == 0 or record["step"] == self._steps:
             self._write(record)
-        is_told = self._is_time_to_print() or self._done == _FIRST or record["step"] == self._steps
-        if is_told and not self._console.is_terminal:
-            self._console.print(f"step {record['step']:,} of {self._steps:,} · {described}")
+        line = f"step {record['step']:,} of {self._steps:,} · {described}"
+        is_due = self._done == _FIRST or record["step"] == self._steps
+        self._bar.show(record["step"], described, line, is_due=is_due)
 
     def on_evaluation(self, record: Mapping[str, Json]) -> None:
         """An evaluation is done."""

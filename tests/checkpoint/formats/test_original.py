@@ -237,11 +237,29 @@ def test_question_answering_heads_of_two_versions(tmp_path):
     tensors = drawn("ForQuestionAnswering")
     write(tmp_path / "v1", variables(tensors), config={})
     same(files.load(tmp_path / "v1").tensors, tensors)
-    beams = {"start_logits/dense/kernel": np.ones((12, 1), np.float32), "cls/squad/output_bias": np.ones(1, np.float32)}
+    # What the graph of the original code for SQuAD 2.0 is given by its scopes and layers.
+    shapes = {
+        "start_logits/dense/kernel": (12, 1),
+        "start_logits/dense/bias": (1,),
+        "end_logits/dense_0/kernel": (24, 12),
+        "end_logits/dense_0/bias": (12,),
+        "end_logits/LayerNorm/gamma": (12,),
+        "end_logits/LayerNorm/beta": (12,),
+        "end_logits/dense_1/kernel": (12, 1),
+        "end_logits/dense_1/bias": (1,),
+        "answer_class/dense_0/kernel": (24, 12),
+        "answer_class/dense_0/bias": (12,),
+        "answer_class/dense_1/kernel": (12, 1),
+    }
+    beams = {name: np.random.default_rng(1).standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
     stored = {name: value for name, value in variables(tensors).items() if "squad" not in name} | beams
-    write(tmp_path / "v2", stored, config={})
-    found = files.load(tmp_path / "v2").tensors
-    assert {name for name in found if not name.startswith("albert.")} == set(beams)
+    write(tmp_path / "v2", stored | {"cls/squad/output_bias": np.ones(1, np.float32)}, config={})
+    checkpoint = files.load(tmp_path / "v2")
+    expected = weight_table.expected(checkpoint.config, "ForQuestionAnsweringBeamSearch")
+    assert set(checkpoint.tensors) == {*expected, "cls/squad/output_bias"}
+    assert {name: checkpoint.tensors[name].shape for name in expected} == expected
+    kernel = checkpoint.tensors["end_logits.dense_0.weight"]
+    np.testing.assert_array_equal(kernel, beams["end_logits/dense_0/kernel"].T)
 
 
 @pytest.mark.parametrize("name", ["cls/squad/output_bias", "cls/squad/output_weights", "output_weights"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from albertkit.errors import InputError
 from albertkit.tasks.features import Features
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.question_answering import answers
@@ -55,3 +56,55 @@ def test_windows_without_the_answer_do_not_take_its_probability_away():
     outputs = [{"start_logits": one, "end_logits": one} for one in (sure, none, none)]
     [found] = answers.of_questions(features, outputs, 5, 5)
     assert found.probability(found.candidates[0].score) > 0.99
+
+
+def beams(context, window, first, starts, ends, odds, places=None):
+    """An output of the search: starts and ends as (place in the row, log probability), two ends a start."""
+    columns = {"pieces": [context], "window": [window], "first": [first]}
+    features = Features([[0] * 9], [[0] * 9], example=[0], columns=columns)
+    row = {
+        "start_top_index": np.array([place for place, _ in starts], np.float32),
+        "start_top_log_probs": np.array([score for _, score in starts], np.float32),
+        "end_top_index": np.array([place for place, _ in ends], np.float32),
+        "end_top_log_probs": np.array([score for _, score in ends], np.float32),
+        "cls_logits": np.float32(odds),
+    }
+    return features, [row]
+
+
+WORDS = [Span(0, 2, ""), Span(3, 7, ""), Span(8, 9, "")]
+SENTENCE = Pieces([5, 6, 7], WORDS, WORDS, np.array([0, 1, 2]))
+
+
+def test_beams_give_the_ends_of_each_start_and_none_is_as_likely_as_its_odds_say():
+    # [CLS] what [SEP] three words [SEP]: the context begins at place 3.
+    features, rows = beams(
+        SENTENCE, range(3), 3, [(4, -0.5), (3, -1.0)], [(5, -0.25), (4, -2.0), (3, -0.5), (4, -1.0)], 1.5
+    )
+    [found] = answers.of_questions(features, rows, 20, 30)
+    assert [(one.start, one.stop, one.score) for one in found.candidates] == [
+        (3, 9, -0.75),
+        (0, 2, -1.5),
+        (0, 7, -2.0),
+        (3, 7, -2.5),
+    ]
+    assert found.candidates[0].parts == (-0.5, -0.25)
+    assert found.odds == 1.5
+    whole = sum(np.exp(one.score) for one in found.candidates) + np.exp(found.null)
+    assert found.probability(-0.75) == pytest.approx(np.exp(-0.75) / whole)
+
+
+def test_beams_that_reach_out_of_the_context_or_backwards_or_too_far_are_no_answers():
+    starts = [(0, -0.1), (1, -0.2), (5, -0.3), (3, -0.4)]
+    ends = [(4, -0.1), (5, -0.1), (4, -0.1), (3, -0.1), (4, -0.1), (6, -0.1), (5, -0.1), (3, -9.0)]
+    features, rows = beams(SENTENCE, range(3), 3, starts, ends, -2.0)
+    [found] = answers.of_questions(features, rows, 20, 2)
+    assert [(one.start, one.stop) for one in found.candidates] == [(0, 2)]
+    assert found.odds == -2
+    [nothing] = answers.of_questions(*beams(SENTENCE, range(3), 3, [(0, -0.1)], [(0, -0.1), (1, -3)], 4.0), 20, 2)
+    assert (nothing.candidates, nothing.null, nothing.odds) == ([], 4.0, 0.0)
+
+
+def test_beams_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match=r"finite numbers"):
+        list(answers.of_questions(*beams(SENTENCE, range(3), 3, [(3, np.nan)], [(3, -1), (4, -1)], 0.0), 20, 2))

@@ -45,6 +45,9 @@ _SCOPES = {
     "albert.pooler": "bert/pooler/dense",
     "predictions.dense": "cls/predictions/transform/dense",
     "predictions.LayerNorm": "cls/predictions/transform/LayerNorm",
+    "start_logits.dense": "start_logits/dense",
+    **{f"end_logits.{layer}": f"end_logits/{layer}" for layer in ("dense_0", "LayerNorm", "dense_1")},
+    **{f"answer_class.{layer}": f"answer_class/{layer}" for layer in ("dense_0", "dense_1")},
 }
 _LEAVES = {("dense", "weight"): "kernel", ("norm", "weight"): "gamma", ("norm", "bias"): "beta"}
 # Variables that no layer made. The weights of these heads are stored as here, C by H.

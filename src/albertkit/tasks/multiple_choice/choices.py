@@ -66,6 +66,22 @@ class Choices(Examples):
         """The question."""
         return {"question": self.questions[number]}
 
+    def parts(self) -> dict[str, list[str]]:
+        """Contexts, questions, and the options of each question as one text."""
+        named = {"context": self.contexts, "question": self.questions}
+        used = {name: texts for name, texts in named.items() if any(text.strip() for text in texts)}
+        return {**used, "options": [" ".join(listed) for listed in self.options]}
+
+    def label_key(self, number: int) -> str | None:
+        """The text of the right option."""
+        return None if self.labels is None else self.options[number][self.labels[number]]
+
+    def shared(self) -> dict[str, list[tuple[str, ...]]]:
+        """The context, or the question of one that has none."""
+        both = zip(self.contexts, self.questions, strict=True)
+        name = "context" if any(map(str.strip, self.contexts)) else "question"
+        return {name: [(context if context.strip() else question,) for context, question in both]}
+
     def key(self, number: int) -> tuple[str, str, tuple[str, ...]]:
         """The context, the question and its options: many items may ask the same."""
         return self.contexts[number], self.questions[number], tuple(self.options[number])

@@ -3,6 +3,7 @@
 Letters: N questions, C options of a question, L tokens of a sequence.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from io import BufferedReader
 from typing import ClassVar
@@ -163,6 +164,25 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Accuracy; those of parts have names of their own."""
         return ("accuracy",)
+
+    def label_counts(self, examples: Choices, options: ChoiceOptions, config: AlbertConfig) -> dict[str, int]:
+        """How often the right option is the first, the second, and so on."""
+        found = Counter(examples.labels or ())
+        return {f"option {number + 1}": found[number] for number in range(max(map(len, examples.options), default=0))}
+
+    def doubts(self, examples: Choices, features: Features) -> dict[str, list[int]]:
+        """Questions that have one text twice among their options."""
+        twice = [number for number, listed in enumerate(examples.options) if len(set(listed)) < len(listed)]
+        right = [
+            number
+            for number in twice
+            if examples.labels and examples.options[number].count(str(examples.label_key(number))) > 1
+        ]
+        others = [number for number in twice if number not in set(right)]
+        return {
+            "The text of the right option stands twice among the options.": right,
+            "The text of a wrong option stands twice among the options.": others,
+        }
 
     def describe(self, options: ChoiceOptions, config: AlbertConfig) -> str:
         """What is asked for."""

@@ -23,6 +23,8 @@ class Candidate:
     start: int
     stop: int
     score: float
+    parts: tuple[float, float] = (0.0, 0.0)
+    """The two scores, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Found:
     pieces: Pieces
     """Those of the context."""
 
+    @property
+    def odds(self) -> float:
+        """By how much none scores better than the best answer; 0 where there is no other."""
+        return self.null - self.candidates[0].score if self.candidates else 0.0
+
     def probability(self, score: float) -> float:
         """How probable an answer of so high a score is, among all that could be answered."""
         return float(np.exp(score - self.log_total))
@@ -47,50 +54,75 @@ def of_questions(features: Features, outputs: Iterable[Outputs], count: int, lon
     """For each question its best `count` answers, and the score of there being none.
 
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, and begins in the
-    window that sees most around its start. None scores as [CLS] does, in the window where it scores least. InputError
-    where a score is not finite.
+    window that sees most around its start. None scores as [CLS] does, in the window where it scores least. Of a model
+    that searches by beams, scores are log probabilities, and none scores better than the best answer by the least of
+    its log odds. InputError where a score is not finite.
     """
     columns = features.columns
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
     for _, group in groupby(rows, key=lambda row: row[0]):
         _, pieces, windows, firsts, scores = zip(*group, strict=True)
         best = best_windows(windows, len(pieces[0]))
-        found: list[Candidate] = []
-        null, totals = np.inf, list[float]()
+        has_beams = "cls_logits" in scores[0]
+        candidates: list[Candidate] = []
+        nulls, totals = list[float](), list[float]()
         for number, (window, first, row) in enumerate(zip(windows, firsts, scores, strict=True)):
-            both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
-            require_finite(both)
-            null = min(null, both[:, 0].sum())
-            starts, ends = both[:, first : first + len(window)]
             may_start = best[window.start : window.stop] == number
-            totals.append(_log_total(starts[may_start], ends, both[:, 0]))
-            found += _of_window(pieces[0], window, starts, ends, may_start, count, longest)
-        yield Found(_distinct(found)[:count], float(null), float(np.logaddexp.reduce([null, *totals])), pieces[0])
+            of_window = _of_beams if has_beams else _of_window
+            found, null, total = of_window(pieces[0], window, first, row, may_start, count, longest)
+            candidates += found
+            nulls.append(null)
+            totals.append(total)
+        listed = _distinct(candidates)[:count]
+        null = min(nulls) + (listed[0].score if has_beams and listed else 0.0)
+        yield Found(listed, null, float(np.logaddexp.reduce([null, *totals])), pieces[0])
 
 
 def _of_window(
-    pieces: Pieces,
-    window: range,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    may_start: np.ndarray,
-    count: int,
-    longest: int,
-) -> list[Candidate]:
+    pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
+) -> tuple[list[Candidate], float, float]:
+    """The best answers of a window whose tokens have scores, that of there being none, and `_log_total`."""
+    both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
+    require_finite(both)
+    starts, ends = both[:, first : first + len(window)]
+    null, total = float(both[:, 0].sum()), _log_total(starts[may_start], ends, both[:, 0])
     is_text = np.array([pieces.spans[place].start < pieces.spans[place].stop for place in window], bool)
     sums = starts[:, None] + ends[None, :]
     distance = np.arange(len(window))[None, :] - np.arange(len(window))[:, None]
     allowed = (distance >= 0) & (distance < longest) & (may_start & is_text)[:, None] & is_text[None, :]
     places = np.flatnonzero(allowed)
     if not len(places):
-        return []
+        return [], null, total
     values = sums.ravel()[places]
     chosen = places[np.argpartition(-values, min(count, len(values)) - 1)[:count]]
     found = []
     for start, end in zip(*np.unravel_index(chosen, sums.shape), strict=True):
-        first, last = pieces.spans[window.start + start], pieces.spans[window.start + end]
-        found.append(Candidate(first.start, last.stop, float(sums[start, end])))
-    return found
+        one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
+        parts = float(starts[start]), float(ends[end])
+        found.append(Candidate(one.start, other.stop, float(sums[start, end]), parts))
+    return found, null, total
+
+
+def _of_beams(
+    pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
+) -> tuple[list[Candidate], float, float]:
+    """The answers among the best starts of a window and the best ends for each, the log odds of there being none.
+
+    Third the logarithm of the sum of exp(score) over these answers.
+    """
+    require_finite(np.concatenate([np.ravel(values) for values in row.values()])[None])
+    starts, ends = (row[f"{name}_top_index"].astype(np.int64) - first for name in ("start", "end"))
+    begun, ended = (row[f"{name}_top_log_probs"].astype(np.float64) for name in ("start", "end"))
+    found = []
+    for number, (end, end_score) in enumerate(zip(ends.tolist(), ended.tolist(), strict=True)):
+        beam = number * len(starts) // len(ends)  # the ends of each start stand together
+        start, start_score = int(starts[beam]), float(begun[beam])
+        if not (0 <= start <= end < min(start + longest, len(window)) and may_start[start]):
+            continue
+        one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
+        if one.start < one.stop and other.start < other.stop:
+            found.append(Candidate(one.start, other.stop, start_score + end_score, (start_score, end_score)))
+    return found, float(row["cls_logits"]), float(np.logaddexp.reduce([-np.inf, *(one.score for one in found)]))
 
 
 def _log_total(starts: np.ndarray, ends: np.ndarray, of_cls: np.ndarray) -> float:

@@ -6,6 +6,7 @@ An answer is a span of characters of the context.
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
@@ -29,6 +30,9 @@ class QuestionOptions(DataOptions):
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
     answer_column: str = option("answers", "Column of the answers in a table.")
+    head: Literal["auto", "linear", "beam_search"] = option(
+        "auto", "How answers are scored: linear or beam_search; auto: as the model does, a new one linearly."
+    )
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,18 @@ class Questions(Examples):
     def shown(self, number: int) -> Record:
         """The id and the question."""
         return {"id": self.ids[number], "question": self.questions[number]}
+
+    def parts(self) -> dict[str, list[str]]:
+        """Questions and contexts."""
+        return {"question": self.questions, "context": self.contexts}
+
+    def label_key(self, number: int) -> tuple[str, ...]:
+        """All answers."""
+        return tuple(sorted(set(self.true[number]))) if self.true else ()
+
+    def shared(self) -> dict[str, list[tuple[str, ...]]]:
+        """The context."""
+        return {"context": [(context,) for context in self.contexts]}
 
     def key(self, number: int) -> tuple[str, str]:
         """The question and its context, whatever its id is."""

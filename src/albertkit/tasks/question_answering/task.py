@@ -12,12 +12,12 @@ from typing import ClassVar
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
-from albertkit.tasks import pieces
+from albertkit.tasks import pieces, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
-from albertkit.tasks.question_answering import answer_scores, answers, questions
+from albertkit.tasks.question_answering import answer_files, answer_scores, answers, questions
 from albertkit.tasks.question_answering.answers import Candidate
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
@@ -27,18 +27,21 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
 _N_BEST, _LONGEST = 20, 30
+_HEADS = {"linear": "ForQuestionAnswering", "beam_search": "ForQuestionAnsweringBeamSearch"}
+"""The model's head by the option of the data."""
 _SPARE = 10
 """Answers more than are asked for, since several become one where they are made whole words."""
 
 
 class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
-    """The answer to a question, as a piece of a context, with a model of the head ForQuestionAnswering."""
+    """The answer to a question, as a piece of a context, with a linear head or with one that searches by beams."""
 
     name = "question-answering"
     head = "ForQuestionAnswering"
-    heads = ("ForQuestionAnswering",)
+    heads = tuple(_HEADS.values())
     options = QuestionOptions
     input_names = ("question", "context")
+    official_files = (answer_files.PREDICTIONS, answer_files.N_BEST, answer_files.NULL_ODDS)
     sample: ClassVar = {"question": "Who came?", "context": "Peter came on Friday."}
     answer_options: ClassVar = {
         "top_k": 1,
@@ -82,8 +85,13 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         return questions.read(path, options), options
 
     def config_keys(self, examples: Questions, options: QuestionOptions) -> Record:
-        """Nothing: the head has a start and an end, whatever the data is."""
-        return {}
+        """The class of the model, where the options ask for a head; otherwise nothing, whatever the data is."""
+        return {"architectures": [f"Albert{_HEADS[options.head]}"]} if options.head in _HEADS else {}
+
+    def head_for(self, architectures: Sequence[str] | None) -> str:
+        """That of the model's class, and by default the linear one."""
+        named = architectures or ()
+        return next((head for head in self.heads if any(one.endswith(head) for one in named)), self.head)
 
     def encode(
         self,
@@ -165,19 +173,60 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """Exact match and F1, of 0 to 100: as SQuAD 2.0 has them where some questions have no answer, else as 1.1.
 
         Chinese answers are compared as CMRC 2018 does, Japanese ones by characters. An answer is none where that scores
-        better.
+        better by more than the `null_score_diff_threshold` that was fitted for the model, or else by anything.
         """
         found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         metric = answer_scores.metric_of(examples.contexts)
         if not examples.has_unanswerable:
             return answer_scores.squad_1(best, examples.true or [], metric or answer_scores.SQUAD_1)
-        odds = [one.null - (one.candidates[0].score if one.candidates else one.null) for one in found]
-        return answer_scores.squad_2(best, examples.true or [], odds, 0.0, metric or answer_scores.SQUAD_2)
+        odds = [one.odds for one in found]
+        threshold = self._threshold(config)
+        scores = answer_scores.squad_2(best, examples.true or [], odds, threshold, metric or answer_scores.SQUAD_2)
+        return scores | {"null_score_diff_threshold": threshold}
+
+    def fitted(self, scores: Mapping[str, float]) -> Record:
+        """Where some questions have no answer: that none may be given, and the threshold with the best F1."""
+        if "best_f1_threshold" not in scores:
+            return {}
+        return {"handle_impossible_answer": True, "null_score_diff_threshold": scores["best_f1_threshold"]}
+
+    def files(
+        self, config: AlbertConfig, examples: Questions, features: Features, outputs: Iterable[Outputs]
+    ) -> dict[str, Record]:
+        """predictions.json, nbest_predictions.json and null_odds.json; see `answer_files`.
+
+        Odds are there where some questions have no answer, or the model learned from such.
+        """
+        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        may_lack = examples.has_unanswerable or trained_on.fitted(config, self).get("handle_impossible_answer")
+        return answer_files.of(examples, found, self._threshold(config) if may_lack else None)
+
+    def _threshold(self, config: AlbertConfig) -> float:
+        return trained_on.fitted(config, self).get("null_score_diff_threshold", 0.0)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those that both forms of SQuAD have."""
         return ("f1", "exact_match")
+
+    def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
+        """Questions with and without an answer."""
+        without = sum(not found for found in examples.true or ())
+        return {"with an answer": len(examples) - without} | ({"without an answer": without} if without else {})
+
+    def doubts(self, examples: Questions, features: Features) -> dict[str, list[int]]:
+        """Questions whose first answer pieces of the vocabulary cut through, or no window holds whole."""
+        owners, answers = features.example or (), examples.answers or []
+        whole = dict(zip(owners, features.columns["pieces"], strict=True))
+        starts = zip(owners, features.labels["start_positions"], strict=True)
+        held = {number for number, start in starts if start}
+        cut = [number for number, found in enumerate(answers) if pieces.are_cut(whole[number], found[:1])]
+        return {
+            "An answer begins or ends within a piece of the vocabulary, and is learned with all of it.": cut,
+            "An answer is longer than what two windows share, and is learned as none where no window holds it whole.": [
+                number for number, found in enumerate(answers) if found and number not in held
+            ],
+        }
 
     def describe(self, options: QuestionOptions, config: AlbertConfig) -> str:
         """What is asked for."""

@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -166,6 +167,17 @@ def _classes(
             else:
                 values[row] = index[name]
     return values
+
+
+def counts(targets: np.ndarray, schema: Schema) -> dict[str, int]:
+    """How many examples have each class, or a number in each fifth of the range: of what `as_numbers` gives."""
+    if schema.problem_type == REGRESSION:
+        numbers, bounds = np.histogram(targets, 5)
+        names = [f"{low:.3g} to {high:.3g}" for low, high in pairwise(bounds)]
+        return dict(zip(names, numbers.tolist(), strict=True))
+    several = schema.problem_type == MULTI
+    found = targets.sum(0).astype(int) if several else np.bincount(targets, minlength=len(schema.names))
+    return dict(zip(schema.names, found.tolist(), strict=True))
 
 
 def finite(labels: Sequence[Json], table: Table, bad: BadRows) -> list[Json]:

@@ -298,6 +298,13 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         schema = Schema.of(config)
         return self.targets(examples, options, schema) if schema.problem_type == SINGLE else None
 
+    def label_counts(
+        self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
+    ) -> dict[str, int]:
+        """Examples of each class; of numbers, those in each fifth of their range."""
+        schema = Schema.of(config)
+        return labels.counts(self.targets(examples, options, schema), schema)
+
     def describe(self, options: ClassificationOptions, config: AlbertConfig) -> str:
         """The columns and the classes."""
         schema = Schema.of(config)

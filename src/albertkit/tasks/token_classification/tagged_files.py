@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.tables import Table
 from albertkit.tasks.token_classification import conll, tagged_texts
@@ -31,7 +31,12 @@ def read(path: str, options: TagOptions) -> TaggedExamples:
 
 def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
     if _is_table(path):
-        return _of_labelled_table(tables.read(path, options.header, bad), options, bad)
+        table = tables.read(path, options.header, bad)
+        examples = _of_labelled_table(table, options, bad)
+        for values in relatives.of_table(table).values():
+            documents = dict(zip(table.lines, values, strict=True))
+            return replace(examples, documents=[documents[line] for line in examples.lines])
+        return examples
     found = list(_sentences(path, bad))
     bad.require_rest(len(found))
     if not found:

@@ -4,7 +4,7 @@ Whatever the form, an example is a text, its words as spans of characters where 
 spans of characters.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
@@ -35,13 +35,15 @@ class TagOptions(DataOptions):
 class TaggedExamples(Examples):
     """Texts with their words and entities if any, and where they come from. All spans are of characters."""
 
-    columns = ("sentences", "words", "entities", "lines")
+    columns = ("sentences", "words", "entities", "lines", "documents")
 
     sentences: list[str]
     words: list[list[Span]] | None
     """The words of each text, where they are given; their type is empty."""
     entities: list[list[Span]] | None
     lines: list[int]
+    documents: list[tuple[Hashable, ...]] | None = None
+    """What the file says of the document that each text is of, where it does."""
 
     def texts(self) -> Iterable[str]:
         """The texts; words stand with a blank between them, but for scripts that write none."""
@@ -58,6 +60,14 @@ class TaggedExamples(Examples):
     def shown(self, number: int) -> Record:
         """The text."""
         return {"text": self.sentences[number]}
+
+    def label_key(self, number: int) -> tuple[Span, ...]:
+        """The entities."""
+        return tuple(self.entities[number]) if self.entities else ()
+
+    def shared(self) -> dict[str, list[tuple[Hashable, ...]]]:
+        """The document."""
+        return {} if self.documents is None else {"document": self.documents}
 
 
 def joined(words: Sequence[str], by: str = " ") -> tuple[str, list[Span]]:

@@ -3,6 +3,7 @@
 Letters: N rows, L tokens of a row, C classes.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedReader
 from typing import ClassVar
@@ -198,6 +199,17 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those over all entities, then those of each type."""
         return (*_OVERALL, *(f"{kind}_{name}" for kind in tags.types(_names(config)) for name in _OF_TYPE))
+
+    def label_counts(self, examples: TaggedExamples, options: TagOptions, config: AlbertConfig) -> dict[str, int]:
+        """Entities of each type."""
+        found = Counter(span.type for entities in examples.entities or () for span in entities)
+        return {name: found[name] for name in tags.types(_names(config))}
+
+    def doubts(self, examples: TaggedExamples, features: Features) -> dict[str, list[int]]:
+        """Texts with entities that pieces of the vocabulary cut through."""
+        whole = dict(zip(features.example or (), features.columns["pieces"], strict=True))
+        cut = [number for number, found in enumerate(examples.entities or ()) if pieces.are_cut(whole[number], found)]
+        return {"An entity begins or ends within a piece of the vocabulary, and is learned with all of it.": cut}
 
     def describe(self, options: TagOptions, config: AlbertConfig) -> str:
         """The types of entities."""

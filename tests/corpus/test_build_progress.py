@@ -4,13 +4,14 @@ import io
 
 from rich.console import Console
 
-from albertkit.corpus.progress_bar import SECONDS, ProgressBar
+from albertkit.corpus.build_progress import BuildProgress
+from albertkit.pace import SECONDS
 
 
 def lines(*calls, seconds=SECONDS):
     """The lines that are printed where so many seconds pass between two updates."""
     out, now = io.StringIO(), [0.0]
-    with ProgressBar(Console(file=out, width=40), lambda: now[0]) as bar:
+    with BuildProgress(Console(file=out, width=40), lambda: now[0]) as bar:
         for call in calls:
             bar.update(*call)
             now[0] += seconds

@@ -1,0 +1,95 @@
+"""albertkit data: what a data set holds, and what is wrong with it."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from typer import Argument, Option
+
+from albertkit.cli import options
+from albertkit.errors import few
+
+if TYPE_CHECKING:
+    from albertkit.data_check.report import FileReport, Report
+
+app = typer.Typer(help="Look at data before training on it.", no_args_is_help=True)
+_STYLES = {"error": "red", "warning": "yellow", "note": "cyan"}
+
+
+@app.callback()
+def group() -> None:
+    """Look at data before training on it."""
+
+
+@app.command("check")
+def check(
+    task: Annotated[str, Argument(help="What the data is for, such as text-classification or ner.")],
+    data: Annotated[str, Option(help="Training data.")],
+    held_out: Annotated[str, Option("--eval", help="Evaluation data.", show_default=False)] = "",
+    model: Annotated[str, Option(help="A model, or its vocabulary, whose tokens are counted.")] = "albertkit/small-en",
+    max_length: Annotated[
+        int | None, Option(help="Longest input in tokens.", show_default="that of the task", min=4)
+    ] = None,
+    header: options.Header = None,
+    settings: options.DataSettings = None,
+    rows: Annotated[int, Option(help="Rows that are named of each finding.", min=0)] = 5,
+    as_json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit with 1 for warnings, too.")] = False,
+) -> None:
+    """Labels, lengths, what is cut, repeats, leaks between the files, rows that cannot be used. Exit 1: errors."""
+    from albertkit.data_check.check import check as look
+
+    given = options.data_options(settings, max_length=max_length, header=options.split(header))
+    report = look(task, data, held_out, model, given)
+    if as_json:
+        typer.echo(json.dumps(report.as_record(rows), indent=2, ensure_ascii=False))
+    else:
+        _print(report, rows)
+    raise typer.Exit(int(bool(report.of("error", *(("warning",) if strict else ())))))
+
+
+def _print(report: "Report", rows: int) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(f"{report.task}, tokens of {report.model}, at most {report.max_length} an input")
+    for file in report.files:
+        _print_file(console, file)
+    for found in report.of("error", "warning", "note"):
+        counted = f"{found.count:,}: " if found.count else ""
+        places = f" ({few(found.rows, rows)})" if found.rows and rows else ""
+        line = Text(f"{found.level}  ", style=_STYLES[found.level])
+        console.print(line.append(f"{found.path}  {counted}{found.message}{places}", style="default"), soft_wrap=True)
+    counts = [
+        f"{count} {level}{'s' * (count != 1)}"
+        for level in ("error", "warning", "note")
+        for count in [len(report.of(level))]
+    ]
+    console.print(", ".join(counts))
+
+
+def _print_file(console: Console, file: "FileReport") -> None:
+    windows = f" in {file.inputs:,} inputs" if file.inputs != file.rows else ""
+    console.print(f"\n{file.path}: {file.rows:,} rows{windows}, {file.left_out:,} left out", soft_wrap=True)
+    table = Table("text", "empty", "characters", "p95", "max", "tokens", "p95", "max", "unknown")
+    for column in file.columns:
+        shown = (*_lengths(column.characters), *_lengths(column.tokens))
+        table.add_row(column.name, f"{column.empty:,}", *shown, f"{column.unknown:.2%}")
+    table.add_row("an input", "", "", "", "", *_lengths(file.lengths), "", style="bold")
+    console.print(table)
+    total = sum(file.labels.values())
+    if total:
+        labels = Table("label", "count", "share", "")
+        for name, count in list(file.labels.items())[:40]:
+            labels.add_row(name, f"{count:,}", f"{count / total:.1%}", "█" * round(40 * count / total))
+        console.print(labels)
+    if len(file.labels) > 40:
+        console.print(f"and {len(file.labels) - 40} labels more")
+    console.print(f"cut: {file.truncated:,} rows ({file.truncated / max(file.rows, 1):.1%})")
+    console.print("scripts: " + ", ".join(f"{name} {share:.1%}" for name, share in file.scripts.items()))
+
+
+def _lengths(found: dict[str, int]) -> list[str]:
+    """The length that half of all have at most, that of 95 %, and the largest."""
+    return [f"{found[name]:,}" if found else "" for name in ("p50", "p95", "max")]

@@ -1,0 +1,44 @@
+"""albertkit data check: what it prints, and its exit status."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from albertkit.cli.app import app
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n" + "".join(f"review {n},{'pos' if n % 2 else 'neg'}\n" for n in range(30)))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["data", "check", *map(str, arguments)], env={"COLUMNS": "120", "TERM": "dumb"})
+
+
+def test_data_without_faults_ends_with_status_0_and_warnings_with_1_where_they_are_to_count(file):
+    shown = run("sentiment-analysis", "--data", file)
+    assert shown.exit_code == 0, shown.output
+    assert "30 rows" in shown.output
+    assert "0 errors, 0 warnings, 0 notes" in shown.output
+    file.write_text(file.read_text() + "review 1,neg\n")
+    shown = run("text-classification", "--data", file)
+    assert shown.exit_code == 0
+    assert "have different labels: one of them is wrong. (line 3, line 32)" in shown.output
+    assert run("text-classification", "--data", file, "--strict").exit_code == 1
+
+
+def test_errors_end_with_status_1_and_name_so_many_rows(file):
+    file.write_text(file.read_text() + ",neg\n" * 4)
+    shown = run("text-classification", "--data", file, "--rows", "2")
+    assert shown.exit_code == 1
+    assert "(line 32, line 33 and 2 more)" in shown.output
+    assert "1 error, 0 warnings" in shown.output
+
+
+def test_json_has_all_of_it(file):
+    record = json.loads(run("text-classification", "--data", file, "--json", "--set", "text_column=text").output)
+    assert (record["task"], record["files"][0]["labels"]) == ("text-classification", {"neg": 15, "pos": 15})
