@@ -31,7 +31,7 @@ def command(
 
     `predict`, `evaluate` and pipelines use them from then on. Prints JSON, which is kept as calibration.json.
     """
-    from albertkit.cli.row_progress import RowProgress
+    from albertkit.cli.progress import RowProgress
     from albertkit.pipelines import pipeline
     from albertkit.training import calibration_files
 

@@ -34,6 +34,9 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+AnsweredFile = Annotated[
+    str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+]
 AnswerFile = Annotated[
     Path | None,
     Option(

@@ -25,9 +25,7 @@ def command(
         list[str] | None,
         Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
     ] = None,
-    file: Annotated[
-        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
-    ] = "",
+    file: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
