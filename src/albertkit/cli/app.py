@@ -13,6 +13,7 @@ from albertkit.cli import (
     predict,
     pretrain,
     recipe,
+    score,
     tokenizer,
 )
 
@@ -31,6 +32,7 @@ app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("calibrate")(calibrate.command)
 app.command("predict")(predict.command)
+app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 
