@@ -3,6 +3,7 @@
 import typer
 
 from albertkit.cli import (
+    calibrate,
     convert,
     corpus,
     data,
@@ -32,6 +33,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate", cls=AnsweringCommand)(evaluate.command)
+app.command("calibrate")(calibrate.command)
 app.command("predict", cls=AnsweringCommand)(predict.command)
 app.command("score")(score.command)
 app.command("embed")(embed.command)

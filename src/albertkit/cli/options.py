@@ -34,12 +34,18 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+AnsweredFile = Annotated[
+    str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+]
 AnswerFile = Annotated[
     Path | None,
     Option(
         help="Write to this file: .jsonl, .csv, .parquet, or .tsv for the server of GLUE.",
         show_default="JSON lines on standard output",
     ),
+]
+AbstainBelow = Annotated[
+    float | None, Option(help="Confidence below which an answer abstains.", show_default="that of the calibration")
 ]
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)

@@ -25,9 +25,7 @@ def command(
         list[str] | None,
         Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
     ] = None,
-    file: Annotated[
-        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
-    ] = "",
+    file: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
@@ -42,6 +40,7 @@ def command(
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
+    abstain_below: options.AbstainBelow = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -59,8 +58,9 @@ def command(
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
+    asked = _without_none(top_k=top_k, abstain_below=abstain_below)
     parts = parts_of(answerer, texts, file, pair, given)
-    records = answerer.stream(parts, **_without_none(top_k=top_k))
+    records = answerer.stream(parts, **asked)
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
