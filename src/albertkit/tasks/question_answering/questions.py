@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -30,6 +30,7 @@ class QuestionOptions(DataOptions):
     max_answer_length: int = option(
         30, "Longest answer in tokens that scores and files of answers take.", ge=1, is_kept=True
     )
+    split_pieces: str = option("", piece_splits.HELP, is_kept=True)
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
     answer_column: str = option("answers", "Column of the answers in a table.")
@@ -224,13 +225,13 @@ def _rows(path: str, options: QuestionOptions, bad: BadRows, labelled: bool = Fa
         return
     for table in tables.pieces(path, options.header, bad):
         if labelled:
-            table.column(options.answer_column, "answer")
+            table.column(options.answer_column, "answer", "answer_column")
         yield from _of_table(table, options)
 
 
 def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
     questions, contexts = (
-        table.column(name, role)
+        table.column(name, role, f"{role}_column")
         for name, role in ((options.question_column, "question"), (options.context_column, "context"))
     )
     answers = table.columns.get(options.answer_column) or [None] * len(table)
