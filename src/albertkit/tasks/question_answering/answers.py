@@ -55,11 +55,10 @@ def of_questions(
 ) -> Iterator[Found]:
     """For each question its best `count` answers, and the score of there being none.
 
-    An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as
-    many as the options of the data allow, and begins in the window that sees most around its start. None scores as
-    [CLS] does, in the window where it scores least. Of a model that searches by beams, scores are log
-    probabilities, and none scores better than the best answer by the least of its log odds. InputError where a
-    score is not finite.
+    An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as long
+    as the options of the data allow, and begins in the window that sees most around its start. None scores as [CLS]
+    does, in the window where it scores least. Of a model that searches by beams, scores are log probabilities, and none
+    scores better than the best answer by the least of its log odds. InputError where a score is not finite.
     """
     columns = features.columns
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
