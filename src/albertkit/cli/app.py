@@ -2,7 +2,20 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, data, embed, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import (
+    convert,
+    corpus,
+    data,
+    embed,
+    evaluate,
+    finetune,
+    info,
+    predict,
+    pretrain,
+    recipe,
+    score,
+    tokenizer,
+)
 
 app = typer.Typer(
     name="albertkit",
@@ -19,6 +32,7 @@ app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
 app.command("embed")(embed.command)
+app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from albertkit.cli import options
-from albertkit.cli.predict import parts, print_record, tell
+from albertkit.cli.predict import parts_of, print_record, tell
 
 if TYPE_CHECKING:
     from albertkit.pipelines import Pipeline
@@ -82,7 +82,7 @@ def _vectors(answerer: "Pipeline", data: str, text_column: str | None, header: s
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     if data.endswith(".npy"):
         return similarity_search.kept_vectors(data, answerer.config.hidden_size)
-    return answerer.stream(parts(answerer, [], data, None, given))
+    return answerer.stream(parts_of(answerer, [], data, None, given))
 
 
 def _search(answerer: "Pipeline", queries: list[str], vectors: Iterable[dict[str, Any]], top_k: int) -> None:
