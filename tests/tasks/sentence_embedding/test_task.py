@@ -91,8 +91,6 @@ def test_scored_pairs_are_learned_and_the_folder_answers_as_it_was_trained(train
     embed = pipeline("auto", folder, "torch")
     assert (embed.task.name, embed.config.sentence_pooling) == ("sentence-embedding", "max")
     assert embed.evaluate(data / "scored.tsv")["spearman"] == pytest.approx(results["spearman"], abs=1e-6)
-    good, bad = embed(["the film was superb", "the film was awful"])
-    assert embed("the cast was great") @ good > embed("the cast was great") @ bad
 
 
 def test_pairs_are_told_apart_after_contrastive_training(data, tmp_path):
