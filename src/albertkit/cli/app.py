@@ -2,7 +2,7 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, recipe, tokenizer
+from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, recipe, score, tokenizer
 from albertkit.cli.script_options import AnsweringCommand
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate", cls=AnsweringCommand)(evaluate.command)
 app.command("predict", cls=AnsweringCommand)(predict.command)
+app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 
