@@ -55,6 +55,14 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
+def log_probabilities(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """(P, V) scores and (P,) places among them -> the logarithm of the softmax of each there, (P,) float64."""
+    peaks = scores.max(axis=-1, keepdims=True)
+    totals = np.exp(scores - peaks).sum(axis=-1, dtype=np.float64)
+    own = np.take_along_axis(scores - peaks, chosen[:, None].astype(np.int64), axis=-1)[:, 0]
+    return own.astype(np.float64) - np.log(totals)
+
+
 def bucket(length: int) -> int:
     """A length rounded up: to a multiple of 8, and beyond 64 to one of four between a power of two and the next.
 

@@ -150,6 +150,45 @@ class PretrainingBatch:
     sop_labels: np.ndarray | None = None
     """(S,), 0 where the second text follows the first, 1 where it does not, -100 where that is not asked."""
 
+    @classmethod
+    def of_rows(
+        cls,
+        input_ids: Sequence[Json],
+        token_type_ids: Sequence[Json],
+        labels: Sequence[Json] | np.ndarray,
+        pad_id: int,
+    ) -> "PretrainingBatch":
+        """Rows of one sequence each and of different length, padded on the right to a length of `arrays.bucket`.
+
+        `labels` are -100 where nothing is predicted. The order of texts is not asked for.
+        """
+        lengths = np.fromiter(map(len, input_ids), np.int64)
+        length = bucket(int(lengths.max()))
+        places = np.arange(length, dtype=np.int32)
+        is_token = places < lengths[:, None]
+        ids, types, targets = (
+            grow(pad(list(rows), filling), length - int(lengths.max()), filling).astype(np.int32)
+            for rows, filling in ((input_ids, pad_id), (token_type_ids, 0), (labels, IGNORED))
+        )
+        masked = np.flatnonzero(targets != IGNORED).astype(np.int32)
+        return cls(
+            ids,
+            types,
+            position_ids=np.where(is_token, places, 0),
+            sequence=is_token.astype(np.int32),
+            mlm_positions=masked,
+            mlm_labels=targets.ravel()[masked],
+            cls_positions=np.arange(len(lengths), dtype=np.int32) * length,
+        )
+
+    def split(self, outputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        """What was said of each masked piece (M,), as that of each row."""
+        rows, length = self.sequence.shape
+        bounds = np.searchsorted(self.mlm_positions, np.arange(1, rows) * length)
+        parts = {name: np.split(values, bounds) for name, values in outputs.items() if name.startswith("mlm_")}
+        for row in range(rows):
+            yield {name: part[row] for name, part in parts.items()}
+
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that are there, by name."""
         return {name: array for name, array in vars(self).items() if array is not None}

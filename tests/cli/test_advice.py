@@ -25,6 +25,7 @@ FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "cor
 PRINTED_BY = {
     "cli/predict.py": ["predict"],
     "cli/evaluate.py": ["evaluate"],
+    "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
     "cli/pretrain.py": ["pretrain"],
     "cli/convert.py": ["convert"],
@@ -42,7 +43,9 @@ PRINTED_BY = {
     "tasks/texts.py": [FINETUNE, "evaluate", "predict"],
     "tasks/tables.py": [FINETUNE, "evaluate", "predict"],
     "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],
-    "tasks/fill_mask.py": ["predict"],
+    "tasks/fill_mask/answers.py": ["predict"],
+    "tasks/fill_mask/task.py": ["predict"],
+    "tasks/fill_mask/": ["finetune fill-mask", "evaluate"],
     # What is said of the labels of training alone.
     "tasks/text_classification/labels.py:schema": [FINETUNE],
     "tasks/text_classification/labels.py:_names_of_positions": [FINETUNE],

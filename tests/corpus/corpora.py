@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
+from albertkit.masking.vocabulary import MaskingVocabulary
 
 SPECIAL = 5
 """Ids below are special: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4. Token t of a corpus has id t + 5."""

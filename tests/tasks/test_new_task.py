@@ -16,7 +16,7 @@ from albertkit.cli.app import app
 from albertkit.errors import ConfigError, InputError
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry, tables
-from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.base import Task, TrainableTask
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, require_finite
@@ -124,10 +124,22 @@ class WordTagging(TrainableTask[TaggedExamples, TagOptions]):
         return ("word_accuracy",)
 
 
+class OnlyAnswers(Task):
+    """As much of a task as is asked before it is found to have no scores."""
+
+    name = "only-answers"
+    head = "ForTokenClassification"
+    heads = ()
+
+
+OnlyAnswers.__abstractmethods__ = frozenset()
+
+
 @pytest.fixture
 def known(monkeypatch):
     monkeypatch.setattr(registry, "_TASKS", dict(registry._TASKS))
     registry.register(WordTagging.name, f"{__name__}:WordTagging")
+    registry.register(OnlyAnswers.name, f"{__name__}:OnlyAnswers")
 
 
 @pytest.fixture
@@ -179,6 +191,9 @@ def test_a_task_of_one_file_trains_evaluates_predicts_and_answers(known, data, t
     scores = tag.evaluate(data)
     assert scores["word_accuracy"] > 0.95
     assert scores["examples"] == 80
+    tag.task = OnlyAnswers()
+    with pytest.raises(InputError, match=r"must have labels and scores. Received: 'only-answers'.*text-classification"):
+        tag.evaluate(data)
 
 
 def test_its_commands_are_there_too(known, data, tmp_path):
@@ -224,9 +239,12 @@ def test_its_options_are_checked_as_those_of_every_task(known, data):
 
 
 def test_a_task_that_is_not_there_is_refused_with_the_nearest():
-    with pytest.raises(InputError, match=r"one of text-classification, .*, fill-mask. Received: 'word-tagging'"):
+    with pytest.raises(InputError, match=r"one of text-classification, .*, fill-mask.* Received: 'word-tagging'"):
         registry.get("word-tagging")
     with pytest.raises(InputError, match=r"Did you mean `text-classification`"):
         registry.get("text_classification")
-    with pytest.raises(InputError, match=r"to fine-tune must be one of text-classification, .* Received: 'fill-mask'"):
-        registry.get_trainable("fill-mask")
+
+
+def test_a_task_that_only_answers_is_not_trained(known):
+    with pytest.raises(InputError, match=r"to fine-tune must be one of text-.* Received: 'only-answers'"):
+        registry.get_trainable("only-answers")

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.pretraining.masking_vocabulary import find_word_starts
+from albertkit.masking.vocabulary import find_word_starts
 from albertkit.tokenization import learning
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.learning import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS

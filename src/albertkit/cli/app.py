@@ -2,7 +2,20 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, push, recipe, tokenizer
+from albertkit.cli import (
+    convert,
+    corpus,
+    data,
+    evaluate,
+    finetune,
+    info,
+    predict,
+    pretrain,
+    push,
+    recipe,
+    score,
+    tokenizer,
+)
 
 app = typer.Typer(
     name="albertkit",
@@ -18,6 +31,7 @@ app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
 app.command("evaluate")(evaluate.command)
 app.command("predict")(predict.command)
+app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("push")(push.command)

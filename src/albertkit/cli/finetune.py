@@ -29,7 +29,7 @@ class _Tasks(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from albertkit.tasks import registry
 
-        if cmd_name not in self.list_commands(ctx):
+        if registry.full_name(cmd_name) not in self.list_commands(ctx):
             return None
         single = typer.Typer(add_completion=False)
         single.command(cmd_name)(_command(registry.get_trainable(cmd_name)))
@@ -108,8 +108,8 @@ _KEYS = {
 
 def _parameter(field: "dataclasses.Field[Any]") -> inspect.Parameter:
     """A parameter for an option of the data; None, its default, leaves the recipe's value alone."""
-    kind = field.type
-    names = [f"--{name}" for name in (field.name.replace("_", "-"), *field.metadata["aliases"])]
+    kind, called = field.type, (field.name.replace("_", "-"), *field.metadata["aliases"])
+    names = [f"--{name}/--no-{name}" if field.default is True else f"--{name}" for name in called]
     shown = str(field.default).lower() if kind is bool else str(field.default)
     told = False if field.default in ("", dataclasses.MISSING) else shown
     option = Option(*names, help=field.metadata["help"], show_default=told)

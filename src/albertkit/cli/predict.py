@@ -53,29 +53,29 @@ def command(
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    texts, file = _inputs(texts or [], file, pair)
+    texts, file = inputs_of(texts or [], file, pair)
     if output:
         record_files.require_writable(output, overwrite)
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    parts = _parts(answerer, texts, file, pair, given)
+    parts = parts_of(answerer, texts, file, pair, given)
     records = answerer.stream(parts, **_without_none(top_k=top_k))
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
         if output_dir:
             return _write_files(answerer, parts, output, output_dir, overwrite)
-        _write_all(records, output, overwrite)
+        write_all(records, output, overwrite)
     finally:
-        _tell(answerer)
+        tell(answerer)
 
 
 def _without_none(**values: object) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _tell(answerer: "Pipeline") -> None:
+def tell(answerer: "Pipeline") -> None:
     """Say on standard error how many texts were cut, and how many the vocabulary does not know."""
     if answerer.truncated:
         told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
@@ -97,7 +97,7 @@ def _write_files(
     result_files.write(folder, answerer.files(parts))
 
 
-def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
+def write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
     """Write or print every record. An interruption says what is there."""
     from albertkit.errors import Interrupted
 
@@ -112,7 +112,7 @@ def _write_all(records: Iterator[dict[str, object]], output: Path | None, overwr
         raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
 
 
-def _inputs(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
+def inputs_of(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
     """The texts or the file that are meant. InputError where both or neither are, or it is not clear."""
     from albertkit.errors import InputError
 
@@ -150,7 +150,7 @@ def _is_data(name: str) -> bool:
     return text_files.is_text(name) or tables.is_data(name)
 
 
-def _parts(
+def parts_of(
     answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, object]
 ) -> "Iterable[Examples]":
     """The examples to answer, in parts."""

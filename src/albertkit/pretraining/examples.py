@@ -12,8 +12,8 @@ import numpy as np
 
 from albertkit.batches import PretrainingBatch
 from albertkit.errors import InputError, did_you_mean
-from albertkit.pretraining.masking import REPLACEMENTS, mask_words
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
+from albertkit.masking.ngrams import REPLACEMENTS, mask_words
+from albertkit.masking.vocabulary import MaskingVocabulary
 from albertkit.pretraining.segments import MIN_LENGTH, OBJECTIVES, SPECIAL_IN_PAIR, SegmentPair, SegmentSampler
 from albertkit.pretraining.sentence_stream import SentenceStream, ShardLike
 from albertkit.tokenization.base import AlbertTokenizerBase

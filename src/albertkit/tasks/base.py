@@ -5,14 +5,14 @@ only: it knows no framework. Letters: N rows of features, L tokens of a row, C c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from albertkit.backends import Outputs
-from albertkit.batches import PaddedBatch
+from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
@@ -25,6 +25,9 @@ from albertkit.typing import Json, Record
 Answer = Json
 """What a task answers for an example: of mappings, lists, texts and numbers, ready for JSON."""
 
+
+Augment = Callable[[Features, Sequence[np.random.Generator]], Features]
+"""Rows and a generator for each -> these rows as one epoch sees them."""
 
 ExamplesT = TypeVar("ExamplesT", bound=Examples)
 OptionsT = TypeVar("OptionsT", bound=DataOptions)
@@ -136,8 +139,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
         return None
 
-    def collate(self, features: Features, pad_id: int) -> PaddedBatch:
-        """Rows as one batch: all of them, padded on the right; labels of tokens by -100."""
+    def collate(self, features: Features, pad_id: int) -> Batch:
+        """Rows as one batch for training: all of them, padded on the right; labels of tokens by -100."""
         labels = {name: stacked(values) for name, values in features.labels.items()}
         return PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, **labels)
 
@@ -184,6 +187,13 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
 
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
         """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
+        return None
+
+    def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:
+        """What changes rows anew in every epoch of training, such as masks; None: nothing does.
+
+        A row must depend on its features and its generator alone: so a resumed run sees what it would have seen.
+        """
         return None
 
     def label_counts(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> Mapping[str, int]:

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 from albertkit.errors import InputError, did_you_mean
 from albertkit.typing import Json, Record
@@ -59,6 +59,7 @@ class DataOptions:
         """Options by name. InputError for a name that is none, and a value of another kind or out of bounds."""
         known = cls.defaults()
         rules = {one.name: one.metadata["rules"] for one in fields(cls)}
+        hints = {one.name: one.type for one in fields(cls) if get_origin(one.type) is Literal}
         for name, value in values.items():
             if name not in known:
                 listed = ", ".join(known)
@@ -69,6 +70,11 @@ class DataOptions:
             if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(known[name], bool):
                 wanted = _KINDS[type(known[name])]
                 raise InputError(f"The option `{name}` must be {wanted}. Received: {value!r}.")
+            if (choices := get_args(hints.get(name))) and isinstance(value, str) and value not in choices:
+                raise InputError(
+                    f"The option `{name}` must be one of {', '.join(choices)}. Received: {value!r}."
+                    f"{did_you_mean(value, choices)}"
+                )
             for rule, bound in rules[name].items():
                 words, holds = _RULES[rule]
                 if not holds(value, bound):

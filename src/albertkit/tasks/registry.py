@@ -15,13 +15,19 @@ _TASKS = {
     "token-classification": "albertkit.tasks.token_classification.task:TokenClassification",
     "question-answering": "albertkit.tasks.question_answering.task:QuestionAnswering",
     "multiple-choice": "albertkit.tasks.multiple_choice.task:MultipleChoice",
-    "fill-mask": "albertkit.tasks.fill_mask:FillMask",
+    "fill-mask": "albertkit.tasks.fill_mask.task:FillMask",
+    "pseudo-perplexity": "albertkit.tasks.pseudo_perplexity.task:PseudoPerplexity",
 }
 """Name -> module:class. The first one answers for models whose config names no class."""
 
 
-_ALIASES = {"sentiment-analysis": "text-classification", "ner": "token-classification"}
-"""Other names under which Transformers knows a task."""
+_ALIASES = {
+    "sentiment-analysis": "text-classification",
+    "ner": "token-classification",
+    "masked-lm": "fill-mask",
+    "mlm": "fill-mask",
+}
+"""Other names under which people know a task."""
 
 
 def register(name: str, target: str) -> None:
@@ -29,9 +35,14 @@ def register(name: str, target: str) -> None:
     _TASKS[name] = target
 
 
+def full_name(name: str) -> str:
+    """The name of a task by any of its names; what is none stays as it is."""
+    return _ALIASES.get(name, name)
+
+
 def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
-    name = _ALIASES.get(name, name)
+    name = full_name(name)
     if name not in _TASKS:
         raise InputError(
             f"A task must be one of {', '.join(_TASKS)}. Received: {name!r}.{did_you_mean(str(name), _TASKS)}"

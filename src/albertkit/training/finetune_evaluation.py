@@ -7,7 +7,7 @@ import numpy as np
 
 from albertkit import arrays
 from albertkit.backends import Outputs
-from albertkit.batches import Batch, split_rows
+from albertkit.batches import Batch, PretrainingBatch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import AnyTrainableTask
@@ -30,22 +30,31 @@ def scores(
     """
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
-    losses: list[tuple[float, float]] = []
+    total, items = 0.0, 0.0
     per_token = PER_TOKEN[task.head_for(config.architectures)]
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
         outputs = {**forward(batch)}
-        loss, items = float(outputs.pop("loss")), batch.items()["loss"]
-        losses.append((loss if items else 0.0, items))  # the mean over nothing is no number
-        for row, one in zip(rows, split_rows(outputs, part.lengths(), per_token), strict=True):
+        loss, count = _summed_loss(batch, outputs)
+        total, items = total + loss, items + count
+        is_masked = isinstance(batch, PretrainingBatch)
+        each = batch.split(outputs) if is_masked else split_rows(outputs, part.lengths(), per_token)
+        for row, one in zip(rows, each, strict=True):
             found[row] = one
-    total = sum(count for _, count in losses)
-    mean = sum(value * count / max(total, 1) for value, count in losses)
     if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
     note(task.figures(config, side.examples, features, found))
-    return {"loss": mean, **task.score(config, side.examples, features, found)}
+    return {"loss": total / max(items, 1), **task.score(config, side.examples, features, found)}
+
+
+def _summed_loss(batch: Batch, outputs: Outputs) -> tuple[float, float]:
+    """The loss over the items of a batch, added up and taken out of its outputs, and their number."""
+    items = sum(batch.items().values())
+    if isinstance(batch, PretrainingBatch):
+        return float(outputs["mlm_losses"].sum(dtype=np.float64)), items
+    loss = float(outputs.pop("loss"))
+    return (loss * items if items else 0.0), items  # the mean over nothing is no number
 
 
 def _are_finite(outputs: Iterable[Outputs]) -> bool:

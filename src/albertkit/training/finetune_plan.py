@@ -61,15 +61,15 @@ def planned(
 ) -> tuple[FinetuneBatches, loop.Plan]:
     """The batches of the training side, and the plan of the whole run over them."""
     training, tokenizer, features = recipe.training, start.tokenizer, side.features
-    pad_id = tokenizer.pad_token_id
     batches = FinetuneBatches(
         features,
         task.collate,
         training.batch_size,
         recipe.seed,
-        pad_id,
+        tokenizer.pad_token_id,
         tokenizer.unk_token_id,
         training.word_dropout,
+        task.augmentation(tokenizer, recipe.options()),
     )
     lengths, choices = features.lengths(), features.choices()
     alike = arrays.by_choices(np.arange(len(features)), choices)[0]
@@ -91,7 +91,7 @@ def planned(
         metric=training.metric,
         lower_is_better=training.metric in task.lower_is_better,
         fingerprint=fingerprint(recipe, features),
-        samples=[task.collate(features.take(alike[:rows]), pad_id) for rows in (1, training.batch_size)],
+        samples=[batches.batch(alike[:rows], 0) for rows in (1, training.batch_size)],
         tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
     )
     return batches, plan

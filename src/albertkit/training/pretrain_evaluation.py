@@ -12,8 +12,8 @@ from albertkit.batches import Batch
 from albertkit.checkpoint import files, report
 from albertkit.corpus.shards import Corpus
 from albertkit.errors import ConfigError, InputError
+from albertkit.masking.vocabulary import MaskingVocabulary
 from albertkit.pretraining.examples import PretrainingExamples
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.backends import train_backend

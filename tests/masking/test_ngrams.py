@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albertkit.pretraining.masking import draw_ngrams, find_words, mask_words
+from albertkit.masking.ngrams import draw_ngrams, find_words, mask_words
 from corpus import corpora
 
 SHARES = [6 / 11, 3 / 11, 2 / 11]

@@ -47,7 +47,7 @@ class MaskingVocabulary:
         roles = {name: getattr(tokenizer, f"{name}_token_id") for name in ("cls", "sep", "mask", "pad")}
         missing = [f"{name}_token" for name, index in roles.items() if index is None]
         if missing:
-            raise InputError(f"Pre-training needs special tokens that the tokenizer lacks: {', '.join(missing)}.")
+            raise InputError(f"Masking needs special tokens that the tokenizer lacks: {', '.join(missing)}.")
         is_special = np.ones(len(tokenizer), bool)
         is_special[list(tokenizer.get_vocab().values())] = False
         is_special[tokenizer.all_special_ids] = True

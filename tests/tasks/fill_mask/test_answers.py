@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import fill_mask as task
-from albertkit.tasks.fill_mask import FillMask
-from albertkit.tasks.texts import TextOptions
+from albertkit.tasks.fill_mask import answers as task
+from albertkit.tasks.fill_mask.raw_texts import MaskedLMOptions
+from albertkit.tasks.fill_mask.task import FillMask
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
@@ -18,7 +18,7 @@ def tokenizer(data):
 
 def encode(tokenizer, texts, max_length):
     examples, _ = FillMask().examples(texts)
-    return FillMask().encode(tokenizer, AlbertConfig(), examples, TextOptions(max_length=max_length))
+    return FillMask().encode(tokenizer, AlbertConfig(), examples, MaskedLMOptions(max_length=max_length))
 
 
 def id_of(tokenizer, piece):
@@ -135,7 +135,7 @@ def decode(tokenizer, logits, **options):
     """The answers to "the [MASK]." of a model that gives these logits (V,) for its mask."""
     examples, _ = FillMask().examples("the [MASK].")
     config = AlbertConfig(vocab_size=len(logits))
-    features = FillMask().encode(tokenizer, config, examples, TextOptions(max_length=16))
+    features = FillMask().encode(tokenizer, config, examples, MaskedLMOptions(max_length=16))
     outputs = [{"logits": np.array([logits], np.float32)}]
     return FillMask().decode(tokenizer, config, examples, features, outputs, **options)[0]
 

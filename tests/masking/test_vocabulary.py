@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from albertkit.errors import InputError
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary, find_word_starts
+from albertkit.masking.vocabulary import MaskingVocabulary, find_word_starts
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 

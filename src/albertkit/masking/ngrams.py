@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from albertkit.pretraining.masking_vocabulary import MaskingVocabulary
+from albertkit.masking.vocabulary import MaskingVocabulary
 
 REPLACEMENTS = ("piece", "span")
 _MASK_BELOW, _KEEP_BELOW = 0.8, 0.9

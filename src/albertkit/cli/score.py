@@ -1,0 +1,90 @@
+"""albertkit score: how likely a masked language model holds the texts of a file."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from albertkit.cli import options, predict
+
+
+def command(
+    model: Annotated[str, Argument(help="Folder of a model with a masked-language-model head, or its name.")],
+    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --data, or lines")] = None,
+    data: Annotated[
+        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+    ] = "",
+    output: options.AnswerFile = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
+    pll_metric: Annotated[
+        str, Option(help="original: a piece alone is masked; within_word_l2r: the later pieces of its word, too.")
+    ] = "original",
+    long: Annotated[
+        str, Option(help="Texts longer than --max-length: windows, truncate, or refuse, which stops there.")
+    ] = "windows",
+    stride: Annotated[int, Option(help="Tokens that two windows share; 0: half of them.", min=0)] = 0,
+    text_column: options.TextColumn = None,
+    header: options.Header = None,
+    max_length: options.MaxLength = None,
+    batch_size: options.AnswerBatchSize = None,
+    device: options.Device = None,
+    framework: options.Framework = None,
+) -> None:
+    """Score texts by pseudo-log-likelihood: each piece of a text is masked in turn, and the model asked for it.
+
+    Prints a record a text, in their order, with what else stands in its row; on standard error the figures over all.
+    """
+    from albertkit.inference import record_files
+    from albertkit.pipelines import pipeline
+
+    texts, file = predict.inputs_of(texts or [], data, None)
+    if output:
+        record_files.require_writable(output, overwrite)
+    call = {"pll_metric": pll_metric, "long": long, "stride": stride}
+    if long == "refuse":
+        call |= {"long": "windows", "truncation": False}
+    settings = {"device": options.device(device), "batch_size": batch_size}
+    scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
+    given = options.data_options(None, text_column=text_column, header=options.split(header))
+    totals = _Totals()
+    records = totals.watched(scorer.stream(predict.parts_of(scorer, texts, file, None, given), **call))
+    try:
+        predict.write_all(records, output, overwrite)
+    finally:
+        predict.tell(scorer)
+    typer.echo(totals.described(), err=True)
+
+
+@dataclass
+class _Totals:
+    """Sums over all texts."""
+
+    texts: int = 0
+    empty: int = 0
+    in_windows: int = 0
+    tokens: int = 0
+    pll: float = 0.0
+
+    def watched(self, records: Iterator[dict[str, object]]) -> Iterator[dict[str, object]]:
+        for record in records:
+            tokens, windows, pll = record["tokens"], record["windows"], record["pll"]
+            self.texts += 1
+            self.empty += not tokens
+            self.in_windows += windows > 1  # type: ignore[operator]  # a whole number, as the task says
+            self.tokens += tokens  # type: ignore[operator]  # a whole number, as the task says
+            self.pll += pll  # type: ignore[operator]  # a number, as the task says
+            yield record
+
+    def described(self) -> str:
+        if not self.tokens:
+            return f"{self.texts:,} texts without a token: there is nothing to score."
+        mean = self.pll / (self.texts - self.empty)
+        per_token = self.pll / self.tokens
+        return (
+            f"{self.texts:,} texts of {self.tokens:,} tokens, {self.empty:,} of them empty and {self.in_windows:,} "
+            f"read in several windows: mean pll {mean:.3f} a text and {per_token:.4f} a token, pseudo-perplexity "
+            f"{math.exp(min(-per_token, 700.0)):.3f}."
+        )
