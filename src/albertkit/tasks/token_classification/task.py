@@ -5,6 +5,7 @@ Letters: N rows, L tokens of a row, C classes.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from typing import ClassVar
 
@@ -14,7 +15,7 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
 from albertkit.rules import IGNORED
-from albertkit.tasks import figures, pieces, tables, texts
+from albertkit.tasks import figures, piece_splits, pieces, tables, texts
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Bars, Figure
@@ -60,7 +61,10 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         self, path: str, options: TagOptions, config: AlbertConfig | None = None
     ) -> tuple[TaggedExamples, TagOptions]:
         """Texts and entities of a file; see `tagged_files`."""
-        return tagged_files.read(path, options), options
+        found = tagged_files.read(path, options)
+        if config is None:
+            options = replace(options, split_pieces=piece_splits.rule(options.split_pieces, found.sentences))
+        return found, options
 
     def config_keys(self, examples: TaggedExamples, options: TagOptions) -> Record:
         """`id2label`: O, and for each type of entity B- and I-. InputError where there is none."""
@@ -85,7 +89,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         `labels` has a class for the first piece of every word, or for all with `label_all_tokens`, and -100 elsewhere.
         InputError for a type of entity that the model does not know.
         """
-        whole = pieces.of_texts(tokenizer, examples.sentences, examples.words)
+        whole = pieces.of_texts(tokenizer, examples.sentences, examples.words, options.split_pieces)
         targets = self._targets(config, examples, whole, options) if labelled else [[]] * len(whole)
         size = options.max_length - 2  # between [CLS] and [SEP]
         ids, types, labels, owners, found = [], [], [], [], []
