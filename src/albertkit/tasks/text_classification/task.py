@@ -27,6 +27,7 @@ from albertkit.tasks.text_classification import (
     glue_files,
     label_columns,
     labels,
+    long_texts,
     submission,
 )
 from albertkit.tasks.text_classification.answers import BEST
@@ -59,6 +60,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     heads = ("ForSequenceClassification",)
     options = ClassificationOptions
     answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None}
+    encode_options: ClassVar = {"long": "long", "stride": "doc_stride"}
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
@@ -157,11 +159,15 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         options: ClassificationOptions,
         labelled: bool = False,
     ) -> Features:
-        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted."""
-        encoded = tokenizer(examples.first, examples.second, truncation=True, max_length=options.max_length)
-        truncated = sum(count > 0 for count in encoded.truncated)
-        numbers = {"labels": self.targets(examples, options, Schema.of(config))} if labelled else {}
-        return Features(encoded["input_ids"], encoded["token_type_ids"], numbers, truncated=truncated)
+        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted.
+
+        With `long` windows a long text fills several rows, each with its label; see `long_texts`.
+        """
+        features = long_texts.encoded(tokenizer, examples, options)
+        if not labelled:
+            return features
+        targets = self.targets(examples, options, Schema.of(config))
+        return replace(features, labels={"labels": long_texts.of_rows(targets, features)})
 
     def targets(self, examples: TextExamples, options: ClassificationOptions, schema: Schema) -> np.ndarray:
         """The labels as numbers; see `labels.as_numbers`."""
@@ -199,7 +205,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
         """
         (function, top_k), names = answers.asked(options), Schema.of(config).names
-        scores = answers.scored(answers.logits_of(outputs, config), function or answers.default_function(config))
+        logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
+        scores = answers.scored(logits, function or answers.default_function(config))
         ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
         found = [
             [{"label": names[index], "score": float(row[index])} for index in best]
@@ -223,7 +230,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         InputError where logits are not finite.
         """
         function, top_k = answers.asked(options)
-        logits, most = answers.logits_of(outputs, config), None if top_k == BEST else top_k
+        logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
+        most = None if top_k == BEST else top_k
         return answers.records(logits, Schema.of(config), function, most)
 
     def submission(
@@ -258,10 +266,11 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The scores of `tasks.metrics` for the kind of problem, and of a task of GLUE with two scores their mean."""
         from albertkit.tasks import metrics
 
-        logits = answers.logits_of(outputs, config)
+        logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
         require_finite(logits)
+        targets = long_texts.of_examples(np.asarray(features.labels["labels"]), features)
         scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
-        found = scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+        found = scorers[Schema.of(config).problem_type](logits, targets)
         if (task := self._glue(config)) and len(task.metrics) > 1:
             found[glue.COMBINED] = sum(found[name] for name in task.metrics) / len(task.metrics)
         return {name: found[name] for name in self.metrics(config)}
