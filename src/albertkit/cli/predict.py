@@ -36,6 +36,7 @@ def command(
     pair_column: options.PairColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    long: options.Long = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
@@ -60,7 +61,7 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
     parts = parts_of(answerer, texts, file, pair, given)
-    records = answerer.stream(parts, **_without_none(top_k=top_k))
+    records = answerer.stream(parts, **_without_none(top_k=top_k, long=long))
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:

@@ -1,13 +1,16 @@
 """Long texts in windows: nothing is lost, and the windows of a text make one answer."""
 
+import json
 import os
 
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from albertkit.cli.app import app
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
 from albertkit.pipelines import pipeline
@@ -105,10 +108,13 @@ def test_a_model_is_trained_scored_and_answers_by_windows_without_being_told_aga
     )
     merged = np.average(rows, axis=0, weights=features.lengths())
     chances = np.exp(merged) / np.exp(merged).sum()
-    assert classify([text])[0]["score"] == pytest.approx(chances.max(), rel=1e-4)
+    assert classify([text])[0]["score"] == pytest.approx(chances.max(), rel=1e-5)
     cut = classify([text], long="truncate")
     assert classify.truncated == 1
-    assert cut[0]["score"] != pytest.approx(chances.max(), rel=1e-4)
+    assert cut[0]["score"] != pytest.approx(chances.max(), rel=1e-5)
+    told = CliRunner().invoke(app, ["predict", str(tmp_path / "model"), text, "--long", "truncate"])
+    assert json.loads(told.stdout)["scores"][cut[0]["label"]] == pytest.approx(cut[0]["score"], rel=1e-5)
+    assert "1 texts were longer than 16 tokens and were cut" in told.stderr
     assert AlbertConfig.from_pretrained(tmp_path / "model").task["data"]["long"] == "windows"
 
 
