@@ -360,5 +360,6 @@ class Pipeline:
         known = {**self.task.answer_options, **decided, **dict.fromkeys(encoding)}
         general, own = split({**self._options, **renamed(options)}, self.task.name, known)
         given = {option: own.pop(name) for name, option in encoding.items()}
+        trained = {option: self._trained[option] for option in given if option in self._trained}
         settings = Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general)
-        return replace(settings, data={name: value for name, value in given.items() if value is not None}), own
+        return replace(settings, data={**trained, **{name: one for name, one in given.items() if one is not None}}), own

@@ -61,6 +61,9 @@ TopK = Annotated[
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
 ]
+Long = Annotated[
+    str | None, Option(help="Longer texts: truncate, or windows that are merged.", show_default="as in training")
+]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]

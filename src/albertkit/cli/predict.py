@@ -34,6 +34,7 @@ def command(
     pair_column: options.PairColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    long: options.Long = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
@@ -58,7 +59,7 @@ def command(
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    asked = _without_none(top_k=top_k, abstain_below=abstain_below)
+    asked = _without_none(top_k=top_k, abstain_below=abstain_below, long=long)
     parts = parts_of(answerer, texts, file, pair, given)
     records = answerer.stream(parts, **asked)
     if output and output.suffix.lower() == ".tsv":

@@ -211,7 +211,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         return None
 
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
-        """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
+        """(N,) float32 above 0, what each example counts in the training loss, in every row of it; None: all alike."""
         return None
 
     def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:

@@ -156,4 +156,6 @@ def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions,
     weights = task.row_weights(side.examples, options, start.config)
     if weights is None:
         return side
+    if side.features.example is not None:  # all rows of an example count alike
+        weights = weights[np.asarray(side.features.example)]
     return Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))
