@@ -12,6 +12,7 @@ from albertkit.cli import (
     info,
     predict,
     pretrain,
+    push,
     recipe,
     score,
     tokenizer,
@@ -35,6 +36,7 @@ app.command("embed")(embed.command)
 app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("push")(push.command)
 
 
 @app.callback(invoke_without_command=True)
