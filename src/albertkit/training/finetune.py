@@ -1,7 +1,7 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from albertkit.batches import Batch
 from albertkit.tasks import registry, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.examples import few_to_score
+from albertkit.tasks.figures import Figure
 from albertkit.training import (
     defaults,
     finetune_data,
@@ -27,6 +28,7 @@ from albertkit.training import (
 )
 from albertkit.training.backends import train_backend
 from albertkit.training.finetune_data import Prepared
+from albertkit.training.finetune_figures import BestFigures
 from albertkit.training.initial_state import InitialState
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.training.run_checkpoints import Progress
@@ -73,25 +75,27 @@ def run(
     plan = replace(plan, is_resumed=resume, extends=extends)
     if extend_to and earlier:
         console.print(described_change(finetune_plan.schedule_of(earlier), plan.schedule))
-    evaluate = _evaluation(task, data, recipe, console)
+    best = BestFigures(output / run_folder.CHECKPOINTS)
+    evaluate = _evaluation(task, data, recipe, console, best)
     with contextlib.nullcontext() if rank else run_folder.locked(requested, output, goes_on):
-        is_telling = not few_to_score(len(data.evaluated))
-        log = None if rank else output
-        with reporter.Reporter(log, console, plan.schedule.steps, is_telling=is_telling) as callback:
+        told = {"is_telling": not few_to_score(len(data.evaluated)), **({} if rank else {"on_best": best.keep})}
+        with reporter.Reporter(None if rank else output, console, plan.schedule.steps, **told) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         results = _results(course, data, len(batches))
         if rank == 0:
-            _finish(task, output, requested, recipe, plan, data, tensors, results)
+            _finish(task, output, requested, recipe, plan, data, tensors, results, best.of(course.best_step))
     return results
 
 
-def _evaluation(task: AnyTrainableTask, data: Prepared, recipe: FinetuneRecipe, console: Console) -> loop.Evaluate:
+def _evaluation(
+    task: AnyTrainableTask, data: Prepared, recipe: FinetuneRecipe, console: Console, best: BestFigures
+) -> loop.Evaluate:
     """Scores on the examples that are held out; of several processes each computes them all."""
     most_rows = recipe.training.eval_batch_size
     config = data.start.config
 
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
-        return finetune_evaluation.scores(task, forward, data.evaluated, config, console.print, most_rows)
+        return finetune_evaluation.scores(task, forward, data.evaluated, config, console.print, best.note, most_rows)
 
     return evaluate
 
@@ -112,14 +116,15 @@ def _finish(
     data: Prepared,
     tensors: Tensors,
     results: Record,
+    figures: Sequence[Figure],
 ) -> None:
     """Write what a finished run leaves."""
     start = data.start
     names = list(start.config.id2label.values()) if data.has_classes else []
-    card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance)
+    card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance, figures)
     start.tokenizer.model_max_length = data.options.max_length
     start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
-    run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
+    run_folder.finish(output, requested, recipe, plan, start, tensors, results, card, figures)
 
 
 def _tell_of_settings(requested: FinetuneRecipe, recipe: FinetuneRecipe, start: InitialState, console: Console) -> None:

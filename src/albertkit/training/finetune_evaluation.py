@@ -1,7 +1,7 @@
 """Scores of the model in training on the examples that are held out."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.collapse import AnswersSeen
+from albertkit.tasks.figures import Figure
 from albertkit.training.finetune_data import Side
 from albertkit.typing import Record
 
@@ -30,12 +31,13 @@ def scores(
     side: Side,
     config: AlbertConfig,
     tell: Callable[[str], object],
+    note: Callable[[Sequence[Figure]], None] = lambda figures: None,
     most_rows: int = 0,
 ) -> dict[str, float]:
     """The scores of the model in training, and its mean loss, which is NaN where an output is not finite.
 
-    `tell` is told where all answers are alike, and then `COLLAPSED` is among the scores. `most_rows` are computed
-    together at most; 0: as many as fill EVALUATION_TOKENS.
+    `tell` is told where all answers are alike, and then `COLLAPSED` is among the scores; `note` is told what figures a
+    person may want to see of them. `most_rows` are computed together at most; 0: as many as fill EVALUATION_TOKENS.
     """
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
@@ -53,6 +55,7 @@ def scores(
             found[row] = one
     if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
+    note(task.figures(config, side.examples, features, found))
     seen = AnswersSeen(features, config)
     scored = {"loss": total / max(items, 1), **task.score(config, side.examples, features, seen.watched(found))}
     if told := seen.told():

@@ -16,9 +16,10 @@ from albertkit.errors import InputError, abbreviate
 from albertkit.tasks import piece_splits, pieces, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.figures import Figure
 from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
-from albertkit.tasks.question_answering import answer_files, answer_scores, answers, questions
+from albertkit.tasks.question_answering import answer_figures, answer_files, answer_scores, answers, questions
 from albertkit.tasks.question_answering.answers import Candidate
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
@@ -212,6 +213,14 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those that both forms of SQuAD have."""
         return ("f1", "exact_match")
+
+    def figures(
+        self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
+        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
+        return answer_figures.of(examples, best, found)
 
     def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
         """Questions with and without an answer."""

@@ -15,9 +15,10 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
 from albertkit.rules import IGNORED
-from albertkit.tasks import piece_splits, pieces, tables, texts
+from albertkit.tasks import figures, piece_splits, pieces, tables, texts
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.spans import Span
 from albertkit.tasks.token_classification import entities, tagged_files, tags
@@ -28,6 +29,7 @@ from albertkit.typing import Json, Record
 
 _OVERALL = ("f1", "precision", "recall", "strict_f1", "accuracy")
 _OF_TYPE = ("f1", "precision", "recall", "support")
+_SHOWN = {"precision": "precision", "recall": "recall", "F1": "f1"}
 
 
 class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
@@ -203,6 +205,28 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those over all entities, then those of each type."""
         return (*_OVERALL, *(f"{kind}_{name}" for kind in tags.types(_names(config)) for name in _OF_TYPE))
+
+    def figures(
+        self, config: AlbertConfig, examples: TaggedExamples, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Scores of each type of entity, and how often the tag of a word is right by how sure the model is of it."""
+        names, counts = _names(config), entities.Counts()
+        sure: list[float] = []
+        right: list[bool] = []
+        for true, (one, logits) in zip(examples.entities or (), pieces.of_examples(features, outputs), strict=True):
+            found = entities.tagged(one, logits, names, "first")
+            counts.add(true, entities.characters(found, names))
+            spans = [tagged.span for tagged in found]
+            wanted = tags.to_tags(_covered(spans, true), len(spans), tags.scheme_of(names))
+            sure += [tagged.score for tagged in found]
+            right += [tags.parse(tagged.tag) == tags.parse(tag) for tagged, tag in zip(found, wanted, strict=True)]
+        kinds = tags.types(names)
+        by_type = [counts.scores(kind) for kind in kinds]
+        scores = {shown: [one[name] for one in by_type] for shown, name in _SHOWN.items()}
+        support = [int(one["support"]) for one in by_type]
+        bars = Bars("scores_by_type", "Scores by type of entity", kinds, scores, support, "type")
+        reliability = figures.reliability(np.array(sure), np.array(right), "tags of words")
+        return [bars, *([reliability] if reliability else [])]
 
     def label_counts(self, examples: TaggedExamples, options: TagOptions, config: AlbertConfig) -> dict[str, int]:
         """Entities of each type."""
