@@ -3,7 +3,10 @@
 import typer
 
 from albertkit.cli import (
+<<<<<<< HEAD
     calibrate,
+=======
+>>>>>>> main
     convert,
     corpus,
     data,
@@ -12,6 +15,10 @@ from albertkit.cli import (
     info,
     predict,
     pretrain,
+<<<<<<< HEAD
+=======
+    push,
+>>>>>>> main
     recipe,
     score,
     tokenizer,
@@ -35,6 +42,7 @@ app.command("predict")(predict.command)
 app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("push")(push.command)
 
 
 @app.callback(invoke_without_command=True)
