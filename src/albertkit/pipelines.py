@@ -300,7 +300,9 @@ class Pipeline:
         """
         if told := self.task.unlike_training(self.config, examples):
             self._tell(told)
-        found = replace(options or self.task.options.of(settings.data), max_length=settings.encoded_length)
+        found = replace(
+            options or self.task.options.of({**self._trained, **settings.data}), max_length=settings.encoded_length
+        )
         features = self.task.encode(self.tokenizer, self.config, examples, found, labelled)
         settings.require_short(features)
         counts = features.unknown(self.tokenizer, len(examples))

@@ -35,6 +35,9 @@ PRINTED_BY = {
     "corpus/workers.py": [BUILD],
     "corpus/": [BUILD, TRAIN],
     "tokenization/train.py": [TRAIN],
+    "hub_upload.py": ["push"],
+    "data_check/repeats.py": ["data check"],
+    "data_check/check.py": [FINETUNE, "evaluate"],  # what is said there to be left out by them
     "training/pretrain": ["pretrain"],
     "training/finetune": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],

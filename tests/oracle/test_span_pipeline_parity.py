@@ -93,9 +93,9 @@ def test_entities_are_ready_for_json_and_their_words_are_the_text_between_their_
 
 def test_long_texts_are_answered_whole_where_transformers_cuts_them(ner):
     text = " ".join([CONTEXT] * 8)
-    ours = ner[0](text, aggregation_strategy="simple", stride=8, ignore_labels=[])
-    assert ours[-1]["end"] == len(text)
-    assert ner[0](text, aggregation_strategy="simple", ignore_labels=[])[-1]["end"] == len(text)
+    for options in ({}, {"stride": 8}):
+        found = ner[0](text, aggregation_strategy="simple", ignore_labels=[], **options)
+        assert found[-1]["end"] == len(text)
 
 
 def assert_same_answers(ours, theirs, context=CONTEXT):
@@ -152,7 +152,7 @@ def test_top_k_has_its_older_name(qa):
 
 
 def test_answers_of_many_windows_share_one_probability(qa):
-    """The peer takes each window for itself, adds up equal texts wherever they stand, and gives more than 1 in all."""
+    """The peer takes each window for itself and adds up equal texts wherever they stand: more than 1 in all."""
     context = " ".join([CONTEXT] * 3)
     options = {"max_seq_len": 40, "doc_stride": 8, "top_k": 4000, "max_answer_len": 40}
     ours, theirs = (sum(one["score"] for one in pipe(question=QUESTION, context=context, **options)) for pipe in qa)

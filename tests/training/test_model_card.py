@@ -77,3 +77,23 @@ def test_the_card_asks_in_a_form_that_the_task_takes_and_names_no_labels_that_th
     examples, is_single = registry.get(name).examples(ast.literal_eval(asked))
     assert (len(examples), is_single) == (1, True)
     assert "Labels" not in card
+
+
+def test_the_head_of_a_card_has_the_scores_that_the_hub_reads():
+    from huggingface_hub import ModelCard
+
+    recipe = FinetuneRecipe.load(
+        None, {"model.name": "albert/albert-base-v2", "data.train": "train.csv", "training.metric": "accuracy"}
+    )
+    results = {**SCORES, "data": "data/dev.csv"}
+    head = ModelCard(model_card.model_card(recipe, results, 10, ["a"], [])).data
+    assert (head.library_name, head.pipeline_tag, head.base_model) == (
+        *("albertkit", "text-classification"),
+        "albert/albert-base-v2",
+    )
+    assert [(one.metric_type, one.metric_value, one.dataset_name) for one in head.eval_results] == [
+        ("accuracy", 1.0, "dev.csv"),
+        ("loss", 0.5, "dev.csv"),
+    ]
+    new = FinetuneRecipe.load(None, {"model.name": "base", "data.train": "train.csv", "training.metric": "loss"})
+    assert ModelCard(model_card.model_card(new, results, 10, ["a"], [])).data.base_model is None

@@ -8,7 +8,7 @@ import pytest
 from albertkit import weight_table
 from albertkit.checkpoint import init
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, ConfigError, MissingDependency
+from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tokenization.wordpiece import AlbertWordPieceTokenizer
 from albertkit.training import run_folder
 from albertkit.training.initial_state import InitialState
@@ -178,12 +178,6 @@ def test_a_run_that_goes_on_with_another_guard_keeps_it(tmp_path):
         with run_folder.locked(recipe, tmp_path, resume):
             pass
     assert PretrainRecipe.load(run_folder.begun(tmp_path), {}) == later
-
-
-def test_without_what_draws_the_curves_no_run_begins(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder.reporter.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependency, match="needs matplotlib"):
-        run_folder.require_usable(RECIPE, tmp_path, resume=False, overwrite=False)
 
 
 def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path):

@@ -2,7 +2,20 @@
 
 import typer
 
-from albertkit.cli import convert, corpus, data, evaluate, finetune, info, predict, pretrain, recipe, score, tokenizer
+from albertkit.cli import (
+    convert,
+    corpus,
+    data,
+    evaluate,
+    finetune,
+    info,
+    predict,
+    pretrain,
+    push,
+    recipe,
+    score,
+    tokenizer,
+)
 
 app = typer.Typer(
     name="albertkit",
@@ -21,6 +34,7 @@ app.command("predict")(predict.command)
 app.command("score")(score.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("push")(push.command)
 
 
 @app.callback(invoke_without_command=True)

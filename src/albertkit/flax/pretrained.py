@@ -3,13 +3,13 @@
 import dataclasses
 import logging
 import os
-from typing import Self, cast
+from typing import Self, Unpack, cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from albertkit import loading
+from albertkit import hub_upload, loading
 from albertkit.checkpoint import files
 from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
 from albertkit.checkpoint.saved_config import settle
@@ -19,6 +19,7 @@ from albertkit.flax import weights
 from albertkit.flax.activations import ACTIVATIONS
 from albertkit.flax.params import FlaxAlbertFunctional
 from albertkit.flax.typing import DType, Params, PyTree
+from albertkit.hub_upload import UploadOptions
 from albertkit.typing import Json
 
 logger = logging.getLogger(__name__)
@@ -116,3 +117,10 @@ class FlaxAlbertPreTrainedModel(FlaxAlbertFunctional):
         kinds = other_kinds(self, tensors, lambda layer: type(layer) in (nnx.Linear, nnx.Embed, nnx.LayerNorm))
         config, tensors = settle(name, self.config, tensors, layer_keys(self, "epsilon", ACTIVATIONS), kinds)
         files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+
+    def push_to_hub(self, repo_id: str, **uploading: Unpack[UploadOptions]) -> object:
+        """Upload what `save_pretrained` writes to a repository of the Hugging Face hub, made where there is none.
+
+        `uploading` are the options of `hub_upload.upload`. Returns what the hub says of the commit.
+        """
+        return hub_upload.push_saved(self.save_pretrained, repo_id, "Upload model", uploading)

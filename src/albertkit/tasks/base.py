@@ -18,6 +18,7 @@ from albertkit.errors import InputError
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
+from albertkit.tasks.figures import Figure
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -205,6 +206,12 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         `features` are those of the examples, with labels.
         """
         return {}
+
+    def figures(
+        self, config: AlbertConfig, examples: ExamplesT, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """What a person may want to see of the scores, from what `score` is given: for pictures and the model card."""
+        return []
 
     def describe(self, options: OptionsT, config: AlbertConfig) -> str:
         """What was found in the data, in a few words."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.piece_splits import SCRIPTS, PieceSplitter
 from albertkit.tasks.scripts import is_unspaced
 from albertkit.tasks.spans import Span
 from albertkit.tasks.windows import best_windows
@@ -42,11 +43,15 @@ class Pieces:
 
 
 def of_texts(
-    tokenizer: AlbertTokenizerBase, texts: Sequence[str], words: Sequence[list[Span]] | None = None
+    tokenizer: AlbertTokenizerBase,
+    texts: Sequence[str],
+    words: Sequence[list[Span]] | None = None,
+    split: str = "",
 ) -> list[Pieces]:
     """The pieces of texts, whole and without special tokens; units are the given words, or those found in the text.
 
-    A special token that is written in a text is text.
+    A special token that is written in a text is text. With `split` "scripts" pieces are cut where the script changes;
+    see `piece_splits`.
     """
     if not texts:
         return []
@@ -58,11 +63,15 @@ def of_texts(
         return_token_type_ids=False,
         verbose=False,  # longer than the model: windows are cut from it
     )
+    splitter = PieceSplitter(tokenizer) if split == SCRIPTS else None
     found = []
     for number, text in enumerate(texts):
         spans = [_trimmed(text, start, stop) for start, stop in encoded["offset_mapping"][number]]
+        ids = encoded["input_ids"][number]
+        if splitter is not None:
+            ids, spans = splitter.split(text, ids, spans)
         units = word_spans(text, spans) if words is None else words[number]
-        found.append(Pieces(encoded["input_ids"][number], spans, units, _owners(spans, units)))
+        found.append(Pieces(ids, spans, units, _owners(spans, units)))
     return found
 
 
@@ -73,10 +82,10 @@ def are_cut(whole: Pieces, spans: Sequence[Span]) -> bool:
     return any(span.start not in starts or span.stop not in stops for span in spans)
 
 
-def by_text(tokenizer: AlbertTokenizerBase, texts: Iterable[str]) -> dict[str, Pieces]:
-    """The pieces of texts by these, each text once however often it comes."""
+def by_text(tokenizer: AlbertTokenizerBase, texts: Iterable[str], split: str = "") -> dict[str, Pieces]:
+    """The pieces of texts by these, each text once however often it comes; `split` as in `of_texts`."""
     distinct = list(dict.fromkeys(texts))
-    return dict(zip(distinct, of_texts(tokenizer, distinct), strict=True))
+    return dict(zip(distinct, of_texts(tokenizer, distinct, split=split), strict=True))
 
 
 def _trimmed(text: str, start: int, stop: int) -> Span:

@@ -1,5 +1,7 @@
 """What the script of a text says of its words."""
 
+from collections.abc import Sequence
+
 
 def is_unspaced(character: str) -> bool:
     """Whether a character is of a script that writes no blanks between words: Han, kana, Thai, Lao, Khmer, Burmese."""
@@ -15,3 +17,9 @@ def is_unspaced(character: str) -> bool:
         or 0x1000 <= code <= 0x109F
         or 0x1780 <= code <= 0x17FF
     )
+
+
+def are_unspaced(texts: Sequence[str]) -> bool:
+    """Whether texts are of such scripts: a third of the first 200 characters of the first 200 of them."""
+    text = "".join(one[:200] for one in texts[:200])
+    return bool(text) and 3 * sum(map(is_unspaced, text)) >= len(text)

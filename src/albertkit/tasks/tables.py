@@ -47,12 +47,16 @@ class Table:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def column(self, name: str, role: str) -> list[Json]:
-        """The column called `name`. InputError where there is none; `role` says what it was wanted for."""
+    def column(self, name: str, role: str, option: str = "") -> list[Json]:
+        """The column called `name`. InputError where there is none; `role` says what it was wanted for.
+
+        `option` is the one that names another.
+        """
         if name not in self.columns:
             raise InputError(
                 f"The {role} column must be in the file. {self.contents}. Received: {name!r}."
                 f"{did_you_mean(name, self.columns)}{self.hint}"
+                + (f" Name it with the option `{option}`." if option else "")
             )
         return self.columns[name]
 

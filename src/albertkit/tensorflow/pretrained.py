@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self, cast
+from typing import Self, Unpack, cast
 
 import keras
 import numpy as np
 
-from albertkit import loading
+from albertkit import hub_upload, loading
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
 from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
@@ -20,6 +20,7 @@ from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
+from albertkit.hub_upload import UploadOptions
 from albertkit.tensorflow import private_api, weights
 from albertkit.tensorflow.activations import ACTIVATIONS
 from albertkit.tensorflow.keras_training import TFAlbertTrainable
@@ -145,6 +146,13 @@ class TFAlbertPreTrainedModel(private_api.ServedByDefault, TFAlbertTrainable):
         files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
         if saved_model:
             self.export(Path(save_directory) / "saved_model" / str(version))
+
+    def push_to_hub(self, repo_id: str, **uploading: Unpack[UploadOptions]) -> object:
+        """Upload what `save_pretrained` writes to a repository of the Hugging Face hub, made where there is none.
+
+        `uploading` are the options of `hub_upload.upload`. Returns what the hub says of the commit.
+        """
+        return hub_upload.push_saved(self.save_pretrained, repo_id, "Upload model", uploading)
 
     def export(self, filepath: str | os.PathLike[str], format: str = "tf_saved_model", **options: Json) -> None:
         """Write a SavedModel that serves `input_signature`, or another format that keras.Model.export knows."""

@@ -8,7 +8,6 @@ import functools
 import inspect
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Self, Unpack, cast
@@ -215,10 +214,7 @@ class PretrainedTokenizer(Vocabulary):
 
         `uploading` are the options of `hub_upload.upload`. Returns what the hub says of the commit.
         """
-        hub_upload.require_options(True, repo_id, uploading)
-        with tempfile.TemporaryDirectory() as folder:
-            names = self.write(Path(folder))
-            return hub_upload.upload(Path(folder), names, "Upload tokenizer", repo_id=repo_id, **uploading)
+        return hub_upload.push_saved(lambda folder: self.write(Path(folder)), repo_id, "Upload tokenizer", uploading)
 
     def write(self, folder: Path, filename_prefix: str | None = None, legacy_format: bool | None = None) -> list[str]:
         """Write the files of `save_pretrained` plainly, for a caller that gathers more files in the same step.

@@ -4,12 +4,12 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping
-from typing import Self, cast
+from typing import Self, Unpack, cast
 
 import torch
 from torch import Tensor
 
-from albertkit import loading
+from albertkit import hub_upload, loading
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files
 from albertkit.checkpoint.layer_keys import layer_keys, other_kinds
@@ -18,6 +18,7 @@ from albertkit.checkpoint.saved_config import settle
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.hub import FetchOptions
+from albertkit.hub_upload import UploadOptions
 from albertkit.torch import weights
 from albertkit.torch.activations import ACTIVATIONS
 from albertkit.torch.module import AlbertModule
@@ -144,6 +145,13 @@ class AlbertPreTrainedModel(AlbertModule):
         kinds = other_kinds(self, tensors, lambda layer: type(layer) in PLAIN)
         config, tensors = settle(name, self.config, tensors, layer_keys(self, "eps", ACTIVATIONS), kinds)
         files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
+
+    def push_to_hub(self, repo_id: str, **uploading: Unpack[UploadOptions]) -> object:
+        """Upload what `save_pretrained` writes to a repository of the Hugging Face hub, made where there is none.
+
+        `uploading` are the options of `hub_upload.upload`. Returns what the hub says of the commit.
+        """
+        return hub_upload.push_saved(self.save_pretrained, repo_id, "Upload model", uploading)
 
     def _values(self) -> dict[str, Tensor]:
         """The parameters and buffers by canonical name, with the bias that acts."""

@@ -13,6 +13,7 @@ from albertkit.errors import ConfigError
 from albertkit.tasks import registry, trained_on
 from albertkit.training import finetune_data, finetune_evaluation, finetune_plan, loop, model_card, reporter, run_folder
 from albertkit.training.backends import train_backend
+from albertkit.training.finetune_figures import BestFigures
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.training.schedule import described_change
 from albertkit.typing import Record
@@ -50,20 +51,23 @@ def run(
     if extend_to and earlier:
         console.print(described_change(finetune_plan.schedule_of(earlier), plan.schedule))
 
+    best = BestFigures(output / run_folder.CHECKPOINTS)
+
     def evaluate(forward: Callable[[Batch], Outputs]) -> dict[str, float]:
-        return finetune_evaluation.scores(task, forward, data.evaluated, start.config)
+        return finetune_evaluation.scores(task, forward, data.evaluated, start.config, best.note)
 
     with run_folder.locked(requested, output, resume or bool(extend_to)):
-        with reporter.Reporter(output, console, plan.schedule.steps) as callback:
+        with reporter.Reporter(output, console, plan.schedule.steps, on_best=best.keep) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
         counted = {"examples": len(data.evaluated), "data": data.evaluated.examples.path}
         counted["epoch"] = round(course.best_step / len(batches), 3)
         results = {**course.best_evaluation(), **counted}
         names = list(start.config.id2label.values()) if data.has_classes else []
-        card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance)
+        figures = best.of(course.best_step)
+        card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance, figures)
         start.tokenizer.model_max_length = options.max_length
         start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
-        run_folder.finish(output, requested, recipe, plan, start, tensors, results, card)
+        run_folder.finish(output, requested, recipe, plan, start, tensors, results, card, figures)
     return results
 
 

@@ -1,7 +1,7 @@
 """Scores of the model in training on the examples that are held out."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -11,15 +11,23 @@ from albertkit.batches import Batch, PretrainingBatch, split_rows
 from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import AnyTrainableTask
+from albertkit.tasks.figures import Figure
 from albertkit.training.finetune_data import Side
 
 EVALUATION_TOKENS = 8192
 
 
 def scores(
-    task: AnyTrainableTask, forward: Callable[[Batch], Outputs], side: Side, config: AlbertConfig
+    task: AnyTrainableTask,
+    forward: Callable[[Batch], Outputs],
+    side: Side,
+    config: AlbertConfig,
+    note: Callable[[Sequence[Figure]], None] = lambda figures: None,
 ) -> dict[str, float]:
-    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite."""
+    """The scores of the model in training, and its mean loss, which is NaN where an output is not finite.
+
+    `note` is told what figures a person may want to see of them.
+    """
     features = side.features
     found: list[Outputs] = [{} for _ in range(len(features))]
     total, items = 0.0, 0.0
@@ -36,6 +44,7 @@ def scores(
             found[row] = one
     if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
+    note(task.figures(config, side.examples, features, found))
     return {"loss": total / max(items, 1), **task.score(config, side.examples, features, found)}
 
 

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit.tasks import registry
+from albertkit.tasks.figures import Figure
+from albertkit.training import plots
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Json, Record
 
+_IN_HEAD = 12
+"""Scores of a card that the hub reads."""
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
     *("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "flax", "optax"),
@@ -39,12 +43,17 @@ def environment() -> Record:
 
 
 def model_card(
-    recipe: FinetuneRecipe, results: Record, examples: int, labels: Sequence[str], provenance: Sequence[str]
+    recipe: FinetuneRecipe,
+    results: Record,
+    examples: int,
+    labels: Sequence[str],
+    provenance: Sequence[str],
+    figures: Sequence[Figure] = (),
 ) -> str:
     """README.md of a trained model: what it is, how it does, how it was made, how to use it.
 
     `results` is the contents of eval_results.json, `examples` the number trained on, `labels` what its classes are
-    called, if it has any, `provenance` where the start came from.
+    called, if it has any, `provenance` where the start came from, `figures` what there is to see of the scores.
     """
     pair = getattr(recipe.options(), "is_pair", False)
     sample = {"text": "A text.", "text_pair": "The second text."} if pair else registry.get(recipe.task).sample
@@ -55,12 +64,14 @@ def model_card(
         provenance,
         title=f"ALBERT for {recipe.task}",
         tag=recipe.task,
+        base=recipe.model.name,
         made=f"Fine-tuned with albertkit in {recipe.framework} from {recipe.model.name}, seed {recipe.seed}.",
         evaluated_on=f"{results['examples']:,} examples of `{results['data']}`",
         metric=recipe.training.metric,
         data=f"{examples:,} training examples from `{recipe.options().train}`.{named}",
         keys=recipe.training.model_dump(),
         use=use,
+        figures=figures,
     )
     return _without_folders(card, [recipe.model_dump(), results])
 
@@ -80,6 +91,7 @@ def pretraining_card(recipe: PretrainRecipe, results: Record, tokens: int, prove
         provenance,
         title="A pre-trained ALBERT",
         tag="fill-mask",
+        base=recipe.model.name,
         made=f"Pre-trained with albertkit in {recipe.framework} from {recipe.model.name}, objective "
         f"{recipe.data.objective}, seed {recipe.seed}: about {seen:,} tokens in {results['step']:,} steps.",
         evaluated_on=f"{results['rows']:,} rows of {recipe.data.length} tokens, drawn from "
@@ -125,29 +137,80 @@ def _card(
     *,
     title: str,
     tag: str,
+    base: str,
     made: str,
     evaluated_on: str,
     metric: str,
     data: str,
     keys: Record,
     use: Sequence[str],
+    figures: Sequence[Figure] = (),
 ) -> str:
-    """The page that both kinds of models have. `evaluated_on` is what the scores were taken on."""
+    """The page that both kinds of models have. `evaluated_on` is what the scores were taken on, `base` the start."""
     scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
     lines = [
-        *("---", "library_name: albertkit", f"pipeline_tag: {tag}", "tags: [albert]", "---", ""),
+        *("---", *_head(results, title, tag, base, metric).splitlines(), "---", ""),
         *(f"# {title}", "", made, ""),
         *(f"    {line}" for text in provenance for line in text.splitlines()),
         *("", "## Results", ""),
         f"On {evaluated_on}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} "
         "on the same ones:",
-        *("", *_table("score", scores), "", "![curves](curves.png)", ""),
+        *("", *_table("score", scores), "", *_curves(), ""),
+        *_shown(figures),
         *("## Data", "", data, ""),
         *("## Recipe", "", "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.", ""),
         *(*_table("key", keys), ""),
         *("## Use", "", *use, ""),
     ]
     return "\n".join(lines)
+
+
+def _head(results: Record, title: str, tag: str, base: str, metric: str) -> str:
+    """What the hub reads of a card, as YAML: the task, the start where that is on the hub, and the scores."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    data = Path(str(results.get("data", "held-out text"))).name
+    names = [metric, *(name for name, value in results.items() if isinstance(value, float) and name != "epoch")]
+    chosen = [name for name in dict.fromkeys(names) if name in results][:_IN_HEAD]
+    found = [EvalResult(tag, data, data, name, round(float(results[name]), 6)) for name in chosen]
+    is_named = base.count("/") == 1 and not Path(base).is_absolute() and not Path(base).exists()
+    head = ModelCardData(
+        library_name="albertkit",
+        pipeline_tag=tag,
+        tags=["albert"],
+        base_model=base if is_named else None,
+        model_name=title,
+        eval_results=found or None,
+    )
+    return head.to_yaml()
+
+
+def _curves() -> list[str]:
+    """Lines of Markdown that show the course of the training, or say where it stands and what draws it."""
+    if plots.are_possible():
+        return ["![curves](curves.png)"]
+    return [f"The course of the training is in `evaluations.csv`; pictures need matplotlib: `{plots.INSTALL}`."]
+
+
+def _shown(figures: Sequence[Figure]) -> list[str]:
+    """Lines of Markdown with the picture of each figure, where one is drawn, and its numbers."""
+    lines: list[str] = []
+    for one in figures:
+        head, *rows = [[_in_a_cell(cell) for cell in row] for row in one.table()]
+        lines += [f"### {one.title}", ""]
+        if plots.are_possible():
+            lines += [f"![{one.title}]({plots.file_of(one)})", ""]
+        lines += [_row(head), _row(["---"] * len(head)), *map(_row, rows), ""]
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _in_a_cell(text: str) -> str:
+    """A text that breaks no table: a label may hold anything."""
+    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|") or " "
 
 
 def _table(head: str, values: Record) -> list[str]:

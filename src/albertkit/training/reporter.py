@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import importlib.util
 import io
 import json
 import math
@@ -16,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
 
 from albertkit import storage
-from albertkit.errors import CheckpointError, MissingDependency
+from albertkit.errors import CheckpointError
 from albertkit.pace import TimeLeft
 from albertkit.progress import ProgressBar
+from albertkit.training import plots
 from albertkit.typing import Json, Record
 
 LOG = "log.jsonl"
@@ -45,12 +45,14 @@ class Reporter:
         processes: int = 1,
         *,
         tensorboard: bool = False,
+        on_best: Callable[[int], None] = lambda step: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Logs to `folder`, or nowhere where it is None.
 
         `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many share a
         step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
+        `on_best` is told the step of each evaluation that is the best so far.
         """
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
         self._log = None if folder is None else _AppendOnly(folder / LOG)
@@ -59,7 +61,7 @@ class Reporter:
             from albertkit.training import tensorboard as form
 
             self._form, self._events = form, _AppendOnly(folder / TENSORBOARD / form.name())
-        self._every = math.ceil(steps / 1000)
+        self._every, self._on_best = math.ceil(steps / 1000), on_best
         self._recent: deque[Mapping[str, Json]] = deque(maxlen=RECENT)
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = ProgressBar(console, "training", *columns, total=steps, clock=clock)
@@ -97,6 +99,8 @@ class Reporter:
     def on_evaluation(self, record: Mapping[str, Json]) -> None:
         """An evaluation is done."""
         self._write({"evaluation": dict(record)})
+        if record["best"]:
+            self._on_best(record["step"])
         values = {key: value for key, value in record.items() if key not in ("step", "best")}
         named = [f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items()]
         more = [f"{len(named) - _SHOWN} more in the log"] if len(named) > _SHOWN else []
@@ -176,19 +180,9 @@ def write_table(log: Path, target: Path) -> None:
     storage.write_text(target, text.getvalue())
 
 
-def require_pictures() -> None:
-    """MissingDependency where `draw_curves` cannot work, which a run would come to know at its end."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise MissingDependency("A picture of the run", "matplotlib", "train")
-
-
 def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:
     """Loss and score over the steps, as a picture."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
+    pyplot = plots.prepared()
     records = read_log(log)
     steps = [row for row in records if "loss" in row]
     evaluations = [row["evaluation"] for row in records if "evaluation" in row]

@@ -3,7 +3,7 @@
 import contextlib
 import fnmatch
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,8 +11,9 @@ from albertkit import storage
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, layout
 from albertkit.errors import CheckpointError, ConfigError
+from albertkit.tasks.figures import Figure
 from albertkit.tokenization import files as tokenizer_files
-from albertkit.training import model_card, reporter
+from albertkit.training import finetune_figures, model_card, plots, reporter
 from albertkit.training.initial_state import InitialState
 from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
@@ -27,7 +28,15 @@ CHECKPOINTS, RECIPE = "checkpoints", "recipe.toml"
 
 WRITTEN = (
     *("config.json", "model*.safetensors", "eval_results.json", "run.json", RECIPE, "README.md"),
-    *(reporter.LOG, reporter.CURVES, reporter.TABLE, reporter.TENSORBOARD, *tokenizer_files.PATTERNS),
+    *(
+        finetune_figures.FILE,
+        "figure_*.png",
+        reporter.LOG,
+        reporter.CURVES,
+        reporter.TABLE,
+        reporter.TENSORBOARD,
+        *tokenizer_files.PATTERNS,
+    ),
 )
 """What a finished run leaves."""
 
@@ -93,11 +102,7 @@ def extended_from(requested: Recipe, output: Path) -> Recipe | None:
 
 
 def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:
-    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there.
-
-    MissingDependency where what it ends with could not be written.
-    """
-    reporter.require_pictures()
+    """ConfigError where a run may not begin or go on in a folder, CheckpointError where another one goes on there."""
     with storage.translate_os_errors(output):
         if output.exists() and not output.is_dir():
             raise ConfigError(f"The output must be a folder. Received: {output}, which is a file.")
@@ -160,7 +165,8 @@ def _forget(output: Path) -> None:
     The recipe goes first: without it, what a crash leaves of the checkpoints is no run that was cut off.
     """
     place = output / CHECKPOINTS
-    (place / RECIPE).unlink(missing_ok=True)
+    for name in (RECIPE, finetune_figures.FILE):
+        (place / name).unlink(missing_ok=True)
     for path in checkpoints(place):
         storage.clear_abandoned(path)
         storage.remove_named(path, OWN)
@@ -189,11 +195,12 @@ def finish(
     tensors: Tensors,
     results: Record,
     card: str,
+    figures: Sequence[Figure] = (),
 ) -> None:
     """Write all that a finished run leaves, as one step, and forget its checkpoints, but for those to extend it from.
 
     `requested` is the recipe as it was given and `resolved` with its open choices made; `results` has the step of
-    `tensors`.
+    `tensors`, and `figures` show them.
     """
     log = output / reporter.LOG
     with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
@@ -204,7 +211,12 @@ def finish(
         storage.write_json(staging / "run.json", {"resolved": resolved.model_dump(), **model_card.environment()})
         storage.write_text(staging / "README.md", card)
         reporter.write_table(log, staging / reporter.TABLE)
-        reporter.draw_curves(log, staging / reporter.CURVES, plan.metric, results["step"])
+        if figures:
+            storage.write_json(staging / finetune_figures.FILE, [one.as_record() for one in figures])
+        if plots.are_possible():
+            reporter.draw_curves(log, staging / reporter.CURVES, plan.metric, results["step"])
+            for one in figures:
+                plots.draw(one, staging / plots.file_of(one))
     if plan.keep_state:
         _retire(output)
         return
@@ -216,7 +228,8 @@ def finish(
 def _retire(output: Path) -> None:
     """Remove the checkpoints of a run but for the best and the last one. Without the recipe, it is not cut off."""
     place = output / CHECKPOINTS
-    (place / RECIPE).unlink(missing_ok=True)
+    for name in (RECIPE, finetune_figures.FILE):
+        (place / name).unlink(missing_ok=True)
     steps = [path for path in checkpoints(place) if path.name.startswith("step-")]
     for path in steps[:-1]:
         storage.remove_named(path, OWN)

@@ -1,12 +1,16 @@
 """Files of questions."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks.question_answering import questions
 from albertkit.tasks.question_answering.questions import QuestionOptions
+from albertkit.tasks.question_answering.task import QuestionAnswering
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
 
 CONTEXT = "The cat sat. Later the cat slept."
 
@@ -172,3 +176,16 @@ def test_starts_that_do_not_go_with_their_texts_are_refused(tmp_path, starts):
 
 def test_a_row_whose_id_is_empty_is_called_by_its_line(tmp_path):
     assert questions.read(rows(tmp_path, {**ROW, "id": "x"}, {**ROW, "id": None}), QuestionOptions()).ids == ["x", "2"]
+
+
+def test_a_column_that_is_not_there_and_a_question_without_room_are_named(tmp_path, pytestconfig):
+    path = tmp_path / "asked.jsonl"
+    path.write_text('{"frage": "who?", "context": "Peter came."}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"Received: 'question'.*Name it with the option `question_column`"):
+        list(questions.stream(str(path), QuestionOptions()))
+    [given] = questions.stream(str(path), QuestionOptions(question_column="frage"))
+    tokenizer = AlbertTokenizer(pytestconfig.rootpath / "tests/data/spiece.model")
+    given = replace(given, questions=["who " * 40])
+    options = QuestionOptions(max_length=16, max_query_length=13)
+    with pytest.raises(InputError, match=r"asked.jsonl, line 1 has 13 tokens of 16. Make `max_length` larger"):
+        QuestionAnswering().encode(tokenizer, AlbertConfig(), given, options)

@@ -1,5 +1,6 @@
 """Token classification: labels of pieces, entities with characters, and scores."""
 
+import itertools
 import json
 import os
 
@@ -312,3 +313,15 @@ def test_labels_to_leave_out_are_a_list(tokenizer, value):
     features = encoded(tokenizer, given)
     with pytest.raises(InputError, match=r"`ignore_labels` must be a list of labels"):
         TASK.decode(tokenizer, CONFIG, given, features, perfect(features), ignore_labels=value)
+
+
+def test_pieces_of_one_character_are_one_entity_in_simple_runs_of_pieces(tokenizer):
+    given = examples(text="wait… then ½ of it")
+    features = encoded(tokenizer, given)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        outputs = [{"logits": rng.normal(size=(length, 5)).astype(np.float32)} for length in features.lengths()]
+        told = {"aggregation_strategy": "simple", "ignore_labels": []}
+        [found] = TASK.decode(tokenizer, CONFIG, given, features, outputs, **told)
+        places = [(one["start"], one["end"]) for one in found]
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(places)), places

@@ -4,7 +4,7 @@ Letters: N questions, C options of a question, L tokens of a sequence.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
 from typing import ClassVar
 
@@ -14,9 +14,10 @@ from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
-from albertkit.tasks import pieces
+from albertkit.tasks import figures, pieces
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.figures import Figure
 from albertkit.tasks.multiple_choice import choices
 from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -164,6 +165,31 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Accuracy; those of parts have names of their own."""
         return ("accuracy",)
+
+    def figures(
+        self, config: AlbertConfig, examples: Choices, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Accuracy by the number of options and the length of the context, and how far confidence can be trusted."""
+        labels = examples.labels or []
+        chances = [softmax(row["logits"]) for row in outputs]
+        right = [float(row.argmax() == label) for row, label in zip(chances, labels, strict=True)]
+        if not right:
+            return []
+        lengths = [len(context.split()) for context in examples.contexts]
+        places = [f"{100 * (length // 100) + 1} to {100 * (length // 100) + 100}" for length in lengths]
+        found: list[Figure] = []
+        if len(set(places)) > 1:
+            title, axis = "Accuracy by the length of the context", "words of it"
+            found.append(figures.grouped("scores_by_length", title, axis, places, {"accuracy": right}))
+        numbers = [str(label + 1) for label in labels]
+        found.append(
+            figures.grouped(
+                "scores_by_place", "Accuracy by the place of the right option", "place", numbers, {"accuracy": right}
+            )
+        )
+        sure = np.array([float(row.max()) for row in chances])
+        reliability = figures.reliability(sure, np.array(right), "answers")
+        return [*found, *([reliability] if reliability else [])]
 
     def label_counts(self, examples: Choices, options: ChoiceOptions, config: AlbertConfig) -> dict[str, int]:
         """How often the right option is the first, the second, and so on."""

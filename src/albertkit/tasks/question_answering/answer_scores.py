@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from albertkit.tasks.scripts import is_unspaced
+from albertkit.tasks.scripts import are_unspaced, is_unspaced
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 _PUNCTUATION = frozenset(string.punctuation)
@@ -111,10 +111,10 @@ CMRC, CHARACTERS = Metric(cmrc_exact, cmrc_f1), Metric(exact, characters_f1)
 
 def metric_of(contexts: Sequence[str]) -> Metric | None:
     """The metric of the script that most contexts are in: Japanese, Chinese, or None for others."""
+    if not are_unspaced(contexts):
+        return None
     text = "".join(context[:200] for context in contexts[:200])
     kana, unspaced = (sum(map(of, text)) for of in (_is_kana, is_unspaced))
-    if 3 * unspaced < len(text) or not text:
-        return None
     return CHARACTERS if 20 * kana > unspaced else CMRC
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from albertkit.errors import InputError
-from albertkit.tasks import tables
+from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -27,6 +27,7 @@ class QuestionOptions(DataOptions):
     max_length: int = option(384, "Longest input in tokens; a longer context fills several windows.", ge=16)
     doc_stride: int = option(128, "Tokens that two windows of a long context share.", ge=0)
     max_query_length: int = option(64, "Longest question in tokens; what is beyond is cut off and counted.", ge=1)
+    split_pieces: str = option("", piece_splits.HELP, is_kept=True)
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
     answer_column: str = option("answers", "Column of the answers in a table.")
@@ -221,13 +222,13 @@ def _rows(path: str, options: QuestionOptions, bad: BadRows, labelled: bool = Fa
         return
     for table in tables.pieces(path, options.header, bad):
         if labelled:
-            table.column(options.answer_column, "answer")
+            table.column(options.answer_column, "answer", "answer_column")
         yield from _of_table(table, options)
 
 
 def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
     questions, contexts = (
-        table.column(name, role)
+        table.column(name, role, f"{role}_column")
         for name, role in ((options.question_column, "question"), (options.context_column, "context"))
     )
     answers = table.columns.get(options.answer_column) or [None] * len(table)

@@ -5,6 +5,7 @@ Letters: N rows, L tokens of a row.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from numbers import Real
 from typing import ClassVar
@@ -12,12 +13,13 @@ from typing import ClassVar
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
-from albertkit.tasks import pieces, trained_on
+from albertkit.tasks import piece_splits, pieces, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.figures import Figure
 from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
-from albertkit.tasks.question_answering import answer_files, answer_scores, answers, questions
+from albertkit.tasks.question_answering import answer_figures, answer_files, answer_scores, answers, questions
 from albertkit.tasks.question_answering.answers import Candidate
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
@@ -82,7 +84,10 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, path: str, options: QuestionOptions, config: AlbertConfig | None = None
     ) -> tuple[Questions, QuestionOptions]:
         """Questions, contexts and answers of a file; see `questions`."""
-        return questions.read(path, options), options
+        found = questions.read(path, options)
+        if config is None:
+            options = replace(options, split_pieces=piece_splits.rule(options.split_pieces, found.contexts))
+        return found, options
 
     def config_keys(self, examples: Questions, options: QuestionOptions) -> Record:
         """The class of the model, where the options ask for a head; otherwise nothing, whatever the data is."""
@@ -106,7 +111,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
         0, the place of [CLS]. Questions that are cut are counted.
         """
-        whole = pieces.by_text(tokenizer, examples.contexts)
+        whole = pieces.by_text(tokenizer, examples.contexts, options.split_pieces)
         asked = pieces.of_texts(tokenizer, examples.questions)
         rows = QuestionRows(tokenizer)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
@@ -114,9 +119,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
             size = options.max_length - len(ids) - 3
             if size < 1:
                 raise InputError(
-                    f"A window must have room for a context beside the question. Question {number + 1} has "
-                    f"{len(ids)} tokens of {options.max_length}. Make `max_length` larger, or `max_query_length` "
-                    "smaller."
+                    "A window must have room for a context beside the question. "
+                    f"{examples.where([number]) or f'Question {number + 1}'} has {len(ids)} tokens of "
+                    f"{options.max_length}. Make `max_length` larger, or `max_query_length` smaller."
                 )
             true = examples.answers[number] if labelled and examples.answers else []
             answer = _covered(whole[context], true[0]) if true else None
@@ -208,6 +213,14 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those that both forms of SQuAD have."""
         return ("f1", "exact_match")
+
+    def figures(
+        self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
+        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
+        return answer_figures.of(examples, best, found)
 
     def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
         """Questions with and without an answer."""

@@ -19,9 +19,11 @@ from albertkit.tasks import tables, texts, trained_on
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.figures import Figure
 from albertkit.tasks.tables import Table
 from albertkit.tasks.text_classification import (
     answers,
+    class_figures,
     class_weights,
     glue,
     glue_files,
@@ -292,6 +294,13 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The class of each example, where it has one."""
         schema = Schema.of(config)
         return self.targets(examples, options, schema) if schema.problem_type == SINGLE else None
+
+    def figures(
+        self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Of classes their scores, which is taken for which, and how far confidence can be trusted; none of numbers."""
+        schema, logits = Schema.of(config), answers.logits_of(outputs, config)
+        return class_figures.of(logits, np.asarray(features.labels["labels"]), schema)
 
     def label_counts(
         self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig

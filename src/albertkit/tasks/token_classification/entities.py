@@ -31,17 +31,34 @@ class Tagged(NamedTuple):
 def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: str) -> list[Tagged]:
     """(P, C) -> the tag of every piece ("none", "simple"), or of every word.
 
-    A word takes the tag of its first piece ("first"), that of the mean of its pieces' probabilities ("average"), or
-    that of the piece which is surest ("max"). InputError for another strategy.
+    With "simple" pieces that stand for the same characters, such as the three points of an ellipsis, are one, of the
+    mean of their probabilities. A word takes the tag of its first piece ("first"), that of the mean of its pieces'
+    probabilities ("average"), or that of the piece which is surest ("max"). InputError for another strategy.
     """
     if strategy not in STRATEGIES:
         raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
     rows, spans = softmax(logits), pieces.spans
-    if strategy not in ("none", "simple"):
+    if strategy == "simple":
+        rows, spans = _apart(rows, spans)
+    elif strategy != "none":
         rows, spans = _of_words(pieces, rows, strategy)
     best = map(int, rows.argmax(axis=-1))
     found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, rows, best, strict=True)]
     return [one for one in found if one.span.start < one.span.stop]
+
+
+def _apart(rows: np.ndarray, spans: Sequence[Span]) -> tuple[np.ndarray, list[Span]]:
+    """Pieces that share no characters: those that do, put together."""
+    firsts: list[int] = []
+    found: list[Span] = []
+    for place, span in enumerate(spans):
+        if found and span.start < found[-1].stop:
+            found[-1] = Span(found[-1].start, max(span.stop, found[-1].stop), "")
+        else:
+            firsts.append(place)
+            found.append(span)
+    counts = np.diff([*firsts, len(spans)])
+    return np.add.reduceat(rows, firsts) / counts[:, None] if firsts else rows, found
 
 
 def _of_words(pieces: Pieces, rows: np.ndarray, strategy: str) -> tuple[np.ndarray, list[Span]]:

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from albertkit.errors import InputError
+from albertkit.tasks import piece_splits
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
@@ -27,6 +28,7 @@ class TagOptions(DataOptions):
         [], "Comma-separated names of tags that the file has as numbers from 0.", is_kept=True
     )
     scheme: str = option("", "IOB1, IOB2, IOBES, BILOU or IO; default: what the tags follow.")
+    split_pieces: str = option("", piece_splits.HELP, is_kept=True)
     label_all_tokens: bool = option(False, "Label all pieces of a word, not the first alone.")
     doc_stride: int = option(0, "Tokens that two windows of a long text share; default: a quarter of a window.", ge=0)
 

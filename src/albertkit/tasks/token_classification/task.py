@@ -5,6 +5,7 @@ Letters: N rows, L tokens of a row, C classes.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from typing import ClassVar
 
@@ -14,9 +15,10 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
 from albertkit.rules import IGNORED
-from albertkit.tasks import pieces, tables, texts
+from albertkit.tasks import figures, piece_splits, pieces, tables, texts
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features
+from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.spans import Span
 from albertkit.tasks.token_classification import entities, tagged_files, tags
@@ -27,6 +29,7 @@ from albertkit.typing import Json, Record
 
 _OVERALL = ("f1", "precision", "recall", "strict_f1", "accuracy")
 _OF_TYPE = ("f1", "precision", "recall", "support")
+_SHOWN = {"precision": "precision", "recall": "recall", "F1": "f1"}
 
 
 class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
@@ -58,7 +61,10 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         self, path: str, options: TagOptions, config: AlbertConfig | None = None
     ) -> tuple[TaggedExamples, TagOptions]:
         """Texts and entities of a file; see `tagged_files`."""
-        return tagged_files.read(path, options), options
+        found = tagged_files.read(path, options)
+        if config is None:
+            options = replace(options, split_pieces=piece_splits.rule(options.split_pieces, found.sentences))
+        return found, options
 
     def config_keys(self, examples: TaggedExamples, options: TagOptions) -> Record:
         """`id2label`: O, and for each type of entity B- and I-. InputError where there is none."""
@@ -83,7 +89,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         `labels` has a class for the first piece of every word, or for all with `label_all_tokens`, and -100 elsewhere.
         InputError for a type of entity that the model does not know.
         """
-        whole = pieces.of_texts(tokenizer, examples.sentences, examples.words)
+        whole = pieces.of_texts(tokenizer, examples.sentences, examples.words, options.split_pieces)
         targets = self._targets(config, examples, whole, options) if labelled else [[]] * len(whole)
         size = options.max_length - 2  # between [CLS] and [SEP]
         ids, types, labels, owners, found = [], [], [], [], []
@@ -199,6 +205,28 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those over all entities, then those of each type."""
         return (*_OVERALL, *(f"{kind}_{name}" for kind in tags.types(_names(config)) for name in _OF_TYPE))
+
+    def figures(
+        self, config: AlbertConfig, examples: TaggedExamples, features: Features, outputs: Sequence[Outputs]
+    ) -> list[Figure]:
+        """Scores of each type of entity, and how often the tag of a word is right by how sure the model is of it."""
+        names, counts = _names(config), entities.Counts()
+        sure: list[float] = []
+        right: list[bool] = []
+        for true, (one, logits) in zip(examples.entities or (), pieces.of_examples(features, outputs), strict=True):
+            found = entities.tagged(one, logits, names, "first")
+            counts.add(true, entities.characters(found, names))
+            spans = [tagged.span for tagged in found]
+            wanted = tags.to_tags(_covered(spans, true), len(spans), tags.scheme_of(names))
+            sure += [tagged.score for tagged in found]
+            right += [tags.parse(tagged.tag) == tags.parse(tag) for tagged, tag in zip(found, wanted, strict=True)]
+        kinds = tags.types(names)
+        by_type = [counts.scores(kind) for kind in kinds]
+        scores = {shown: [one[name] for one in by_type] for shown, name in _SHOWN.items()}
+        support = [int(one["support"]) for one in by_type]
+        bars = Bars("scores_by_type", "Scores by type of entity", kinds, scores, support, "type")
+        reliability = figures.reliability(np.array(sure), np.array(right), "tags of words")
+        return [bars, *([reliability] if reliability else [])]
 
     def label_counts(self, examples: TaggedExamples, options: TagOptions, config: AlbertConfig) -> dict[str, int]:
         """Entities of each type."""
