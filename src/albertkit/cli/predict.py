@@ -46,9 +46,8 @@ def command(
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
 
-    Files and standard input of any length are read and answered in pieces, which are printed as they are ready. What
-    else a row of a file holds is passed on with its answer. A classifier gives its classes, a pre-trained model the
-    best tokens for each [MASK] of a text.
+    Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
+    classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
