@@ -5,9 +5,10 @@ options of a command, so that its help stays short.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from typer.core import TyperCommand
+
+from albertkit.typing import Json
 
 EPILOG = (
     "The names of Transformers' example scripts, such as max_seq_length or num_train_epochs, are understood, too: "
@@ -39,7 +40,7 @@ _TRUTHS = {"true": True, "false": False}
 class ScriptCommand(TyperCommand):
     """`albertkit finetune TASK`: what is no option of its own becomes a setting of the recipe."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Json, args: list[str]) -> list[str]:
         """Parse the arguments in their own form."""
         from albertkit.training import option_names
 
@@ -69,7 +70,7 @@ class ScriptCommand(TyperCommand):
 class AnsweringCommand(TyperCommand):
     """`albertkit evaluate` and `predict`: a model, data, and the options of answers."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Json, args: list[str]) -> list[str]:
         """Parse the arguments in their own form."""
         own, places = _options(self), {}
         found: list[str] = []
@@ -108,7 +109,7 @@ def _refuse(name: str, values: Sequence[str]) -> None:
         )
 
 
-def _options(command: Any) -> dict[str, bool]:
+def _options(command: Json) -> dict[str, bool]:
     """The options of a command, and whether each stands without a value."""
     return {
         name: bool(getattr(parameter, "is_flag", False))
