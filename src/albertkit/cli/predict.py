@@ -58,9 +58,8 @@ def command(
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
-    asked = _without_none(top_k=top_k, abstain_below=abstain_below, long=long)
     parts = parts_of(answerer, texts, file, pair, given)
-    records = answerer.stream(parts, **asked)
+    records = answerer.stream(parts, **_without_none(top_k=top_k, abstain_below=abstain_below, long=long))
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
