@@ -2,13 +2,17 @@
 
 import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from albertkit.tasks.figures import Bars, Confusion, Figure, Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 INSTALL = 'pip install "albertkit[plots]"'
 BLUE, RED, LIGHT = "#1f5a96", "#b0413e", "#c8d4e3"
@@ -39,7 +43,7 @@ def draw(figure: Figure, target: Path) -> None:
     pyplot.close(drawn)
 
 
-def prepared() -> Any:
+def prepared() -> ModuleType:
     """`matplotlib.pyplot`, for files alone."""
     import matplotlib
 
@@ -59,7 +63,7 @@ def _size(figure: Figure) -> tuple[float, float]:
     return 4.6, 4.6
 
 
-def _draw_confusion(figure: Confusion, axes: Any) -> None:
+def _draw_confusion(figure: Confusion, axes: "Axes") -> None:
     counts = np.array(figure.counts)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -75,7 +79,7 @@ def _draw_confusion(figure: Confusion, axes: Any) -> None:
         axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=size, color=color)
 
 
-def _draw_bars(figure: Bars, axes: Any) -> None:
+def _draw_bars(figure: Bars, axes: "Axes") -> None:
     labels, family = readable(figure.labels)
     named = [f"{label}  ({count:,})" for label, count in zip(labels, figure.counts, strict=True)]
     places, height = np.arange(len(labels)), 0.8 / len(figure.scores)
@@ -93,7 +97,7 @@ def _draw_bars(figure: Bars, axes: Any) -> None:
         axes.set_xlabel(next(iter(figure.scores)))
 
 
-def _draw_reliability(figure: Reliability, axes: Any) -> None:
+def _draw_reliability(figure: Reliability, axes: "Axes") -> None:
     counts = np.array(figure.counts, float)
     axes.plot([0, 1], [0, 1], linestyle=":", color="#888888", label="as sure as right")
     axes.plot(figure.confidence, figure.accuracy, color=BLUE, linewidth=1)
@@ -103,7 +107,7 @@ def _draw_reliability(figure: Reliability, axes: Any) -> None:
     axes.legend(loc="upper left", frameon=False, fontsize=8)
 
 
-_DRAWERS: dict[type[Figure], Any] = {
+_DRAWERS: dict[type[Figure], Callable[..., None]] = {
     Confusion: _draw_confusion,
     Bars: _draw_bars,
     Reliability: _draw_reliability,
