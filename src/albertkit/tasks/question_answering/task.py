@@ -218,7 +218,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
     ) -> list[Figure]:
         """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
-        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        found = list(answers.of_questions(features, outputs, _N_BEST))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         return answer_figures.of(examples, best, found)
 
