@@ -3,10 +3,7 @@
 import typer
 
 from albertkit.cli import (
-<<<<<<< HEAD
     calibrate,
-=======
->>>>>>> main
     convert,
     corpus,
     data,
@@ -15,10 +12,7 @@ from albertkit.cli import (
     info,
     predict,
     pretrain,
-<<<<<<< HEAD
-=======
     push,
->>>>>>> main
     recipe,
     score,
     tokenizer,
