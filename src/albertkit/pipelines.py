@@ -17,8 +17,9 @@ from albertkit.tasks import bad_rows, calibration, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
 from albertkit.tasks.base import Answer, AnyTask, AnyTrainableTask, TrainableTask
 from albertkit.tasks.calibration import Calibration
+from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.examples import Examples, few_to_score, first
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -27,7 +28,7 @@ from albertkit.typing import Json, Model, Record
 logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
-_OF_TRAINING = {"train", "eval", "held_out", "max_length"}
+_OF_TRAINING = {"train", "eval", "held_out", "max_length", "max_train_samples"}
 _PARTS = (1, 8, 64, 512)
 """Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -48,7 +49,8 @@ def pipeline(
 
     task
         A name of `tasks.registry`, such as text-classification (or sentiment-analysis), token-classification (or ner),
-        question-answering, multiple-choice or fill-mask; default, or auto: what the model was made for.
+        question-answering, multiple-choice, sentence-embedding, feature-extraction or fill-mask; default, or auto: what
+        the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
@@ -69,7 +71,9 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    for name in loaded.task.model_options:
+        options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
@@ -214,10 +218,14 @@ class Pipeline:
         if official is not None:
             outputs = list(outputs)
             official.update(task.files(self.config, examples, features, outputs))
-        scores = task.score(self.config, examples, features, outputs)
+        seen = AnswersSeen(features, self.config)
+        scores = task.score(self.config, examples, features, seen.watched(outputs))
+        if told := seen.told():
+            logger.warning(told)
         counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
         counted["unreadable"] = self.unknown.unreadable
-        return {**scores, "examples": len(examples), **counted, "data": str(path)}
+        warned = {"warning": told} if told else {}
+        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
 
     def _labelled(
         self, task: AnyTrainableTask, path: Name, options: Record
@@ -225,6 +233,7 @@ class Pipeline:
         """The examples of a file with their labels, and what the model gives for each row."""
         settings, _ = self._split({})
         examples, found = task.read(str(path), self.file_options(path, **{**settings.data, **options}), self.config)
+        examples = first(examples, found.max_eval_samples)
         for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
@@ -351,5 +360,6 @@ class Pipeline:
         known = {**self.task.answer_options, **decided, **dict.fromkeys(encoding)}
         general, own = split({**self._options, **renamed(options)}, self.task.name, known)
         given = {option: own.pop(name) for name, option in encoding.items()}
+        trained = {option: self._trained[option] for option in given if option in self._trained}
         settings = Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general)
-        return replace(settings, data={name: value for name, value in given.items() if value is not None}), own
+        return replace(settings, data={**trained, **{name: one for name, one in given.items() if one is not None}}), own

@@ -13,6 +13,8 @@ _TASKS = {
     "token-classification": "albertkit.tasks.token_classification.task:TokenClassification",
     "question-answering": "albertkit.tasks.question_answering.task:QuestionAnswering",
     "multiple-choice": "albertkit.tasks.multiple_choice.task:MultipleChoice",
+    "sentence-embedding": "albertkit.tasks.sentence_embedding.task:SentenceEmbedding",
+    "feature-extraction": "albertkit.tasks.feature_extraction:FeatureExtraction",
     "fill-mask": "albertkit.tasks.fill_mask.task:FillMask",
     "pseudo-perplexity": "albertkit.tasks.pseudo_perplexity.task:PseudoPerplexity",
 }
