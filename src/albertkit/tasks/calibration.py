@@ -6,7 +6,7 @@ Guo et al. 2017, "On calibration of modern neural networks". NumPy alone. Letter
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -105,6 +105,6 @@ def expected_calibration_error(confidences: np.ndarray, correct: np.ndarray, cou
     return sum(one.count * abs(one.confidence - one.accuracy) for one in found) / max(len(confidences), 1)
 
 
-def rows(found: list[Bin]) -> list[dict[str, Any]]:
+def rows(found: list[Bin]) -> list[Record]:
     """Bins that hold something, for JSON."""
     return [asdict(one) for one in found if one.count]
