@@ -41,6 +41,9 @@ PRINTED_BY = {
     "data_check/check.py": [FINETUNE, "evaluate"],  # what is said there to be left out by them
     "training/pretrain": ["pretrain"],
     "training/finetune": [FINETUNE],
+    "training/defaults": [FINETUNE],
+    "training/option_names": [FINETUNE],
+    "training/seeds": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],

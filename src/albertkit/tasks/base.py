@@ -16,6 +16,7 @@ from albertkit.backends import Outputs
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -180,6 +181,23 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     ) -> dict[str, float]:
         """The metrics, from the outputs of each row in turn. InputError where they are not finite."""
 
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: ExamplesT,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """What fits the confidence of answers to labelled examples that training has not seen, and how it does.
+
+        InputError where nothing can be fitted.
+        """
+        raise InputError(
+            f"Confidence is calibrated for text-classification. Received a model for {self.name}. Take its scores as "
+            "they are."
+        )
+
     def fitted(self, scores: Mapping[str, float]) -> Record:
         """What scores on held-out examples decide for the model's answers: values of `answer_options`."""
         return {}
@@ -193,7 +211,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         return None
 
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
-        """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
+        """(N,) float32 above 0, what each example counts in the training loss, in every row of it; None: all alike."""
         return None
 
     def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks.base import AnyTask, AnyTrainableTask, TrainableTask
-
-TRAINED = "task"
-"""The key of config.json that says what a model was trained for, see `trained_on`."""
+from albertkit.tasks.calibration import TRAINED
 
 _TASKS = {
     "text-classification": "albertkit.tasks.text_classification.task:TextClassification",

@@ -152,15 +152,15 @@ def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
             for path in (output, place):
                 storage.clear_abandoned(path)
             if not resume:
-                _forget(output)
+                forget(output)
                 (output / reporter.LOG).unlink(missing_ok=True)
                 storage.remove_named(output / reporter.TENSORBOARD, [reporter.EVENTS])
         requested.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
         yield
 
 
-def _forget(output: Path) -> None:
-    """Remove the checkpoints of a run, and nothing that a person put beside them.
+def forget(output: Path) -> None:
+    """Remove the checkpoints of a run, by which it is one that was cut off, and nothing that a person put beside them.
 
     The recipe goes first: without it, what a crash leaves of the checkpoints is no run that was cut off.
     """
@@ -222,7 +222,7 @@ def finish(
     if plan.keep_state:
         _retire(output)
         return
-    _forget(output)
+    forget(output)
     with contextlib.suppress(OSError):  # where something of a person's is in it
         (output / CHECKPOINTS).rmdir()
 

@@ -101,6 +101,13 @@ def test_an_answer_is_at_most_so_many_pieces_long(tokenizer):
         assert (found["answer"] == CONTEXT[:48]) == is_whole
 
 
+def test_scores_take_answers_as_long_as_the_options_of_the_data_allow(tokenizer):
+    given = asked(Span(0, len(CONTEXT), ""))
+    for longest, exact in ((5, 0), (60, 100)):
+        features = encoded(tokenizer, given, max_answer_length=longest)
+        assert TASK.score(CONFIG, given, features, perfect(features))["exact_match"] == exact
+
+
 def test_no_answer_is_given_where_it_is_allowed_and_scores_better(tokenizer):
     given = asked()
     features = encoded(tokenizer, given)

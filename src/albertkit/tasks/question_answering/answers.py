@@ -50,13 +50,15 @@ class Found:
         return float(np.exp(score - self.log_total))
 
 
-def of_questions(features: Features, outputs: Iterable[Outputs], count: int, longest: int) -> Iterator[Found]:
+def of_questions(
+    features: Features, outputs: Iterable[Outputs], count: int, longest: int | None = None
+) -> Iterator[Found]:
     """For each question its best `count` answers, and the score of there being none.
 
-    An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, and begins in the
-    window that sees most around its start. None scores as [CLS] does, in the window where it scores least. Of a model
-    that searches by beams, scores are log probabilities, and none scores better than the best answer by the least of
-    its log odds. InputError where a score is not finite.
+    An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as long
+    as the options of the data allow, and begins in the window that sees most around its start. None scores as [CLS]
+    does, in the window where it scores least. Of a model that searches by beams, scores are log probabilities, and none
+    scores better than the best answer by the least of its log odds. InputError where a score is not finite.
     """
     columns = features.columns
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
@@ -69,7 +71,8 @@ def of_questions(features: Features, outputs: Iterable[Outputs], count: int, lon
         for number, (window, first, row) in enumerate(zip(windows, firsts, scores, strict=True)):
             may_start = best[window.start : window.stop] == number
             of_window = _of_beams if has_beams else _of_window
-            found, null, total = of_window(pieces[0], window, first, row, may_start, count, longest)
+            most = longest or columns["longest"][0]
+            found, null, total = of_window(pieces[0], window, first, row, may_start, count, most)
             candidates += found
             nulls.append(null)
             totals.append(total)

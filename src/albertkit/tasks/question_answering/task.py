@@ -28,7 +28,7 @@ from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
-_N_BEST, _LONGEST = 20, 30
+_N_BEST = 20
 _HEADS = {"linear": "ForQuestionAnswering", "beam_search": "ForQuestionAnsweringBeamSearch"}
 """The model's head by the option of the data."""
 _SPARE = 10
@@ -113,7 +113,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """
         whole = pieces.by_text(tokenizer, examples.contexts, options.split_pieces)
         asked = pieces.of_texts(tokenizer, examples.questions)
-        rows = QuestionRows(tokenizer)
+        rows = QuestionRows(tokenizer, options.max_answer_length)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
             ids = question.ids[: options.max_query_length]
             size = options.max_length - len(ids) - 3
@@ -180,7 +180,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         Chinese answers are compared as CMRC 2018 does, Japanese ones by characters. An answer is none where that scores
         better by more than the `null_score_diff_threshold` that was fitted for the model, or else by anything.
         """
-        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        found = list(answers.of_questions(features, outputs, _N_BEST))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         metric = answer_scores.metric_of(examples.contexts)
         if not examples.has_unanswerable:
@@ -203,7 +203,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
         Odds are there where some questions have no answer, or the model learned from such.
         """
-        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        found = list(answers.of_questions(features, outputs, _N_BEST))
         may_lack = examples.has_unanswerable or trained_on.fitted(config, self).get("handle_impossible_answer")
         return answer_files.of(examples, found, self._threshold(config) if may_lack else None)
 
@@ -218,9 +218,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
     ) -> list[Figure]:
         """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
-        found = list(answers.of_questions(features, outputs, _N_BEST, _LONGEST))
+        found = list(answers.of_questions(features, outputs, _N_BEST))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
-        return answer_figures.of(examples, best, found)
+        return answer_figures.of(examples, best, found, self._threshold(config))
 
     def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
         """Questions with and without an answer."""
