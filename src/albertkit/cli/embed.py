@@ -11,6 +11,7 @@ from albertkit.cli.predict import parts_of, print_record, tell
 
 if TYPE_CHECKING:
     from albertkit.pipelines import Pipeline
+    from albertkit.typing import Record
 
 
 def command(
@@ -75,9 +76,7 @@ def _require_one_way(output: Path | None, query: list[str] | None, data: str) ->
         )
 
 
-def _vectors(
-    answerer: "Pipeline", data: str, text_column: str | None, header: str | None
-) -> Iterator[dict[str, object]]:
+def _vectors(answerer: "Pipeline", data: str, text_column: str | None, header: str | None) -> "Iterator[Record]":
     """A record for each text, with its vector."""
     from albertkit.inference import similarity_search
 
@@ -87,7 +86,7 @@ def _vectors(
     return answerer.stream(parts_of(answerer, [], data, None, given))
 
 
-def _search(answerer: "Pipeline", queries: list[str], vectors: Iterable[dict[str, object]], top_k: int) -> None:
+def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]", top_k: int) -> None:
     from albertkit.inference import similarity_search
 
     asked = answerer(queries)
@@ -98,7 +97,7 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: Iterable[dict[str
             print_record({"query": text, **record})
 
 
-def _write(vectors: Iterable[dict[str, object]], output: Path | None, overwrite: bool) -> None:
+def _write(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
     """Print or write every record, with the count of them on standard error where that is a file."""
     import numpy as np
     from rich.console import Console

@@ -106,10 +106,12 @@ def forward_flops(config: AlbertConfig, length: int) -> int:
 def _complete(checkpoint: files.Checkpoint) -> str:
     """The classes that can be read without a newly initialised weight.
 
-    Heads of the same shape cannot be told apart by their weights: of them those count that the config names.
+    Heads of the same shape, and those without weights, cannot be told by their weights: of them those count that the
+    config names.
     """
     config, stated = checkpoint.config, checkpoint.config.architectures or []
-    usable = [f"Albert{model}" for model in weight_table.PARTS if _is_complete(checkpoint, model)]
+    told = [model for model, parts in weight_table.PARTS.items() if parts != ("encoder",) or f"Albert{model}" in stated]
+    usable = [f"Albert{model}" for model in told if _is_complete(checkpoint, model)]
     alike = [name for name in usable if "classifier" in weight_table.PARTS[name.removeprefix("Albert")]]
     meant = [name for name in alike if name in stated] or alike
     sure = [name for name in usable if name not in alike] + (meant if len(meant) == 1 else [])
