@@ -174,7 +174,8 @@ def answers(found, method="decode", problem="single_label_classification", **opt
         id2label={0: "no", 1: "yes"}, problem_type=problem, task=calibration.entry(None, TASK.name, found)
     )
     outputs = [{"logits": np.array(row, np.float32)} for row in ([0, 4], [1, 0])]
-    return getattr(TASK, method)(None, config, TASK.examples(["a", "b"])[0], None, outputs, **options)
+    features = Features([[]] * 2, [[]] * 2)
+    return getattr(TASK, method)(None, config, TASK.examples(["a", "b"])[0], features, outputs, **options)
 
 
 def test_answers_are_calibrated_and_say_that_they_abstain():
