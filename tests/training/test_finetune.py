@@ -50,7 +50,7 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert {name for name in left if not name.startswith("figure_")} == {
         *("config.json", "model.safetensors", "tokenizer_config.json", "special_tokens_map.json", "spiece.model"),
         *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png"),
-        *("evaluations.csv", "README.md", "checkpoints"),
+        *("evaluations.csv", "README.md", "checkpoints", "figures.json"),
     }
     kept = sorted(path.name for path in (folder / "model" / "checkpoints").iterdir())
     assert len(kept) == 2, "the best weights, and the last state, from which the run can be extended"

@@ -121,7 +121,7 @@ def test_models_and_data_of_other_commands_may_be_named(monkeypatch):
         def __init__(self, *given, **options):
             seen.update(given=given, options=options)
 
-        def evaluate(self, data, **options):
+        def evaluate(self, data, official=None, **options):
             seen.update(data=data, found=options)
             return {"accuracy": 1.0}
 
