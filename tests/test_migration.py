@@ -273,12 +273,10 @@ def test_models_do_not_generate():
 
 @claims("chat templates (`apply_chat_template`)")
 @claims("`prepare_seq2seq_batch`")
-@claims("`push_to_hub` of models")
 def test_methods_for_other_work_are_absent_and_targets_become_labels(slow, fast):
     for tokenizer in (slow, fast):
         assert not any(hasattr(tokenizer, name) for name in ("apply_chat_template", "prepare_seq2seq_batch"))
         assert tokenizer(["the story"], text_target=["the plot"])["labels"] == [tokenizer("the plot")["input_ids"]]
-    assert not hasattr(models.AlbertModel, "push_to_hub")
 
 
 @claims("relative positions (`position_embedding_type`)")

@@ -156,7 +156,7 @@ def test_the_contract_of_a_backend_is_fulfilled_argument_by_argument(framework):
 
 def test_every_head_is_public_in_every_framework():
     heads = [name.removeprefix("Albert") for name in outline("torch", "models") if name.startswith("AlbertFor")]
-    assert len(heads) == 7
+    assert len(heads) == 8
     for framework, prefix in backends.PREFIXES.items():
         for name in ("Model", "PreTrainedModel", *heads):
             assert albertkit._MODULES[prefix + name] == f"albertkit.{framework}.models"
@@ -167,5 +167,5 @@ def test_every_head_is_public_in_every_framework():
 def test_a_head_says_what_it_reads_its_layer_and_its_loss_and_no_more(framework):
     heads = {name: methods for name, methods in outline(framework, "models").items() if name.startswith("AlbertFor")}
     for name, methods in heads.items():
-        reads = ["_encode"] if name == "AlbertForMultipleChoice" else []
+        reads = ["_encode"] if name in ("AlbertForMultipleChoice", "AlbertForSentenceEmbedding") else []
         assert methods == ["_add_head", *reads, "_apply_head"], name

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,64 +11,116 @@ import pytest
 
 pytest.importorskip("torch")
 
-from albertkit import backends, cli
+from albertkit import AlbertConfig, AlbertForPreTraining, backends, cli
+from albertkit.tokenization import train as trainer
+from albertkit.training.initial_state import of_tokenizer
+from training import common
 
 ROOT = Path(__file__).parents[1]
-TUTORIALS = sorted(path for path in ROOT.glob("docs/tutorials/*.md") if path.name != "README.md")
+FOLDERS = ("docs/tutorials", "docs/ja")
+PAGES = sorted(path for name in FOLDERS for path in (ROOT / name).glob("*.md") if path.name != "README.md")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+JAPANESE = "ken11/albert-base-japanese-v1"
+"""The checkpoint of the Japanese pages, in whose place comes one that is made here."""
 
-SENTENCES = ("She went home with Ada.", "Nobody in Turin had seen him.", "They left the old house at once.")
-ASKED = [
-    {"id": str(number), "question": "Where?", "answers": [{"text": "Turin", "answer_start": 16}]} for number in range(4)
-]
-SQUAD = {"data": [{"title": "Ada", "paragraphs": [{"context": "Ada was born in Turin.", "qas": ASKED}]}]}
-DREAM = [
-    [["W: Ada left."], [{"question": "Who?", "choice": ["Ada.", "Leon."], "answer": "Ada."}], str(number)]
-    for number in range(4)
-]
-FILES = {
-    "SST-2/train.tsv": "sentence\tlabel\n" + "a warm film\t1\na dull film\t0\n" * 4,
-    "SST-2/dev.tsv": "sentence\tlabel\n" + "a dull plot\t0\na warm plot\t1\n",
-    **dict.fromkeys(("train.conll", "dev.conll"), "Ada\tB-person\nleft\tO\nTurin\tB-location\n\t\n" * 4),
-    **dict.fromkeys(("reddit.json", "wiki.json"), json.dumps(SQUAD)),
-    **dict.fromkeys(("train.json", "dev.json"), json.dumps(DREAM)),
-    **dict.fromkeys(("emma.txt", "persuasion.txt"), "\n".join(SENTENCES * 8)),
+ENGLISH_TEXTS = "She went home with Ada.\nNobody in Turin had seen him.\nThey left the old house at once.\n" * 8
+JAPANESE_TEXTS = "私《わたし》はその人を常に先生と呼んでいた。\n［＃改ページ］だから夏目は東京で生まれた。\n" * 8
+
+
+def squad(context, question, answer):
+    asked = {"question": question, "answers": [{"text": answer, "answer_start": context.index(answer)}]}
+    questions = [{**asked, "id": str(number)} for number in range(4)]
+    return json.dumps({"data": [{"title": "t", "paragraphs": [{"context": context, "qas": questions}]}]})
+
+
+def lines(*records):
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records * 4)
+
+
+DREAM = [[["W: Ada left."], [{"question": "Who?", "choice": ["Ada.", "Leon."], "answer": "Ada."}], "1"]] * 4
+NAMED = [{"text": "夏目は東京で生まれた。", "entities": [{"name": "夏目", "span": [0, 2], "type": "人名"}]}] * 20
+CHOICES = {
+    "q_id": 1,
+    "question": "白いのは？",
+    **{f"choice{n}": word for n, word in enumerate("雪炭夜草海")},
+    "label": 0,
 }
+FILES = {
+    "tutorials/text-classification": {
+        "SST-2/train.tsv": "sentence\tlabel\n" + "a warm film\t1\na dull film\t0\n" * 4,
+        "SST-2/dev.tsv": "sentence\tlabel\n" + "a dull plot\t0\na warm plot\t1\n",
+    },
+    "tutorials/token-classification": dict.fromkeys(
+        ("train.conll", "dev.conll"), "Ada\tB-person\nleft\tO\nTurin\tB-location\n\t\n" * 4
+    ),
+    "tutorials/question-answering": dict.fromkeys(
+        ("reddit.json", "wiki.json"), squad("Ada was born in Turin.", "Where was she born?", "Turin")
+    ),
+    "tutorials/multiple-choice": dict.fromkeys(("train.json", "dev.json"), json.dumps(DREAM)),
+    "tutorials/masked-language-modelling": dict.fromkeys(("emma.txt", "persuasion.txt"), ENGLISH_TEXTS),
+    "ja/text-classification": dict.fromkeys(
+        ("train.jsonl", "valid.jsonl"),
+        lines(
+            {"sentence1": "犬が走る。", "sentence2": "犬が駆ける。", "label": 4.5},
+            {"sentence1": "犬が走る。", "sentence2": "駅がある。", "label": 0.0},
+        ),
+    ),
+    "ja/token-classification": {"ner.json": json.dumps(NAMED)},
+    "ja/question-answering": dict.fromkeys(
+        ("train.json", "valid.json"), squad("夏目 [SEP] 夏目は東京で生まれた。", "どこで生まれたか。", "東京")
+    ),
+    "ja/multiple-choice": dict.fromkeys(("train.jsonl", "valid.jsonl"), lines(CHOICES)),
+    "ja/masked-language-modelling": dict.fromkeys(("kokoro.sjis.txt", "botchan.sjis.txt"), JAPANESE_TEXTS),
+}
+"""What each page downloads."""
 
 pytestmark = pytest.mark.torch
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_a_tutorial_runs_from_its_first_line_to_its_last(page, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def japanese_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("japanese")
+    texts = [
+        JAPANESE_TEXTS,
+        *(content for page, files in FILES.items() if page[:2] == "ja" for content in files.values()),
+    ]
+    tokenizer = trainer.train(iter("\n".join(texts).splitlines()), 300, folder, exact=False, keep_accents=True)
+    config = AlbertConfig(**{**common.TINY, **of_tokenizer(tokenizer), "max_position_embeddings": 512})
+    AlbertForPreTraining(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_a_tutorial_runs_from_its_first_line_to_its_last(page, japanese_model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(backends, "installed", lambda: ["torch"])
-    for name, content in FILES.items():
+    files = FILES[f"{page.parent.name}/{page.stem}"]
+    for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content, encoding="utf-8")
+        (tmp_path / name).write_text(content, encoding="cp932" if "sjis" in name else "utf-8")
     blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
     for language, code in blocks:
         if language == "python":
             exec(compile(code, str(page), "exec"), {})  # the page is the project's own
             continue
-        for line in code.splitlines():
-            command(line, monkeypatch)
+        for line in code.replace(JAPANESE, japanese_model).splitlines():
+            run(line, files, monkeypatch)
     assert {language for language, _ in blocks} == {"sh", "python"}
     assert capsys.readouterr().out
 
 
-def command(line, monkeypatch):
-    """Run a line: a command of albertkit in a few steps; what is downloaded is there, which is checked."""
+def run(line, files, monkeypatch):
+    """Run a line: a command of albertkit in two steps; what would be downloaded must be there."""
     words = shlex.split(line)
     if words[0] == "curl":
+        name = words[words.index("-o") + 1].replace(".zip", "/train.tsv")
         assert words[-1].startswith("https://")
-        name = words[words.index("-o") + 1]
-        assert name in FILES or name.removesuffix(".zip") + "/train.tsv" in FILES
+        assert name in files
     elif words[0] == "albertkit":
-        if words[1] == "finetune":
-            words += ["--set", "training.max_steps=2"]
-        monkeypatch.setattr(sys, "argv", words)
+        monkeypatch.setattr(sys, "argv", words + ["--set", "training.max_steps=2"] * (words[1] == "finetune"))
         with pytest.raises(SystemExit) as end:
             cli.main()
         assert not end.value.code, line
-    else:
-        assert words[:2] in (["head", "-5"], ["head", "-3"]) or words[0] in ("cat", "python"), line
+    elif "zipfile" not in words:
+        assert words[0] in ("head", "cat", "iconv"), line
+        subprocess.run(["bash", "-euc", line], check=True)

@@ -102,6 +102,7 @@ def test_the_table_is_what_the_model_has(model, changes):
         ("ForTokenClassification", {"classifier"}),
         ("ForQuestionAnswering", {"qa_outputs"}),
         ("ForQuestionAnsweringBeamSearch", {"start_logits", "end_logits", "answer_class"}),
+        ("ForSentenceEmbedding", set()),
     ],
 )
 def test_each_model_has_the_encoder_and_its_own_parts(model, heads):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from albertkit.flax.models import (
         FlaxAlbertForQuestionAnsweringBeamSearch as FlaxAlbertForQuestionAnsweringBeamSearch,
     )
+    from albertkit.flax.models import FlaxAlbertForSentenceEmbedding as FlaxAlbertForSentenceEmbedding
     from albertkit.flax.models import FlaxAlbertForSequenceClassification as FlaxAlbertForSequenceClassification
     from albertkit.flax.models import FlaxAlbertForTokenClassification as FlaxAlbertForTokenClassification
     from albertkit.flax.models import FlaxAlbertModel as FlaxAlbertModel
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from albertkit.tensorflow.models import (
         TFAlbertForQuestionAnsweringBeamSearch as TFAlbertForQuestionAnsweringBeamSearch,
     )
+    from albertkit.tensorflow.models import TFAlbertForSentenceEmbedding as TFAlbertForSentenceEmbedding
     from albertkit.tensorflow.models import TFAlbertForSequenceClassification as TFAlbertForSequenceClassification
     from albertkit.tensorflow.models import TFAlbertForTokenClassification as TFAlbertForTokenClassification
     from albertkit.tensorflow.models import TFAlbertMainLayer as TFAlbertMainLayer
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from albertkit.torch.models import AlbertForPreTraining as AlbertForPreTraining
     from albertkit.torch.models import AlbertForQuestionAnswering as AlbertForQuestionAnswering
     from albertkit.torch.models import AlbertForQuestionAnsweringBeamSearch as AlbertForQuestionAnsweringBeamSearch
+    from albertkit.torch.models import AlbertForSentenceEmbedding as AlbertForSentenceEmbedding
     from albertkit.torch.models import AlbertForSequenceClassification as AlbertForSequenceClassification
     from albertkit.torch.models import AlbertForTokenClassification as AlbertForTokenClassification
     from albertkit.torch.models import AlbertModel as AlbertModel
@@ -64,6 +67,7 @@ _MODULES = {
     "AlbertForPreTrainingOutput": "albertkit.outputs",
     "AlbertForQuestionAnswering": "albertkit.torch.models",
     "AlbertForQuestionAnsweringBeamSearch": "albertkit.torch.models",
+    "AlbertForSentenceEmbedding": "albertkit.torch.models",
     "AlbertForSequenceClassification": "albertkit.torch.models",
     "AlbertForTokenClassification": "albertkit.torch.models",
     "AlbertModel": "albertkit.torch.models",
@@ -77,6 +81,7 @@ _MODULES = {
     "FlaxAlbertForPreTrainingOutput": "albertkit.outputs",
     "FlaxAlbertForQuestionAnswering": "albertkit.flax.models",
     "FlaxAlbertForQuestionAnsweringBeamSearch": "albertkit.flax.models",
+    "FlaxAlbertForSentenceEmbedding": "albertkit.flax.models",
     "FlaxAlbertForSequenceClassification": "albertkit.flax.models",
     "FlaxAlbertForTokenClassification": "albertkit.flax.models",
     "FlaxAlbertModel": "albertkit.flax.models",
@@ -87,6 +92,7 @@ _MODULES = {
     "TFAlbertForPreTrainingOutput": "albertkit.outputs",
     "TFAlbertForQuestionAnswering": "albertkit.tensorflow.models",
     "TFAlbertForQuestionAnsweringBeamSearch": "albertkit.tensorflow.models",
+    "TFAlbertForSentenceEmbedding": "albertkit.tensorflow.models",
     "TFAlbertForSequenceClassification": "albertkit.tensorflow.models",
     "TFAlbertForTokenClassification": "albertkit.tensorflow.models",
     "TFAlbertMainLayer": "albertkit.tensorflow.models",

@@ -55,6 +55,10 @@ class OptimizerSettings:
     frozen: tuple[str, ...] = ()
     """What no loss reaches, and so is not decayed: parts, as of `weight_table.part`, and beginnings of names."""
 
+    rates: tuple[tuple[str, float], ...] = ()
+    """Beginnings of canonical names, and what the learning rate is multiplied by for what is called so: the first that
+    fits holds, 1 where none does. What has 0 is not trained: it has no gradient, no decay, and no part in the norm."""
+
     def __post_init__(self) -> None:
         if self.name not in _CORRECTS_BIAS:
             raise ConfigError(
@@ -78,6 +82,10 @@ class OptimizerSettings:
         return weight_table.part(name) in self.frozen or name.startswith(
             tuple(beginning for beginning in self.frozen if beginning.endswith("."))
         )
+
+    def rate_of(self, name: str) -> float:
+        """What the learning rate is multiplied by for the parameter of that canonical name; see `rates`."""
+        return next((factor for beginning, factor in self.rates if name.startswith(beginning)), 1.0)
 
     @property
     def clip(self) -> float:
@@ -134,8 +142,9 @@ class TrainBackend(Protocol):
     ) -> dict[str, float]:
         """One step over `batches`, whose items count alike: loss, its parts, and `gradient_norm` before clipping.
 
-        `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights
-        and optimizer stay as they are.
+        Of several processes each brings its own rows of pre-training, and of examples all bring the same. `seed`
+        decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
+        optimizer stay as they are.
         """
         ...
 

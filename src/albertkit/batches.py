@@ -93,6 +93,12 @@ class PaddedBatch:
             return {"loss": int((labels != IGNORED).sum())}
         return {"loss": len(self.input_ids)}
 
+    def every(self, start: int, step: int) -> Self:
+        """The rows from `start` on, one in `step`, as a batch of their own."""
+        arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(PaddedBatch)}
+        taken = {name: array[start::step] for name, array in arrays.items() if array is not None}
+        return dataclasses.replace(self, **taken)
+
     def pad(self, longest: int, pad_id: int = 0) -> Self:
         """The same with L rounded up by `arrays.bucket`, but not beyond `longest`, by places that are masked out.
 
@@ -119,6 +125,19 @@ class PaddedBatch:
             position_ids=None if positions is None else grow(positions, added, 0),
             labels=labels,
         )
+
+
+def shares(batches: Sequence[PaddedBatch], count: int) -> list[list[PaddedBatch]] | None:
+    """The batches of a step dealt to `count` who compute it together: of each batch everyone gets some rows.
+
+    None where someone would get a part in which nothing counts, whose mean loss is no number, or where the loss of a
+    row depends on the others, as without labels. Then each is to compute the whole step, which has the same mean.
+    """
+    if any(batch.labels is None and batch.start_positions is None for batch in batches):
+        return None
+    dealt = [[batch.every(number, count) for batch in batches] for number in range(count)]
+    is_fair = all(batch.items()["loss"] for part in dealt for batch in part)
+    return dealt if is_fair else None
 
 
 @dataclass(frozen=True)
@@ -280,7 +299,9 @@ def require_valid(config: AlbertConfig, batch: Batch) -> None:
 def trim(outputs: Mapping[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
     """Outputs of a padded batch without the places that were added: those of each token, and an answer's bounds."""
     return {
-        name: array[:, :length] if array.ndim == 3 or name in ("start_logits", "end_logits") else array
+        name: array[:, :length]
+        if (array.ndim == 3 and name != "sentence_embedding") or name in ("start_logits", "end_logits")
+        else array
         for name, array in outputs.items()
     }
 

@@ -148,6 +148,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("forced_bos_token_id", "forced_eos_token_id"), or_none(_TOKENS)),
     **dict.fromkeys(("suppress_tokens", "begin_suppress_tokens", "bad_words_ids"), or_none(_LIST)),
     "exponential_decay_length_penalty": or_none(_LIST),
+    "sentence_pooling": one_of(("mean", "cls", "max")),
+    **dict.fromkeys(("sentence_special_tokens", "sentence_normalize"), FLAG),
+    "sentence_temperature": _number("a number above 0", lambda value: value > 0),
     "task_specific_params": or_none(Rule("an object", lambda value: isinstance(value, dict))),
 }
 """The rule of each key."""
@@ -170,6 +173,11 @@ COMMON: Record = {
     "max_length": 20,
     "top_k": 50,
     **dict.fromkeys(("start_n_top", "end_n_top"), 5),
+    # How AlbertForSentenceEmbedding pools, and by which temperature it learns; whether its vectors are normalised.
+    "sentence_pooling": "mean",
+    "sentence_special_tokens": False,
+    "sentence_normalize": True,
+    "sentence_temperature": 0.05,
     "name_or_path": "",
     "pruned_heads": {},
 }

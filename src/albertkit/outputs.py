@@ -182,6 +182,16 @@ class QuestionAnsweringBeamSearchModelOutput(ModelOutput):
     attentions: tuple[Array, ...] | None = None
 
 
+@dataclass
+class SentenceEmbeddingOutput(ModelOutput):
+    """loss () where labels are given; sentence_embedding (B, H), of rows of S sentences (B, S, H): not normalised."""
+
+    loss: Array = None
+    sentence_embedding: Array = None
+    hidden_states: tuple[Array, ...] | None = None
+    attentions: tuple[Array, ...] | None = None
+
+
 ALL: tuple[type[ModelOutput], ...] = (
     BaseModelOutput,
     BaseModelOutputWithPooling,
@@ -192,6 +202,7 @@ ALL: tuple[type[ModelOutput], ...] = (
     TokenClassifierOutput,
     QuestionAnsweringModelOutput,
     QuestionAnsweringBeamSearchModelOutput,
+    SentenceEmbeddingOutput,
 )
 
 
@@ -204,5 +215,6 @@ PER_TOKEN: dict[str, frozenset[str]] = {
     "ForTokenClassification": frozenset({"logits"}),
     "ForQuestionAnswering": frozenset({"start_logits", "end_logits"}),
     "ForQuestionAnsweringBeamSearch": frozenset(),
+    "ForSentenceEmbedding": frozenset(),
 }
 """The outputs of each head that have an entry a token, (B, L, ...); the others have one a sequence."""

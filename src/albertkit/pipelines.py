@@ -8,15 +8,18 @@ from dataclasses import replace
 
 from albertkit import loading
 from albertkit.backends import Outputs
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, few
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
-from albertkit.tasks import bad_rows, registry, trained_on
+from albertkit.tasks import bad_rows, calibration, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
-from albertkit.tasks.base import Answer, AnyTask, TrainableTask
+from albertkit.tasks.base import Answer, AnyTask, AnyTrainableTask, TrainableTask
+from albertkit.tasks.calibration import Calibration
+from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.examples import Examples, few_to_score, first
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -25,7 +28,7 @@ from albertkit.typing import Json, Model, Record
 logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
-_OF_TRAINING = {"train", "eval", "held_out", "max_length"}
+_OF_TRAINING = {"train", "eval", "held_out", "max_length", "max_train_samples"}
 _PARTS = (1, 8, 64, 512)
 """Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -46,7 +49,8 @@ def pipeline(
 
     task
         A name of `tasks.registry`, such as text-classification (or sentiment-analysis), token-classification (or ner),
-        question-answering, multiple-choice or fill-mask; default, or auto: what the model was made for.
+        question-answering, multiple-choice, sentence-embedding, feature-extraction or fill-mask; default, or auto: what
+        the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
@@ -67,7 +71,9 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    for name in loaded.task.model_options:
+        options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
 
 
@@ -165,41 +171,75 @@ class Pipeline:
         `official` is filled with what the task's official scripts want of the answers, if anything: see `Task.files`.
         InputError where a label is not one of the model's, or the task has no scores.
         """
-        if not isinstance(self.task, TrainableTask):
-            raise InputError(
-                f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
-                f"or name another task: {', '.join(registry.trainable_names())}."
-            )
-        splits = self.task.splits(str(path), self.data_options(**{**self._trained, **options}))
-        files = {name: file for name, file in splits.items() if name.startswith("validation")}
+        task = self._trainable()
+        files = self._files(task, path, options)
+        scores = {name: self._evaluate(task, file, official, options) for name, file in files.items()}
+        several = {name: one for name, one in scores.items() if name != "validation"}
+        return several if len(several) > 1 else next(iter(scores.values()))
+
+    def calibrate(
+        self, path: Name, target_accuracy: float | None = None, **options: Json
+    ) -> tuple[Calibration, Record]:
+        """What fits the confidence of answers to the labelled examples of a file, and how it does.
+
+        From then on this pipeline answers with it. `target_accuracy` is what answers that do not abstain should reach;
+        without it none abstains. `options` are those of the task's data. InputError where nothing can be fitted.
+        """
+        task = self._trainable()
+        file = next(iter(self._files(task, path, options).values()))
+        found, results = task.calibrate(self.config, *self._labelled(task, file, options), target_accuracy)
+        entry = calibration.entry(getattr(self.config, calibration.TRAINED, None), task.name, found)
+        self.config = AlbertConfig.from_dict({**self.config.to_dict(), calibration.TRAINED: entry})
+        return found, results
+
+    def _trainable(self) -> AnyTrainableTask:
+        if isinstance(self.task, TrainableTask):
+            return self.task
+        raise InputError(
+            f"A task to evaluate must have labels and scores. Received: {self.task.name!r}. Fine-tune the model, "
+            f"or name another task: {', '.join(registry.trainable_names())}."
+        )
+
+    def _files(self, task: AnyTrainableTask, path: Name, options: Record) -> dict[str, Name]:
+        """The files to score on by split. InputError for a folder of data that holds none."""
+        splits = task.splits(str(path), self.data_options(**{**self._trained, **options}))
+        files: dict[str, Name] = {name: file for name, file in splits.items() if name.startswith("validation")}
         if splits and not files:
             raise InputError(
                 f"A folder to evaluate on must hold a file for it. {path} holds {', '.join(splits)} alone."
             )
-        scores = {name: self._evaluate(file, official, options) for name, file in files.items() or [("", path)]}
-        several = {name: one for name, one in scores.items() if name != "validation"}
-        return several if len(several) > 1 else next(iter(scores.values()))
+        return files or {"": path}
 
-    def _evaluate(self, path: Name, official: dict[str, Record] | None, options: Record) -> Record:
+    def _evaluate(
+        self, task: AnyTrainableTask, path: Name, official: dict[str, Record] | None, options: Record
+    ) -> Record:
         """The scores on a file."""
-        assert isinstance(self.task, TrainableTask)
+        examples, features, outputs = self._labelled(task, path, options)
+        if official is not None:
+            outputs = list(outputs)
+            official.update(task.files(self.config, examples, features, outputs))
+        seen = AnswersSeen(features, self.config)
+        scores = task.score(self.config, examples, features, seen.watched(outputs))
+        if told := seen.told():
+            logger.warning(told)
+        counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
+        counted["unreadable"] = self.unknown.unreadable
+        warned = {"warning": told} if told else {}
+        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
+
+    def _labelled(
+        self, task: AnyTrainableTask, path: Name, options: Record
+    ) -> tuple[Examples, Features, Iterable[Outputs]]:
+        """The examples of a file with their labels, and what the model gives for each row."""
         settings, _ = self._split({})
-        examples, found = self.task.read(
-            str(path), self.file_options(path, **{**settings.data, **options}), self.config
-        )
+        examples, found = task.read(str(path), self.file_options(path, **{**settings.data, **options}), self.config)
+        examples = first(examples, found.max_eval_samples)
         for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
             logger.warning(told)
         features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
-        outputs = self._watched(self._engine.run(features, settings.batch_size), len(features))
-        if official is not None:
-            outputs = list(outputs)
-            official.update(self.task.files(self.config, examples, features, outputs))
-        scores = self.task.score(self.config, examples, features, outputs)
-        counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
-        counted["unreadable"] = self.unknown.unreadable
-        return {**scores, "examples": len(examples), **counted, "data": str(path)}
+        return examples, features, self._watched(self._engine.run(features, settings.batch_size), len(features))
 
     def _watched(self, outputs: Iterable[Outputs], total: int) -> Iterator[Outputs]:
         for done, one in enumerate(outputs, start=1):
@@ -320,5 +360,6 @@ class Pipeline:
         known = {**self.task.answer_options, **decided, **dict.fromkeys(encoding)}
         general, own = split({**self._options, **renamed(options)}, self.task.name, known)
         given = {option: own.pop(name) for name, option in encoding.items()}
+        trained = {option: self._trained[option] for option in given if option in self._trained}
         settings = Settings.of(self.tokenizer.model_max_length, self.config.max_position_embeddings, **general)
-        return replace(settings, data={name: value for name, value in given.items() if value is not None}), own
+        return replace(settings, data={**trained, **{name: one for name, one in given.items() if one is not None}}), own

@@ -47,6 +47,10 @@ class PretrainedConfig:
     start_n_top: int
     end_n_top: int
     problem_type: str | None
+    sentence_pooling: str
+    sentence_special_tokens: bool
+    sentence_normalize: bool
+    sentence_temperature: float
     dtype: str | None
     name_or_path: str
     architectures: list[str] | None

@@ -13,6 +13,8 @@ IGNORED = -100
 NO_SCORE = -1e30
 """The score in float32 of a place where nothing may begin or end: its chance is 0, and all sums stay finite."""
 """The label that a loss leaves out."""
+SMALLEST_NORM = 1e-12
+"""What is added to the square of a vector's norm, so that a vector of zeros has a cosine: 0."""
 
 
 def require_config(model: str, config: object) -> None:
@@ -153,3 +155,24 @@ def problem_type(stated: str | None, classes: int, has_integer_labels: bool) -> 
     if stated not in PROBLEM_TYPES:
         raise ConfigError(f"`problem_type` is not one that a loss is known for. Received: {stated!r}.")
     return stated
+
+
+def require_sentences(embeddings: tuple[object, ...], labels: tuple[object, ...], is_integer: bool) -> None:
+    """InputError unless (B, S, H) embeddings have S sentences a row as their (B,) labels need: 2, or of groups more."""
+    fits = len(embeddings) == 3 and labels == embeddings[:1]
+    if not fits or embeddings[1] == 1 or (embeddings[1] != 2 and not is_integer):
+        wanted = "an anchor, a positive and maybe hard negatives" if is_integer else "two sentences"
+        raise InputError(
+            f"Rows of sentences must be of {wanted} each, with a label a row. Received: embeddings of shape "
+            f"{embeddings} and labels of shape {labels}. Pass `input_ids` (B, S, L) and `labels` (B,): integers for "
+            "groups of rows that are no negatives of each other, or numbers that the cosines are to have."
+        )
+
+
+def require_token_mask(shape: tuple[object, ...]) -> None:
+    """InputError for an attention mask that does not say which places hold a token."""
+    if len(shape) != 2:
+        raise InputError(
+            f"A sentence is pooled over the tokens that `attention_mask` (B, L) marks. Received: a mask of shape "
+            f"{shape}. Pass one with an entry a token."
+        )

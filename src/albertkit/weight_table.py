@@ -106,6 +106,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "ForTokenClassification": ("encoder", "classifier"),
     "ForQuestionAnswering": ("encoder", "qa_outputs"),
     "ForQuestionAnsweringBeamSearch": ("encoder", "start_logits", "end_logits", "answer_class"),
+    "ForSentenceEmbedding": ("encoder",),
 }
 
 _INDICES = re.compile(r"albert_layer_groups\.(\d+)\.albert_layers\.(\d+)")

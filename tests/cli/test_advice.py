@@ -24,6 +24,7 @@ OF_OTHERS = {"--nproc-per-node"}
 FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "corpus build"
 PRINTED_BY = {
     "cli/predict.py": ["predict"],
+    "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
     "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
@@ -40,6 +41,9 @@ PRINTED_BY = {
     "data_check/check.py": [FINETUNE, "evaluate"],  # what is said there to be left out by them
     "training/pretrain": ["pretrain"],
     "training/finetune": [FINETUNE],
+    "training/defaults": [FINETUNE],
+    "training/option_names": [FINETUNE],
+    "training/seeds": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],
@@ -57,6 +61,8 @@ PRINTED_BY = {
     "tasks/text_classification/label_forms.py:require": [FINETUNE],
     "tasks/text_classification/task.py:_check": [FINETUNE],
     "tasks/text_classification/task.py:_require": [FINETUNE],
+    "tasks/sentence_embedding/task.py:_require": ["finetune sentence-embedding"],
+    "tasks/sentence_embedding/": ["finetune sentence-embedding", "evaluate"],
     "tasks/": [FINETUNE, "evaluate"],
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],

@@ -8,9 +8,11 @@ from albertkit import weight_table
 from albertkit.config import AlbertConfig
 
 HEADS = tuple(weight_table.PARTS)
-PEERS = tuple(head for head in HEADS if head != "ForQuestionAnsweringBeamSearch")
+PEERS = tuple(head for head in HEADS if head not in ("ForQuestionAnsweringBeamSearch", "ForSentenceEmbedding"))
 """The heads that Transformers has, too, so that there are kept outputs of its models."""
 BATCH, LENGTH, CHOICES = 3, 11, 2
+OF_SEVERAL = ("ForMultipleChoice", "ForSentenceEmbedding")
+"""Heads whose rows are several sequences each."""
 POSITIONS = {
     # Inside, beyond the end, and negative.
     "start_positions": np.array([2, LENGTH + 2, -1]),
@@ -57,7 +59,7 @@ def random_tensors(config: AlbertConfig, head: str) -> dict[str, np.ndarray]:
 def batch(head: str, padding: str | None = "right", seed: int = 0) -> dict[str, np.ndarray]:
     """Inputs and labels for a head, padded on one side or not at all."""
     rng = np.random.default_rng(seed)
-    shape = (BATCH, CHOICES, LENGTH) if head == "ForMultipleChoice" else (BATCH, LENGTH)
+    shape = (BATCH, CHOICES, LENGTH) if head in OF_SEVERAL else (BATCH, LENGTH)
     mask = np.ones(shape, np.int64)
     if padding:
         for row, cut in zip(mask.reshape(-1, LENGTH), itertools.cycle((0, 3, 6))):
@@ -82,6 +84,7 @@ def labels(head: str, mask: np.ndarray, rng: np.random.Generator) -> dict[str, n
         "ForMaskedLM": {"labels": masked},
         "ForSequenceClassification": {"labels": rng.integers(0, 2, BATCH)},
         "ForMultipleChoice": {"labels": rng.integers(0, CHOICES, BATCH)},
+        "ForSentenceEmbedding": {"labels": np.array([4, 2, 4])},
         "ForTokenClassification": {"labels": np.where(mask == 1, rng.integers(0, 2, mask.shape), -100)},
         "ForQuestionAnswering": POSITIONS,
         "ForQuestionAnsweringBeamSearch": {

@@ -7,7 +7,7 @@ from albertkit import weight_table
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, TokenIdError
 from frameworks import common
-from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, PEERS, batch, difference, random_tensors, small
+from frameworks.common import BATCH, CHOICES, HEADS, LENGTH, OF_SEVERAL, PEERS, batch, difference, random_tensors, small
 
 CASES = list(dict.fromkeys([(head, "plain") for head in PEERS] + [("ForPreTraining", axis) for axis in common.AXES]))
 
@@ -60,6 +60,7 @@ SHAPES = {
     "ForMaskedLM": {"loss": (), "logits": (BATCH, LENGTH, 61)},
     "ForSequenceClassification": {"loss": (), "logits": (BATCH, 3)},
     "ForMultipleChoice": {"loss": (), "logits": (BATCH, CHOICES)},
+    "ForSentenceEmbedding": {"loss": (), "sentence_embedding": (BATCH, CHOICES, 16)},
     "ForTokenClassification": {"loss": (), "logits": (BATCH, LENGTH, 3)},
     "ForQuestionAnswering": {"loss": (), "start_logits": (BATCH, LENGTH), "end_logits": (BATCH, LENGTH)},
     "ForQuestionAnsweringBeamSearch": {"loss": (), "cls_logits": (BATCH,)},
@@ -69,7 +70,7 @@ SHAPES = {
 @pytest.mark.parametrize("head", HEADS)
 def test_outputs_have_their_names_order_and_shapes(adapter, head):
     model = make(adapter, head, num_labels=3, inner_group_num=2)
-    rows = BATCH * CHOICES if head == "ForMultipleChoice" else BATCH
+    rows = BATCH * CHOICES if head in OF_SEVERAL else BATCH
     found = adapter.outputs(model, batch(head), output_attentions=True, output_hidden_states=True)
     assert list(found) == [*SHAPES[head], "hidden_states", "attentions"]
     assert {name: found[name].shape for name in SHAPES[head]} == SHAPES[head]

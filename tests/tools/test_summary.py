@@ -82,14 +82,14 @@ def test_the_total_of_a_folder_counts_shared_tensors_once(tmp_path, model, chang
     ],
 )
 def test_the_classes_that_a_folder_is_complete_for(tmp_path, model, classes):
-    assert usable(summary(tmp_path, small(num_labels=3), model)) == classes
+    assert usable(summary(tmp_path, small(num_labels=3), model)) == [*classes, "AlbertForSentenceEmbedding"]
 
 
 @pytest.mark.parametrize(
     ("lost", "classes"),
     [
-        ("predictions.dense.bias", ["AlbertModel"]),
-        ("albert.pooler.bias", ["AlbertForMaskedLM"]),
+        ("predictions.dense.bias", ["AlbertModel", "AlbertForSentenceEmbedding"]),
+        ("albert.pooler.bias", ["AlbertForMaskedLM", "AlbertForSentenceEmbedding"]),
         (QUERY, []),
     ],
 )

@@ -22,11 +22,12 @@ from albertkit.errors import AlbertkitError, CheckpointNotFound, ConfigError, In
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry
 from albertkit.tasks.features import Features
-from albertkit.training import finetune, finetune_plan, run_folder
+from albertkit.training import finetune, finetune_plan, reporter, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
 pytestmark = pytest.mark.torch
+WORDS = [(word, label) for label, words in (("pos", common.GOOD), ("neg", common.BAD)) for word in words[:3]]
 
 
 def run(recipe, output, **options):
@@ -45,7 +46,8 @@ def trained(tmp_path_factory):
 def test_a_run_learns_and_leaves_everything_behind(trained):
     folder, results, said = trained
     assert results["accuracy"] == 1.0
-    assert {path.name for path in (folder / "model").iterdir()} == {
+    left = {path.name for path in (folder / "model").iterdir()}
+    assert {name for name in left if not name.startswith("figure_")} == {
         *("config.json", "model.safetensors", "tokenizer_config.json", "special_tokens_map.json", "spiece.model"),
         *("tokenizer.json", "recipe.toml", "eval_results.json", "run.json", "log.jsonl", "curves.png"),
         *("evaluations.csv", "README.md", "checkpoints"),
@@ -72,18 +74,32 @@ def test_a_run_says_that_its_texts_are_unknown_to_the_vocabulary(trained, tmp_pa
     assert said.count("texts are empty or mostly unknown") == 2
 
 
-def test_several_processes_are_refused_before_anything_is_written(tmp_path):
-    """Started by torchrun, each would be the only one to write."""
-    recipe = common.recipe(tmp_path)
+def test_two_processes_go_the_course_of_one(tmp_path):
+    """Batches of 7 rows and a last one of a single row, which two processes cannot share."""
+    rows = [f"the film was {'very ' * (row % 4)}{word},{label}" for row in range(4) for word, label in WORDS][:15]
+    (tmp_path / "odd.csv").write_text("\n".join(["text,label", *rows]))
+    changes = {"training__batch_size": 7, "training__epochs": 2, "training__gradient_accumulation": 2}
+    recipe = common.recipe(tmp_path, data__train=str(tmp_path / "odd.csv"), **changes)
     recipe.save(tmp_path / "recipe.toml")
+    expected, _ = run(recipe, tmp_path / "one")
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "albertkit"]
     given = ["finetune", "text-classification", "--recipe", str(tmp_path / "recipe.toml")]
-    output = ["--output", str(tmp_path / "model")]
+    output = ["--output", str(tmp_path / "two")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*start, *given, *output], capture_output=True, text=True, env=environment)
-    assert done.returncode != 0
-    assert "Fine-tuning runs in one process. Received: 2." in done.stderr
-    assert not (tmp_path / "model").exists()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("15 training and 20 evaluation examples") == 1, "one process speaks"
+    found = json.loads((tmp_path / "two" / "eval_results.json").read_text())
+    assert found == {**expected, "loss": pytest.approx(expected["loss"], abs=1e-5)}
+    logs = [[row for row in reporter.read_log(tmp_path / one / "log.jsonl") if "loss" in row] for one in ("one", "two")]
+    assert len(logs[0]) == len(logs[1]) == 6
+    for one, two in zip(*logs, strict=True):
+        for name in ("loss", "gradient_norm"):
+            assert two[name] == pytest.approx(one[name], rel=1e-4, abs=1e-5)
+        assert (two["step"], two["tokens"]) == (one["step"], one["tokens"])
+    weights = [safetensors.numpy.load_file(tmp_path / one / "model.safetensors") for one in ("one", "two")]
+    for name in weights[0]:
+        np.testing.assert_allclose(weights[1][name], weights[0][name], rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_the_recipe_left_behind_is_what_was_asked_and_runs_again(trained, tmp_path):

@@ -93,3 +93,42 @@ def test_a_task_that_is_no_benchmark_writes_no_file_for_a_server(sst, tmp_path):
     done = CliRunner().invoke(app, [*arguments, "--framework", "torch"])
     assert "fill-mask has none here. Write to .jsonl" in str(done.exception)
     assert not (tmp_path / "a.tsv").exists()
+
+
+def test_a_model_is_calibrated_in_its_folder(sst, model, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in model.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    rows = (sst / "dev.tsv").read_text().splitlines()
+    wrong = [f"{text}\t{1 - int(label)}" for text, label in (row.rsplit("\t", 1) for row in rows[1::3])]
+    held_out = tmp_path / "held_out.tsv"
+    held_out.write_text("\n".join([*rows, *rows[1:], *wrong]) + "\n")
+    for _ in range(2):  # a second time in place of the first
+        results = json.loads(command("calibrate", folder, held_out, "--framework", "torch"))
+    assert results["temperature"] > 1
+    assert results["expected_calibration_error_after"] < results["expected_calibration_error_before"]
+    assert json.loads((folder / "calibration.json").read_text()) == results
+    entry = json.loads((folder / "config.json").read_text())["task"]
+    assert entry == {
+        "name": "text-classification",
+        "data": {"task_name": "SST-2"},
+        "calibration": {"temperature": results["temperature"]},
+    }
+    card = (folder / "README.md").read_text()
+    assert card.count("## Calibration") == 1
+    assert card.index("## Results") < card.index("## Calibration") < card.index("## Data")
+    assert f"| temperature | {results['temperature']:.4f} |" in card
+    [answer] = command("predict", folder, "the film was good", "--framework", "torch").splitlines()
+    [before] = command("predict", model, "the film was good", "--framework", "torch").splitlines()
+    assert json.loads(answer)["score"] < json.loads(before)["score"]
+    [abstained] = command(
+        "predict", folder, "the film was good", "--abstain-below", "0.99999", "--framework", "torch"
+    ).splitlines()
+    assert json.loads(abstained)["abstained"]
+
+
+def test_a_calibration_needs_a_folder_of_its_own(sst):
+    done = CliRunner().invoke(app, ["calibrate", "albertkit/small-en", str(sst)])
+    assert "must be a folder with a config.json. Received: albertkit/small-en" in str(done.exception)

@@ -6,8 +6,9 @@ import pytest
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
+from albertkit.training import defaults
 from albertkit.training.pretrain_recipe import PretrainRecipe
-from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
+from albertkit.training.recipe import FinetuneRecipe
 
 
 def test_a_recipe_written_is_the_recipe_read(tmp_path):
@@ -26,8 +27,7 @@ def test_every_value_can_be_overridden_by_its_dotted_key():
         other = {bool: True, int: 7, float: 0.5, str: "x", list: ["x"], dict: {"hidden_size": 32}}[type(value)]
         if name in ("task", "framework", "problem", "schedule", "precision"):
             other = {"problem": "single", "schedule": "cosine", "precision": "bf16"}.get(name, value)
-        if name == "vocab_size":
-            other = 70
+        other = {"vocab_size": 70, "defaults": "mrpc", "seeds": [7]}.get(name, other)
         changed = FinetuneRecipe.load(None, {key: other})
         assert getattr(getattr(changed, section) if section else changed, name) == other, key
 
@@ -117,10 +117,11 @@ def test_the_written_form_lists_every_key(tmp_path):
 def test_wider_models_get_smaller_rates():
     sizes = [AlbertConfig.base(hidden_size=128, num_attention_heads=2), AlbertConfig.base(), AlbertConfig.large()]
     for is_new in (True, False):
-        rates = [default_learning_rate(config, is_new) for config in (*sizes, AlbertConfig.xxlarge())]
+        models = (*sizes, AlbertConfig.xxlarge())
+        rates = [defaults.learning_rate("text-classification", "", config, is_new) for config in models]
         assert rates == sorted(rates, reverse=True)
         assert rates[0] > rates[-1]
-    assert default_learning_rate(AlbertConfig.base(), is_new=False) == 2e-5
+    assert defaults.learning_rate("text-classification", "", AlbertConfig.base(), is_new=False) == 2e-5
 
 
 def test_a_recipe_of_another_task_than_the_one_that_is_wanted_is_refused(tmp_path):

@@ -8,7 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from albertkit import hub, storage, weight_table
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import framework_names, layout, weight_files
+from albertkit.checkpoint import framework_names, layout, sentence_transformers, weight_files
 from albertkit.checkpoint.formats import legacy, original
 from albertkit.checkpoint.framework_names import Translated
 from albertkit.checkpoint.layout import WeightFormat
@@ -59,6 +59,10 @@ class Checkpoint:
         """The weights by canonical name, while they are being checked. Best asked for when the model is made."""
         time.sleep(0)  # The thread that checks needs Python's lock between two long calls. It would wait for 5 ms.
         return self._tensors
+
+    def changed(self, config: AlbertConfig, tensors: Tensors) -> "Checkpoint":
+        """The same with another config and tensors, whose values are not checked again."""
+        return replace(self, config=config, _tensors=tensors, _check=None)
 
     def require_checked(self) -> None:
         """Wait for the check of the values. CheckpointError where they are damaged or not finite."""
@@ -126,7 +130,8 @@ def _load_format(
     fetching: FetchOptions,
 ) -> Checkpoint | None:
     """The checkpoint that a model has in one format, or None where it has none."""
-    path = hub.fetch(name, [CONFIG_FILE, *form.patterns(variant)], **fetching)
+    wanted = [CONFIG_FILE, *sentence_transformers.PATTERNS, *form.patterns(variant)]
+    path = hub.fetch(name, wanted, **fetching)
     with storage.open_folder(path) as folder:
         files = _weight_files(folder, form, variant)
         if not files:
@@ -138,12 +143,18 @@ def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, con
     """What files of a folder hold together. `source` is what they are called."""
     stored = [_READERS[file.suffix](file) for file in files]
     check = weight_files.ValueCheck(stored)
-    own: AlbertConfig = config or AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
+    own: AlbertConfig = config or _config(folder)
     translated = _translated(files, stored)
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
     notes, dtypes = (*stored[0].notes, *translated.notes), _dtypes(translated.tensors)
     return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, dtypes, notes, check)
+
+
+def _config(folder: storage.Folder) -> AlbertConfig:
+    """The config of a folder, with what its files for sentence-transformers say of vectors."""
+    own: AlbertConfig = AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
+    return own.changed(**sentence_transformers.read(folder))
 
 
 def _dtypes(tensors: Tensors) -> tuple[str, ...]:
@@ -265,7 +276,11 @@ def save(
 
     With `variant` the files of other variants stay.
     """
-    with storage.atomic_replace(folder, head=CONFIG_FILE, stale=layout.SAFETENSORS.patterns(variant)) as staging:
+    stale = layout.SAFETENSORS.patterns(variant)
+    if architecture.endswith(sentence_transformers.ARCHITECTURE):
+        stale += sentence_transformers.FILES
+        sentence_transformers.write_pooling(folder, config)
+    with storage.atomic_replace(folder, head=CONFIG_FILE, stale=stale) as staging:
         write(staging, config, tensors, architecture, max_shard_size=max_shard_size, variant=variant)
 
 
@@ -290,6 +305,8 @@ def write(
     keys = config.to_diff_dict() | {"architectures": [architecture]}
     keys |= {"dtype": dtypes.pop()} if len(dtypes) == 1 else {}
     storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
+    if architecture.endswith(sentence_transformers.ARCHITECTURE):
+        sentence_transformers.write(folder, config)
     shards = list(_shards(stored, layout.parse_size(max_shard_size)))
     if len(shards) == 1:
         weight_files.write_safetensors(folder / layout.SAFETENSORS.single(variant), shards[0], notes)

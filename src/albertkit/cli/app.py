@@ -3,9 +3,11 @@
 import typer
 
 from albertkit.cli import (
+    calibrate,
     convert,
     corpus,
     data,
+    embed,
     evaluate,
     finetune,
     info,
@@ -16,6 +18,7 @@ from albertkit.cli import (
     score,
     tokenizer,
 )
+from albertkit.cli.script_options import AnsweringCommand
 
 app = typer.Typer(
     name="albertkit",
@@ -29,9 +32,11 @@ app.add_typer(corpus.app, name="corpus")
 app.add_typer(data.app, name="data")
 app.add_typer(recipe.app, name="recipe")
 app.command("pretrain")(pretrain.command)
-app.command("evaluate")(evaluate.command)
-app.command("predict")(predict.command)
+app.command("evaluate", cls=AnsweringCommand)(evaluate.command)
+app.command("calibrate")(calibrate.command)
+app.command("predict", cls=AnsweringCommand)(predict.command)
 app.command("score")(score.command)
+app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("push")(push.command)

@@ -30,6 +30,7 @@ def command(
     missing_labels: Annotated[str | None, Option(help="Labels that mean that there is none, by commas.")] = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    long: options.Long = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
@@ -46,6 +47,7 @@ def command(
     given = options.data_options(
         settings,
         task_name=task_name,
+        long=long,
         text_column=text_column,
         pair_column=pair_column,
         label_column=label_column,

@@ -12,6 +12,7 @@ from typer import Option
 from typer.core import TyperGroup
 
 from albertkit.cli import options
+from albertkit.cli.script_options import EPILOG, ScriptCommand
 
 if typing.TYPE_CHECKING:
     from albertkit.tasks.base import TrainableTask
@@ -32,7 +33,7 @@ class _Tasks(TyperGroup):
         if registry.full_name(cmd_name) not in self.list_commands(ctx):
             return None
         single = typer.Typer(add_completion=False)
-        single.command(cmd_name)(_command(registry.get_trainable(cmd_name)))
+        single.command(cmd_name, cls=ScriptCommand, epilog=EPILOG)(_command(registry.get_trainable(cmd_name)))
         return typer.main.get_command(single)
 
 
@@ -54,6 +55,9 @@ def _shared(
     batch_size: Annotated[int | None, Option(help="Examples a step.", show_default="32")] = None,
     learning_rate: options.LearningRate = None,
     seed: options.Seed = None,
+    seeds: Annotated[
+        str | None, Option(help="Several seeds, 1,2,3 or 1 2 3: a run each, and their scores together.")
+    ] = None,
     settings: options.Settings = None,
     resume: options.Resume = False,
     extend_to: options.ExtendTo = None,
@@ -81,6 +85,7 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         for field in dataclasses.fields(task.options):
             if field.default_factory is not dataclasses.MISSING:  # a list
                 values[field.name] = options.split(values[field.name])
+        values["seeds"] = options.numbers(values["seeds"], "--seeds")
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
         finetune.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
@@ -99,6 +104,7 @@ _KEYS = {
     "tokenizer": "model.tokenizer",
     "framework": "framework",
     "seed": "seed",
+    "seeds": "seeds",
     "epochs": "training.epochs",
     "batch_size": "training.batch_size",
     "learning_rate": "training.learning_rate",

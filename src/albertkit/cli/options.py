@@ -34,12 +34,18 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+AnsweredFile = Annotated[
+    str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+]
 AnswerFile = Annotated[
     Path | None,
     Option(
         help="Write to this file: .jsonl, .csv, .parquet, or .tsv for the server of GLUE.",
         show_default="JSON lines on standard output",
     ),
+]
+AbstainBelow = Annotated[
+    float | None, Option(help="Confidence below which an answer abstains.", show_default="that of the calibration")
 ]
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
@@ -55,6 +61,9 @@ TopK = Annotated[
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
 ]
+Long = Annotated[
+    str | None, Option(help="Longer texts: truncate, or windows that are merged.", show_default="as in training")
+]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
@@ -69,6 +78,16 @@ def device(text: str | None) -> str | int | None:
 def split(text: str | None) -> list[str] | None:
     """Comma-separated names, or None where none were given."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def numbers(text: str | None, option: str) -> list[int] | None:
+    """Comma-separated whole numbers, or None where none were given. ConfigError for what is no number."""
+    from albertkit.errors import ConfigError
+
+    try:
+        return None if text is None else [int(one) for one in split(text) or ()]
+    except ValueError:
+        raise ConfigError(f"{option} takes whole numbers, such as 1,2,3. Received: {text!r}.") from None
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

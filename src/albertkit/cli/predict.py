@@ -25,9 +25,7 @@ def command(
         list[str] | None,
         Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
     ] = None,
-    file: Annotated[
-        str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
-    ] = "",
+    file: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
@@ -36,19 +34,20 @@ def command(
     pair_column: options.PairColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    long: options.Long = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
+    abstain_below: options.AbstainBelow = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
 
-    Files and standard input of any length are read and answered in pieces, which are printed as they are ready. What
-    else a row of a file holds is passed on with its answer. A classifier gives its classes, a pre-trained model the
-    best tokens for each [MASK] of a text.
+    Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
+    classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
@@ -60,7 +59,7 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     given = options.data_options(settings, task_name=task_name, **columns)
     parts = parts_of(answerer, texts, file, pair, given)
-    records = answerer.stream(parts, **_without_none(top_k=top_k))
+    records = answerer.stream(parts, **_without_none(top_k=top_k, abstain_below=abstain_below, long=long))
     if output and output.suffix.lower() == ".tsv":
         records = answerer.submission(records, **given)
     try:
@@ -176,7 +175,7 @@ def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
     from albertkit.inference import record_files
 
     with contextlib.ExitStack() as stack:
-        write: Write = _print if output is None else stack.enter_context(record_files.opened(output, overwrite))
+        write: Write = print_record if output is None else stack.enter_context(record_files.opened(output, overwrite))
         if output is None and sys.stdout is not None and sys.stdout.isatty():
             yield write
             return
@@ -193,7 +192,7 @@ def _counting(write: "Write", count: Callable[[], None]) -> "Write":
     return write_and_count
 
 
-def _print(record: dict[str, object]) -> None:
+def print_record(record: dict[str, object]) -> None:
     """A line of JSON with its characters as they are, or escaped where what is printed to has no such characters."""
     import json
 

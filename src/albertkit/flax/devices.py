@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes, require_valid
+from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, pretraining_sizes, require_valid, shares
 from albertkit.config import AlbertConfig
 from albertkit.flax import infer
 from albertkit.flax.typing import PyTree
@@ -78,24 +78,39 @@ class Layout:
         """Batches (D, ...) on the devices, and a factor for each loss; all batches are of one kind."""
         padded = [batch for batch in batches if isinstance(batch, PaddedBatch)]
         packed = [batch for batch in batches if isinstance(batch, PretrainingBatch)]
-        return self._spread_pretraining(config, packed) if packed else self._repeated(config, padded)
+        return self._spread_pretraining(config, packed) if packed else self._dealt(config, padded)
 
-    def _repeated(
+    def _dealt(
         self, config: AlbertConfig, batches: Sequence[PaddedBatch]
     ) -> tuple[list[Arrays], dict[str, np.float32]]:
-        """Batches (D, ...) that every device has whole, each with its share of the loss, and a factor for the loss."""
-        here = jax.local_device_count()
-        total = sum(batch.items()["loss"] for batch in batches) * self.mesh.size
+        """Batches (D, ...) of which every device has some rows, and a factor for the loss.
+
+        A batch whose rows cannot be dealt evenly, so that in each part something counts, every device has whole. Each
+        part has its share of the mean over all items of the step.
+        """
+        total = sum(batch.items()["loss"] for batch in batches)
         parts = []
         for batch in batches:
-            is_mean = batch.row_weights is None  # the model's own loss; of rows with weights it is a sum
-            shares = np.full(here, (batch.items()["loss"] if is_mean else 1) / (total or 1), np.float32)
-            given = infer.prepared(config, batch)
+            whole = infer.prepared(config, batch)
             if batch.row_weights is not None:
-                given["row_weights"] = batch.row_weights
-            same = {name: np.broadcast_to(array, (here, *array.shape)) for name, array in given.items()}
-            parts.append(self._on_devices({**same, "share": shares}))
+                whole["row_weights"] = batch.row_weights
+            dealt = None if len(batch.input_ids) % self.mesh.size else shares([batch], self.mesh.size)
+            each = [batch] * self.mesh.size if dealt is None else [one for (one,) in dealt]
+            times = self.mesh.size if dealt is None else 1
+            found = []
+            for number in self._own_numbers():
+                is_mean = batch.row_weights is None  # the model's own loss; of rows with weights it is a sum
+                share = (each[number].items()["loss"] if is_mean else 1) / (total * times or 1)
+                rows = slice(None) if dealt is None else slice(number, None, self.mesh.size)
+                cut = {name: array[rows] if array.ndim else array for name, array in whole.items()}
+                found.append({**cut, "share": np.float32(share)})
+            parts.append(self._on_devices({name: np.stack([one[name] for one in found]) for name in found[0]}))
         return parts, {"loss": np.float32(1)}
+
+    def _own_numbers(self) -> list[int]:
+        """Which devices of the mesh are those of this process."""
+        own = jax.process_index()
+        return [number for number, device in enumerate(self.mesh.devices.flat) if device.process_index == own]
 
     def _spread_pretraining(
         self, config: AlbertConfig, batches: Sequence[PretrainingBatch]

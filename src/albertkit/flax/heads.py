@@ -1,6 +1,6 @@
-"""The two heads of pre-training in Flax NNX, which are more than one layer.
+"""What is more than one layer in the heads of Flax NNX: the two of pre-training, and the pooling of sentences.
 
-Letters: B batch, E embedding size, H hidden size, V vocabulary.
+Letters: B batch, L sequence length, E embedding size, H hidden size, V vocabulary.
 """
 
 from typing import cast
@@ -13,7 +13,25 @@ from jax import Array
 from albertkit.config import AlbertConfig
 from albertkit.flax.activations import activation
 from albertkit.flax.layers import linear, norm
-from albertkit.flax.typing import DType
+from albertkit.flax.typing import ArrayInput, DType
+
+
+def pooled(hidden_states: Array, mask: ArrayInput | None, mode: str, special_tokens: bool) -> Array:
+    """(B, L, H) -> (B, H) float32: mean or maximum over the tokens of each text, or the state of the first, [CLS].
+
+    `mask` (B, L) is 1 for a token and 0 for padding, on either side. Without `special_tokens` the first and the last
+    token of a text, [CLS] and [SEP], are left out of mean and maximum; of a text of nothing else both are 0.
+    """
+    hidden_states = hidden_states.astype(jnp.float32)
+    is_token = jnp.ones(hidden_states.shape[:2], bool) if mask is None else jnp.asarray(mask) > 0
+    place = is_token.cumsum(1) * is_token  # 1 for the first token, 0 for padding
+    counted = place == 1 if mode == "cls" else place > 0
+    if mode != "cls" and not special_tokens:
+        counted = (place > 1) & (place < place.max(1, keepdims=True))
+    if mode == "max":
+        largest = jnp.where(counted[..., None], hidden_states, jnp.finfo(jnp.float32).min).max(1)
+        return jnp.where(counted.any(1, keepdims=True), largest, 0)
+    return (hidden_states * counted[..., None]).sum(1) / jnp.maximum(counted.sum(1, keepdims=True), 1)
 
 
 class AlbertMLMHead(nnx.Module):

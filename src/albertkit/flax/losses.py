@@ -1,6 +1,7 @@
 """The losses of the heads in JAX. All give a float32 scalar, or None where there are no labels.
 
-Letters: B batch, L sequence length, C classes. What jit cannot see of labels that do not fit gives NaN.
+Letters: B batch, L sequence length, C classes, S sentences of a row, H hidden size. What jit cannot see of labels that
+do not fit gives NaN.
 """
 
 from collections.abc import Callable
@@ -45,6 +46,32 @@ def classification_loss(logits: Array, labels: ArrayInput | None, problem_type: 
     if kind == "regression":
         return jnp.square(logits - labels).mean()
     return optax.sigmoid_binary_cross_entropy(logits, labels).mean()
+
+
+def similarity_loss(embeddings: Array, labels: ArrayInput | None, temperature: float) -> Array | None:
+    """The loss of (B, S, H) embeddings of rows of S sentences: an anchor, its positive, and maybe hard negatives.
+
+    Integer labels (B,): the cross entropy of each anchor's positive among the positives and hard negatives of the whole
+    batch, by their cosines over `temperature` (SimCSE, arXiv 2104.08821, equations 1 and 5). Positives of two rows of
+    one label are no negatives of each other. Other labels (B,): the mean squared error of the cosine of the two
+    sentences. InputError for labels or rows that do not fit.
+    """
+    if labels is None:
+        return None
+    labels = jnp.asarray(labels)
+    is_integer = bool(jnp.issubdtype(labels.dtype, jnp.integer))
+    rules.require_sentences(embeddings.shape, labels.shape, is_integer)
+    embeddings = embeddings.astype(jnp.float32)
+    units = embeddings * jax.lax.rsqrt(jnp.square(embeddings).sum(-1, keepdims=True) + rules.SMALLEST_NORM)
+    anchors, others = units[:, 0], units[:, 1:]
+    if not is_integer:
+        return jnp.square((anchors * others[:, 0]).sum(-1) - labels).mean()
+    scores = anchors @ others.swapaxes(0, 1).reshape(-1, others.shape[-1]).T / temperature
+    rows = jnp.arange(len(labels))
+    is_alike = (labels[:, None] == labels) & (rows[:, None] != rows)
+    is_left_out = jnp.pad(is_alike, ((0, 0), (0, scores.shape[1] - len(labels))))
+    scores = jnp.where(is_left_out, -jnp.inf, scores)
+    return optax.softmax_cross_entropy_with_integer_labels(scores, rows).mean()
 
 
 def weighted_sum(logits: Array, labels: ArrayInput, weights: ArrayInput) -> Array:

@@ -42,6 +42,20 @@ def flatten_choices(inputs: Inputs) -> tuple[Inputs, tuple[int, ...]]:
     return tuple(flat), shape
 
 
+def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[int, ...]]:
+    """Inputs of rows of sentences as in `flatten_choices`; those of single texts as they are, and no shape.
+
+    InputError for a mask that has not an entry a token.
+    """
+    input_ids, *_, inputs_embeds = inputs
+    rules.require_inputs(input_ids, inputs_embeds)
+    rank = np.ndim(as_array(inputs_embeds)) - 1 if input_ids is None else np.ndim(as_array(input_ids))
+    flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())
+    if flat[1] is not None:
+        rules.require_token_mask(np.shape(as_array(flat[1])))
+    return flat, shape
+
+
 class FlaxAlbertModelWithHead(FlaxAlbertPreTrainedModel):
     """An encoder, `albert`, with a head on it.
 

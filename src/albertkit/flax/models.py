@@ -10,9 +10,16 @@ from jax import Array
 from albertkit.config import AlbertConfig
 from albertkit.flax.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.flax.base_model import FlaxAlbertModel
-from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead
+from albertkit.flax.heads import AlbertMLMHead, AlbertSOPHead, pooled
 from albertkit.flax.layers import dropout, linear
-from albertkit.flax.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
+from albertkit.flax.losses import (
+    answer_loss,
+    classification_loss,
+    cross_entropy,
+    similarity_loss,
+    span_loss,
+    total,
+)
 from albertkit.flax.model_with_head import (
     AnswerLabels,
     Encoded,
@@ -24,6 +31,7 @@ from albertkit.flax.model_with_head import (
     Inputs,
     Switches,
     flatten_choices,
+    flatten_sentences,
 )
 from albertkit.flax.pretrained import FlaxAlbertPreTrainedModel
 from albertkit.flax.typing import ArrayInput
@@ -33,6 +41,7 @@ from albertkit.outputs import (
     MultipleChoiceModelOutput,
     QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
@@ -43,6 +52,7 @@ __all__ = [
     "FlaxAlbertForPreTraining",
     "FlaxAlbertForQuestionAnswering",
     "FlaxAlbertForQuestionAnsweringBeamSearch",
+    "FlaxAlbertForSentenceEmbedding",
     "FlaxAlbertForSequenceClassification",
     "FlaxAlbertForTokenClassification",
     "FlaxAlbertModel",
@@ -214,6 +224,36 @@ class FlaxAlbertForQuestionAnsweringBeamSearch(FlaxAlbertModelWithAnswerLabels):
             return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
+
+
+class FlaxAlbertForSentenceEmbedding(FlaxAlbertModelWithLabels):
+    """An embedding of a text: its hidden states, pooled as `config.sentence_pooling` says. It has no layer of its own.
+
+    (B, L) ids, masks and types -> sentence_embedding (B, H), not normalised; (B, S, L), or (B, S, L, E) embeddings, of
+    rows of S sentences -> (B, S, H). `labels` (B,) of such rows: integers, the contrastive loss of SimCSE in which rows
+    of one label are no negatives of each other; other numbers, what the cosines of two sentences are to be.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        """Nothing: what is pooled has no weights."""
+
+    def _encode(self, inputs: Inputs, switches: Switches, train: bool | None, key: Array | None) -> Encoded:
+        """Rows of sentences go through the encoder as (B * S, ...); what is pooled comes back as (B, S, H)."""
+        flat, shape = flatten_sentences(inputs)
+        encoded = super()._encode(flat, switches, train, key)
+        config, mask = self.config, flat[1]
+        sentences = pooled(encoded.last_hidden_state, mask, config.sentence_pooling, config.sentence_special_tokens)
+        encoded.pooler_output = sentences.reshape(*shape, -1) if shape else sentences
+        return encoded
+
+    def _apply_head(
+        self, encoded: Encoded, deterministic: bool | None, key: Array | None, labels: ArrayInput | None
+    ) -> SentenceEmbeddingOutput:
+        embeddings = encoded.pooler_output
+        loss = similarity_loss(embeddings, labels, self.config.sentence_temperature)
+        return SentenceEmbeddingOutput(loss, embeddings)
 
 
 # Where Transformers has a Linen module behind each model, here the model is the module.

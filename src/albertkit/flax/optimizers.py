@@ -34,7 +34,12 @@ class AdamW:
     ) -> tuple[PyTree, PyTree]:
         """-> the changed parameters and the changed state."""
         updates, state = self.transformation.update(gradients, state, parameters)
-        return jax.tree.map(lambda one, update: one - learning_rate * update, parameters, updates), state
+
+        def changed(path: PyTree, one: PyTree, update: PyTree) -> PyTree:
+            factor = self.settings.rate_of(name_of(path))
+            return one - learning_rate * factor * update if factor else one
+
+        return jax.tree_util.tree_map_with_path(changed, parameters, updates), state
 
     def _parts(self) -> tuple[optax.GradientTransformation, ...]:
         moments = optax.scale_by_adam if self.settings.corrects_bias else _scale_by_plain_moments
@@ -46,9 +51,9 @@ class AdamW:
         """Which parameters decay and are adapted: those of the kinds dense and embedding that a loss reaches."""
 
         def is_changed(path: PyTree, _: PyTree) -> bool:
-            keys = [str(getattr(part, "key", "")) for part in path]
-            is_kind = not {"kernel", "embedding"}.isdisjoint(keys)
-            return is_kind and not self.settings.is_frozen(".".join(keys))
+            name = name_of(path)
+            is_kind = not {"kernel", "embedding"}.isdisjoint(name.split("."))
+            return is_kind and not self.settings.is_frozen(name)
 
         return jax.tree_util.tree_map_with_path(is_changed, parameters)
 
@@ -62,6 +67,11 @@ class Lamb(AdamW):
 
     def _parts(self) -> tuple[optax.GradientTransformation, ...]:
         return *super()._parts(), optax.masked(optax.scale_by_trust_ratio(), self._changed)
+
+
+def name_of(path: PyTree) -> str:
+    """The name of a parameter by its path in a tree, which begins as its canonical name does."""
+    return ".".join(str(getattr(part, "key", "")) for part in path)
 
 
 def create(settings: OptimizerSettings, parameters: PyTree) -> AdamW:

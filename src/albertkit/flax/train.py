@@ -109,7 +109,7 @@ def train_step(
 
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
     optimizer stay as they are. Of pre-training each process brings its own rows, otherwise all bring the same batches,
-    which each device computes whole.
+    of which each device computes its share.
     """
     layout = state.layout
     parts, factors = layout.spread(state.model.config, batches)
@@ -117,7 +117,8 @@ def train_step(
     whole = layout.whole(parameters)
     total = None
     for number, part in enumerate(parts):
-        found = _gradient(layout, definition, whole, part, factors, np.array([seed, number], np.uint32))
+        seeds = np.array([seed, number], np.uint32)
+        found = _gradient(layout, definition, state.optimizer.settings, whole, part, factors, seeds)
         total = found if total is None else _add(total, found)
     numbers = np.array([learning_rate, state.optimizer.settings.clip, skip_above], np.float32)
     changed = _update(layout, state.optimizer, parameters, state.optimizer_state, total, numbers)
@@ -184,11 +185,20 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
     state.optimizer_state = state.layout.put((adam._replace(mu=first, nu=second), *state.optimizer_state[1:]))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _gradient(
-    layout: devices.Layout, definition: PyTree, parameters: PyTree, batch: PyTree, factors: PyTree, seed: PyTree
+    layout: devices.Layout,
+    definition: PyTree,
+    settings: OptimizerSettings,
+    parameters: PyTree,
+    batch: PyTree,
+    factors: PyTree,
+    seed: PyTree,
 ) -> PyTree:
-    """-> the losses of each device's batch, times their factors, and the gradient of their sum: all (D, ...)."""
+    """-> the losses of each device's batch, times their factors, and the gradient of their sum: all (D, ...).
+
+    That of parameters that `settings` do not train is 0, and nothing is computed for it.
+    """
 
     def own(parameters: PyTree, batch: dict[str, jax.Array], factors: PyTree, seed: jax.Array) -> PyTree:
         batch = {name: array[0] for name, array in batch.items()}
@@ -196,7 +206,7 @@ def _gradient(
         key = jax.random.fold_in(jax.random.key(seed[0]), number)
 
         def loss(parameters: PyTree) -> tuple[jax.Array, dict[str, jax.Array]]:
-            sums = _losses(nnx.merge(definition, parameters), dict(batch), key)
+            sums = _losses(nnx.merge(definition, _trained(settings, parameters)), dict(batch), key)
             losses = {name: value * factors[name] for name, value in sums.items()}
             return functools.reduce(jnp.add, losses.values()), losses
 
@@ -207,6 +217,15 @@ def _gradient(
     specs = (everywhere, divided, everywhere, everywhere)
     each = jax.shard_map(own, mesh=layout.mesh, in_specs=specs, out_specs=divided, check_vma=False)
     return each(parameters, batch, factors, seed)
+
+
+def _trained(settings: OptimizerSettings, parameters: PyTree) -> PyTree:
+    """The same parameters, through which no gradient goes to those that are not trained."""
+
+    def stopped(path: PyTree, value: PyTree) -> PyTree:
+        return value if settings.rate_of(optimizers.name_of(path)) else jax.lax.stop_gradient(value)
+
+    return jax.tree_util.tree_map_with_path(stopped, parameters) if settings.rates else parameters
 
 
 def _losses(model: PyTree, batch: dict[str, PyTree], key: jax.Array) -> dict[str, jax.Array]:

@@ -3,6 +3,7 @@
 Knows no text. Letters: B rows of a batch, L their length, P positions, V vocabulary.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Self
 
@@ -17,8 +18,8 @@ from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features
 
-ROWS, POSITIONS = 4096, 1024
-"""Rows that are sorted by length at a time, and positions with scores that are held at a time."""
+ROWS, POSITIONS, TOKENS = 4096, 1024, 2**15
+"""Rows that are sorted by length at a time; positions, and tokens, whose scores or states are held at a time."""
 
 
 class Engine:
@@ -73,14 +74,15 @@ class Engine:
 
     def _windows(self, features: Features) -> Iterator[range]:
         """Runs of rows of bounded outputs. A row with more positions than fit stands alone."""
-        if features.positions is None:
-            yield from (range(at, min(at + ROWS, len(features))) for at in range(0, len(features), ROWS))
-            return
+        if features.positions is not None:
+            counts, most = [len(columns) for columns in features.positions], POSITIONS
+        else:
+            counts, most = features.lengths(), TOKENS if PER_TOKEN[self._head] else math.inf
         start, count = 0, 0
-        for row, columns in enumerate(features.positions):
-            if row > start and count + len(columns) > POSITIONS:
+        for row, size in enumerate(counts):
+            if row > start and (count + size > most or row - start == ROWS):
                 yield range(start, row)
                 start, count = row, 0
-            count += len(columns)
+            count += size
         if start < len(features):
             yield range(start, len(features))

@@ -1,7 +1,9 @@
 """A model's name, its folder or itself -> what answers for a task: the task, an engine and a tokenizer."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from albertkit import backends
@@ -14,7 +16,7 @@ from albertkit.tasks import registry
 from albertkit.tasks.base import AnyTask
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.typing import Json, Model
+from albertkit.typing import Json, Model, Record
 
 
 class Parts(NamedTuple):
@@ -26,9 +28,17 @@ class Parts(NamedTuple):
 
 
 def load(
-    task: str | None, model: Model, framework: str | None, device: Json, tokenizer: Json, fetching: FetchOptions
+    task: str | None,
+    model: Model,
+    framework: str | None,
+    device: Json,
+    tokenizer: Json,
+    fetching: FetchOptions,
+    options: Mapping[str, Json] = MappingProxyType({}),
 ) -> Parts:
     """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
+
+    Of the `options` those that decide how the task's model is built, its `model_options`, are read here.
 
     InputError for a task, a device, a model or a tokenizer that there is none for; CheckpointError where the model
     lacks the task's head.
@@ -39,7 +49,7 @@ def load(
         raise InputError(f"A pipeline needs a model: its name, its folder, or itself. Received: none.{hint}")
     known = None if task in (None, "auto") else registry.get(task)
     if own := backends.framework_of(model):
-        return _attached(known, model, own, framework, place, tokenizer)
+        return _attached(known, model, own, framework, place, tokenizer, options)
     if not isinstance(model, (str, os.PathLike)):
         raise InputError(
             f"A model must be a name, a folder, or a model of this package. Received: {_kind(model)}. Save it with "
@@ -49,17 +59,30 @@ def load(
     chosen = known or registry.of_model(checkpoint.config)
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
-    head = chosen.head_for(checkpoint.config.architectures)
+    config = checkpoint.config.changed(**_built_with(chosen, options))
+    checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
+    head = chosen.head_for(config.architectures)
     engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place)
     return Parts(chosen, engine, words)
 
 
 def _attached(
-    known: AnyTask | None, model: Model, own: str, framework: str | None, device: str | None, tokenizer: Json
+    known: AnyTask | None,
+    model: Model,
+    own: str,
+    framework: str | None,
+    device: str | None,
+    tokenizer: Json,
+    options: Mapping[str, Json],
 ) -> Parts:
     """The parts for a model of this package that is loaded already."""
     name, prefix = type(model).__name__, backends.PREFIXES[own]
     task = known or registry.of_model(model.config, [name])
+    if keys := _built_with(task, options):
+        key, value = next(iter(keys.items()))
+        raise InputError(
+            f"A loaded model computes as its config says. Received: {value!r} beside it. Set `model.config.{key}`."
+        )
     if framework not in (None, "auto", own):
         raise InputError(
             f"A loaded model answers in its own framework, {own}. Received: {framework!r}. Leave it out, or pass the "
@@ -77,6 +100,12 @@ def _attached(
     head = task.head_for(sorted(classes))
     engine = Engine(infer_backend(own).attach(model, device), model.config, head, task.batch_tokens)
     return Parts(task, engine, _tokenizer(tokenizer))
+
+
+def _built_with(task: AnyTask, options: Mapping[str, Json]) -> Record:
+    """The keys of a config that the options of a pipeline state."""
+    given = {key: options.get(name) for name, key in task.model_options.items()}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def _tokenizer(tokenizer: Json) -> AlbertTokenizerBase:

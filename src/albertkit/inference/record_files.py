@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,16 +30,21 @@ def opened(path: Path, overwrite: bool = False) -> Iterator[Write]:
 
 
 def require_writable(
-    path: Path, overwrite: bool = False
+    path: Path, overwrite: bool = False, others: Sequence[str] = ()
 ) -> Callable[[BinaryIO], contextlib.AbstractContextManager[Write]]:
-    """What writes the format of a path. InputError as in `opened`."""
+    """What writes the format of a path. InputError as in `opened`; `others` are endings that a caller knows beside."""
     writer = _WRITERS.get(path.suffix.lower())
     if writer is None:
-        raise InputError(f"An output file must end in one of {', '.join(_WRITERS)}. Received: {path}.")
+        raise InputError(f"An output file must end in one of {', '.join((*others, *_WRITERS))}. Received: {path}.")
+    require_new(path, overwrite)
+    return writer
+
+
+def require_new(path: Path, overwrite: bool) -> None:
+    """InputError for a file that is there, unless it may be overwritten."""
     if path.exists() and (not overwrite or not path.is_file()):
         way_out = "Pass --overwrite to replace it, or name another." if path.is_file() else "Name a file."
         raise InputError(f"An output file must be a new one. Received: {path}, which is there already. {way_out}")
-    return writer
 
 
 def json_line(record: Record) -> str:

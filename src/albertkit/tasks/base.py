@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from albertkit.arrays import Tensors
 from albertkit.backends import Outputs
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
@@ -47,6 +49,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """What `decode` may be told, with defaults."""
     encode_options: ClassVar[Mapping[str, str]] = {}
     """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
+    model_options: ClassVar[Mapping[str, str]] = {}
+    """Options of a pipeline that decide how its model is built, each with its key in the config."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
     """Names under which the inputs of `examples` may be passed to a pipeline."""
     sample: ClassVar[Json] = "A text."
@@ -139,6 +143,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
         return None
 
+    def completed(self, config: AlbertConfig, tensors: Tensors) -> Tensors:
+        """Tensors of a checkpoint with those that answers do without, where it lacks them."""
+        return tensors
+
     def collate(self, features: Features, pad_id: int) -> Batch:
         """Rows as one batch for training: all of them, padded on the right; labels of tokens by -100."""
         labels = {name: stacked(values) for name, values in features.labels.items()}
@@ -173,6 +181,23 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     ) -> dict[str, float]:
         """The metrics, from the outputs of each row in turn. InputError where they are not finite."""
 
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: ExamplesT,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """What fits the confidence of answers to labelled examples that training has not seen, and how it does.
+
+        InputError where nothing can be fitted.
+        """
+        raise InputError(
+            f"Confidence is calibrated for text-classification. Received a model for {self.name}. Take its scores as "
+            "they are."
+        )
+
     def fitted(self, scores: Mapping[str, float]) -> Record:
         """What scores on held-out examples decide for the model's answers: values of `answer_options`."""
         return {}
@@ -186,7 +211,7 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         return None
 
     def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
-        """(N,) float32 above 0, what each row of the features counts in the training loss; None: all alike."""
+        """(N,) float32 above 0, what each example counts in the training loss, in every row of it; None: all alike."""
         return None
 
     def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:

@@ -47,6 +47,8 @@ class DataOptions:
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
     header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)
+    max_train_samples: int = option(0, "Train on the first so many examples alone; 0: on all.", ge=0)
+    max_eval_samples: int = option(0, "Score on the first so many examples alone; 0: on all.", ge=0)
     skip_bad_rows: bool = option(False, "Leave out, and count, rows that cannot be used, instead of stopping.")
 
     @classmethod

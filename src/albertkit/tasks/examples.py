@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from albertkit.errors import few
 from albertkit.tasks.bad_rows import BadRow
 from albertkit.typing import Record
 
+ExamplesT = TypeVar("ExamplesT", bound="Examples")
 _FEW = 20
 """Examples from which on a score says something."""
 
@@ -73,6 +74,11 @@ class Examples(ABC):
         Examples that share one are no evidence of each other: they belong on one side of a split.
         """
         return {}
+
+
+def first(examples: ExamplesT, count: int) -> ExamplesT:
+    """The first so many examples, or all where `count` is 0."""
+    return examples.take(range(min(count, len(examples)))) if count else examples
 
 
 def repeated(examples: Examples, others: Examples) -> list[int]:

@@ -56,12 +56,17 @@ def regression(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     A correlation is 0 where all predictions or all numbers are equal.
     """
     predicted = logits[:, 0].astype(np.float64)
+    error = predicted - labels
+    errors = {"mse": float((error**2).mean()), "mae": float(np.abs(error).mean())}
+    return {**correlations(predicted, labels), **errors}
+
+
+def correlations(predicted: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """(N,) predictions and (N,) numbers -> Pearson and Spearman correlation; 0 where all of either are equal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        correlations: Record = {
+        found: Record = {
             "pearson": stats.pearsonr(predicted, labels)[0] if len(labels) > 1 else 0.0,
             "spearman": stats.spearmanr(predicted, labels)[0] if len(labels) > 1 else 0.0,
         }
-    scores = {name: float(np.nan_to_num(value)) for name, value in correlations.items()}
-    error = predicted - labels
-    return {**scores, "mse": float((error**2).mean()), "mae": float(np.abs(error).mean())}
+    return {name: float(np.nan_to_num(value)) for name, value in found.items()}

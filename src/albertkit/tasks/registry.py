@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks.base import AnyTask, AnyTrainableTask, TrainableTask
-
-TRAINED = "task"
-"""The key of config.json that says what a model was trained for, see `trained_on`."""
+from albertkit.tasks.calibration import TRAINED
 
 _TASKS = {
     "text-classification": "albertkit.tasks.text_classification.task:TextClassification",
     "token-classification": "albertkit.tasks.token_classification.task:TokenClassification",
     "question-answering": "albertkit.tasks.question_answering.task:QuestionAnswering",
     "multiple-choice": "albertkit.tasks.multiple_choice.task:MultipleChoice",
+    "sentence-embedding": "albertkit.tasks.sentence_embedding.task:SentenceEmbedding",
+    "feature-extraction": "albertkit.tasks.feature_extraction:FeatureExtraction",
     "fill-mask": "albertkit.tasks.fill_mask.task:FillMask",
     "pseudo-perplexity": "albertkit.tasks.pseudo_perplexity.task:PseudoPerplexity",
 }

@@ -22,7 +22,7 @@ _PAIRS = (
     *(("query", "passage"), ("query", "document"), ("query", "answer"), ("query", "text"), ("claim", "evidence")),
     *(("sentence_a", "sentence_b"), ("text_a", "text_b"), ("text1", "text2"), ("text_1", "text_2"), ("s1", "s2")),
     *(("sentence_1", "sentence_2"), ("question_1", "question_2"), ("q1", "q2"), ("sent1", "sent2")),
-    *(("#1 string", "#2 string"), ("anchor", "positive")),
+    *(("#1 string", "#2 string"), ("anchor", "positive"), ("sent0", "sent1")),
 )
 _TEXT = (
     *("text", "sentence", "review", "content", "sentence1", "premise", "question"),
@@ -195,8 +195,8 @@ def taken(
 ) -> TextExamples:
     """The texts of the columns that are named, every row of them; of a row that goes to `bad` an empty one."""
     bad = bad or BadRows(table.path, may_skip=False)
-    second = _column(table, options.pair_column, "pair", bad) if options.pair_column else None
-    first, rows = _column(table, options.text_column, "text", bad), list(range(len(table)))
+    second = column(table, options.pair_column, "pair", bad) if options.pair_column else None
+    first, rows = column(table, options.text_column, "text", bad), list(range(len(table)))
     columns = (options.text_column, *([options.pair_column] if options.pair_column else []))
     return TextExamples(table.path, table, first, second, labels, rows, sources=columns)
 
@@ -211,7 +211,8 @@ def is_empty(value: Json) -> bool:
     return is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
-def _column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
+def column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
+    """The texts of a column, empty ones where a value is missing; a row whose value is no text goes to `bad`."""
     values = table.column(name, role)
     wrong = [row for row, value in enumerate(values) if isinstance(value, (dict, list, tuple, bytes))]
     if wrong:

@@ -14,8 +14,8 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.base import AnyTask
+from albertkit.tasks.calibration import TRAINED
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.registry import TRAINED
 from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)

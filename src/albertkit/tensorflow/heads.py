@@ -1,6 +1,6 @@
-"""The two heads of pre-training in Keras, which are more than one layer.
+"""What is more than one layer in the heads of Keras: the two of pre-training, and the pooling of sentences.
 
-Letters: B batch, E embedding size, H hidden size, V vocabulary.
+Letters: B batch, L sequence length, E embedding size, H hidden size, V vocabulary.
 """
 
 import tensorflow as tf
@@ -10,6 +10,25 @@ from albertkit.config import AlbertConfig
 from albertkit.tensorflow.activations import activation
 from albertkit.tensorflow.layers import Block, LayerNorm, Linear, Shape
 from albertkit.tensorflow.typing import Tensor
+
+
+def pooled(hidden_states: Tensor, mask: Tensor | None, mode: str, special_tokens: bool) -> Tensor:
+    """(B, L, H) -> (B, H) float32: mean or maximum over the tokens of each text, or the state of the first, [CLS].
+
+    `mask` (B, L) is 1 for a token and 0 for padding, on either side. Without `special_tokens` the first and the last
+    token of a text, [CLS] and [SEP], are left out of mean and maximum; of a text of nothing else both are 0.
+    """
+    hidden_states = tf.cast(hidden_states, tf.float32)
+    is_token = tf.ones(tf.shape(hidden_states)[:2], tf.int32) if mask is None else tf.cast(mask > 0, tf.int32)
+    place = tf.cumsum(is_token, 1) * is_token  # 1 for the first token, 0 for padding
+    counted = place == 1 if mode == "cls" else place > 0
+    if mode != "cls" and not special_tokens:
+        counted = (place > 1) & (place < tf.reduce_max(place, 1, keepdims=True))
+    if mode == "max":
+        largest = tf.reduce_max(tf.where(counted[..., None], hidden_states, tf.float32.min), 1)
+        return tf.where(tf.reduce_any(counted, 1, keepdims=True), largest, 0.0)
+    share = tf.cast(counted, tf.float32)
+    return tf.reduce_sum(hidden_states * share[..., None], 1) / tf.maximum(tf.reduce_sum(share, 1, keepdims=True), 1.0)
 
 
 class AlbertMLMHead(Block):

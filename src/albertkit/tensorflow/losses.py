@@ -1,6 +1,6 @@
 """The losses of the heads in TensorFlow. All give a float32 scalar, or None where there are no labels.
 
-Letters: B batch, L sequence length, C classes.
+Letters: B batch, L sequence length, C classes, S sentences of a row, H hidden size.
 """
 
 from collections.abc import Callable
@@ -41,6 +41,33 @@ def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str
     if kind == "regression":
         return tf.reduce_mean(tf.square(logits - labels))
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+
+
+def similarity_loss(embeddings: Tensor, labels: Tensor | None, temperature: float) -> Tensor | None:
+    """The loss of (B, S, H) embeddings of rows of S sentences: an anchor, its positive, and maybe hard negatives.
+
+    Integer labels (B,): the cross entropy of each anchor's positive among the positives and hard negatives of the whole
+    batch, by their cosines over `temperature` (SimCSE, arXiv 2104.08821, equations 1 and 5). Positives of two rows of
+    one label are no negatives of each other. Other labels (B,): the mean squared error of the cosine of the two
+    sentences. InputError for labels or rows that do not fit.
+    """
+    if labels is None:
+        return None
+    is_integer = labels.dtype.is_integer
+    if embeddings.shape.is_fully_defined() and labels.shape.is_fully_defined():
+        rules.require_sentences(tuple(embeddings.shape), tuple(labels.shape), is_integer)
+    embeddings = tf.cast(embeddings, tf.float32)
+    units = embeddings * tf.math.rsqrt(tf.reduce_sum(tf.square(embeddings), -1, keepdims=True) + rules.SMALLEST_NORM)
+    anchors, others = units[:, 0], units[:, 1:]
+    if not is_integer:
+        return tf.reduce_mean(tf.square(tf.reduce_sum(anchors * others[:, 0], -1) - tf.cast(labels, tf.float32)))
+    candidates = tf.reshape(tf.transpose(others, (1, 0, 2)), (-1, embeddings.shape[-1]))
+    scores = tf.matmul(anchors, candidates, transpose_b=True) / temperature
+    rows = tf.range(tf.shape(scores)[0])
+    is_alike = (labels[:, None] == labels) & (rows[:, None] != rows)
+    is_left_out = tf.pad(is_alike, ((0, 0), (0, tf.shape(scores)[1] - tf.shape(scores)[0])))
+    scores = tf.where(is_left_out, scores.dtype.min, scores)
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(rows, scores))
 
 
 def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

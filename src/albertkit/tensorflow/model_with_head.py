@@ -41,6 +41,20 @@ def flatten_choices(inputs: Inputs) -> tuple[Inputs, tuple[Tensor, Tensor]]:
     return tuple(flat), (batch, choices)
 
 
+def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[Tensor, ...]]:
+    """Inputs of rows of sentences as in `flatten_choices`; those of single texts as they are, and no shape.
+
+    InputError for a mask that has not an entry a token.
+    """
+    input_ids, *_, inputs_embeds = inputs
+    rules.require_inputs(input_ids, inputs_embeds)
+    rank = len(inputs_embeds.shape) - 1 if input_ids is None else len(input_ids.shape)
+    flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())
+    if flat[1] is not None:
+        rules.require_token_mask(tuple(flat[1].shape))
+    return flat, shape
+
+
 class TFAlbertModelWithHead(TFAlbertPreTrainedModel):
     """An encoder, `albert`, with a head on it.
 

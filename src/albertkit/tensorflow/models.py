@@ -14,14 +14,22 @@ from albertkit.outputs import (
     MultipleChoiceModelOutput,
     QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
 from albertkit.tensorflow.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.tensorflow.base_model import TFAlbertModel, registered
-from albertkit.tensorflow.heads import AlbertMLMHead, AlbertSOPHead
+from albertkit.tensorflow.heads import AlbertMLMHead, AlbertSOPHead, pooled
 from albertkit.tensorflow.layers import Linear, dropout
-from albertkit.tensorflow.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
+from albertkit.tensorflow.losses import (
+    answer_loss,
+    classification_loss,
+    cross_entropy,
+    similarity_loss,
+    span_loss,
+    total,
+)
 from albertkit.tensorflow.model_with_head import (
     AnswerLabels,
     Encoded,
@@ -33,6 +41,7 @@ from albertkit.tensorflow.model_with_head import (
     TFAlbertModelWithPreTrainingLabels,
     TFAlbertModelWithSpanLabels,
     flatten_choices,
+    flatten_sentences,
 )
 from albertkit.tensorflow.pretrained import TFAlbertPreTrainedModel
 from albertkit.tensorflow.typing import Tensor
@@ -43,6 +52,7 @@ __all__ = [
     "TFAlbertForPreTraining",
     "TFAlbertForQuestionAnswering",
     "TFAlbertForQuestionAnsweringBeamSearch",
+    "TFAlbertForSentenceEmbedding",
     "TFAlbertForSequenceClassification",
     "TFAlbertForTokenClassification",
     "TFAlbertMainLayer",
@@ -205,3 +215,32 @@ class TFAlbertForQuestionAnsweringBeamSearch(TFAlbertModelWithAnswerLabels):
             return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
+
+
+@registered
+class TFAlbertForSentenceEmbedding(TFAlbertModelWithLabels):
+    """An embedding of a text: its hidden states, pooled as `config.sentence_pooling` says. It has no layer of its own.
+
+    (B, L) ids, masks and types -> sentence_embedding (B, H), not normalised; (B, S, L), or (B, S, L, E) embeddings, of
+    rows of S sentences -> (B, S, H). `labels` (B,) of such rows: integers, the contrastive loss of SimCSE in which rows
+    of one label are no negatives of each other; other numbers, what the cosines of two sentences are to be.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        """Nothing: what is pooled has no weights."""
+
+    def _encode(self, inputs: Inputs, switches: Switches, training: bool) -> Encoded:
+        """Rows of sentences go through the encoder as (B * S, ...); what is pooled comes back as (B, S, H)."""
+        flat, shape = flatten_sentences(inputs)
+        encoded = super()._encode(flat, switches, training)
+        config, mask = self.config, flat[1]
+        sentences = pooled(encoded.last_hidden_state, mask, config.sentence_pooling, config.sentence_special_tokens)
+        encoded.pooler_output = tf.reshape(sentences, (*shape, config.hidden_size)) if shape else sentences
+        return encoded
+
+    def _apply_head(self, encoded: Encoded, training: bool, labels: Tensor | None) -> SentenceEmbeddingOutput:
+        embeddings = encoded.pooler_output
+        loss = similarity_loss(embeddings, labels, self.config.sentence_temperature)
+        return SentenceEmbeddingOutput(loss, embeddings)

@@ -15,7 +15,8 @@ class AdamW:
     """Adam with decoupled weight decay (arXiv 1711.05101), whose moments need not be corrected for their start at 0.
 
     With the correction it gives the numbers of PyTorch, without it those of the original ALBERT. Biases, norms and
-    frozen parts are not decayed. `steps` counts, and each parameter has its two moments in `moments`.
+    frozen parts are not decayed. `steps` counts, each parameter has its two moments in `moments`, and gradients are
+    those of the parameters in `trained`, which are all but those to which `settings.rates` give 0.
     """
 
     def __init__(self, settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> None:
@@ -26,6 +27,7 @@ class AdamW:
             for name in parameters
             if weight_table.kind(name) not in ("bias", "norm") and not settings.is_frozen(name)
         }
+        self.trained = {name: one for name, one in self.parameters.items() if settings.rate_of(name)}
         self.steps = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.moments = {
             name: tuple(tf.Variable(tf.zeros_like(parameter), trainable=False) for _ in settings.betas)
@@ -33,13 +35,14 @@ class AdamW:
         }
 
     def step(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """Change every parameter by its gradient, in a graph."""
+        """Change every trained parameter by its gradient, in a graph."""
         powers = self._powers()
         # The kernel adds epsilon to the root of a moment that is not yet corrected for its start at 0.
         epsilon = self.settings.epsilon * tf.sqrt(1 - powers[1])
-        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+        for (name, parameter), gradient in zip(self.trained.items(), gradients, strict=True):
+            rate = learning_rate * self.settings.rate_of(name)
             if name in self.changed and self.settings.weight_decay:
-                parameter.assign_sub(learning_rate * self.settings.weight_decay * parameter)
+                parameter.assign_sub(rate * self.settings.weight_decay * parameter)
             first, second = self.moments[name]
             tf.raw_ops.ResourceApplyAdam(
                 var=parameter.handle,
@@ -47,7 +50,7 @@ class AdamW:
                 v=second.handle,
                 beta1_power=powers[0],
                 beta2_power=powers[1],
-                lr=learning_rate,
+                lr=rate,
                 beta1=self.settings.betas[0],
                 beta2=self.settings.betas[1],
                 epsilon=epsilon,
@@ -70,9 +73,9 @@ class Lamb(AdamW):
     """
 
     def step(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor) -> None:
-        """Change every parameter by its gradient, in a graph."""
+        """Change every trained parameter by its gradient, in a graph."""
         powers = self._powers()
-        for (name, parameter), gradient in zip(self.parameters.items(), gradients, strict=True):
+        for (name, parameter), gradient in zip(self.trained.items(), gradients, strict=True):
             first, second = self.moments[name]
             mean = first.assign_add((1 - self.settings.betas[0]) * (gradient - first)) / (1 - powers[0])
             square = second.assign_add((1 - self.settings.betas[1]) * (gradient * gradient - second)) / (1 - powers[1])
@@ -82,7 +85,7 @@ class Lamb(AdamW):
                 weight_norm, update_norm = tf.norm(parameter), tf.norm(update)
                 is_both = (weight_norm > 0) & (update_norm > 0)
                 update *= tf.where(is_both, tf.math.divide_no_nan(weight_norm, update_norm), 1.0)
-            parameter.assign_sub(learning_rate * update)
+            parameter.assign_sub(learning_rate * self.settings.rate_of(name) * update)
 
 
 def create(settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> AdamW:

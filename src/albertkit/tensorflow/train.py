@@ -81,26 +81,26 @@ def init_state(
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     settings = settings.for_model(config)
     parameters = {name: place.variable.value for name, place in _parameters(model).items()}
-    return _with_graphs(model, optimizers.create(settings, parameters), parameters, precision)
+    return _with_graphs(model, optimizers.create(settings, parameters), precision)
 
 
 def _with_graphs(
     model: models.TFAlbertPreTrainedModel,
     optimizer: optimizers.AdamW,
-    parameters: dict[str, tf.Variable],
     precision: Precision,
 ) -> State:
     """The state of a model and its optimizer, with the graphs of a step, which are traced when they are first run."""
+    trained = list(optimizer.trained.values())
 
     def gradients(
         batch: dict[str, tf.Tensor], factors: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         model.base_model.seed_generator.state.assign(seed)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(list(parameters.values()))
+            tape.watch(trained)
             losses = {name: loss * factors[name] for name, loss in _losses(model, batch).items()}
             loss = tf.add_n(list(losses.values()))
-        found = tape.gradient(loss, list(parameters.values()), unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        found = tape.gradient(loss, trained, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return losses, [tf.convert_to_tensor(gradient) for gradient in found]
 
     def update(

@@ -1,6 +1,6 @@
 """The losses of the heads in PyTorch. All give a scalar, or None where there are no labels.
 
-Letters: B batch, L sequence length, C classes.
+Letters: B batch, L sequence length, C classes, S sentences of a row, H hidden size.
 """
 
 from collections.abc import Callable
@@ -43,6 +43,30 @@ def classification_loss(logits: Tensor, labels: Tensor | None, problem_type: str
     if kind == "regression":
         return functional.mse_loss(logits, labels)
     return functional.binary_cross_entropy_with_logits(logits, labels)
+
+
+def similarity_loss(embeddings: Tensor, labels: Tensor | None, temperature: float) -> Tensor | None:
+    """The loss of (B, S, H) embeddings of rows of S sentences: an anchor, its positive, and maybe hard negatives.
+
+    Integer labels (B,): the cross entropy of each anchor's positive among the positives and hard negatives of the whole
+    batch, by their cosines over `temperature` (SimCSE, arXiv 2104.08821, equations 1 and 5). Positives of two rows of
+    one label are no negatives of each other. Other labels (B,): the mean squared error of the cosine of the two
+    sentences. InputError for labels or rows that do not fit.
+    """
+    if labels is None:
+        return None
+    is_integer = not labels.is_floating_point()
+    rules.require_sentences(tuple(embeddings.shape), tuple(labels.shape), is_integer)
+    embeddings = embeddings.float()
+    units = embeddings * torch.rsqrt(embeddings.square().sum(-1, keepdim=True) + rules.SMALLEST_NORM)
+    anchors, others = units[:, 0], units[:, 1:]
+    if not is_integer:
+        return functional.mse_loss((anchors * others[:, 0]).sum(-1), labels.float())
+    scores = anchors @ others.transpose(0, 1).flatten(0, 1).T / temperature
+    rows = torch.arange(len(labels), device=labels.device)
+    is_alike = (labels[:, None] == labels) & (rows[:, None] != rows)
+    is_left_out = functional.pad(is_alike, (0, scores.shape[1] - len(labels)))
+    return functional.cross_entropy(scores.masked_fill(is_left_out, float("-inf")), rows)
 
 
 def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

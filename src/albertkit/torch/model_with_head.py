@@ -37,6 +37,20 @@ def flatten_choices(inputs: Inputs) -> tuple[Inputs, tuple[int, int]]:
     return tuple(flat), (batch, choices)
 
 
+def flatten_sentences(inputs: Inputs) -> tuple[Inputs, tuple[int, ...]]:
+    """Inputs of rows of sentences as in `flatten_choices`; those of single texts as they are, and no shape.
+
+    InputError for a mask that has not an entry a token.
+    """
+    input_ids, *_, inputs_embeds = inputs
+    rules.require_inputs(input_ids, inputs_embeds)
+    rank = next(x.dim() - extra for x, extra in ((input_ids, 0), (inputs_embeds, 1)) if x is not None)
+    flat, shape = flatten_choices(inputs) if rank == 3 else (inputs, ())
+    if flat[1] is not None:
+        rules.require_token_mask(tuple(flat[1].shape))
+    return flat, shape
+
+
 class AlbertModelWithHead(AlbertPreTrainedModel):
     """An encoder, `albert`, with a head on it.
 

@@ -14,13 +14,21 @@ from albertkit.outputs import (
     MultipleChoiceModelOutput,
     QuestionAnsweringBeamSearchModelOutput,
     QuestionAnsweringModelOutput,
+    SentenceEmbeddingOutput,
     SequenceClassifierOutput,
     TokenClassifierOutput,
 )
 from albertkit.torch.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.torch.base_model import AlbertModel
-from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead
-from albertkit.torch.losses import answer_loss, classification_loss, cross_entropy, span_loss, total
+from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead, pooled
+from albertkit.torch.losses import (
+    answer_loss,
+    classification_loss,
+    cross_entropy,
+    similarity_loss,
+    span_loss,
+    total,
+)
 from albertkit.torch.model_with_head import (
     AlbertModelWithAnswerLabels,
     AlbertModelWithLabels,
@@ -32,6 +40,7 @@ from albertkit.torch.model_with_head import (
     Inputs,
     Switches,
     flatten_choices,
+    flatten_sentences,
 )
 from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
@@ -42,6 +51,7 @@ __all__ = [
     "AlbertForPreTraining",
     "AlbertForQuestionAnswering",
     "AlbertForQuestionAnsweringBeamSearch",
+    "AlbertForSentenceEmbedding",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
     "AlbertModel",
@@ -189,3 +199,31 @@ class AlbertForQuestionAnsweringBeamSearch(AlbertModelWithAnswerLabels):
             return QuestionAnsweringBeamSearchModelOutput(loss, cls_logits=cls_logits)
         beams = beam_search(self.end_logits, states, start_logits, p_mask, self.config)
         return QuestionAnsweringBeamSearchModelOutput(loss, *beams, cls_logits)
+
+
+class AlbertForSentenceEmbedding(AlbertModelWithLabels):
+    """An embedding of a text: its hidden states, pooled as `config.sentence_pooling` says. It has no layer of its own.
+
+    (B, L) ids, masks and types -> sentence_embedding (B, H), not normalised; (B, S, L), or (B, S, L, E) embeddings, of
+    rows of S sentences -> (B, S, H). `labels` (B,) of such rows: integers, the contrastive loss of SimCSE in which rows
+    of one label are no negatives of each other; other numbers, what the cosines of two sentences are to be.
+    """
+
+    add_pooling_layer = False
+
+    def _add_head(self, config: AlbertConfig) -> None:
+        """Nothing: what is pooled has no weights."""
+
+    def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
+        """Rows of sentences go through the encoder as (B * S, ...); what is pooled comes back as (B, S, H)."""
+        flat, shape = flatten_sentences(inputs)
+        encoded = super()._encode(flat, switches)
+        config, mask = self.config, flat[1]
+        sentences = pooled(encoded.last_hidden_state, mask, config.sentence_pooling, config.sentence_special_tokens)
+        encoded.pooler_output = sentences.unflatten(0, shape) if shape else sentences
+        return encoded
+
+    def _apply_head(self, encoded: Encoded, labels: Tensor | None) -> SentenceEmbeddingOutput:
+        embeddings = encoded.pooler_output
+        loss = similarity_loss(embeddings, labels, self.config.sentence_temperature)
+        return SentenceEmbeddingOutput(loss, embeddings)

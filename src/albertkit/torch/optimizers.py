@@ -107,17 +107,17 @@ class Lamb(AdamW):
 def create(settings: OptimizerSettings, parameters: Mapping[str, torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of the parameters by canonical name; a shared one stands in there once.
 
-    Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts.
+    Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts. What a step
+    multiplies its rate by for a group stands in its `rate_factor`; what `settings.rates` give 0 is in no group.
     """
-    spared, changed = [], []
+    groups: dict[tuple[float, bool], ParamGroup] = {}
     for name, parameter in parameters.items():
         is_spared = weight_table.kind(name) in ("bias", "norm") or settings.is_frozen(name)
-        (spared if is_spared else changed).append(parameter)
-    groups = [
-        {"params": changed, "weight_decay": settings.weight_decay},
-        {"params": spared, "weight_decay": 0.0, "is_adapted": False},
-    ]
+        decay = {"weight_decay": 0.0, "is_adapted": False} if is_spared else {"weight_decay": settings.weight_decay}
+        if factor := settings.rate_of(name):
+            group = groups.setdefault((factor, is_spared), {"params": [], "rate_factor": factor, **decay})
+            group["params"].append(parameter)
     if settings.name == "adamw" and settings.corrects_bias:
-        return torch.optim.AdamW(groups, lr=0.0, betas=settings.betas, eps=settings.epsilon, fused=True)
+        return torch.optim.AdamW(list(groups.values()), lr=0.0, betas=settings.betas, eps=settings.epsilon, fused=True)
     kind = {"adamw": AdamW, "lamb": Lamb}[settings.name]
-    return kind(groups, 0.0, settings.betas, settings.epsilon, bias_correction=settings.corrects_bias)
+    return kind(list(groups.values()), 0.0, settings.betas, settings.epsilon, bias_correction=settings.corrects_bias)

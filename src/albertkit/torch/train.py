@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
-from albertkit.batches import Batch, PaddedBatch, PretrainingBatch
+from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, shares
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
@@ -118,8 +118,9 @@ def init_state(
     settings = settings.for_model(config)
     model.tie_weights()
     for name, parameter in model.named_parameters():
-        if ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name):
-            parameter.requires_grad_(False)  # it never runs, and DistributedDataParallel would wait for its gradient
+        never_runs = ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name)
+        if never_runs or not settings.rate_of(model.checkpoint_prefix + name):
+            parameter.requires_grad_(False)  # DistributedDataParallel would wait for the gradient of what never runs
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
@@ -136,10 +137,12 @@ def train_step(
     """One step over `batches`, whose items count alike: the losses before it and the norm of their sum's gradient.
 
     `seed` decides dropout. Where the loss or the norm is not finite, or the norm is above `skip_above`, weights and
-    optimizer stay as they are.
+    optimizer stay as they are. Of pre-training each process brings its own rows, otherwise all bring the same batches,
+    of which each computes its share.
     """
     torch.manual_seed(seed + rank())
     state.objective.train()
+    batches = _own(batches)
     totals = _totals(batches)
     losses = dict.fromkeys(totals, 0.0)
     for batch in batches:
@@ -157,7 +160,7 @@ def train_step(
     record = {"loss": sum(losses.values()), **losses, "gradient_norm": norm}
     if np.isfinite(record["loss"]) and norm <= skip_above and np.isfinite(norm):
         for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate_factor"]
         state.optimizer.step()
     state.optimizer.zero_grad()
     return record
@@ -188,6 +191,15 @@ def _summed_loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Te
         return outputs.loss * batch.items()["loss"]
     given = _on_device({"labels": batch.labels, "weights": batch.row_weights}, model)  # type: ignore[dict-item]  # rows with weights have labels
     return weighted_sum(outputs.logits, given["labels"], given["weights"])
+
+
+def _own(batches: Sequence[Batch]) -> Sequence[Batch]:
+    """What this process computes of a step; see `albertkit.batches.shares`."""
+    padded = [batch for batch in batches if isinstance(batch, PaddedBatch)]
+    if world_size() == 1 or not padded:
+        return batches
+    dealt = shares(padded, world_size())
+    return batches if dealt is None else dealt[rank()]
 
 
 def _totals(batches: Sequence[Batch]) -> dict[str, float]:

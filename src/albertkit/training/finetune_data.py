@@ -10,8 +10,9 @@ from albertkit.errors import InputError
 from albertkit.tasks import bad_rows, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score, repeated
+from albertkit.tasks.examples import Examples, few_to_score, first, repeated
 from albertkit.tasks.features import Features
+from albertkit.training import defaults
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Record
@@ -45,12 +46,27 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
     """Read both sides, make or load what the run starts from, and encode them for it. Says what was found."""
     train_examples, eval_examples, keys, options = _read(task, recipe, console)
     start = initial_state(recipe, task, keys, list(train_examples.texts()))
+    start, options = _with_defaults(recipe, start, options, console)
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))
     trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
     evaluated = _encoded(task, start, options, eval_examples, console)
     return Prepared(start, options, trained, evaluated, "id2label" in keys)
+
+
+def _with_defaults(
+    recipe: FinetuneRecipe, start: InitialState, options: DataOptions, console: Console
+) -> tuple[InitialState, DataOptions]:
+    """The dropout of the benchmark's settings, and their longest input where the model has room for it."""
+    longest = start.config.max_position_embeddings
+    if options.max_length > longest:  # which `initial_state` allows the settings of a benchmark alone
+        console.print(f"The longest input is {longest} tokens, as the model's, and not {options.max_length}.")
+        options = replace(options, max_length=longest)
+    if start.is_new:
+        return start, options
+    config = defaults.with_dropout(start.config, recipe.benchmark, recipe.model.config)
+    return replace(start, config=config), options
 
 
 def _located(task: AnyTrainableTask, options: DataOptions) -> DataOptions:
@@ -82,6 +98,7 @@ def _read(
     if held_out is None:
         classes = task.classes(examples, options, described)
         examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
+    examples, held_out = first(examples, options.max_train_samples), first(held_out, options.max_eval_samples)
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
         f"{options.eval or 'the same file'}: {task.describe(options, described)}."
@@ -139,4 +156,6 @@ def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions,
     weights = task.row_weights(side.examples, options, start.config)
     if weights is None:
         return side
+    if side.features.example is not None:  # all rows of an example count alike
+        weights = weights[np.asarray(side.features.example)]
     return Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))

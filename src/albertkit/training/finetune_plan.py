@@ -13,11 +13,11 @@ from albertkit.errors import ConfigError, did_you_mean
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.features import Features
-from albertkit.training import loop
+from albertkit.training import defaults, loop, rates
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.finetune_data import Side
 from albertkit.training.initial_state import InitialState
-from albertkit.training.recipe import FinetuneRecipe, default_learning_rate
+from albertkit.training.recipe import FinetuneRecipe
 from albertkit.training.schedule import Schedule
 
 
@@ -28,10 +28,12 @@ def resolved(
     config: AlbertConfig,
     is_new: bool,
     rows: int,
+    processes: int = 1,
 ) -> FinetuneRecipe:
-    """The recipe with its open choices made."""
+    """The recipe with its open choices made, for so many rows of features and so many processes."""
     training = recipe.training
-    per_epoch = math.ceil(rows / training.batch_size)
+    batch_size = training.per_device_batch_size * training.gradient_accumulation * processes or training.batch_size
+    per_epoch = math.ceil(rows / batch_size)
     known = ("loss", *task.metrics(config))
     metric = training.metric or known[1]
     if metric not in known:
@@ -42,7 +44,8 @@ def resolved(
     found = {one: getattr(options, one) for one in options.defaults()}
     return recipe.changed("data", **found).changed(
         "training",
-        learning_rate=training.learning_rate or default_learning_rate(config, is_new),
+        batch_size=batch_size,
+        learning_rate=training.learning_rate or defaults.learning_rate(task.name, recipe.benchmark, config, is_new),
         max_steps=training.max_steps or max(round(per_epoch * training.epochs), 1),
         evaluate_every=training.evaluate_every or per_epoch,
         metric=metric,
@@ -52,7 +55,12 @@ def resolved(
 def schedule_of(recipe: FinetuneRecipe) -> Schedule:
     """The learning rate of a recipe whose open choices are made."""
     training = recipe.training
-    warmup = round(training.warmup_ratio * training.max_steps)
+    warmup = training.warmup_steps or round(training.warmup_ratio * training.max_steps)
+    if warmup > training.max_steps:
+        raise ConfigError(
+            f"`training.warmup_steps` must not be more than the steps of the run. Received: {warmup:,}, and "
+            f"{training.max_steps:,} steps."
+        )
     return Schedule(training.learning_rate, training.max_steps, warmup, training.schedule)
 
 
@@ -78,7 +86,7 @@ def planned(
         config=start.config.with_named_results(),
         head=task.head_for(start.config.architectures),
         tensors=start.tensors,
-        optimizer=training.optimizer_settings(),
+        optimizer=training.optimizer_settings(rates=rates.of(start.config, training, start.is_new)),
         precision=training.precision,
         schedule=schedule_of(recipe),
         seed=recipe.seed,

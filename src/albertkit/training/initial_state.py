@@ -15,6 +15,7 @@ from albertkit.tasks.base import AnyTask
 from albertkit.tokenization import train as trainer
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
+from albertkit.training import defaults
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Record
@@ -46,17 +47,39 @@ def initial_state(recipe: FinetuneRecipe, task: AnyTask, keys: Record, texts: Se
         tensors = None
     else:
         config = checkpoint.config.changed(**recipe.model.config)
-        tensors = checkpoint.tensors
-        names = keys.get("id2label")
-        if names is not None and list(config.id2label.values()) != list(names.values()):
-            tensors = {name: tensor for name, tensor in tensors.items() if weight_table.part(name) != "classifier"}
+        tensors, told_of_classes = _with_classes(recipe.model.name, checkpoint.tensors, config, keys)
+        provenance += told_of_classes
     config = config.changed(**keys)
-    require_agreement(config, tokenizer, "data.max_length", recipe.options().max_length)
+    length, settings = recipe.options().max_length, defaults.benchmark(recipe.benchmark)
+    if settings and length == settings.max_length:
+        length = min(length, config.max_position_embeddings)
+    require_agreement(config, tokenizer, "data.max_length", length)
     head = task.head_for(config.architectures)
     chosen, told = initial_weights(recipe.model.name, head, config, tensors, recipe.seed)
     return InitialState(
         config, tokenizer, chosen, is_new, [*provenance, told, *(checkpoint.notes if checkpoint else ())]
     )
+
+
+def _with_classes(name: str, tensors: Tensors, config: AlbertConfig, keys: Record) -> tuple[Tensors, list[str]]:
+    """The tensors of the checkpoint `name` for the classes in `keys`, and in words what becomes of its classifier.
+
+    It is taken where its classes are called the same, in the order of `keys`, and left out where they are not, or where
+    numbers are wanted of classes or the other way round.
+    """
+    parts = [one for one in tensors if weight_table.part(one) == "classifier"]
+    wanted, own = keys.get("id2label"), config.id2label
+    if wanted is None or not parts:
+        return tensors, []
+    before, after = list(own.values()), list(wanted.values())
+    problems = {config.problem_type, keys.get("problem_type")} - {None}
+    if sorted(before) != sorted(after) or len(problems) > 1 or any(len(tensors[one]) != len(after) for one in parts):
+        shown = ", ".join(before[:8])
+        kept = {one: tensor for one, tensor in tensors.items() if one not in parts}
+        return kept, [f"The classifier is new: that of {name} is for other classes ({shown}). The rest is taken."]
+    order = [before.index(one) for one in after]
+    taken = {one: np.ascontiguousarray(tensors[one][order]) for one in parts}
+    return {**tensors, **taken}, [f"The classifier of {name} is taken, too: its classes are called the same."]
 
 
 def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, head: str) -> InitialState:

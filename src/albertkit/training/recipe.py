@@ -4,18 +4,17 @@ import dataclasses
 import functools
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from albertkit import storage
 from albertkit.backends import OptimizerSettings
-from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
 from albertkit.storage import encodings
 from albertkit.tasks import registry
 from albertkit.tasks.data_options import DataOptions
-from albertkit.training import named_recipes
+from albertkit.training import defaults, named_recipes, option_names
 from albertkit.typing import Json, Record
 
 try:
@@ -65,7 +64,10 @@ class BaseRecipe(Section):
 
         Raises ConfigError naming the key, the rule and the value for whatever does not fit.
         """
-        return cls.of_content(_content(path, overrides, settings, cls.keys()))
+        content, keys = _read(named_recipes.find(path)) if path else {}, cls.keys()
+        for key, value in _given(overrides, settings).items():
+            _put(content, key, value, keys)
+        return cls.of_content(content)
 
     @classmethod
     def of_content(cls, content: Mapping[str, Json]) -> Self:
@@ -179,10 +181,27 @@ class TrainingSection(OptimizationSection):
     """Steps; 0: as many as the epochs take."""
     batch_size: Positive = 32
     """Examples a step."""
+    per_device_batch_size: Count = 0
+    """Examples of a part of a step in each process: `batch_size` is so many, times the parts, times the processes; 0:
+    it is what it says."""
+    eval_batch_size: Count = 0
+    """Examples of an evaluation that are computed together at most; 0: as many as fill 8,192 tokens."""
+    defaults: str = ""
+    """A benchmark whose settings in the ALBERT paper fill in what is not given (cola, sst2, mrpc, ..., squad, squad_v2,
+    race); default: that of `data.task_name`, if there is one."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """Course of the rate after the warm-up."""
     warmup_ratio: Part = 0.1
     """Share of the steps in which the rate rises."""
+    warmup_steps: Count = 0
+    """Steps in which the rate rises; 0: by `warmup_ratio`."""
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """What the rate is multiplied by from one block of weights to the one below it, from the head down; ALBERT's
+    shared layers are one block."""
+    head_learning_rate: Amount = 0.0
+    """Peak of the rate of the head; 0: that of the encoder."""
+    freeze_encoder: bool = False
+    """Train the head alone, on what the encoder gives as it is."""
     word_dropout: Part = 0.0
     """Share of the tokens replaced by <unk> while training."""
     patience: Count = 0
@@ -199,6 +218,13 @@ class FinetuneRecipe(BaseRecipe):
     model: ModelSection = ModelSection()
     data: Section
     training: TrainingSection = TrainingSection()
+    seeds: list[Count] = []
+    """Seeds of several runs, each in a folder of its own, whose scores are put together; default: `seed` alone."""
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark whose settings in the paper fill in what is not given, or nothing."""
+        return self.training.defaults or getattr(self.data, "task_name", "")
 
     @classmethod
     def load(
@@ -212,8 +238,9 @@ class FinetuneRecipe(BaseRecipe):
 
         `task` is the one that is wanted: ConfigError where the recipe names another.
         """
-        content = _content(path, overrides, settings, cls.keys())
-        name = content.setdefault("task", task or cls.model_fields["task"].default)
+        content = _read(named_recipes.find(path)) if path else {}
+        given = _given(overrides, settings)
+        name = given.get("task") or content.get("task") or task or cls.model_fields["task"].default
         if task is not None and name != task:
             raise ConfigError(
                 f"`task`: the recipe must be one for {task}. Received: {name!r}. Give another recipe, or the command "
@@ -223,7 +250,8 @@ class FinetuneRecipe(BaseRecipe):
             kind = of_task(str(name))
         except InputError as error:
             raise ConfigError(f"`task`: {error}") from None
-        return kind.of_content(content)  # type: ignore[return-value]  # a subclass, made for the task
+        merged = {**_merged(content, given, kind.keys()), "task": name}
+        return kind.of_content(defaults.filled_in(merged))  # type: ignore[return-value]  # a subclass, made for the task
 
     def options(self) -> DataOptions:
         """The options of the task's data."""
@@ -234,25 +262,15 @@ class FinetuneRecipe(BaseRecipe):
 def of_task(name: str) -> type[FinetuneRecipe]:
     """The class of the recipes of a task. InputError where there is no such task."""
     options = registry.get_trainable(name).options
-    hints, defaults = typing.get_type_hints(options), options.defaults()
+    hints, own = typing.get_type_hints(options), options.defaults()
     described: Record = {}
     annotations: Record = {}
     for one in dataclasses.fields(options):
         annotations[one.name] = hints[one.name]
-        described[one.name] = Field(defaults[one.name], description=one.metadata["help"], **one.metadata["rules"])
+        described[one.name] = Field(own[one.name], description=one.metadata["help"], **one.metadata["rules"])
     section = type("DataSection", (Section,), {**described, "__annotations__": annotations, "__module__": __name__})
     changed = {"task": name, "data": section(), "__annotations__": {"task": str, "data": section}}
     return type("FinetuneRecipe", (FinetuneRecipe,), {**changed, "__module__": __name__})
-
-
-def default_learning_rate(config: AlbertConfig, is_new: bool) -> float:
-    """A peak rate by how the model starts and by its width: the wider, the smaller.
-
-    For published checkpoints it lies among those of table 14 of the paper: 2e-5 for base, 1e-5 for large and above.
-    """
-    if is_new:
-        return 1e-3 if config.hidden_size <= 256 else 1e-4 if config.hidden_size <= 1024 else 3e-5
-    return 1e-4 if config.hidden_size < 512 else 2e-5 if config.hidden_size <= 768 else 1e-5
 
 
 def _walk(section: type[BaseModel]) -> list[tuple[str, ...]]:
@@ -266,21 +284,45 @@ def _walk(section: type[BaseModel]) -> list[tuple[str, ...]]:
     return found
 
 
-def _content(
-    path: str | Path | None, overrides: Mapping[str, Json], settings: Sequence[str], keys: Sequence[str]
-) -> Record:
-    """The tables of a TOML file with the overrides put in."""
-    content = _read(named_recipes.find(path)) if path else {}
-    given = {key: value for key, value in overrides.items() if value is not None}
-    for key, value in {**given, **dict(map(_parse, settings))}.items():
-        *sections, last = key.split(".")
-        place = content
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise ConfigError(f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, keys)}")
-        place[last] = value
-    return content
+def _given(overrides: Mapping[str, Json], settings: Sequence[str]) -> Record:
+    """What a command line says, by key."""
+    return {key: value for key, value in overrides.items() if value is not None} | dict(map(_parse, settings))
+
+
+def _merged(content: Record, given: Mapping[str, Json], keys: Sequence[str]) -> Record:
+    """The tables of a TOML file with what is given put in. Keys may have the names of `option_names`."""
+    found: Record = {}
+    for source in (dict(_entries(content)), given):
+        names: dict[str, str] = {}
+        for name, value in source.items():
+            if (own := option_names.own_key(name, value, keys)) is None:
+                continue
+            if (other := names.setdefault(own[0], name)) != name and source[other] != value:
+                raise ConfigError(
+                    f"`{other}` and `{name}` are two names of one option, and must not differ. Received: "
+                    f"{source[other]!r} and {value!r}. Leave one of them out."
+                )
+            _put(found, *own, keys)
+    return found
+
+
+def _entries(content: Record) -> Iterator[tuple[str, Json]]:
+    """The keys of the tables of a recipe, and what they hold; an empty table is a key itself."""
+    for name, section in content.items():
+        if isinstance(section, dict) and section:
+            yield from ((f"{name}.{key}", value) for key, value in section.items())
+        else:
+            yield name, section
+
+
+def _put(content: Record, key: str, value: Json, keys: Sequence[str]) -> None:
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"A recipe has no key `{key}`, for `{section}` is a value.{did_you_mean(key, keys)}")
+    place[last] = value
 
 
 def _read(path: Path) -> Record:

@@ -45,13 +45,15 @@ class Reporter:
         processes: int = 1,
         *,
         tensorboard: bool = False,
+        is_telling: bool = True,
         on_best: Callable[[int], None] = lambda step: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Logs to `folder`, or nowhere where it is None.
 
         `steps` is the length of the whole run, of which at most a thousand are logged. `processes` is how many share a
-        step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well.
+        step: the tokens of this one, times as many, count as the step's. `tensorboard` logs for that as well. Where the
+        evaluation is too small to tell good from bad, which `is_telling` says, none of its scores is called the best.
         `on_best` is told the step of each evaluation that is the best so far.
         """
         self._folder, self._console, self._steps, self._processes = folder, console, steps, processes
@@ -66,6 +68,7 @@ class Reporter:
         columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = ProgressBar(console, "training", *columns, total=steps, clock=clock)
         self._done = 0  # steps of this process
+        self._is_telling, self._has_evaluated = is_telling, False
         self._time_left = TimeLeft(clock)
 
     def __enter__(self) -> "Reporter":
@@ -105,7 +108,9 @@ class Reporter:
         named = [f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items()]
         more = [f"{len(named) - _SHOWN} more in the log"] if len(named) > _SHOWN else []
         scores = " · ".join(named[:_SHOWN] + more)
-        self._console.print(f"step {record['step']}: {scores}{' · best so far' if record['best'] else ''}")
+        is_better = record["best"] and self._has_evaluated and self._is_telling
+        self._has_evaluated = True
+        self._console.print(f"step {record['step']}: {scores}{' · best so far' if is_better else ''}")
 
     def on_message(self, text: str) -> None:
         """Something a person should know."""
@@ -174,7 +179,7 @@ def write_table(log: Path, target: Path) -> None:
     """The evaluations of a log as CSV."""
     rows = [row["evaluation"] for row in read_log(log) if "evaluation" in row]
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
     storage.write_text(target, text.getvalue())

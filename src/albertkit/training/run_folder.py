@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from albertkit import storage
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files, layout
+from albertkit.checkpoint import files, layout, sentence_transformers
 from albertkit.errors import CheckpointError, ConfigError
 from albertkit.tasks.figures import Figure
 from albertkit.tokenization import files as tokenizer_files
@@ -40,7 +40,7 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS)
+STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS, *sentence_transformers.FILES)
 """What an older model may have left that would be read beside the new one."""
 
 
@@ -152,15 +152,15 @@ def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
             for path in (output, place):
                 storage.clear_abandoned(path)
             if not resume:
-                _forget(output)
+                forget(output)
                 (output / reporter.LOG).unlink(missing_ok=True)
                 storage.remove_named(output / reporter.TENSORBOARD, [reporter.EVENTS])
         requested.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
         yield
 
 
-def _forget(output: Path) -> None:
-    """Remove the checkpoints of a run, and nothing that a person put beside them.
+def forget(output: Path) -> None:
+    """Remove the checkpoints of a run, by which it is one that was cut off, and nothing that a person put beside them.
 
     The recipe goes first: without it, what a crash leaves of the checkpoints is no run that was cut off.
     """
@@ -203,6 +203,8 @@ def finish(
     `tensors`, and `figures` show them.
     """
     log = output / reporter.LOG
+    if f"Albert{plan.head}" == sentence_transformers.ARCHITECTURE:
+        sentence_transformers.write_pooling(output, start.config)
     with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
         files.write(staging, start.config, tensors, f"Albert{plan.head}")
         start.tokenizer.write(staging)
@@ -220,7 +222,7 @@ def finish(
     if plan.keep_state:
         _retire(output)
         return
-    _forget(output)
+    forget(output)
     with contextlib.suppress(OSError):  # where something of a person's is in it
         (output / CHECKPOINTS).rmdir()
 

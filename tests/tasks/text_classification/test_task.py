@@ -478,7 +478,7 @@ def decoded(logits, problem, options, decode="decode"):
     outputs = [{"logits": np.array(row, np.float32)} for row in logits]
     task = TextClassification()
     examples, _ = task.examples(["x"] * len(logits))
-    return list(getattr(task, decode)(None, config, examples, None, outputs, **options))
+    return list(getattr(task, decode)(None, config, examples, Features([], []), outputs, **options))
 
 
 LOGITS = [[0.0, 2.0, 1.0], [3.0, -1.0, 3.0]]

@@ -13,10 +13,10 @@ from albertkit.tasks.question_answering.questions import Questions
 _NONE = "no answer"
 
 
-def of(examples: Questions, best: Sequence[str], found: Sequence[Found]) -> list[Figure]:
+def of(examples: Questions, best: Sequence[str], found: Sequence[Found], threshold: float) -> list[Figure]:
     """The figures for the best answer of each question, and all that the model says of it.
 
-    Where some questions have no answer, none is given where that scores better, as in SQuAD 2.0.
+    Where some questions have no answer, none is given where that scores better by more than `threshold`.
     """
     if not best:
         return []
@@ -26,7 +26,7 @@ def of(examples: Questions, best: Sequence[str], found: Sequence[Found]) -> list
     sure, groups, exact, f1 = [], [], [], []
     for answer, said, true in zip(best, found, examples.true or [], strict=True):
         score = said.candidates[0].score if said.candidates else said.null
-        is_none = may_lack and said.null > score
+        is_none = may_lack and said.odds > threshold
         sure.append(min(said.probability(said.null if is_none else score), 1.0))
         one, other = metric.of("" if is_none else answer, true or [""])
         exact.append(one)

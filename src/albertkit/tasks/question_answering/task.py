@@ -220,7 +220,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
         found = list(answers.of_questions(features, outputs, _N_BEST))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
-        return answer_figures.of(examples, best, found)
+        return answer_figures.of(examples, best, found, self._threshold(config))
 
     def label_counts(self, examples: Questions, options: QuestionOptions, config: AlbertConfig) -> dict[str, int]:
         """Questions with and without an answer."""

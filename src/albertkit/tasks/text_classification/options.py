@@ -20,6 +20,10 @@ class ClassificationOptions(LabelOptions):
     )
     problem: Literal["auto", "single", "multi", "regression"] = option("auto", "auto, single, multi or regression.")
     class_weights: str = option("", "Weights of classes in the training loss: balanced, or name=weight,...")
+    long: Literal["truncate", "windows"] = option(
+        "truncate", "Texts longer than --max-length: truncate, or windows, whose logits are averaged.", is_kept=True
+    )
+    doc_stride: int = option(0, "Tokens that two windows of a text share; 0: a quarter of them.", ge=0, is_kept=True)
 
     def __post_init__(self) -> None:
         if self.task_name:

@@ -15,9 +15,10 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks import tables, texts, trained_on
+from albertkit.tasks import calibration, tables, texts, trained_on
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.figures import Figure
 from albertkit.tasks.tables import Table
@@ -29,6 +30,7 @@ from albertkit.tasks.text_classification import (
     glue_files,
     label_columns,
     labels,
+    long_texts,
     submission,
 )
 from albertkit.tasks.text_classification.answers import BEST
@@ -60,7 +62,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     head = "ForSequenceClassification"
     heads = ("ForSequenceClassification",)
     options = ClassificationOptions
-    answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None}
+    answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None, "abstain_below": None}
+    encode_options: ClassVar = {"long": "long", "stride": "doc_stride"}
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
@@ -159,11 +162,15 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         options: ClassificationOptions,
         labelled: bool = False,
     ) -> Features:
-        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted."""
-        encoded = tokenizer(examples.first, examples.second, truncation=True, max_length=options.max_length)
-        truncated = sum(count > 0 for count in encoded.truncated)
-        numbers = {"labels": self.targets(examples, options, Schema.of(config))} if labelled else {}
-        return Features(encoded["input_ids"], encoded["token_type_ids"], numbers, truncated=truncated)
+        """Texts or pairs -> ids and token types, and `labels` as in `labels.as_numbers`. What is cut is counted.
+
+        With `long` windows a long text fills several rows, each with its label; see `long_texts`.
+        """
+        features = long_texts.encoded(tokenizer, examples, options)
+        if not labelled:
+            return features
+        targets = self.targets(examples, options, Schema.of(config))
+        return replace(features, labels={"labels": long_texts.of_rows(targets, features)})
 
     def targets(self, examples: TextExamples, options: ClassificationOptions, schema: Schema) -> np.ndarray:
         """The labels as numbers; see `labels.as_numbers`."""
@@ -198,16 +205,11 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The best class of each example, {"label", "score"}, as Transformers answers.
 
         `top_k` a number: a list of so many, best first; None: of all. `function_to_apply` makes scores of logits:
-        softmax, sigmoid or none; default: what the model was trained with. InputError where logits are not finite.
+        softmax, sigmoid or none; default: what the model was trained with. Where answers may abstain, by the model's
+        calibration or `abstain_below`, each says whether it is "abstained". InputError where logits are not finite.
         """
-        (function, top_k), names = answers.asked(options), Schema.of(config).names
-        scores = answers.scored(answers.logits_of(outputs, config), function or answers.default_function(config))
-        ranked = np.argsort(-scores, axis=-1, kind="stable")[:, : 1 if top_k == BEST else top_k]
-        found = [
-            [{"label": names[index], "score": float(row[index])} for index in best]
-            for row, best in zip(scores, ranked.tolist(), strict=True)
-        ]
-        return [answer[0] for answer in found] if top_k == BEST else found
+        logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
+        return answers.ranked(logits, config, answers.asked(options), calibration.read(config))
 
     def records(
         self,
@@ -221,12 +223,12 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """An answer for each example.
 
         One class: {"label", "score", "scores"} with the softmax of all classes. Several: {"labels", "scores"}, labels
-        those of probability above 1/2. A number: {"value"}. With a `top_k` the best so many scores, best first.
-        InputError where logits are not finite.
+        those of probability above their thresholds, of 1/2 unless others were fitted. A number: {"value"}. With a
+        `top_k` the best so many scores, best first; "abstained" is as in `decode`. InputError where logits are not
+        finite.
         """
-        function, top_k = answers.asked(options)
-        logits, most = answers.logits_of(outputs, config), None if top_k == BEST else top_k
-        return answers.records(logits, Schema.of(config), function, most)
+        logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
+        return answers.records(logits, Schema.of(config), answers.asked(options), calibration.read(config))
 
     def submission(
         self, config: AlbertConfig, options: ClassificationOptions, records: Iterable[Record]
@@ -260,13 +262,28 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The scores of `tasks.metrics` for the kind of problem, and of a task of GLUE with two scores their mean."""
         from albertkit.tasks import metrics
 
-        logits = answers.logits_of(outputs, config)
-        require_finite(logits)
+        (logits, targets), schema = _labelled(config, examples, features, outputs), Schema.of(config)
+        if schema.problem_type == MULTI:
+            logits = answers.above_thresholds(logits, schema, calibration.read(config))
         scorers = {SINGLE: metrics.single_label, MULTI: metrics.multi_label, REGRESSION: metrics.regression}
-        found = scorers[Schema.of(config).problem_type](logits, np.asarray(features.labels["labels"]))
+        found = scorers[schema.problem_type](logits, targets)
         if (task := self._glue(config)) and len(task.metrics) > 1:
             found[glue.COMBINED] = sum(found[name] for name in task.metrics) / len(task.metrics)
         return {name: found[name] for name in self.metrics(config)}
+
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: TextExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """A temperature, thresholds of several classes, where to abstain for an accuracy; see `confidence.fitted`."""
+        from albertkit.tasks.text_classification import confidence
+
+        logits, targets = _labelled(config, examples, features, outputs)
+        return confidence.fitted(logits, targets, Schema.of(config), examples.path, target_accuracy)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """The scores of the kind of problem, those that GLUE reports of its task first."""
@@ -290,8 +307,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         self, config: AlbertConfig, examples: TextExamples, features: Features, outputs: Sequence[Outputs]
     ) -> list[Figure]:
         """Of classes their scores, which is taken for which, and how far confidence can be trusted; none of numbers."""
-        schema, logits = Schema.of(config), answers.logits_of(outputs, config)
-        return class_figures.of(logits, np.asarray(features.labels["labels"]), schema)
+        return class_figures.of(*_labelled(config, examples, features, outputs), Schema.of(config))
 
     def label_counts(
         self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
@@ -311,6 +327,15 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
             f"text {options.text_column!r}{pair}, label {options.label_column!r} "
             f"({schema.problem_type}: {', '.join(schema.names[:12])})"
         )
+
+
+def _labelled(
+    config: AlbertConfig, examples: TextExamples, features: Features, outputs: Iterable[Outputs]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits and labels of each example. InputError where logits are not finite."""
+    logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
+    require_finite(logits)
+    return logits, long_texts.of_examples(np.asarray(features.labels["labels"]), features)
 
 
 def _require_kind(table: Table, options: ClassificationOptions) -> None:

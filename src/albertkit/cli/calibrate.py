@@ -1,0 +1,46 @@
+"""albertkit calibrate: fit the confidence of a trained model to held-out rows, and keep it with the model."""
+
+import json
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from albertkit.cli import options
+
+
+def command(
+    model: Annotated[str, Argument(help="Folder of a trained model.")],
+    data: Annotated[str, Argument(help="Labelled data that training has not seen, as for `evaluate`.")],
+    target_accuracy: Annotated[
+        float | None,
+        Option(help="Abstain where answers would be right less often, such as 0.95.", show_default="never abstain"),
+    ] = None,
+    task_name: options.TaskName = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    label_column: Annotated[str | None, Option(help="Column of the label, or one for each class.")] = None,
+    header: options.Header = None,
+    max_length: options.MaxLength = None,
+    batch_size: options.AnswerBatchSize = None,
+    device: options.Device = None,
+    framework: options.Framework = None,
+    settings: options.DataSettings = None,
+) -> None:
+    """Fit a temperature, thresholds of several classes and where to abstain, and keep them with the model.
+
+    `predict`, `evaluate` and pipelines use them from then on. Prints JSON, which is kept as calibration.json.
+    """
+    from albertkit.cli.progress import RowProgress
+    from albertkit.pipelines import pipeline
+    from albertkit.training import calibration_files
+
+    folder = calibration_files.require_folder(model)
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    given = options.data_options(settings, task_name=task_name, header=options.split(header), **columns)
+    answerer = pipeline("auto", model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    with RowProgress() as progress:
+        answerer.progress = progress.update
+        found, results = answerer.calibrate(data, target_accuracy, **given)
+    calibration_files.save(folder, answerer.task.name, found, results)
+    typer.echo(json.dumps(results, indent=2))

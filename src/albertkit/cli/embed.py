@@ -1,0 +1,115 @@
+"""albertkit embed: vectors of texts, as JSON lines or in a file, and the texts that are nearest to a query."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from albertkit.cli import options
+from albertkit.cli.predict import parts_of, print_record, tell
+
+if TYPE_CHECKING:
+    from albertkit.pipelines import Pipeline
+
+
+def command(
+    model: Annotated[str, Argument(help="Folder of a model, or its name.")],
+    data: Annotated[
+        str,
+        Option(
+            help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy to search.",
+            show_default="lines of standard input",
+        ),
+    ] = "",
+    output: Annotated[
+        Path | None,
+        Option(help="Write to this file: .npy, .npz, .parquet, .jsonl or .csv.", show_default="JSON lines"),
+    ] = None,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
+    query: Annotated[list[str] | None, Option(help="Print the texts that are nearest to this one; repeatable.")] = None,
+    top_k: Annotated[int, Option(help="How many texts for each query.", min=1)] = 5,
+    long: Annotated[str, Option(help="Long texts: truncate, or windows, averaged by their tokens.")] = "truncate",
+    pooling: Annotated[str | None, Option(help="mean, cls or max.", show_default="as the model has it")] = None,
+    normalize: Annotated[bool | None, Option(help="Vectors of length 1.", show_default="as the model has it")] = None,
+    text_column: options.TextColumn = None,
+    header: options.Header = None,
+    max_length: options.MaxLength = None,
+    batch_size: options.AnswerBatchSize = None,
+    device: options.Device = None,
+    framework: options.Framework = None,
+) -> None:
+    """Make a vector of each text of a file, or of each line of standard input, in their order.
+
+    With --query print the texts that are nearest to it by the cosine of their vectors, nearest first. Files of any
+    length are read, answered and searched in pieces.
+    """
+    from albertkit.inference import vector_files
+    from albertkit.pipelines import pipeline
+
+    _require_one_way(output, query, data)
+    if output:
+        vector_files.require_writable(output, overwrite)
+    place = options.device(device)
+    given = {"device": place, "batch_size": batch_size, "pooling": pooling, "long": long, "normalize": normalize}
+    answerer = pipeline("sentence-embedding", model, framework, max_length, **given)
+    vectors = _vectors(answerer, data, text_column, header)
+    if query:
+        return _search(answerer, query, vectors, top_k)
+    try:
+        _write(vectors, output, overwrite)
+    finally:
+        tell(answerer)
+    return None
+
+
+def _require_one_way(output: Path | None, query: list[str] | None, data: str) -> None:
+    """InputError for vectors that are asked for and searched at once, or made of vectors."""
+    from albertkit.errors import InputError
+
+    if output and query:
+        raise InputError("A search prints its answers. Received: --query and --output. Leave one out.")
+    if data.endswith(".npy") and not query:
+        raise InputError(
+            f"Vectors are searched with --query. Received: --data {data} without one. Name a file of texts."
+        )
+
+
+def _vectors(answerer: "Pipeline", data: str, text_column: str | None, header: str | None) -> Iterator[dict[str, Any]]:
+    """A record for each text, with its vector."""
+    from albertkit.inference import similarity_search
+
+    given = options.data_options(None, text_column=text_column, header=options.split(header))
+    if data.endswith(".npy"):
+        return similarity_search.kept_vectors(data, answerer.config.hidden_size)
+    return answerer.stream(parts_of(answerer, [], data, None, given))
+
+
+def _search(answerer: "Pipeline", queries: list[str], vectors: Iterable[dict[str, Any]], top_k: int) -> None:
+    from albertkit.inference import similarity_search
+
+    asked = answerer(queries)
+    found = similarity_search.search(asked, vectors, top_k)
+    tell(answerer)
+    for text, nearest in zip(queries, found, strict=True):
+        for record in nearest:
+            print_record({"query": text, **record})
+
+
+def _write(vectors: Iterable[dict[str, Any]], output: Path | None, overwrite: bool) -> None:
+    """Print or write every record, with the count of them on standard error where that is a file."""
+    import numpy as np
+    from rich.console import Console
+
+    from albertkit.cli.progress import CountOfTexts
+    from albertkit.inference import vector_files
+
+    if output is None:
+        for record in vectors:
+            print_record(record)
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    with vector_files.opened(output, overwrite) as write, CountOfTexts(console) as counter:
+        for record in vectors:
+            write({**record, vector_files.COLUMN: np.array(record[vector_files.COLUMN], np.float32)})
+            counter.count()

@@ -1,0 +1,262 @@
+"""Sentences to learn from and to be scored on: alone, in pairs with or without a score, with a hard negative.
+
+Letters: N examples, S sentences of each.
+"""
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from pathlib import Path
+from typing import Literal
+
+from albertkit.errors import InputError
+from albertkit.tasks import tables, texts
+from albertkit.tasks.bad_rows import BadRows
+from albertkit.tasks.data_options import option
+from albertkit.tasks.examples import Examples
+from albertkit.tasks.sentence_embedding import entailment
+from albertkit.tasks.tables import Table
+from albertkit.tasks.texts import TextExamples, TextOptions
+from albertkit.typing import Json, Record
+
+logger = logging.getLogger(__name__)
+
+_NEGATIVES = ("negative", "hard_neg", "hard_negative")
+_SCORES = ("score", "similarity", "similarity_score", "relatedness_score", "label", "gold_label")
+"""Names under which data sets keep these columns, in lower case, first found first taken."""
+_SCORE_COLUMN = (
+    "Name the column of the scores: `albertkit finetune sentence-embedding --score-column NAME`, `albertkit evaluate "
+    "--set score_column=NAME`."
+)
+_COLUMNS = ("text_column", "pair_column", "negative_column", "score_column")
+_HIGHEST = (1.0, 5.0, 10.0, 100.0)
+"""The scales on which people score."""
+
+
+@dataclass(frozen=True)
+class SentenceOptions(TextOptions):
+    """Which columns hold the sentences and the scores, what becomes of long texts, and how a vector is made."""
+
+    negative_column: str = option("", "Column of a hard negative; default: by the usual names.", is_kept=True)
+    score_column: str = option("", "Column of the score of a pair; default: by the usual names.", is_kept=True)
+    highest_score: float = option(0.0, "Score of sentences that mean the same; default: 1, 5, 10 or 100.", ge=0)
+    long: Literal["truncate", "windows"] = option(
+        "truncate", "Long texts: truncate, or windows, averaged by their tokens."
+    )
+    pooling: str = option("", "mean, cls or max; default: as the model has it, else mean.")
+    special_tokens: bool = option(True, "Pool [CLS] and [SEP] too, as sentence-transformers does.")
+    normalize: bool = option(True, "Vectors of length 1.")
+    dropout: float = option(0.1, "Dropout by which two vectors of a sentence alone differ in training.", gt=0, lt=1)
+    temperature: float = option(0.05, "What cosines are divided by in the contrastive loss.", gt=0)
+
+    @property
+    def is_pair(self) -> bool:
+        """False: a vector is that of one text, though pairs are learned from."""
+        return False
+
+
+@dataclass(frozen=True)
+class Sentences(Examples):
+    """Examples of S sentences each."""
+
+    columns = ("sentences", "scores", "lines", "rows")
+
+    sentences: list[list[str]]
+    """One; two, of which the second means the same, or as far as their score says; three, the last a hard negative."""
+    scores: list[float] | None
+    """Of each pair from 0 or -1 to 1, the same; None where there are none."""
+    lines: list[int]
+    rows: list[Record] | None = None
+    """What each is printed with, where that is more than its sentences."""
+
+    @property
+    def width(self) -> int:
+        """S; 1 where there are no examples."""
+        return len(self.sentences[0]) if self.sentences else 1
+
+    def texts(self) -> Iterable[str]:
+        """All sentences."""
+        return [sentence for row in self.sentences for sentence in row]
+
+    def place(self, number: int) -> str:
+        """The line."""
+        return f"line {self.lines[number]}"
+
+    def shown(self, number: int) -> Record:
+        """The sentence and what else stands in its row, or all sentences of a row of several."""
+        row = self.sentences[number]
+        if self.rows is not None:
+            return self.rows[number]
+        return {"text": row[0]} if len(row) == 1 else {"sentences": row}
+
+    def key(self, number: int) -> tuple[str, ...]:
+        """The sentences."""
+        return tuple(sentence.strip() for sentence in self.sentences[number])
+
+
+def given(inputs: Json) -> tuple[Sentences, bool]:
+    """Texts that were passed to a pipeline, and whether it is a single one. InputError for pairs."""
+    found, is_single = texts.given(inputs)
+    if found.second is not None:
+        raise InputError("A vector is that of one text. Received: a pair. Pass its texts one after the other.")
+    return Sentences("", [[text] for text in found.first], None, [row + 1 for row in found.rows]), is_single
+
+
+def stream(source: str | BufferedReader, options: SentenceOptions) -> Iterator[Sentences]:
+    """The texts of a column of a file, or of lines of text, in parts; of pairs the first ones, which is said."""
+    is_told = False
+    for part in texts.stream(source, options):
+        if part.second is not None and not is_told:
+            is_told = True
+            logger.warning(
+                "%s has pairs: the vectors are those of %r alone. Name another column with --text-column.",
+                *(part.path, part.sources[0]),
+            )
+        yield _alone(part)
+
+
+def _alone(part: TextExamples) -> Sentences:
+    numbers = range(len(part))
+    lines = [part.table.lines[row] for row in part.rows]
+    return Sentences(part.path, [[text] for text in part.first], None, lines, [part.shown(one) for one in numbers])
+
+
+def is_text(path: str) -> bool:
+    """Whether a file is lines of text, by its ending, behind which may be that of a compression."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes[-2:]]
+    return ".txt" in suffixes and not tables.is_data(path)
+
+
+def read(path: str, options: SentenceOptions) -> Sentences:
+    """The sentences of a file.
+
+    A .txt has a sentence a line. Of a table with classes of entailment a hypothesis that follows from its premise is
+    its positive, and one that contradicts it its hard negative. InputError names the rows that lack something, unless
+    `options.skip_bad_rows` leaves them out.
+    """
+    if is_text(path):
+        return _of_lines(path)
+    table = tables.read(path, options.header)
+    options = with_columns(table, _fitting(table, options))
+    values = None if not options.score_column else table.column(options.score_column, "score")
+    if values is not None and entailment.is_of_classes(values):
+        return _of_classes(table, options, values)
+    return _of_table(table, options, values)
+
+
+def _fitting(table: Table, options: SentenceOptions) -> SentenceOptions:
+    """The options for a table: data to score has columns of its own, where it lacks those of the data to learn from."""
+    absent = [name for name in _COLUMNS if getattr(options, name) and getattr(options, name) not in table.columns]
+    if not absent or table.path != options.eval:
+        return options
+    logger.warning("%s lacks the columns of the training data: its own are found by the usual names.", table.path)
+    return replace(options, **dict.fromkeys(absent, ""))
+
+
+def _of_lines(path: str) -> Sentences:
+    """The lines of a file that are not blank."""
+    found: list[str] = []
+    lines: list[int] = []
+    with tables.open_bytes(path) as file:
+        for table in tables.lines(file, path):
+            kept = [row for row, text in enumerate(table.columns["text"]) if text.strip()]
+            found += [table.columns["text"][row].strip() for row in kept]
+            lines += [table.lines[row] for row in kept]
+    if not lines:
+        raise InputError(f"A file of sentences must hold one. {path} holds none.")
+    return Sentences(path, [[text] for text in found], None, lines)
+
+
+def with_columns(table: Table, options: SentenceOptions) -> SentenceOptions:
+    """The options with the columns that were found; a column of pairs is needed for one of negatives or scores."""
+    options = texts.with_columns(table, options)
+    if not options.pair_column:
+        for name in ("negative_column", "score_column"):
+            if getattr(options, name):
+                raise InputError(f"`{name}` needs a pair of sentences. {table.contents}. Name it with --pair-column.")
+        return options
+    names = texts.usual_names(table)
+    negative = options.negative_column or next((names[one] for one in _NEGATIVES if one in names), "")
+    score = options.score_column or next((names[one] for one in _SCORES if one in names), "")
+    if score and not options.score_column:
+        _require_plain(table, score)
+    return replace(options, negative_column=negative, score_column=score)
+
+
+def _require_plain(table: Table, name: str) -> None:
+    """InputError where numbers of a column that was not named may be classes as well as scores."""
+    if name.lower().endswith("label") and {str(value) for value in table.columns[name]} == {"0", "1", "2"}:
+        raise InputError(
+            f"Labels must be scores, or say entailment and contradiction. {table.path} has 0, 1 and 2 in {name!r}, "
+            f"which may be either. Write the classes in words, or say that they are scores. {_SCORE_COLUMN}"
+        )
+
+
+def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sentences:
+    bad = BadRows(table.path, options.skip_bad_rows)
+    premises, hypotheses = _columns(table, options, _COLUMNS[:2], bad)
+    found = entailment.of_rows(premises, hypotheses, values)
+    if not found.rows:
+        raise InputError(
+            f"A pair to learn from is one of which the second follows from the first. {table.path} has no row with the "
+            f"class entailment in {options.score_column!r}. Name another file. {_SCORE_COLUMN}"
+        )
+    lines = [table.lines[row] for row in found.rows]
+    return Sentences(table.path, found.sentences, None, lines, left_out=bad.found, found=found.told)
+
+
+def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | None) -> Sentences:
+    bad = BadRows(table.path, options.skip_bad_rows)
+    names = [name for name in _COLUMNS[:3] if getattr(options, name)]
+    rows = list(zip(*_columns(table, options, names, bad), strict=True))
+    places = [table.places([row]) for row in range(len(rows))]
+    known = {one.place for one in bad.found}
+    lacking = {row for row, one in enumerate(rows) if any(map(texts.is_empty, one))}
+    lacking |= {row for row, value in enumerate(values or ()) if texts.is_empty(value)}
+    rule = "Every row needs its sentences, and a score where there are scores."
+    bad.add_all([places[row] for row in sorted(lacking) if places[row] not in known], len(rows), rule)
+    kept = [row for row in range(len(rows)) if row not in lacking]
+    scores = None if values is None else {row: _number(places[row], values[row], options, bad) for row in kept}
+    kept = [row for row in kept if scores is None or math.isfinite(scores[row])]
+    bad.require_rest(len(kept))
+    sentences, lines = [list(rows[row]) for row in kept], [table.lines[row] for row in kept]
+    if scores is None:
+        return Sentences(table.path, sentences, None, lines, left_out=bad.found)
+    given = [scores[row] for row in kept]
+    highest = options.highest_score or _highest(table, given)
+    if any(abs(score) > highest for score in given):
+        raise InputError(f"No score may be above the highest, {highest:g}. {table.path} has {max(map(abs, given)):g}.")
+    told = f"scores in {options.score_column!r}, of which {highest:g} means the same"
+    scaled = [score / highest for score in given]
+    return Sentences(table.path, sentences, scaled, lines, left_out=bad.found, found=told)
+
+
+def _columns(table: Table, options: SentenceOptions, names: Sequence[str], bad: BadRows) -> list[list[str]]:
+    return [texts.column(table, getattr(options, name), name.removesuffix("_column"), bad) for name in names]
+
+
+def _number(place: str, value: Json, options: SentenceOptions, bad: BadRows) -> float:
+    """A score; NaN for a row that goes to `bad`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        rule = "A score must be a number."
+        told = f"{bad.path}, {place}, has {str(value)[:60]!r} in {options.score_column!r}."
+        bad.add(place, rule, f"{rule} {told} {_SCORE_COLUMN}")
+        return math.nan
+    return number
+
+
+def _highest(table: Table, scores: Sequence[float]) -> float:
+    largest = max(map(abs, scores))
+    found = next((scale for scale in _HIGHEST if largest <= scale), None)
+    if found is None:
+        raise InputError(
+            f"The score of sentences that mean the same must be known. {table.path} has scores up to {largest:g}. Say "
+            "it: `albertkit finetune sentence-embedding --highest-score`, `albertkit evaluate --set highest_score=N`."
+        )
+    return found
