@@ -100,7 +100,10 @@ def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, mon
     monkeypatch.setattr(files, "load", lambda name: loads.append(name) or load(name))
     assert pipeline("auto", model, "torch").task.name == "fill-mask"
     assert loads == [model]
-    for name, task in (("AlbertForSequenceClassification", "text-classification"), ("AlbertModel", "feature-extraction")):
+    for name, task in (
+        ("AlbertForSequenceClassification", "text-classification"),
+        ("AlbertModel", "feature-extraction"),
+    ):
         assert registry.of_model(AlbertConfig(), [name]).name == task
     assert registry.of_model(AlbertConfig()).name == "text-classification"
 
