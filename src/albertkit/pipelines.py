@@ -146,7 +146,7 @@ class Pipeline:
         """
         settings, _ = self._split(options)
         if not self.task.official_files:
-            raise InputError(f"No official script asks for files of {self.task.name}. Use --output for its answers.")
+            raise InputError(f"No official script asks for files of {self.task.name}. Take its answers as they are.")
         found: dict[str, Record] = {}
         for part in parts:
             features, _ = self._features(part, settings)

@@ -68,6 +68,7 @@ PRINTED_BY = {
     "tools/summary.py": ["info"],
     "pipelines.py": ["evaluate", "predict"],
     "inference/record_files.py": ["predict"],
+    "inference/result_files.py": ["evaluate", "predict"],
 }
 """Who prints what a function says: the first that its place begins with. Others name no option of a command."""
 
