@@ -27,7 +27,7 @@ def test_every_value_can_be_overridden_by_its_dotted_key():
         other = {bool: True, int: 7, float: 0.5, str: "x", list: ["x"], dict: {"hidden_size": 32}}[type(value)]
         if name in ("task", "framework", "problem", "schedule", "precision"):
             other = {"problem": "single", "schedule": "cosine", "precision": "bf16"}.get(name, value)
-        other = {"vocab_size": 70, "defaults": "mrpc", "seeds": [7]}.get(name, other)
+        other = {"vocab_size": 70, "defaults": "mrpc", "seeds": [7], "long": "windows"}.get(name, other)
         changed = FinetuneRecipe.load(None, {key: other})
         assert getattr(getattr(changed, section) if section else changed, name) == other, key
 
