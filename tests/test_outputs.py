@@ -18,6 +18,11 @@ FIELDS = {
     "MultipleChoiceModelOutput": ["loss", "logits", "hidden_states", "attentions"],
     "TokenClassifierOutput": ["loss", "logits", "hidden_states", "attentions"],
     "QuestionAnsweringModelOutput": ["loss", "start_logits", "end_logits", "hidden_states", "attentions"],
+    "QuestionAnsweringBeamSearchModelOutput": [
+        *("loss", "start_top_log_probs", "start_top_index", "end_top_log_probs", "end_top_index", "cls_logits"),
+        *("hidden_states", "attentions"),
+    ],
+    "SentenceEmbeddingOutput": ["loss", "sentence_embedding", "hidden_states", "attentions"],
 }
 
 

@@ -80,15 +80,15 @@ def test_classes_have_a_matrix_scores_and_reliability_and_numbers_have_none():
     config = AlbertConfig(id2label={0: "neg", 1: "pos"})
     features, rows = Features([], [], {"labels": np.array([0, 1, 1])}), [[2, 0], [0, 2], [1, 0]]
     outputs = [{"logits": np.array(row, np.float32)} for row in rows]
-    matrix, bars, reliability = task.figures(config, None, features, outputs)
+    matrix, bars, reliability = task.figures(config, rows, features, outputs)
     assert matrix.counts == [[1, 0], [1, 1]]
     assert bars.scores["recall"] == [1.0, 0.5]
     assert reliability.counts == [1, 2]
     numbers = AlbertConfig(num_labels=1, problem_type="regression")
-    assert task.figures(numbers, None, features, [{"logits": np.array([1.0])}] * 3) == []
+    assert task.figures(numbers, rows, features, [{"logits": np.array([1.0])}] * 3) == []
     several = AlbertConfig(id2label={0: "a", 1: "b"}, problem_type="multi_label_classification")
     features = Features([], [], {"labels": np.array([[1, 0], [0, 1], [1, 1]])})
-    bars, reliability = task.figures(several, None, features, outputs)
+    bars, reliability = task.figures(several, rows, features, outputs)
     assert bars.counts == [2, 2]
     assert sum(reliability.counts) == 6
 
@@ -121,7 +121,7 @@ def test_answers_have_scores_by_length_and_a_group_of_their_own_where_there_is_n
     answers = [[Span(8, 12, "")], [Span(0, 12, "")], []]
     true = [[text[one.start : one.stop] for one in found] for found in answers]
     examples = Questions("", ["a", "b", "c"], ["q"] * 3, [text] * 3, answers, ["1", "2", "3"], true)
-    columns = {"pieces": [whole] * 3, "window": [range(4)] * 3, "first": [2] * 3}
+    columns = {"pieces": [whole] * 3, "window": [range(4)] * 3, "first": [2] * 3, "longest": [30] * 3}
     features = Features([[0] * 7] * 3, [[0] * 7] * 3, example=[0, 1, 2], columns=columns)
     outputs = []
     for start, end in ((4, 4), (4, 4), (0, 0)):

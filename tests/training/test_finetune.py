@@ -434,22 +434,21 @@ def test_what_cannot_be_extended_is_said(tmp_path):
         run(recipe, tmp_path / "m", extend_to=12)
 
 
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """The command of a run that is cut off in the tests below, and what it leaves when it is not."""
+    folder = tmp_path_factory.mktemp("straight")
+    common.recipe(folder, training__epochs=30, training__save_every=5).save(folder / "recipe.toml")
+    command = [sys.executable, "-m", "albertkit", "finetune", "text-classification"]
+    command += ["--recipe", str(folder / "recipe.toml")]
+    subprocess.run([*command, "--output", str(folder / "straight")], check=True, capture_output=True)
+    return command, folder / "straight"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number):
-    recipe = common.recipe(tmp_path, training__epochs=30, training__save_every=5)
-    recipe.save(tmp_path / "recipe.toml")
-    command = [
-        sys.executable,
-        "-m",
-        "albertkit",
-        "finetune",
-        "text-classification",
-        "--recipe",
-        str(tmp_path / "recipe.toml"),
-    ]
-    straight = [*command, "--output", str(tmp_path / "straight")]
-    subprocess.run(straight, check=True, capture_output=True)
+def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(straight, tmp_path, number):
+    command, whole = straight
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
     killed = subprocess.Popen(
         [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -470,13 +469,11 @@ def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(tmp_path, number)
     assert "--resume" in refused.stderr
     resumed = subprocess.run([*again, "--resume"], check=True, capture_output=True, text=True)
     assert "Resumed from step-" in resumed.stdout
-    one, other = (safetensors.numpy.load_file(tmp_path / name / "model.safetensors") for name in ("straight", "killed"))
+    folders = whole, tmp_path / "killed"
+    one, other = (safetensors.numpy.load_file(folder / "model.safetensors") for folder in folders)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
-    rows = [
-        [json.loads(line) for line in (tmp_path / n / "log.jsonl").read_text().splitlines()]
-        for n in ("straight", "killed")
-    ]
+    rows = [[json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()] for folder in folders]
     losses = [[(row["step"], row["loss"]) for row in each if "loss" in row] for each in rows]
     assert losses[0] == losses[1]
 
@@ -494,7 +491,7 @@ def test_the_tokens_of_a_step_are_those_of_all_choices(tmp_path):
     recipe = common.recipe(tmp_path).changed("training", max_steps=1, learning_rate=1e-3, batch_size=2)
     recipe = recipe.changed("training", metric="accuracy", evaluate_every=1)
     words = SimpleNamespace(pad_token_id=0, unk_token_id=1)
-    start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={})
+    start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={}, is_new=False)
     side = SimpleNamespace(features=features)
     _, plan = finetune_plan.planned(registry.get("multiple-choice"), None, recipe, start, side)
     assert plan.tokens == 2 * 4 * 3

@@ -147,13 +147,13 @@ def test_every_step_and_evaluation_is_told(tmp_path):
 
 
 def test_a_step_takes_the_time_that_it_waits_for_its_batch(tmp_path, monkeypatch):
-    real, recorder = FinetuneBatches._batch, Recorder()
+    real, recorder = FinetuneBatches.batch, Recorder()
 
     def slow(*args):
         time.sleep(0.05)
         return real(*args)
 
-    monkeypatch.setattr(FinetuneBatches, "_batch", slow)
+    monkeypatch.setattr(FinetuneBatches, "batch", slow)
     run(tmp_path, recorder, steps=3)
     assert all(record["seconds"] > 0.05 for record in recorder.steps)
 

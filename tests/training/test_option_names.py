@@ -64,9 +64,9 @@ def test_what_a_run_does_anyway_may_be_said_and_not_refused(tmp_path):
 
 
 def test_a_name_of_another_task_is_refused_and_not_ignored(tmp_path):
-    assert load(tmp_path, "", "doc_stride=32", task="question-answering").data.doc_stride == 32
-    with pytest.raises(ConfigError, match=r"`doc_stride` is no option of this run.*data\.doc_stride"):
-        load(tmp_path, "", "doc_stride=32")
+    assert load(tmp_path, "", "label_all_tokens=true", task="token-classification").data.label_all_tokens
+    with pytest.raises(ConfigError, match=r"`label_all_tokens` is no option of this run.*data\.label_all_tokens"):
+        load(tmp_path, "", "label_all_tokens=true")
 
 
 def test_a_mistyped_key_is_still_told(tmp_path):
