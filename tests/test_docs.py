@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import albertkit
+import pages
 from albertkit.training import finetune
 from training import common
 
@@ -19,12 +19,11 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(language, code, id=f"{page.name}-{number}")
     for page in PAGES
     if page.parent.name not in ("tutorials", "ja")  # which test_tutorials.py runs as a whole
-    for number, (language, code) in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")))
+    for number, (language, code) in enumerate(pages.BLOCK.findall(page.read_text(encoding="utf-8")))
 ]
 
 pytestmark = pytest.mark.torch
@@ -43,16 +42,16 @@ def workplace(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("language", "code"), BLOCKS)
-def test_every_block_of_code_runs(workplace, language, code):
+def test_every_block_of_code_runs(workplace, language, code, monkeypatch, capsys):
     if "pip install" in code:
         pytest.skip("installing is what the set-up of these tests has done")
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.chdir(workplace)
     code = code.replace("--output my-model", "--output another --overwrite --max-length 32 --epochs 1")
-    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-euc", code]
-    done = subprocess.run(
-        command, cwd=workplace, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    if language == "python":
+        pages.run_python(code, workplace, monkeypatch)
+    else:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        pages.run_sh(code, monkeypatch, env={**os.environ, "PATH": path})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

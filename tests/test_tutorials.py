@@ -1,17 +1,16 @@
 """The tutorials run as they are written, with a few rows in the place of the files that they download."""
 
 import json
-import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch")
 
-from albertkit import AlbertConfig, AlbertForPreTraining, backends, cli
+import pages
+from albertkit import AlbertConfig, AlbertForPreTraining, backends
 from albertkit.tokenization import train as trainer
 from albertkit.training.initial_state import of_tokenizer
 from training import common
@@ -19,7 +18,6 @@ from training import common
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("docs/tutorials", "docs/ja")
 PAGES = sorted(path for name in FOLDERS for path in (ROOT / name).glob("*.md") if path.name != "README.md")
-BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 JAPANESE = "ken11/albert-base-japanese-v1"
 """The checkpoint of the Japanese pages, in whose place comes one that is made here."""
 
@@ -98,10 +96,10 @@ def test_a_tutorial_runs_from_its_first_line_to_its_last(page, japanese_model, t
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content, encoding="cp932" if "sjis" in name else "utf-8")
-    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    blocks = pages.BLOCK.findall(page.read_text(encoding="utf-8"))
     for language, code in blocks:
         if language == "python":
-            exec(compile(code, str(page), "exec"), {})  # the page is the project's own
+            pages.run_python(code, page, monkeypatch)
             continue
         for line in code.replace(JAPANESE, japanese_model).splitlines():
             run(line, files, monkeypatch)
@@ -117,10 +115,8 @@ def run(line, files, monkeypatch):
         assert words[-1].startswith("https://")
         assert name in files
     elif words[0] == "albertkit":
-        monkeypatch.setattr(sys, "argv", words + ["--set", "training.max_steps=2"] * (words[1] == "finetune"))
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        assert not end.value.code, line
+        steps = " --set training.max_steps=2" if words[1] == "finetune" else ""
+        pages.run_albertkit(line + steps, monkeypatch)
     elif "zipfile" not in words:
         assert words[0] in ("head", "cat", "iconv"), line
         subprocess.run(["bash", "-euc", line], check=True)
