@@ -54,7 +54,7 @@ STEPS = (
         *("--pair", "As a baker, Old Town Press was the place to be. Rosa Marsh came from Turin."),
     ),
     (
-        "Train another to choose one of four options",
+        "Train another to choose the good one of four reviews",
         *("finetune", "multiple-choice", "--recipe", "examples/people/choices.toml"),
         *("--output", "demo/choices", "--overwrite"),
     ),

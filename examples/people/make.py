@@ -1,9 +1,10 @@
 """Write what the demonstration trains on beside the reviews: short lives of people who do not exist.
 
-The same lives are given as entities (CoNLL), as questions with answers in the text (the form of SQuAD) and as questions
-with options (JSON lines). Run from the root of the project: python examples/people/make.py FOLDER
+The same lives are given as entities (CoNLL) and as questions with answers in the text (the form of SQuAD). Questions
+with options (JSON lines) are made of the reviews. Run from the root of the project: python examples/people/make.py FOLDER
 """
 
+import csv
 import json
 import random
 import sys
@@ -74,13 +75,6 @@ def asked(life: Life) -> dict[str, str]:
     }
 
 
-def options(rng: random.Random, answer: str) -> list[str]:
-    """The answer among three others of its kind."""
-    kind = next(kind for kind in WORDS.values() if answer in kind)
-    others = rng.sample([one for one in kind if one != answer], 3)
-    return rng.sample([answer, *others], 4)
-
-
 def questions(life: Life, context: str, number: str) -> list[dict[str, object]]:
     """The questions on a life as SQuAD has them, with the places of their answers."""
     return [
@@ -93,11 +87,18 @@ def questions(life: Life, context: str, number: str) -> list[dict[str, object]]:
     ]
 
 
-def choice(rng: random.Random, life: Life, context: str) -> dict[str, object]:
-    """One of the questions on a life, with options."""
-    question, answer = rng.choice(list(asked(life).items()))
-    listed = options(rng, answer)
-    return {"context": context, "question": question, "choices": listed, "label": listed.index(answer)}
+def choices(rng: random.Random, reviews: Path, count: int) -> str:
+    """Lines of a question with one good and three bad reviews to choose from."""
+    with reviews.open(encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    good, bad = ([text for text, label in rows if label == kind] for kind in ("positive", "negative"))
+    lines = []
+    for _ in range(count):
+        praise = rng.choice(good)
+        listed = rng.sample([praise, *rng.sample(bad, 3)], 4)
+        row = {"question": "Which of these is praise?", "choices": listed, "label": listed.index(praise)}
+        lines.append(json.dumps(row) + "\n")
+    return "".join(lines)
 
 
 def main(folder: Path) -> None:
@@ -118,10 +119,10 @@ def main(folder: Path) -> None:
             for number, (life, context) in enumerate(pairs)
         ]
         squad = {"version": "1.1", "data": [{"title": "People who do not exist", "paragraphs": paragraphs}]}
-        rows = [json.dumps(choice(rng, life, context)) + "\n" for life, context in pairs]
+        reviews = Path(__file__).parents[1] / "reviews" / ("train.csv" if part == "train" else "dev.csv")
         (folder / f"entities_{part}.conll").write_text("".join(map(columns, texts)), encoding="utf-8")
         (folder / f"questions_{part}.json").write_text(json.dumps(squad) + "\n", encoding="utf-8")
-        (folder / f"choices_{part}.jsonl").write_text("".join(rows), encoding="utf-8")
+        (folder / f"choices_{part}.jsonl").write_text(choices(rng, reviews, count), encoding="utf-8")
 
 
 if __name__ == "__main__":
