@@ -1,7 +1,9 @@
 """Write what the demonstration trains on beside the reviews: short lives of people who do not exist.
 
 The same lives are given as entities (CoNLL) and as questions with answers in the text (the form of SQuAD). Questions
-with options (JSON lines) are made of the reviews. Run from the root of the project: python examples/people/make.py FOLDER
+with options (JSON lines) are made of the reviews.
+
+Run from the root of the project: python examples/people/make.py FOLDER
 """
 
 import csv
