@@ -9,6 +9,7 @@ pytest.importorskip("pydantic")
 
 from albertkit.cli.app import app
 from albertkit.errors import ConfigError
+from albertkit.tasks import registry
 from albertkit.training import finetune, option_names
 from albertkit.training.recipe import FinetuneRecipe
 
@@ -55,6 +56,18 @@ def test_a_name_without_meaning_is_refused_with_what_to_do_instead(tmp_path, nam
         load(tmp_path, "", f"{name}=true")
     assert f"`{name}` is" in str(caught.value)
     assert "Received: True. " + instead in str(caught.value)
+
+
+def test_every_name_is_a_key_that_some_task_has():
+    known = set().union(*(FinetuneRecipe.load(None, {"task": name}).keys() for name in registry.trainable_names()))
+    named = [
+        *(key for keys in option_names.KEYS.values() for key in keys),
+        *(key for key, *_ in option_names.VALUES.values()),
+    ]
+    assert not set(named) - known
+    assert not option_names.INSTEAD.keys() & (
+        option_names.KEYS.keys() | option_names.VALUES.keys() | option_names.ALWAYS.keys()
+    )
 
 
 def test_what_a_run_does_anyway_may_be_said_and_not_refused(tmp_path):
