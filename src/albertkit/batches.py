@@ -93,6 +93,17 @@ class PaddedBatch:
             return {"loss": int((labels != IGNORED).sum())}
         return {"loss": len(self.input_ids)}
 
+    def summed_loss(self, outputs: Mapping[str, np.ndarray]) -> tuple[float, float]:
+        """The `loss` of outputs added up over its items, and their number."""
+        items = self.items()["loss"]
+        return (float(outputs["loss"]) * items if items else 0.0), items  # the mean over nothing is no number
+
+    def split(
+        self, outputs: Mapping[str, np.ndarray], lengths: Sequence[int], per_token: Collection[str]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Outputs but for the loss as those of each row; see `split_rows`."""
+        return split_rows({name: values for name, values in outputs.items() if name != "loss"}, lengths, per_token)
+
     def every(self, start: int, step: int) -> Self:
         """The rows from `start` on, one in `step`, as a batch of their own."""
         arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(PaddedBatch)}
@@ -200,8 +211,14 @@ class PretrainingBatch:
             cls_positions=np.arange(len(lengths), dtype=np.int32) * length,
         )
 
-    def split(self, outputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
-        """What was said of each masked piece (M,), as that of each row."""
+    def summed_loss(self, outputs: Mapping[str, np.ndarray]) -> tuple[float, float]:
+        """The losses of the masked pieces added up, and their number."""
+        return float(outputs["mlm_losses"].sum(dtype=np.float64)), self.items()["mlm"]
+
+    def split(
+        self, outputs: Mapping[str, np.ndarray], lengths: Sequence[int], per_token: Collection[str]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """What was said of each masked piece (M,), as that of each row, whatever its length is."""
         rows, length = self.sequence.shape
         bounds = np.searchsorted(self.mlm_positions, np.arange(1, rows) * length)
         parts = {name: np.split(values, bounds) for name, values in outputs.items() if name.startswith("mlm_")}

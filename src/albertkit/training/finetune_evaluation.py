@@ -7,7 +7,7 @@ import numpy as np
 
 from albertkit import arrays
 from albertkit.backends import Outputs
-from albertkit.batches import Batch, PretrainingBatch, split_rows
+from albertkit.batches import Batch
 from albertkit.config import AlbertConfig
 from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import AnyTrainableTask
@@ -46,12 +46,10 @@ def scores(
     for rows in arrays.by_length(features.lengths(), EVALUATION_TOKENS, most_rows or None, choices=features.choices()):
         part = features.take(rows)
         batch = task.collate(part, config.pad_token_id or 0)
-        outputs = {**forward(batch)}
-        loss, count = _summed_loss(batch, outputs)
+        outputs = forward(batch)
+        loss, count = batch.summed_loss(outputs)
         total, items = total + loss, items + count
-        is_masked = isinstance(batch, PretrainingBatch)
-        each = batch.split(outputs) if is_masked else split_rows(outputs, part.lengths(), per_token)
-        for row, one in zip(rows, each, strict=True):
+        for row, one in zip(rows, batch.split(outputs, part.lengths(), per_token), strict=True):
             found[row] = one
     if not _are_finite(found):
         return {"loss": math.nan}  # which the loop stops at
@@ -61,15 +59,6 @@ def scores(
     if told := seen.told():
         tell(f"{told} {WAY_OUT}")
     return scored | ({COLLAPSED: 1.0} if told else {})
-
-
-def _summed_loss(batch: Batch, outputs: Outputs) -> tuple[float, float]:
-    """The loss over the items of a batch, added up and taken out of its outputs, and their number."""
-    items = sum(batch.items().values())
-    if isinstance(batch, PretrainingBatch):
-        return float(outputs["mlm_losses"].sum(dtype=np.float64)), items
-    loss = float(outputs.pop("loss"))
-    return (loss * items if items else 0.0), items  # the mean over nothing is no number
 
 
 def with_warning(results: Record) -> Record:

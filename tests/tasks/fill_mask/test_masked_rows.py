@@ -133,5 +133,5 @@ def test_rows_become_a_batch_whose_parts_are_told_apart_again():
     assert batch.sequence.sum(1).tolist() == [3, 2, 5]
     assert batch.tokens == 10
     assert batch.items() == {"mlm": 4}
-    parts = list(batch.split({"mlm_losses": np.arange(4.0)}))
+    parts = list(batch.split({"mlm_losses": np.arange(4.0)}, [3, 2, 5], ()))
     assert [part["mlm_losses"].tolist() for part in parts] == [[0.0], [], [1.0, 2.0, 3.0]]
