@@ -12,6 +12,7 @@ import numpy as np
 
 from albertkit.data_check.report import Column
 from albertkit.tasks import unknown
+from albertkit.tasks.pieces import whole_ids
 from albertkit.tasks.unknown import UnknownCounts
 from albertkit.tokenization.base import AlbertTokenizerBase
 
@@ -32,13 +33,7 @@ def percentiles(lengths: Sequence[int] | np.ndarray) -> dict[str, int]:
 def column(name: str, texts: Sequence[str], tokenizer: AlbertTokenizerBase) -> tuple[Column, UnknownCounts]:
     """The figures of texts of one kind, and how much of each the vocabulary knows. A text that repeats is cut once."""
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    ids = tokenizer(
-        list(distinct),
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_token_type_ids=False,
-        verbose=False,  # longer than the model: they are only counted
-    )["input_ids"]
+    ids = whole_ids(tokenizer, list(distinct))
     own = unknown.count(tokenizer, ids, range(len(ids)), len(ids))
     places = np.array([distinct[text] for text in texts], np.int64)
     counts = UnknownCounts(own.pieces[places], own.unknown[places])

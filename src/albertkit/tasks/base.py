@@ -194,8 +194,8 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         InputError where nothing can be fitted.
         """
         raise InputError(
-            f"Confidence is calibrated for text-classification. Received a model for {self.name}. Take its scores as "
-            "they are."
+            f"Only confidence in classes of texts can be calibrated. Received: a model for {self.name}. Take its "
+            "scores as they are."
         )
 
     def fitted(self, scores: Mapping[str, float]) -> Record:

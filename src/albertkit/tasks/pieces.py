@@ -75,6 +75,26 @@ def of_texts(
     return found
 
 
+def whole_ids(
+    tokenizer: AlbertTokenizerBase, texts: Sequence[str], split_special_tokens: bool = True
+) -> list[list[int]]:
+    """The ids of texts, however long, without special tokens around them.
+
+    A special token that is written in a text is text, unless `split_special_tokens` says otherwise.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer(
+        list(texts),
+        add_special_tokens=False,
+        split_special_tokens=split_special_tokens,
+        return_token_type_ids=False,
+        return_attention_mask=False,
+        verbose=False,  # longer than the model: windows are cut from it
+    )
+    return encoded["input_ids"]
+
+
 def are_cut(whole: Pieces, spans: Sequence[Span]) -> bool:
     """Whether one of some spans of characters does not begin and end where pieces do."""
     starts = {span.start for span in whole.spans if span.start < span.stop}

@@ -16,6 +16,7 @@ from albertkit.masking.vocabulary import MaskingVocabulary
 from albertkit.rules import IGNORED
 from albertkit.tasks.features import Features, not_finite
 from albertkit.tasks.fill_mask.raw_texts import MaskedLMOptions
+from albertkit.tasks.pieces import whole_ids
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json
@@ -104,15 +105,7 @@ def of_texts(tokenizer: AlbertTokenizerBase, texts: Sequence[str], options: Mask
 
 def _pieces(tokenizer: AlbertTokenizerBase, texts: Sequence[str]) -> list[np.ndarray]:
     """The ids of each text, whole and without special tokens; one that is written in a text is text."""
-    encoded = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_token_type_ids=False,
-        return_attention_mask=False,
-        verbose=False,  # longer than the model: windows are cut from it
-    )
-    return [np.array(ids, np.int32) for ids in encoded["input_ids"]]
+    return [np.array(ids, np.int32) for ids in whole_ids(tokenizer, texts)]
 
 
 def _joined(pieces: Sequence[np.ndarray], sep_id: int) -> np.ndarray:

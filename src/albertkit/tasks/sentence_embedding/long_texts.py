@@ -9,6 +9,7 @@ import numpy as np
 
 from albertkit.errors import InputError, abbreviate
 from albertkit.tasks.features import Features
+from albertkit.tasks.pieces import whole_ids
 from albertkit.tasks.sentence_embedding.sentences import SentenceOptions
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -38,7 +39,7 @@ def encode(tokenizer: AlbertTokenizerBase, examples: Sequence[Sequence[str]], op
         cut = {owner for owner, count in zip(owners, encoded.truncated, strict=True) if count > 0} if encoded else ()
         columns = {"text": list(range(len(texts))), "tokens": [len(row) - 2 for row in ids]}
         return Features(ids, types, example=owners, columns=columns, truncated=len(cut))
-    whole = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]  # longer than the model, as expected
+    whole = whole_ids(tokenizer, texts, split_special_tokens=False)
     rows, numbers = [], []
     for number, pieces in enumerate(whole):
         for window in windows(len(pieces), options.max_length - 2, 0):

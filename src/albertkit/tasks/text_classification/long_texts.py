@@ -3,11 +3,10 @@
 Letters: N examples, R rows, of which a long text fills several, C classes.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from albertkit.tasks.features import Features
+from albertkit.tasks.pieces import whole_ids
 from albertkit.tasks.text_classification.options import ClassificationOptions
 from albertkit.tasks.texts import TextExamples
 from albertkit.tasks.windows import windows
@@ -30,8 +29,9 @@ def encoded(tokenizer: AlbertTokenizerBase, examples: TextExamples, options: Cla
         return Features(
             found["input_ids"], found["token_type_ids"], truncated=sum(count > 0 for count in found.truncated)
         )
-    first = _pieces(tokenizer, examples.first)
-    second = None if examples.second is None else _pieces(tokenizer, [one or "" for one in examples.second])
+    first = whole_ids(tokenizer, examples.first, split_special_tokens=False)
+    others = None if examples.second is None else [one or "" for one in examples.second]
+    second = None if others is None else whole_ids(tokenizer, others, split_special_tokens=False)
     ids: list[Json] = []
     types: list[Json] = []
     owners: list[int] = []
@@ -69,19 +69,6 @@ def of_examples(values: np.ndarray, features: Features) -> np.ndarray:
     if features.example is None:
         return values
     return values[np.unique(np.asarray(features.example, np.int64), return_index=True)[1]]
-
-
-def _pieces(tokenizer: AlbertTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    if not texts:
-        return []
-    found = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        return_token_type_ids=False,
-        return_attention_mask=False,
-        verbose=False,  # longer than the model: windows are cut from it
-    )
-    return found["input_ids"]
 
 
 def _rows(
