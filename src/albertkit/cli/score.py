@@ -3,12 +3,15 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from albertkit.cli import options, predict
+
+if TYPE_CHECKING:
+    from albertkit.typing import Record
 
 
 def command(
@@ -68,14 +71,14 @@ class _Totals:
     tokens: int = 0
     pll: float = 0.0
 
-    def watched(self, records: Iterator[dict[str, object]]) -> Iterator[dict[str, object]]:
+    def watched(self, records: "Iterator[Record]") -> "Iterator[Record]":
         for record in records:
             tokens, windows, pll = record["tokens"], record["windows"], record["pll"]
             self.texts += 1
             self.empty += not tokens
-            self.in_windows += windows > 1  # type: ignore[operator]  # a whole number, as the task says
-            self.tokens += tokens  # type: ignore[operator]  # a whole number, as the task says
-            self.pll += pll  # type: ignore[operator]  # a number, as the task says
+            self.in_windows += windows > 1
+            self.tokens += tokens
+            self.pll += pll
             yield record
 
     def described(self) -> str:
