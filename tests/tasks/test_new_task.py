@@ -1,13 +1,11 @@
 """A new task needs one file: this one holds a whole task, a class for each word, which nothing else knows of."""
 
 import json
-import os
 from dataclasses import dataclass
 from io import BufferedReader
 
 import numpy as np
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 pytest.importorskip("torch")
@@ -20,7 +18,6 @@ from albertkit.tasks.base import Task, TrainableTask
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, require_finite
-from albertkit.training import finetune
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
@@ -158,25 +155,9 @@ def data(tmp_path):
     return path
 
 
-def recipe(data, **changes):
-    keys = {
-        "task": WordTagging.name,
-        "data.train": str(data),
-        "data.max_length": 32,
-        "data.held_out": 0.25,
-        "model.vocab_size": 90,
-        "model.config": common.TINY,
-        "training.epochs": 12,
-        "training.batch_size": 8,
-        "training.learning_rate": 1e-2,
-    }
-    return FinetuneRecipe.load(None, keys | changes)
-
-
 def test_a_task_of_one_file_trains_evaluates_predicts_and_answers(known, data, tmp_path):
     output = tmp_path / "model"
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        results = finetune.run(recipe(data), output, console=Console(file=nowhere))
+    results = common.trained(common.task_recipe(WordTagging.name, data), output)
     assert results["word_accuracy"] > 0.95
     assert results["examples"] == 20
     tag = pipeline("auto", output, "torch")
@@ -231,10 +212,10 @@ def test_its_commands_are_there_too(known, data, tmp_path):
 
 def test_its_options_are_checked_as_those_of_every_task(known, data):
     with pytest.raises(ConfigError, match=r"no key `data.tag_column`. Did you mean `data.tags_column`"):
-        recipe(data, **{"data.tag_column": "x"})
+        common.task_recipe(WordTagging.name, data, data__tag_column="x")
     with pytest.raises(ConfigError, match=r"`data.held_out`.*less than 1"):
-        recipe(data, **{"data.held_out": 1.5})
-    assert recipe(data).options().words_column == "words"
+        common.task_recipe(WordTagging.name, data, data__held_out=1.5)
+    assert common.task_recipe(WordTagging.name, data).options().words_column == "words"
     assert FinetuneRecipe.load(None, {}).task == "text-classification"
 
 

@@ -1,7 +1,11 @@
 """A small data set and recipe on which training takes a second."""
 
+import os
 from pathlib import Path
 
+from rich.console import Console
+
+from albertkit.training import finetune
 from albertkit.training.recipe import FinetuneRecipe
 
 GOOD = ("good", "great", "lovely", "superb", "brilliant")
@@ -43,3 +47,26 @@ def recipe(folder: Path, **changes) -> FinetuneRecipe:
         **{key.replace("__", "."): value for key, value in changes.items()},
     }
     return FinetuneRecipe.load(None, overrides)
+
+
+def task_recipe(task: str, data: Path, **changes) -> FinetuneRecipe:
+    """A run of any task on a file, of which a quarter is held out, with a vocabulary that is learned from it."""
+    overrides = {
+        "task": task,
+        "data.train": str(data),
+        "data.max_length": 32,
+        "data.held_out": 0.25,
+        "model.vocab_size": 90,
+        "model.config": TINY,
+        "training.epochs": 12,
+        "training.batch_size": 8,
+        "training.learning_rate": 1e-2,
+        **{key.replace("__", "."): value for key, value in changes.items()},
+    }
+    return FinetuneRecipe.load(None, overrides)
+
+
+def trained(recipe: FinetuneRecipe, output: Path) -> dict:
+    """The results of a run that prints nothing."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a Console writes to a file object)
+        return finetune.run(recipe, output, console=Console(file=nowhere))

@@ -1,12 +1,10 @@
 """Multiple choice: sequences of each option, answers and scores."""
 
 import importlib.util
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
@@ -131,24 +129,9 @@ def data(tmp_path):
 def test_a_model_is_trained_scored_and_answers_with_any_number_of_options(data, tmp_path, framework):
     pytest.importorskip(framework)
     from albertkit.pipelines import pipeline
-    from albertkit.training import finetune
-    from albertkit.training.recipe import FinetuneRecipe
 
-    keys = {
-        "task": TASK.name,
-        "framework": framework,
-        "data.train": str(data),
-        "data.max_length": 32,
-        "data.held_out": 0.25,
-        "model.vocab_size": 90,
-        "model.config": common.TINY,
-        "training.epochs": 4,
-        "training.batch_size": 8,
-        "training.learning_rate": 1e-2,
-    }
     output = tmp_path / "model"
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a Console writes to a file object)
-        results = finetune.run(FinetuneRecipe.load(None, keys), output, console=Console(file=nowhere))
+    results = common.trained(common.task_recipe(TASK.name, data, framework=framework, training__epochs=4), output)
     assert results["accuracy"] > 0.9
     answer = pipeline("auto", output, framework)
     asked = [

@@ -2,11 +2,9 @@
 
 import itertools
 import json
-import os
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
@@ -251,24 +249,11 @@ def data(tmp_path):
 def test_a_model_is_trained_scored_and_answers(data, tmp_path):
     pytest.importorskip("torch")
     from albertkit.pipelines import pipeline
-    from albertkit.training import finetune
-    from albertkit.training.recipe import FinetuneRecipe
 
-    keys = {
-        "task": TASK.name,
-        "data.train": str(data),
-        "data.max_length": 16,
-        "data.doc_stride": 4,
-        "data.held_out": 0.25,
-        "model.vocab_size": 90,
-        "model.config": common.TINY,
-        "training.epochs": 20,
-        "training.batch_size": 8,
-        "training.learning_rate": 1e-2,
-    }
     output = tmp_path / "model"
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  (a Console writes to a file object)
-        results = finetune.run(FinetuneRecipe.load(None, keys), output, console=Console(file=nowhere))
+    results = common.trained(
+        common.task_recipe(TASK.name, data, data__max_length=16, data__doc_stride=4, training__epochs=20), output
+    )
     assert results["f1"] > 0.9
     assert results["GOOD_f1"] > 0.9
     tag = pipeline("auto", output, "torch")
