@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from albertkit import storage
-from albertkit.errors import InputError, MissingDependency
+from albertkit.errors import InputError, MissingDependency, abbreviate
 from albertkit.typing import Json, Record
 
 Write = Callable[[Record], None]
@@ -92,14 +92,22 @@ def _csv(file: BinaryIO) -> Iterator[Write]:
 
 @contextlib.contextmanager
 def _tsv(file: BinaryIO) -> Iterator[Write]:
-    """Numbers and names without tabs, as the servers of benchmarks take them."""
-    is_first = True
+    """Lines without quotes, as the servers of benchmarks take them: values hold no tab and no line end."""
+    columns: list[str] = []
 
     def write(record: Record) -> None:
-        nonlocal is_first
-        for row in [list(record), record.values()] if is_first else [record.values()]:
-            file.write(("\t".join(map(str, row)) + "\n").encode())
-        is_first = False
+        row = flat(record)
+        if not columns:
+            columns.extend(row)
+            file.write(("\t".join(columns) + "\n").encode())
+        _require_known(row, columns)
+        values = ["" if row.get(name) is None else str(row[name]) for name in columns]
+        if broken := [value for value in (*columns, *values) if set(value) & {"\t", "\n", "\r"}]:
+            raise InputError(
+                "A value in a .tsv must have no tabs and no line ends, for nothing is quoted there. Received: "
+                f"{abbreviate(broken[0])}. Write to .jsonl or .csv in its place."
+            )
+        file.write(("\t".join(values) + "\n").encode())
 
     yield write
 

@@ -46,8 +46,13 @@ def kept_vectors(path: str, size: int) -> Iterator[Record]:
     """The rows of a .npy file of vectors of `size` as records. InputError where it is none."""
     try:
         vectors = np.load(Path(path), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"A file of vectors must be a .npy of NumPy. Reading {path} failed: {error}.") from None
+    except (OSError, ValueError, EOFError):  # whose words advise to load what may run code
+        raise InputError(
+            f"A file of vectors must be a complete .npy of numbers. {path} is none, or a part of one. Make it with "
+            "`albertkit embed`."
+        ) from None
+    if not isinstance(vectors, np.ndarray):
+        raise InputError(f"A file of vectors to search must be a .npy. {path} is a .npz: save its `embedding` alone.")
     if vectors.ndim != 2 or vectors.shape[1] != size or vectors.dtype.kind != "f":
         raise InputError(
             f"Vectors to search must be those of the model, (N, {size}) of fractions. {path} holds {vectors.dtype} of "

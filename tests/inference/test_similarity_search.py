@@ -1,0 +1,38 @@
+"""Vectors of a file to search."""
+
+import numpy as np
+import pytest
+
+from albertkit.errors import InputError
+from albertkit.inference import similarity_search
+
+
+def test_vectors_of_a_file_come_row_by_row(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(2, 3, dtype=np.float32))
+    found = [
+        row[similarity_search.COLUMN].tolist() for row in similarity_search.kept_vectors(str(tmp_path / "a.npy"), 3)
+    ]
+    assert found == [[1, 0, 0], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("array", [np.eye(2, 4), np.ones(3), np.eye(3, dtype=int)])
+def test_other_arrays_are_refused_with_their_shape(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(InputError, match=r"\(N, 3\) of fractions.*holds \w+ of shape"):
+        similarity_search.kept_vectors(str(tmp_path / "a.npy"), 3)
+
+
+def test_a_file_cut_short_is_refused_in_words_of_our_own(tmp_path):
+    np.save(tmp_path / "a.npy", np.eye(3))
+    for size in (0, 5, 100, 190):
+        (tmp_path / "b.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:size])
+        with pytest.raises(InputError, match=r"complete \.npy of numbers.*albertkit embed") as caught:
+            similarity_search.kept_vectors(str(tmp_path / "b.npy"), 3)
+        assert "pickle" not in str(caught.value)
+
+
+def test_an_npz_by_another_name_is_told(tmp_path):
+    np.savez(tmp_path / "a.npz", embedding=np.eye(3))
+    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"is a \.npz: save its `embedding`"):
+        similarity_search.kept_vectors(str(tmp_path / "a.npy"), 3)
