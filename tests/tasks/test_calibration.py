@@ -71,7 +71,7 @@ def test_numbers_and_other_tasks_have_no_confidence():
     with pytest.raises(InputError, match="has none to calibrate"):
         fitted(np.zeros((200, 1), np.float32), np.zeros(200, np.float32), "regression")
     task = registry.get("question-answering")
-    with pytest.raises(InputError, match=r"Received a model for question-answering"):
+    with pytest.raises(InputError, match=r"Received: a model for question-answering"):
         task.calibrate(AlbertConfig(), None, None, None)
 
 
