@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,19 +123,10 @@ def do(job: Job, work: Path, limit: float | None) -> None:
     data.mkdir(parents=True, exist_ok=True)
     files = run.source(data)
     asked = keys(job, files, work)
+    if "baseline" not in kept(run):
+        common.keep(f"quality/{run.name}", described(run, files, work))
     results = train(job, asked, work / f"{run.name}-{job.side}-{job.seed}", limit)
     found = kept(run)
-    if "baseline" not in found:
-        scores, rows = baselines.score(run.baseline, run.task, keys(Job(run, run.sides[0], 1), files, work))
-        found = {
-            "title": run.title,
-            "task": run.task,
-            "start": run.after or SMALL_EN,
-            "scores": list(run.scores),
-            "data": {"train": files.train.name, "eval": files.eval.name, "made": files.made, "rows": rows},
-            "baseline": {"what": run.baseline, "scores": {name: round(scores[name], 4) for name in run.scores}},
-            **found,
-        }
     scored = {name: round(results[name], 4) for name in run.scores}
     own = {"seed": job.seed, "scores": scored, "step": results["step"], "seconds": results["seconds"]}
     runs = [*found["runs"].get(job.side, ()), own]
@@ -145,6 +137,22 @@ def do(job: Job, work: Path, limit: float | None) -> None:
         "versions": versions(),
     }
     common.keep(f"quality/{run.name}", found)
+
+
+def described(run: Run, files: Files, work: Path) -> dict[str, Any]:
+    """What is kept of a run beside the runs themselves: its data, its recipe, and the scores of its baseline."""
+    plain = Job(replace(run, after=""), run.sides[0], 1)
+    scores, rows = baselines.score(run.baseline, run.task, keys(plain, files, work))
+    return {
+        "title": run.title,
+        "task": run.task,
+        "start": run.after or SMALL_EN,
+        "scores": list(run.scores),
+        "data": {"train": files.train.name, "eval": files.eval.name, "made": files.made, "rows": rows},
+        "baseline": {"what": run.baseline, "scores": {name: round(scores[name], 4) for name in run.scores}},
+        "recipe": run.recipe(),
+        "runs": {},
+    }
 
 
 def versions() -> dict[str, str]:

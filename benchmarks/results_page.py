@@ -27,7 +27,8 @@ Record = dict[str, Any]
 
 def page(folder: Path = common.RESULTS) -> str:
     """The whole page, from a folder of results."""
-    runs = read(folder / "quality", SECTIONS["order"]["quality"])
+    begun = read(folder / "quality", SECTIONS["order"]["quality"])
+    runs = {name: one for name, one in begun.items() if one["runs"]}
     others = {name: one for name, one in read(folder, list(SECTIONS["kept"])).items() if name not in LEFT_OUT}
     parts = [SECTIONS["text"]["head"].strip(), quality(runs), *(section(*one) for one in others.items())]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -44,7 +45,7 @@ def quality(runs: Mapping[str, Record]) -> str:
     if not runs:
         return ""
     rows = [quality_row(one) for one in runs.values()]
-    head = ("task", "score", "guessing", "from nothing", "from `albertkit/small-en`", "seeds", "what it says")
+    head = ("task", "score", "baseline", "from nothing", "from `small-en`", "seeds", "what it says")
     how = [f"- **{run['title']}**: {made(run)}" for run in runs.values()]
     text = SECTIONS["text"]
     return "\n\n".join(
@@ -55,7 +56,7 @@ def quality(runs: Mapping[str, Record]) -> str:
 def quality_row(run: Record) -> tuple[str, ...]:
     """A run in the table: its first score on every side."""
     name = run["scores"][0]
-    baseline = f"{number(run['baseline']['scores'][name])} ({run['baseline']['what']})"
+    baseline = number(run["baseline"]["scores"][name])
     sides = [spread(run, side, name) for side in ("nothing", "model")]
     seeds = max(len(each) for each in run["runs"].values())
     return run["title"], name.replace("_", " "), baseline, *sides, str(seeds), judged(run)
@@ -75,16 +76,20 @@ def values(run: Record, side: str, score: str) -> list[float]:
     return [one["scores"][score] for one in run["runs"].get(side, ())]
 
 
-def shortcomings(run: Record) -> list[str]:
-    """What the best side of a run is not above, by the medians of its first score."""
+def comparisons(run: Record) -> dict[str, float]:
+    """What the best side of a run is compared with, and by how much it is above that in its first score."""
     name = run["scores"][0]
     sign = -1 if name in LOWER else 1
-    compared = {f"guessing ({run['baseline']['what']})": [run["baseline"]["scores"][name]]}
-    ours = values(run, "model", name)
-    if ours:
-        compared["the same model from nothing"] = values(run, "nothing", name)
-    ours = ours or values(run, "nothing", name)
-    return [what for what, found in compared.items() if found and sign * (gain(ours, found)) <= 0]
+    ours, nothing = values(run, "model", name), values(run, "nothing", name)
+    others = {run["baseline"]["what"]: [run["baseline"]["scores"][name]]}
+    if ours and nothing:
+        others["the same from nothing"] = nothing
+    return {what: sign * gain(ours or nothing, found) for what, found in others.items()}
+
+
+def shortcomings(run: Record) -> list[str]:
+    """What a run is not above."""
+    return [what for what, gained in comparisons(run).items() if gained <= 0]
 
 
 def gain(ours: Sequence[float], others: Sequence[float]) -> float:
@@ -94,14 +99,9 @@ def gain(ours: Sequence[float], others: Sequence[float]) -> float:
 
 def judged(run: Record) -> str:
     """In words what the scores of a run say."""
-    missed = shortcomings(run)
-    return (
-        f"**not above {' and '.join(missed)}**"
-        if missed
-        else "above both"
-        if "model" in run["runs"]
-        else "above guessing"
-    )
+    if missed := shortcomings(run):
+        return f"**not above {' and '.join(missed)}**"
+    return f"above {' and '.join(comparisons(run))}"
 
 
 def verdict(runs: Iterable[Record]) -> str:

@@ -104,6 +104,6 @@ def test_no_answer_is_right_where_there_is_none_and_a_random_span_stays_in_the_c
     ]
     given = keys(tmp_path, held, held)
     scores, _ = quality.baselines.score("no answer to any question", "question-answering", given)
-    assert scores["exact"] == pytest.approx(200 / 3)
+    assert scores["exact_match"] == pytest.approx(200 / 3)
     scores, _ = quality.baselines.score("a random span", "question-answering", keys(tmp_path, held[:1], held[:1]))
     assert np.isfinite(scores["f1"])

@@ -101,7 +101,7 @@ _ALL = (
         "SQuAD 2.0",
         QUESTIONS,
         data.by_article("squad2", "qa/squad2_cs224n_dev-v2.0.json", 0.2),
-        ("best_f1", "best_exact", "f1"),
+        ("best_f1", "best_exact_match", "f1"),
         NONE,
         trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=2000, data__max_eval_samples=600),
     ),
