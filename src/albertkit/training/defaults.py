@@ -51,8 +51,9 @@ _ALIASES = {"sts": "stsb", "sst": "sst2", "mnlim": "mnli", "mnlimatched": "mnli"
 _ALIASES |= {"squad11": "squad", "squadv1": "squad", "squad2": "squadv2", "squad20": "squadv2"}
 _RACE_V2 = 1e-5
 """The rate of RACE for the second release, which its README gives, with no dropout: at the table's it diverges."""
-_NARROW, _NARROW_FACTOR = 512, 5.0
-"""Models narrower than any published one take rates so much higher."""
+_NARROW, _NARROW_FACTOR = 512, 15.0
+"""Models narrower than any published one take rates so much higher: from the model of the package, entities of WikiANN
+have an F1 of 0.52 after 313 steps at 3e-4, and of 0.38 at 1e-4."""
 _BY_TASK = {"question-answering": 3e-5}
 """Rates of published models where a task has one of its own: of SQuAD 2.0, at which 1.1 trains, too."""
 
