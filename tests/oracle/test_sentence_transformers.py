@@ -7,8 +7,8 @@ sentence_transformers = pytest.importorskip("sentence_transformers")
 
 from albertkit import pipeline  # noqa: E402
 from albertkit.checkpoint import files  # noqa: E402
-from albertkit.torch.models import AlbertForSentenceEmbedding  # noqa: E402
 from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
+from albertkit.torch.models import AlbertForSentenceEmbedding  # noqa: E402
 from frameworks.common import random_tensors, small  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]

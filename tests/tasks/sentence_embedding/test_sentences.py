@@ -125,7 +125,7 @@ def test_sentences_of_examples_are_what_they_may_share(tmp_path):
 
 def test_numbers_that_may_be_classes_are_not_taken_for_scores(tmp_path):
     path = write(tmp_path, "premise,hypothesis,label\na,b,0\nc,d,1\ne,f,2\n", "nli.csv")
-    with pytest.raises(InputError, match="--class-names.*--set score_column"):
+    with pytest.raises(InputError, match=r"--class-names.*--set score_column"):
         sentences.read(path, SentenceOptions())
     assert sentences.read(path, SentenceOptions(score_column="label")).scores == [0.0, 0.2, 0.4]
 
