@@ -76,7 +76,9 @@ def entry(present: Json, task: str, calibration: Calibration, decided: Record | 
 
     `decided` are options of answers that the same rows decide, see `trained_on.fitted`; others stay as they are.
     """
-    kept = dict(present) if isinstance(present, Mapping) and present.get("name") == task else {"name": task}
+    kept: Record = {"name": task}
+    if isinstance(present, Mapping) and present.get("name") == task:
+        kept = dict(present)
     if decided:
         earlier = kept.get(FITTED)
         kept[FITTED] = {**(earlier if isinstance(earlier, Mapping) else {}), **decided}

@@ -84,7 +84,7 @@ def temperature_of_answers(confidences: Callable[[float], np.ndarray], right: np
     if best in (0, _GRID - 1):
         return HIGHEST if best else LOWEST
     bounds = (places[best - 1], places[best + 1])
-    return math.exp(float(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x))
+    return math.exp(np.asarray(optimize.fminbound(loss, *bounds, xtol=1e-3)).item())
 
 
 def require_inside(value: float, right: int, count: int, path: str) -> None:

@@ -48,10 +48,10 @@ def figures(results: Record) -> list[Reliability]:
     found = []
     for when in ("before", "after"):
         bins = results[f"bins_{when}"]
-        columns = ([one[name] for one in bins] for name in ("confidence", "accuracy", "count"))
+        sure, right, counts = ([one[name] for one in bins] for name in ("confidence", "accuracy", "count"))
         title = f"How often answers of a given confidence are right, {when} calibration"
         error = results[f"expected_calibration_error_{when}"]
-        found.append(Reliability(f"calibration_{when}", title, *columns, error))
+        found.append(Reliability(f"calibration_{when}", title, sure, right, counts, error))
     return found
 
 

@@ -47,8 +47,8 @@ class Judged:
 
     def scores(self, rows: np.ndarray, threshold: float) -> dict[str, float]:
         """The scores of SQuAD 2.0 of some questions, and the threshold with the best F1."""
-        chosen = rows.tolist()
-        best, true = ([values[row] for row in chosen] for values in (self._best, self._true))
+        chosen: list[int] = rows.tolist()
+        best, true = [self._best[row] for row in chosen], [self._true[row] for row in chosen]
         return answer_scores.squad_2(best, true, self._odds[rows].tolist(), threshold, self._metric)
 
     def _is_none(self, threshold: float) -> np.ndarray:

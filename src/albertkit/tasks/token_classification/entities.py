@@ -41,12 +41,10 @@ def tagged(
     if strategy not in STRATEGIES:
         raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
     rows = softmax(logits)
-    best, spans = _united(pieces, rows, rows, strategy)
-    given = best if temperature == 1 else _united(pieces, softmax(logits / temperature), rows, strategy)[0]
-    found = [
-        Tagged(span, names[tag], float(row[tag]))
-        for span, row, tag in zip(spans, given, best.argmax(axis=-1).tolist(), strict=True)
-    ]
+    united, spans = _united(pieces, rows, rows, strategy)
+    best = map(int, united.argmax(axis=-1))
+    given = united if temperature == 1 else _united(pieces, softmax(logits / temperature), rows, strategy)[0]
+    found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, given, best, strict=True)]
     return [one for one in found if one.span.start < one.span.stop]
 
 
