@@ -82,6 +82,8 @@ def test_classes_of_entailment_become_pairs_where_no_premise_has_a_contradiction
     found = sentences.read(write(tmp_path, rows, "e.csv"), SentenceOptions())
     assert found.sentences == [["P", "yes"], ["Q", "so"]]
     assert "1 of contradiction that no example takes" in found.found
+    with pytest.raises(InputError, match=r"has no row with the class entailment in 'label'"):
+        sentences.read(write(tmp_path, rows.replace("entailment", "neutral"), "n.csv"), SentenceOptions())
 
 
 def test_each_of_several_hypotheses_takes_a_contradiction_of_its_own_as_far_as_there_are(tmp_path):
