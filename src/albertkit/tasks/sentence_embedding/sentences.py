@@ -176,7 +176,7 @@ def _named(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Se
         if table.path != options.eval:
             raise
         return values
-    return found if table.path != options.eval or entailment.is_of_classes(found) else values
+    return found if table.path != options.eval or entailment.ENTAILMENT in found else values
 
 
 def _of_lines(path: str) -> Sentences:
