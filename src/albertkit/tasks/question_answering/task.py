@@ -158,8 +158,10 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
             strict=True,
         ):
             listed = answers.of_whole_words(found) if is_aligned else list(found.candidates)
+            none = Candidate(0, 0, found.null)
             if options["handle_impossible_answer"] or not listed:
-                listed.append(Candidate(0, 0, found.null - options["null_score_diff_threshold"]))
+                listed.append(none)
+            lowered = {none: options["null_score_diff_threshold"]}  # which ranks it, and is no part of its probability
             best = [
                 {
                     "score": found.probability(one.score),
@@ -167,7 +169,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
                     "end": one.stop,
                     "answer": context[one.start : one.stop],
                 }
-                for one in sorted(listed, key=lambda one: -one.score)[:top_k]
+                for one in sorted(listed, key=lambda one: lowered.get(one, 0.0) - one.score)[:top_k]
             ]
             decoded.append(best[0] if top_k == 1 else best)
         return decoded
