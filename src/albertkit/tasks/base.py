@@ -210,8 +210,12 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """(N,) a class for each example where each has one: of every class one is kept when a part is held out."""
         return None
 
-    def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
-        """(N,) float32 above 0, what each example counts in the training loss, in every row of it; None: all alike."""
+    def has_one_class(self, config: AlbertConfig) -> bool:
+        """Whether each label is one of several classes, whose loss is cross entropy: only such labels are smoothed."""
+        return False
+
+    def class_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
+        """(C,) float32 above 0, what each class counts in the training loss; None: all alike."""
         return None
 
     def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:

@@ -50,7 +50,7 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))
-    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
+    trained = _encoded(task, start, options, train_examples, console)
     evaluated = _encoded(task, start, options, eval_examples, console)
     return Prepared(start, options, trained, evaluated, "id2label" in keys)
 
@@ -149,13 +149,3 @@ def _encoded(
     if unknown.is_large:
         console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
     return Side(examples, features)
-
-
-def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: Side) -> Side:
-    """Training data with the weights that the task gives its rows, if any."""
-    weights = task.row_weights(side.examples, options, start.config)
-    if weights is None:
-        return side
-    if side.features.example is not None:  # all rows of an example count alike
-        weights = weights[np.asarray(side.features.example)]
-    return Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))
