@@ -79,10 +79,11 @@ def test_smoothed_labels_change_the_training_loss_and_not_that_of_an_evaluation(
         evaluated.append(results["loss"])
     assert first[0] != pytest.approx(first[1], rel=1e-4)
     assert evaluated[0] == pytest.approx(evaluated[1], rel=0.1)  # smoothed, even of a perfect model it is 0.42 or more
+    path = tmp_path / "numbers.csv"
+    path.write_text("text,label\n" + "".join(f"a film,{number / 7}\n" for number in range(9)))
+    refused = common.recipe(tmp_path, data__train=str(path), data__eval="", label_smoothing_factor=0.3)
     with pytest.raises(ConfigError, match=r"label_smoothing.*one of several classes. Received: 0.3 .*\(regression\)"):
-        path = tmp_path / "numbers.csv"
-        path.write_text("text,label\n" + "".join(f"a film,{number / 7}\n" for number in range(9)))
-        run(common.recipe(tmp_path, data__train=str(path), data__eval="", label_smoothing_factor=0.3), tmp_path / "n")
+        run(refused, tmp_path / "n")
 
 
 def test_scores_that_say_nothing_are_said_to(tmp_path):
