@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 from rich.console import Console
 
 from albertkit.config import AlbertConfig
@@ -12,6 +11,7 @@ from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score, first, repeated
 from albertkit.tasks.features import Features
+from albertkit.tasks.held_out import split
 from albertkit.training import defaults
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe
@@ -96,8 +96,10 @@ def _read(
     described = AlbertConfig(**keys)
     left_out = bad_rows.told([*examples.left_out, *(held_out.left_out if held_out else ())])
     if held_out is None:
-        classes = task.classes(examples, options, described)
-        examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
+        parts = split(examples, task.classes(examples, options, described), options.held_out, recipe.seed)
+        examples, held_out = examples.take(parts.kept), examples.take(parts.held_out)
+        if parts.told:
+            console.print(parts.told)
     examples, held_out = first(examples, options.max_train_samples), first(held_out, options.max_eval_samples)
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
@@ -118,21 +120,6 @@ def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console
             f"{len(alike):,} of the {len(held_out):,} evaluation examples are training examples, too "
             f"({held_out.where(alike)}): scores on them say how well they were learned by heart."
         )
-
-
-def _split(
-    examples: Examples, classes: np.ndarray | None, share: float, seed: int, path: str
-) -> tuple[Examples, Examples]:
-    """Hold a share out, drawn by the seed; where there are classes, at least one example of each stays."""
-    size = max(round(len(examples) * share), 1)
-    order = np.random.default_rng(seed).permutation(len(examples))
-    if classes is not None:
-        _, firsts = np.unique(classes[order], return_index=True)
-        order = np.concatenate([np.delete(order, firsts), order[firsts]])
-        size = min(size, len(order) - len(firsts))
-    if not 0 < size < len(examples):
-        raise InputError(f"Holding out a part needs more rows. {path} has {len(examples)}. Give an --eval file.")
-    return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
 
 
 def _encoded(

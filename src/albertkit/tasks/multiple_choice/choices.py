@@ -45,6 +45,7 @@ class Choices(Examples):
     """Questions with their options, the right one if it is known, and where they come from."""
 
     columns = ("questions", "contexts", "options", "labels", "places", "groups")
+    bound = frozenset({"context", "question"})
 
     contexts: list[str]
     questions: list[str]

@@ -44,6 +44,7 @@ class Questions(Examples):
     """Questions, their contexts and answers if any, and where they come from."""
 
     columns = ("ids", "questions", "contexts", "answers", "places", "true")
+    bound = frozenset({"context"})
 
     ids: list[str]
     questions: list[str]
