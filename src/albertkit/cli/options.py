@@ -56,8 +56,30 @@ OutputDir = Annotated[
     Option(help="Folder for the files that the task's official scripts read, and for scores.", show_default=False),
 ]
 TopK = Annotated[
-    int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
+    int | None,
+    Option(help="Answers for each [MASK] or question, or classes of each text.", show_default="5, 1, or all", min=1),
 ]
+DocStride = Annotated[
+    int | None, Option(help="Tokens that two windows of a long text share.", show_default="as in training", min=0)
+]
+MaxAnswerLength = Annotated[
+    int | None, Option(help="Longest answer to a question, in tokens.", show_default="as in training", min=1)
+]
+NBestSize = Annotated[
+    int | None, Option(help="Answers of a question in nbest_predictions.json.", show_default="as in training", min=1)
+]
+NullThreshold = Annotated[
+    float | None,
+    Option(
+        "--null-score-diff-threshold",
+        help="By how much no answer must score better than any to be given.",
+        show_default="what training found best",
+    ),
+]
+HubDataset = Annotated[
+    str, Option("--hub-dataset", help="Data set of the Hugging Face Hub: NAME or NAME/CONFIG.", show_default=False)
+]
+EvalSplit = Annotated[str, Option(help="Its split to evaluate on.", show_default="the one for validation")]
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
 ]

@@ -49,6 +49,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """What `decode` may be told, with defaults."""
     encode_options: ClassVar[Mapping[str, str]] = {}
     """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
+    answers_as_trained: ClassVar[Mapping[str, str]] = {}
+    """Of `answer_options` those whose default is an option of the data that the model was trained on, by its name."""
+    scoring_options: ClassVar[frozenset[str]] = frozenset()
+    """Those of `answer_options` by which `score` and `files` go, too: they read them in `trained_on.fitted`."""
     model_options: ClassVar[Mapping[str, str]] = {}
     """Options of a pipeline that decide how its model is built, each with its key in the config."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")

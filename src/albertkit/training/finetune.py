@@ -1,6 +1,7 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from albertkit.training import (
     finetune_data,
     finetune_evaluation,
     finetune_plan,
+    hub_data,
     loop,
     model_card,
     reporter,
@@ -44,12 +46,14 @@ def run(
     overwrite: bool = False,
     extend_to: int | None = None,
     console: Console | None = None,
+    data_folder: Path | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
     A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
     that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Of several
-    processes all must call this alike; the first one writes and speaks. Raises ConfigError, InputError, CheckpointError
+    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into `data_folder`, by
+    default one in `output`. Raises ConfigError, InputError, CheckpointError
     or TrainingError, and Interrupted at Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
@@ -61,11 +65,13 @@ def run(
     goes_on = resume or bool(extend_to)
     if requested.seeds:
         options = {"resume": resume, "overwrite": overwrite, "console": console}
-        return seeds.run_each(run, requested, output, processes=processes, **options)
+        run_one = functools.partial(run, data_folder=output / hub_data.FOLDER)
+        return seeds.run_each(run_one, requested, output, backend=backend, **options)
     if rank == 0:
         run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
-    data = finetune_data.prepare(task, requested, console)
+    located = hub_data.located(requested, data_folder or output / hub_data.FOLDER, backend, console)
+    data = finetune_data.prepare(task, located, console)
     given = data.options, data.start.config, data.start.is_new, len(data.trained.features), processes
     recipe = finetune_plan.resolved(task, requested, *given)
     _tell_of_settings(requested, recipe, data.start, console)
@@ -123,7 +129,7 @@ def _finish(
     names = list(start.config.id2label.values()) if data.has_classes else []
     card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance, figures)
     start.tokenizer.model_max_length = data.options.max_length
-    start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
+    start = replace(start, config=trained_on.with_fitted(start.config, task, task.fitted(results)))
     run_folder.finish(output, requested, recipe, plan, start, tensors, results, card, figures)
 
 

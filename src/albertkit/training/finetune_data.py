@@ -88,7 +88,10 @@ def _read(
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
     options = recipe.options()
     if not options.train:
-        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
+        raise InputError(
+            "Training needs data. Name a file with --train, in a recipe data.train, or a data set of the hub with "
+            "--hub-dataset."
+        )
     options = _located(task, options)
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
