@@ -4,6 +4,7 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.layers import PackedSequences
 from albertkit.torch.losses import summed_cross_entropy
+
+logger = logging.getLogger(__name__)
+
+_SLOW_BF16 = (
+    "This processor has no instructions for bfloat16: PyTorch computes bf16 many times more slowly than fp32 here. "
+    "Train with training.precision=fp32."
+)
 
 
 class Objective(nn.Module):
@@ -112,6 +120,8 @@ def init_state(
     one layer, which is used from the first moment to the last, so that gathering by layer would save nothing.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "bf16" and device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        logger.warning(_SLOW_BF16)
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
