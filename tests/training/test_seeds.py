@@ -96,9 +96,9 @@ def test_another_process_computes_the_same_seeds_and_writes_nothing(tmp_path):
     def one(recipe, place, *, resume, overwrite, console):
         begun.append((recipe.seed, place.name, resume, overwrite))
 
-    options = {"resume": True, "overwrite": False, "console": Console(quiet=True)}
     backend = Second(2, 1, 0)  # finished, begun, new
-    assert seeds.run_each(one, recipe(tmp_path, 4, 5, 6), tmp_path / "m", backend=backend, **options) == written
+    several = recipe(tmp_path, 4, 5, 6)
+    assert seeds.run_each(one, several, tmp_path / "m", True, False, Console(quiet=True), backend) == written
     assert begun == [(5, "seed-5", True, False), (6, "seed-6", False, True)]
     assert [path.name for path in (tmp_path / "m").iterdir()] == ["eval_results.json"]
 

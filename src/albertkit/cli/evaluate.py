@@ -27,9 +27,7 @@ def command(
     task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
-    label_column: Annotated[
-        str | None, Option(help="Column of the label, or one for each class.", show_default="by the usual names")
-    ] = None,
+    label_column: options.LabelColumn = None,
     label_separator: Annotated[str | None, Option(help="Between several labels of one row.", show_default="|")] = None,
     label_map: Annotated[str | None, Option(help="Other names for labels: old=new,... or a JSON file.")] = None,
     missing_labels: Annotated[str | None, Option(help="Labels that mean that there is none, by commas.")] = None,
@@ -53,25 +51,17 @@ def command(
     """Score a trained model on a data file. Prints JSON."""
     from albertkit.pipelines import pipeline
 
+    columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
+    labels = {"label_separator": label_separator, "label_map": label_map}
+    lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
+    rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None, "long": long}
+    missing = options.split(missing_labels)
     given = options.data_options(
-        settings,
-        task_name=task_name,
-        long=long,
-        doc_stride=doc_stride,
-        max_answer_length=max_answer_length,
-        n_best_size=n_best_size,
-        text_column=text_column,
-        pair_column=pair_column,
-        label_column=label_column,
-        label_separator=label_separator,
-        label_map=label_map,
-        missing_labels=options.split(missing_labels),
-        header=options.split(header),
-        skip_bad_rows=skip_bad_rows or None,
+        settings, task_name=task_name, missing_labels=missing, **columns, **labels, **lengths, **rows
     )
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
-    place = options.device(device)
-    answerer = pipeline(task, model, framework, max_length, device=place, batch_size=batch_size, **answers)
+    answers |= {"device": options.device(device), "batch_size": batch_size}
+    answerer = pipeline(task, model, framework, max_length, **answers)
     with _file(data, hub_dataset, eval_split) as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)
     typer.echo(json.dumps(scores, indent=2))

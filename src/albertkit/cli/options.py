@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 # A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
@@ -33,6 +33,9 @@ SkipBroken = Annotated[bool, Option("--skip-broken", help="Count and leave out r
 Task = Annotated[str, Option(help="A task, or auto: what the model was trained for.")]
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
+]
+Texts = Annotated[
+    list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]
 AnsweredFile = Annotated[
     str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
@@ -87,6 +90,9 @@ Long = Annotated[
     str | None, Option(help="Longer texts: truncate, or windows that are merged.", show_default="as in training")
 ]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
+LabelColumn = Annotated[
+    str | None, Option(help="Column of the label, or one for each class.", show_default="by the usual names")
+]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
 DataSettings = Annotated[list[str] | None, Option("--set", help="Any option of the task's data: key=value.")]

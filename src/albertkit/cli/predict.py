@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    texts: Annotated[
-        list[str] | None,
-        Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
-    ] = None,
+    texts: options.Texts = None,
     file: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
@@ -63,34 +60,52 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)
-    if "n_best_size" in given and not output_dir:
-        _refuse_n_best(given["n_best_size"])
+    _require_folder(given, output_dir)
     parts = parts_of(answerer, texts, file, pair, given)
-    calls = answerer.call_options(given) | _without_none(top_k=top_k, abstain_below=abstain_below, long=long)
-    if null_threshold is not None:
-        calls |= {"null_score_diff_threshold": null_threshold, "handle_impossible_answer": True}
-    records = answerer.stream(parts, **calls)
-    if output and output.suffix.lower() == ".tsv":
-        records = answerer.submission(records, **given)
+    calls = {
+        **answerer.call_options(given),
+        **_given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long),
+    }
     try:
         if output_dir:
             return _write_files(answerer, parts, output, output_dir, overwrite, given, calls)
-        write_all(records, output, overwrite)
+        _write_records(answerer, parts, output, overwrite, given, calls)
     finally:
         tell(answerer)
 
 
-def _without_none(**values: object) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+def _write_records(
+    answerer: "Pipeline",
+    parts: "Iterable[Examples]",
+    output: Path | None,
+    overwrite: bool,
+    data: dict[str, object],
+    calls: dict[str, object],
+) -> None:
+    """A record an answer; of a .tsv as the server of a benchmark takes it."""
+    records = answerer.stream(parts, **calls)
+    if output and output.suffix.lower() == ".tsv":
+        records = answerer.submission(records, **data)
+    write_all(records, output, overwrite)
 
 
-def _refuse_n_best(value: object) -> None:
+def _given(null_threshold: float | None, **options: object) -> dict[str, object]:
+    """The options of answers that are given. Who says when there is no answer asks that none may be given."""
+    is_given = null_threshold is not None
+    none = {"null_score_diff_threshold": null_threshold, "handle_impossible_answer": True} if is_given else {}
+    return {name: value for name, value in {**options, **none}.items() if value is not None}
+
+
+def _require_folder(data: dict[str, object], folder: Path | None) -> None:
+    """InputError for a number of answers that only a file in a folder has."""
     from albertkit.errors import InputError
 
-    raise InputError(
-        f"--n-best-size is how many answers nbest_predictions.json has, in --output-dir. Received: {value} without it. "
-        "Name a folder with --output-dir, or ask for several answers with --top-k."
-    )
+    if "n_best_size" in data and not folder:
+        raise InputError(
+            "--n-best-size is how many answers nbest_predictions.json has, in --output-dir. Received: "
+            f"{data['n_best_size']} without it. Name a folder with --output-dir, or ask for several answers with "
+            "--top-k."
+        )
 
 
 def tell(answerer: "Pipeline") -> None:

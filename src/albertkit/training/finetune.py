@@ -53,26 +53,24 @@ def run(
     A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
     that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Of several
     processes all must call this alike; the first one writes and speaks. Rows of the hub are put into `data_folder`, by
-    default one in `output`. Raises ConfigError, InputError, CheckpointError
-    or TrainingError, and Interrupted at Ctrl-C; see `albertkit.errors`.
+    default one in `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at
+    Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = train_backend(requested.framework)
     backend.init_processes()
-    rank, processes = backend.rank(), backend.world_size()
+    rank = backend.rank()
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
     requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
-    goes_on = resume or bool(extend_to)
     if requested.seeds:
-        options = {"resume": resume, "overwrite": overwrite, "console": console}
-        run_one = functools.partial(run, data_folder=output / hub_data.FOLDER)
-        return seeds.run_each(run_one, requested, output, backend=backend, **options)
+        one = functools.partial(run, data_folder=output / hub_data.FOLDER)
+        return seeds.run_each(one, requested, output, resume, overwrite, console, backend)
     if rank == 0:
         run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
     located = hub_data.located(requested, data_folder or output / hub_data.FOLDER, backend, console)
     data = finetune_data.prepare(task, located, console)
-    given = data.options, data.start.config, data.start.is_new, len(data.trained.features), processes
+    given = data.options, data.start.config, data.start.is_new, len(data.trained.features), backend.world_size()
     recipe = finetune_plan.resolved(task, requested, *given)
     _tell_of_settings(requested, recipe, data.start, console)
     earlier = extended and finetune_plan.resolved(task, extended, *given)
@@ -83,7 +81,7 @@ def run(
         console.print(described_change(finetune_plan.schedule_of(earlier), plan.schedule))
     best = BestFigures(output / run_folder.CHECKPOINTS)
     evaluate = _evaluation(task, data, recipe, console, best)
-    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, goes_on):
+    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume or bool(extend_to)):
         telling = {"is_telling": not few_to_score(len(data.evaluated)), **({} if rank else {"on_best": best.keep})}
         with reporter.Reporter(None if rank else output, console, plan.schedule.steps, **telling) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)

@@ -32,7 +32,6 @@ def run_each(
     run: Callable[..., Record],
     requested: FinetuneRecipe,
     output: Path,
-    *,
     resume: bool,
     overwrite: bool,
     console: Console,
