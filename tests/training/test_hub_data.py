@@ -58,7 +58,7 @@ def test_both_splits_become_files_and_are_fetched_once(tmp_path, fetched):
     assert "Splits of owner/films/en that are not read: test." in said
     again, said = located(tmp_path, rank=1, hub_dataset="owner/films", hub_config="en")
     assert again.data == recipe.data
-    assert f"Rows of owner/films in {tmp_path}: delete that folder" in said
+    assert f"Rows of owner/films in {tmp_path / 'data'}: delete that folder" in said
     located(tmp_path, hub_dataset="owner/films", hub_config="en", train_split="test", max_train_samples=5)
     assert fetched[2:] == [("owner/films/en", "test", 0), ("owner/films/en", "validation", 0)]
 

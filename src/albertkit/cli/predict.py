@@ -66,27 +66,28 @@ def command(
         **answerer.call_options(given),
         **_given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long),
     }
-    try:
-        if output_dir:
-            return _write_files(answerer, parts, output, output_dir, overwrite, given, calls)
-        _write_records(answerer, parts, output, overwrite, given, calls)
-    finally:
-        tell(answerer)
+    _answer(answerer, parts, output, output_dir, overwrite, given, calls)
 
 
-def _write_records(
+def _answer(
     answerer: "Pipeline",
     parts: "Iterable[Examples]",
     output: Path | None,
+    folder: Path | None,
     overwrite: bool,
     data: dict[str, object],
     calls: dict[str, object],
 ) -> None:
-    """A record an answer; of a .tsv as the server of a benchmark takes it."""
-    records = answerer.stream(parts, **calls)
-    if output and output.suffix.lower() == ".tsv":
-        records = answerer.submission(records, **data)
-    write_all(records, output, overwrite)
+    """Write or print the answers to all parts, by options of the data and of a call, and say what was cut."""
+    try:
+        if folder:
+            return _write_files(answerer, parts, output, folder, overwrite, data, calls)
+        records = answerer.stream(parts, **calls)
+        if output and output.suffix.lower() == ".tsv":
+            records = answerer.submission(records, **data)
+        write_all(records, output, overwrite)
+    finally:
+        tell(answerer)
 
 
 def _given(null_threshold: float | None, **options: object) -> dict[str, object]:

@@ -46,14 +46,14 @@ def run(
     overwrite: bool = False,
     extend_to: int | None = None,
     console: Console | None = None,
-    data_folder: Path | None = None,
+    shared: Path | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
     A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
     that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Of several
-    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into `data_folder`, by
-    default one in `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at
+    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into the folder
+    `data` of `shared`, by default of `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at
     Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
@@ -63,13 +63,12 @@ def run(
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
     requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
     if requested.seeds:
-        one = functools.partial(run, data_folder=output / hub_data.FOLDER)
+        one = functools.partial(run, shared=output)
         return seeds.run_each(one, requested, output, resume, overwrite, console, backend)
     if rank == 0:
         run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
-    located = hub_data.located(requested, data_folder or output / hub_data.FOLDER, backend, console)
-    data = finetune_data.prepare(task, located, console)
+    data = finetune_data.prepare(task, hub_data.located(requested, shared or output, backend, console), console)
     given = data.options, data.start.config, data.start.is_new, len(data.trained.features), backend.world_size()
     recipe = finetune_plan.resolved(task, requested, *given)
     _tell_of_settings(requested, recipe, data.start, console)

@@ -20,12 +20,14 @@ from albertkit.typing import Record
 FOLDER, INDEX = "data", "hub_dataset.json"
 
 
-def located(recipe: FinetuneRecipe, folder: Path, backend: TrainBackend, console: Console) -> FinetuneRecipe:
+def located(recipe: FinetuneRecipe, output: Path, backend: TrainBackend, console: Console) -> FinetuneRecipe:
     """The recipe with the files of its data set of the hub, if it names one; of several processes the first fetches.
+
+    They lie in the folder `data` of the output.
 
     InputError where it names files to train on, too, or as from `hub_datasets`.
     """
-    options = recipe.options()
+    options, folder = recipe.options(), output / FOLDER
     _require_one_source(options)
     if not options.hub_dataset:
         return recipe
