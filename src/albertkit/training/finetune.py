@@ -52,9 +52,9 @@ def run(
 
     A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
     that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Of several
-    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into the folder
-    `data` of `shared`, by default of `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and Interrupted at
-    Ctrl-C; see `albertkit.errors`.
+    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into the folder `data`
+    of `shared`, by default of `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and
+    Interrupted at Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = train_backend(requested.framework)
