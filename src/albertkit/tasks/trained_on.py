@@ -14,7 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.base import AnyTask
-from albertkit.tasks.calibration import TRAINED
+from albertkit.tasks.calibration import FITTED, TRAINED
 from albertkit.tasks.data_options import DataOptions
 from albertkit.typing import Json, Record
 
@@ -64,13 +64,13 @@ def with_fitted(config: AlbertConfig, task: AnyTask, decided: Record) -> AlbertC
     keys, entry = config.to_dict(), getattr(config, TRAINED, None)
     if not isinstance(entry, Mapping) or entry.get("name") != task.name:
         entry = {"name": task.name, "data": {}}
-    return AlbertConfig.from_dict({**keys, TRAINED: {**entry, "fitted": {**fitted(config, task), **decided}}})
+    return AlbertConfig.from_dict({**keys, TRAINED: {**entry, FITTED: {**fitted(config, task), **decided}}})
 
 
 def fitted(config: AlbertConfig, task: AnyTask) -> Record:
     """What was decided on held-out examples for a model's answers, by the names of `task.answer_options`."""
     entry = getattr(config, TRAINED, None)
-    found = entry.get("fitted") if isinstance(entry, Mapping) and entry.get("name") == task.name else None
+    found = entry.get(FITTED) if isinstance(entry, Mapping) and entry.get("name") == task.name else None
     known = task.answer_options
     return {
         name: value
