@@ -123,7 +123,7 @@ def test_the_split_for_validation_is_found_and_never_a_test():
             r"must be on the hub, or a folder of data files. Received: 'no'.*name that file in its place",
         ),
         ("far/away", "train", r"needs a network.*ConnectionError: Couldn't reach it. Check the network"),
-        ("films/reviews", "trian", r"has train, dev_matched, test. Received: 'trian'. Did you mean `train`"),
+        ("films/reviews", "train2", r"has train, dev_matched, test. Received: 'train2'. Did you mean `train`"),
         ("glue/mrpc", "empty", r"must hold at least one row. glue/mrpc, empty, holds none"),
         ("", "train", r"is called NAME or NAME/CONFIG. Received: ''"),
         ("../x", "train", r"is called NAME or NAME/CONFIG"),
