@@ -7,7 +7,7 @@ ORACLE5 := .venv-oracle5/bin
 FRAMEWORKS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle oracle-frameworks frameworks floors structure fuzz format clean
+.PHONY: demo test lint unit oracle oracle-frameworks frameworks floors structure fuzz results format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
@@ -43,6 +43,9 @@ structure:  ## sizes of files and functions, import cycles, docstrings, how much
 
 fuzz: $(BIN)/ready  ## damaged files, random texts, killed saves: the whole of what the tests try a part of
 	$(BIN)/python benchmarks/fuzz.py
+
+results:  ## docs/results.md from the kept figures
+	$(PYTHON) benchmarks/results_page.py
 
 format: $(BIN)/ready
 	$(BIN)/ruff format .

@@ -19,12 +19,12 @@ import torch
 from rich.console import Console
 
 import common
-from albertkit.config import AlbertConfig
 from albertkit.corpus import builder
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import finetune, pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
+from scoring.runs import from_nothing
 
 NAME = "albertkit/small-en"
 TASKS: dict[str, dict[str, Any]] = {
@@ -41,12 +41,6 @@ TASKS: dict[str, dict[str, Any]] = {
         "training.evaluate_every": 0,
     },
 }
-SHAPE = (
-    *("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
-    *("max_position_embeddings", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"),
-    "initializer_range",
-)
-"""What makes a fresh model of the same configuration, but for the vocabulary, which the tokenizer brings."""
 # WikiText-2 is cut into tokens with marks; text has none of them. What was rare there stands as <unk>, and is left out.
 MARKS = ((" <unk>", ""), (" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."))
 TITLE = re.compile(r"^ *\n = (?!=).* = \n(?= *$)", re.MULTILINE)
@@ -55,12 +49,7 @@ TITLE = re.compile(r"^ *\n = (?!=).* = \n(?= *$)", re.MULTILINE)
 
 def tasks(model: str, seeds: list[int], steps: int, precision: str) -> dict[str, Any]:
     """Accuracy of both sides on each task: the median of the seeds, and each. A run takes one core."""
-    config = AlbertConfig.from_pretrained(model)
-    same = {key: getattr(config, key) for key in SHAPE}
-    sides = {
-        "embedded": {"model.name": model},
-        "scratch": {"model.name": "base", "model.tokenizer": model, "model.config": same},
-    }
+    sides = {"embedded": {"model.name": model}, "scratch": from_nothing(model)}
     chosen = {"training.precision": precision}
     wanted = {
         (task, side): [{**keys, **changes, **chosen, "seed": seed} for seed in seeds]

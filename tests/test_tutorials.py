@@ -1,6 +1,7 @@
-"""The tutorials run as they are written, with a few rows in the place of the files that they download."""
+"""The tutorials run as they are written, in every framework, on a few rows in the place of what they download."""
 
 import json
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -18,10 +19,10 @@ from training import common
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("docs/tutorials", "docs/ja")
 PAGES = sorted(path for name in FOLDERS for path in (ROOT / name).glob("*.md") if path.name != "README.md")
-JAPANESE = "ken11/albert-base-japanese-v1"
-"""The checkpoint of the Japanese pages, in whose place comes one that is made here."""
+MODELS = ("albertkit/small-en", "ken11/albert-base-japanese-v1")
+"""The checkpoints of the pages, in whose place comes one that is made here."""
 
-ENGLISH_TEXTS = "She went home with Ada.\nNobody in Turin had seen him.\nThey left the old house at once.\n" * 8
+ENGLISH_TEXTS = "She went home with Ada.\nThe gentleman had seen him in Turin.\nHis driver left the house.\n" * 8
 JAPANESE_TEXTS = "私《わたし》はその人を常に先生と呼んでいた。\n［＃改ページ］だから夏目は東京で生まれた。\n" * 8
 
 
@@ -76,34 +77,46 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def japanese_model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("japanese")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
     texts = [
+        ENGLISH_TEXTS,
         JAPANESE_TEXTS,
-        *(content for page, files in FILES.items() if page[:2] == "ja" for content in files.values()),
+        "gentleman\ndriver\n" * 99,
+        *(content for files in FILES.values() for content in files.values()),
     ]
-    tokenizer = trainer.train(iter("\n".join(texts).splitlines()), 300, folder, exact=False, keep_accents=True)
+    tokenizer = trainer.train(iter("\n".join(texts).splitlines()), 400, folder, exact=False, keep_accents=True)
     config = AlbertConfig(**{**common.TINY, **of_tokenizer(tokenizer), "max_position_embeddings": 512})
     AlbertForPreTraining(config).save_pretrained(folder)
     return str(folder)
 
 
+def framework_of(code):
+    """The framework that a block or command is for, where it names one: else it is for whichever is installed."""
+    named = re.search(r"--framework (\w+)|\b(TFAlbert|FlaxAlbert|import torch\b)", code)
+    by_class = {"TFAlbert": "tensorflow", "FlaxAlbert": "flax", "import torch": "torch"}
+    return named and by_class.get(named[2], named[1])
+
+
+@pytest.mark.tensorflow
+@pytest.mark.flax
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
-def test_a_tutorial_runs_from_its_first_line_to_its_last(page, japanese_model, tmp_path, monkeypatch, capsys):
+def test_a_tutorial_runs_from_its_first_line_to_its_last_in_every_framework(page, model, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(backends, "installed", lambda: ["torch"])
     files = FILES[f"{page.parent.name}/{page.stem}"]
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content, encoding="cp932" if "sjis" in name else "utf-8")
     blocks = pages.BLOCK.findall(page.read_text(encoding="utf-8"))
-    for language, code in blocks:
-        if language == "python":
-            pages.run_python(code, page, monkeypatch)
-            continue
-        for line in code.replace(JAPANESE, japanese_model).splitlines():
-            run(line, files, monkeypatch)
     assert {language for language, _ in blocks} == {"sh", "python"}
+    assert {framework_of(code) for language, code in blocks if language == "python"} == {None, *backends.PACKAGES}
+    can_run = {None, *backends.installed()}
+    for language, code in blocks:
+        if language == "python" and framework_of(code) in can_run:
+            pages.run_python(code, page, monkeypatch)
+        for line in code.splitlines() if language == "sh" else ():
+            if framework_of(line) in can_run:
+                run(re.sub("|".join(MODELS), model, line), files, monkeypatch)
     assert capsys.readouterr().out
 
 

@@ -188,7 +188,8 @@ class Pipeline:
         task = self._trainable()
         file = next(iter(self._files(task, path, options).values()))
         found, results = task.calibrate(self.config, *self._labelled(task, file, options), target_accuracy)
-        entry = calibration.entry(getattr(self.config, calibration.TRAINED, None), task.name, found)
+        present = getattr(self.config, calibration.TRAINED, None)
+        entry = calibration.entry(present, task.name, found, task.fitted(results))
         self.config = AlbertConfig.from_dict({**self.config.to_dict(), calibration.TRAINED: entry})
         return found, results
 

@@ -377,3 +377,14 @@ def test_dynamic_quantisation_reaches_every_dense_layer(tmp_path):
     assert replaced == names
     ids = torch.tensor([[2, 7, 9, 3]])
     torch.testing.assert_close(quantised(ids).logits, model(ids).logits, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision", "told"), [("AVX2", "bf16", 1), ("AVX512", "bf16", 0), ("AVX2", "fp32", 0)]
+)
+def test_half_precision_that_the_processor_cannot_compute_is_told(monkeypatch, caplog, capability, precision, told):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    config = small()
+    train.init_state(config, "ForMaskedLM", random_tensors(config, "ForMaskedLM"), precision=precision)
+    assert len([line for line in caplog.messages if "training.precision=fp32" in line]) == told

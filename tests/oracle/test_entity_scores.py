@@ -58,6 +58,19 @@ def test_lenient_scores_of_five_thousand_random_sequences_are_those_of_seqeval(s
     assert_equal(*sequences(scheme, np.random.default_rng(1)), scheme, strict=False)
 
 
+def test_lenient_scores_of_five_thousand_random_sequences_in_bilou_are_those_of_the_same_ones_in_iobes():
+    """The letters of BILOU are those of IOBES under other names, of which seqeval's lenient way knows one half."""
+    true, predicted = sequences("BILOU", np.random.default_rng(3))
+    counts = counted(true, predicted, "BILOU", strict=False)
+    renamed = str.maketrans("LU", "ES")
+    others = [[[tag[0].translate(renamed) + tag[1:] for tag in one] for one in each] for each in (true, predicted)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = classification_report(*others, output_dict=True, zero_division=0)
+    for kind, row in (("micro avg", None), *((one, one) for one in TYPES)):
+        assert counts.scores(row)["f1"] == pytest.approx(expected[kind]["f1-score"], abs=1e-12)
+
+
 def test_strict_scores_of_tags_that_follow_iob1_are_those_of_seqeval():
     drawn = sequences("IOB1", np.random.default_rng(2))
     true, predicted = ([tags.to_tags(tags.spans(one, "IOB1"), len(one), "IOB1") for one in each] for each in drawn)

@@ -67,11 +67,32 @@ def test_what_cannot_be_fitted_is_refused(logits, labels, words):
         fitted(logits.astype(np.float32), labels)
 
 
+def test_the_temperature_of_answers_is_the_one_under_which_they_are_likeliest_right():
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0.5, 1.5, 3000)
+    right = rng.random(3000) < 1 / (1 + np.exp(-odds))
+
+    def confidences(temperature):
+        return 1 / (1 + np.exp(-2.5 * odds / temperature))
+
+    assert calibration_fit.temperature_of_answers(confidences, right) == pytest.approx(2.5, rel=0.1)
+    sure = np.linspace(0.5, 3, 3000)
+    assert calibration_fit.temperature_of_answers(lambda one: 1 / (1 + np.exp(-sure / one)), sure > 0) == 0.05
+    assert calibration_fit.temperature_of_answers(lambda one: 1 / (1 + np.exp(-sure / one)), sure < 0) == 20
+
+
+def test_rows_of_fewer_classes_take_part_in_a_temperature():
+    logits, labels = drawn(2000, 4, 2)
+    wide = np.concatenate([logits, np.full((2000, 2), -np.inf)], axis=1)
+    own, other = (calibration_fit.temperature(rows, np.eye(rows.shape[1])[labels]) for rows in (logits, wide))
+    assert other == pytest.approx(own, rel=1e-6)
+
+
 def test_numbers_and_other_tasks_have_no_confidence():
     with pytest.raises(InputError, match="has none to calibrate"):
         fitted(np.zeros((200, 1), np.float32), np.zeros(200, np.float32), "regression")
-    task = registry.get("question-answering")
-    with pytest.raises(InputError, match=r"Received: a model for question-answering"):
+    task = registry.get("sentence-embedding")
+    with pytest.raises(InputError, match=r"Received: a model for sentence-embedding"):
         task.calibrate(AlbertConfig(), None, None, None)
 
 

@@ -27,12 +27,13 @@ def command(
     framework: options.Framework = None,
     settings: options.DataSettings = None,
 ) -> None:
-    """Fit a temperature, thresholds of several classes and where to abstain, and keep them with the model.
+    """Fit a temperature, thresholds and where to abstain, and keep them with the model.
 
     `predict`, `evaluate` and pipelines use them from then on. Prints JSON, which is kept as calibration.json.
     """
     from albertkit.cli.progress import RowProgress
     from albertkit.pipelines import pipeline
+    from albertkit.tasks import calibration
     from albertkit.training import calibration_files
 
     folder = calibration_files.require_folder(model)
@@ -41,6 +42,6 @@ def command(
     answerer = pipeline("auto", model, framework, max_length, device=options.device(device), batch_size=batch_size)
     with RowProgress() as progress:
         answerer.progress = progress.update
-        found, results = answerer.calibrate(data, target_accuracy, **given)
-    calibration_files.save(folder, answerer.task.name, found, results)
+        _, results = answerer.calibrate(data, target_accuracy, **given)
+    calibration_files.save(folder, getattr(answerer.config, calibration.TRAINED), results)
     typer.echo(json.dumps(results, indent=2))

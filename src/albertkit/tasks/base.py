@@ -191,11 +191,11 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
     ) -> tuple[Calibration, Record]:
         """What fits the confidence of answers to labelled examples that training has not seen, and how it does.
 
-        InputError where nothing can be fitted.
+        Of how it does `fitted` may take more for the model's answers. InputError where nothing can be fitted.
         """
         raise InputError(
-            f"Only confidence in classes of texts can be calibrated. Received: a model for {self.name}. Take its "
-            "scores as they are."
+            "Only answers that are right or wrong have a confidence to calibrate. Received: a model for "
+            f"{self.name}. Take its scores as they are."
         )
 
     def fitted(self, scores: Mapping[str, float]) -> Record:

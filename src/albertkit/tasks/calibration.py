@@ -11,12 +11,15 @@ from typing import Self
 import numpy as np
 
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, abbreviate
 from albertkit.typing import Json, Record
 
 TRAINED = "task"
 """The key of config.json that says what a model was trained for, see `trained_on`."""
 KEY = "calibration"
 """The key of the entry `task` of a config under which it stands."""
+FITTED = "fitted"
+"""That of what held-out examples decided for answers beside it, see `trained_on`."""
 BINS = 15
 """Bins of confidence, as many as in the paper."""
 
@@ -30,7 +33,7 @@ class Calibration:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Of several classes at once: the probability above which each is given; 1/2 for those that are not named."""
     abstain_below: float = 0.0
-    """Of one class a row: the probability of the best class below which an answer abstains."""
+    """The probability below which an answer abstains; not of several classes at once."""
 
     def record(self) -> Record:
         """What is not as without a calibration, for JSON."""
@@ -68,10 +71,32 @@ def read(config: AlbertConfig) -> Calibration:
     return Calibration.of(entry.get(KEY) if isinstance(entry, Mapping) else None)
 
 
-def entry(present: Json, task: str, calibration: Calibration) -> Record:
-    """The entry `task` of a config with a calibration in place of the one that it has."""
-    is_own = isinstance(present, Mapping) and present.get("name") == task
-    return {**(present if is_own else {"name": task}), KEY: calibration.record()}
+def entry(present: Json, task: str, calibration: Calibration, decided: Record | None = None) -> Record:
+    """The entry `task` of a config with a calibration in place of the one that it has.
+
+    `decided` are options of answers that the same rows decide, see `trained_on.fitted`; others stay as they are.
+    """
+    kept: Record = {"name": task}
+    if isinstance(present, Mapping) and present.get("name") == task:
+        kept = dict(present)
+    if decided:
+        earlier = kept.get(FITTED)
+        kept[FITTED] = {**(earlier if isinstance(earlier, Mapping) else {}), **decided}
+    return {**kept, KEY: calibration.record()}
+
+
+def bound(stated: Json, found: Calibration) -> float:
+    """The confidence below which an answer abstains: that of a call, or else of the model. InputError for no number."""
+    if stated is None:
+        return found.abstain_below
+    if isinstance(stated, bool) or not isinstance(stated, (int, float)) or not 0 <= stated <= 1:
+        raise InputError(f"`abstain_below` must be a probability from 0 to 1. Received: {abbreviate(stated)}.")
+    return float(stated)
+
+
+def abstained(confidence: float, below: float) -> Record:
+    """{"abstained"} of an answer; nothing where none may abstain."""
+    return {"abstained": bool(confidence < below)} if below else {}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
-"""What fits the confidence of a classifier to held-out rows: a temperature, thresholds, where to abstain.
+"""What fits confidence to held-out rows: a temperature, thresholds, where to abstain.
 
-SciPy finds the zero; the rest is NumPy. Letters: N rows, C classes.
+SciPy finds a zero or the least of a function; the rest is NumPy. Letters: N rows, C classes.
 """
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,6 +24,18 @@ FEWEST_OF_CLASS = 5
 """Rows of a class from which on it gets a threshold of its own."""
 LOWEST, HIGHEST = 0.05, 20.0
 """Bounds of the temperature: at them probabilities are all 0 and 1, or all alike."""
+_GRID = 13
+"""Temperatures that are tried before the best is searched between its neighbours."""
+_UNLIKELY = 1e-12
+"""Probabilities are taken for no smaller, so that one that was wrong does not decide alone."""
+
+
+def require_target(accuracy: float | None) -> None:
+    """InputError for an accuracy to reach that is none."""
+    if accuracy is not None and not 0 < accuracy < 1:
+        raise InputError(
+            f"The accuracy to reach must lie between 0 and 1. Received: {accuracy}. Leave it out, or give another."
+        )
 
 
 def require_enough(count: int, path: str) -> None:
@@ -36,14 +51,15 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     """The temperature under which rows are likeliest, within the bounds: a convex search for one number.
 
     (N, C) logits and (N, C) targets: rows of one 1 each for one class a row, or any zeros and ones with `(N, 1)` logits
-    of as many decisions.
+    of as many decisions. A logit is -inf where a row has no such class.
     """
     logits = logits.astype(np.float64)
+    known = np.where(np.isfinite(logits), logits, 0)
 
     def slope(inverse: float) -> float:
         scaled = logits * inverse
         chances = softmax(scaled) if logits.shape[1] > 1 else np.exp(-np.logaddexp(0, -scaled))
-        return float(((chances - targets) * logits).sum() / len(logits))
+        return float(((chances - targets) * known).sum() / len(logits))
 
     low, high = 1 / HIGHEST, 1 / LOWEST
     if slope(low) >= 0:
@@ -51,6 +67,24 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
     if slope(high) <= 0:
         return LOWEST
     return 1 / float(optimize.root_scalar(slope, bracket=(low, high), xtol=1e-10).root)
+
+
+def temperature_of_answers(confidences: Callable[[float], np.ndarray], right: np.ndarray) -> float:
+    """The temperature under which it is likeliest that the (K,) answers which are `right` are so, and no others.
+
+    `confidences` gives the probability of each answer, (K,), under a temperature. A bound where the best lies there.
+    """
+
+    def loss(logarithm: float) -> float:
+        sure = np.clip(confidences(math.exp(logarithm)), _UNLIKELY, 1 - _UNLIKELY)
+        return -float(np.where(right, np.log(sure), np.log1p(-sure)).mean())
+
+    places = np.linspace(math.log(LOWEST), math.log(HIGHEST), _GRID)
+    best = int(np.argmin([loss(place) for place in places]))
+    if best in (0, _GRID - 1):
+        return HIGHEST if best else LOWEST
+    bounds = (places[best - 1], places[best + 1])
+    return math.exp(np.asarray(optimize.fminbound(loss, *bounds, xtol=1e-3)).item())
 
 
 def require_inside(value: float, right: int, count: int, path: str) -> None:
@@ -68,6 +102,11 @@ def abstain_below(confidences: np.ndarray, correct: np.ndarray, target: float, p
 
     InputError where there is none that leaves some rows.
     """
+    if len(correct) < FEWEST_ANSWERED:
+        raise InputError(
+            f"Where to abstain is fitted to {FEWEST_ANSWERED} answers at least. With {path} the model gives "
+            f"{len(correct)}. Give more rows, or a model that has learned more."
+        )
     order = np.argsort(-confidences, kind="stable")
     sure, right = confidences[order], correct[order]
     shares = np.cumsum(right) / np.arange(1, len(right) + 1)

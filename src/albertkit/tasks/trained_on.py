@@ -14,7 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.base import AnyTask
-from albertkit.tasks.calibration import TRAINED
+from albertkit.tasks.calibration import FITTED, TRAINED
 from albertkit.tasks.data_options import DataOptions
 from albertkit.typing import Json, Record
 
@@ -60,13 +60,13 @@ def kept(config: AlbertConfig, task: AnyTask) -> Record:
 def with_fitted(config: AlbertConfig, fitted: Record) -> AlbertConfig:
     """The config of `write` with what held-out examples decided for answers, if anything."""
     keys = config.to_dict()
-    return AlbertConfig.from_dict({**keys, TRAINED: {**keys[TRAINED], "fitted": fitted}}) if fitted else config
+    return AlbertConfig.from_dict({**keys, TRAINED: {**keys[TRAINED], FITTED: fitted}}) if fitted else config
 
 
 def fitted(config: AlbertConfig, task: AnyTask) -> Record:
     """What was decided on held-out examples for a model's answers, by the names of `task.answer_options`."""
     entry = getattr(config, TRAINED, None)
-    found = entry.get("fitted") if isinstance(entry, Mapping) and entry.get("name") == task.name else None
+    found = entry.get(FITTED) if isinstance(entry, Mapping) and entry.get("name") == task.name else None
     known = task.answer_options
     return {
         name: value

@@ -4,6 +4,7 @@ Knows no data, no schedule and no files: the loop gives it each step's batches, 
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.answer_heads import masked
 from albertkit.torch.losses import span_loss, weighted_sum
 from albertkit.torch.packed_sequences import PackedSequences
+
+logger = logging.getLogger(__name__)
+
+_SLOW_BF16 = (
+    "This processor has no instructions for bfloat16: PyTorch computes bf16 many times more slowly than fp32 here. "
+    "Train with training.precision=fp32."
+)
 
 
 class Objective(nn.Module):
@@ -114,6 +122,8 @@ def init_state(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":  # accelerators would wait for the host, which finds out where the padding is
         config = config.changed(attn_implementation="packed")
+    if precision == "bf16" and device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        logger.warning(_SLOW_BF16)
     with torch.device(device):
         model = getattr(models, f"Albert{head}")(config)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")

@@ -53,8 +53,10 @@ _RACE_V2 = 1e-5
 """The rate of RACE for the second release, which its README gives, with no dropout: at the table's it diverges."""
 _NARROW, _NARROW_FACTOR = 512, 5.0
 """Models narrower than any published one take rates so much higher."""
-_BY_TASK = {"question-answering": 3e-5}
-"""Rates of published models where a task has one of its own: of SQuAD 2.0, at which 1.1 trains, too."""
+_RATES = 2e-5, 1e-5
+"""Those of base and of wider models, which fail at higher rates."""
+_BY_TASK = {"question-answering": (3e-5, 3e-5), "sentence-embedding": (5e-5, 1e-5)}
+"""The same where a task has its own: that of SQuAD 2.0, at which 1.1 trains, too, and those of SimCSE."""
 
 
 def benchmark(name: str) -> Settings | None:
@@ -110,12 +112,12 @@ def learning_rate(task: str, name: str, config: AlbertConfig, is_new: bool) -> f
     """A peak rate by task, benchmark, width of the model, its release, and how it starts.
 
     A new model takes one by its width alone. Of published widths it is the table's where the paper has the benchmark
-    called `name`, and else 2e-5 for base and 1e-5 above, as the larger ones fail at higher rates.
+    called `name`, and else one for base and one above.
     """
     width, settings = config.hidden_size, benchmark(name)
     if is_new:
         return 1e-3 if width <= 256 else 1e-4 if width <= 1024 else 3e-5
-    rate = _BY_TASK.get(task, 2e-5 if width <= 768 else 1e-5)
+    rate = _BY_TASK.get(task, _RATES)[width > 768]
     if settings is not None:
         is_milder = settings.title == "RACE" and not is_first_release(config)
         rate = _RACE_V2 if is_milder else settings.learning_rate

@@ -156,7 +156,7 @@ def _card(
         f"On {evaluated_on}, with the weights of step {results['step']} (epoch {results['epoch']}), chosen by {metric} "
         "on the same ones:",
         *("", *_table("score", scores), "", *_curves(), ""),
-        *_shown(figures),
+        *shown(figures),
         *("## Data", "", data, ""),
         *("## Recipe", "", "The complete recipe is `recipe.toml`; versions and machine are in `run.json`.", ""),
         *(*_table("key", keys), ""),
@@ -192,7 +192,7 @@ def _curves() -> list[str]:
     return [f"The course of the training is in `evaluations.csv`; pictures need matplotlib: `{plots.INSTALL}`."]
 
 
-def _shown(figures: Sequence[Figure]) -> list[str]:
+def shown(figures: Sequence[Figure]) -> list[str]:
     """Lines of Markdown with the picture of each figure, where one is drawn, and its numbers."""
     lines: list[str] = []
     for one in figures:

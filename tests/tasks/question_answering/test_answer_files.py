@@ -12,7 +12,7 @@ YORK, LONDON = Candidate(13, 17, 5.0, (3.0, 2.0)), Candidate(21, 27, 4.0, (3.0, 
 
 
 def found(candidates, null):
-    return Found(candidates, null, 0.0, None)
+    return Found(candidates, null, [], None)
 
 
 def asked(*ids):

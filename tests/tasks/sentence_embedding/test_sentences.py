@@ -1,5 +1,7 @@
 """What is read to learn from and to be scored on."""
 
+from dataclasses import replace
+
 import pytest
 
 from albertkit.errors import InputError
@@ -55,19 +57,77 @@ def test_pairs_and_hard_negatives_are_found_by_their_usual_names(tmp_path):
         sentences.read(write(tmp_path, "text,score\na,1\n", "c.csv"), SentenceOptions(score_column="score"))
 
 
-def test_classes_of_entailment_become_triplets_or_else_pairs(tmp_path):
-    rows = "premise,hypothesis,label\nP,yes,entailment\nP,perhaps,neutral\nP,no,contradiction\nQ,so,entailment\n"
-    found = sentences.read(write(tmp_path, rows, "nli.csv"), SentenceOptions())
+NLI = """premise,hypothesis,label
+P,yes,entailment
+P,perhaps,neutral
+P ,no,contradiction
+P,never,contradiction
+Q,so,entailment
+R,so,-
+"""
+
+
+def test_classes_of_entailment_become_triplets_and_what_is_in_none_is_counted(tmp_path):
+    found = sentences.read(write(tmp_path, NLI, "nli.csv"), SentenceOptions())
     assert found.sentences == [["P", "yes", "no"]]
     assert found.lines == [2]
-    assert "1 examples of 3 sentences from 4 rows" in found.found
-    rows = "premise,hypothesis,label\nP,yes,entailment\nQ,so,entailment\n"
-    assert sentences.read(write(tmp_path, rows, "e.csv"), SentenceOptions()).sentences == [["P", "yes"], ["Q", "so"]]
+    assert found.found == (
+        "1 examples of 3 sentences from 6 rows of classes of entailment; in none of them are 1 neutral, 1 of "
+        "entailment whose premise nothing contradicts, 1 of contradiction that no example takes, 1 without a class"
+    )
+
+
+def test_classes_of_entailment_become_pairs_where_no_premise_has_a_contradiction(tmp_path):
+    rows = "premise,hypothesis,label\nP,yes,entailment\nQ,so,entailment\nR,no,contradiction\n"
+    found = sentences.read(write(tmp_path, rows, "e.csv"), SentenceOptions())
+    assert found.sentences == [["P", "yes"], ["Q", "so"]]
+    assert "1 of contradiction that no example takes" in found.found
+    with pytest.raises(InputError, match=r"has no row with the class entailment in 'label'"):
+        sentences.read(write(tmp_path, rows.replace("entailment", "neutral"), "n.csv"), SentenceOptions())
+
+
+def test_each_of_several_hypotheses_takes_a_contradiction_of_its_own_as_far_as_there_are(tmp_path):
+    rows = "premise,hypothesis,label\nP,a,entailment\nP,b,entailment\nP,c,entailment\nP,x,contradiction\n"
+    rows += "P,y,contradiction\n"
+    found = sentences.read(write(tmp_path, rows, "nli.csv"), SentenceOptions())
+    assert found.sentences == [["P", "a", "x"], ["P", "b", "y"], ["P", "c", "x"]]
+
+
+def test_a_row_of_entailment_without_a_sentence_is_named_or_left_out_and_counted(tmp_path):
+    path = write(tmp_path, NLI + " ,lost,entailment\n", "nli.csv")
+    with pytest.raises(InputError, match=r"a premise and a hypothesis.*1 of 7 rows: line 8.*--skip-bad-rows"):
+        sentences.read(path, SentenceOptions())
+    found = sentences.read(path, SentenceOptions(skip_bad_rows=True))
+    assert found.sentences == [["P", "yes", "no"]]
+    assert [row.place for row in found.left_out] == ["line 8"]
+
+
+def test_classes_that_are_numbers_are_named_in_their_order(tmp_path):
+    numbers = {"entailment": "0", "neutral": "1", "contradiction": "2", "-": "-1"}
+    rows = "".join(f"{line.rpartition(',')[0]},{numbers[line.rpartition(',')[2]]}\n" for line in NLI.splitlines()[1:])
+    path = write(tmp_path, f"premise,hypothesis,label\n{rows}", "numbers.csv")
+    with pytest.raises(InputError, match="--class-names entailment,neutral,contradiction"):
+        sentences.read(path, SentenceOptions())
+    names = ["entailment", "neutral", "contradiction"]
+    found, words = sentences.read(path, SentenceOptions(class_names=names)), write(tmp_path, NLI, "words.csv")
+    assert found == replace(sentences.read(words, SentenceOptions()), path=path)
+    with pytest.raises(InputError, match=r"must have entailment among them.*Received: yes, no"):
+        sentences.read(path, SentenceOptions(class_names=["yes", "no"]))
+    with pytest.raises(InputError, match=r"must be those of `class_names`, entailment, neutral.*has 2"):
+        sentences.read(path, SentenceOptions(class_names=names[:2]))
+    scored = write(tmp_path, "sentence1,sentence2,score\na,b,1\n", "eval.csv")
+    assert sentences.read(scored, SentenceOptions(class_names=names, eval=scored)).scores == [1.0]
+
+
+def test_sentences_of_examples_are_what_they_may_share(tmp_path):
+    found = sentences.read(write(tmp_path, "s1\ts2\tscore\na b\tc d\t1\n"), SentenceOptions())
+    assert found.shared() == {"sentence": [("a b", "c d")]}
+    assert found.label_key(0) == 1.0
 
 
 def test_numbers_that_may_be_classes_are_not_taken_for_scores(tmp_path):
     path = write(tmp_path, "premise,hypothesis,label\na,b,0\nc,d,1\ne,f,2\n", "nli.csv")
-    with pytest.raises(InputError, match="--set score_column"):
+    with pytest.raises(InputError, match=r"--class-names.*--set score_column"):
         sentences.read(path, SentenceOptions())
     assert sentences.read(path, SentenceOptions(score_column="label")).scores == [0.0, 0.2, 0.4]
 

@@ -14,8 +14,9 @@ from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
-from albertkit.tasks import figures, pieces
+from albertkit.tasks import calibration, figures, pieces
 from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.figures import Figure
 from albertkit.tasks.multiple_choice import choices
@@ -38,6 +39,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     head = "ForMultipleChoice"
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
+    answer_options: ClassVar = {"abstain_below": None}
     encode_options: ClassVar = {"max_qa_length": "max_qa_length"}
     sample: ClassVar = {
         "context": "It rained all day.",
@@ -129,15 +131,19 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         outputs: Iterable[Outputs],
         **options: Json,
     ) -> list[Record]:
-        """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text."""
-        answers = []
+        """For each question {"label", "choice", "score", "scores"}: the best option's number from 0, and its text.
+
+        Scores are probabilities, calibrated where the model is. Where answers may abstain, by its calibration or
+        `abstain_below`, each says whether it is "abstained".
+        """
+        answers, found = [], calibration.read(config)
+        below = calibration.bound(options.get("abstain_below"), found)
         for listed, row in zip(examples.options, outputs, strict=True):
             require_finite(row["logits"][None])
-            chances = softmax(row["logits"])
+            chances = softmax(found.scaled(row["logits"]))
             best = int(chances.argmax())
-            answers.append(
-                {"label": best, "choice": listed[best], "score": float(chances[best]), "scores": chances.tolist()}
-            )
+            chosen = {"label": best, "choice": listed[best], "score": float(chances[best])}
+            answers.append({**chosen, **calibration.abstained(chances[best], below), "scores": chances.tolist()})
         return answers
 
     def score(
@@ -161,6 +167,24 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
                 f"accuracy_from_{bounds[one]}_words": _share(right[lengths == one]) for one in np.unique(lengths)
             }
         return scores
+
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: Choices,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """A temperature, and where to abstain for an accuracy; see `calibrating.of_classes`."""
+        from albertkit.tasks import calibrating
+
+        rows = [row["logits"] for row in outputs]
+        logits = np.full((len(rows), max(map(len, rows), default=1)), -np.inf)
+        for number, row in enumerate(rows):
+            require_finite(row[None])
+            logits[number, : len(row)] = row
+        return calibrating.of_classes(logits, np.array(examples.labels or []), examples.path, target_accuracy)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Accuracy; those of parts have names of their own."""

@@ -27,7 +27,7 @@ def of(examples: Questions, best: Sequence[str], found: Sequence[Found], thresho
     for answer, said, true in zip(best, found, examples.true or [], strict=True):
         score = said.candidates[0].score if said.candidates else said.null
         is_none = may_lack and said.odds > threshold
-        sure.append(min(said.probability(said.null if is_none else score), 1.0))
+        sure.append(said.probability(said.null if is_none else score))
         one, other = metric.of("" if is_none else answer, true or [""])
         exact.append(one)
         f1.append(other)

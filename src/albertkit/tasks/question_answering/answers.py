@@ -6,7 +6,9 @@ Letters: L tokens of a row, P pieces of a context.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -35,30 +37,64 @@ class Found:
     """The best answers, best first."""
     null: float
     """The score of there being no answer."""
-    log_total: float
-    """The logarithm of the sum of exp(score) over all that could be answered; see `_log_total`."""
+    spread: Sequence["Spread"]
+    """All that could be answered in each window."""
     pieces: Pieces
     """Those of the context."""
+    temperature: float = 1.0
+    """Scores are divided by it before they become probabilities."""
 
     @property
     def odds(self) -> float:
         """By how much none scores better than the best answer; 0 where there is no other."""
         return self.null - self.candidates[0].score if self.candidates else 0.0
 
+    @cached_property
+    def log_total(self) -> float:
+        """The logarithm of the sum of exp(score) over all that could be answered, scores over the temperature."""
+        totals = [one.log_total(self.temperature) for one in self.spread]
+        return float(np.logaddexp.reduce([self.null / self.temperature, *totals]))
+
     def probability(self, score: float) -> float:
-        """How probable an answer of so high a score is, among all that could be answered."""
-        return float(np.exp(score - self.log_total))
+        """How probable an answer of so high a score is, among all that could be answered; 1 at most."""
+        return min(float(np.exp(score / self.temperature - self.log_total)), 1.0)
+
+
+class Spread(NamedTuple):
+    """The scores of all that could be answered in a window: of each start with each end, and of [CLS] with either.
+
+    Both are no answer, which counts once for all windows: those that the answer is not in say it, too. Of a model that
+    searches by beams `starts` has the scores of the answers that it found, and there are no ends.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray | None = None
+    of_cls: np.ndarray | None = None
+    """(2,) the scores of [CLS] as a start and as an end."""
+
+    def log_total(self, temperature: float) -> float:
+        """The logarithm of the sum of exp(score) over all of them, scores over the temperature."""
+        start = np.logaddexp.reduce(self.starts / temperature, initial=-np.inf)
+        if self.ends is None or self.of_cls is None:
+            return float(start)
+        end, of_cls = np.logaddexp.reduce(self.ends / temperature), self.of_cls / temperature
+        return float(np.logaddexp.reduce([start + end, of_cls[0] + end, start + of_cls[1]]))
 
 
 def of_questions(
-    features: Features, outputs: Iterable[Outputs], count: int, longest: int | None = None
+    features: Features,
+    outputs: Iterable[Outputs],
+    count: int,
+    longest: int | None = None,
+    temperature: float = 1.0,
 ) -> Iterator[Found]:
     """For each question its best `count` answers, and the score of there being none.
 
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as long
     as the options of the data allow, and begins in the window that sees most around its start. None scores as [CLS]
     does, in the window where it scores least. Of a model that searches by beams, scores are log probabilities, and none
-    scores better than the best answer by the least of its log odds. InputError where a score is not finite.
+    scores better than the best answer by the least of its log odds. Only probabilities depend on the `temperature`.
+    InputError where a score is not finite.
     """
     columns = features.columns
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
@@ -67,35 +103,35 @@ def of_questions(
         best = best_windows(windows, len(pieces[0]))
         has_beams = "cls_logits" in scores[0]
         candidates: list[Candidate] = []
-        nulls, totals = list[float](), list[float]()
+        nulls, spread = list[float](), list[Spread]()
         for number, (window, first, row) in enumerate(zip(windows, firsts, scores, strict=True)):
             may_start = best[window.start : window.stop] == number
             of_window = _of_beams if has_beams else _of_window
             most = longest or columns["longest"][0]
-            found, null, total = of_window(pieces[0], window, first, row, may_start, count, most)
+            found, null, all_of_window = of_window(pieces[0], window, first, row, may_start, count, most)
             candidates += found
             nulls.append(null)
-            totals.append(total)
+            spread.append(all_of_window)
         listed = _distinct(candidates)[:count]
         null = min(nulls) + (listed[0].score if has_beams and listed else 0.0)
-        yield Found(listed, null, float(np.logaddexp.reduce([null, *totals])), pieces[0])
+        yield Found(listed, null, spread, pieces[0], temperature)
 
 
 def _of_window(
     pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
-) -> tuple[list[Candidate], float, float]:
-    """The best answers of a window whose tokens have scores, that of there being none, and `_log_total`."""
+) -> tuple[list[Candidate], float, Spread]:
+    """The best answers of a window whose tokens have scores, the score of there being none, and all that could be."""
     both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
     require_finite(both)
     starts, ends = both[:, first : first + len(window)]
-    null, total = float(both[:, 0].sum()), _log_total(starts[may_start], ends, both[:, 0])
+    null, spread = float(both[:, 0].sum()), Spread(starts[may_start], ends, both[:, 0])
     is_text = np.array([pieces.spans[place].start < pieces.spans[place].stop for place in window], bool)
     sums = starts[:, None] + ends[None, :]
     distance = np.arange(len(window))[None, :] - np.arange(len(window))[:, None]
     allowed = (distance >= 0) & (distance < longest) & (may_start & is_text)[:, None] & is_text[None, :]
     places = np.flatnonzero(allowed)
     if not len(places):
-        return [], null, total
+        return [], null, spread
     values = sums.ravel()[places]
     chosen = places[np.argpartition(-values, min(count, len(values)) - 1)[:count]]
     found = []
@@ -103,15 +139,15 @@ def _of_window(
         one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
         parts = float(starts[start]), float(ends[end])
         found.append(Candidate(one.start, other.stop, float(sums[start, end]), parts))
-    return found, null, total
+    return found, null, spread
 
 
 def _of_beams(
     pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
-) -> tuple[list[Candidate], float, float]:
-    """The answers among the best starts of a window and the best ends for each, the log odds of there being none.
+) -> tuple[list[Candidate], float, Spread]:
+    """The answers among the best starts of a window and the best ends for each, and the log odds of there being none.
 
-    Third the logarithm of the sum of exp(score) over these answers.
+    Third the scores of these answers.
     """
     require_finite(np.concatenate([np.ravel(values) for values in row.values()])[None])
     starts, ends = (row[f"{name}_top_index"].astype(np.int64) - first for name in ("start", "end"))
@@ -125,17 +161,7 @@ def _of_beams(
         one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
         if one.start < one.stop and other.start < other.stop:
             found.append(Candidate(one.start, other.stop, start_score + end_score, (start_score, end_score)))
-    return found, float(row["cls_logits"]), float(np.logaddexp.reduce([-np.inf, *(one.score for one in found)]))
-
-
-def _log_total(starts: np.ndarray, ends: np.ndarray, of_cls: np.ndarray) -> float:
-    """The logarithm of the sum of exp(score) over each start of a window with each end.
-
-    [CLS], whose scores are `of_cls` (2,), may be one of the two. Both are no answer, which counts once for all windows:
-    those that the answer is not in say it, too.
-    """
-    start, end = np.logaddexp.reduce(starts), np.logaddexp.reduce(ends)
-    return float(np.logaddexp.reduce([start + end, of_cls[0] + end, start + of_cls[1]]))
+    return found, float(row["cls_logits"]), Spread(np.array([one.score for one in found]))
 
 
 def _distinct(found: Sequence[Candidate]) -> list[Candidate]:
@@ -154,9 +180,15 @@ def of_whole_words(found: Found) -> list[Candidate]:
     units = found.pieces.units
     begins = [unit.start for unit in units]
     whole: dict[tuple[int, int], Candidate] = {}
+    temperature = found.temperature
     for one in found.candidates:
         first, last = (units[bisect_right(begins, place) - 1] for place in (one.start, one.stop - 1))
         key = first.start, max(last.stop, one.stop)
         known = whole.get(key)
-        whole[key] = Candidate(*key, one.score if known is None else float(np.logaddexp(known.score, one.score)))
+        both = (
+            one.score
+            if known is None
+            else temperature * np.logaddexp(*(np.array([known.score, one.score]) / temperature))
+        )
+        whole[key] = Candidate(*key, float(both))
     return _distinct(list(whole.values()))

@@ -13,14 +13,15 @@ from typing import ClassVar
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
-from albertkit.tasks import piece_splits, pieces, trained_on
+from albertkit.tasks import calibration, piece_splits, pieces, trained_on
 from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Figure
 from albertkit.tasks.inputs import require_count
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.question_answering import answer_figures, answer_files, answer_scores, answers, questions
-from albertkit.tasks.question_answering.answers import Candidate
+from albertkit.tasks.question_answering.answers import Candidate, Found
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
 from albertkit.tasks.spans import Span
@@ -51,6 +52,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         "max_answer_len": 15,
         "null_score_diff_threshold": 0.0,
         "align_to_words": True,
+        "abstain_below": None,
     }
     encode_options: ClassVar = {"doc_stride": "doc_stride", "max_question_len": "max_query_length"}
 
@@ -143,32 +145,26 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
 
         `answer` is the text between the characters `start` and `end` of the context, with `align_to_words` of whole
-        words; `score` is its probability among all that could be answered. With `handle_impossible_answer` the
-        empty answer is one of them; it goes first where it scores better than all others by more than
-        `null_score_diff_threshold`, for which `score` finds the best values.
+        words; `score` is its probability among all that could be answered, calibrated where the model is. With
+        `handle_impossible_answer` the empty answer is one of them; it goes first where it scores better than all others
+        by more than `null_score_diff_threshold`, for which `score` finds the best values. Where answers may abstain, by
+        the model's calibration or `abstain_below`, each says whether the first of them is "abstained".
         """
         options = {**self.answer_options, **options}
         _require_options(options)
         top_k, is_aligned = options["top_k"], options["align_to_words"]
-        count = 2 * top_k + _SPARE if is_aligned else top_k
+        threshold, calibrated = options["null_score_diff_threshold"], calibration.read(config)
+        below = calibration.bound(options["abstain_below"], calibrated)
+        count, longest = 2 * top_k + _SPARE if is_aligned else top_k, options["max_answer_len"]
+        said = answers.of_questions(features, outputs, count, longest, calibrated.temperature)
         decoded = []
-        for context, found in zip(
-            examples.contexts,
-            answers.of_questions(features, outputs, count, options["max_answer_len"]),
-            strict=True,
-        ):
+        for context, found in zip(examples.contexts, said, strict=True):
             listed = answers.of_whole_words(found) if is_aligned else list(found.candidates)
             if options["handle_impossible_answer"] or not listed:
-                listed.append(Candidate(0, 0, found.null - options["null_score_diff_threshold"]))
-            best = [
-                {
-                    "score": found.probability(one.score),
-                    "start": one.start,
-                    "end": one.stop,
-                    "answer": context[one.start : one.stop],
-                }
-                for one in sorted(listed, key=lambda one: -one.score)[:top_k]
-            ]
+                listed.append(Candidate(0, 0, found.null))
+            best = [_answer(context, found, one) for one in _ranked(listed, threshold)[:top_k]]
+            told = calibration.abstained(best[0]["score"], below)
+            best = [{**one, **told} for one in best]
             decoded.append(best[0] if top_k == 1 else best)
         return decoded
 
@@ -189,6 +185,22 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         threshold = self._threshold(config)
         scores = answer_scores.squad_2(best, examples.true or [], odds, threshold, metric or answer_scores.SQUAD_2)
         return scores | {"null_score_diff_threshold": threshold}
+
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: Questions,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """A temperature, the threshold of no answer, where to abstain for an accuracy; see `confidence.fitted`."""
+        from albertkit.tasks.question_answering import confidence
+
+        found = list(answers.of_questions(features, outputs, 1))
+        best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
+        judged = confidence.Judged(examples, found, best)
+        return confidence.fitted(judged, self._threshold(config), examples.path, target_accuracy)
 
     def fitted(self, scores: Mapping[str, float]) -> Record:
         """Where some questions have no answer: that none may be given, and the threshold with the best F1."""
@@ -249,6 +261,16 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 def best_text(context: str, listed: Sequence[Candidate]) -> str:
     """The text of the best answer, which is empty where there is none."""
     return context[listed[0].start : listed[0].stop] if listed else ""
+
+
+def _ranked(listed: Sequence[Candidate], threshold: float) -> list[Candidate]:
+    """Best first; the empty answer stands where it would with a score that is lower by the threshold."""
+    return sorted(listed, key=lambda one: -(one.score if one.stop else one.score - threshold))
+
+
+def _answer(context: str, found: Found, one: Candidate) -> Record:
+    place = {"start": one.start, "end": one.stop, "answer": context[one.start : one.stop]}
+    return {"score": found.probability(one.score), **place}
 
 
 def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:

@@ -41,6 +41,9 @@ class SentenceOptions(TextOptions):
 
     negative_column: str = option("", "Column of a hard negative; default: by the usual names.", is_kept=True)
     score_column: str = option("", "Column of the score of a pair; default: by the usual names.", is_kept=True)
+    class_names: list[str] = option(
+        [], "Comma-separated names of classes that are numbers, such as entailment,neutral,contradiction."
+    )
     highest_score: float = option(0.0, "Score of sentences that mean the same; default: 1, 5, 10 or 100.", ge=0)
     long: Literal["truncate", "windows"] = option(
         "truncate", "Long texts: truncate, or windows, averaged by their tokens."
@@ -95,6 +98,14 @@ class Sentences(Examples):
         """The sentences."""
         return tuple(sentence.strip() for sentence in self.sentences[number])
 
+    def label_key(self, number: int) -> float | None:
+        """The score."""
+        return None if self.scores is None else self.scores[number]
+
+    def shared(self) -> dict[str, list[tuple[str, ...]]]:
+        """One of several sentences of an example."""
+        return {"sentence": [self.key(number) for number in range(len(self))]} if self.width > 1 else {}
+
 
 def given(inputs: Json) -> tuple[Sentences, bool]:
     """Texts that were passed to a pipeline, and whether it is a single one. InputError for pairs."""
@@ -141,6 +152,8 @@ def read(path: str, options: SentenceOptions) -> Sentences:
     table = tables.read(path, options.header)
     options = with_columns(table, _fitting(table, options))
     values = None if not options.score_column else table.column(options.score_column, "score")
+    if values is not None:
+        values = _named(table, options, values)
     if values is not None and entailment.is_of_classes(values):
         return _of_classes(table, options, values)
     return _of_table(table, options, values)
@@ -153,6 +166,17 @@ def _fitting(table: Table, options: SentenceOptions) -> SentenceOptions:
         return options
     logger.warning("%s lacks the columns of the training data: its own are found by the usual names.", table.path)
     return replace(options, **dict.fromkeys(absent, ""))
+
+
+def _named(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sequence[Json]:
+    """Classes by their names; data to score may have scores where that to learn from has classes."""
+    try:
+        found = entailment.named(values, options.class_names, table.path)
+    except InputError:
+        if table.path != options.eval:
+            raise
+        return values
+    return found if table.path != options.eval or entailment.ENTAILMENT in found else values
 
 
 def _of_lines(path: str) -> Sentences:
@@ -180,30 +204,35 @@ def with_columns(table: Table, options: SentenceOptions) -> SentenceOptions:
     names = texts.usual_names(table)
     negative = options.negative_column or next((names[one] for one in _NEGATIVES if one in names), "")
     score = options.score_column or next((names[one] for one in _SCORES if one in names), "")
-    if score and not options.score_column:
+    if score and not options.score_column and not options.class_names:
         _require_plain(table, score)
     return replace(options, negative_column=negative, score_column=score)
 
 
 def _require_plain(table: Table, name: str) -> None:
     """InputError where numbers of a column that was not named may be classes as well as scores."""
-    if name.lower().endswith("label") and {str(value) for value in table.columns[name]} == {"0", "1", "2"}:
+    values = {str(value) for value in table.columns[name]} - {"-1"}
+    if name.lower().endswith("label") and values == {"0", "1", "2"}:
         raise InputError(
             f"Labels must be scores, or say entailment and contradiction. {table.path} has 0, 1 and 2 in {name!r}, "
-            f"which may be either. Write the classes in words, or say that they are scores. {_SCORE_COLUMN}"
+            "which may be either. Say what they are: `--class-names entailment,neutral,contradiction` of `albertkit "
+            f"finetune sentence-embedding` names classes in their order; for scores: {_SCORE_COLUMN}"
         )
 
 
 def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sentences:
     bad = BadRows(table.path, options.skip_bad_rows)
-    premises, hypotheses = _columns(table, options, _COLUMNS[:2], bad)
-    found = entailment.of_rows(premises, hypotheses, values)
+    pairs = list(zip(*_columns(table, options, _COLUMNS[:2], bad), strict=True))
+    rule = "Every row needs a premise and a hypothesis."
+    kept = _complete(table, pairs, bad, rule)
+    premises, hypotheses = ([pairs[row][side] for row in kept] for side in (0, 1))
+    found = entailment.of_rows(premises, hypotheses, [values[row] for row in kept])
     if not found.rows:
         raise InputError(
             f"A pair to learn from is one of which the second follows from the first. {table.path} has no row with the "
             f"class entailment in {options.score_column!r}. Name another file. {_SCORE_COLUMN}"
         )
-    lines = [table.lines[row] for row in found.rows]
+    lines = [table.lines[kept[row]] for row in found.rows]
     return Sentences(table.path, found.sentences, None, lines, left_out=bad.found, found=found.told)
 
 
@@ -211,14 +240,10 @@ def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | N
     bad = BadRows(table.path, options.skip_bad_rows)
     names = [name for name in _COLUMNS[:3] if getattr(options, name)]
     rows = list(zip(*_columns(table, options, names, bad), strict=True))
-    places = [table.places([row]) for row in range(len(rows))]
-    known = {one.place for one in bad.found}
-    lacking = {row for row, one in enumerate(rows) if any(map(texts.is_empty, one))}
-    lacking |= {row for row, value in enumerate(values or ()) if texts.is_empty(value)}
     rule = "Every row needs its sentences, and a score where there are scores."
-    bad.add_all([places[row] for row in sorted(lacking) if places[row] not in known], len(rows), rule)
-    kept = [row for row in range(len(rows)) if row not in lacking]
-    scores = None if values is None else {row: _number(places[row], values[row], options, bad) for row in kept}
+    whole = rows if values is None else [(*row, value) for row, value in zip(rows, values, strict=True)]
+    kept = _complete(table, whole, bad, rule)
+    scores = None if values is None else {row: _number(table.places([row]), values[row], options, bad) for row in kept}
     kept = [row for row in kept if scores is None or math.isfinite(scores[row])]
     bad.require_rest(len(kept))
     sentences, lines = [list(rows[row]) for row in kept], [table.lines[row] for row in kept]
@@ -231,6 +256,15 @@ def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | N
     told = f"scores in {options.score_column!r}, of which {highest:g} means the same"
     scaled = [score / highest for score in given]
     return Sentences(table.path, sentences, scaled, lines, left_out=bad.found, found=told)
+
+
+def _complete(table: Table, rows: Sequence[Sequence[Json]], bad: BadRows, rule: str) -> list[int]:
+    """The rows of which nothing is empty; others go to `bad`, unless they are there already."""
+    known = {one.place for one in bad.found}
+    lacking = [row for row, values in enumerate(rows) if any(map(texts.is_empty, values))]
+    places = [table.places([row]) for row in lacking]
+    bad.add_all([place for place in places if place not in known], len(rows), rule)
+    return sorted({*range(len(rows))} - {*lacking})
 
 
 def _columns(table: Table, options: SentenceOptions, names: Sequence[str], bad: BadRows) -> list[list[str]]:

@@ -12,6 +12,7 @@ from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
+from albertkit.tasks import calibration
 from albertkit.tasks.calibration import NONE, Calibration
 from albertkit.tasks.features import require_finite
 from albertkit.tasks.inputs import require_count
@@ -82,10 +83,10 @@ def abstaining(logits: np.ndarray, schema: Schema, asked: Asked, found: Calibrat
             f"`abstain_below` is for models of one class a row. Received: {asked.abstain_below} for a model of "
             f"{schema.problem_type}. Leave it out."
         )
-    below = found.abstain_below if asked.abstain_below is None else asked.abstain_below
+    below = calibration.bound(asked.abstain_below, found)
     if not below or schema.problem_type != SINGLE:
         return [{}] * len(logits)
-    return [{"abstained": bool(one < below)} for one in scored(logits, "softmax", found).max(-1)]
+    return [calibration.abstained(one, below) for one in scored(logits, "softmax", found).max(-1)]
 
 
 def thresholds(schema: Schema, found: Calibration) -> list[float]:
@@ -126,8 +127,7 @@ def asked(options: Record) -> Asked:
     top_k = options.get("top_k", BEST)
     if top_k not in (BEST, None):
         require_count("top_k", top_k)
-    if below is not None and (isinstance(below, bool) or not isinstance(below, (int, float)) or not 0 <= below <= 1):
-        raise InputError(f"`abstain_below` must be a probability from 0 to 1. Received: {abbreviate(below)}.")
+    calibration.bound(below, NONE)  # an error for what is no probability
     if function is None:
         return Asked(None, top_k, below)
     if not isinstance(function, str) or function.lower() not in (*_FUNCTIONS.values(), "default"):

@@ -28,23 +28,38 @@ class Tagged(NamedTuple):
     score: float
 
 
-def tagged(pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: str) -> list[Tagged]:
+def tagged(
+    pieces: Pieces, logits: np.ndarray, names: Sequence[str], strategy: str, temperature: float = 1.0
+) -> list[Tagged]:
     """(P, C) -> the tag of every piece ("none", "simple"), or of every word.
 
     With "simple" pieces that stand for the same characters, such as the three points of an ellipsis, are one, of the
     mean of their probabilities. A word takes the tag of its first piece ("first"), that of the mean of its pieces'
-    probabilities ("average"), or that of the piece which is surest ("max"). InputError for another strategy.
+    probabilities ("average"), or that of the piece which is surest ("max"). Logits are divided by the `temperature`
+    before they become the probabilities that are given, which changes no tag. InputError for another strategy.
     """
     if strategy not in STRATEGIES:
         raise InputError(f"`aggregation_strategy` must be one of {', '.join(STRATEGIES)}. Received: {strategy!r}.")
-    rows, spans = softmax(logits), pieces.spans
-    if strategy == "simple":
-        rows, spans = _apart(rows, spans)
-    elif strategy != "none":
-        rows, spans = _of_words(pieces, rows, strategy)
-    best = map(int, rows.argmax(axis=-1))
-    found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, rows, best, strict=True)]
+    rows = softmax(logits)
+    united, spans = _united(pieces, rows, rows, strategy)
+    best = map(int, united.argmax(axis=-1))
+    given = united if temperature == 1 else _united(pieces, softmax(logits / temperature), rows, strategy)[0]
+    found = [Tagged(span, names[tag], float(row[tag])) for span, row, tag in zip(spans, given, best, strict=True)]
     return [one for one in found if one.span.start < one.span.stop]
+
+
+def firsts(pieces: Pieces) -> np.ndarray:
+    """The first piece of each word that `tagged` has with "first"."""
+    places = pieces.firsts()
+    units = [pieces.units[unit] for unit in pieces.owner[places]]
+    return places[np.array([unit.start < unit.stop for unit in units], bool)]
+
+
+def _united(pieces: Pieces, rows: np.ndarray, deciding: np.ndarray, strategy: str) -> tuple[np.ndarray, Sequence[Span]]:
+    """(P, C) probabilities -> those of what gets a tag, and where it stands; `deciding` are those that choose."""
+    if strategy == "none":
+        return rows, pieces.spans
+    return _apart(rows, pieces.spans) if strategy == "simple" else _of_words(pieces, rows, deciding, strategy)
 
 
 def _apart(rows: np.ndarray, spans: Sequence[Span]) -> tuple[np.ndarray, list[Span]]:
@@ -61,32 +76,49 @@ def _apart(rows: np.ndarray, spans: Sequence[Span]) -> tuple[np.ndarray, list[Sp
     return np.add.reduceat(rows, firsts) / counts[:, None] if firsts else rows, found
 
 
-def _of_words(pieces: Pieces, rows: np.ndarray, strategy: str) -> tuple[np.ndarray, list[Span]]:
+def _of_words(pieces: Pieces, rows: np.ndarray, deciding: np.ndarray, strategy: str) -> tuple[np.ndarray, list[Span]]:
     firsts = pieces.firsts()
     units = pieces.owner[firsts]
     spans = [pieces.units[unit] for unit in units]
     if strategy == "first":
         return rows[firsts], spans
-    groups = [rows[pieces.owner == unit] for unit in units]
-    chosen = [group.mean(0) if strategy == "average" else group[group.max(1).argmax()] for group in groups]
+    places = [np.flatnonzero(pieces.owner == unit) for unit in units]
+    if strategy == "average":
+        chosen = [rows[one].mean(0) for one in places]
+    else:
+        chosen = [rows[one[deciding[one].max(1).argmax()]] for one in places]
     return np.array(chosen).reshape(len(spans), rows.shape[1]), spans
 
 
-def of_text(text: str, found: Sequence[Tagged], names: Sequence[str]) -> list[Record]:
-    """The entities of a text: {"entity_group", "score", "word", "start", "end"}, with the mean of their tags' scores.
+def groups(found: Sequence[Tagged], names: Sequence[str]) -> list[tuple[Span, float]]:
+    """The entities of tagged words as spans of characters, each with the mean of its tags' scores.
 
-    `word` is the text between `start` and `end`, as it is written there. What lies between entities is a group, too: O.
+    What lies between entities is a group, too: O.
     """
     chosen = tags.runs([one.tag for one in found], tags.scheme_of(names))
     return [
-        {
-            "entity_group": one.type,
-            "score": float(np.mean([part.score for part in found[one.start : one.stop]])),
-            "word": text[found[one.start].span.start : found[one.stop - 1].span.stop],
-            "start": found[one.start].span.start,
-            "end": found[one.stop - 1].span.stop,
-        }
+        (
+            Span(found[one.start].span.start, found[one.stop - 1].span.stop, one.type),
+            float(np.mean([part.score for part in found[one.start : one.stop]])),
+        )
         for one in chosen
+    ]
+
+
+def of_text(text: str, found: Sequence[Tagged], names: Sequence[str]) -> list[Record]:
+    """The groups of a text: {"entity_group", "score", "word", "start", "end"}.
+
+    `word` is the text between `start` and `end`, as it is written there.
+    """
+    return [
+        {
+            "entity_group": span.type,
+            "score": score,
+            "word": text[span.start : span.stop],
+            "start": span.start,
+            "end": span.stop,
+        }
+        for span, score in groups(found, names)
     ]
 
 

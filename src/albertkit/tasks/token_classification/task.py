@@ -15,8 +15,9 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate
 from albertkit.rules import IGNORED
-from albertkit.tasks import figures, piece_splits, pieces, tables, texts
+from albertkit.tasks import calibration, figures, piece_splits, pieces, tables, texts
 from albertkit.tasks.base import TrainableTask
+from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
@@ -39,7 +40,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     head = "ForTokenClassification"
     heads = ("ForTokenClassification",)
     options = TagOptions
-    answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,)}
+    answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,), "abstain_below": None}
     encode_options: ClassVar = {"stride": "doc_stride"}
 
     def examples(self, *inputs: Json) -> tuple[TaggedExamples, bool]:
@@ -146,18 +147,22 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
         `aggregation_strategy` "none": {"entity", "score", "index", "word", "start", "end"} for each piece whose tag is
         not in `ignore_labels`; "simple", "first", "average", "max": {"entity_group", "score", "word", "start", "end"}
-        for each entity, see `entities.tagged`, and for what lies between them where O is not in `ignore_labels`.
+        for each entity, see `entities.tagged`, and for what lies between them where O is not in `ignore_labels`. Scores
+        are calibrated where the model is. Where answers may abstain, by its calibration or `abstain_below`, each says
+        whether it is "abstained".
         """
         options = {**self.answer_options, **options}
         names, ignored = _names(config), options["ignore_labels"]
+        calibrated = calibration.read(config)
+        below = calibration.bound(options["abstain_below"], calibrated)
         strategy = str(options["aggregation_strategy"]).lower()
         _require_labels(ignored)
         answers = []
         for text, (one, logits) in zip(examples.sentences, pieces.of_examples(features, outputs), strict=True):
-            found = entities.tagged(one, logits, names, strategy)
+            found = entities.tagged(one, logits, names, strategy, calibrated.temperature)
             if strategy != "none":
-                grouped = entities.of_text(text, found, names)
-                answers.append([entity for entity in grouped if entity["entity_group"] not in ignored])
+                grouped = [one for one in entities.of_text(text, found, names) if one["entity_group"] not in ignored]
+                answers.append([{**one, **calibration.abstained(one["score"], below)} for one in grouped])
                 continue
             places = [place for place, span in enumerate(one.spans, start=1) if span.start < span.stop]
             answers.append(
@@ -169,6 +174,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
                         "word": text[span.start : span.stop],
                         "start": span.start,
                         "end": span.stop,
+                        **calibration.abstained(score, below),
                     }
                     for place, (span, tag, score) in zip(places, found, strict=True)
                     if tag not in ignored
@@ -201,6 +207,24 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         for kind in tags.types(names):
             scores |= {f"{kind}_{name}": value for name, value in counts.scores(kind).items()}
         return scores
+
+    def calibrate(
+        self,
+        config: AlbertConfig,
+        examples: TaggedExamples,
+        features: Features,
+        outputs: Iterable[Outputs],
+        target_accuracy: float | None = None,
+    ) -> tuple[Calibration, Record]:
+        """A temperature of tags, and where entities abstain for an accuracy; see `confidence.fitted`."""
+        from albertkit.tasks.token_classification import confidence
+
+        names = _names(config)
+        judged, scheme = confidence.Judged(names), tags.scheme_of(names)
+        for true, (one, logits) in zip(examples.entities or (), pieces.of_examples(features, outputs), strict=True):
+            spans = [one.units[one.owner[place]] for place in entities.firsts(one)]
+            judged.add(one, logits, tags.to_tags(_covered(spans, true), len(spans), scheme), true)
+        return confidence.fitted(judged, examples.path, target_accuracy)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those over all entities, then those of each type."""

@@ -1,0 +1,179 @@
+"""The runs of quality.py: of each task the data, the recipe, the scores, and what it is compared with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from albertkit.config import AlbertConfig
+from scoring import data
+from scoring.baselines import BEFORE, MAJORITY, MEAN, NONE, SPAN, WORDS
+from scoring.data import Source, published
+
+SMALL_EN = "albertkit/small-en"
+SHAPE = (
+    *("embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "initializer_range",
+)
+"""What makes a fresh model of the same configuration, but for the vocabulary, which the tokenizer brings."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A task with its recipe. `scores` are those that are reported, the first of them is the one that counts."""
+
+    name: str
+    title: str
+    task: str
+    source: Source
+    scores: tuple[str, ...]
+    baseline: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (1,)
+    after: str = ""
+    """The run whose model it starts from, in place of the model itself."""
+    vocabulary: str = ""
+    """A vocabulary in place of the model's own: then there is no model, and all begins from nothing."""
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Where its runs start: the trained model, or fresh weights of its configuration."""
+        return ("nothing",) if self.vocabulary else ("model", "nothing")
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides a run beside its seed and where it starts."""
+        start = {"model.name": f"the model of {self.after}"} if self.after else {}
+        return {**self.keys, **start}
+
+
+def from_nothing(model: str, tokenizer: str = "") -> dict[str, Any]:
+    """The keys of a run with fresh weights in the shape of a model, and its vocabulary unless another is named."""
+    config = AlbertConfig.from_pretrained(model)
+    shape = {key: getattr(config, key) for key in SHAPE}
+    return {"model.name": "base", "model.tokenizer": tokenizer or model, "model.config": shape}
+
+
+def trained(rate: float, epochs: float, batch: int = 16, length: int = 128, **others: Any) -> dict[str, Any]:
+    """The keys of a recipe; there is one evaluation, of the last step, so that none is chosen by its score."""
+    own = {"learning_rate": rate, "epochs": epochs, "batch_size": batch, "warmup_ratio": 0.1, "beta2": 0.98}
+    more = {name.replace("__", "."): value for name, value in others.items()}
+    return {**{f"training.{key}": value for key, value in own.items()}, **LAST, "data.max_length": length, **more}
+
+
+LAST = {"training.evaluate_every": 1_000_000}
+TEXTS, ENTITIES, QUESTIONS, CHOICES, MASKS = (
+    *("text-classification", "token-classification", "question-answering", "multiple-choice", "fill-mask"),
+)
+ENTITY_SCORES = ("f1", "precision", "recall")
+NER_ROWS = {"data__max_eval_samples": 3000}
+JA = "wiki-ja_albert.model"
+
+
+def _glue(name: str, folder: str, title: str, scores: tuple[str, ...], keys: dict[str, Any], **more: Any) -> Run:
+    source = published(f"glue/{folder}/train.tsv", f"glue/{folder}/dev.tsv")
+    baseline = MEAN if name == "stsb" else MAJORITY
+    return Run(name, title, TEXTS, source, scores, baseline, {**keys, "data.task_name": name}, **more)
+
+
+_ALL = (
+    _glue("cola", "CoLA", "CoLA", ("matthews_correlation",), trained(3e-4, 3)),
+    Run("wikiann", "WikiANN, English", ENTITIES, data.wikiann, ENTITY_SCORES, WORDS, trained(5e-4, 1, **NER_ROWS)),
+    Run("conll", "CoNLL-2003", ENTITIES, data.CONLL, ENTITY_SCORES, WORDS, trained(5e-4, 1)),
+    Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 2)),
+    Run("nli", "SNLI and SICK", TEXTS, data.nli, ("accuracy",), MAJORITY, trained(5e-4, 2, length=96)),
+    _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 2), after="nli"),
+    _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 2), after="nli"),
+    _glue("rte", "RTE", "RTE", ("accuracy",), trained(3e-4, 2), after="nli"),
+    Run(
+        "qnli", "QNLI", TEXTS, data.qnli, ("accuracy",), MAJORITY, trained(3e-4, 2, data__task_name="qnli"), after="nli"
+    ),
+    Run(
+        "squadshifts",
+        "SQuADShifts, Wikipedia and Reddit to Amazon",
+        QUESTIONS,
+        data.squad_shifts,
+        ("f1", "exact_match"),
+        SPAN,
+        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=3000, data__max_eval_samples=600),
+    ),
+    Run(
+        "squad2",
+        "SQuAD 2.0",
+        QUESTIONS,
+        data.by_article("squad2", "qa/squad2_cs224n_dev-v2.0.json", 0.2),
+        ("best_f1", "best_exact_match", "f1"),
+        NONE,
+        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=2000, data__max_eval_samples=600),
+    ),
+    Run(
+        "dream",
+        "DREAM",
+        CHOICES,
+        published("choice/dream_train.json", "choice/dream_dev.json"),
+        ("accuracy",),
+        MAJORITY,
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1500, data__max_eval_samples=600),
+    ),
+    Run(
+        "race",
+        "RACE middle",
+        CHOICES,
+        published("choice/race_middle_train.jsonl.xz", "choice/race_middle_dev.jsonl"),
+        ("accuracy",),
+        MAJORITY,
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1000, data__max_eval_samples=400),
+    ),
+    Run("copa", "COPA", CHOICES, data.copa, ("accuracy",), MAJORITY, trained(3e-4, 8, 8, 64, data__max_qa_length=48)),
+    Run(
+        "reviews",
+        "Masked words of IMDB",
+        MASKS,
+        data.reviews,
+        ("perplexity", "masked_accuracy"),
+        BEFORE,
+        trained(5e-4, 1),
+    ),
+    Run("imdb-truncate", "IMDB, --long truncate", TEXTS, data.imdb, ("accuracy",), MAJORITY, trained(3e-4, 2)),
+    Run(
+        "imdb-windows",
+        "IMDB, --long windows",
+        TEXTS,
+        data.imdb,
+        ("accuracy",),
+        MAJORITY,
+        trained(3e-4, 2, data__long="windows"),
+    ),
+    Run(
+        "ner-wikipedia",
+        "Japanese Wikipedia NER",
+        ENTITIES,
+        data.ner_wikipedia,
+        ENTITY_SCORES,
+        WORDS,
+        trained(1e-3, 3),
+        vocabulary=JA,
+    ),
+    Run("jsts", "JSTS", TEXTS, data.JSTS, ("pearson", "spearman"), MEAN, trained(1e-3, 1, length=96), vocabulary=JA),
+    Run(
+        "jcommonsenseqa",
+        "JCommonsenseQA",
+        CHOICES,
+        data.JCOMMONSENSEQA,
+        ("accuracy",),
+        MAJORITY,
+        trained(1e-3, 1, length=64, data__max_qa_length=48),
+        vocabulary=JA,
+    ),
+    Run(
+        "jsquad",
+        "JSQuAD",
+        QUESTIONS,
+        data.by_article("jsquad", "ja/jsquad_valid.json", 0.2),
+        ("f1", "exact_match"),
+        SPAN,
+        trained(1e-3, 1, length=160, data__doc_stride=48),
+        vocabulary=JA,
+    ),
+)
+RUNS = {run.name: run for run in _ALL}
+"""The runs by their names, those that others start from in front of these."""

@@ -1,0 +1,80 @@
+"""docs/results.md is what its command makes of the kept figures, and says where a task falls short."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def results_page():
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import results_page
+
+        yield results_page
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+
+
+def kept(**runs):
+    sides = {
+        side: [{"seed": n, "scores": {"f1": one}, "seconds": 9} for n, one in enumerate(found)]
+        for side, found in runs.items()
+    }
+    return {
+        "title": "Names",
+        "scores": ["f1"],
+        "recipe": {"training.epochs": 2},
+        "data": {"rows": [1200, 300], "made": "split by article"},
+        "baseline": {"what": "a guess", "scores": {"f1": 0.4}},
+        "runs": sides,
+    }
+
+
+def test_the_page_is_what_its_command_makes_of_the_kept_figures(results_page):
+    assert results_page.PAGE.read_text(encoding="utf-8") == results_page.page(), "write it again: make results"
+
+
+def test_scores_stand_as_median_and_bounds_of_the_seeds_beside_what_they_are_compared_with(results_page):
+    text = results_page.quality({"names": kept(model=[0.5, 0.7, 0.6], nothing=[0.45])})
+    assert (
+        "| Names | f1 | 0.400 | 0.450 | 0.600 (0.500 to 0.700) | 3 | above a guess and the same from nothing |" in text
+    )
+    assert "1,200 examples to train on, 300 to be judged by (split by article); `training.epochs=2`" in text
+
+
+@pytest.mark.parametrize(
+    ("sides", "told"),
+    [
+        ({"model": [0.3], "nothing": [0.2]}, "**not above a guess**"),
+        ({"model": [0.5], "nothing": [0.5]}, "**not above the same from nothing**"),
+        ({"nothing": [0.39]}, "**not above a guess**"),
+        ({"model": [0.41]}, "above a guess"),
+        ({"nothing": [0.41]}, "above a guess"),
+    ],
+)
+def test_a_task_that_falls_short_is_named(results_page, sides, told):
+    text = results_page.quality({"names": kept(**sides)})
+    assert f"| {told} |" in text
+    assert ("Not so: Names." in text) == ("not above" in told)
+
+
+def test_less_perplexity_is_better(results_page):
+    run = json.loads(json.dumps(kept(model=[20.0], nothing=[900.0])).replace('"f1"', '"perplexity"'))
+    assert (
+        results_page.judged({**run, "baseline": {"what": "before", "scores": {"perplexity": 30.0}}})
+        == "above before and the same from nothing"
+    )
+    assert "not above" in results_page.judged({**run, "baseline": {"what": "before", "scores": {"perplexity": 10.0}}})
+
+
+def test_a_kept_comparison_without_words_of_its_own_is_shown_with_what_was_asked(results_page, tmp_path):
+    result = {"ratios": {"time": 2.55}, "peer": {"asked": {"time": 2.5}}, "command": "python benchmarks/new_thing.py"}
+    (tmp_path / "new_thing.json").write_text(json.dumps(result), encoding="utf-8")
+    text = results_page.page(tmp_path)
+    assert "## new thing" in text
+    assert "| time | 2.550 | at least 2.500 |" in text
