@@ -239,12 +239,14 @@ def matrix_share(job: Job, model: str, data: Path, precision: str) -> float:
     return sum(time for name, time in times.items() if name.startswith(MATRICES)) / sum(times.values())
 
 
-def compare(name: str, options: argparse.Namespace, model: str, folder: Path) -> Record:
-    """All runs of a job: by seed those of both sides, in turn."""
+def compare(name: str, options: argparse.Namespace, model: str, folder: Path, earlier: Record) -> Record:
+    """All runs of a job: by seed those of both sides, in turn. What was measured before is not measured again."""
     job, size, rate = JOBS[name], options.size, RATES[options.size]
     data = write_data(name, job, size, folder / name)
-    runs: Record = {"ours": [], "peer": []}
+    runs: Record = {side: list(earlier.get(side, {}).get(name, {}).get("runs", ())) for side in ("ours", "peer")}
     for seed in options.seeds:
+        if any(run["seed"] == seed for run in runs["peer"]):
+            continue
         for side in runs:
             output = folder / f"{name}-{side}-{seed}"
             given = (job, model, data, output, rate, seed, options.precision)
@@ -262,14 +264,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--tasks", nargs="+", choices=JOBS, default=list(JOBS))
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--go-on", action="store_true", help="add to the runs that are kept, of this machine and code")
     parser.add_argument("--no-scores", dest="scored", action="store_false", help="time alone")
     options = parser.parse_args()
+    kept = "finetune_vs_peer" if options.size == "small" else "finetune_vs_peer_base"
+    earlier = json.loads((common.RESULTS / f"{kept}.json").read_text(encoding="utf-8")) if options.go_on else {}
     readings: Record = {"ours": {}, "peer": {}}
     ratios = {}
     with tempfile.TemporaryDirectory() as place:
         model = model_folder(options.size, Path(place))
         for name in options.tasks:
-            found = compare(name, options, model, Path(place))
+            found = compare(name, options, model, Path(place), earlier)
             pairs = list(zip(found["ours"], found["peer"], strict=True))
             ratios[f"time {name}"] = statistics.median(b["seconds"] / a["seconds"] for a, b in pairs)
             ratios[f"memory {name}"] = statistics.median(a["peak_bytes"] / b["peak_bytes"] for a, b in pairs)
@@ -278,7 +283,6 @@ def main() -> None:
                 readings[side][f"median {metric} {name}"] = statistics.median(run[metric] for run in found[side])
             readings["ours"][name] = {"runs": found["ours"], "matrix_share": found["matrix_share"]}
             readings["peer"][name] = {"runs": found["peer"]}
-    kept = "finetune_vs_peer" if options.size == "small" else "finetune_vs_peer_base"
     common.write(kept, ratios, readings["ours"], readings["peer"], ("albertkit", "torch", "numpy"))
 
 
