@@ -24,7 +24,7 @@ from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.answer_heads import masked
-from albertkit.torch.losses import span_loss, weighted_sum
+from albertkit.torch.losses import span_loss, summed_cross_entropy
 from albertkit.torch.packed_sequences import PackedSequences
 
 logger = logging.getLogger(__name__)
@@ -210,11 +210,10 @@ def _loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor | 
 
 
 def _summed_loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor:
-    """The sum of the loss over the items of a batch, of rows with weights each times its own."""
-    if batch.row_weights is None:
+    """The sum of the loss over the items of a batch; by class targets where there are some."""
+    if batch.class_targets is None:
         return outputs.loss * batch.items()["loss"]
-    given = _on_device({"labels": batch.labels, "weights": batch.row_weights}, model)  # type: ignore[dict-item]  # rows with weights have labels
-    return weighted_sum(outputs.logits, given["labels"], given["weights"])
+    return summed_cross_entropy(outputs.logits, **_on_device({"targets": batch.class_targets}, model))
 
 
 def _own(batches: Sequence[Batch]) -> Sequence[Batch]:
