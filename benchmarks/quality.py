@@ -149,7 +149,7 @@ def described(run: Run, files: Files, work: Path) -> dict[str, Any]:
     return {
         "title": run.title,
         "task": run.task,
-        "start": run.after or SMALL_EN,
+        "start": "" if run.vocabulary else run.after or SMALL_EN,
         "scores": list(run.scores),
         "data": {"train": files.train.name, "eval": files.eval.name, "made": files.made, "rows": rows},
         "baseline": {"what": run.baseline, "scores": {name: round(scores[name], 4) for name in run.scores}},
