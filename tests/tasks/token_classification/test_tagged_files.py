@@ -29,6 +29,15 @@ def entities(examples):
     ]
 
 
+def test_entities_of_rows_that_are_left_out_are_not_counted(tmp_path):
+    tagged = write(tmp_path, "a.conll", CONLL + "\nBonn B-LOC\n\nOslo O\nBern I-LOC\n")
+    assert tagged_files.read(tagged, TagOptions(skip_bad_rows=True)).found.startswith("4 entities by IOB2 tags")
+    spans = rows(
+        tmp_path, [{"text": "Bonn", "entities": [[0, 4, "LOC"]]}, {"text": "Oslo", "entities": [[0, 9, "LOC"]]}]
+    )
+    assert tagged_files.read(spans, TagOptions(skip_bad_rows=True)).found == "1 entity by characters"
+
+
 ANSWERS = [[("EU", "ORG"), ("British lamb", "MISC")], [("Paris", "LOC")]]
 
 
