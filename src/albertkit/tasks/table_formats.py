@@ -118,8 +118,8 @@ def read_json(path: Path, file: TextIO, names: Names, bad: BadRows) -> Iterator[
             bad.add(
                 f"line {number}",
                 _OBJECT,
-                f"{path}, line {number}, must be one JSON object: {_reason(error)}. Write one object a line, or one array of "
-                "objects; a last line cut short means an incomplete copy.",
+                f"{path}, line {number}, must be one JSON object: {_reason(error)}. Write one object a line, or one "
+                "array of objects; a last line cut short means an incomplete copy.",
             )
             continue
         yield from _record(path, number, record, len(line), names, bad)

@@ -50,7 +50,7 @@ def test_a_row_without_a_sentence_or_a_score_is_named_or_left_out_and_counted(tm
 def test_a_broken_line_is_named_or_left_out_and_counted(tmp_path):
     path = write(tmp_path, '{"s1": "a", "s2": "b"}\n{"s1": "c", "s2"\n{"s1": "d", "s2": "e"}\n', "data.jsonl")
     with pytest.raises(
-        InputError, match=r"line 2, must be one JSON object: Expecting.*, character 17\..*--skip-bad-rows"
+        InputError, match=r"line 2, must be one JSON object: Expecting.*, character 18\..*--skip-bad-rows"
     ):
         sentences.read(path, SentenceOptions())
     found = sentences.read(path, SentenceOptions(skip_bad_rows=True))

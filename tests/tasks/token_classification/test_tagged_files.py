@@ -67,7 +67,7 @@ def test_lists_of_words_and_tags_are_read(tmp_path):
 
 def test_tags_that_are_numbers_need_their_names(tmp_path):
     path = rows(tmp_path, [{"tokens": ["EU", "a"], "ner_tags": [1, 0]}])
-    with pytest.raises(InputError, match=r"line 1, has numbers: \[1, 0\].*`tag_names`: O,B-PER"):
+    with pytest.raises(InputError, match=r"line 1, has numbers: \[1, 0\].*--set data\.tag_names=O,B-PER"):
         tagged_files.read(path, TagOptions())
     assert entities(tagged_files.read(path, TagOptions(tag_names=["O", "B-X"]))) == [[("EU", "X")]]
     with pytest.raises(InputError, match=r"a number below 1, .*line 1, has 1"):
@@ -118,7 +118,7 @@ def test_words_and_tags_of_different_number_are_refused(tmp_path):
         tagged_files.read(path, TagOptions())
     with pytest.raises(InputError, match=r"a list of texts.*line 1, has \[1\]"):
         tagged_files.read(rows(tmp_path, [{"words": [1], "tags": ["O"]}]), TagOptions())
-    with pytest.raises(InputError, match=r"The tag column must be known.*`tag_column`"):
+    with pytest.raises(InputError, match=r"The tag column must be known.*--set data\.tag_column=NAME"):
         tagged_files.read(rows(tmp_path, [{"words": ["a"]}]), TagOptions())
 
 

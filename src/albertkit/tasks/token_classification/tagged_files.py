@@ -134,9 +134,10 @@ def _column(table: Table, requested: str, usual: Sequence[str], role: str) -> st
     names = {name.lower(): name for name in table.columns}
     found = next((names[name] for name in usual if name in names), None)
     if found is None:
+        option = f"{role}_column"
         raise InputError(
             f"The {role} column must be known. {table.contents}, and none of the usual names: {', '.join(usual)}."
-            f"{table.hint} Name it with --set data.{role}_column=NAME."
+            f"{table.hint} Name it with --set data.{option}=NAME."
         )
     return found
 
