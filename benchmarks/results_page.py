@@ -6,6 +6,7 @@ Needs nothing but Python. What a file is about, and what was asked of its figure
 """
 
 import json
+import math
 import statistics
 import sys
 import tomllib
@@ -105,9 +106,21 @@ def gain(ours: Sequence[float], others: Sequence[float]) -> float:
 
 def judged(run: Record) -> str:
     """In words what the scores of a run say."""
+    gains = comparisons(run)
+    if not gains:
+        return "not run from the model yet"
     if missed := shortcomings(run):
         return f"**not above {' and '.join(missed)}**"
-    return f"above {' and '.join(comparisons(run))}" if comparisons(run) else "not run from the model yet"
+    doubt = ", by no more than chance may give" if min(gains.values()) < chance(run) else ""
+    return f"above {' and '.join(gains)}{doubt}"
+
+
+def chance(run: Record) -> float:
+    """Two standard errors of an accuracy on so many examples; of other scores none is known."""
+    if run["scores"][0] != "accuracy":
+        return 0.0
+    share = run["baseline"]["scores"]["accuracy"]
+    return 2 * math.sqrt(share * (1 - share) / run["data"]["rows"][1])
 
 
 def verdict(runs: Iterable[Record]) -> str:
