@@ -203,3 +203,52 @@ def test_rows_are_cut_to_their_own_length_where_outputs_stand_a_token():
     np.testing.assert_array_equal(first["logits"], outputs["logits"][0, :2])
     np.testing.assert_array_equal(second["logits"], outputs["logits"][1])
     assert second["pooler_output"].tolist() == [2, 3]
+
+
+def smoothed_loss(batch, logits):
+    """The mean loss by class targets, in float64."""
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return -(logs * batch.class_targets).sum() / batch.items()["loss"]
+
+
+TARGETS = {
+    "texts": (PaddedBatch(np.ones((4, 5), np.int64), labels=np.array([0, 2, 1, 2])), 3),
+    "tokens": (token_batch(6, labels=np.array([[-100, 0, 1, -100, 3, 3], [-100, 2, -100, 0, 0, -100]])), 4),
+    "choices": (PaddedBatch(np.ones((2, 5, 7), np.int64), labels=np.array([4, 0])), 2),  # whatever the config says
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", TARGETS)
+def test_class_targets_have_the_loss_of_torch_with_label_smoothing_and_weights(kind, weighted):
+    torch = pytest.importorskip("torch")
+    batch, classes = TARGETS[kind]
+    count = 5 if kind == "choices" else classes
+    rng = np.random.default_rng(3)
+    weights = rng.uniform(0.2, 5, count) if weighted else None
+    logits = rng.normal(size=(*batch.labels.shape, count)) * 3
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits).reshape(-1, count),
+        torch.from_numpy(batch.labels).reshape(-1),
+        None if weights is None else torch.from_numpy(weights),
+        label_smoothing=0.1,
+    )
+    targeted = batch.with_class_targets(classes, 0.1, weights)
+    assert targeted.class_targets.dtype == targeted.label_weights.dtype == np.float32
+    assert smoothed_loss(targeted, logits) == pytest.approx(float(expected), abs=1e-6, rel=1e-6)
+    dealt = [targeted.every(number, 2) for number in range(2)]
+    parts = [smoothed_loss(one, logits[number::2]) * one.items()["loss"] for number, one in enumerate(dealt)]
+    assert sum(parts) / targeted.items()["loss"] == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_class_targets_stand_in_the_place_of_labels_in_training_alone():
+    batch, classes = TARGETS["tokens"]
+    targeted = batch.with_class_targets(classes, 0.1)
+    assert targeted.arguments().keys() == batch.arguments().keys()
+    assert targeted.arguments(for_training=True).keys() == {*batch.arguments(), "class_targets"} - {"labels"}
+    assert batch.arguments(for_training=True).keys() == batch.arguments().keys()
+    longer = targeted.pad(64)
+    assert longer.class_targets.shape == (*longer.input_ids.shape, classes)
+    assert longer.items() == targeted.items()
+    np.testing.assert_array_equal(longer.class_targets[:, :6], targeted.class_targets)
+    assert not longer.class_targets[:, 6:].any()

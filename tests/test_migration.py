@@ -1,6 +1,7 @@
 """What docs/migration.md says of albertkit, row by row; of Transformers: tests/oracle/test_migration.py."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from albertkit.torch import models  # noqa: E402
 from albertkit.torch.heads import AlbertSOPHead  # noqa: E402
 from albertkit.torch.layers import AlbertLayer  # noqa: E402
 from frameworks.common import small  # noqa: E402
-from migration_page import Claims, table  # noqa: E402
+from migration_page import Claims, names_in, table  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -501,6 +502,28 @@ def test_flax_refuses_ids_outside_the_vocabulary_and_texts_that_are_too_long():
 def test_flax_heads_start_as_all_others():
     kernel = np.asarray(in_flax("ForTokenClassification", num_labels=500).classifier.kernel[...])
     assert 0.8 < np.abs(kernel).max() <= 1.0  # of a standard deviation of 0.5
+
+
+@pytest.mark.parametrize("row", table("Signatures that differ"), ids=lambda row: row[0].strip("`"))
+def test_signatures_are_as_stated(row):
+    (name,) = names_in(row[0])
+    owner, _, method = name.partition(".")
+    pytest.importorskip({"T": "tensorflow", "F": "flax"}.get(owner[0], "torch"))
+    owner = owner.replace("FlaxAlbertPreTrainedModel", "FlaxAlbertModel") if method == "__call__" else owner
+    given = inspect.signature(getattr(getattr(albertkit, owner), method)).parameters
+    absent = names_in(re.sub(r".*\bno ((`\w+`(, )?)+).*|.*", r"\1", row[1]))
+    assert not set(absent) & set(given)
+    if absent and "by keyword" not in row[1]:
+        return
+    positional = [one for one in given.values() if one.kind is one.POSITIONAL_OR_KEYWORD][1:]
+    if "all but the name by keyword" in row[1]:
+        assert len(positional) == (0 if owner == "AlbertConfig" and method == "from_pretrained" else 1)
+    elif "all but the texts by keyword" in row[1]:
+        assert 1 <= len(positional) <= 2
+    elif "by keyword" in row[1]:
+        assert positional[-1].name == names_in(row[1])[0]
+    else:
+        assert names_in(row[1])[0].partition("=")[0] in given
 
 
 def test_every_row_has_a_check():

@@ -34,9 +34,11 @@ class PaddedBatch:
     start_positions: np.ndarray | None = None
     """(B,) where answers begin; `end_positions` where they end."""
     end_positions: np.ndarray | None = None
-    row_weights: np.ndarray | None = None
-    """(B,) float32 above 0, what each row counts in the mean loss of a training step, if not all alike. Only rows with
-    one class each have weights, and an evaluation does not count them."""
+    class_targets: np.ndarray | None = None
+    """(B, C) or, of tokens, (B, L, C) float32: what the log probability of each class counts in a training step, where
+    that is not 1 for the label and 0 for the others; see `with_class_targets`. An evaluation goes by `labels` alone."""
+    label_weights: np.ndarray | None = None
+    """(B,) or (B, L) float32, what each label counts in the mean of that loss; there if `class_targets` are."""
 
     @classmethod
     def of_rows(
@@ -71,10 +73,15 @@ class PaddedBatch:
         arrays = {name: array.reshape(shape) for name, array in flat.arguments().items()}
         return cls(**arrays, **others)
 
-    def arguments(self) -> dict[str, np.ndarray]:
-        """What a model is called with: the arrays that are there, but for the weights of rows."""
+    def arguments(self, for_training: bool = False) -> dict[str, np.ndarray]:
+        """What a model is called with: the arrays that are there, but for what training alone counts.
+
+        For a step of training `class_targets`, where there are some, stand in the place of `labels`.
+        """
         found = {field.name: getattr(self, field.name) for field in dataclasses.fields(PaddedBatch)}
-        return {name: array for name, array in found.items() if array is not None and name != "row_weights"}
+        by_targets = for_training and self.class_targets is not None
+        left_out = {"label_weights", "labels" if by_targets else "class_targets"}
+        return {name: array for name, array in found.items() if array is not None and name not in left_out}
 
     @property
     def tokens(self) -> int:
@@ -84,11 +91,11 @@ class PaddedBatch:
     def items(self) -> dict[str, float]:
         """Of how many items the loss is the mean: tokens with a class where each has one, otherwise rows.
 
-        Of rows with weights their sum.
+        Of labels with weights the sum of these.
         """
         labels = self.labels
-        if self.row_weights is not None:
-            return {"loss": float(self.row_weights.sum())}
+        if self.label_weights is not None:
+            return {"loss": float(self.label_weights.sum())}
         if labels is not None and labels.shape == self.input_ids.shape and labels.dtype.kind in "iu":
             return {"loss": int((labels != IGNORED).sum())}
         return {"loss": len(self.input_ids)}
@@ -103,6 +110,25 @@ class PaddedBatch:
     ) -> Iterator[dict[str, np.ndarray]]:
         """Outputs but for the loss as those of each row; see `split_rows`."""
         return split_rows({name: values for name, values in outputs.items() if name != "loss"}, lengths, per_token)
+
+    def with_class_targets(self, classes: int, smoothing: float = 0.0, weights: np.ndarray | None = None) -> Self:
+        """The same with `class_targets`, made of labels that are one class each, of so many or of the row's choices.
+
+        A share `smoothing` of each label is spread over all C classes alike, and class c weighs `weights`[c], by
+        default 1: the target of c is weights[c] * (smoothing / C + (1 - smoothing) where c is the label), and the loss
+        is the sum over items divided by that of the weights of their labels, as in PyTorch's `cross_entropy`. Labels of
+        -100 count for nothing.
+        """
+        labels = np.asarray(self.labels)
+        count = self.input_ids.shape[1] if self.input_ids.ndim > labels.ndim + 1 else classes
+        weights = np.ones(count, np.float32) if weights is None else weights.astype(np.float32)
+        is_counted = labels != IGNORED
+        known = np.where(is_counted, labels, 0)
+        shares = np.full((count, count), smoothing / count, np.float32) + np.eye(count, dtype=np.float32) * (
+            1 - smoothing
+        )
+        targets = (shares * weights)[known] * is_counted[..., None]
+        return dataclasses.replace(self, class_targets=targets, label_weights=weights[known] * is_counted)
 
     def every(self, start: int, step: int) -> Self:
         """The rows from `start` on, one in `step`, as a batch of their own."""
@@ -124,8 +150,11 @@ class PaddedBatch:
         if mask.ndim > 2 and mask.shape != shape and mask.shape[-2] == shape[-1]:  # (B, L, L) or (B, N, L, L)
             grown = grow(grown.swapaxes(-1, -2), added, 0).swapaxes(-1, -2)
         types, positions, labels = self.token_type_ids, self.position_ids, self.labels
+        targets, label_weights = self.class_targets, self.label_weights
         if labels is not None and labels.shape == shape and labels.dtype.kind in "iu":
             labels = grow(labels, added, IGNORED)
+            targets = None if targets is None else grow(targets.swapaxes(1, 2), added, 0).swapaxes(1, 2)
+            label_weights = None if label_weights is None else grow(label_weights, added, 0)
         if types is not None and types.shape == shape:
             types = grow(types, added, 0)
         return dataclasses.replace(
@@ -135,6 +164,8 @@ class PaddedBatch:
             token_type_ids=types,
             position_ids=None if positions is None else grow(positions, added, 0),
             labels=labels,
+            class_targets=targets,
+            label_weights=label_weights,
         )
 
 

@@ -3,13 +3,13 @@
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from albertkit import loading
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, few
+from albertkit.errors import InputError, abbreviate, few
 from albertkit.inference import parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
@@ -28,7 +28,10 @@ from albertkit.typing import Json, Model, Record
 logger = logging.getLogger(__name__)
 
 Name = str | os.PathLike[str]
-_OF_TRAINING = {"train", "eval", "held_out", "max_length", "max_train_samples"}
+_OF_TRAINING = {
+    *("train", "eval", "held_out", "max_length", "max_train_samples"),
+    *("hub_dataset", "hub_config", "train_split", "eval_split"),
+}
 _PARTS = (1, 8, 64, 512)
 """Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -139,19 +142,23 @@ class Pipeline:
         settings, chosen = self._split(options)
         return self._each(parts, settings, chosen, as_records=True)
 
-    def files(self, parts: Iterable[Examples], **options: Json) -> dict[str, Record]:
+    def files(
+        self, parts: Iterable[Examples], data: Mapping[str, Json] | None = None, **options: Json
+    ) -> dict[str, Record]:
         """What the task's official scripts want of the answers: by name of a file its content, for all examples.
 
-        `options` are those of a call. InputError where the task has no such files, or an example cannot be answered.
+        `options` are those of a call, and `data` options of the task's data by which answers are made, such as
+        `max_answer_length`. InputError where the task has no such files, or an example cannot be answered.
         """
         settings, _ = self._split(options)
+        settings = replace(settings, data={**settings.data, **(data or {})})
         if not self.task.official_files:
             raise InputError(f"No official script asks for files of {self.task.name}. Take its answers as they are.")
-        found: dict[str, Record] = {}
+        config, found = self._decided(options), dict[str, Record]()
         for part in parts:
             features, _ = self._features(part, settings)
             outputs = self._engine.run(features, settings.batch_size)
-            for name, content in self.task.files(self.config, part, features, outputs).items():
+            for name, content in self.task.files(config, part, features, outputs).items():
                 if twice := found.get(name, {}).keys() & content.keys():
                     raise InputError(f"A file of answers by id needs ids that differ. Twice: {few(sorted(twice))}.")
                 found.setdefault(name, {}).update(content)
@@ -216,11 +223,12 @@ class Pipeline:
     ) -> Record:
         """The scores on a file."""
         examples, features, outputs = self._labelled(task, path, options)
+        config = self._decided({})
         if official is not None:
             outputs = list(outputs)
-            official.update(task.files(self.config, examples, features, outputs))
-        seen = AnswersSeen(features, self.config)
-        scores = task.score(self.config, examples, features, seen.watched(outputs))
+            official.update(task.files(config, examples, features, outputs))
+        seen = AnswersSeen(features, config)
+        scores = task.score(config, examples, features, seen.watched(outputs))
         if told := seen.told():
             logger.warning(told)
         counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
@@ -233,7 +241,8 @@ class Pipeline:
     ) -> tuple[Examples, Features, Iterable[Outputs]]:
         """The examples of a file with their labels, and what the model gives for each row."""
         settings, _ = self._split({})
-        examples, found = task.read(str(path), self.file_options(path, **{**settings.data, **options}), self.config)
+        own = {name: value for name, value in settings.data.items() if value != self._trained.get(name)}
+        examples, found = task.read(str(path), self.file_options(path, **{**own, **options}), self.config)
         examples = first(examples, found.max_eval_samples)
         for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
             logger.warning(told)
@@ -266,6 +275,31 @@ class Pipeline:
                 "longest input is said by the pipeline's `max_length`, on the command line --max-length."
             )
         return replace(self.task.options.of(options), max_length=self.max_length)
+
+    def call_options(self, data: Record) -> Record:
+        """What options of the data say of answers, under the names that they have in a call."""
+        names = {**self.task.encode_options, **self.task.answers_as_trained}
+        return {name: data[option] for name, option in names.items() if option in data}
+
+    def _as_trained(self) -> Record:
+        """The options of answers that the model's own training decides."""
+        as_trained = self.task.answers_as_trained
+        found = {name: self._trained[option] for name, option in as_trained.items() if option in self._trained}
+        return {**found, **trained_on.fitted(self.config, self.task)}
+
+    def _decided(self, options: Record) -> AlbertConfig:
+        """The config, where options of this pipeline or of a call stand in the place of what training had fitted."""
+        given = {name: one for name, one in {**self._options, **options}.items() if name in self.task.scoring_options}
+        config = trained_on.with_fitted(self.config, self.task, given)
+        known = trained_on.fitted(config, self.task)
+        for name, value in given.items():
+            if known.get(name) != value:
+                usual = self.task.answer_options[name]
+                raise InputError(
+                    f"`{name}` must be a {type(usual).__name__}, such as {usual}. Received: {abbreviate(value)}. Leave "
+                    "it out for that of the model."
+                )
+        return config
 
     def _parts(self, stream: Iterator[Json], batch_size: int | None) -> Iterator[Examples]:
         """Examples of inputs that come one after the other. InputError, saying which, for one that is none."""
@@ -357,8 +391,7 @@ class Pipeline:
     def _split(self, options: Record) -> tuple[Settings, Record]:
         """The settings of a call and the task's own options. InputError for one that the task does not have."""
         encoding = self.task.encode_options
-        decided = trained_on.fitted(self.config, self.task)
-        known = {**self.task.answer_options, **decided, **dict.fromkeys(encoding)}
+        known = {**self.task.answer_options, **self._as_trained(), **dict.fromkeys(encoding)}
         general, own = split({**self._options, **renamed(options)}, self.task.name, known)
         given = {option: own.pop(name) for name, option in encoding.items()}
         trained = {option: self._trained[option] for option in given if option in self._trained}

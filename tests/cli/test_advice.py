@@ -23,9 +23,11 @@ OF_OTHERS = {"--nproc-per-node"}
 
 FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "corpus build"
 PRINTED_BY = {
+    "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
     "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
+    "cli/data.py": ["data check"],
     "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
     "cli/pretrain.py": ["pretrain"],
@@ -44,7 +46,9 @@ PRINTED_BY = {
     "training/defaults": [FINETUNE],
     "training/option_names": [FINETUNE],
     "training/seeds": [FINETUNE],
+    "training/hub_data": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
+    "tasks/held_out.py": [FINETUNE],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],
     "tasks/texts.py": [FINETUNE, "evaluate", "predict"],

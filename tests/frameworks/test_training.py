@@ -236,22 +236,22 @@ def test_every_framework_is_here():
     assert list(ADAPTERS) == list(backends.PACKAGES)
 
 
-@pytest.mark.parametrize("parts", [1, 2])
-def test_rows_with_weights_have_the_loss_of_torch_with_weights_of_classes(adapter, parts):
+@pytest.mark.parametrize(("parts", "smoothing"), [(1, 0.0), (2, 0.2)])
+def test_weights_of_classes_and_smoothed_labels_have_the_loss_of_torch(adapter, parts, smoothing):
     torch = pytest.importorskip("torch")
     weights = np.array([0.05, 0.3], np.float32)
     train, state = begun(adapter.name)
     part = next(batches(parts=parts))
     logits = np.concatenate([train.eval_step(state, one)["logits"] for one in part])
     labels = np.concatenate([one.labels for one in part])
-    loss = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(weights))
+    loss = torch.nn.CrossEntropyLoss(weight=torch.from_numpy(weights), label_smoothing=smoothing)
     expected = float(loss(torch.from_numpy(logits), torch.from_numpy(labels)))
     whole = next(batches())[0].arguments()
     asked = ADAPTERS["torch"]()
     model = asked.build(HEAD, small(num_hidden_groups=2), random_tensors(small(num_hidden_groups=2), HEAD))
     gradients = asked.gradients(model, whole, lambda found: loss(found.logits, torch.from_numpy(labels)))
     norm = np.sqrt(sum(float((values**2).sum()) for values in gradients.values()))
-    weighted = [replace(one, row_weights=weights[one.labels]) for one in part]
+    weighted = [one.with_class_targets(2, smoothing, weights) for one in part]
     found = train.train_step(state, weighted, 1e-2, seed=0)
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
     assert found["gradient_norm"] == pytest.approx(norm, rel=1e-4)
@@ -262,8 +262,21 @@ def test_rows_with_weights_have_the_loss_of_torch_with_weights_of_classes(adapte
 def test_weights_that_are_all_alike_change_nothing_and_an_evaluation_counts_none(adapter):
     train, state = begun(adapter.name)
     part = next(batches(parts=2))
-    alike = [replace(one, row_weights=np.full(len(one.labels), 0.25, np.float32)) for one in part]
+    alike = [one.with_class_targets(2, 0.0, np.full(2, 0.25)) for one in part]
     assert train.eval_step(state, alike[0])["loss"] == pytest.approx(train.eval_step(state, part[0])["loss"])
     plain, other = begun(adapter.name)
     found, expected = train.train_step(state, alike, 1e-2, seed=0), plain.train_step(other, part, 1e-2, seed=0)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_smoothed_labels_of_padded_tokens_have_the_loss_of_torch(adapter):
+    torch = pytest.importorskip("torch")
+    head, config, train = "ForTokenClassification", small(), train_backend(adapter.name)
+    state = train.init_state(config, head, random_tensors(config, head))
+    part = next(batches())[0]
+    batch = replace(part, labels=np.where(part.attention_mask == 1, part.input_ids % 3 - 1, -100))
+    batch = replace(batch, labels=np.where(batch.labels == -1, -100, batch.labels))
+    logits = torch.tensor(train.eval_step(state, batch)["logits"]).flatten(0, 1)
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(batch.labels).flatten(), label_smoothing=0.1)
+    found = train.train_step(state, [batch.with_class_targets(2, 0.1)], 1e-2, seed=0)
+    assert found["loss"] == pytest.approx(float(expected), abs=1e-6)

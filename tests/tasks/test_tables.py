@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from albertkit.errors import InputError
 from albertkit.tasks import table_formats, tables
 
-PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
+
+def zstd(content):
+    return pytest.importorskip("pyarrow").compress(content, "zstd", asbytes=True)
+
+
+PACKERS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress, ".zst": zstd}
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
 NAMES = st.lists(
     TEXT.map(str.strip).filter(lambda name: name and "\n" not in name and "\r" not in name),
@@ -255,6 +260,7 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path):
         ("t.csv.gz", b"text,label\na,1\n", "t.csv.gz must be complete UTF-8 text"),
         ("t.csv.xz", b"text,label\na,1\n", "t.csv.xz must be complete UTF-8 text"),
         ("t.csv.bz2", b"text,label\na,1\n", "t.csv.bz2 must be complete UTF-8 text"),
+        ("t.csv.zst", b"text,label\na,1\n", "t.csv.zst must be complete UTF-8 text"),
         ("t.xlsx", b"x", "must end in one of .csv, .tsv, .jsonl.*Received: .*t.xlsx"),
         ("t.txt.gz", b"x", "must end in one of .csv"),
         ("train", b"x", "must end in one of .csv"),
@@ -286,7 +292,7 @@ def test_every_cut_of_a_packed_file_is_refused(tmp_path):
                 tables.read(path)
 
 
-@pytest.mark.parametrize("packed", [".gz", ".xz", ".bz2"])
+@pytest.mark.parametrize("packed", [".gz", ".xz", ".bz2"])  # a .zst need not have a checksum
 def test_a_damaged_packed_file_is_never_read_as_something_else(tmp_path, packed):
     rows = [["text", "label"], *([f"row {number * 7919}", str(number % 2)] for number in range(40))]
     whole = PACKERS[packed](as_csv(rows))

@@ -28,9 +28,9 @@ def test_what_a_model_was_trained_on_is_read_back_without_what_only_the_run_was_
 def test_what_held_out_examples_decided_is_kept_beside_it_if_it_is_an_option_of_answers():
     task = registry.get("question-answering")
     config = trained_on.write(AlbertConfig(), task, task.options())
-    assert trained_on.with_fitted(config, {}) == config
+    assert trained_on.with_fitted(config, task, {}) == config
     fitted = {"null_score_diff_threshold": -1.5, "handle_impossible_answer": True}
-    config = trained_on.with_fitted(config, {**fitted, "unheard_of": 1, "top_k": "3"})
+    config = trained_on.with_fitted(config, task, {**fitted, "unheard_of": 1, "top_k": "3"})
     again = AlbertConfig.from_dict(config.to_diff_dict())
     assert trained_on.fitted(again, task) == fitted
     assert trained_on.fitted(again, TASK) == {}

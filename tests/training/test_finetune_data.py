@@ -9,7 +9,7 @@ from rich.console import Console
 pytest.importorskip("torch")
 
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import ConfigError, InputError
 from albertkit.pipelines import pipeline
 from albertkit.training import finetune
 from training import common
@@ -68,6 +68,22 @@ def test_weights_of_classes_change_the_training_loss_and_not_that_of_an_evaluati
     assert losses["neg=9"] != pytest.approx(losses[""], rel=1e-4)
     with pytest.raises(InputError, match=r"`class_weights` must be balanced.*The classes are neg, pos"):
         run(common.recipe(tmp_path, data__class_weights="good=2"), tmp_path / "other")
+
+
+def test_smoothed_labels_change_the_training_loss_and_not_that_of_an_evaluation(tmp_path):
+    first, evaluated = [], []
+    for smoothing in (0.0, 0.3):
+        output = tmp_path / f"model {smoothing}"
+        results, _ = run(common.recipe(tmp_path, label_smoothing_factor=smoothing, training__max_steps=1), output)
+        first.append(json.loads((output / "log.jsonl").read_text().splitlines()[0])["loss"])
+        evaluated.append(results["loss"])
+    assert first[0] != pytest.approx(first[1], rel=1e-4)
+    assert evaluated[0] == pytest.approx(evaluated[1], rel=0.1)  # smoothed, even of a perfect model it is 0.42 or more
+    path = tmp_path / "numbers.csv"
+    path.write_text("text,label\n" + "".join(f"a film,{number / 7}\n" for number in range(9)))
+    refused = common.recipe(tmp_path, data__train=str(path), data__eval="", label_smoothing_factor=0.3)
+    with pytest.raises(ConfigError, match=r"label_smoothing.*one of several classes. Received: 0.3 .*\(regression\)"):
+        run(refused, tmp_path / "n")
 
 
 def test_scores_that_say_nothing_are_said_to(tmp_path):

@@ -74,6 +74,35 @@ def test_the_folder_of_every_seed_is_looked_at_before_the_first_run(tmp_path, mo
         run(recipe(tmp_path, 1, 1), tmp_path / "other")
 
 
+class Second:
+    """The second of two processes, told by the first one how far the run of each seed is."""
+
+    def __init__(self, *states):
+        self.rank, self.states = (lambda: 1), [*states, 0]
+
+    def broadcast(self, value):
+        return self.states.pop(0)
+
+
+def test_another_process_computes_the_same_seeds_and_writes_nothing(tmp_path):
+    from albertkit.training import seeds
+
+    scores = {"loss": {"median": 1, "standard_deviation": 0, "lowest": 1, "highest": 1}}
+    written = {"seeds": [4, 5, 6], "metric": "loss", "scores": scores, "best_model": "seed-4"}
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "eval_results.json").write_text(json.dumps(written))  # by the first process
+    begun = []
+
+    def one(recipe, place, *, resume, overwrite, console):
+        begun.append((recipe.seed, place.name, resume, overwrite))
+
+    backend = Second(2, 1, 0)  # finished, begun, new
+    several = recipe(tmp_path, 4, 5, 6)
+    assert seeds.run_each(one, several, tmp_path / "m", True, False, Console(quiet=True), backend) == written
+    assert begun == [(5, "seed-5", True, False), (6, "seed-6", False, True)]
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["eval_results.json"]
+
+
 def test_a_run_that_answers_all_alike_says_so_with_what_helps(tmp_path):
     stuck = {"training__learning_rate": 1e-12, "training__max_steps": 2}
     results, said = run(common.recipe(tmp_path, **stuck), tmp_path / "n")

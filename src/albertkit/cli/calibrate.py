@@ -19,7 +19,7 @@ def command(
     task_name: options.TaskName = None,
     text_column: options.TextColumn = None,
     pair_column: options.PairColumn = None,
-    label_column: Annotated[str | None, Option(help="Column of the label, or one for each class.")] = None,
+    label_column: options.LabelColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,

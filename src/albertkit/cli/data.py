@@ -1,6 +1,8 @@
 """albertkit data: what a data set holds, and what is wrong with it."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +12,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from albertkit.cli import options
-from albertkit.errors import few
+from albertkit.errors import InputError, few
 
 if TYPE_CHECKING:
     from albertkit.data_check.report import FileReport, Report
@@ -27,8 +29,11 @@ def group() -> None:
 @app.command("check")
 def check(
     task: Annotated[str, Argument(help="What the data is for, such as text-classification or ner.")],
-    data: Annotated[str, Option(help="Training data.")],
+    data: Annotated[str, Option(help="Training data.", show_default=False)] = "",
     held_out: Annotated[str, Option("--eval", help="Evaluation data.", show_default=False)] = "",
+    hub_dataset: options.HubDataset = "",
+    train_split: Annotated[str, Option(help="Its split to train on.")] = "train",
+    eval_split: options.EvalSplit = "",
     model: Annotated[str, Option(help="A model, or its vocabulary, whose tokens are counted.")] = "albertkit/small-en",
     max_length: Annotated[
         int | None, Option(help="Longest input in tokens.", show_default="that of the task", min=4)
@@ -43,12 +48,32 @@ def check(
     from albertkit.data_check.check import check as look
 
     given = options.data_options(settings, max_length=max_length, header=options.split(header))
-    report = look(task, data, held_out, model, given)
+    with _files(data, held_out, hub_dataset, train_split, eval_split) as (one, other):
+        report = look(task, one, other, model, given)
     if as_json:
         typer.echo(json.dumps(report.as_record(rows), indent=2, ensure_ascii=False))
     else:
         _print(report, rows)
     raise typer.Exit(int(bool(report.of("error", *(("warning",) if strict else ())))))
+
+
+@contextlib.contextmanager
+def _files(data: str, held_out: str, named: str, train: str, evaluated: str) -> Iterator[tuple[str, str]]:
+    """The files of both sides; splits of a data set of the hub are files as long as the context lasts."""
+    from albertkit.tasks import hub_datasets
+
+    if bool(data) == bool(named) or (named and held_out) or (evaluated and not named):
+        received = ", ".join(filter(None, (data, held_out, named, evaluated))) or "none"
+        raise InputError(
+            f"Data comes from files or from a data set of the hub. Received: {received}. Name files with --data and "
+            "--eval, or a data set with --hub-dataset and, where need be, its splits."
+        )
+    if not named:
+        yield data, held_out
+        return
+    splits = {"train": train, "eval": evaluated}
+    with hub_datasets.files_of(named, splits, lambda told: typer.echo(told, err=True)) as (_, found):
+        yield found["train"], found.get("eval", "")
 
 
 def _print(report: "Report", rows: int) -> None:

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 # A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
@@ -34,6 +34,9 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+Texts = Annotated[
+    list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
+]
 AnsweredFile = Annotated[
     str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
 ]
@@ -56,8 +59,30 @@ OutputDir = Annotated[
     Option(help="Folder for the files that the task's official scripts read, and for scores.", show_default=False),
 ]
 TopK = Annotated[
-    int | None, Option(help="Answers for each [MASK], or classes of each text.", show_default="5, or all", min=1)
+    int | None,
+    Option(help="Answers for each [MASK] or question, or classes of each text.", show_default="5, 1, or all", min=1),
 ]
+DocStride = Annotated[
+    int | None, Option(help="Tokens that two windows of a long text share.", show_default="as in training", min=0)
+]
+MaxAnswerLength = Annotated[
+    int | None, Option(help="Longest answer to a question, in tokens.", show_default="as in training", min=1)
+]
+NBestSize = Annotated[
+    int | None, Option(help="Answers of a question in nbest_predictions.json.", show_default="as in training", min=1)
+]
+NullThreshold = Annotated[
+    float | None,
+    Option(
+        "--null-score-diff-threshold",
+        help="By how much no answer must score better than any to be given.",
+        show_default="what training found best",
+    ),
+]
+HubDataset = Annotated[
+    str, Option("--hub-dataset", help="Data set of the Hugging Face Hub: NAME or NAME/CONFIG.", show_default=False)
+]
+EvalSplit = Annotated[str, Option(help="Its split to evaluate on.", show_default="the one for validation")]
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
 ]
@@ -65,6 +90,9 @@ Long = Annotated[
     str | None, Option(help="Longer texts: truncate, or windows that are merged.", show_default="as in training")
 ]
 TextColumn = Annotated[str | None, Option(help="Column of the text.", show_default="by the usual names")]
+LabelColumn = Annotated[
+    str | None, Option(help="Column of the label, or one for each class.", show_default="by the usual names")
+]
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
 DataSettings = Annotated[list[str] | None, Option("--set", help="Any option of the task's data: key=value.")]

@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
-    texts: Annotated[
-        list[str] | None,
-        Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input"),
-    ] = None,
+    texts: options.Texts = None,
     file: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
@@ -35,6 +32,10 @@ def command(
     header: options.Header = None,
     max_length: options.MaxLength = None,
     long: options.Long = None,
+    doc_stride: options.DocStride = None,
+    max_answer_length: options.MaxAnswerLength = None,
+    n_best_size: options.NBestSize = None,
+    null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
@@ -57,21 +58,55 @@ def command(
         record_files.require_writable(output, overwrite)
     answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
-    given = options.data_options(settings, task_name=task_name, **columns)
+    lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
+    given = options.data_options(settings, task_name=task_name, **columns, **lengths)
+    _require_folder(given, output_dir)
     parts = parts_of(answerer, texts, file, pair, given)
-    records = answerer.stream(parts, **_without_none(top_k=top_k, abstain_below=abstain_below, long=long))
-    if output and output.suffix.lower() == ".tsv":
-        records = answerer.submission(records, **given)
+    calls = {
+        **answerer.call_options(given),
+        **_given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long),
+    }
+    _answer(answerer, parts, output, output_dir, overwrite, given, calls)
+
+
+def _answer(
+    answerer: "Pipeline",
+    parts: "Iterable[Examples]",
+    output: Path | None,
+    folder: Path | None,
+    overwrite: bool,
+    data: dict[str, object],
+    calls: dict[str, object],
+) -> None:
+    """Write or print the answers to all parts, by options of the data and of a call, and say what was cut."""
     try:
-        if output_dir:
-            return _write_files(answerer, parts, output, output_dir, overwrite)
+        if folder:
+            return _write_files(answerer, parts, output, folder, overwrite, data, calls)
+        records = answerer.stream(parts, **calls)
+        if output and output.suffix.lower() == ".tsv":
+            records = answerer.submission(records, **data)
         write_all(records, output, overwrite)
     finally:
         tell(answerer)
 
 
-def _without_none(**values: object) -> dict[str, object]:
-    return {name: value for name, value in values.items() if value is not None}
+def _given(null_threshold: float | None, **options: object) -> dict[str, object]:
+    """The options of answers that are given. Who says when there is no answer asks that none may be given."""
+    is_given = null_threshold is not None
+    none = {"null_score_diff_threshold": null_threshold, "handle_impossible_answer": True} if is_given else {}
+    return {name: value for name, value in {**options, **none}.items() if value is not None}
+
+
+def _require_folder(data: dict[str, object], folder: Path | None) -> None:
+    """InputError for a number of answers that only a file in a folder has."""
+    from albertkit.errors import InputError
+
+    if "n_best_size" in data and not folder:
+        raise InputError(
+            "--n-best-size is how many answers nbest_predictions.json has, in --output-dir. Received: "
+            f"{data['n_best_size']} without it. Name a folder with --output-dir, or ask for several answers with "
+            "--top-k."
+        )
 
 
 def tell(answerer: "Pipeline") -> None:
@@ -84,7 +119,13 @@ def tell(answerer: "Pipeline") -> None:
 
 
 def _write_files(
-    answerer: "Pipeline", parts: "Iterable[Examples]", output: Path | None, folder: Path, overwrite: bool
+    answerer: "Pipeline",
+    parts: "Iterable[Examples]",
+    output: Path | None,
+    folder: Path,
+    overwrite: bool,
+    data: dict[str, object],
+    calls: dict[str, object],
 ) -> None:
     """What the task's official scripts read. InputError where a file is there already, or another is asked for."""
     from albertkit.errors import InputError
@@ -93,7 +134,7 @@ def _write_files(
     if output:
         raise InputError("Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out.")
     result_files.require_free(folder, answerer.task.official_files, overwrite)
-    result_files.write(folder, answerer.files(parts))
+    result_files.write(folder, answerer.files(parts, data, **calls))
 
 
 def write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
@@ -156,9 +197,12 @@ def parts_of(
     from albertkit.errors import InputError
     from albertkit.inference import text_files
 
-    if given and (not file or text_files.is_text(file)):
+    of_calls = {*answerer.task.encode_options.values(), *answerer.task.answers_as_trained.values()}
+    of_tables = [name for name in given if name not in of_calls]
+    if of_tables and (not file or text_files.is_text(file)):
         raise InputError(
-            f"Columns and headers are those of a --file that is a table. Received: {', '.join(given)}. Leave them out."
+            f"Columns and headers are those of a --file that is a table. Received: {', '.join(of_tables)}. Leave them "
+            "out."
         )
     if texts:
         return [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]

@@ -28,7 +28,6 @@ _ANSWERING = {
     "text_column_name": "--text-column",
     "label_column_name": "--label-column",
     "max_eval_samples": "max_eval_samples",
-    "doc_stride": "doc_stride",
     "label_all_tokens": "label_all_tokens",
     "task_name": "task_name",
 }

@@ -66,15 +66,19 @@ def _related(report: Report, train: Examples, held_out: Examples, told: set[int]
 
 
 def unsplit(report: Report, train: Examples) -> None:
-    """Note what a part that is held out at random would share with the rest."""
+    """Note what examples share with others: what binds them is not parted where a part is held out, the rest may be."""
     for name, values in train.shared().items():
         seen: dict[Hashable, int] = defaultdict(int)
         for row in values:
             for value in {*row}:
                 seen[value] += 1
         found = [number for number, row in enumerate(values) if any(seen[value] > 1 and value != "" for value in row)]
-        message = f"Rows share the {name} with others: a part held out at random is not new to the model. Pass --eval."
-        _add(report, train, found, message)
+        message = f"Rows share the {name} with others"
+        if name not in train.bound:
+            _add(report, train, found, f"{message}: a part that is held out may not be new to the model. Pass --eval.")
+        elif found:
+            message += ", and stay on one side where a part is held out: its size may be another."
+            report.add("note", train.path, message, [train.place(number) for number in found])
 
 
 def _add(report: Report, examples: Examples, numbers: list[int], message: str, always: bool = False) -> None:

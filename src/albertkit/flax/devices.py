@@ -91,15 +91,13 @@ class Layout:
         total = sum(batch.items()["loss"] for batch in batches)
         parts = []
         for batch in batches:
-            whole = infer.prepared(config, batch)
-            if batch.row_weights is not None:
-                whole["row_weights"] = batch.row_weights
+            whole = infer.prepared(config, batch, for_training=True)
             dealt = None if len(batch.input_ids) % self.mesh.size else shares([batch], self.mesh.size)
             each = [batch] * self.mesh.size if dealt is None else [one for (one,) in dealt]
             times = self.mesh.size if dealt is None else 1
             found = []
             for number in self._own_numbers():
-                is_mean = batch.row_weights is None  # the model's own loss; of rows with weights it is a sum
+                is_mean = batch.class_targets is None  # the model's own loss; by targets it is a sum
                 share = (each[number].items()["loss"] if is_mean else 1) / (total * times or 1)
                 rows = slice(None) if dealt is None else slice(number, None, self.mesh.size)
                 cut = {name: array[rows] if array.ndim else array for name, array in whole.items()}

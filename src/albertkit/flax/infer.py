@@ -66,10 +66,10 @@ def forward(config: AlbertConfig, definition: PyTree, state: PyTree, batch: Padd
     return trim(found, batch.input_ids.shape[-1])
 
 
-def prepared(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
+def prepared(config: AlbertConfig, batch: PaddedBatch, for_training: bool = False) -> dict[str, np.ndarray]:
     """The arguments of a batch of rounded length, whose ids are valid."""
     require_valid(config, batch)
-    arguments = batch.pad(config.max_position_embeddings, config.pad_token_id or 0).arguments()
+    arguments = batch.pad(config.max_position_embeddings, config.pad_token_id or 0).arguments(for_training)
     if batch.start_positions is not None:  # an answer may not begin at a place that was added
         arguments["length"] = np.array(batch.input_ids.shape[-1], np.int32)
     return arguments

@@ -74,10 +74,9 @@ def similarity_loss(embeddings: Array, labels: ArrayInput | None, temperature: f
     return optax.softmax_cross_entropy_with_integer_labels(scores, rows).mean()
 
 
-def weighted_sum(logits: Array, labels: ArrayInput, weights: ArrayInput) -> Array:
-    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
-    labels, logits = jnp.asarray(labels).reshape(-1), logits.astype(jnp.float32)
-    return (optax.softmax_cross_entropy_with_integer_labels(logits, labels) * jnp.asarray(weights)).sum()
+def summed_cross_entropy(logits: Array, targets: ArrayInput) -> Array:
+    """The sum of the cross entropies of (..., C) logits and targets (..., C), which count as they are given."""
+    return -(jax.nn.log_softmax(logits.astype(jnp.float32)) * jnp.asarray(targets)).sum()
 
 
 def span_loss(

@@ -25,7 +25,7 @@ from albertkit.batches import Batch, PaddedBatch, pretraining_sizes, require_val
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
 from albertkit.flax import devices, infer, models, optimizers, weights
-from albertkit.flax.losses import weighted_sum
+from albertkit.flax.losses import summed_cross_entropy
 from albertkit.flax.typing import PyTree
 from albertkit.rules import IGNORED
 
@@ -232,10 +232,10 @@ def _losses(model: PyTree, batch: dict[str, PyTree], key: jax.Array) -> dict[str
     """The sum of each loss over the items of a batch; see `albertkit.batches`."""
     if "sequence" not in batch:
         share = batch.pop("share")
-        if "row_weights" in batch:
-            row_weights, labels = batch.pop("row_weights"), batch.pop("labels")
+        if "class_targets" in batch:
+            targets = batch.pop("class_targets")
             logits = model(**batch, dropout_rng=key, train=True, return_dict=True).logits
-            return {"loss": weighted_sum(logits, labels, row_weights) * share}
+            return {"loss": summed_cross_entropy(logits, targets) * share}
         return {"loss": model(**batch, dropout_rng=key, train=True, return_dict=True).loss * share}
     items = _pretraining(model, batch, key)
     return {name: _each_loss(logits, labels).sum() for name, (logits, labels) in items.items()}

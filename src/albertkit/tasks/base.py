@@ -49,6 +49,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """What `decode` may be told, with defaults."""
     encode_options: ClassVar[Mapping[str, str]] = {}
     """What a call of a pipeline may be told of `options`: the name in the call -> the name of the option."""
+    answers_as_trained: ClassVar[Mapping[str, str]] = {}
+    """Of `answer_options` those whose default is an option of the data that the model was trained on, by its name."""
+    scoring_options: ClassVar[frozenset[str]] = frozenset()
+    """Those of `answer_options` by which `score` and `files` go, too: they read them in `trained_on.fitted`."""
     model_options: ClassVar[Mapping[str, str]] = {}
     """Options of a pipeline that decide how its model is built, each with its key in the config."""
     input_names: ClassVar[tuple[str, ...]] = ("inputs", "text_pair")
@@ -210,8 +214,12 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         """(N,) a class for each example where each has one: of every class one is kept when a part is held out."""
         return None
 
-    def row_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
-        """(N,) float32 above 0, what each example counts in the training loss, in every row of it; None: all alike."""
+    def has_one_class(self, config: AlbertConfig) -> bool:
+        """Whether each label is one of several classes, whose loss is cross entropy: only such labels are smoothed."""
+        return False
+
+    def class_weights(self, examples: ExamplesT, options: OptionsT, config: AlbertConfig) -> np.ndarray | None:
+        """(C,) float32 above 0, what each class counts in the training loss; None: all alike."""
         return None
 
     def augmentation(self, tokenizer: AlbertTokenizerBase, options: OptionsT) -> Augment | None:

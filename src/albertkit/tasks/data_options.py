@@ -44,6 +44,10 @@ class DataOptions:
 
     train: str = option("", "Training data: .csv, .tsv, .json, .jsonl or .parquet.", aliases=("data", "data-dir"))
     eval: str = option("", "Evaluation data; default: a part of the training data.")
+    hub_dataset: str = option("", "Data set of the Hugging Face Hub in place of files: NAME or NAME/CONFIG.")
+    hub_config: str = option("", "Its configuration, where it is not named with it.")
+    train_split: str = option("train", "Its split to train on.")
+    eval_split: str = option("", "Its split to evaluate on; default: the one for validation, if there is one.")
     held_out: float = option(0.1, "Part of the training data held out without evaluation data.", gt=0, lt=1)
     header: list[str] = option([], "Comma-separated column names of a CSV or TSV without a header line.", is_kept=True)
     max_length: int = option(128, "Longest input in tokens; what is beyond is cut off and counted.", ge=4)

@@ -20,6 +20,8 @@ class Examples(ABC):
 
     columns: ClassVar[tuple[str, ...]]
     """The fields that have one value for each example, or are None."""
+    bound: ClassVar[frozenset[str]] = frozenset()
+    """Names of what is `shared` by examples that no split parts, however many they are."""
 
     path: str
     """The file they come from; nothing where they were passed."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from albertkit import storage
-from albertkit.errors import InputError, did_you_mean, few
+from albertkit.errors import InputError, MissingDependency, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
 from albertkit.tasks.bad_rows import BadRows
@@ -30,7 +30,22 @@ _FIRST = (64, 512)
 """Rows of the first pieces, so that there is something to answer soon."""
 _LISTED = 40
 """Columns that a message names at most."""
-_OPENERS: dict[str, Callable[..., Json]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+
+
+def _open_zstd(path: Path, mode: str) -> Json:
+    try:
+        import pyarrow
+    except ImportError:
+        raise MissingDependency("Reading .zst", "pyarrow", "train") from None
+    return pyarrow.input_stream(str(path), compression="zstd")
+
+
+_OPENERS: dict[str, Callable[..., Json]] = {
+    ".gz": gzip.open,
+    ".xz": lzma.open,
+    ".bz2": bz2.open,
+    ".zst": _open_zstd,
+}
 _FORMATS = (".csv", ".tsv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
 
 
@@ -146,7 +161,7 @@ def pieces(
 ) -> Iterator[Table]:
     """The rows of a file as tables of `most` rows at most, few at first and few where rows are long.
 
-    It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz or .bz2 behind.
+    It is read by its ending: .csv, .tsv, .jsonl (.json, .ndjson), .parquet (.pq), and .gz, .xz, .bz2 or .zst behind.
     CSV follows RFC 4180; TSV has no quoting, as in GLUE. `header` names the columns of a CSV or TSV that has no header
     line. Columns without a name are left out, and blank lines are skipped. JSON is one object a line or one array of
     objects, and has all columns met so far. Text is UTF-8, or what a byte-order mark says. `kind` is the ending by
@@ -211,6 +226,12 @@ def _decoded(path: str, first: int, found: Iterable[bytes]) -> Iterator[Row]:
             advice = encodings.advice([line], "FILE")
             raise InputError(f"{path}, line {number}, must be UTF-8 text: {error}. {advice}") from error
         yield Row(number, text, len(text))
+
+
+def without_packing(path: str | Path) -> Path:
+    """The name of a file without the ending of its compression, if it has one."""
+    path = Path(path)
+    return path.with_suffix("") if path.suffix.lower() in _OPENERS else path
 
 
 def is_grid(path: str | Path) -> bool:

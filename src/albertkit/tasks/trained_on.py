@@ -57,10 +57,14 @@ def kept(config: AlbertConfig, task: AnyTask) -> Record:
     return {} if options is None else {name: value for name, value in vars(options).items() if value != defaults[name]}
 
 
-def with_fitted(config: AlbertConfig, fitted: Record) -> AlbertConfig:
-    """The config of `write` with what held-out examples decided for answers, if anything."""
-    keys = config.to_dict()
-    return AlbertConfig.from_dict({**keys, TRAINED: {**keys[TRAINED], FITTED: fitted}}) if fitted else config
+def with_fitted(config: AlbertConfig, task: AnyTask, decided: Record) -> AlbertConfig:
+    """The config with what was decided for answers, if anything, beside and over what it has of `fitted`."""
+    if not decided:
+        return config
+    keys, entry = config.to_dict(), getattr(config, TRAINED, None)
+    if not isinstance(entry, Mapping) or entry.get("name") != task.name:
+        entry = {"name": task.name, "data": {}}
+    return AlbertConfig.from_dict({**keys, TRAINED: {**entry, FITTED: {**fitted(config, task), **decided}}})
 
 
 def fitted(config: AlbertConfig, task: AnyTask) -> Record:
@@ -71,7 +75,7 @@ def fitted(config: AlbertConfig, task: AnyTask) -> Record:
     return {
         name: value
         for name, value in (found.items() if isinstance(found, Mapping) else ())
-        if name in known and type(value) is type(known[name])
+        if name in known and (type(value) is type(known[name]) or (type(value), type(known[name])) == (int, float))
     }
 
 

@@ -70,10 +70,9 @@ def similarity_loss(embeddings: Tensor, labels: Tensor | None, temperature: floa
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(rows, scores))
 
 
-def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
-    labels = tf.reshape(tf.cast(labels, tf.int64), (-1,))
-    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32)) * weights)
+def summed_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The sum of the cross entropies of (..., C) logits and targets (..., C), which count as they are given."""
+    return -tf.reduce_sum(tf.nn.log_softmax(tf.cast(logits, tf.float32)) * targets)
 
 
 def span_loss(

@@ -19,7 +19,7 @@ from albertkit.errors import ConfigError
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
 from albertkit.tensorflow.infer import with_free_shapes
-from albertkit.tensorflow.losses import weighted_sum
+from albertkit.tensorflow.losses import summed_cross_entropy
 from albertkit.tensorflow.typing import Model, Tensor
 
 Graph = Callable[..., Tensor]
@@ -141,9 +141,9 @@ def train_step(
     parts = []
     for number, (batch, count) in enumerate(zip(batches, counts, strict=True)):
         require_valid(state.model.config, batch)
-        given = _arrays(batch, with_weights=True)
-        # The models' own loss is a mean, those of pre-training and of rows with weights are sums.
-        is_mean = "sequence" not in given and "row_weights" not in given
+        given = _arrays(batch, for_training=True)
+        # The models' own loss is a mean, those of pre-training and by class targets are sums.
+        is_mean = "sequence" not in given and "class_targets" not in given
         factors = {name: np.float32((count[name] if is_mean else 1) / totals[name]) for name in totals}
         parts.append((given, factors, np.array([seed, number << 16], np.int64)))
     if len(parts) == 1:
@@ -170,20 +170,17 @@ def eval_step(state: State, batch: Batch) -> Outputs:
     return {name: weights.to_numpy(value).astype(np.float32, copy=False) for name, value in outputs.items()}
 
 
-def _arrays(batch: Batch, with_weights: bool = False) -> dict[str, np.ndarray]:
+def _arrays(batch: Batch, for_training: bool = False) -> dict[str, np.ndarray]:
     """What a graph is given: a graph is traced for each set of names, and tells pre-training by its own."""
-    if not isinstance(batch, PaddedBatch):
-        return batch.arrays()
-    weights_of_rows = batch.row_weights if with_weights else None
-    return batch.arguments() | ({} if weights_of_rows is None else {"row_weights": weights_of_rows})
+    return batch.arguments(for_training) if isinstance(batch, PaddedBatch) else batch.arrays()
 
 
 def _losses(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """The mean loss of a batch of examples, of rows with weights and of pre-training the sum of each over its items."""
-    if "row_weights" in batch:
-        given = {name: array for name, array in batch.items() if name not in ("labels", "row_weights")}
+    """The mean loss of a batch of examples, by class targets and of pre-training the sum of each over its items."""
+    if "class_targets" in batch:
+        given = {name: array for name, array in batch.items() if name != "class_targets"}
         logits = model(given, return_dict=True, training=True).logits
-        return {"loss": weighted_sum(logits, batch["labels"], batch["row_weights"])}
+        return {"loss": summed_cross_entropy(logits, batch["class_targets"])}
     if "sequence" not in batch:
         return {"loss": model(batch, return_dict=True, training=True).loss}
     items = _pretraining(model, batch, training=True)

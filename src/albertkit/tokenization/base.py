@@ -287,6 +287,7 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         add_special_tokens: bool = True,
         padding: Strategy = False,
         truncation: Strategy = None,
+        *,
         prepend_batch_axis: bool = False,
         **options: Any,
     ) -> BatchEncoding:

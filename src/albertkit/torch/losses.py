@@ -69,9 +69,9 @@ def similarity_loss(embeddings: Tensor, labels: Tensor | None, temperature: floa
     return functional.cross_entropy(scores.masked_fill(is_left_out, float("-inf")), rows)
 
 
-def weighted_sum(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """The sum of the cross entropies of (B, C) logits and (B,) classes, each times its weight (B,)."""
-    return (functional.cross_entropy(logits.float(), labels.flatten().long(), reduction="none") * weights).sum()
+def summed_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The sum of the cross entropies of (..., C) logits and targets (..., C), which count as they are given."""
+    return -(functional.log_softmax(logits.float(), dim=-1) * targets).sum()
 
 
 def span_loss(

@@ -26,7 +26,7 @@ from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
 from albertkit.torch.layers import PackedSequences
-from albertkit.torch.losses import weighted_sum
+from albertkit.torch.losses import summed_cross_entropy
 
 logger = logging.getLogger(__name__)
 
@@ -196,11 +196,10 @@ def _precision(state: State) -> torch.autocast:
 
 
 def _summed_loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor:
-    """The sum of the loss over the items of a batch, of rows with weights each times its own."""
-    if batch.row_weights is None:
+    """The sum of the loss over the items of a batch; by class targets where there are some."""
+    if batch.class_targets is None:
         return outputs.loss * batch.items()["loss"]
-    given = _on_device({"labels": batch.labels, "weights": batch.row_weights}, model)  # type: ignore[dict-item]  # rows with weights have labels
-    return weighted_sum(outputs.logits, given["labels"], given["weights"])
+    return summed_cross_entropy(outputs.logits, **_on_device({"targets": batch.class_targets}, model))
 
 
 def _own(batches: Sequence[Batch]) -> Sequence[Batch]:

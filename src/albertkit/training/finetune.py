@@ -1,6 +1,7 @@
 """Fine-tuning any task: data files and a recipe in, a folder with the trained model and its results out."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from albertkit.training import (
     finetune_data,
     finetune_evaluation,
     finetune_plan,
+    hub_data,
     loop,
     model_card,
     reporter,
@@ -44,29 +46,30 @@ def run(
     overwrite: bool = False,
     extend_to: int | None = None,
     console: Console | None = None,
+    shared: Path | None = None,
 ) -> Record:
     """Train what the recipe says and write everything to `output`: returns the contents of its eval_results.json.
 
     A run that was cut off goes on with `resume`, and a finished one with `extend_to`, up to so many steps. A folder
     that holds what a run writes is only replaced with `overwrite`, and not before there is data to train on. Of several
-    processes all must call this alike; the first one writes and speaks. Raises ConfigError, InputError, CheckpointError
-    or TrainingError, and Interrupted at Ctrl-C; see `albertkit.errors`.
+    processes all must call this alike; the first one writes and speaks. Rows of the hub are put into the folder `data`
+    of `shared`, by default of `output`. Raises ConfigError, InputError, CheckpointError or TrainingError, and
+    Interrupted at Ctrl-C; see `albertkit.errors`.
     """
     requested = requested.model_copy(update={"framework": backends.resolve(requested.framework)})
     backend = train_backend(requested.framework)
     backend.init_processes()
-    rank, processes = backend.rank(), backend.world_size()
+    rank = backend.rank()
     console = console or Console(highlight=False, soft_wrap=True, markup=False, quiet=rank > 0)
     requested, extended = run_folder.agreed(requested, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
-    goes_on = resume or bool(extend_to)
     if requested.seeds:
-        options = {"resume": resume, "overwrite": overwrite, "console": console}
-        return seeds.run_each(run, requested, output, processes=processes, **options)
+        one = functools.partial(run, shared=output)
+        return seeds.run_each(one, requested, output, resume, overwrite, console, backend)
     if rank == 0:
         run_folder.require_usable(requested, output, resume, overwrite or bool(extend_to))
     task = registry.get_trainable(requested.task)
-    data = finetune_data.prepare(task, requested, console)
-    given = data.options, data.start.config, data.start.is_new, len(data.trained.features), processes
+    data = finetune_data.prepare(task, hub_data.located(requested, shared or output, backend, console), console)
+    given = data.options, data.start.config, data.start.is_new, len(data.trained.features), backend.world_size()
     recipe = finetune_plan.resolved(task, requested, *given)
     _tell_of_settings(requested, recipe, data.start, console)
     earlier = extended and finetune_plan.resolved(task, extended, *given)
@@ -77,7 +80,7 @@ def run(
         console.print(described_change(finetune_plan.schedule_of(earlier), plan.schedule))
     best = BestFigures(output / run_folder.CHECKPOINTS)
     evaluate = _evaluation(task, data, recipe, console, best)
-    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, goes_on):
+    with contextlib.nullcontext() if rank else run_folder.locked(requested, output, resume or bool(extend_to)):
         telling = {"is_telling": not few_to_score(len(data.evaluated)), **({} if rank else {"on_best": best.keep})}
         with reporter.Reporter(None if rank else output, console, plan.schedule.steps, **telling) as callback:
             tensors, course = loop.train(plan, batches, evaluate, output / run_folder.CHECKPOINTS, callback)
@@ -123,7 +126,7 @@ def _finish(
     names = list(start.config.id2label.values()) if data.has_classes else []
     card = model_card.model_card(recipe, results, len(data.trained), names, start.provenance, figures)
     start.tokenizer.model_max_length = data.options.max_length
-    start = replace(start, config=trained_on.with_fitted(start.config, task.fitted(results)))
+    start = replace(start, config=trained_on.with_fitted(start.config, task, task.fitted(results)))
     run_folder.finish(output, requested, recipe, plan, start, tensors, results, card, figures)
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 from rich.console import Console
 
 from albertkit.config import AlbertConfig
@@ -12,6 +11,7 @@ from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples, few_to_score, first, repeated
 from albertkit.tasks.features import Features
+from albertkit.tasks.held_out import split
 from albertkit.training import defaults
 from albertkit.training.initial_state import InitialState, initial_state
 from albertkit.training.recipe import FinetuneRecipe
@@ -50,7 +50,7 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
     start = replace(start, config=trained_on.write(start.config, task, options))
     if start.provenance:
         console.print("\n".join(start.provenance))
-    trained = _weighted(task, start, options, _encoded(task, start, options, train_examples, console))
+    trained = _encoded(task, start, options, train_examples, console)
     evaluated = _encoded(task, start, options, eval_examples, console)
     return Prepared(start, options, trained, evaluated, "id2label" in keys)
 
@@ -88,7 +88,10 @@ def _read(
     """Training and evaluation examples, what they decide in the config, and the options with what was found."""
     options = recipe.options()
     if not options.train:
-        raise InputError("Training needs data. Name a file with --train, in a recipe data.train.")
+        raise InputError(
+            "Training needs data. Name a file with --train, in a recipe data.train, or a data set of the hub with "
+            "--hub-dataset."
+        )
     options = _located(task, options)
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
@@ -96,8 +99,10 @@ def _read(
     described = AlbertConfig(**keys)
     left_out = bad_rows.told([*examples.left_out, *(held_out.left_out if held_out else ())])
     if held_out is None:
-        classes = task.classes(examples, options, described)
-        examples, held_out = _split(examples, classes, options.held_out, recipe.seed, options.train)
+        parts = split(examples, task.classes(examples, options, described), options.held_out, recipe.seed)
+        examples, held_out = examples.take(parts.kept), examples.take(parts.held_out)
+        if parts.told:
+            console.print(parts.told)
     examples, held_out = first(examples, options.max_train_samples), first(held_out, options.max_eval_samples)
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
@@ -120,21 +125,6 @@ def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console
         )
 
 
-def _split(
-    examples: Examples, classes: np.ndarray | None, share: float, seed: int, path: str
-) -> tuple[Examples, Examples]:
-    """Hold a share out, drawn by the seed; where there are classes, at least one example of each stays."""
-    size = max(round(len(examples) * share), 1)
-    order = np.random.default_rng(seed).permutation(len(examples))
-    if classes is not None:
-        _, firsts = np.unique(classes[order], return_index=True)
-        order = np.concatenate([np.delete(order, firsts), order[firsts]])
-        size = min(size, len(order) - len(firsts))
-    if not 0 < size < len(examples):
-        raise InputError(f"Holding out a part needs more rows. {path} has {len(examples)}. Give an --eval file.")
-    return examples.take(sorted(order[size:])), examples.take(sorted(order[:size]))
-
-
 def _encoded(
     task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
 ) -> Side:
@@ -149,13 +139,3 @@ def _encoded(
     if unknown.is_large:
         console.print(f"{examples.path}: {unknown.describe(start.tokenizer)}")
     return Side(examples, features)
-
-
-def _weighted(task: AnyTrainableTask, start: InitialState, options: DataOptions, side: Side) -> Side:
-    """Training data with the weights that the task gives its rows, if any."""
-    weights = task.row_weights(side.examples, options, start.config)
-    if weights is None:
-        return side
-    if side.features.example is not None:  # all rows of an example count alike
-        weights = weights[np.asarray(side.features.example)]
-    return Side(side.examples, replace(side.features, labels={**side.features.labels, "row_weights": weights}))

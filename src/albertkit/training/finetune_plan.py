@@ -3,11 +3,14 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
 from albertkit import arrays
 from albertkit.backends import TrainBackend
+from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, did_you_mean
 from albertkit.tasks.base import AnyTrainableTask
@@ -34,6 +37,12 @@ def resolved(
     training = recipe.training
     batch_size = training.per_device_batch_size * training.gradient_accumulation * processes or training.batch_size
     per_epoch = math.ceil(rows / batch_size)
+    if training.label_smoothing and not task.has_one_class(config):
+        raise ConfigError(
+            "`training.label_smoothing` spreads a part of a label over the other classes, so each label must be one of "
+            f"several classes. Received: {training.label_smoothing} for {task.name}"
+            f"{f' ({config.problem_type})' if config.problem_type else ''}. Leave it out."
+        )
     known = ("loss", *task.metrics(config))
     metric = training.metric or known[1]
     if metric not in known:
@@ -71,7 +80,7 @@ def planned(
     training, tokenizer, features = recipe.training, start.tokenizer, side.features
     batches = FinetuneBatches(
         features,
-        task.collate,
+        _collate(task, recipe, start.config, side),
         training.batch_size,
         recipe.seed,
         tokenizer.pad_token_id,
@@ -103,6 +112,22 @@ def planned(
         tokens=round(training.batch_size * float(np.dot(lengths, choices or [1] * len(lengths))) / len(lengths)),
     )
     return batches, plan
+
+
+def _collate(
+    task: AnyTrainableTask, recipe: FinetuneRecipe, config: AlbertConfig, side: Side
+) -> Callable[[Features, int], Batch]:
+    """What makes a batch of rows: with class targets, where labels are smoothed or classes have weights."""
+    smoothing = recipe.training.label_smoothing
+    weights = task.class_weights(side.examples, recipe.options(), config)
+    if not smoothing and weights is None:
+        return task.collate
+
+    def collate(features: Features, pad_id: int) -> Batch:
+        batch = cast(PaddedBatch, task.collate(features, pad_id))  # one class each: see `has_one_class`
+        return batch.with_class_targets(config.num_labels, smoothing, weights)
+
+    return collate
 
 
 def fingerprint(recipe: FinetuneRecipe, features: Features) -> str:

@@ -202,6 +202,8 @@ class TrainingSection(OptimizationSection):
     """Peak of the rate of the head; 0: that of the encoder."""
     freeze_encoder: bool = False
     """Train the head alone, on what the encoder gives as it is."""
+    label_smoothing: Part = 0.0
+    """Share of each label that the training loss spreads over all classes alike; for labels that are one class."""
     word_dropout: Part = 0.0
     """Share of the tokens replaced by <unk> while training."""
     patience: Count = 0

@@ -1,5 +1,6 @@
 """Several seeds of one recipe: a run each in a folder of its own, and what their scores are together."""
 
+import contextlib
 import json
 import statistics
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from albertkit import storage
+from albertkit.backends import TrainBackend
 from albertkit.errors import ConfigError
 from albertkit.tasks import registry
 from albertkit.training import run_folder
@@ -15,6 +17,8 @@ from albertkit.training.recipe import FinetuneRecipe
 from albertkit.typing import Record
 
 RESULTS = "eval_results.json"
+_NEW, _BEGUN, _DONE = range(3)
+"""How far the run of a seed is."""
 _COUNTS = {"step", "epoch", "examples"}
 """Numbers of a run that are no scores."""
 
@@ -28,39 +32,39 @@ def run_each(
     run: Callable[..., Record],
     requested: FinetuneRecipe,
     output: Path,
-    *,
     resume: bool,
     overwrite: bool,
     console: Console,
-    processes: int = 1,
+    backend: TrainBackend,
 ) -> Record:
     """Do the runs of all seeds, `run(recipe, folder, ...)` each, and return what eval_results.json holds of them.
 
-    With `resume` those that are finished stay as they are, and the one that was cut off goes on. ConfigError as of a
-    single run, for the folder of any seed, before the first one begins.
+    With `resume` those that are finished stay as they are, and the one that was cut off goes on. Of several processes
+    all call this; the first one decides and writes. ConfigError as of a single run, for the folder of any seed, before
+    the first one begins.
     """
-    seeds = list(requested.seeds)
+    seeds, is_first = list(requested.seeds), backend.rank() == 0
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"Seeds must differ. Received: {', '.join(map(str, seeds))}. Name each of them once.")
-    if processes > 1:
-        raise ConfigError(
-            f"Several seeds run one after the other in one process. Received: {processes} processes. Start a run of "
-            "its own for each seed, with --seed."
-        )
-    run_folder.require_usable(requested, output, resume, overwrite)
-    for seed in seeds:
-        if not resume:
-            run_folder.require_usable(_of_seed(requested, seed), folder(output, seed), False, overwrite)
+    if is_first:
+        run_folder.require_usable(requested, output, resume, overwrite)
+        for seed in seeds:
+            if not resume:
+                run_folder.require_usable(_of_seed(requested, seed), folder(output, seed), False, overwrite)
     if not requested.options().eval:
         console.print("Without evaluation data each seed holds out another part, so that scores differ by that, too.")
-    with run_folder.locked(requested, output, resume):
+    with run_folder.locked(requested, output, resume) if is_first else contextlib.nullcontext():
         for number, seed in enumerate(seeds, start=1):
             console.print(f"Seed {seed}, {number} of {len(seeds)}.")
-            _run_one(run, _of_seed(requested, seed), folder(output, seed), resume, overwrite, console)
-        results = put_together(output, seeds)
-        storage.write_json(output / RESULTS, results)
-        requested.save(output / run_folder.RECIPE)
-        run_folder.forget(output)
+            recipe, place = _of_seed(requested, seed), folder(output, seed)
+            state = backend.broadcast(_state(recipe, place) if resume else _NEW)  # before one of them changes it
+            _run_one(run, recipe, place, state, overwrite or resume, console)
+        if is_first:
+            storage.write_json(output / RESULTS, put_together(output, seeds))
+            requested.save(output / run_folder.RECIPE)
+            run_folder.forget(output)
+    backend.broadcast(0)  # the others wait for what the first one writes
+    results = _read(output / RESULTS)
     console.print(described(results, output))
     return results
 
@@ -96,14 +100,21 @@ def described(results: Record, output: Path) -> str:
 
 
 def _run_one(
-    run: Callable[..., Record], recipe: FinetuneRecipe, place: Path, resume: bool, overwrite: bool, console: Console
+    run: Callable[..., Record], recipe: FinetuneRecipe, place: Path, state: int, overwrite: bool, console: Console
 ) -> None:
     """The run of one seed, or nothing where it is done."""
-    if resume and _is_done(recipe, place):
+    if state == _DONE:
         console.print(f"{place} is finished.")
         return
-    goes_on = resume and run_folder.begun(place) is not None
-    run(recipe, place, resume=goes_on, overwrite=not goes_on and (overwrite or resume), console=console)
+    goes_on = state == _BEGUN
+    run(recipe, place, resume=goes_on, overwrite=not goes_on and overwrite, console=console)
+
+
+def _state(recipe: FinetuneRecipe, place: Path) -> int:
+    """How far the run of one seed is."""
+    if _is_done(recipe, place):
+        return _DONE
+    return _NEW if run_folder.begun(place) is None else _BEGUN
 
 
 def _is_done(recipe: FinetuneRecipe, place: Path) -> bool:

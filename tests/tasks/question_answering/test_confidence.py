@@ -22,7 +22,13 @@ COUNT, TOKENS = 300, 6  # [CLS], four words, [SEP]
 
 
 def rows_of(count):
-    columns = {"pieces": [PIECES] * count, "window": [range(4)] * count, "first": [1] * count, "longest": [4] * count}
+    columns = {
+        "pieces": [PIECES] * count,
+        "window": [range(4)] * count,
+        "first": [1] * count,
+        "n_best": [20],
+        "longest": [4] * count,
+    }
     rows = [[0] * TOKENS] * count
     return Features(rows, rows, example=list(range(count)), columns=columns)
 

@@ -56,6 +56,8 @@ def model(folder):
         "task": TASK.name,
         "data.train": str(folder / "train.jsonl"),
         "data.max_length": 32,
+        "data.doc_stride": 8,
+        "data.n_best_size": 6,
         "data.held_out": 0.25,
         "data.head": "beam_search",
         "model.vocab_size": 90,
@@ -129,6 +131,65 @@ def test_predict_writes_the_same_files_without_answers_to_compare_with(model, fo
     for name in TASK.official_files:
         assert json.loads((predicted / name).read_text()) == json.loads((evaluated / name).read_text())
     assert {path.name for path in predicted.iterdir()} == set(TASK.official_files)
+
+
+def n_best(place):
+    """The most answers of a question, the empty one not among them."""
+    listed = json.loads((place / "nbest_predictions.json").read_text()).values()
+    return max(sum(one["text"] != "" for one in answers) for answers in listed)
+
+
+def answered(place):
+    return {text != "" for text in json.loads((place / "predictions.json").read_text()).values()}
+
+
+def test_options_of_training_are_used_and_said_unless_others_are_given(model, folder, tmp_path, caplog):
+    dev = folder / "dev.jsonl"
+    run("evaluate", model[0], dev, "--output-dir", tmp_path / "own")
+    assert n_best(tmp_path / "own") == 6
+    assert "dev.jsonl is read as the data of training was: doc_stride 8, n_best_size 6." in caplog.text
+    given = ("--n-best-size", 2, "--max-answer-length", 3, "--doc-stride", 4)
+    printed = json.loads(
+        run(
+            *("evaluate", model[0], dev, *given, "--null_score_diff_threshold", -1e6, "--output-dir", tmp_path / "e")
+        ).stdout
+    )
+    assert printed["null_score_diff_threshold"] == -1e6
+    assert (printed["NoAns_f1"], printed["HasAns_f1"]) == (100, 0)
+    assert (n_best(tmp_path / "e"), answered(tmp_path / "e")) == (2, {False})
+    run(
+        *(
+            "predict",
+            model[0],
+            "--file",
+            dev,
+            *given,
+            "--null-score-diff-threshold",
+            1e6,
+            "--output-dir",
+            tmp_path / "p",
+        )
+    )
+    assert (n_best(tmp_path / "p"), answered(tmp_path / "p")) == (2, {True})
+    lines = run("predict", model[0], "--file", dev, "--null-score-diff-threshold", -1e6).stdout.splitlines()
+    records = [json.loads(line) for line in lines]
+    assert {record["answer"] for record in records} == {""}
+    assert all(0 <= record["score"] <= 1.001 for record in records)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("predict", "--n-best-size", 3), r"has, in --output-dir. Received: 3 without it.*--top-k"),
+        (("evaluate", "--null-score-diff-threshold", "nan"), r"must be a float, such as 0.0. Received: nan"),
+        (("evaluate", "--null-score-diff-threshold", "inf"), r"must be a finite number. Received: inf"),
+    ],
+)
+def test_options_of_answers_that_mean_nothing_are_refused(model, folder, words, why):
+    verb, *options = words
+    data = ("--file", folder / "dev.jsonl") if verb == "predict" else (folder / "dev.jsonl",)
+    with pytest.raises(InputError, match=why):
+        run(verb, model[0], *data, *options)
 
 
 def test_a_head_is_that_of_the_model_unless_another_is_asked_for():

@@ -50,7 +50,7 @@ def read(path: str, options: MaskedLMOptions) -> tuple[TextExamples, MaskedLMOpt
 
 
 def _is_text(path: str) -> bool:
-    return path.lower().removesuffix(".gz").removesuffix(".xz").removesuffix(".bz2").endswith(ENDING)
+    return tables.without_packing(path).suffix.lower() == ENDING
 
 
 def _lines(path: str) -> Table:

@@ -33,7 +33,9 @@ class ChoiceOptions(DataOptions):
     """Where questions and options stand, and how they are cut."""
 
     max_length: int = option(512, "Longest input in tokens; a longer context is cut off and counted.", ge=16)
-    max_qa_length: int = option(128, "Longest question with an option, in tokens; the last are kept.", ge=4)
+    max_qa_length: int = option(
+        128, "Longest question with an option, in tokens; the last are kept.", ge=4, is_kept=True
+    )
     context_column: str = option("", "Column of the context; default: by the usual names.")
     question_column: str = option("", "Column of the question; default: by the usual names.")
     choice_columns: list[str] = option([], "Comma-separated columns of the options; default: by the usual names.")
@@ -45,6 +47,7 @@ class Choices(Examples):
     """Questions with their options, the right one if it is known, and where they come from."""
 
     columns = ("questions", "contexts", "options", "labels", "places", "groups")
+    bound = frozenset({"context", "question"})
 
     contexts: list[str]
     questions: list[str]

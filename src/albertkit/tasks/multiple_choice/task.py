@@ -86,6 +86,10 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """Nothing: the head scores one option at a time."""
         return {}
 
+    def has_one_class(self, config: AlbertConfig) -> bool:
+        """It has: the right option of a question."""
+        return True
+
     def encode(
         self,
         tokenizer: AlbertTokenizerBase,

@@ -84,11 +84,12 @@ class Spread(NamedTuple):
 def of_questions(
     features: Features,
     outputs: Iterable[Outputs],
-    count: int,
+    count: int | None = None,
     longest: int | None = None,
     temperature: float = 1.0,
 ) -> Iterator[Found]:
-    """For each question its best `count` answers, and the score of there being none.
+    """For each question its best `count` answers, by default as many as the options of the data say, and the score of
+    there being none.
 
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as long
     as the options of the data allow, and begins in the window that sees most around its start. None scores as [CLS]
@@ -100,6 +101,7 @@ def of_questions(
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
     for _, group in groupby(rows, key=lambda row: row[0]):
         _, pieces, windows, firsts, scores = zip(*group, strict=True)
+        most_found = count or int(columns["n_best"][0])
         best = best_windows(windows, len(pieces[0]))
         has_beams = "cls_logits" in scores[0]
         candidates: list[Candidate] = []
@@ -108,11 +110,11 @@ def of_questions(
             may_start = best[window.start : window.stop] == number
             of_window = _of_beams if has_beams else _of_window
             most = longest or columns["longest"][0]
-            found, null, all_of_window = of_window(pieces[0], window, first, row, may_start, count, most)
+            found, null, all_of_window = of_window(pieces[0], window, first, row, may_start, most_found, most)
             candidates += found
             nulls.append(null)
             spread.append(all_of_window)
-        listed = _distinct(candidates)[:count]
+        listed = _distinct(candidates)[:most_found]
         null = min(nulls) + (listed[0].score if has_beams and listed else 0.0)
         yield Found(listed, null, spread, pieces[0], temperature)
 

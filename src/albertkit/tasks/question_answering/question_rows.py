@@ -14,16 +14,18 @@ from albertkit.typing import Json
 class QuestionRows:
     """Rows of questions with windows of their contexts, as they are made."""
 
-    def __init__(self, tokenizer: AlbertTokenizerBase, longest: int) -> None:
-        """`longest` is how many tokens an answer has at most when it is scored."""
-        self._tokenizer, self._longest = tokenizer, longest
+    def __init__(self, tokenizer: AlbertTokenizerBase, longest: int, n_best: int) -> None:
+        """When answers are scored, one has `longest` tokens at most; `n_best` of them are listed for each question."""
+        self._tokenizer = tokenizer
+        self._of_answers = {"longest": longest, "n_best": n_best}
         self._ids: list[list[int]] = []
         self._types: list[list[int]] = []
         self._starts: list[int] = []
         self._ends: list[int] = []
         self._owners: list[int] = []
         self._whole: list[list[Sequence[int]]] = []
-        self._columns: dict[str, list[Json]] = {"pieces": [], "window": [], "first": [], "longest": []}
+        names = ("pieces", "window", "first", *self._of_answers)
+        self._columns: dict[str, list[Json]] = {name: [] for name in names}
 
     def add(self, number: int, question: Sequence[int], context: Pieces, window: range, answer: range | None) -> None:
         """A row of question `number`, in their order, with the pieces of the answer if there is one."""
@@ -37,9 +39,8 @@ class QuestionRows:
         self._owners.append(number)
         if number == len(self._whole):
             self._whole.append([question, context.ids])
-        for name, value in (("pieces", context), ("window", window), ("first", first)):
+        for name, value in {"pieces": context, "window": window, "first": first, **self._of_answers}.items():
             self._columns[name].append(value)
-        self._columns["longest"].append(self._longest)
 
     def features(self, labelled: bool, truncated: int) -> Features:
         """All rows."""

@@ -25,11 +25,14 @@ class QuestionOptions(DataOptions):
     """Where questions stand, and how long contexts are cut into windows."""
 
     max_length: int = option(384, "Longest input in tokens; a longer context fills several windows.", ge=16)
-    doc_stride: int = option(128, "Tokens that two windows of a long context share.", ge=0)
-    max_query_length: int = option(64, "Longest question in tokens; what is beyond is cut off and counted.", ge=1)
+    doc_stride: int = option(128, "Tokens that two windows of a long context share.", ge=0, is_kept=True)
+    max_query_length: int = option(
+        64, "Longest question in tokens; what is beyond is cut off and counted.", ge=1, is_kept=True
+    )
     max_answer_length: int = option(
         30, "Longest answer in tokens that scores and files of answers take.", ge=1, is_kept=True
     )
+    n_best_size: int = option(20, "Answers of a question in nbest_predictions.json.", ge=1, is_kept=True)
     split_pieces: str = option("", piece_splits.HELP, is_kept=True)
     question_column: str = option("question", "Column of the question in a table.")
     context_column: str = option("context", "Column of the context in a table.")
@@ -44,6 +47,7 @@ class Questions(Examples):
     """Questions, their contexts and answers if any, and where they come from."""
 
     columns = ("ids", "questions", "contexts", "answers", "places", "true")
+    bound = frozenset({"context"})
 
     ids: list[str]
     questions: list[str]

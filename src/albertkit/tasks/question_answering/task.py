@@ -29,7 +29,6 @@ from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
-_N_BEST = 20
 _HEADS = {"linear": "ForQuestionAnswering", "beam_search": "ForQuestionAnsweringBeamSearch"}
 """The model's head by the option of the data."""
 _SPARE = 10
@@ -55,6 +54,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         "abstain_below": None,
     }
     encode_options: ClassVar = {"doc_stride": "doc_stride", "max_question_len": "max_query_length"}
+    answers_as_trained: ClassVar = {"max_answer_len": "max_answer_length"}
+    scoring_options: ClassVar = frozenset({"null_score_diff_threshold"})
 
     def examples(self, *inputs: Json) -> tuple[Questions, bool]:
         """Questions and contexts: one of each, lists of them, or mappings of `question` and `context`.
@@ -115,7 +116,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """
         whole = pieces.by_text(tokenizer, examples.contexts, options.split_pieces)
         asked = pieces.of_texts(tokenizer, examples.questions)
-        rows = QuestionRows(tokenizer, options.max_answer_length)
+        rows = QuestionRows(tokenizer, options.max_answer_length, options.n_best_size)
         for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
             ids = question.ids[: options.max_query_length]
             size = options.max_length - len(ids) - 3
@@ -176,7 +177,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         Chinese answers are compared as CMRC 2018 does, Japanese ones by characters. An answer is none where that scores
         better by more than the `null_score_diff_threshold` that was fitted for the model, or else by anything.
         """
-        found = list(answers.of_questions(features, outputs, _N_BEST))
+        found = list(answers.of_questions(features, outputs))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         metric = answer_scores.metric_of(examples.contexts)
         if not examples.has_unanswerable:
@@ -215,12 +216,14 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
         Odds are there where some questions have no answer, or the model learned from such.
         """
-        found = list(answers.of_questions(features, outputs, _N_BEST))
-        may_lack = examples.has_unanswerable or trained_on.fitted(config, self).get("handle_impossible_answer")
+        found = list(answers.of_questions(features, outputs))
+        may_lack = examples.has_unanswerable or "null_score_diff_threshold" in trained_on.fitted(config, self)
         return answer_files.of(examples, found, self._threshold(config) if may_lack else None)
 
     def _threshold(self, config: AlbertConfig) -> float:
-        return trained_on.fitted(config, self).get("null_score_diff_threshold", 0.0)
+        fitted = trained_on.fitted(config, self)
+        _require_options(fitted)
+        return fitted.get("null_score_diff_threshold", 0.0)
 
     def metrics(self, config: AlbertConfig) -> tuple[str, ...]:
         """Those that both forms of SQuAD have."""
@@ -230,7 +233,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
     ) -> list[Figure]:
         """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
-        found = list(answers.of_questions(features, outputs, _N_BEST))
+        found = list(answers.of_questions(features, outputs))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         return answer_figures.of(examples, best, found, self._threshold(config))
 
@@ -308,12 +311,12 @@ def _is_listed(value: Json) -> bool:
 
 def _require_options(options: Record) -> None:
     """InputError for options of an answer that have no meaning."""
-    for name in ("top_k", "max_answer_len"):
+    for name in {"top_k", "max_answer_len"} & options.keys():
         require_count(name, options[name])
-    for name in ("handle_impossible_answer", "align_to_words"):
+    for name in {"handle_impossible_answer", "align_to_words"} & options.keys():
         if not isinstance(options[name], bool):
             raise InputError(f"`{name}` must be True or False. Received: {abbreviate(options[name])}.")
-    threshold = options["null_score_diff_threshold"]
+    threshold = options.get("null_score_diff_threshold", 0.0)
     if isinstance(threshold, bool) or not isinstance(threshold, Real) or not math.isfinite(threshold):
         raise InputError(
             f"`null_score_diff_threshold` must be a finite number. Received: {abbreviate(threshold)}. Leave it out for "

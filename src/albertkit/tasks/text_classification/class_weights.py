@@ -12,14 +12,14 @@ from albertkit.errors import InputError
 BALANCED = "balanced"
 
 
-def of_rows(stated: str, classes: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """(N,) float32, what each example counts in the mean loss; `classes` (N,) are their classes.
+def of_classes(stated: str, classes: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """(C,) float32, what each class counts in the mean loss; `classes` (N,) are those of the examples.
 
     `stated` is "balanced": a class of n examples weighs N / (C n), as in scikit-learn; or name=weight pairs with commas
     between them, in which those that are not named weigh 1. InputError for anything else.
     """
     weights = _balanced(classes, len(names)) if stated.strip() == BALANCED else _stated(stated, names)
-    return weights[classes].astype(np.float32)
+    return weights.astype(np.float32)
 
 
 def _balanced(classes: np.ndarray, count: int) -> np.ndarray:

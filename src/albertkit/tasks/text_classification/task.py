@@ -184,14 +184,18 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
             examples.labels or [], schema, options.label_separator, examples.path, place, by_number
         )
 
-    def row_weights(
+    def has_one_class(self, config: AlbertConfig) -> bool:
+        """Whether a text has one class, and not several at once or a number."""
+        return Schema.of(config).problem_type == SINGLE
+
+    def class_weights(
         self, examples: TextExamples, options: ClassificationOptions, config: AlbertConfig
     ) -> np.ndarray | None:
-        """The weight of each example's class, where `class_weights` says so; see `class_weights.of_rows`."""
+        """The weight of each class, where `class_weights` says so; see `class_weights.of_classes`."""
         if not options.class_weights:
             return None
         schema = Schema.of(config)
-        return class_weights.of_rows(options.class_weights, self.targets(examples, options, schema), schema.names)
+        return class_weights.of_classes(options.class_weights, self.targets(examples, options, schema), schema.names)
 
     def decode(
         self,

@@ -38,6 +38,7 @@ class TaggedExamples(Examples):
     """Texts with their words and entities if any, and where they come from. All spans are of characters."""
 
     columns = ("sentences", "words", "entities", "lines", "documents")
+    bound = frozenset({"document"})
 
     sentences: list[str]
     words: list[list[Span]] | None

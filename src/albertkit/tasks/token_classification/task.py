@@ -77,6 +77,10 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         names = [tags.OUTSIDE, *(f"{prefix}-{one}" for one in types for prefix in "BI")]
         return {"id2label": dict(enumerate(names))}
 
+    def has_one_class(self, config: AlbertConfig) -> bool:
+        """It has: the tag of a word."""
+        return True
+
     def encode(
         self,
         tokenizer: AlbertTokenizerBase,
