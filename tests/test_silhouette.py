@@ -19,8 +19,6 @@ OTHERS = [name for name in backends.PACKAGES if name != "torch"]
 CALLS = {"forward": "call", "__call__": "call"}
 
 ONLY_TORCH = {
-    # The others do not compute packed sequences: their graphs want rows of one shape.
-    "layers": {"PackedSequences", "bias_for_layer"},
     # Their models tie by having no second parameter, and their layers draw by initializers of their own.
     "module": {"tie_weights", "init_weights"},
     "model_with_head": {"tie_weights"},
@@ -37,8 +35,9 @@ ONLY_TORCH = {
 """What makes no sense elsewhere, by file."""
 
 ONLY_THERE = {
-    # Tools that replace layers go by torch's own types.
-    "torch": {"fused_cross_entropy", "plain_layers"},
+    # Tools that replace layers go by torch's own types. The others do not compute packed sequences: their graphs want
+    # rows of one shape.
+    "torch": {"fused_cross_entropy", "packed_sequences", "plain_layers"},
     # A loop is told what it keeps; Keras calls models with inputs in any form, and trains them itself.
     "tensorflow": {"remat", "call_inputs", "keras_training", "table_data", "typing"},
     # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.

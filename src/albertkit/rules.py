@@ -10,9 +10,9 @@ from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.errors import ConfigError, InputError, TokenIdError
 
 IGNORED = -100
+"""The label that a loss leaves out."""
 NO_SCORE = -1e30
 """The score in float32 of a place where nothing may begin or end: its chance is 0, and all sums stay finite."""
-"""The label that a loss leaves out."""
 SMALLEST_NORM = 1e-12
 """What is added to the square of a vector's norm, so that a vector of zeros has a cosine: 0."""
 

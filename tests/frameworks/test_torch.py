@@ -14,7 +14,7 @@ from torch import distributed, nn  # noqa: E402
 
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.errors import ConfigError, InputError  # noqa: E402
-from albertkit.torch import layers, models, train  # noqa: E402
+from albertkit.torch import models, train  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
 
@@ -52,10 +52,10 @@ def test_fused_and_stepwise_attention_agree(head, padding):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
 
 
-def test_attention_has_two_ways_and_a_third_is_refused(tmp_path):
+def test_attention_has_three_ways_and_another_is_refused(tmp_path):
     model = make("Model")
     assert model.config._attn_implementation == "sdpa"
-    with pytest.raises(ConfigError, match=r'must be "sdpa" or "eager"\. Received: \'flash_attention_2\''):
+    with pytest.raises(ConfigError, match=r'must be "sdpa", "packed" or "eager"\. Received: \'flash_attention_2\''):
         model.set_attn_implementation("flash_attention_2")
     model.save_pretrained(tmp_path)
     assert "attn" not in (tmp_path / "config.json").read_text()
@@ -353,17 +353,6 @@ def test_a_sharded_optimizer_is_whole_right_after_an_evaluation(monkeypatch):
         assert set(train.get_optimizer(state)) == set(whole)
     finally:
         distributed.destroy_process_group()
-
-
-@pytest.mark.parametrize("checkpointing", [False, True])
-def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing):
-    config = small(num_hidden_groups=2, inner_group_num=2, gradient_checkpointing=checkpointing)
-    encoder = models.AlbertModel(config).encoder.train()
-    embedded, places = torch.randn(1, 11, config.embedding_size), torch.tensor([7, 0, 10])
-    found = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)), places)).last_hidden_state
-    whole = encoder(embedded, layers.PackedSequences(((2, 4), (1, 3)))).last_hidden_state
-    assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
-    torch.testing.assert_close(found, whole[:, places])
 
 
 @pytest.mark.parametrize("origin", ["newly initialised", "read from a folder"])

@@ -269,6 +269,32 @@ def test_weights_that_are_all_alike_change_nothing_and_an_evaluation_counts_none
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_loss_of_a_span_does_not_depend_on_how_far_rows_are_padded(adapter):
+    """Scores of padding would take part in it: the same rows would learn something else in another batch."""
+    config, head = small(), "ForQuestionAnswering"
+    mask = (np.arange(9) < np.array([[5], [9], [7]])).astype(np.int64)
+    rows = {"input_ids": mask * 7, "token_type_ids": mask * 0, "attention_mask": mask}
+    ends = {"start_positions": np.array([1, 0, 3]), "end_positions": np.array([2, 8, 6])}
+    longer = {name: np.pad(array, ((0, 0), (0, 4))) for name, array in rows.items()}
+    train = train_backend(adapter.name)
+    losses = []
+    for inputs in (rows, longer):
+        state = train.init_state(config, head, random_tensors(config, head))
+        batch = PaddedBatch(**inputs, **ends)
+        losses += [train.eval_step(state, batch)["loss"], train.train_step(state, [batch], 1e-3, seed=0)["loss"]]
+    alone = [
+        PaddedBatch(**{name: array[row : row + 1, : mask[row].sum()] for name, array in rows.items()})
+        for row in range(3)
+    ]
+    logits = [train.eval_step(train.init_state(config, head, random_tensors(config, head)), one) for one in alone]
+    each = [
+        np.log(np.exp(one[f"{side}_logits"][0]).sum()) - one[f"{side}_logits"][0, ends[f"{side}_positions"][row]]
+        for row, one in enumerate(logits)
+        for side in ("start", "end")
+    ]
+    np.testing.assert_allclose(losses, np.mean(each), rtol=1e-5)
+
+
 def test_smoothed_labels_of_padded_tokens_have_the_loss_of_torch(adapter):
     torch = pytest.importorskip("torch")
     head, config, train = "ForTokenClassification", small(), train_backend(adapter.name)

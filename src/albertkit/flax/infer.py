@@ -70,8 +70,10 @@ def prepared(config: AlbertConfig, batch: PaddedBatch, for_training: bool = Fals
     """The arguments of a batch of rounded length, whose ids are valid."""
     require_valid(config, batch)
     arguments = batch.pad(config.max_position_embeddings, config.pad_token_id or 0).arguments(for_training)
-    if batch.start_positions is not None:  # an answer may not begin at a place that was added
-        arguments["length"] = np.array(batch.input_ids.shape[-1], np.int32)
+    if batch.start_positions is not None:  # an answer may not begin at a place that is padding
+        mask, places = batch.attention_mask, batch.input_ids
+        mask = mask if mask is not None and mask.ndim == 2 else np.ones_like(places)
+        arguments["length"] = mask.sum(-1, keepdims=True, dtype=np.int32)
     return arguments
 
 

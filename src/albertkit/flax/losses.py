@@ -88,7 +88,8 @@ def span_loss(
 ) -> Array | None:
     """The mean of the cross entropies of both ends: (B, L) logits each, and (B,) or (B, 1) integer positions.
 
-    A position at `length` or beyond does not count, and a negative one counts as 0; `length` is L where it is None.
+    A position at `length`, a number or (B, 1), or beyond does not count, nor do the scores there, and a negative one
+    counts as 0; `length` is L where it is None.
     None unless both positions are given.
     """
     if start_positions is None or end_positions is None:
@@ -150,6 +151,7 @@ def _position_loss(logits: Array, positions: ArrayInput, name: str, length: Arra
         length = logits.shape[-1]
     else:
         logits = jnp.where(jnp.arange(logits.shape[-1]) < length, logits, jnp.finfo(logits.dtype).min)
+        length = jnp.broadcast_to(length, (*logits.shape[:-1], 1))[..., 0]
     return _mean_loss(logits, _fitting(name, positions, logits.shape[:-1]).clip(0, length), length)
 
 

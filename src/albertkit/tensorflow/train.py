@@ -16,10 +16,12 @@ from albertkit.backends import ADAMW, OptimizerSettings, Outputs, Precision
 from albertkit.batches import Batch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError
+from albertkit.outputs import ModelOutput
 from albertkit.rules import IGNORED
 from albertkit.tensorflow import models, optimizers, weights
+from albertkit.tensorflow.answer_heads import masked
 from albertkit.tensorflow.infer import with_free_shapes
-from albertkit.tensorflow.losses import summed_cross_entropy
+from albertkit.tensorflow.losses import span_loss, summed_cross_entropy
 from albertkit.tensorflow.typing import Model, Tensor
 
 Graph = Callable[..., Tensor]
@@ -182,15 +184,25 @@ def _losses(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         logits = model(given, return_dict=True, training=True).logits
         return {"loss": summed_cross_entropy(logits, batch["class_targets"])}
     if "sequence" not in batch:
-        return {"loss": model(batch, return_dict=True, training=True).loss}
+        return {"loss": _loss(batch, model(batch, return_dict=True, training=True))}
     items = _pretraining(model, batch, training=True)
     return {name: tf.reduce_sum(_each_loss(logits, labels)) for name, (logits, labels) in items.items()}
+
+
+def _loss(batch: dict[str, tf.Tensor], outputs: ModelOutput) -> Tensor:
+    """The model's loss; where it is spread over the places of a row, without those that are padding."""
+    if "start_positions" not in batch or "attention_mask" not in batch or "start_logits" not in outputs:
+        return outputs.loss
+    starts, ends = (masked(outputs[name], batch["attention_mask"] == 0) for name in ("start_logits", "end_logits"))
+    return span_loss(starts, ends, batch["start_positions"], batch["end_positions"])
 
 
 def _outputs(model: Model, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """See `eval_step`."""
     if "sequence" not in batch:
-        return dict(model(batch, return_dict=True))
+        outputs = model(batch, return_dict=True)
+        outputs.loss = _loss(batch, outputs)
+        return dict(outputs)
     found = {}
     for name, (logits, labels) in _pretraining(model, batch, training=False).items():
         found[f"{name}_losses"] = _each_loss(logits, labels)

@@ -18,6 +18,7 @@ from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutputWithPooling
 from albertkit.torch.encoder import AlbertTransformer
 from albertkit.torch.layers import AlbertEmbeddings
+from albertkit.torch.packed_sequences import Unpadded
 from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
@@ -25,8 +26,13 @@ from albertkit.torch.pretrained import AlbertPreTrainedModel
 class AlbertModel(AlbertPreTrainedModel):
     """ALBERT without a head (arXiv 1909.11942, section 3.1), with the tanh pooler over [CLS] unless told otherwise.
 
-    The pooled state is tanh of a dense layer H -> H over the last hidden state of the first token, as in BERT.
+    The pooled state is tanh of a dense layer H -> H over the last hidden state of the first token, as in BERT. With
+    `attn_implementation="packed"` nothing is computed for padding, whose hidden states are 0 then, unless attentions,
+    all hidden states or a head mask are wanted.
     """
+
+    only_pooled = False
+    """Whether a head reads nothing but the pooled state: packed rows have no last hidden states then."""
 
     def __init__(self, config: AlbertConfig, add_pooling_layer: bool = True) -> None:
         super().__init__(config)
@@ -52,25 +58,47 @@ class AlbertModel(AlbertPreTrainedModel):
         A tuple of the same where `return_dict` is False. InputError and TokenIdError for inputs that do not fit.
         """
         config = self.config
-        embedded = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        encoded = self.encoder(
-            embedded,
-            None if attention_mask is None else attention_bias(attention_mask, embedded),
-            None if head_mask is None else broadcast_head_mask(head_mask, config, embedded),
-            config.output_attentions if output_attentions is None else output_attentions,
-            config.output_hidden_states if output_hidden_states is None else output_hidden_states,
-        )
-        output = BaseModelOutputWithPooling(
-            last_hidden_state=encoded.last_hidden_state,
-            pooler_output=None if self.pooler is None else torch.tanh(self.pooler(encoded.last_hidden_state[:, 0])),
-            hidden_states=encoded.hidden_states,
-            attentions=encoded.attentions,
-        )
+        attentions = config.output_attentions if output_attentions is None else output_attentions
+        hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        inputs = (input_ids, token_type_ids, position_ids, inputs_embeds)
+        is_packed = config._attn_implementation == "packed" and not (attentions or hidden_states)
+        packing = Unpadded.of(input_ids, inputs_embeds, attention_mask) if is_packed and head_mask is None else None
+        if packing is not None:
+            output = self._run_packed(inputs, packing)
+        else:
+            embedded = self.embeddings(*inputs)
+            bias = None if attention_mask is None else attention_bias(attention_mask, embedded)
+            head_bias = None if head_mask is None else broadcast_head_mask(head_mask, config, embedded)
+            encoded = self.encoder(embedded, bias, head_bias, attentions, hidden_states)
+            output = BaseModelOutputWithPooling(
+                last_hidden_state=encoded.last_hidden_state,
+                pooler_output=self._pooled(encoded.last_hidden_state[:, 0]),
+                hidden_states=encoded.hidden_states,
+                attentions=encoded.attentions,
+            )
         named = config.use_return_dict if return_dict is None else return_dict
         if named:
             return output
         # Without a pooler the tuple keeps an empty second place, as in Transformers.
         return output.last_hidden_state, output.pooler_output, *output.to_tuple()[1 + (self.pooler is not None) :]
+
+    def _run_packed(self, inputs: tuple[Tensor | None, ...], packing: Unpadded) -> BaseModelOutputWithPooling:
+        """The outputs of rows of which only the tokens are computed, and in the last layer only what a head reads."""
+        ids, types, positions, embeds = inputs
+        length = packing.shape[1]
+        if positions is None:
+            rules.require_length(length, self.config.max_position_embeddings)
+            positions = torch.arange(length, device=packing.tokens.device)
+        packed = [None if x is None else packing.pack(x) for x in (ids, types, positions.expand(packing.shape), embeds)]
+        sequences = packing.sequences(self.only_pooled)
+        states = self.encoder(self.embeddings(*packed), sequences).last_hidden_state
+        if self.only_pooled:
+            return BaseModelOutputWithPooling(pooler_output=self._pooled(packing.in_order_of_rows(states)))
+        return BaseModelOutputWithPooling(packing.unpack(states), self._pooled(states[0, packing.starts]))
+
+    def _pooled(self, states: Tensor) -> Tensor | None:
+        """States of first tokens (B, H) -> (B, H), or None without a pooler."""
+        return None if self.pooler is None else torch.tanh(self.pooler(states))
 
 
 def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:

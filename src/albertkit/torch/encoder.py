@@ -10,7 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutput
-from albertkit.torch.layers import AlbertLayerGroup, AttentionBias, bias_for_layer
+from albertkit.torch.layers import AlbertLayerGroup
+from albertkit.torch.packed_sequences import AttentionBias, bias_for_layer
 from albertkit.torch.plain_layers import linear
 
 

@@ -24,6 +24,8 @@ def compile(
     are not among the tensors, InputError where there is no such device.
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if place.type == "cpu":  # accelerators would wait for the host, which finds out where the padding is
+        config = config.changed(attn_implementation="packed")
     with torch.device("meta"):
         model = getattr(models, f"Albert{head}")(config)
     with place:

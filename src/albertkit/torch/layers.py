@@ -4,8 +4,6 @@ Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D
 Layers know nothing of tasks, files or padding: an attention mask arrives here as an additive bias.
 """
 
-from dataclasses import dataclass, replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,6 +11,7 @@ from torch.nn import functional
 from albertkit import rules
 from albertkit.config import AlbertConfig
 from albertkit.torch.activations import activation
+from albertkit.torch.packed_sequences import AttentionBias, PackedSequences, bias_for_layer
 from albertkit.torch.plain_layers import embedding, layer_norm, linear
 
 
@@ -87,40 +86,6 @@ class AlbertEmbeddings(nn.Module):
         return self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
 
 
-@dataclass(frozen=True)
-class PackedSequences:
-    """How T tokens of many sequences lie end to end, none of them padding: what attention needs in place of a mask.
-
-    `groups`: (number of sequences, their length) for each run of sequences of one length, in the order of the tokens.
-    `positions` (P,) integer: the tokens whose last hidden state is wanted, where not all are.
-    """
-
-    groups: tuple[tuple[int, int], ...]
-    positions: Tensor | None = None
-
-    def select(self, x: Tensor) -> Tensor:
-        """(1, T, H) -> (1, P, H), the tokens that are wanted."""
-        return x if self.positions is None else x[:, self.positions]
-
-    def split(self, x: Tensor) -> list[Tensor]:
-        """(1, T, N, D) -> for each group (sequences, N, length, D)."""
-        runs = x[0].split([count * length for count, length in self.groups])
-        return [run.unflatten(0, group).transpose(1, 2) for run, group in zip(runs, self.groups, strict=True)]
-
-    def join(self, parts: list[Tensor]) -> Tensor:
-        """What `split` gave, or what is like it -> (1, N, T, D)."""
-        return torch.cat([part.transpose(1, 2).flatten(0, 1) for part in parts])[None].transpose(1, 2)
-
-
-AttentionBias = Tensor | PackedSequences | None
-"""What is added to attention scores, broadcasting to (B, N, L, L), or how sequences are packed; None for neither."""
-
-
-def bias_for_layer(bias: AttentionBias, is_last: bool) -> AttentionBias:
-    """What a layer is given: the next one attends to all tokens, so that only the last can leave any out."""
-    return bias if is_last or not isinstance(bias, PackedSequences) else replace(bias, positions=None)
-
-
 class AlbertAttention(nn.Module):
     """Multi-head self-attention, its output projection, and the norm of the sum with its input."""
 
@@ -149,7 +114,11 @@ class AlbertAttention(nn.Module):
         probabilities, which are returned masked. With PackedSequences in its place, (1, T, H) -> (1, P, H), and a token
         attends to those of its own sequence.
         """
-        query, key, value = (self._heads(project(hidden_states)) for project in (self.query, self.key, self.value))
+        sources = hidden_states, hidden_states, hidden_states
+        if isinstance(attention_bias, PackedSequences) and attention_bias.is_first_token:
+            sources = attention_bias.select(hidden_states), hidden_states, hidden_states
+        layers = self.query, self.key, self.value
+        query, key, value = (self._heads(layer(source)) for layer, source in zip(layers, sources, strict=True))
         probabilities = None
         dropout = self.attention_dropout.p if self.training else 0.0
         if isinstance(attention_bias, PackedSequences):
@@ -163,7 +132,8 @@ class AlbertAttention(nn.Module):
             context = _fused_attention(query, key, value, attention_bias, dropout)
         context = context.transpose(1, 2).flatten(2)
         if isinstance(attention_bias, PackedSequences):  # from here on a token is by itself
-            context, hidden_states = attention_bias.select(context), attention_bias.select(hidden_states)
+            context = context if attention_bias.is_first_token else attention_bias.select(context)
+            hidden_states = attention_bias.select(hidden_states)
         context = self.dense(context)
         attended = self.LayerNorm(hidden_states + self.output_dropout(context))
         return attended, probabilities if output_attentions else None

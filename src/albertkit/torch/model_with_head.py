@@ -60,11 +60,14 @@ class AlbertModelWithHead(AlbertPreTrainedModel):
     """
 
     add_pooling_layer: ClassVar[bool] = True
+    only_pooled: ClassVar[bool] = False
+    """Whether the head reads the pooled state and nothing else."""
     albert: AlbertModel
 
     def __init__(self, config: AlbertConfig) -> None:
         super().__init__(config)
         self.albert = AlbertModel(config, add_pooling_layer=self.add_pooling_layer)
+        self.albert.only_pooled = self.only_pooled
         self._add_head(config)
         self.post_init()
 

@@ -104,6 +104,8 @@ class AlbertForSequenceClassification(AlbertModelWithLabels):
     integer labels mean one class a text, and others several.
     """
 
+    only_pooled = True
+
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = linear(config.hidden_size, config.num_labels)
@@ -119,6 +121,8 @@ class AlbertForMultipleChoice(AlbertModelWithLabels):
     (B, choices, L) ids, masks and types, or (B, choices, L, E) embeddings -> logits (B, choices), and the cross entropy
     of `labels` (B,): the index of the right choice.
     """
+
+    only_pooled = True
 
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)

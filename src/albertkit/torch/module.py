@@ -237,14 +237,18 @@ class AlbertModule(nn.Module):
         self.base_model.encoder.gradient_checkpointing = False
 
     def set_attn_implementation(self, attn_implementation: str) -> None:
-        """Compute attention by torch's fused kernel, "sdpa", or step by step, "eager". ConfigError for another way."""
+        """Compute attention step by step, "eager", by torch's fused kernel, "sdpa", or so without padding, "packed".
+
+        ConfigError for another way.
+        """
         _check_attention(attn_implementation)
         self.config._attn_implementation = attn_implementation
 
 
 def _check_attention(implementation: str) -> None:
-    if implementation not in ("sdpa", "eager"):
+    if implementation not in ("sdpa", "eager", "packed"):
         raise ConfigError(
-            f'`attn_implementation` must be "sdpa" or "eager". Received: {implementation!r}. "sdpa" takes the fused '
-            "kernels of torch, flash attention among them, wherever the device has one."
+            f'`attn_implementation` must be "sdpa", "packed" or "eager". Received: {implementation!r}. "sdpa" takes '
+            'the fused kernels of torch, flash attention among them, wherever the device has one; "packed" does, too, '
+            "and computes nothing for padding."
         )

@@ -8,13 +8,11 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import distributed, nn
-from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,8 +23,9 @@ from albertkit.batches import Batch, PaddedBatch, PretrainingBatch, shares
 from albertkit.config import AlbertConfig
 from albertkit.rules import IGNORED
 from albertkit.torch import fused_cross_entropy, models, optimizers, weights
-from albertkit.torch.layers import PackedSequences
-from albertkit.torch.losses import summed_cross_entropy
+from albertkit.torch.answer_heads import masked
+from albertkit.torch.losses import span_loss, summed_cross_entropy
+from albertkit.torch.packed_sequences import PackedSequences
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +46,17 @@ class Objective(nn.Module):
         """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
         if not isinstance(batch, PretrainingBatch):
             outputs = self.model(**_on_device(batch.arguments(), self.model))
+            outputs.loss = _loss(self.model, batch, outputs)
             return {"loss": _summed_loss(self.model, batch, outputs)} if self.training else dict(outputs)
-        inputs, masked, starts = _packed(self.model, batch)
+        inputs, states, starts = _packed(self.model, batch)
         labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
             decoder = head.decoder
             found = {
-                "mlm": fused_cross_entropy.summed_loss(head.transform(masked), decoder.weight, decoder.bias, labels)
+                "mlm": fused_cross_entropy.summed_loss(head.transform(states), decoder.weight, decoder.bias, labels)
             }
         else:
-            found = _scored("mlm", head(masked), labels)
+            found = _scored("mlm", head(states), labels)
         if "sop_labels" in inputs:
             pooled = torch.tanh(self.model.albert.pooler(starts))
             scored = _scored("sop", self.model.sop_classifier(pooled), inputs["sop_labels"])
@@ -120,6 +120,8 @@ def init_state(
     one layer, which is used from the first moment to the last, so that gathering by layer would save nothing.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":  # accelerators would wait for the host, which finds out where the padding is
+        config = config.changed(attn_implementation="packed")
     if precision == "bf16" and device == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2":
         logger.warning(_SLOW_BF16)
     with torch.device(device):
@@ -133,6 +135,8 @@ def init_state(
             parameter.requires_grad_(False)  # DistributedDataParallel would wait for the gradient of what never runs
     objective: nn.Module = Objective(model.train())
     if is_sharded and world_size() > 1:
+        from torch.distributed.fsdp import fully_shard  # takes a second, for what few runs need
+
         fully_shard(objective, reshard_after_forward=False)  # changes the module itself
     parameters = {model.checkpoint_prefix + name: parameter for name, parameter in model.named_parameters()}
     optimizer = optimizers.create(settings, parameters)
@@ -166,7 +170,7 @@ def train_step(
             losses[name] += float(share.detach())
     losses = _summed(losses)
     norm = nn.utils.clip_grad_norm_(state.model.parameters(), state.settings.clip)
-    norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+    norm = float(_gathered(norm))
     record = {"loss": sum(losses.values()), **losses, "gradient_norm": norm}
     if np.isfinite(record["loss"]) and norm <= skip_above and np.isfinite(norm):
         for group in state.optimizer.param_groups:
@@ -186,13 +190,23 @@ def eval_step(state: State, batch: Batch) -> Outputs:
     state.objective.eval()
     with _precision(state):
         outputs = state.objective(batch)
-    if isinstance(state.objective, FSDPModule):
-        state.objective.reshard()  # else the weights stay gathered, and are not those that the optimizer knows
+    if reshard := getattr(state.objective, "reshard", None):
+        reshard()  # else the weights stay gathered, and are not those that the optimizer knows
     return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
 
 def _precision(state: State) -> torch.autocast:
     return torch.autocast(state.model.device.type, torch.bfloat16, enabled=state.precision == "bf16")
+
+
+def _loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor | None:
+    """The model's loss; where it is spread over the places of a row, without those that are padding."""
+    if batch.start_positions is None or batch.attention_mask is None or "start_logits" not in outputs:
+        return outputs.loss
+    given = _on_device(batch.arguments(), model)
+    is_padding = given["attention_mask"] == 0
+    starts, ends = (masked(outputs[name], is_padding) for name in ("start_logits", "end_logits"))
+    return span_loss(starts, ends, given["start_positions"], given["end_positions"])
 
 
 def _summed_loss(model: nn.Module, batch: PaddedBatch, outputs: Any) -> torch.Tensor:
@@ -295,15 +309,24 @@ def set_optimizer(state: State, tensors: Tensors) -> None:
 
 def _whole(tensor: torch.Tensor) -> np.ndarray:
     """The values of a parameter, copied, gathered where they are spread over processes."""
-    return weights.to_numpy(tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).copy()
+    return weights.to_numpy(_gathered(tensor)).copy()
+
+
+def _gathered(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor whole: those that are spread over processes, DTensors, can do that."""
+    gather = getattr(tensor, "full_tensor", None)
+    return gather() if gather else tensor
 
 
 def _like(parameter: torch.Tensor, array: np.ndarray) -> torch.Tensor:
     """Values as a tensor of their own, where and as the parameter's are kept."""
     values = weights.to_torch(array.copy()).to(parameter.device)
-    if isinstance(parameter, DTensor):
-        return distribute_tensor(values, parameter.device_mesh, parameter.placements)
-    return values
+    if not hasattr(parameter, "full_tensor"):
+        return values
+    from torch.distributed.tensor import DTensor, distribute_tensor  # see init_state
+
+    spread = cast("DTensor", parameter)
+    return distribute_tensor(values, spread.device_mesh, spread.placements)
 
 
 def _on_device(batch: Mapping[str, np.ndarray], model: nn.Module) -> dict[str, torch.Tensor]:
