@@ -1,6 +1,6 @@
 """What the model of the package reaches on each task, beside what knows nothing, and the same model from nothing.
 
-    python benchmarks/quality.py [RUN ...] [--side model] [--seeds 1 2 3] [--at-most N] [--seconds N] [--work FOLDER]
+    python benchmarks/quality.py [RUN ...] [--side model] [--seeds 1 2 3] [--seconds N] [--work FOLDER]
 
 Each run is `albertkit finetune` in a process of its own, and its scores are kept in results/quality. What is kept there
 by the same recipe is not run again; one that was cut off goes on from its checkpoint in the work folder. The runs stand
@@ -10,6 +10,7 @@ in scoring/runs.py, their data in scoring/data.py.
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -29,6 +30,8 @@ from scoring.runs import RUNS, SMALL_EN, Run, from_nothing
 
 KEPT = common.RESULTS / "quality"
 SIDES = ("model", "nothing")
+LEAST_SECONDS = 30
+"""For less a run is not begun."""
 PACKAGES = ("albertkit", "torch", "sentencepiece", "tokenizers", "numpy")
 
 
@@ -81,7 +84,7 @@ def tokenizer(vocabulary: str, work: Path) -> str:
     return str(folder)
 
 
-def train(job: Job, asked: dict[str, Any], output: Path, limit: float | None) -> dict[str, Any]:
+def train(job: Job, asked: dict[str, Any], output: Path, limit: float) -> dict[str, Any]:
     """Run a job to its end, and return its eval_results.json and the seconds it took.
 
     SystemExit where it fails, and where `limit` seconds were not enough: then it has left a checkpoint.
@@ -99,7 +102,7 @@ def train(job: Job, asked: dict[str, Any], output: Path, limit: float | None) ->
     with output.with_suffix(".log").open("ab") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log)
         try:
-            code = running.wait(limit)
+            code = running.wait(None if math.isinf(limit) else limit)
         except subprocess.TimeoutExpired:
             running.terminate()
             code = running.wait()
@@ -117,7 +120,7 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def do(job: Job, work: Path, limit: float | None) -> None:
+def do(job: Job, work: Path, limit: float) -> None:
     """Do a run, or as much of it as `limit` seconds allow, and keep its scores."""
     run, data = job.run, work / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -146,7 +149,7 @@ def described(run: Run, files: Files, work: Path) -> dict[str, Any]:
     return {
         "title": run.title,
         "task": run.task,
-        "start": run.after or SMALL_EN,
+        "start": "" if run.vocabulary else run.after or SMALL_EN,
         "scores": list(run.scores),
         "data": {"train": files.train.name, "eval": files.eval.name, "made": files.made, "rows": rows},
         "baseline": {"what": run.baseline, "scores": {name: round(scores[name], 4) for name in run.scores}},
@@ -165,18 +168,19 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{', '.join(RUNS)}; default: all")
     parser.add_argument("--side", choices=SIDES, action="append", help="default: both")
     parser.add_argument("--seeds", type=int, nargs="+", default=[], help="default: those of the run")
-    parser.add_argument("--at-most", type=int, default=0, help="runs to do now; 0: all that are missing")
-    parser.add_argument("--seconds", type=float, help="cut a run off after so many; called again, it goes on")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so many; called again, it goes on")
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "albertkit-quality")
     options = parser.parse_args()
     if unknown := set(options.runs) - set(RUNS):
         parser.error(f"There is no run {', '.join(sorted(unknown))}.")
     KEPT.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    wanted = [run for name, run in RUNS.items() if not options.runs or name in options.runs]
-    jobs = list(missing(wanted, options.side or list(SIDES), options.seeds))
-    for job in jobs[: options.at_most or None]:
-        do(job, options.work, options.seconds)
+    wanted = [RUNS[name] for name in options.runs or RUNS]
+    end = time.monotonic() + options.seconds
+    for job in missing(wanted, options.side or list(SIDES), options.seeds):
+        if (left := end - time.monotonic()) < LEAST_SECONDS:
+            break
+        do(job, options.work, left)
 
 
 if __name__ == "__main__":

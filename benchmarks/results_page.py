@@ -77,14 +77,20 @@ def values(run: Record, side: str, score: str) -> list[float]:
 
 
 def comparisons(run: Record) -> dict[str, float]:
-    """What the best side of a run is compared with, and by how much it is above that in its first score."""
+    """What a run is compared with, and by how much it is above that in its first score.
+
+    Nothing where it has a model to start from, and has not been run from it.
+    """
     name = run["scores"][0]
     sign = -1 if name in LOWER else 1
-    ours, nothing = values(run, "model", name), values(run, "nothing", name)
+    nothing = values(run, "nothing", name)
+    ours = values(run, "model", name) if run["start"] else nothing
+    if not ours:
+        return {}
     others = {run["baseline"]["what"]: [run["baseline"]["scores"][name]]}
-    if ours and nothing:
+    if nothing and run["start"]:
         others["the same from nothing"] = nothing
-    return {what: sign * gain(ours or nothing, found) for what, found in others.items()}
+    return {what: sign * gain(ours, found) for what, found in others.items()}
 
 
 def shortcomings(run: Record) -> list[str]:
@@ -101,12 +107,12 @@ def judged(run: Record) -> str:
     """In words what the scores of a run say."""
     if missed := shortcomings(run):
         return f"**not above {' and '.join(missed)}**"
-    return f"above {' and '.join(comparisons(run))}"
+    return f"above {' and '.join(comparisons(run))}" if comparisons(run) else "not run from the model yet"
 
 
 def verdict(runs: Iterable[Record]) -> str:
     """How many runs are above what they are compared with, and which are not."""
-    listed = list(runs)
+    listed = [run for run in runs if comparisons(run)]
     missed = [run["title"] for run in listed if shortcomings(run)]
     told = f"{len(listed) - len(missed)} of {len(listed)} tasks are above all that they are compared with."
     return f"{told} Not so: {', '.join(missed)}." if missed else told

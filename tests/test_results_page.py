@@ -20,13 +20,14 @@ def results_page():
         sys.path.remove(str(ROOT / "benchmarks"))
 
 
-def kept(**runs):
+def kept(start="albertkit/small-en", **runs):
     sides = {
         side: [{"seed": n, "scores": {"f1": one}, "seconds": 9} for n, one in enumerate(found)]
         for side, found in runs.items()
     }
     return {
         "title": "Names",
+        "start": start,
         "scores": ["f1"],
         "recipe": {"training.epochs": 2},
         "data": {"rows": [1200, 300], "made": "split by article"},
@@ -52,15 +53,21 @@ def test_scores_stand_as_median_and_bounds_of_the_seeds_beside_what_they_are_com
     [
         ({"model": [0.3], "nothing": [0.2]}, "**not above a guess**"),
         ({"model": [0.5], "nothing": [0.5]}, "**not above the same from nothing**"),
-        ({"nothing": [0.39]}, "**not above a guess**"),
+        ({"start": "", "nothing": [0.39]}, "**not above a guess**"),
         ({"model": [0.41]}, "above a guess"),
-        ({"nothing": [0.41]}, "above a guess"),
+        ({"start": "", "nothing": [0.41]}, "above a guess"),
     ],
 )
 def test_a_task_that_falls_short_is_named(results_page, sides, told):
     text = results_page.quality({"names": kept(**sides)})
     assert f"| {told} |" in text
     assert ("Not so: Names." in text) == ("not above" in told)
+
+
+def test_a_run_that_has_not_been_made_from_the_model_is_not_judged(results_page):
+    text = results_page.quality({"names": kept(nothing=[0.9])})
+    assert "| not run from the model yet |" in text
+    assert "0 of 0 tasks" in text
 
 
 def test_less_perplexity_is_better(results_page):

@@ -66,6 +66,7 @@ TEXTS, ENTITIES, QUESTIONS, CHOICES, MASKS = (
 )
 ENTITY_SCORES = ("f1", "precision", "recall")
 NER_ROWS = {"data__max_eval_samples": 3000}
+CONLL_ROWS = {"data__max_train_samples": 8000}
 JA = "wiki-ja_albert.model"
 
 
@@ -78,12 +79,12 @@ def _glue(name: str, folder: str, title: str, scores: tuple[str, ...], keys: dic
 _ALL = (
     _glue("cola", "CoLA", "CoLA", ("matthews_correlation",), trained(3e-4, 3)),
     Run("wikiann", "WikiANN, English", ENTITIES, data.wikiann, ENTITY_SCORES, WORDS, trained(5e-4, 1, **NER_ROWS)),
-    Run("conll", "CoNLL-2003", ENTITIES, data.CONLL, ENTITY_SCORES, WORDS, trained(5e-4, 1)),
+    Run("conll", "CoNLL-2003", ENTITIES, data.CONLL, ENTITY_SCORES, WORDS, trained(5e-4, 1, **CONLL_ROWS)),
     Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 2)),
     Run("nli", "SNLI and SICK", TEXTS, data.nli, ("accuracy",), MAJORITY, trained(5e-4, 2, length=96)),
-    _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 2), after="nli"),
-    _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 2), after="nli"),
-    _glue("rte", "RTE", "RTE", ("accuracy",), trained(3e-4, 2), after="nli"),
+    _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 1), after="nli"),
+    _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 1), after="nli"),
+    _glue("rte", "RTE", "RTE", ("accuracy",), trained(3e-4, 1), after="nli"),
     Run(
         "qnli", "QNLI", TEXTS, data.qnli, ("accuracy",), MAJORITY, trained(3e-4, 2, data__task_name="qnli"), after="nli"
     ),
@@ -94,7 +95,7 @@ _ALL = (
         data.squad_shifts,
         ("f1", "exact_match"),
         SPAN,
-        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=3000, data__max_eval_samples=600),
+        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=1500, data__max_eval_samples=500),
     ),
     Run(
         "squad2",
@@ -103,7 +104,7 @@ _ALL = (
         data.by_article("squad2", "qa/squad2_cs224n_dev-v2.0.json", 0.2),
         ("best_f1", "best_exact_match", "f1"),
         NONE,
-        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=2000, data__max_eval_samples=600),
+        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=1500, data__max_eval_samples=500),
     ),
     Run(
         "dream",
@@ -112,7 +113,7 @@ _ALL = (
         published("choice/dream_train.json", "choice/dream_dev.json"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1500, data__max_eval_samples=600),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=500, data__max_eval_samples=500),
     ),
     Run(
         "race",
@@ -121,9 +122,9 @@ _ALL = (
         published("choice/race_middle_train.jsonl.xz", "choice/race_middle_dev.jsonl"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1000, data__max_eval_samples=400),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=600, data__max_eval_samples=300),
     ),
-    Run("copa", "COPA", CHOICES, data.copa, ("accuracy",), MAJORITY, trained(3e-4, 8, 8, 64, data__max_qa_length=48)),
+    Run("copa", "COPA", CHOICES, data.copa, ("accuracy",), MAJORITY, trained(3e-4, 4, 8, 64, data__max_qa_length=48)),
     Run(
         "reviews",
         "Masked words of IMDB",
@@ -133,7 +134,7 @@ _ALL = (
         BEFORE,
         trained(5e-4, 1),
     ),
-    Run("imdb-truncate", "IMDB, --long truncate", TEXTS, data.imdb, ("accuracy",), MAJORITY, trained(3e-4, 2)),
+    Run("imdb-truncate", "IMDB, --long truncate", TEXTS, data.imdb, ("accuracy",), MAJORITY, trained(3e-4, 1)),
     Run(
         "imdb-windows",
         "IMDB, --long windows",
@@ -141,7 +142,7 @@ _ALL = (
         data.imdb,
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 2, data__long="windows"),
+        trained(3e-4, 1, data__long="windows"),
     ),
     Run(
         "ner-wikipedia",
@@ -150,10 +151,19 @@ _ALL = (
         data.ner_wikipedia,
         ENTITY_SCORES,
         WORDS,
-        trained(1e-3, 3),
+        trained(1e-3, 2),
         vocabulary=JA,
     ),
-    Run("jsts", "JSTS", TEXTS, data.JSTS, ("pearson", "spearman"), MEAN, trained(1e-3, 1, length=96), vocabulary=JA),
+    Run(
+        "jsts",
+        "JSTS",
+        TEXTS,
+        data.JSTS,
+        ("pearson", "spearman"),
+        MEAN,
+        trained(1e-3, 1, length=96, data__max_train_samples=4000),
+        vocabulary=JA,
+    ),
     Run(
         "jcommonsenseqa",
         "JCommonsenseQA",
@@ -161,7 +171,7 @@ _ALL = (
         data.JCOMMONSENSEQA,
         ("accuracy",),
         MAJORITY,
-        trained(1e-3, 1, length=64, data__max_qa_length=48),
+        trained(1e-3, 1, length=64, data__max_qa_length=48, data__max_train_samples=3000),
         vocabulary=JA,
     ),
     Run(
@@ -171,7 +181,7 @@ _ALL = (
         data.by_article("jsquad", "ja/jsquad_valid.json", 0.2),
         ("f1", "exact_match"),
         SPAN,
-        trained(1e-3, 1, length=160, data__doc_stride=48),
+        trained(1e-3, 1, length=160, data__doc_stride=48, data__max_train_samples=1500),
         vocabulary=JA,
     ),
 )

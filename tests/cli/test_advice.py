@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 
 import albertkit
 from albertkit.cli.app import app
+from albertkit.tasks import registry
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 
@@ -132,7 +133,8 @@ def test_an_option_that_a_message_names_is_known_to_the_command(place, line, tex
 
 @pytest.mark.parametrize(("place", "line", "text"), [m for m in messages() if " " in m[2] and KEY.search(m[2])])
 def test_a_key_that_a_message_names_is_one_of_a_recipe(place, line, text):
-    known = {*FinetuneRecipe.load(None, {}).keys(), *PretrainRecipe.keys()}
+    tasks = [FinetuneRecipe.load(None, {"task": task}) for task in registry.trainable_names()]
+    known = {*PretrainRecipe.keys(), *(key for recipe in tasks for key in recipe.keys())}  # noqa: SIM118  (no mapping)
     for key in KEY.findall(text):
         assert key in known, f"{place}:{line}"
 

@@ -40,5 +40,5 @@ def test_errors_end_with_status_1_and_name_so_many_rows(file):
 
 
 def test_json_has_all_of_it(file):
-    record = json.loads(run("text-classification", "--data", file, "--json", "--set", "text_column=text").output)
+    record = json.loads(run("text-classification", "--data", file, "--json", "--set", "data.text_column=text").output)
     assert (record["task"], record["files"][0]["labels"]) == ("text-classification", {"neg": 15, "pos": 15})

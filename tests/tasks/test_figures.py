@@ -121,7 +121,13 @@ def test_answers_have_scores_by_length_and_a_group_of_their_own_where_there_is_n
     answers = [[Span(8, 12, "")], [Span(0, 12, "")], []]
     true = [[text[one.start : one.stop] for one in found] for found in answers]
     examples = Questions("", ["a", "b", "c"], ["q"] * 3, [text] * 3, answers, ["1", "2", "3"], true)
-    columns = {"pieces": [whole] * 3, "window": [range(4)] * 3, "first": [2] * 3, "longest": [30] * 3}
+    columns = {
+        "pieces": [whole] * 3,
+        "window": [range(4)] * 3,
+        "first": [2] * 3,
+        "longest": [30] * 3,
+        "n_best": [20] * 3,
+    }
     features = Features([[0] * 7] * 3, [[0] * 7] * 3, example=[0, 1, 2], columns=columns)
     outputs = []
     for start, end in ((4, 4), (4, 4), (0, 0)):

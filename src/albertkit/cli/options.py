@@ -119,7 +119,10 @@ def numbers(text: str | None, option: str) -> list[int] | None:
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:
-    """The options of a task's data that were given: those that are not None, then the key=value texts."""
+    """The options of a task's data that were given: those that are not None, then the key=value texts.
+
+    A key may have its section before it, as in a recipe: data.text_column.
+    """
     from albertkit.errors import InputError
 
     found = {name: value for name, value in values.items() if value is not None}
@@ -127,8 +130,9 @@ def data_options(settings: list[str] | None, **values: object) -> dict[str, obje
         key, equals, value = setting.partition("=")
         if not equals:
             raise InputError(f"A setting has the form key=value. Received: {setting!r}.")
+        name = key.strip().removeprefix("data.")
         try:
-            found[key.strip()] = tomllib.loads(f"value = {value}")["value"]
+            found[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:  # as in recipes, what is no value is text
-            found[key.strip()] = value
+            found[name] = value
     return found

@@ -118,11 +118,16 @@ def read_json(path: Path, file: TextIO, names: Names, bad: BadRows) -> Iterator[
             bad.add(
                 f"line {number}",
                 _OBJECT,
-                f"{path}, line {number}, must be one JSON object: {error}. Write one object a line, or one array of "
-                "objects; a last line cut short means an incomplete copy.",
+                f"{path}, line {number}, must be one JSON object: {_reason(error)}. Write one object a line, or one "
+                "array of objects; a last line cut short means an incomplete copy.",
             )
             continue
         yield from _record(path, number, record, len(line), names, bad)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a line, and where in it: the parser counts lines of its own."""
+    return f"{error.msg}, character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names: Names, bad: BadRows) -> Iterator[Row]:

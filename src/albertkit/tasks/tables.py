@@ -71,7 +71,7 @@ class Table:
             raise InputError(
                 f"The {role} column must be in the file. {self.contents}. Received: {name!r}."
                 f"{did_you_mean(name, self.columns)}{self.hint}"
-                + (f" Name it with the option `{option}`." if option else "")
+                + (f" Name it with --set data.{option}=NAME." if option else "")
             )
         return self.columns[name]
 

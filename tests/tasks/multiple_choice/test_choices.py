@@ -100,7 +100,7 @@ def test_a_question_that_cannot_be_is_refused_or_left_out_and_counted(tmp_path, 
 
 
 def test_files_of_another_form_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"`choice_columns`: one,two,three"):
+    with pytest.raises(InputError, match=r"--set data\.choice_columns=one,two,three"):
         read(rows(tmp_path, {"question": "q", "label": 0}))
     with pytest.raises(InputError, match=r"lists of equal length: questions, options and answers.*line 1"):
         read(rows(tmp_path, {**PASSAGE, "answers": ["A"]}))

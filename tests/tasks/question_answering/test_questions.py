@@ -181,7 +181,7 @@ def test_a_row_whose_id_is_empty_is_called_by_its_line(tmp_path):
 def test_a_column_that_is_not_there_and_a_question_without_room_are_named(tmp_path, pytestconfig):
     path = tmp_path / "asked.jsonl"
     path.write_text('{"frage": "who?", "context": "Peter came."}\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"Received: 'question'.*Name it with the option `question_column`"):
+    with pytest.raises(InputError, match=r"Received: 'question'.*Name it with --set data\.question_column=NAME"):
         list(questions.stream(str(path), QuestionOptions()))
     [given] = questions.stream(str(path), QuestionOptions(question_column="frage"))
     tokenizer = AlbertTokenizer(pytestconfig.rootpath / "tests/data/spiece.model")

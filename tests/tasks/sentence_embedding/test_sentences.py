@@ -47,6 +47,17 @@ def test_a_row_without_a_sentence_or_a_score_is_named_or_left_out_and_counted(tm
         sentences.read(write(tmp_path, "s1\ts2\tscore\no p\tq r\tbad\n"), SentenceOptions())
 
 
+def test_a_broken_line_is_named_or_left_out_and_counted(tmp_path):
+    path = write(tmp_path, '{"s1": "a", "s2": "b"}\n{"s1": "c", "s2"\n{"s1": "d", "s2": "e"}\n', "data.jsonl")
+    with pytest.raises(
+        InputError, match=r"line 2, must be one JSON object: Expecting.*, character 18\..*--skip-bad-rows"
+    ):
+        sentences.read(path, SentenceOptions())
+    found = sentences.read(path, SentenceOptions(skip_bad_rows=True))
+    assert found.sentences == [["a", "b"], ["d", "e"]]
+    assert [row.place for row in found.left_out] == ["line 2"]
+
+
 def test_pairs_and_hard_negatives_are_found_by_their_usual_names(tmp_path):
     path = write(tmp_path, "sent0,sent1,hard_neg\na,b,c\n", "data.csv")
     assert sentences.read(path, SentenceOptions()).sentences == [["a", "b", "c"]]

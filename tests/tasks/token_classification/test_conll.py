@@ -48,7 +48,7 @@ def test_the_tags_are_the_last_column_that_holds_nothing_else():
     assert conll.tag_column("f", found, "2") == 1
     with pytest.raises(InputError, match=r"a number from 1 to 4\. Received: '5'\. Change `tag_column`"):
         conll.tag_column("f", found, "5")
-    with pytest.raises(InputError, match=r"f has 2 columns, and none.*'a b'.*`tag_column`"):
+    with pytest.raises(InputError, match=r"f has 2 columns, and none.*'a b'.*--set data\.tag_column=NUMBER"):
         conll.tag_column("f", list(conll.sentences("f", [(1, "a b")])), "")
 
 

@@ -29,6 +29,15 @@ def entities(examples):
     ]
 
 
+def test_entities_of_rows_that_are_left_out_are_not_counted(tmp_path):
+    tagged = write(tmp_path, "a.conll", CONLL + "\nBonn B-LOC\n\nOslo O\nBern I-LOC\n")
+    assert tagged_files.read(tagged, TagOptions(skip_bad_rows=True)).found.startswith("4 entities by IOB2 tags")
+    spans = rows(
+        tmp_path, [{"text": "Bonn", "entities": [[0, 4, "LOC"]]}, {"text": "Oslo", "entities": [[0, 9, "LOC"]]}]
+    )
+    assert tagged_files.read(spans, TagOptions(skip_bad_rows=True)).found == "1 entity by characters"
+
+
 ANSWERS = [[("EU", "ORG"), ("British lamb", "MISC")], [("Paris", "LOC")]]
 
 
@@ -58,7 +67,7 @@ def test_lists_of_words_and_tags_are_read(tmp_path):
 
 def test_tags_that_are_numbers_need_their_names(tmp_path):
     path = rows(tmp_path, [{"tokens": ["EU", "a"], "ner_tags": [1, 0]}])
-    with pytest.raises(InputError, match=r"line 1, has numbers: \[1, 0\].*`tag_names`: O,B-PER"):
+    with pytest.raises(InputError, match=r"line 1, has numbers: \[1, 0\].*--set data\.tag_names=O,B-PER"):
         tagged_files.read(path, TagOptions())
     assert entities(tagged_files.read(path, TagOptions(tag_names=["O", "B-X"]))) == [[("EU", "X")]]
     with pytest.raises(InputError, match=r"a number below 1, .*line 1, has 1"):
@@ -109,7 +118,7 @@ def test_words_and_tags_of_different_number_are_refused(tmp_path):
         tagged_files.read(path, TagOptions())
     with pytest.raises(InputError, match=r"a list of texts.*line 1, has \[1\]"):
         tagged_files.read(rows(tmp_path, [{"words": [1], "tags": ["O"]}]), TagOptions())
-    with pytest.raises(InputError, match=r"The tag column must be known.*`tag_column`"):
+    with pytest.raises(InputError, match=r"The tag column must be known.*--set data\.tag_column=NAME"):
         tagged_files.read(rows(tmp_path, [{"words": ["a"]}]), TagOptions())
 
 

@@ -304,7 +304,7 @@ def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows
     if labelled and label is None:
         raise InputError(
             f"The column of the right option must be known. {table.contents}, and none of the usual names: "
-            f"{', '.join(_LABEL)}.{table.hint} Name it with the option `label_column`."
+            f"{', '.join(_LABEL)}.{table.hint} Name it with --set data.label_column=NAME."
         )
     listed = _options(table, names, options)
     for row, line in enumerate(table.lines):
@@ -332,7 +332,7 @@ def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> lis
     if not found:
         raise InputError(
             f"The options of a question must be known. {table.contents}, and none like choice0, choice1 or a list of "
-            "choices. Name them with the option `choice_columns`: one,two,three."
+            "choices. Name them with --set data.choice_columns=one,two,three."
         )
     columns = [table.column(name, "option") for name in found]
     rows = [list(row) for row in zip(*columns, strict=True)]

@@ -162,7 +162,8 @@ def _located(path: str, rows: Sequence[_Row], bad: BadRows) -> Questions:
     }
     moved = sum(bool(spans) and spans[0].start != given[0][1] for given, spans in zip(stated, found, strict=True))
     bad.add_all([rows[number].place for number in sorted(left)], len(rows), "An answer must stand in its context.")
-    note = f"{moved:,} questions have an answer that is not where the file says and was found by its text"
+    which = "1 question has an answer" if moved == 1 else f"{moved:,} questions have an answer"
+    note = f"{which} that is not where the file says and was found by its text"
     true = [[text for text, _ in given] for given in stated]
     kept = replace(examples, answers=found, true=true).take(one for one in range(len(rows)) if one not in left)
     return replace(kept, found=note if moved else "")

@@ -149,14 +149,15 @@ def read(path: str, options: SentenceOptions) -> Sentences:
     """
     if is_text(path):
         return _of_lines(path)
-    table = tables.read(path, options.header)
+    bad = BadRows(path, options.skip_bad_rows)
+    table = tables.read(path, options.header, bad)
     options = with_columns(table, _fitting(table, options))
     values = None if not options.score_column else table.column(options.score_column, "score")
     if values is not None:
         values = _named(table, options, values)
     if values is not None and entailment.is_of_classes(values):
-        return _of_classes(table, options, values)
-    return _of_table(table, options, values)
+        return _of_classes(table, options, values, bad)
+    return _of_table(table, options, values, bad)
 
 
 def _fitting(table: Table, options: SentenceOptions) -> SentenceOptions:
@@ -220,8 +221,7 @@ def _require_plain(table: Table, name: str) -> None:
         )
 
 
-def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) -> Sentences:
-    bad = BadRows(table.path, options.skip_bad_rows)
+def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json], bad: BadRows) -> Sentences:
     pairs = list(zip(*_columns(table, options, _COLUMNS[:2], bad), strict=True))
     rule = "Every row needs a premise and a hypothesis."
     kept = _complete(table, pairs, bad, rule)
@@ -236,8 +236,7 @@ def _of_classes(table: Table, options: SentenceOptions, values: Sequence[Json]) 
     return Sentences(table.path, found.sentences, None, lines, left_out=bad.found, found=found.told)
 
 
-def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | None) -> Sentences:
-    bad = BadRows(table.path, options.skip_bad_rows)
+def _of_table(table: Table, options: SentenceOptions, values: Sequence[Json] | None, bad: BadRows) -> Sentences:
     names = [name for name in _COLUMNS[:3] if getattr(options, name)]
     rows = list(zip(*_columns(table, options, names, bad), strict=True))
     rule = "Every row needs its sentences, and a score where there are scores."

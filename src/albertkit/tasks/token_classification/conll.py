@@ -76,7 +76,7 @@ def tag_column(path: str, found: list[Sentence], requested: str) -> int:
             return place
     raise InputError(
         f"One column must hold tags, such as O and B-PER. {path} has {width} columns, and none of them does, the first "
-        f"line being {' '.join(found[0].rows[0])!r:.80}. Name it by its number with the option `tag_column`."
+        f"line being {' '.join(found[0].rows[0])!r:.80}. Name it by its number with --set data.tag_column=NUMBER."
     )
 
 

@@ -134,9 +134,10 @@ def _column(table: Table, requested: str, usual: Sequence[str], role: str) -> st
     names = {name.lower(): name for name in table.columns}
     found = next((names[name] for name in usual if name in names), None)
     if found is None:
+        option = f"{role}_column"
         raise InputError(
             f"The {role} column must be known. {table.contents}, and none of the usual names: {', '.join(usual)}."
-            f"{table.hint} Name it with the option `{role}_column`."
+            f"{table.hint} Name it with --set data.{option}=NAME."
         )
     return found
 
@@ -180,5 +181,5 @@ def _require_names(table: Table, tags: Sequence[Json], options: TagOptions) -> N
     if row is not None and not options.tag_names:
         raise InputError(
             f"Tags must be names, such as B-PER. {table.path}, {table.places([row])}, has numbers: {tags[row]!r:.80}. "
-            "Say what they mean, from 0 on, with the option `tag_names`: O,B-PER,I-PER,..."
+            "Say what they mean, from 0 on: --set data.tag_names=O,B-PER,I-PER,..."
         )

@@ -107,11 +107,16 @@ def from_tags(
         [Span(places[span.start].start, places[span.stop - 1].stop, span.type) for span in tags.spans(one, scheme)]
         for places, one in zip(words, tagged, strict=True)
     ]
-    counted = sum(map(len, entities))
-    found = f"{counted:,} entities by {scheme} tags, words joined {'by blanks' if by else 'without blanks'}"
-    examples = TaggedExamples(path, texts, words, entities, list(lines), found=found)
+    examples = TaggedExamples(path, texts, words, entities, list(lines))
     rule = f"The tags of every sentence must follow {scheme}, as {len(tagged) - len(broken):,} sentences do."
-    return _without(examples, broken, bad, rule)
+    kept = _without(examples, broken, bad, rule)
+    return _counted(kept, f"{scheme} tags, words joined {'by blanks' if by else 'without blanks'}")
+
+
+def _counted(examples: TaggedExamples, how: str) -> TaggedExamples:
+    """The examples with a note of how many entities they have."""
+    count = sum(map(len, examples.entities or ()))
+    return replace(examples, found=f"{count:,} {'entity' if count == 1 else 'entities'} by {how}")
 
 
 def _without(
@@ -143,13 +148,10 @@ def from_spans(
         except InputError as error:
             found.append([])
             broken.append((number, str(error)))
-    counted = sum(map(len, found))
-    examples = TaggedExamples(
-        path, [str(text) for text in texts], None, found, list(lines), found=f"{counted:,} entities by characters"
-    )
+    examples = TaggedExamples(path, [str(text) for text in texts], None, found, list(lines))
     rule = "Entities must have a start, an end and a type, lie within their text and not overlap."
     more = f"The first, in line {lines[broken[0][0]]}: {broken[0][1]:.200}." if broken else ""
-    return _without(examples, [number for number, _ in broken], bad, rule, more)
+    return _counted(_without(examples, [number for number, _ in broken], bad, rule, more), "characters")
 
 
 def _span(entity: Json) -> Span:
