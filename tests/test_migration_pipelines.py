@@ -112,7 +112,7 @@ def test_a_model_that_learned_from_questions_without_an_answer_gives_none(data, 
     asked = {"question": "who saw it?", "context": "the man saw an old film"}
     for threshold, has_answer in ((1e3, True), (-1e3, False)):
         fitted = {"handle_impossible_answer": True, "null_score_diff_threshold": threshold}
-        written = trained_on.with_fitted(trained_on.write(config, task, task.options()), fitted)
+        written = trained_on.with_fitted(trained_on.write(config, task, task.options()), task, fitted)
         files.save(tmp_path, written, tensors, head)
         tokenizer.save_pretrained(tmp_path)
         answer = albertkit.pipeline("question-answering", tmp_path, "torch")

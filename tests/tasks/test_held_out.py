@@ -35,7 +35,7 @@ def test_questions_of_one_context_stay_on_one_side(seed):
     kept, held, found = sides(asked(contexts), contexts, seed=seed)
     assert not kept & held
     assert len(found.held_out) == 20
-    assert found.told == ("20 examples of 5 groups are held out: those that share the context stay on one side.")
+    assert found.told == ("20 examples are held out, 5 groups of them: those that share the context stay on one side.")
     assert held_out.split(asked(contexts), None, 0.1, seed) == found
 
 

@@ -122,7 +122,7 @@ def test_a_model_is_calibrated_in_its_folder(sst, model, tmp_path):
     assert card.index("## Results") < card.index("## Calibration") < card.index("## Data")
     assert f"| temperature | {results['temperature']:.4f} |" in card
     for when in ("before", "after"):
-        assert card.count(f"### How often answers of a given confidence are right, {when} calibration") == 1
+        assert card.count(f"### Confidence {when} calibration") == 1
         assert f"| {results[f'bins_{when}'][-1]['confidence']:.3f} |" in card.partition(f"{when} calibration")[2]
         assert (folder / f"figure_calibration_{when}.png").exists() == plots.are_possible()
     [answer] = command("predict", folder, "the film was good", "--framework", "torch").splitlines()

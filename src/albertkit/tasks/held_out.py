@@ -113,8 +113,8 @@ def _told(examples: Examples, group: np.ndarray, kept: np.ndarray, held_out: np.
     count = len(np.unique(group[held_out]))
     if bound and count < len(held_out) and not np.isin(group[held_out], group[kept]).any():
         told.append(
-            f"{len(held_out):,} examples of {count:,} groups are held out: those that share the {' or '.join(bound)} "
-            "stay on one side."
+            f"{len(held_out):,} examples are held out, {count:,} group{'s' * (count > 1)} of them: those that share the"
+            f" {' or '.join(bound)} stay on one side."
         )
     for name, found in shared.items():
         known = {value for number in kept for value in found[number] if value != ""}

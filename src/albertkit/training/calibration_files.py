@@ -49,8 +49,7 @@ def figures(results: Record) -> list[Reliability]:
     for when in ("before", "after"):
         bins = results[f"bins_{when}"]
         sure, right, counts = ([one[name] for one in bins] for name in ("confidence", "accuracy", "count"))
-        title = f"How often answers of a given confidence are right, {when} calibration"
-        error = results[f"expected_calibration_error_{when}"]
+        title, error = f"Confidence {when} calibration", results[f"expected_calibration_error_{when}"]
         found.append(Reliability(f"calibration_{when}", title, sure, right, counts, error))
     return found
 

@@ -252,7 +252,7 @@ def test_a_model_is_trained_scored_and_answers(data, tmp_path):
 
     output = tmp_path / "model"
     results = common.trained(
-        common.task_recipe(TASK.name, data, data__max_length=16, data__doc_stride=4, training__epochs=20), output
+        common.task_recipe(TASK.name, data, data__max_length=16, data__doc_stride=4, training__epochs=25), output
     )
     assert results["f1"] > 0.9
     assert results["GOOD_f1"] > 0.9
