@@ -16,6 +16,10 @@ from matplotlib import pyplot  # noqa: E402
 RESULTS = Path(__file__).parent / "results"
 TARGET = Path(__file__).parents[1] / "docs" / "speed.svg"
 BARS = (
+    ("Fine-tuning on SST-2", "finetune_vs_peer", "time sst2"),
+    ("Fine-tuning on CoNLL-2003", "finetune_vs_peer", "time conll"),
+    ("Fine-tuning on DREAM", "finetune_vs_peer", "time dream"),
+    ("Fine-tuning on SQuADShifts", "finetune_vs_peer", "time squadshifts"),
     ("Pre-training, 512 tokens, bfloat16", "pretrain_step", "tokens bf16 512"),
     ("Pre-training, 512 tokens, float32", "pretrain_step", "tokens fp32 512"),
     ("Pre-training, 128 tokens, bfloat16", "pretrain_step", "tokens bf16 128"),
@@ -30,7 +34,7 @@ BARS = (
 
 def main() -> None:
     values = [json.loads((RESULTS / f"{name}.json").read_text())["ratios"][key] for _, name, key in BARS]
-    figure, axes = pyplot.subplots(figsize=(8, 3.4), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
     bars = axes.barh([label for label, _, _ in BARS], values, color="#1f5a96", height=0.62)
     axes.bar_label(bars, [f"{value:.1f}x" for value in values], padding=4)
     axes.axvline(1, color="#b0413e", linewidth=1)
