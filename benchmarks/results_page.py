@@ -6,6 +6,7 @@ Needs nothing but Python. What a file is about, and what was asked of its figure
 """
 
 import json
+import math
 import statistics
 import sys
 import tomllib
@@ -105,16 +106,30 @@ def gain(ours: Sequence[float], others: Sequence[float]) -> float:
 
 def judged(run: Record) -> str:
     """In words what the scores of a run say."""
+    gains = comparisons(run)
+    if not gains:
+        return "not run from the model yet"
     if missed := shortcomings(run):
         return f"**not above {' and '.join(missed)}**"
-    return f"above {' and '.join(comparisons(run))}" if comparisons(run) else "not run from the model yet"
+    doubt = ", by no more than chance may give" if is_doubted(run) else ""
+    return f"above {' and '.join(gains)}{doubt}"
+
+
+def is_doubted(run: Record) -> bool:
+    """Whether an accuracy is less than two standard errors above what it is compared with."""
+    if run["scores"][0] != "accuracy":
+        return False
+    share = run["baseline"]["scores"]["accuracy"]
+    return min(comparisons(run).values()) < 2 * math.sqrt(share * (1 - share) / run["data"]["rows"][1])
 
 
 def verdict(runs: Iterable[Record]) -> str:
-    """How many runs are above what they are compared with, and which are not."""
+    """How many runs are above what they are compared with, and which are not, or hardly."""
     listed = [run for run in runs if comparisons(run)]
     missed = [run["title"] for run in listed if shortcomings(run)]
-    told = f"{len(listed) - len(missed)} of {len(listed)} tasks are above all that they are compared with."
+    doubted = [run["title"] for run in listed if not shortcomings(run) and is_doubted(run)]
+    told = f"{len(listed) - len(missed)} of {len(listed)} tasks are above all that they are compared with"
+    told += f", {' and '.join(doubted)} by no more than chance may give." if doubted else "."
     return f"{told} Not so: {', '.join(missed)}." if missed else told
 
 

@@ -70,6 +70,12 @@ def test_a_run_that_has_not_been_made_from_the_model_is_not_judged(results_page)
     assert "0 of 0 tasks" in text
 
 
+@pytest.mark.parametrize(("accuracy", "is_doubted"), [(0.44, True), (0.47, False)])
+def test_an_accuracy_that_is_hardly_above_the_baseline_is_doubted(results_page, accuracy, is_doubted):
+    run = json.loads(json.dumps(kept(model=[accuracy], nothing=[0.3])).replace('"f1"', '"accuracy"'))
+    assert ("by no more than chance may give" in results_page.judged(run)) == is_doubted  # 0.4 of 300: 0.057
+
+
 def test_less_perplexity_is_better(results_page):
     run = json.loads(json.dumps(kept(model=[20.0], nothing=[900.0])).replace('"f1"', '"perplexity"'))
     assert (
