@@ -133,7 +133,7 @@ def _encoded(
     if features.truncated:
         console.print(
             f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "
-            f"{options.max_length} tokens and were cut.",
+            f"{options.max_length} tokens, or than another bound, and were cut.",
         )
     unknown = features.unknown(start.tokenizer, len(examples)).totals()
     if unknown.is_large:
