@@ -492,6 +492,6 @@ def test_the_tokens_of_a_step_are_those_of_all_choices(tmp_path):
     recipe = recipe.changed("training", metric="accuracy", evaluate_every=1)
     words = SimpleNamespace(pad_token_id=0, unk_token_id=1)
     start = SimpleNamespace(config=AlbertConfig(), tokenizer=words, tensors={}, is_new=False)
-    side = SimpleNamespace(features=features)
+    side = SimpleNamespace(features=features, examples=None)
     _, plan = finetune_plan.planned(registry.get("multiple-choice"), None, recipe, start, side)
     assert plan.tokens == 2 * 4 * 3
