@@ -24,6 +24,7 @@ from albertkit.tasks.features import Features
 from albertkit.tasks.text_classification.task import TextClassification
 from albertkit.training import estimate, loop, run_checkpoints
 from albertkit.training.backends import train_backend
+from albertkit.training.ema import MovingAverage
 from albertkit.training.finetune_batches import FinetuneBatches
 from albertkit.training.loss_spikes import NORMS
 from albertkit.training.schedule import Schedule, scaled_learning_rate
@@ -696,10 +697,22 @@ def test_accumulated_parts_give_the_step_of_the_whole_batch(tmp_path):
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)
 
 
-def test_averaged_weights_lie_between_those_of_the_steps(tmp_path):
+def test_averaged_weights_are_the_mean_of_those_after_each_step(tmp_path, monkeypatch):
+    after, update = [], MovingAverage.update
+
+    def noted(average, tensors, step):
+        after.append({name: value.copy() for name, value in tensors.items()})
+        update(average, tensors, step)
+
+    monkeypatch.setattr(MovingAverage, "update", noted)
+    found, _ = run(tmp_path / "mean", evaluate=scores([0, 1, 2, 3]), ema_decay=0.5)
     plain, _ = run(tmp_path / "plain", evaluate=scores([0, 1, 2, 3]))
-    mean, _ = run(tmp_path / "mean", evaluate=scores([0, 1, 2, 3]), ema_decay=0.9)
-    start = plan().tensors
-    name = "classifier.weight"
-    assert np.abs(mean[name] - plain[name]).max() > 1e-5
-    assert np.linalg.norm(mean[name] - start[name]) < np.linalg.norm(plain[name] - start[name])
+    assert len(after) == 20
+    for name, last in after[-1].items():
+        np.testing.assert_array_equal(last, plain[name])
+        mean = after[0][name]
+        for step, weights in enumerate(after[1:], start=2):
+            decay = min(0.5, (1 + step) / (10 + step))
+            mean = decay * mean + (1 - decay) * weights[name]
+        np.testing.assert_allclose(found[name], mean, atol=1e-6)
+    assert np.abs(found["classifier.weight"] - plain["classifier.weight"]).max() > 1e-5

@@ -45,7 +45,8 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """In training the sum of each loss over the items of a batch, otherwise the outputs; see `eval_step`."""
         if not isinstance(batch, PretrainingBatch):
-            outputs = self.model(**_on_device(batch.arguments(), self.model))
+            given = {name: x for name, x in batch.arguments(self.training).items() if name != "class_targets"}
+            outputs = self.model(**_on_device(given, self.model))
             outputs.loss = _loss(self.model, batch, outputs)
             return {"loss": _summed_loss(self.model, batch, outputs)} if self.training else dict(outputs)
         inputs, states, starts = _packed(self.model, batch)
