@@ -42,6 +42,10 @@ class Answerer:
 
     def __init__(self, *_, **__):
         self.task, self.truncated, self.unknown = self, 0, UnknownTotals()
+        self.encode_options, self.answers_as_trained = {}, {}
+
+    def call_options(self, given):
+        return given
 
     def examples(self, texts):
         return texts, False
