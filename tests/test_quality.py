@@ -1,7 +1,6 @@
 """The runs of benchmarks/quality.py: recipes that hold, data that shares nothing, and baselines that know no text."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +15,8 @@ pytestmark = pytest.mark.torch
 
 
 @pytest.fixture(scope="module")
-def quality():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import quality
-
-        yield quality
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+def quality(benchmark):
+    return benchmark("quality")
 
 
 def test_every_run_has_a_recipe_that_holds_and_a_baseline_that_is_known(quality):

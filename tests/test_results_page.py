@@ -1,7 +1,6 @@
 """docs/results.md is what its command makes of the kept figures, and says where a task falls short."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def results_page():
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import results_page
-
-        yield results_page
-    finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+def results_page(benchmark):
+    return benchmark("results_page")
 
 
 def kept(start="albertkit/small-en", **runs):

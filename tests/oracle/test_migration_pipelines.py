@@ -7,13 +7,7 @@ transformers = pytest.importorskip("transformers")
 
 import albertkit  # noqa: E402
 from albertkit.errors import InputError  # noqa: E402
-from oracle.test_pipeline_parity import both, folder_of  # noqa: E402
-
-pytestmark = [
-    pytest.mark.oracle,
-    pytest.mark.torch,
-    pytest.mark.skipif(transformers.__version__ >= "5", reason="version 5 has other pipelines"),
-]
+from oracle.test_pipeline_parity import both, folder_of, pytestmark  # noqa: E402, F401  # late imports; pytest reads it
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from albertkit import pipeline  # noqa: E402
-from oracle.test_pipeline_parity import both, folder_of  # noqa: E402
-
-pytestmark = [
-    pytest.mark.oracle,
-    pytest.mark.torch,
-    pytest.mark.skipif(transformers.__version__ >= "5", reason="version 5 has other pipelines"),
-]
+from oracle.test_pipeline_parity import both, folder_of, pytestmark  # noqa: E402, F401  # late imports; pytest reads it
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 LABELS = {"id2label": dict(enumerate(NAMES)), "label2id": {name: number for number, name in enumerate(NAMES)}}

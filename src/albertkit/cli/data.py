@@ -29,7 +29,7 @@ def group() -> None:
 @app.command("check")
 def check(
     task: Annotated[str, Argument(help="What the data is for, such as text-classification or ner.")],
-    data: Annotated[str, Option(help="Training data.", show_default=False)] = "",
+    data: Annotated[str, Option("--data", "--train", help="Training data.", show_default=False)] = "",
     held_out: Annotated[str, Option("--eval", help="Evaluation data.", show_default=False)] = "",
     hub_dataset: options.HubDataset = "",
     train_split: Annotated[str, Option(help="Its split to train on.")] = "train",

@@ -17,6 +17,7 @@ from albertkit.tasks.scripts import is_unspaced
 from albertkit.tasks.spans import Span
 from albertkit.tasks.windows import best_windows
 from albertkit.tokenization.base import AlbertTokenizerBase
+from albertkit.tokenization.batch_encoding import BatchEncoding
 
 NO_UNIT = -1
 
@@ -55,14 +56,7 @@ def of_texts(
     """
     if not texts:
         return []
-    encoded = tokenizer(
-        list(texts),
-        add_special_tokens=False,
-        split_special_tokens=True,
-        return_offsets_mapping=True,
-        return_token_type_ids=False,
-        verbose=False,  # longer than the model: windows are cut from it
-    )
+    encoded = _encoded(tokenizer, texts, return_offsets_mapping=True)
     splitter = PieceSplitter(tokenizer) if split == SCRIPTS else None
     found = []
     for number, text in enumerate(texts):
@@ -82,17 +76,25 @@ def whole_ids(
 
     A special token that is written in a text is text, unless `split_special_tokens` says otherwise.
     """
-    if not texts:
-        return []
-    encoded = tokenizer(
+    return _encoded(tokenizer, texts, split_special_tokens)["input_ids"] if texts else []
+
+
+def _encoded(
+    tokenizer: AlbertTokenizerBase,
+    texts: Sequence[str],
+    split_special_tokens: bool = True,
+    return_offsets_mapping: bool = False,
+) -> BatchEncoding:
+    """Texts however long: windows are cut from them."""
+    return tokenizer(
         list(texts),
         add_special_tokens=False,
         split_special_tokens=split_special_tokens,
+        return_offsets_mapping=return_offsets_mapping,
         return_token_type_ids=False,
         return_attention_mask=False,
-        verbose=False,  # longer than the model: windows are cut from it
+        verbose=False,
     )
-    return encoded["input_ids"]
 
 
 def are_cut(whole: Pieces, spans: Sequence[Span]) -> bool:
