@@ -6,7 +6,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from albertkit.batches import PaddedBatch  # noqa: E402
-from albertkit.torch import models, train  # noqa: E402
+from albertkit.torch import infer, models, train  # noqa: E402
+from albertkit.torch.layers import AlbertLayer  # noqa: E402
 from albertkit.torch.packed_sequences import PackedSequences, Unpadded  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
@@ -119,6 +120,27 @@ def test_tokens_go_and_come_back():
     firsts = packing.sequences(is_first_token=True).select(packed)
     assert packing.in_order_of_rows(firsts).flatten().tolist() == [1, 6, 9, 13]
     assert packed[0, packing.starts].flatten().tolist() == [1, 6, 9, 13]
+
+
+def test_training_and_inference_on_a_cpu_compute_nothing_for_padding(monkeypatch):
+    head, config = "ForSequenceClassification", small()
+    given, counted, run = batch(head, padding="right"), [], AlbertLayer.forward
+    tokens, rows = int(given["attention_mask"].sum()), len(given["input_ids"])
+
+    def counting(layer, hidden_states, *arguments):
+        counted.append(hidden_states.shape[:2])
+        return run(layer, hidden_states, *arguments)
+
+    monkeypatch.setattr(AlbertLayer, "forward", counting)
+    state = train.init_state(config, head, random_tensors(config, head))
+    train.train_step(state, [PaddedBatch(**given)], 1e-3, seed=0)
+    train.eval_step(state, PaddedBatch(**given))
+    forward = infer.compile(config, head, random_tensors(config, head), device="cpu")
+    logits = forward(PaddedBatch(**{name: array for name, array in given.items() if name != "labels"}))["logits"]
+    assert len(logits) == rows
+    assert set(counted) == {(1, tokens)}
+    assert len(counted) == 3 * config.num_hidden_layers
+    assert config._attn_implementation != "packed"  # which stays that of the caller
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -95,8 +95,17 @@ def test_without_anything_in_common_rows_are_drawn_as_they_always_were():
 def test_an_example_of_each_class_stays_with_all_that_belongs_to_it():
     contexts = [f"context {number // 2}" for number in range(40)]
     classes = np.array([1] * 2 + [0] * 38)
-    kept, held, _ = sides(asked(contexts), contexts, share=0.4, classes=classes)
-    assert "context 0" in kept - held
+    for seed in range(20):
+        kept, held, _ = sides(asked(contexts), contexts, share=0.4, seed=seed, classes=classes)
+        assert "context 0" in kept - held
+
+
+def test_rows_that_are_all_connected_are_parted_rather_than_too_few_held_out_which_is_told():
+    chain = [(f"premise {number // 2}", f"hypothesis {(number + 1) // 2}") for number in range(96)]
+    alone = [("a text", "of its own"), ("another", "of its own, too")]
+    found = held_out.split(pairs(*chain, *alone), None, 0.1, 1)
+    assert len(found.held_out) == 10
+    assert "10 of the 10 examples held out share the text of a pair with such as are trained on" in found.told
 
 
 def test_too_few_rows_are_refused():
