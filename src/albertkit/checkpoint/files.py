@@ -282,7 +282,7 @@ def save(
 
     With `variant` the files of other variants stay.
     """
-    stale = [*layout.SAFETENSORS.patterns(variant), QUANTIZATION_FILE]
+    stale = layout.SAFETENSORS.patterns(variant)
     if architecture.endswith(sentence_transformers.ARCHITECTURE):
         stale += sentence_transformers.FILES
         sentence_transformers.write_pooling(folder, config)

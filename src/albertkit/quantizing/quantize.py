@@ -179,5 +179,5 @@ def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
     return InputError(
         f"int8 must leave {wanted:.1%} of the answers as they are. Received: {best['agreement']:.2%} of "
         f"{best['answers']:,} at best, with {best['inputs']}. Nothing was written. Give more texts like those that the "
-        "model will meet, allow less with --min-agreement, or answer with --precision bf16 or fp32."
+        "model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
     )

@@ -60,7 +60,8 @@ class Features:
 
     def joined(self, other: "Features") -> "Features":
         """These rows and then those of another, as a model is given them: without labels and what a task wants back."""
-        positions = None if self.positions is None else [*self.positions, *(other.positions or ())]
+        pair = self.positions, other.positions
+        positions = None if pair[0] is None or pair[1] is None else [*pair[0], *pair[1]]
         ids, types = ([*getattr(self, name), *getattr(other, name)] for name in ("input_ids", "token_type_ids"))
         return Features(ids, types, positions=positions)
 
