@@ -23,13 +23,13 @@ from frameworks.common import random_tensors, small  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-WORDS = "the of and to in a is that for it was on as with his he be by at from".split()
+WORDS = "the of and to in a is that for it was on as with his he be by at from"
 HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForSentenceEmbedding")
 
 
 def sentences(count):
     draw = np.random.default_rng(3)
-    return [" ".join(draw.choice(WORDS, draw.integers(3, 12))) for _ in range(count)]
+    return [" ".join(draw.choice(WORDS.split(), draw.integers(3, 12))) for _ in range(count)]
 
 
 @pytest.fixture
