@@ -102,7 +102,7 @@ def test_a_file_that_holds_too_much_or_too_little_is_refused(tmp_path):
     config, weights = common.model("Model")
     found = Onnx().write(config, "Model", weights, tmp_path, "fp32", [])
     with pytest.raises(CheckpointError, match="once"):
-        base.require_small(found, tmp_path, config, weights, "int8")
+        base.require_small(found, tmp_path, config, weights, "fp16")
     with pytest.raises(CheckpointError, match="Counted in the file: 0"):
         base.require_converted(found, config, "int8")
 
