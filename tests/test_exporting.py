@@ -81,12 +81,12 @@ def test_several_precisions_share_a_folder_and_are_asked_for_by_name(tmp_path, m
     whole, half = export(model, folder), export(model, folder, precision="int8", min_agreement=0)
     assert half.bytes < whole.bytes
     assert [one.precision for one in manifest.read(folder)] == ["fp32", "int8"]
-    latest, first = (pipeline(None, folder, framework) for framework in (None, "onnx/fp32"))
+    latest, first = pipeline(None, folder), pipeline(None, folder, "onnx", precision="fp32")
     exact = pipeline(None, model)(TEXTS)
     assert [one["score"] for one in first(TEXTS)] == pytest.approx([one["score"] for one in exact], abs=1e-5)
     assert [one["score"] for one in latest(TEXTS)] != pytest.approx([one["score"] for one in exact], abs=1e-7)
-    with pytest.raises(CheckpointNotFound, match="holds onnx/fp32, onnx/int8"):
-        pipeline(None, folder, "onnx/uint8")
+    with pytest.raises(CheckpointNotFound, match="holds onnx in fp32, onnx in int8"):
+        pipeline(None, folder, precision="uint8")
     with pytest.raises(InputError, match="Overwrite with --overwrite"):
         export(model, folder)
 

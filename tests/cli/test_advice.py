@@ -75,6 +75,7 @@ PRINTED_BY = {
     "exporting.py": ["export"],
     "exports/": ["export"],
     "inference/export_folder.py": ["export"],
+    "quantizing/quantize.py": ["quantize"],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],
 }

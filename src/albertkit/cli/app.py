@@ -15,6 +15,7 @@ from albertkit.cli import (
     predict,
     pretrain,
     push,
+    quantize,
     recipe,
     score,
     tokenizer,
@@ -41,6 +42,7 @@ app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
 app.command("export")(export.command)
+app.command("quantize")(quantize.command)
 app.command("push")(push.command)
 
 

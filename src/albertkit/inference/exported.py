@@ -31,14 +31,14 @@ class Exported(NamedTuple):
 def find(model: str | os.PathLike[str], framework: str | None, **fetching: Unpack[FetchOptions]) -> Exported | None:
     """The export that answers for a model, or None where a framework does.
 
-    `framework` may name a format, or a format and a precision such as "onnx/int8". Where it names nothing, the latest
-    export answers in a folder without weights. InputError for a name that is neither framework nor format.
+    `framework` may name a format. Where it names nothing, the latest export answers in a folder without weights. It is
+    the latest in that `precision` where one is named. InputError for a name that is neither framework nor format.
     """
-    wanted, _, precision = (framework or "auto").partition("/")
+    wanted = framework or "auto"
     if wanted in registry.names():
         folder = hub.fetch(model, [manifest.FILE, CONFIG_FILE, f"{wanted}/*"], **fetching)
         return Exported(folder, _chosen(folder, wanted, precision))
-    if framework not in (None, "auto", *backends.PACKAGES):
+    if wanted not in ("auto", *backends.PACKAGES):
         known = (*backends.PACKAGES, *registry.names())
         raise InputError(
             f"A framework must be one of {', '.join(backends.PACKAGES)}, a format of exports, "
@@ -47,17 +47,16 @@ def find(model: str | os.PathLike[str], framework: str | None, **fetching: Unpac
     folder = hub.local_path(model)
     if wanted != "auto" or not (folder / manifest.FILE).is_file() or any((folder / one).exists() for one in _WEIGHTS):
         return None
-    entries = manifest.read(folder)
-    return Exported(folder, entries[-1]) if entries else None
+    return Exported(folder, _chosen(folder, wanted, precision))
 
 
-def _chosen(folder: Path, wanted: str, precision: str) -> Entry:
-    """The latest export of a format, and of a precision where one is named. CheckpointNotFound where there is none."""
+def _chosen(folder: Path, wanted: str, precision: str | None) -> Entry:
+    """The latest export of a format, and of a precision, where one is named. CheckpointNotFound where there is none."""
     entries = manifest.read(folder)
-    fitting = [one for one in entries if one.format == wanted and precision in ("", one.precision)]
+    fitting = [one for one in entries if wanted in ("auto", one.format) and precision in (None, "auto", one.precision)]
     if not fitting:
-        held = ", ".join(f"{one.format}/{one.precision}" for one in entries) or "none"
-        asked = f"{wanted}/{precision}" if precision else wanted
+        held = ", ".join(f"{one.format} in {one.precision}" for one in entries) or "none"
+        asked = f"{wanted} in {precision or 'any precision'}"
         raise CheckpointNotFound(
             f"A model answers in a format that it was exported to. Asked for: {asked}. {folder} holds {held}. Export "
             "it with `albertkit export`."
