@@ -28,7 +28,9 @@ class Exported(NamedTuple):
     entry: Entry
 
 
-def find(model: str | os.PathLike[str], framework: str | None, **fetching: Unpack[FetchOptions]) -> Exported | None:
+def find(
+    model: str | os.PathLike[str], framework: str | None, precision: str | None, **fetching: Unpack[FetchOptions]
+) -> Exported | None:
     """The export that answers for a model, or None where a framework does.
 
     `framework` may name a format. Where it names nothing, the latest export answers in a folder without weights. It is
