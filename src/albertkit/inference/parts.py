@@ -64,12 +64,12 @@ def load(
             f"A model must be a name, a folder, or a model of this package. Received: {_kind(model)}. Save it with "
             "save_pretrained, and pass the folder."
         )
-    if found := exported.find(model, framework, precision, **fetching):
-        chosen, engine = exported.load(found, known, place, options)
-        return Parts(chosen, engine, _tokenizer(found.folder if tokenizer is None else tokenizer))
+    found = exported.find(model, framework, precision, **fetching)
+    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
+    if found is not None:
+        return Parts(*exported.load(found, known, place, options), words)
     checkpoint = files.load(model, **fetching)
     chosen = known or registry.of_model(checkpoint.config)
-    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
     config = checkpoint.config.changed(**built_with(chosen, options))
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
