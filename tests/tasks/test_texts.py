@@ -2,6 +2,7 @@
 
 import pytest
 
+from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.text_classification.task import ClassificationOptions as Options
 from albertkit.tasks.text_classification.task import TextClassification
@@ -40,6 +41,13 @@ def test_a_column_of_text_that_is_left_out_is_said_once(caplog):
     TextClassification().take(data, found)
     TextClassification().take(data, Options(text_column="text"))
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("asked", [{"text_column": "label"}, {"pair_column": "premise"}, {"label_column": "premise"}])
+def test_a_column_is_not_taken_for_two_uses(asked):
+    """A label would be learned from itself, and a text paired with itself."""
+    with pytest.raises(InputError, match=r"A column has one use. Received: '\w+' as `\w+_column` and as `\w+_column`"):
+        TextClassification().take(table("premise", "hypothesis", label=["0", "1"]), Options(**asked))
 
 
 def test_it_is_said_once_of_a_file_that_is_answered(tmp_path, caplog):
