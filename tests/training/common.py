@@ -52,7 +52,7 @@ def recipe(folder: Path, **changes) -> FinetuneRecipe:
 def learnable(folder: Path, **changes) -> FinetuneRecipe:
     """A run that learns the reviews whatever the seed, by a vocabulary that has their words as pieces.
 
-    What SentencePiece learns from so few patterns differs between its versions: words with one, characters with another.
+    What SentencePiece learns from so few patterns differs between its versions: words, or characters.
     """
     return recipe(folder, **{"model__tokenizer": "albertkit/small-en", "training__learning_rate": 5e-3, **changes})
 

@@ -11,7 +11,7 @@ Letters: B batch, L sequence length, H hidden size, N heads. All models take the
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
