@@ -50,6 +50,16 @@ def test_a_column_is_not_taken_for_two_uses(asked):
         TextClassification().take(table("premise", "hypothesis", label=["0", "1"]), Options(**asked))
 
 
+def test_a_column_that_is_named_alone_of_a_pair_is_said(caplog):
+    """As a model's training names it, too, when it is given a file of pairs."""
+    data = table("premise", "hypothesis", label=["0", "1"])
+    TextClassification().take(data, Options(text_column="premise", pair_column="hypothesis"))
+    TextClassification().take(table("premise", label=["0", "1"]), Options(text_column="premise"))
+    assert not caplog.messages
+    TextClassification().take(data, Options(text_column="premise"))
+    assert "'premise' alone is read. For both pass --pair-column hypothesis" in caplog.text
+
+
 def test_it_is_said_once_of_a_file_that_is_answered(tmp_path, caplog):
     (tmp_path / "t.csv").write_text("title,text\n" + "a title,a text\n" * 200)
     assert sum(map(len, texts.stream(str(tmp_path / "t.csv"), Options()))) == 200

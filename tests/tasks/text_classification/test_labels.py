@@ -193,6 +193,8 @@ def test_a_number_is_the_class_of_that_number_where_classes_are_called_by_it(cap
         (["0", "1"], ("negative", "positive"), '--label-map "0=negative,1=positive"'),
         (["Positive", "NEGATIVE"], ("negative", "positive"), '--label-map "Positive=positive,NEGATIVE=negative"'),
         (["good"], ("negative", "positive"), '--label-map "good=negative"'),
+        (["2", "1"], ("LABEL_0", "LABEL_1"), '--label-map "1=LABEL_0,2=LABEL_1"'),  # 1 alone would be LABEL_1
+        (["2", "1"], ("negative", "positive"), '--label-map "1=negative,2=positive"'),
     ],
 )
 def test_classes_by_other_names_bring_the_option_to_mind_that_renames(given, names, advised):

@@ -7,7 +7,7 @@ import ast
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from albertkit.errors import InputError
 from albertkit.typing import Json
@@ -177,8 +177,11 @@ def tell_of_numbers(labels: Sequence[Json], path: str) -> None:
         )
 
 
-def renaming(unknown: Sequence[str], names: Sequence[str]) -> str:
-    """A sentence on how to give labels that a model does not know the names of its classes."""
+def renaming(unknown: Sequence[str], names: Sequence[str], labels: Iterable[Json] = ()) -> str:
+    """A sentence on how to give labels that a model does not know the names of its classes.
+
+    `labels` are all that there are: where they count from 1, each is another class than its number says.
+    """
     if all(map(_is_fraction, unknown)):
         return ' For numbers a model has to be fine-tuned with data.problem="regression".'
     folded = {name.casefold(): name for name in names}
@@ -186,6 +189,9 @@ def renaming(unknown: Sequence[str], names: Sequence[str]) -> str:
     pairs = {label: folded[label.casefold()] for label in unknown if label.casefold() in folded}
     if not pairs and all(label in numbers for label in unknown):
         pairs = numbers
+    counted = {str(number): name for number, name in enumerate(names, start=1)}
+    if unknown and {shortest(str(label).strip()) for label in labels} == counted.keys():
+        pairs = counted
     if not pairs:
         pairs = {unknown[0]: names[0]}
     shown = ",".join(f"{old}={new}" for old, new in list(pairs.items())[:4])

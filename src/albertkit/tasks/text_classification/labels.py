@@ -124,7 +124,7 @@ def as_numbers(
     if unknown:
         known = "a finite number" if schema.problem_type == REGRESSION else f"one of {few(schema.names, _LISTED)}"
         rows = "; ".join(f"{name!r} ({place(rows, 3)})" for name, rows in list(unknown.items())[:5])
-        advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names)
+        advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names, labels)
         raise InputError(f"Every label must be {known}. {path} has {len(unknown)} others: {rows}.{advice}")
     return values
 
