@@ -168,8 +168,8 @@ def tell_of_numbers(labels: Sequence[Json], path: str) -> None:
     """Log where most labels are numbers, some with a fraction, and others are none: all become classes."""
     names = [str(label).strip() for label in labels]
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
-    if 2 * len(numbers) > len(names) and any(map(_is_fraction, numbers)):
-        other = next(name for name in names if not _NUMBER.fullmatch(name))
+    other = next((name for name in names if not _NUMBER.fullmatch(name)), None)
+    if other and 2 * len(numbers) > len(names) and any(map(_is_fraction, numbers)):
         logger.warning(
             "%s has labels that are numbers, such as %r, and others, such as %r: each is taken for a class. To predict "
             "numbers pass --problem regression, and --missing-labels %r where that is no label.",
