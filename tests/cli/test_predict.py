@@ -225,6 +225,8 @@ def test_a_file_given_as_a_text_is_read_or_refused_but_never_answered_as_a_text(
     for arguments, told in (
         (("nothing.txt",), "Received: 'nothing.txt', which looks like a file, and there is none"),
         (("notes",), "Received: 'notes', which is a file. Pass a data file"),
+        (("./",), "Received: './', which is a folder. Pass a data file"),
+        (("t.csv", "--output", "t.csv", "--overwrite"), "must not replace the texts that they are for"),
         (("it", "t.csv"), "Received: 't.csv', which is a file"),
         (("t.csv", "--pair", "it"), "Received: 't.csv', which is a file"),
     ):

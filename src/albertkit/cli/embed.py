@@ -46,11 +46,12 @@ def command(
     With --query print the texts that are nearest to it by the cosine of their vectors, nearest first. Files of any
     length are read, answered and searched in pieces.
     """
-    from albertkit.inference import vector_files
+    from albertkit.inference import record_files, vector_files
     from albertkit.pipelines import pipeline
 
     _require_one_way(output, query, data)
     if output:
+        record_files.require_other(output, data or "")
         vector_files.require_writable(output, overwrite)
     given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     made = {"pooling": pooling, "long": long, "normalize": normalize}

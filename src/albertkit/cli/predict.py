@@ -56,6 +56,7 @@ def command(
 
     texts, file = inputs_of(texts or [], file, pair)
     if output:
+        record_files.require_other(output, file)
         record_files.require_writable(output, overwrite)
     on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     answerer = pipeline(task, model, framework, max_length, **on)
@@ -170,6 +171,7 @@ def inputs_of(texts: list[str], file: str, pair: str | None) -> tuple[list[str],
     one = named[0]
     if len(texts) > 1 or pair is not None or not Path(one).is_file() or not _is_data(one):
         is_there = "is a file" if Path(one).is_file() else "looks like a file, and there is none"
+        is_there = "is a folder" if Path(one).is_dir() else is_there
         raise InputError(
             f"A text must not be taken for a file, nor a file for a text. Received: {one!r}, which {is_there}. Pass a "
             "data file, such as .csv or .txt, with --file; texts that are called so by standard input, one a line."
@@ -179,8 +181,10 @@ def inputs_of(texts: list[str], file: str, pair: str | None) -> tuple[list[str],
 
 
 def _is_path(text: str) -> bool:
-    """Whether an argument is a file, or a single word with the ending of a data file."""
+    """Whether an argument is a file, a folder behind a slash, or a single word with the ending of a data file."""
     with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a zero byte
+        if "/" in text and Path(text).is_dir():
+            return True
         return Path(text).is_file() or (_is_data(text) and not any(map(str.isspace, text)))
     return False
 
@@ -246,7 +250,7 @@ def print_record(record: dict[str, object]) -> None:
 
     line = json_line(record)
     try:
-        line.encode(sys.stdout.encoding)
+        line.encode(sys.stdout.encoding or "utf-8")  # None where it was replaced by a StringIO
     except (AttributeError, UnicodeEncodeError):  # AttributeError: standard output is closed
         line = json.dumps(record, default=str)
     typer.echo(line)

@@ -44,6 +44,7 @@ def command(
 
     texts, file = predict.inputs_of(texts or [], data, None)
     if output:
+        record_files.require_other(output, file)
         record_files.require_writable(output, overwrite)
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":
