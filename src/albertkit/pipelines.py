@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from albertkit import loading
-from albertkit.backends import Outputs
+from albertkit.backends import InferPrecision, Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.inference import input_parts, parts
@@ -44,6 +44,7 @@ def pipeline(
     device: Model = None,
     batch_size: int | None = None,
     truncation: bool | str | None = True,
+    precision: InferPrecision | None = None,
     **options: Json,
 ) -> "Pipeline":
     """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
@@ -65,6 +66,9 @@ def pipeline(
         "cpu" or -1, "cuda:0" or 0, a torch.device; default: the first GPU, and of a loaded model its own device.
     batch_size
         Rows that are computed together at most; default: as many as are fast.
+    precision
+        What the encoder computes in, in PyTorch: fp32, bf16 or int8 (the latter on a CPU), or auto, the fastest of the
+        machine; default: int8 for a folder that `albertkit quantize` made, and else fp32.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 
@@ -72,7 +76,7 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision)
     for name in loaded.task.model_options:
         options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
@@ -124,6 +128,10 @@ class Pipeline:
         answers = self._decode(examples, features, settings, chosen)
         self._warn_of_unknown()
         return self.task.arranged(answers, is_single, inputs[0], options)
+
+    def features(self, examples: Examples) -> Features:
+        """What the model is given for examples."""
+        return self._features(examples, self._split({})[0])[0]
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
@@ -322,7 +330,7 @@ class Pipeline:
                 except InputError as error:
                     self.truncated, self.unknown = truncated, unknown
                     if len(part) == 1:
-                        raise InputError(self._refusal(part, number, error)) from error
+                        raise input_parts.refusal(part, number, error) from error
                     middle = len(part) // 2
                     waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
                     continue
@@ -332,12 +340,6 @@ class Pipeline:
                     yield self._beside(part.shown(row), answer, counts.warning(row)) if as_records else answer
         if not as_records:
             self._warn_of_unknown()
-
-    @staticmethod
-    def _refusal(part: Examples, number: int, error: InputError) -> str:
-        """What is said of the only example of a part, before which so many were answered."""
-        told = f"{part.where([0]) or f'text {number + 1}'}: {error}"
-        return f"{told} {bad_rows.WAY_OUT}" if part.path and isinstance(error, UnusableRows) else told
 
     def _noted(self, parts: Iterable[ExamplesT]) -> Iterator[ExamplesT]:
         """Parts, without the rows that they were read without, which are noted."""

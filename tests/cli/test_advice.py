@@ -75,6 +75,7 @@ PRINTED_BY = {
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
     "pipelines.py": ["evaluate", "predict"],
+    "quantizing/quantize.py": ["quantize"],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],
 }

@@ -14,6 +14,7 @@ from albertkit.cli import (
     predict,
     pretrain,
     push,
+    quantize,
     recipe,
     score,
     tokenizer,
@@ -39,6 +40,7 @@ app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("quantize")(quantize.command)
 app.command("push")(push.command)
 
 

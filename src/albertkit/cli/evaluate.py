@@ -39,6 +39,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
+    precision: options.Precision = None,
     skip_bad_rows: options.SkipBadRows = False,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
@@ -56,7 +57,7 @@ def command(
         settings, task_name=task_name, missing_labels=missing, **columns, **labels, **lengths, **rows
     )
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
-    answers |= {"device": options.device(device), "batch_size": batch_size}
+    answers |= {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     answerer = pipeline(task, model, framework, max_length, **answers)
     with hub_file.of(data, hub_dataset, eval_split, "is scored on") as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)

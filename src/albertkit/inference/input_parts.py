@@ -1,9 +1,10 @@
-"""Inputs of a pipeline that come one after the other -> examples, a few at a time."""
+"""Inputs of a pipeline that come one after the other -> examples, a few at a time; and what is said of a bad one."""
 
 import itertools
 from collections.abc import Iterator
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, UnusableRows
+from albertkit.tasks import bad_rows
 from albertkit.tasks.base import AnyTask
 from albertkit.tasks.examples import Examples
 from albertkit.typing import Json
@@ -28,3 +29,9 @@ def of_stream(task: AnyTask, stream: Iterator[Json], batch_size: int | None) -> 
                 except InputError as error:
                     raise InputError(f"text {row}: {error}") from error
         number += len(part)
+
+
+def refusal(part: Examples, number: int, error: InputError) -> InputError:
+    """The error of the only example of a part, before which so many were answered, with where it stands."""
+    told = f"{part.where([0]) or f'text {number + 1}'}: {error}"
+    return InputError(f"{told} {bad_rows.WAY_OUT}" if part.path and isinstance(error, UnusableRows) else told)

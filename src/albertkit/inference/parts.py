@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from albertkit import backends
+from albertkit.backends import InferPrecision
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, abbreviate
 from albertkit.hub import FetchOptions
@@ -35,6 +36,7 @@ def load(
     tokenizer: Json,
     fetching: FetchOptions,
     options: Mapping[str, Json] = MappingProxyType({}),
+    precision: InferPrecision | None = None,
 ) -> Parts:
     """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
 
@@ -49,6 +51,11 @@ def load(
         raise InputError(f"A pipeline needs a model: its name, its folder, or itself. Received: none.{hint}")
     known = None if task in (None, "auto") else registry.get(task)
     if own := backends.framework_of(model):
+        if precision is not None:
+            raise InputError(
+                f"A loaded model answers in its own precision. Received: {precision!r} beside it. Leave it out, or "
+                "pass the model's folder in place of the model."
+            )
         return _attached(known, model, own, framework, place, tokenizer, options)
     if not isinstance(model, (str, os.PathLike)):
         raise InputError(
@@ -62,7 +69,7 @@ def load(
     config = checkpoint.config.changed(**_built_with(chosen, options))
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
     head = chosen.head_for(config.architectures)
-    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place)
+    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place, precision)
     return Parts(chosen, engine, words)
 
 
