@@ -159,6 +159,8 @@ def write_all(records: Iterator[dict[str, object]], output: Path | None, overwri
     except KeyboardInterrupt as stopped:
         kept = f"{written:,} answers were printed, those of the first texts." if output is None else ""
         raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
+    if output:
+        typer.echo(f"{written:,} {'answer is' if written == 1 else 'answers are'} in {output}.", err=True)
 
 
 @contextlib.contextmanager
