@@ -56,7 +56,8 @@ def pipeline(
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
-        torch, tensorflow or flax; default, or auto: the first that is installed, and that of a loaded model.
+        torch, tensorflow or flax, or a format that the model was exported to, such as onnx; default, or auto: the first
+        that is installed, that of a loaded model, and of a folder of exports alone the format of the latest.
     max_length, truncation
         Texts are cut at so many tokens, by default where they were cut in training; with `truncation` False a longer
         one is an error.
@@ -68,7 +69,8 @@ def pipeline(
         Rows that are computed together at most; default: as many as are fast.
     precision
         What the encoder computes in, in PyTorch: fp32, bf16 or int8 (the latter on a CPU), or auto, the fastest of the
-        machine; default: int8 for a folder that `albertkit quantize` made, and else fp32.
+        machine; default: int8 for a folder that `albertkit quantize` made, and else fp32. Of a folder of exports one
+        that it holds; default: the latest.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 

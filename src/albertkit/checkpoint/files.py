@@ -113,6 +113,12 @@ def load(
     raise CheckpointNotFound(f"A model must have a file of weights: {accepted}, or shards. {_listing(name)}")
 
 
+def load_config(folder: str | os.PathLike[str]) -> AlbertConfig:
+    """The config of a model in a folder, with what files for sentence-transformers there say of its vectors."""
+    with storage.open_folder(folder) as opened:
+        return _config(opened)
+
+
 def _load_file(path: Path, config: AlbertConfig | None) -> Checkpoint:
     """The checkpoint in one file, whatever its name, with the config.json beside it unless there is `config`."""
     with storage.open_folder(path.parent) as folder:

@@ -9,6 +9,7 @@ from albertkit.cli import (
     data,
     embed,
     evaluate,
+    export,
     finetune,
     info,
     predict,
@@ -40,6 +41,7 @@ app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("export")(export.command)
 app.command("quantize")(quantize.command)
 app.command("push")(push.command)
 
