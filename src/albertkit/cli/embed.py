@@ -61,11 +61,7 @@ def command(
     vectors = _vectors(answerer, data, columns, skip_bad_rows)
     if query:
         return _search(answerer, query, vectors, top_k)
-    try:
-        _write(vectors, output, overwrite)
-    finally:
-        tell(answerer)
-    return None
+    return _write(answerer, vectors, output, overwrite)
 
 
 def _require_one_way(output: Path | None, query: list[str] | None, data: str) -> None:
@@ -102,7 +98,15 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]
             print_record({"query": text, **record})
 
 
-def _write(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
+def _write(answerer: "Pipeline", vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
+    """Print or write every record, and say what was cut or left out."""
+    try:
+        _write_all(vectors, output, overwrite)
+    finally:
+        tell(answerer)
+
+
+def _write_all(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
     """Print or write every record, with the count of them on standard error where that is a file."""
     import numpy as np
     from rich.console import Console

@@ -11,6 +11,7 @@ from albertkit import storage
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, layout, sentence_transformers
 from albertkit.errors import CheckpointError, ConfigError, few
+from albertkit.exports import manifest
 from albertkit.quantization import QUANTIZATION_FILE
 from albertkit.tasks.figures import Figure
 from albertkit.tokenization import files as tokenizer_files
@@ -43,7 +44,7 @@ WRITTEN = (
 
 STALE = (
     *(*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS, *sentence_transformers.FILES),
-    *(QUANTIZATION_FILE, calibration_files.FILE, finetune_figures.FILE, "figure_*.png", reporter.CURVES),
+    *(QUANTIZATION_FILE, manifest.FILE, calibration_files.FILE, finetune_figures.FILE, "figure_*.png", reporter.CURVES),
 )
 """What an older model may have left that would be read beside the new one, or taken for what is said of it."""
 
