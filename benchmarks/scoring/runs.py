@@ -115,7 +115,7 @@ _ALL = (
         data.by_article("squad2", "qa/squad2_cs224n_dev-v2.0.json", 0.2),
         ("best_f1", "best_exact_match", "f1"),
         NONE,
-        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=3000, data__max_eval_samples=500),
+        trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=1500, data__max_eval_samples=500),
         after="squadshifts",
     ),
     Run(
@@ -125,7 +125,7 @@ _ALL = (
         published("choice/dream_train.json", "choice/dream_dev.json"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1500, data__max_eval_samples=1000),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1000, data__max_eval_samples=500),
         after="nli",
     ),
     Run(
@@ -135,7 +135,7 @@ _ALL = (
         published("choice/race_middle_train.jsonl.xz", "choice/race_middle_dev.jsonl"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1000, data__max_eval_samples=500),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=500, data__max_eval_samples=300),
         after="nli",
     ),
     Run(
