@@ -17,6 +17,7 @@ from albertkit.arrays import Tensors
 from albertkit.batches import Batch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError, MissingDependency, did_you_mean
+from albertkit.quantization import Quantization
 
 PACKAGES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "flax": ("jax", "flax", "optax")}
 """What each framework needs, in the order in which one is chosen where none is named."""
@@ -25,6 +26,9 @@ PREFIXES = {"torch": "Albert", "tensorflow": "TFAlbert", "flax": "FlaxAlbert"}
 """What the names of each framework's classes begin with."""
 
 Precision = Literal["fp32", "bf16"]
+"""What training computes in."""
+InferPrecision = Literal["fp32", "bf16", "int8", "auto"]
+"""What answers are computed in; auto: the fastest that the machine has."""
 Outputs = dict[str, np.ndarray]
 """What a model answers, by name, float32."""
 Forward = Callable[[PaddedBatch], Outputs]
@@ -177,12 +181,20 @@ class InferBackend(Protocol):
     """Answers of a trained model: a framework, or a runtime that has no models of its own."""
 
     def compile(
-        self, config: AlbertConfig, head: str, tensors: Tensors, source: str = ..., device: str | None = ...
+        self,
+        config: AlbertConfig,
+        head: str,
+        tensors: Tensors,
+        source: str = ...,
+        device: str | None = ...,
+        precision: InferPrecision | None = ...,
+        quantization: Quantization | None = ...,
     ) -> Forward:
         """The forward pass of `Albert{head}` with the given weights, without dropout.
 
-        `source` names the checkpoint in errors, `device` is as `device_name` gives it. WeightMismatch where the head's
-        weights are not among the tensors, InputError where there is no such device.
+        `source` names the checkpoint in errors, `device` is as `device_name` gives it. `precision` is that of the
+        products, by default int8 where the backend has it and `quantization` is known, and else fp32. WeightMismatch
+        where the head's weights are not among the tensors, InputError where there is no such device or precision.
         """
         ...
 
@@ -193,6 +205,15 @@ class FrameworkBackend(InferBackend, Protocol):
     def attach(self, model: Any, device: str | None = ...) -> Forward:
         """The forward pass of a model as it is at each call, without dropout; InputError as in `compile`."""
         ...
+
+
+def require_fp32(precision: InferPrecision | None, framework: str) -> None:
+    """InputError for a precision of answers that a framework does not compute in here, but for fp32."""
+    if precision not in (None, "fp32", "auto"):
+        raise InputError(
+            f"`precision` must be fp32 or auto in {framework}. Received: {precision!r}. bf16 and int8 are computed by "
+            "PyTorch: choose the framework torch."
+        )
 
 
 def installed() -> list[str]:

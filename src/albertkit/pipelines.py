@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from albertkit import loading
-from albertkit.backends import Outputs
+from albertkit.backends import InferPrecision, Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, abbreviate, few
 from albertkit.inference import parts
@@ -46,6 +46,7 @@ def pipeline(
     device: Model = None,
     batch_size: int | None = None,
     truncation: bool | str | None = True,
+    precision: InferPrecision | None = None,
     **options: Json,
 ) -> "Pipeline":
     """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
@@ -57,7 +58,8 @@ def pipeline(
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
     framework
-        torch, tensorflow or flax; default, or auto: the first that is installed, and that of a loaded model.
+        torch, tensorflow or flax, or a format that the model was exported to, such as onnx; default, or auto: the first
+        that is installed, that of a loaded model, and of a folder of exports alone the format of the latest.
     max_length, truncation
         Texts are cut at so many tokens, by default where they were cut in training; with `truncation` False a longer
         one is an error.
@@ -67,6 +69,10 @@ def pipeline(
         "cpu" or -1, "cuda:0" or 0, a torch.device; default: the first GPU, and of a loaded model its own device.
     batch_size
         Rows that are computed together at most; default: as many as are fast.
+    precision
+        What the encoder computes in, in PyTorch: fp32, bf16 or int8 (the latter on a CPU), or auto, the fastest of the
+        machine; default: int8 for a folder that `albertkit quantize` made, and else fp32. Of a folder of exports one
+        that it holds; default: the latest.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 
@@ -74,7 +80,7 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision)
     for name in loaded.task.model_options:
         options.pop(name, None)
     return Pipeline(*loaded, max_length=max_length, truncation=truncation, batch_size=batch_size, **options)
@@ -124,6 +130,10 @@ class Pipeline:
         answers = self._decode(examples, features, settings, chosen)
         self._warn_of_unknown()
         return self.task.arranged(answers, is_single, inputs[0], options)
+
+    def features(self, examples: Examples) -> Features:
+        """What the model is given for examples."""
+        return self._features(examples, self._split({})[0])[0]
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""

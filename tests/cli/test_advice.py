@@ -72,6 +72,10 @@ PRINTED_BY = {
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
     "pipelines.py": ["evaluate", "predict"],
+    "exporting.py": ["export"],
+    "exports/": ["export"],
+    "inference/export_folder.py": ["export"],
+    "quantizing/quantize.py": ["quantize"],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],
 }

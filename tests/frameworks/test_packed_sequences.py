@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.torch import infer, models, train  # noqa: E402
+from albertkit.torch.cpu import packed_encoder  # noqa: E402
 from albertkit.torch.layers import AlbertLayer  # noqa: E402
 from albertkit.torch.packed_sequences import PackedSequences, Unpadded  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
@@ -124,14 +125,20 @@ def test_tokens_go_and_come_back():
 
 def test_training_and_inference_on_a_cpu_compute_nothing_for_padding(monkeypatch):
     head, config = "ForSequenceClassification", small()
-    given, counted, run = batch(head, padding="right"), [], AlbertLayer.forward
+    given, counted, answered = batch(head, padding="right"), [], []
+    run, run_packed = AlbertLayer.forward, packed_encoder._Layer.__call__
     tokens, rows = int(given["attention_mask"].sum()), len(given["input_ids"])
 
     def counting(layer, hidden_states, *arguments):
         counted.append(hidden_states.shape[:2])
         return run(layer, hidden_states, *arguments)
 
+    def counting_answers(layer, states, *arguments):
+        answered.append(states.shape[:1])
+        return run_packed(layer, states, *arguments)
+
     monkeypatch.setattr(AlbertLayer, "forward", counting)
+    monkeypatch.setattr(packed_encoder._Layer, "__call__", counting_answers)
     state = train.init_state(config, head, random_tensors(config, head))
     train.train_step(state, [PaddedBatch(**given)], 1e-3, seed=0)
     train.eval_step(state, PaddedBatch(**given))
@@ -139,7 +146,8 @@ def test_training_and_inference_on_a_cpu_compute_nothing_for_padding(monkeypatch
     logits = forward(PaddedBatch(**{name: array for name, array in given.items() if name != "labels"}))["logits"]
     assert len(logits) == rows
     assert set(counted) == {(1, tokens)}
-    assert len(counted) == 3 * config.num_hidden_layers
+    assert len(counted) == 2 * config.num_hidden_layers
+    assert answered == [(tokens,)] * config.num_hidden_layers
     assert config._attn_implementation != "packed"  # which stays that of the caller
 
 

@@ -27,7 +27,7 @@ def checkpoint(head=HEAD, **changes):
 
 def rows(count=23, positions=False):
     rng = np.random.default_rng(0)
-    ids = [[2, *rng.integers(5, 60, rng.integers(0, 12)).tolist(), 3] for _ in range(count)]
+    ids = [[2, 5 + row, *rng.integers(5, 60, rng.integers(0, 12)).tolist(), 3] for row in range(count)]  # all differ
     types = [[0] * (len(row) // 2) + [1] * (len(row) - len(row) // 2) for row in ids]
     asked = [
         sorted(rng.choice(len(row), min(len(row), 1 + number % 3), replace=False).tolist())
@@ -42,7 +42,7 @@ class Runtime:
     def __init__(self):
         self.batches = []
 
-    def compile(self, config, head, tensors, source="the checkpoint", device=None):
+    def compile(self, config, head, tensors, source="a", device=None, precision=None, quantization=None):
         table = tensors["albert.embeddings.word_embeddings.weight"]
 
         def forward(batch):
@@ -98,6 +98,25 @@ def test_any_runtime_answers_and_only_so_many_rows_are_held_at_a_time(monkeypatc
     assert first["last_hidden_state"].shape == (len(features.input_ids[0]), 8)
     assert first["pooler_output"].shape == (8,)
     assert len(list(found)) == len(features) - 1
+
+
+def test_equal_rows_are_run_once_and_each_gets_its_own_answer():
+    runtime, features = Runtime(), rows(6).take([0, 1, 0, 2, 1, 0])
+    found = list(Engine.load(runtime, checkpoint("Model"), "Model").run(features))
+    assert sum(len(batch.input_ids) for batch in runtime.batches) == 3
+    expected = [next(Engine.load(Runtime(), checkpoint("Model"), "Model").run(features.take([n]))) for n in range(6)]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one["last_hidden_state"], other["last_hidden_state"])
+    assert len({id(one) for one in found}) == 6
+
+
+def test_rows_that_differ_in_types_or_places_alone_are_not_taken_for_equal():
+    runtime = Runtime()
+    ids = [[2, 7, 8, 3]] * 2
+    engine = Engine.load(runtime, checkpoint("Model"), "Model")
+    assert len(list(engine.run(Features(ids, [[0, 0, 0, 0], [0, 0, 1, 1]])))) == 2
+    assert sum(len(batch.input_ids) for batch in runtime.batches) == 2
+    assert Features(ids, [[0] * 4] * 2, positions=[[1], [2]]).distinct() == ([0, 1], [0, 1])
 
 
 def test_no_rows_give_no_outputs():

@@ -15,7 +15,7 @@ from typing import Unpack
 import ml_dtypes
 import numpy as np
 
-from albertkit import hub, storage, weight_table
+from albertkit import hub, quantization, storage, weight_table
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import framework_names, layout, sentence_transformers, weight_files
 from albertkit.checkpoint.formats import legacy, original
@@ -25,6 +25,7 @@ from albertkit.checkpoint.weight_files import Stored
 from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.hub import FetchOptions
+from albertkit.quantization import QUANTIZATION_FILE, Quantization
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class Checkpoint:
     """The precisions that the file keeps the tensors in, which may be less than theirs here."""
     notes: tuple[str, ...] = ()
     """Sentences on what the files do not say and was inferred, now or when they were converted."""
+    quantization: Quantization | None = None
+    """How the encoder is computed in int8, where that was found out for these weights."""
     _check: weight_files.ValueCheck | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -110,6 +113,12 @@ def load(
     raise CheckpointNotFound(f"A model must have a file of weights: {accepted}, or shards. {_listing(name)}")
 
 
+def load_config(folder: str | os.PathLike[str]) -> AlbertConfig:
+    """The config of a model in a folder, with what files for sentence-transformers there say of its vectors."""
+    with storage.open_folder(folder) as opened:
+        return _config(opened)
+
+
 def _load_file(path: Path, config: AlbertConfig | None) -> Checkpoint:
     """The checkpoint in one file, whatever its name, with the config.json beside it unless there is `config`."""
     with storage.open_folder(path.parent) as folder:
@@ -130,7 +139,7 @@ def _load_format(
     fetching: FetchOptions,
 ) -> Checkpoint | None:
     """The checkpoint that a model has in one format, or None where it has none."""
-    wanted = [CONFIG_FILE, *sentence_transformers.PATTERNS, *form.patterns(variant)]
+    wanted = [CONFIG_FILE, QUANTIZATION_FILE, *sentence_transformers.PATTERNS, *form.patterns(variant)]
     path = hub.fetch(name, wanted, **fetching)
     with storage.open_folder(path) as folder:
         files = _weight_files(folder, form, variant)
@@ -148,7 +157,10 @@ def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, con
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
     notes, dtypes = (*stored[0].notes, *translated.notes), _dtypes(translated.tensors)
-    return Checkpoint(own, tensors, source, translated.renamed, translated.skipped, dtypes, notes, check)
+    known, told = quantization.read(folder, own, tensors)
+    return Checkpoint(
+        own, tensors, source, translated.renamed, translated.skipped, dtypes, (*notes, *told), known, check
+    )
 
 
 def _config(folder: storage.Folder) -> AlbertConfig:

@@ -9,11 +9,13 @@ from albertkit.cli import (
     data,
     embed,
     evaluate,
+    export,
     finetune,
     info,
     predict,
     pretrain,
     push,
+    quantize,
     recipe,
     score,
     tokenizer,
@@ -39,6 +41,8 @@ app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
 app.command("convert")(convert.command)
+app.command("export")(export.command)
+app.command("quantize")(quantize.command)
 app.command("push")(push.command)
 
 

@@ -39,6 +39,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
+    precision: options.Precision = None,
 ) -> None:
     """Make a vector of each text of a file, or of each line of standard input, in their order.
 
@@ -51,9 +52,9 @@ def command(
     _require_one_way(output, query, data)
     if output:
         vector_files.require_writable(output, overwrite)
-    place = options.device(device)
-    given = {"device": place, "batch_size": batch_size, "pooling": pooling, "long": long, "normalize": normalize}
-    answerer = pipeline("sentence-embedding", model, framework, max_length, **given)
+    given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    made = {"pooling": pooling, "long": long, "normalize": normalize}
+    answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
     vectors = _vectors(answerer, data, text_column, header)
     if query:
         return _search(answerer, query, vectors, top_k)

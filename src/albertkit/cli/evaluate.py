@@ -41,6 +41,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
+    precision: options.Precision = None,
     skip_bad_rows: Annotated[
         bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
     ] = False,
@@ -60,7 +61,7 @@ def command(
         settings, task_name=task_name, missing_labels=missing, **columns, **labels, **lengths, **rows
     )
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
-    answers |= {"device": options.device(device), "batch_size": batch_size}
+    answers |= {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     answerer = pipeline(task, model, framework, max_length, **answers)
     with _file(data, hub_dataset, eval_split) as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)

@@ -34,6 +34,10 @@ Task = Annotated[str, Option(help="A task, or auto: what the model was trained f
 Device = Annotated[
     str | None, Option(help="cpu, cuda:0 or the number of a GPU.", show_default="the first GPU, or else the CPU")
 ]
+Precision = Annotated[
+    str | None,
+    Option(help="fp32, bf16, int8, or auto: the fastest of this machine.", show_default="int8 if quantized, or fp32"),
+]
 Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]

@@ -39,6 +39,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
+    precision: options.Precision = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
@@ -56,7 +57,8 @@ def command(
     texts, file = inputs_of(texts or [], file, pair)
     if output:
         record_files.require_writable(output, overwrite)
-    answerer = pipeline(task, model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    answerer = pipeline(task, model, framework, max_length, **on)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)

@@ -33,6 +33,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.Framework = None,
+    precision: options.Precision = None,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each piece of a text is masked in turn, and the model asked for it.
 
@@ -47,7 +48,7 @@ def command(
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":
         call |= {"long": "windows", "truncation": False}
-    settings = {"device": options.device(device), "batch_size": batch_size}
+    settings = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()

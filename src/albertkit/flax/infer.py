@@ -8,23 +8,32 @@ import numpy as np
 from flax import nnx
 
 from albertkit.arrays import Tensors
-from albertkit.backends import Forward, Outputs
+from albertkit.backends import Forward, InferPrecision, Outputs, require_fp32
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid, trim
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.flax import models, weights
 from albertkit.flax.typing import Device, Model, PyTree
+from albertkit.quantization import Quantization
 
 
 def compile(
-    config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint", device: str | None = None
+    config: AlbertConfig,
+    head: str,
+    tensors: Tensors,
+    source: str = "the checkpoint",
+    device: str | None = None,
+    precision: InferPrecision | None = None,
+    quantization: Quantization | None = None,
 ) -> Forward:
     """The forward of `FlaxAlbert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
-    `device`, such as "cpu" or "gpu:0", by default on the first accelerator where there is one. WeightMismatch where the
-    head's weights are not among the tensors, InputError where there is no such device.
+    `device`, such as "cpu" or "gpu:0", by default on the first accelerator where there is one, in fp32, whatever is
+    known for int8. WeightMismatch where the head's weights are not among the tensors, InputError where there is no such
+    device or precision.
     """
+    require_fp32(precision, "JAX")
     place = None if device is None else require_device(device)
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
     weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()

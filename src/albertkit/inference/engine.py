@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from albertkit import arrays
-from albertkit.backends import Forward, InferBackend, Outputs
+from albertkit.backends import Forward, InferBackend, InferPrecision, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, split_rows
 from albertkit.checkpoint.files import Checkpoint
 from albertkit.config import AlbertConfig
@@ -27,7 +27,7 @@ class Engine:
 
     def __init__(self, forward: Forward, config: AlbertConfig, head: str, tokens: int = Task.batch_tokens) -> None:
         """`head` is a key of weight_table.PARTS, `tokens` a batch's size."""
-        self.config, self._forward, self._head, self._tokens = config, forward, head, tokens
+        self.config, self.head, self._forward, self._tokens = config, head, forward, tokens
 
     @classmethod
     def load(
@@ -37,14 +37,19 @@ class Engine:
         head: str,
         tokens: int = Task.batch_tokens,
         device: str | None = None,
+        precision: InferPrecision | None = None,
     ) -> Self:
-        """The engine of a checkpoint. WeightMismatch where the head is missing."""
+        """The engine of a checkpoint, by default in the precision that it was made for: int8 once quantised.
+
+        WeightMismatch where the head is missing, InputError for a device or a precision that there is none of.
+        """
         config, source = checkpoint.config.with_named_results(), str(checkpoint.source)
-        forward = backend.compile(config, head, checkpoint.tensors, source, device)
+        tensors, known = checkpoint.tensors, checkpoint.quantization
+        forward = backend.compile(config, head, tensors, source, device, precision, known)
         return cls(forward, checkpoint.config, head, tokens)
 
     def run(self, features: Features, rows: int | None = None) -> Iterator[Outputs]:
-        """The outputs of each row, by name, in the order of the rows and in bounded memory.
+        """The outputs of each row, by name, in the order of the rows and in bounded memory; equal rows are run once.
 
         `rows` is the most rows of a batch; without it only tokens count.
 
@@ -53,18 +58,20 @@ class Engine:
         """
         for window in self._windows(features):
             part = features.take(window)
+            distinct, like = part.distinct()
+            part = part.take(distinct)
             found: list[Outputs] = [{}] * len(part)
             for batch in arrays.by_length(part.lengths(), self._tokens, rows, part.choices()):
                 for row, outputs in zip(batch, self._answers(part.take(batch)), strict=True):
                     found[row] = outputs
-            yield from found
+            yield from (dict(found[row]) for row in like)
 
     def _answers(self, features: Features) -> Iterator[Outputs]:
         """The outputs of each row of one batch."""
         pad_id = self.config.pad_token_id or 0
         if features.positions is None:
             outputs = self._forward(PaddedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id))
-            return split_rows(outputs, features.lengths(), PER_TOKEN[self._head])
+            return split_rows(outputs, features.lengths(), PER_TOKEN[self.head])
         pairs = [(row, column) for row, columns in enumerate(features.positions) for column in columns]
         positions = np.array(pairs, np.int64).reshape(-1, 2)
         batch = MaskedBatch.of_rows(features.input_ids, features.token_type_ids, pad_id, positions=positions)
@@ -77,7 +84,7 @@ class Engine:
         if features.positions is not None:
             counts, most = [len(columns) for columns in features.positions], POSITIONS
         else:
-            counts, most = features.lengths(), TOKENS if PER_TOKEN[self._head] else math.inf
+            counts, most = features.lengths(), TOKENS if PER_TOKEN[self.head] else math.inf
         start, count = 0, 0
         for row, size in enumerate(counts):
             if row > start and (count + size > most or row - start == ROWS):

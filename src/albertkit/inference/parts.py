@@ -7,16 +7,19 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from albertkit import backends
+from albertkit.backends import InferPrecision
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, abbreviate
 from albertkit.hub import FetchOptions
+from albertkit.inference import exported
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
+from albertkit.inference.settings import built_with
 from albertkit.tasks import registry
 from albertkit.tasks.base import AnyTask
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
-from albertkit.typing import Json, Model, Record
+from albertkit.typing import Json, Model
 
 
 class Parts(NamedTuple):
@@ -35,6 +38,7 @@ def load(
     tokenizer: Json,
     fetching: FetchOptions,
     options: Mapping[str, Json] = MappingProxyType({}),
+    precision: InferPrecision | None = None,
 ) -> Parts:
     """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
 
@@ -49,20 +53,28 @@ def load(
         raise InputError(f"A pipeline needs a model: its name, its folder, or itself. Received: none.{hint}")
     known = None if task in (None, "auto") else registry.get(task)
     if own := backends.framework_of(model):
+        if precision is not None:
+            raise InputError(
+                f"A loaded model answers in its own precision. Received: {precision!r} beside it. Leave it out, or "
+                "pass the model's folder in place of the model."
+            )
         return _attached(known, model, own, framework, place, tokenizer, options)
     if not isinstance(model, (str, os.PathLike)):
         raise InputError(
             f"A model must be a name, a folder, or a model of this package. Received: {_kind(model)}. Save it with "
             "save_pretrained, and pass the folder."
         )
+    if found := exported.find(model, framework, precision, **fetching):
+        chosen, engine = exported.load(found, known, place, options)
+        return Parts(chosen, engine, _tokenizer(found.folder if tokenizer is None else tokenizer))
     checkpoint = files.load(model, **fetching)
     chosen = known or registry.of_model(checkpoint.config)
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(backends.resolve(framework or "auto"))
-    config = checkpoint.config.changed(**_built_with(chosen, options))
+    config = checkpoint.config.changed(**built_with(chosen, options))
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
     head = chosen.head_for(config.architectures)
-    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place)
+    engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place, precision)
     return Parts(chosen, engine, words)
 
 
@@ -78,7 +90,7 @@ def _attached(
     """The parts for a model of this package that is loaded already."""
     name, prefix = type(model).__name__, backends.PREFIXES[own]
     task = known or registry.of_model(model.config, [name])
-    if keys := _built_with(task, options):
+    if keys := built_with(task, options):
         key, value = next(iter(keys.items()))
         raise InputError(
             f"A loaded model computes as its config says. Received: {value!r} beside it. Set `model.config.{key}`."
@@ -100,12 +112,6 @@ def _attached(
     head = task.head_for(sorted(classes))
     engine = Engine(infer_backend(own).attach(model, device), model.config, head, task.batch_tokens)
     return Parts(task, engine, _tokenizer(tokenizer))
-
-
-def _built_with(task: AnyTask, options: Mapping[str, Json]) -> Record:
-    """The keys of a config that the options of a pipeline state."""
-    given = {key: options.get(name) for name, key in task.model_options.items()}
-    return {key: value for key, value in given.items() if value is not None}
 
 
 def _tokenizer(tokenizer: Json) -> AlbertTokenizerBase:

@@ -6,6 +6,7 @@ from typing import Self
 
 from albertkit import loading
 from albertkit.errors import InputError, abbreviate, did_you_mean
+from albertkit.tasks.base import AnyTask
 from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
 from albertkit.typing import Json, Record
@@ -94,3 +95,9 @@ def renamed(options: Mapping[str, Json]) -> Record:
             )
         found[name] = found.pop(alias)
     return found
+
+
+def built_with(task: AnyTask, options: Mapping[str, Json]) -> Record:
+    """The keys of a config that options of a pipeline state: those that decide how the task's model is built."""
+    given = {key: options.get(name) for name, key in task.model_options.items()}
+    return {key: value for key, value in given.items() if value is not None}

@@ -3,7 +3,8 @@
 Letters: N rows of features, L tokens of a row.
 """
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,6 +58,24 @@ class Features:
             {name: taken(values) for name, values in self.columns.items()},
         )
 
+    def joined(self, other: "Features") -> "Features":
+        """These rows and then those of another, as a model is given them: without labels and what a task wants back."""
+        pair = self.positions, other.positions
+        positions = None if pair[0] is None or pair[1] is None else [*pair[0], *pair[1]]
+        ids, types = ([*getattr(self, name), *getattr(other, name)] for name in ("input_ids", "token_type_ids"))
+        return Features(ids, types, positions=positions)
+
+    def distinct(self) -> tuple[list[int], list[int]]:
+        """The rows of which no earlier one gives a model the same, and for each row which of these it is like."""
+        firsts: dict[Hashable, int] = {}
+        rows, like = [], []
+        positions = self.positions or itertools.repeat(())
+        for row, given in enumerate(zip(self.input_ids, self.token_type_ids, positions, strict=False)):
+            place = firsts.setdefault(tuple(map(_key, given)), len(firsts))
+            rows += [row] if place == len(rows) else []
+            like.append(place)
+        return rows, like
+
     def with_ids(self, input_ids: Sequence[Sequence[Json]]) -> "Features":
         """The same with other ids."""
         return replace(self, input_ids=input_ids)
@@ -79,6 +98,10 @@ class Features:
 
 def _is_flat(row: Sequence[Json]) -> bool:
     return not len(row) or not isinstance(row[0], Sequence | np.ndarray)
+
+
+def _key(row: Sequence[Json]) -> Hashable:
+    return tuple(row) if _is_flat(row) else tuple(map(tuple, row))
 
 
 def stacked(values: Sequence[Json] | np.ndarray) -> np.ndarray:

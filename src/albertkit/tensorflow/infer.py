@@ -6,10 +6,11 @@ import numpy as np
 import tensorflow as tf
 
 from albertkit.arrays import Tensors
-from albertkit.backends import Forward, Outputs
+from albertkit.backends import Forward, InferPrecision, Outputs, require_fp32
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.quantization import Quantization
 from albertkit.tensorflow import models, weights
 from albertkit.tensorflow.typing import Model, Tensor
 
@@ -17,14 +18,22 @@ _NAMED = {"return_dict": True, "output_attentions": False, "output_hidden_states
 
 
 def compile(
-    config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint", device: str | None = None
+    config: AlbertConfig,
+    head: str,
+    tensors: Tensors,
+    source: str = "the checkpoint",
+    device: str | None = None,
+    precision: InferPrecision | None = None,
+    quantization: Quantization | None = None,
 ) -> Forward:
     """The forward of `TFAlbert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
     `device`, "cpu" or "gpu:0", by default on the first GPU where there is one. WeightMismatch where the head's weights
-    are not among the tensors, InputError where there is no such device.
+    are not among the tensors, InputError where there is no such device or precision: it is fp32, whatever is known for
+    int8.
     """
+    require_fp32(precision, "TensorFlow")
     with tf.device(require_device(device)), weights.skip_init():
         model = getattr(models, f"TFAlbert{head}")(config)
         weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()

@@ -18,7 +18,7 @@ from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutputWithPooling
 from albertkit.torch.encoder import AlbertTransformer
 from albertkit.torch.layers import AlbertEmbeddings
-from albertkit.torch.packed_sequences import Unpadded
+from albertkit.torch.packed_sequences import PackedSequences, Unpadded
 from albertkit.torch.plain_layers import linear
 from albertkit.torch.pretrained import AlbertPreTrainedModel
 
@@ -84,17 +84,34 @@ class AlbertModel(AlbertPreTrainedModel):
 
     def _run_packed(self, inputs: tuple[Tensor | None, ...], packing: Unpadded) -> BaseModelOutputWithPooling:
         """The outputs of rows of which only the tokens are computed, and in the last layer only what a head reads."""
+        states = self._packed_states(inputs, packing, packing.sequences(self.only_pooled))
+        if self.only_pooled:
+            return BaseModelOutputWithPooling(pooler_output=self._pooled(packing.in_order_of_rows(states)))
+        return BaseModelOutputWithPooling(packing.unpack(states), self._pooled(states[0, packing.starts]))
+
+    def _states_at(self, rows: Tensor, columns: Tensor, input_ids: Tensor, **others: Tensor) -> Tensor:
+        """The last hidden states (P, H) at places of rows, computed there alone; arguments as of a call."""
+        mask = others.pop("attention_mask", None)
+        is_packed = self.config._attn_implementation == "packed"
+        packing = Unpadded.of(input_ids, None, mask) if is_packed else None
+        if packing is None:
+            return self(input_ids, mask, **others, return_dict=True).last_hidden_state[rows, columns]
+        places, order = packing.places_of(rows, columns).sort(stable=True)
+        sequences = PackedSequences(packing.groups, places)
+        inputs = (input_ids, others.get("token_type_ids"), others.get("position_ids"), None)
+        return torch.empty_like(found := self._packed_states(inputs, packing, sequences)[0]).index_copy(0, order, found)
+
+    def _packed_states(
+        self, inputs: tuple[Tensor | None, ...], packing: Unpadded, sequences: PackedSequences
+    ) -> Tensor:
+        """The last hidden states (1, P, H) of the tokens that are wanted."""
         ids, types, positions, embeds = inputs
         length = packing.shape[1]
         if positions is None:
             rules.require_length(length, self.config.max_position_embeddings)
             positions = torch.arange(length, device=packing.tokens.device)
         packed = [None if x is None else packing.pack(x) for x in (ids, types, positions.expand(packing.shape), embeds)]
-        sequences = packing.sequences(self.only_pooled)
-        states = self.encoder(self.embeddings(*packed), sequences).last_hidden_state
-        if self.only_pooled:
-            return BaseModelOutputWithPooling(pooler_output=self._pooled(packing.in_order_of_rows(states)))
-        return BaseModelOutputWithPooling(packing.unpack(states), self._pooled(states[0, packing.starts]))
+        return self.encoder(self.embeddings(*packed), sequences).last_hidden_state
 
     def _pooled(self, states: Tensor) -> Tensor | None:
         """States of first tokens (B, H) -> (B, H), or None without a pooler."""

@@ -7,32 +7,66 @@ from typing import Any
 import torch
 
 from albertkit.arrays import Tensors
-from albertkit.backends import Forward, Outputs
+from albertkit.backends import Forward, InferPrecision, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
+from albertkit.torch.cpu.packed_encoder import PackedEncoder
+from albertkit.torch.cpu.precisions import hidden_dtype, require_precision
+from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
 
 
 def compile(
-    config: AlbertConfig, head: str, tensors: Tensors, source: str = "the checkpoint", device: str | None = None
+    config: AlbertConfig,
+    head: str,
+    tensors: Tensors,
+    source: str = "the checkpoint",
+    device: str | None = None,
+    precision: InferPrecision | None = None,
+    quantization: Quantization | None = None,
 ) -> Forward:
     """The forward of `Albert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
-    `device`, a name of PyTorch, by default on the first GPU where there is one. WeightMismatch where the head's weights
-    are not among the tensors, InputError where there is no such device.
+    `device`, a name of PyTorch, by default on the first GPU where there is one, and on a CPU in packed sequences.
+    `precision` is that of the encoder's products, "auto" the fastest of this machine. `quantization` is what is known
+    of their inputs in int8, in which they are computed by default where that is known, on a CPU. WeightMismatch where
+    the head's weights are not among the tensors, InputError where there is no such device, or it does not compute in
+    that precision.
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    usual: InferPrecision = "int8" if quantization is not None and place.type == "cpu" else "fp32"
+    precision = require_precision(precision or usual, place)
     if place.type == "cpu":  # accelerators would wait for the host, which finds out where the padding is
         config = config.changed(attn_implementation="packed")
+    model = build(config, head, tensors, source, place)
+    if place.type == "cpu":
+        make = _products(config, precision, quantization)
+        with torch.inference_mode():
+            model.base_model.encoder = PackedEncoder(model.base_model.encoder, config, make)
+    elif precision == "bf16":
+        model.to(torch.bfloat16)
+    return attach(model)
+
+
+def build(config: AlbertConfig, head: str, tensors: Tensors, source: str, device: torch.device) -> Any:
+    """The model `Albert{head}` with the given weights; errors as in `compile`."""
     with torch.device("meta"):
         model = getattr(models, f"Albert{head}")(config)
-    with place:
+    with device:
         report = weights.load(model, model.checkpoint_prefix, config, tensors, source)
     model.tie_weights()
     report.require_complete()
-    return attach(model)
+    return model
+
+
+def _products(config: AlbertConfig, precision: InferPrecision, quantization: Quantization | None) -> MakeProduct:
+    dtype = hidden_dtype(precision)
+    if precision != "int8":
+        return float_products(dtype, config.hidden_act)
+    return int8_products(dtype, config.hidden_act, quantization or per_token(config))
 
 
 def attach(model: Any, device: str | None = None) -> Forward:
@@ -79,4 +113,4 @@ def _outputs(model: Any, batch: PaddedBatch, device: torch.device) -> Mapping[st
     if not isinstance(batch, MaskedBatch):
         return model(**arguments, return_dict=True, output_attentions=False, output_hidden_states=False)
     rows, columns = torch.from_numpy(batch.positions).to(device).unbind(-1)
-    return {"logits": model.predictions(model.albert(**arguments, return_dict=True).last_hidden_state[rows, columns])}
+    return {"logits": model.predictions(model.albert._states_at(rows, columns, **arguments))}

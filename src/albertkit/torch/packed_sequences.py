@@ -102,6 +102,12 @@ class Unpadded:
         rows = x.new_zeros((self.shape[0] * self.shape[1], *x.shape[2:]))
         return rows.index_copy(0, self.tokens, x[0]).unflatten(0, self.shape)
 
+    def places_of(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """(P,) rows and (P,) columns of tokens -> (P,) their packed places."""
+        packed = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.int64, device=self.tokens.device)
+        packed[self.tokens] = torch.arange(len(self.tokens), device=self.tokens.device)
+        return packed[rows * self.shape[1] + columns]
+
     def sequences(self, is_first_token: bool) -> PackedSequences:
         """For the encoder: all states, or those of the first token of each row, then in the order of packing."""
         firsts = self.starts.sort().values if is_first_token else None

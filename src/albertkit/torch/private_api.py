@@ -1,9 +1,12 @@
 """What albertkit uses of PyTorch that is not public; everything else keeps to the documented functions.
 
 Tested with torch 2.13, and wanted from 2.6 on: `torch.utils._pytree`, the trees that torch.export and DataParallel walk
-over, in which every class of outputs must be known.
+over, in which every class of outputs must be known; the int8 products of oneDNN, `torch.ops.onednn`; and the questions
+of `torch.cpu` after what the CPU has.
 """
 
+import torch
+from torch import Tensor
 from torch.utils import _pytree
 
 from albertkit.outputs import ModelOutput
@@ -21,3 +24,45 @@ def register_outputs(kinds: tuple[type[ModelOutput], ...]) -> None:
             to_dumpable_context=lambda context: [context[0].__name__, context[1]],
             from_dumpable_context=lambda context: (by_name[context[0]], context[1]),
         )
+
+
+def has_bfloat16_products() -> bool:
+    """Whether the CPU multiplies in bfloat16, by AVX-512 or AMX, rather than by way of float32."""
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name)() for name in questions if hasattr(torch.cpu, name))
+
+
+def pack_int8(weight: Tensor) -> Tensor:
+    """(N, K) int8 -> the same as `int8_linear` takes it."""
+    return torch.ops.onednn.qlinear_prepack(weight, None)
+
+
+def int8_linear(
+    x: Tensor,
+    step: float,
+    zero: int,
+    packed: Tensor,
+    weight_steps: Tensor,
+    bias: Tensor | None,
+    dtype: torch.dtype,
+    gelu: str | None = None,
+    out: tuple[float, int] = (1.0, 0),
+) -> Tensor:
+    """(T, K) bytes, each worth `step` from `zero` on, times a packed weight -> (T, N), plus a bias, after GELU.
+
+    `weight_steps` (N,) are what the weight's bytes are worth; `gelu` is "none" or "tanh". Of the dtype uint8 what comes
+    out is bytes, of which `out` says step and zero.
+    """
+    post = ("none", [], "") if gelu is None else ("gelu", [], gelu)
+    zeros = torch.zeros(len(weight_steps), dtype=torch.int64)
+    return torch.ops.onednn.qlinear_pointwise(x, step, zero, packed, weight_steps, zeros, bias, *out, dtype, *post)
+
+
+def int8_linear_and_sum(
+    x: Tensor, step: float, zero: int, packed: Tensor, weight_steps: Tensor, bias: Tensor, residual: Tensor
+) -> Tensor:
+    """What `int8_linear` gives, added to `residual` (T, N) float32 in its place."""
+    zeros = torch.zeros(len(weight_steps), dtype=torch.int64)
+    weights = (packed, weight_steps, zeros, residual, bias)
+    sums = ("sum", 1.0, "none", [], "")
+    return torch.ops.onednn.qlinear_pointwise.binary(x, step, zero, *weights, 1.0, 0, torch.float32, 1.0, 0, *sums)

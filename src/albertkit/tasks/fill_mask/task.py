@@ -33,6 +33,7 @@ class FillMask(TrainableTask[TextExamples, MaskedLMOptions]):
     sample: ClassVar = "A [MASK] of tea."
     answer_options: ClassVar = {"top_k": 5, "targets": None}
     lower_is_better: ClassVar = frozenset({"loss", "perplexity"})
+    plain_text_task = "pseudo-perplexity"
     batch_tokens = 1024  # each may be a mask, and have scores for the whole vocabulary
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:

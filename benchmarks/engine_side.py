@@ -1,0 +1,112 @@
+"""One side of the benchmarks of inference: answers for the same rows of ids, timed whenever it is asked to.
+
+Run by engine_throughput.py and engine_latency.py, each side in its own process and environment:
+python engine_side.py SIDE FOLDER ROWS.json. It prints "ready", and then for each line that it reads what that asks for:
+"run N" the seconds for the first N rows, "memory" the bytes that it has held at most, "end" the end.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Rows = list[list[int]]
+BATCH = 32
+
+
+def ours(folder: str, precision: str | None) -> Callable[[Rows], Any]:
+    """`precision` None: the default of a build that has no other."""
+    from albertkit.pipelines import pipeline
+    from albertkit.tasks.features import Features
+
+    given = {} if precision is None else {"precision": precision}
+    engine = pipeline("text-classification", folder, "torch", device="cpu", **given)._engine
+    return lambda rows: list(engine.run(Features(rows, [[0] * len(row) for row in rows])))
+
+
+def peer(folder: str) -> Callable[[Rows], Any]:
+    """Transformers in padded batches, in the order of the rows."""
+    import torch
+    from transformers import AlbertForSequenceClassification
+
+    model = AlbertForSequenceClassification.from_pretrained(folder).eval()
+
+    @torch.inference_mode()
+    def run(rows: Rows) -> list[Any]:
+        return [model(**tensors).logits.numpy() for tensors in padded(rows)]
+
+    return run
+
+
+def padded(rows: Rows) -> Any:
+    import torch
+
+    for start in range(0, len(rows), BATCH):
+        batch = rows[start : start + BATCH]
+        longest = max(map(len, batch))
+        ids = torch.zeros((len(batch), longest), dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for row, one in enumerate(batch):
+            ids[row, : len(one)] = torch.tensor(one)
+            mask[row, : len(one)] = 1
+        yield {"input_ids": ids, "attention_mask": mask}
+
+
+def openvino(folder: str, hint: str) -> Callable[[Rows], Any]:
+    """The int8 model that `engine_peers.py` made of the peer's own with NNCF, by OpenVINO's asynchronous queue."""
+    import openvino
+
+    core = openvino.Core()
+    core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": "64"})
+    compiled = core.compile_model(Path(folder) / "openvino_int8.xml", "CPU", {"PERFORMANCE_HINT": hint})
+
+    def run(rows: Rows) -> list[Any]:
+        batches = [{name: tensor.numpy() for name, tensor in one.items()} for one in padded(rows)]
+        if hint == "LATENCY":
+            return [compiled(one)[0].copy() for one in batches]
+        found: dict[int, Any] = {}
+        queue = openvino.AsyncInferQueue(compiled)
+        queue.set_callback(lambda request, number: found.__setitem__(number, request.get_output_tensor(0).data.copy()))
+        for number, one in enumerate(batches):
+            queue.start_async(one, number)
+        queue.wait_all()
+        return [found[number] for number in range(len(batches))]
+
+    return run
+
+
+def made(side: str, folder: str) -> Callable[[Rows], Any]:
+    """The function of a side: before, fp32, bf16, int8, peer, openvino-THROUGHPUT or openvino-LATENCY."""
+    if side == "peer":
+        return peer(folder)
+    if side.startswith("openvino-"):
+        return openvino(folder, side.partition("-")[2])
+    return ours(folder, None if side == "before" else side)
+
+
+def main() -> None:
+    side, folder, file = sys.argv[1:]
+    rows = json.loads(Path(file).read_text())
+    run = made(side, folder)
+    run(rows[: 2 * BATCH])
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        word, _, number = line.strip().partition(" ")
+        if word == "end":
+            return
+        if word == "memory":
+            answer: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        else:
+            start = time.perf_counter()
+            run(rows[: int(number)])
+            answer = time.perf_counter() - start
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

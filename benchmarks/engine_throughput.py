@@ -1,0 +1,204 @@
+"""Useful tokens a second of classification on a CPU, by precision, against Transformers, OpenVINO and an older build.
+
+Run in the project's environment, with that of the peers beside it:
+python benchmarks/engine_throughput.py [--before COMMIT] [--rows 256] [--size base]
+
+Rows are the sentences of SST-2's validation file as they are, those of SQuADShifts with their contexts cut at 384
+tokens, and 32 rows of 128 tokens each. Weights are random. All sides answer for the same ids, one after the other, in
+turn: each round asks every side once, and ratios are medians over rounds.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import common
+
+HERE = Path(__file__).parent
+PRECISIONS = ("fp32", "bf16", "int8")
+
+
+class Side:
+    """A process that answers when it is asked to; see engine_side.py."""
+
+    def __init__(self, name: str, python: str, folder: Path, rows: Path, source: Path | None) -> None:
+        environment = dict(os.environ) | ({} if source is None else {"PYTHONPATH": str(source / "src")})
+        command = [python, str(HERE / "engine_side.py"), name, str(folder), str(rows)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.name = name
+        self._process = subprocess.Popen(command, text=True, env=environment, **pipes)
+        while (line := self._line()) != "ready":
+            if not line:
+                raise SystemExit(f"{name} ended before it was ready.")
+
+    def _line(self) -> str:
+        return self._process.stdout.readline().strip()
+
+    def ask(self, what: str) -> float:
+        """The answer to one line."""
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def end(self) -> None:
+        """Let the process end."""
+        self._process.communicate("end\n")
+
+
+def sst2(count: int) -> list[list[int]]:
+    lines = (common.DATA / "glue" / "SST-2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return _ids([line.split("\t")[0] for line in lines[:count]])
+
+
+def contexts(count: int) -> list[list[int]]:
+    file = common.DATA / "qa" / "squadshifts_new_wiki_v1.0.json"
+    paragraphs = (one for article in json.loads(file.read_text())["data"] for one in article["paragraphs"])
+    pairs = [(question["question"], one["context"]) for one in paragraphs for question in one["qas"][:1]]
+    step = max(len(pairs) // count, 1)
+    return _ids(*map(list, zip(*pairs[::step][:count], strict=True)))
+
+
+def uniform(count: int) -> list[list[int]]:
+    return np.random.default_rng(0).integers(5, 30000, (32, 128)).tolist()
+
+
+def _ids(*texts: list[str]) -> list[list[int]]:
+    from albertkit.tokenization.fast import AlbertTokenizerFast
+
+    tokenizer = AlbertTokenizerFast(str(common.DATA / "vocab" / "spiece.model"))
+    return tokenizer(*texts, truncation=True, max_length=384)["input_ids"]
+
+
+DATA = {"sst2": sst2, "squadshifts": contexts, "uniform": uniform}
+
+
+def save_model(folder: Path, size: str, rows: list[list[int]]) -> None:
+    """A model of random weights with the scales of int8 for some of the rows."""
+    from albertkit import quantization
+    from albertkit.batches import PaddedBatch
+    from albertkit.checkpoint import files
+    from albertkit.config import AlbertConfig
+    from albertkit.quantizing import plans
+    from albertkit.tokenization.fast import AlbertTokenizerFast
+    from albertkit.torch.cpu import calibration
+    from albertkit.torch.models import AlbertForSequenceClassification
+
+    AlbertForSequenceClassification(getattr(AlbertConfig, size)()).save_pretrained(folder)
+    AlbertTokenizerFast(str(common.DATA / "vocab" / "spiece.model")).save_pretrained(folder)
+    checkpoint = files.load(folder)
+    batch = PaddedBatch.of_rows(rows[:64], [[0] * len(row) for row in rows[:64]], 0)
+    seen = calibration.observe(checkpoint.config, "ForSequenceClassification", checkpoint.tensors, [batch])
+    first = next(plans.plans(checkpoint.config, seen, checkpoint.tensors))
+    quantization.write(folder, first.quantization, checkpoint.tensors, {})
+
+
+def matrix_rate(rows: list[list[int]], hidden: int, ffn: int) -> dict[str, float]:
+    """Operations a second of the products alone, of the shapes of a layer over 1,024 tokens, in float32 and int8."""
+    import torch
+
+    from albertkit.torch.cpu.products import FloatProduct, Int8Product
+
+    shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, ffn), (ffn, hidden)]
+    found = {}
+    with torch.inference_mode():
+        for name in ("fp32", "int8"):
+            run = []
+            for inputs, outputs in shapes:
+                given = (torch.randn(outputs, inputs), torch.randn(outputs), torch.float32)
+                product = FloatProduct(*given) if name == "fp32" else Int8Product(*given, [4.0])
+                run.append((product, product.prepare(torch.randn(1024, inputs), 0)))
+            times = []
+            for _ in range(7):
+                start = time.perf_counter()
+                for product, x in run:
+                    product(x)
+                times.append(time.perf_counter() - start)
+            found[name] = sum(2 * 1024 * inputs * outputs for inputs, outputs in shapes) / statistics.median(times)
+    return found
+
+
+@contextlib.contextmanager
+def build(commit: str) -> Iterator[Path | None]:
+    """The sources of a commit, in a folder of their own."""
+    if not commit:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "archive", commit, "src"], check=True, capture_output=True, cwd=HERE.parent)
+        subprocess.run(["tar", "-x", "-C", folder], check=True, input=archive.stdout)
+        yield Path(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", default="base")
+    parser.add_argument("--rows", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA))
+    parser.add_argument("--before", default="", help="a commit whose build is measured, too")
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["fp32", "int8"])
+    parser.add_argument("--peers", default=str(HERE.parent / ".venv-engine-peers" / "bin" / "python"))
+    options = parser.parse_args()
+    ours, peer, ratios = {}, {}, {}
+    with tempfile.TemporaryDirectory() as work, build(options.before) as before:
+        for name in options.data:
+            rows = DATA[name](options.rows)
+            folder = Path(work) / name
+            save_model(folder, options.size, rows)
+            readings = measured(folder, rows, options, before)
+            tokens = sum(map(len, rows))
+            rates = {side: tokens / statistics.median(seconds) for side, seconds in readings.items()}
+            ours[name] = {side: rates[side] for side in (*options.precisions, *(["before"] if before else []))}
+            peer[name] = {side: rates[side] for side in ("peer", "openvino-THROUGHPUT")}
+            for side in options.precisions:
+                for other in rates.keys() - set(options.precisions):
+                    pairs = zip(readings[other], readings[side], strict=True)
+                    ratios[f"{name}: {side} over {other}"] = statistics.median(one / two for one, two in pairs)
+            if name == "uniform":
+                ours["matrix rate, GOP/s"] = share(rates, rows, folder, ratios)
+    common.write("engine_throughput", ratios, ours, peer, ("albertkit", "torch", "numpy"))
+
+
+def share(rates: dict[str, float], rows: list[list[int]], folder: Path, ratios: dict[str, float]) -> dict[str, float]:
+    """The rate of the products alone; into `ratios` goes the share of it that uniform rows have, attention included."""
+    from albertkit.config import AlbertConfig
+    from albertkit.tools.summary import forward_flops
+
+    config = AlbertConfig.from_pretrained(folder)
+    found = matrix_rate(rows, config.hidden_size, config.intermediate_size)
+    for name, rate in found.items():
+        if name in rates:
+            ratios[f"uniform: {name} over its products alone"] = rates[name] * forward_flops(config, 128) / 128 / rate
+    return {name: rate / 1e9 for name, rate in found.items()}
+
+
+def measured(folder: Path, rows: list[list[int]], options: argparse.Namespace, before: Path | None) -> dict[str, list]:
+    """Seconds of each round by side."""
+    file = folder / "rows.json"
+    file.write_text(json.dumps(rows))
+    subprocess.run([options.peers, str(HERE / "engine_peers.py"), str(folder), str(file)], check=True)
+    own = [(name, sys.executable, None) for name in options.precisions]
+    own += [("before", sys.executable, before)] if before else []
+    theirs = [("peer", options.peers, None), ("openvino-THROUGHPUT", options.peers, None)]
+    sides = [Side(name, python, folder, file, source) for name, python, source in (*own, *theirs)]
+    readings: dict[str, list[float]] = {side.name: [] for side in sides}
+    for _ in range(options.rounds):
+        for side in sides:
+            readings[side.name].append(side.ask(f"run {len(rows)}"))
+    for side in sides:
+        side.end()
+    return readings
+
+
+if __name__ == "__main__":
+    main()

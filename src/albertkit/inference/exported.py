@@ -1,0 +1,94 @@
+"""A folder of an exported model -> what answers in it: found by what the folder holds, or by the name of a format."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Unpack
+
+from albertkit import backends, hub
+from albertkit.checkpoint import files, layout
+from albertkit.config import CONFIG_FILE
+from albertkit.errors import CheckpointNotFound, InputError, did_you_mean
+from albertkit.exports import manifest, registry
+from albertkit.exports.manifest import Entry
+from albertkit.hub import FetchOptions
+from albertkit.inference.engine import Engine
+from albertkit.inference.settings import built_with
+from albertkit.tasks import registry as tasks
+from albertkit.tasks.base import AnyTask
+from albertkit.typing import Json
+
+_WEIGHTS = tuple(form.single(None) for form in layout.FORMATS)
+
+
+class Exported(NamedTuple):
+    """An export in a folder."""
+
+    folder: Path
+    entry: Entry
+
+
+def find(
+    model: str | os.PathLike[str], framework: str | None, precision: str | None, **fetching: Unpack[FetchOptions]
+) -> Exported | None:
+    """The export that answers for a model, or None where a framework does.
+
+    `framework` may name a format. Where it names nothing, the latest export answers in a folder without weights. It is
+    the latest in that `precision` where one is named. InputError for a name that is neither framework nor format.
+    """
+    wanted = framework or "auto"
+    if wanted in registry.names():
+        folder = hub.fetch(model, [manifest.FILE, CONFIG_FILE, f"{wanted}/*"], **fetching)
+        return Exported(folder, _chosen(folder, wanted, precision))
+    if wanted not in ("auto", *backends.PACKAGES):
+        known = (*backends.PACKAGES, *registry.names())
+        raise InputError(
+            f"A framework must be one of {', '.join(backends.PACKAGES)}, a format of exports, "
+            f"{' or '.join(registry.names())}, or auto. Received: {framework!r}.{did_you_mean(wanted, known)}"
+        )
+    folder = hub.local_path(model)
+    if wanted != "auto" or not (folder / manifest.FILE).is_file() or any((folder / one).exists() for one in _WEIGHTS):
+        return None
+    return Exported(folder, _chosen(folder, wanted, precision))
+
+
+def _chosen(folder: Path, wanted: str, precision: str | None) -> Entry:
+    """The latest export of a format, and of a precision, where one is named. CheckpointNotFound where there is none."""
+    entries = manifest.read(folder)
+    fitting = [one for one in entries if wanted in ("auto", one.format) and precision in (None, "auto", one.precision)]
+    if not fitting:
+        held = ", ".join(f"{one.format} in {one.precision}" for one in entries) or "none"
+        asked = f"{wanted} in {precision or 'any precision'}"
+        raise CheckpointNotFound(
+            f"A model answers in a format that it was exported to. Asked for: {asked}. {folder} holds {held}. Export "
+            "it with `albertkit export`."
+        )
+    return fitting[-1]
+
+
+def load(
+    found: Exported, known: AnyTask | None, device: str | None, options: Mapping[str, Json]
+) -> tuple[AnyTask, Engine]:
+    """The task and the engine of an export; `known` is the task that is asked for, if any.
+
+    Of the `options` those are read that decide how a model is built. InputError where the export is of another task, or
+    was built otherwise.
+    """
+    entry = found.entry
+    config = files.load_config(found.folder)
+    task = known or tasks.get(entry.task)
+    if entry.head != task.head_for([f"Albert{entry.head}"]):
+        raise InputError(
+            f"An exported model answers the task that it was exported for, {entry.task}. Asked for: {task.name}. "
+            "Export the model again for that one, or leave the task out."
+        )
+    for key, value in built_with(task, options).items():
+        if getattr(config, key) != value:
+            raise InputError(
+                f"An exported model computes as its config says. Received: {key} {value!r}, which is "
+                f"{getattr(config, key)!r} there. Leave it out, or export a model with another."
+            )
+    form = registry.get(entry.format)
+    form.require_installed(None)
+    forward = form.compile(manifest.opened(found.folder, entry), config, entry.head, device)
+    return task, Engine(forward, config, entry.head, task.batch_tokens)

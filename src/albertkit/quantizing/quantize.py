@@ -1,0 +1,183 @@
+"""albertkit's int8: scales for a model from given texts, kept with it if the answers stay as they are."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from albertkit import arrays, quantization
+from albertkit.batches import PaddedBatch
+from albertkit.checkpoint import files
+from albertkit.checkpoint.files import Checkpoint
+from albertkit.config import CONFIG_FILE
+from albertkit.errors import InputError
+from albertkit.inference import parts, text_files
+from albertkit.inference.backends import infer_backend
+from albertkit.inference.engine import Engine
+from albertkit.inference.parts import Parts
+from albertkit.pipelines import Pipeline
+from albertkit.quantization import Quantization
+from albertkit.quantizing import agreement, plans
+from albertkit.quantizing.plans import Plan
+from albertkit.tasks import registry
+from albertkit.tasks.base import Task, TrainableTask
+from albertkit.tasks.features import Features
+from albertkit.tools.convert import convert
+from albertkit.typing import Json, Record
+
+Name = str | os.PathLike[str]
+
+ROWS = 1024
+"""Rows of texts that are taken, one half for the scales and the other to measure."""
+AGREEMENT = 0.99
+"""The share of answers that must stay the same."""
+_FEW = 16
+"""Fewer rows say nothing."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """What was found, and where it is kept."""
+
+    folder: Path
+    quantization: Quantization
+    report: Record
+
+
+def quantize(
+    model: Name,
+    texts: Name,
+    output: Name | None = None,
+    *,
+    task: str = "auto",
+    min_agreement: float = AGREEMENT,
+    max_rows: int = ROWS,
+    max_length: int | None = None,
+    overwrite: bool = False,
+    **data: Json,
+) -> Quantized:
+    """Find how the encoder of a model is computed in int8 so that its answers stay, and keep that with it.
+
+    One half of the rows that the file `texts` makes gives the scales. With the other half the ways of `plans` are
+    measured one after the other, and the first in which the share `min_agreement` of the answers is that of float32 is
+    kept: in the model's folder, or with a copy of the model in the folder `output`. Where the texts have labels, the
+    scores in both precisions are reported, too. Weights stay as they are.
+
+    `data` are options of the task's data, such as `text_column`. InputError where no way is good enough, and for texts
+    of which there are too few; MissingDependency without PyTorch, which alone computes in int8.
+    """
+    from albertkit.torch.cpu import calibration
+
+    folder = _folder(model, output)
+    loaded = _load(task, model)
+    checkpoint = _as_run(files.load(model), loaded)
+    answerer = Pipeline(*loaded, max_length=max_length)
+    features = _features(answerer, str(texts), data, max_rows)
+    seen, asked = features.take(range(0, len(features), 2)), features.take(range(1, len(features), 2))
+    exact = list(loaded.engine.run(asked))
+    head = loaded.engine.head
+    statistics = calibration.observe(checkpoint.config, head, checkpoint.tensors, _batches(seen, checkpoint))
+    tried: list[Record] = []
+    for plan in plans.plans(checkpoint.config, statistics, checkpoint.tensors):
+        engine = _engine(checkpoint, head, plan, loaded)
+        found = agreement.compare(checkpoint.config, exact, engine.run(asked))
+        tried.append({"inputs": plan.name, **asdict(found)})
+        if found.agreement >= min_agreement:
+            scores = _scores(
+                answerer, Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length), texts, data
+            )
+            report = {"texts": Path(texts).name, "rows": len(features), "tried": tried, **scores, **_machine()}
+            if output is not None:
+                convert(model, output, overwrite=overwrite)
+            quantization.write(folder, plan.quantization, checkpoint.tensors, report)
+            return Quantized(folder, plan.quantization, report)
+    raise _refusal(tried, min_agreement)
+
+
+def _folder(model: Name, output: Name | None) -> Path:
+    """The folder to write to. InputError where that is none, such as a name of the hub."""
+    folder = Path(model if output is None else output)
+    if output is None and not (folder / CONFIG_FILE).is_file():
+        raise InputError(
+            f"What int8 needs is kept with its model, which must be a folder with a {CONFIG_FILE}. Received: {model}. "
+            "Name a folder for a copy with --output."
+        )
+    return folder
+
+
+def _load(task: str, model: Name) -> Parts:
+    """The parts that answer in float32; a masked language model is asked about plain texts."""
+    loaded = parts.load(task, model, "torch", "cpu", None, {}, precision="fp32")
+    if loaded.task.plain_text_task is None:
+        return loaded
+    return loaded._replace(task=registry.get(loaded.task.plain_text_task))
+
+
+def _as_run(checkpoint: Checkpoint, loaded: Parts) -> Checkpoint:
+    """A checkpoint with the config and the tensors that its task runs."""
+    config = loaded.engine.config
+    return checkpoint.changed(config, loaded.task.completed(config, checkpoint.tensors))
+
+
+def _features(answerer: Pipeline, path: str, data: Record, rows: int) -> Features:
+    """As many rows of a file of texts as are asked for. InputError where it makes too few."""
+    is_plain = text_files.is_text(path)
+    options = answerer.data_options(**data) if is_plain else answerer.file_options(path, **data)
+    task = answerer.task
+    found: Features | None = None
+    for examples in text_files.stream(task, path, options) if is_plain else task.stream(path, options):
+        features = answerer.features(examples)
+        found = features if found is None else found.joined(features)
+        if len(found) >= rows:
+            break
+    count = 0 if found is None else len(found)
+    if found is None or count < _FEW:
+        raise InputError(
+            f"Scales need at least {_FEW} rows of texts, such as the model will meet, and some hundreds are better. "
+            f"{path} makes {count}. Give more."
+        )
+    return found.take(range(min(count, rows)))
+
+
+def _batches(features: Features, checkpoint: Checkpoint) -> list[PaddedBatch]:
+    """Rows of like length together."""
+    pad_id = checkpoint.config.pad_token_id or 0
+    rows = arrays.by_length(features.lengths(), Task.batch_tokens, None, features.choices())
+    found = (features.take(row) for row in rows)
+    return [PaddedBatch.of_rows(one.input_ids, one.token_type_ids, pad_id) for one in found]
+
+
+def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Engine:
+    planned = replace(checkpoint, quantization=plan.quantization)
+    return Engine.load(infer_backend("torch"), planned, head, loaded.task.batch_tokens, "cpu", "int8")
+
+
+def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record) -> Record:
+    """The scores of both on the texts, where these have labels."""
+    if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
+        return {}
+    try:
+        found = {name: one.evaluate(texts, **data) for name, one in (("fp32", exact), ("int8", quantized))}
+    except InputError:  # no labels
+        return {}
+    return {"scores": {name: _numbers(scores) for name, scores in found.items()}}
+
+
+def _numbers(scores: Record) -> Record:
+    return {name: value for name, value in scores.items() if isinstance(value, float)}
+
+
+def _machine() -> Record:
+    from albertkit.torch.cpu import products
+
+    return {"weight_steps": products.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
+
+
+def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
+    best = max(tried, key=lambda one: one["agreement"])
+    return InputError(
+        f"int8 must leave {wanted:.1%} of the answers as they are. Received: {best['agreement']:.2%} of "
+        f"{best['answers']:,} at best, with {best['inputs']}. Nothing was written. Give more texts like those that the "
+        "model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
+    )

@@ -1,0 +1,180 @@
+"""albertkit quantize: scales from texts, kept only where the answers stay as they are, and used from then on."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from typer.testing import CliRunner  # noqa: E402
+
+from albertkit.checkpoint import files  # noqa: E402
+from albertkit.cli.app import app  # noqa: E402
+from albertkit.config import AlbertConfig  # noqa: E402
+from albertkit.errors import CheckpointError, InputError  # noqa: E402
+from albertkit.pipelines import pipeline  # noqa: E402
+from albertkit.quantization import QUANTIZATION_FILE, SITES, InputStatistics  # noqa: E402
+from albertkit.quantizing import agreement, plans  # noqa: E402
+from albertkit.quantizing.quantize import quantize  # noqa: E402
+from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
+from frameworks.common import random_tensors, small  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+WORDS = "the of and to in a is that for it was on as with his he be by at from"
+HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForMaskedLM", "ForSentenceEmbedding")
+
+
+def sentences(count):
+    draw = np.random.default_rng(3)
+    return [" ".join(draw.choice(WORDS.split(), draw.integers(3, 12))) for _ in range(count)]
+
+
+@pytest.fixture
+def texts(tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(sentences(60)))
+    return file
+
+
+@pytest.fixture
+def model(request, tmp_path, data):
+    return saved(tmp_path / "model", data, getattr(request, "param", "ForSequenceClassification"))
+
+
+def saved(folder, data, head):
+    tokenizer = AlbertTokenizerFast(data / "spiece.model")
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "embedding_size": 16}
+    config = small(vocab_size=len(tokenizer), max_position_embeddings=48, num_labels=3, **sizes)
+    files.save(folder, config, random_tensors(config, head), f"Albert{head}")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("model", HEADS, indirect=True)
+def test_a_quantized_folder_answers_in_int8_and_is_read_as_before(model, texts):
+    before = pipeline(model=model, framework="torch", task="auto")
+    found = quantize(model, texts, min_agreement=0.5)
+    assert found.folder == model
+    assert json.loads((model / QUANTIZATION_FILE).read_text())["report"] == found.report
+    assert files.load(model).quantization is not None
+    answers = [list(one.outputs(["the [MASK] of it"])) for one in (before, pipeline(model=model, framework="torch"))]
+    exact = list(pipeline(model=model, framework="torch", precision="fp32").outputs(["the [MASK] of it"]))
+    for name, values in answers[0][0].items():
+        np.testing.assert_array_equal(exact[0][name], values)
+        assert not np.array_equal(answers[1][0][name], values)
+        np.testing.assert_allclose(answers[1][0][name], values, atol=0.2 * np.abs(values).max())
+
+
+def test_the_report_says_what_was_tried_and_both_scores(model, tmp_path):
+    rows = [{"text": text, "label": f"LABEL_{number % 3}"} for number, text in enumerate(sentences(40))]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    report = quantize(model, file, min_agreement=0.5).report
+    assert report["rows"] == 40
+    assert report["tried"][0]["answers"] == 20
+    assert 0.5 <= report["tried"][-1]["agreement"] <= 1
+    assert report["scores"]["fp32"].keys() == report["scores"]["int8"].keys() >= {"accuracy"}
+
+
+def test_where_no_way_is_good_enough_nothing_is_written(model, texts, monkeypatch):
+    monkeypatch.setattr(agreement, "_equal", lambda *_: np.zeros(4, bool))
+    with pytest.raises(InputError, match=r"must leave 99.0% of the answers as they are. Received: 0.00%"):
+        quantize(model, texts)
+    assert not (model / QUANTIZATION_FILE).exists()
+
+
+def test_a_copy_holds_the_scales_and_the_model_itself_none(model, texts, tmp_path):
+    quantize(model, texts, tmp_path / "copy", min_agreement=0.5)
+    assert not (model / QUANTIZATION_FILE).exists()
+    assert files.load(tmp_path / "copy").quantization is not None
+    assert pipeline(model=tmp_path / "copy", framework="torch")("the of")
+
+
+def test_scales_of_other_weights_are_not_used_and_that_is_said(model, texts, tmp_path, data):
+    quantize(model, texts, min_agreement=0.5)
+    other = saved(tmp_path / "other", data, "ForTokenClassification")
+    config = AlbertConfig.from_pretrained(model)
+    tensors = random_tensors(config, "ForSequenceClassification")
+    tensors = {name: values * 1.01 for name, values in tensors.items()}
+    files.save(other, config, tensors, "AlbertForSequenceClassification")
+    shutil.copyfile(model / QUANTIZATION_FILE, other / QUANTIZATION_FILE)
+    found = files.load(other)
+    assert found.quantization is None
+    assert any("made for other weights" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"layers": []},
+        {"mapping": -1.0},
+        {"mapping": "tensor"},
+        {"smoothing": {"ffn": [1.0]}},
+        {"smoothing": {"other": []}, "mapping": None},
+        {"layers": [{"ffn": 1.0}]},
+    ],
+)
+def test_a_damaged_file_is_refused_with_a_way_out(model, texts, damage):
+    quantize(model, texts, min_agreement=0.5)
+    file = model / QUANTIZATION_FILE
+    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    with pytest.raises(CheckpointError, match="albertkit quantize"):
+        files.load(model)
+
+
+def test_too_few_texts_are_refused(model, tmp_path):
+    (tmp_path / "few.txt").write_text("the of\nand to\n")
+    with pytest.raises(InputError, match=r"at least 16 rows.*makes 2"):
+        quantize(model, tmp_path / "few.txt")
+
+
+def test_a_model_of_the_package_needs_a_folder_for_a_copy(texts):
+    with pytest.raises(InputError, match="--output"):
+        quantize("albertkit/small-en", texts)
+
+
+def test_the_command_prints_the_report(model, texts):
+    done = CliRunner().invoke(app, ["quantize", str(model), "--calibrate", str(texts), "--min-agreement", "0.5"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rows"] == 60
+    assert "Kept in" in done.stderr
+
+
+def statistics(config, static, token, outlier=1.0):
+    channels = np.ones(config.hidden_size, np.float32)
+    channels[0] = outlier
+    one = InputStatistics(channels, np.full(8, static), token)
+    runs = config.num_hidden_layers * config.inner_group_num
+    return {site: [one] * runs for site in SITES} | {"embedding_hidden_mapping_in": [one]}
+
+
+def test_plans_go_from_the_fastest_to_the_most_exact():
+    config = small()
+    tensors = random_tensors(config, "Model")
+    first, second, third, smoothed, last = (
+        one.quantization for one in plans.plans(config, statistics(config, 0.1, 0.01, 9.0), tensors)
+    )
+    assert first.layers[0]["ffn"] == 9.0
+    assert second.layers[0]["ffn"] == third.layers[0]["ffn"] == "token"
+    assert smoothed.smoothing["ffn"][0] > smoothed.smoothing["ffn"][1:].max()
+    assert last.smoothing.keys() == {"query_key_value", "ffn"}
+    close = next(iter(list(plans.plans(config, statistics(config, 0.01, 0.009), tensors))[1:2]))
+    assert close.quantization.layers[0]["ffn"] == 1.0
+
+
+def test_agreement_counts_answers_by_their_kind():
+    config = small(num_labels=2)
+    exact = [{"logits": np.array([1.0, 2.0])}, {"logits": np.array([3.0, 2.0])}]
+    found = agreement.compare(config, exact, [{"logits": np.array([1.0, 2.5])}, {"logits": np.array([1.0, 2.0])}])
+    assert (found.answers, found.agreement, found.largest_difference) == (2, 0.5, 2.0)
+    tokens = [{"logits": np.eye(3)}]
+    assert agreement.compare(config, tokens, [{"logits": np.eye(3)[[0, 1, 1]]}]).agreement == pytest.approx(2 / 3)
+    several = config.changed(problem_type="multi_label_classification")
+    rows = [{"logits": np.array([1.0, -1.0, 2.0])}]
+    assert agreement.compare(several, rows, [{"logits": np.array([0.1, 1.0, 2.0])}]).agreement == pytest.approx(2 / 3)
+    vectors = [{"embedding": np.array([1.0, 0.0])}, {"embedding": np.array([0.0, 1.0])}]
+    near = [{"embedding": np.array([0.99, 0.0])}, {"embedding": np.array([1.0, 0.0])}]
+    assert agreement.compare(config, vectors, near).agreement == 0.5
