@@ -42,6 +42,8 @@ def command(
     device: options.Device = None,
     framework: options.Framework = None,
     precision: options.Precision = None,
+    patience: options.Patience = None,
+    regression_threshold: options.RegressionThreshold = None,
     skip_bad_rows: Annotated[
         bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
     ] = False,
@@ -62,6 +64,7 @@ def command(
     )
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
     answers |= {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    answers |= options.early_exit(patience, regression_threshold)
     answerer = pipeline(task, model, framework, max_length, **answers)
     with _file(data, hub_dataset, eval_split) as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)

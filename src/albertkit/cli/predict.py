@@ -40,6 +40,8 @@ def command(
     device: options.Device = None,
     framework: options.Framework = None,
     precision: options.Precision = None,
+    patience: options.Patience = None,
+    regression_threshold: options.RegressionThreshold = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
@@ -58,7 +60,8 @@ def command(
     if output:
         record_files.require_writable(output, overwrite)
     on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    answerer = pipeline(task, model, framework, max_length, **on)
+    early_exit = options.early_exit(patience, regression_threshold)
+    answerer = pipeline(task, model, framework, max_length, **on, **early_exit)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)
