@@ -55,7 +55,7 @@ def _shared(
     batch_size: Annotated[int | None, Option(help="Examples a step.", show_default="32")] = None,
     learning_rate: options.LearningRate = None,
     early_exit: Annotated[
-        bool | None, Option("--early-exit", help="Train to answer after every layer, for `predict --patience`.")
+        bool | None, Option("--early-exit", help="Train to answer after every layer, so that texts may stop early.")
     ] = None,
     seed: options.Seed = None,
     seeds: Annotated[

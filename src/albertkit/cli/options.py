@@ -41,7 +41,7 @@ Precision = Annotated[
 Patience = Annotated[
     int | None,
     Option(
-        help="Stop a text once so many layers in a row have confirmed its class; models trained with --early-exit.",
+        help="Stop a text once so many layers in a row have confirmed its class, in a model trained for early exit.",
         show_default="all layers",
         min=1,
     ),

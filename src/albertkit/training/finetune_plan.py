@@ -50,7 +50,7 @@ def resolved(
             f"`training.metric` must be one of {', '.join(known)} for {task.name}. Received: "
             f"{metric!r}.{did_you_mean(metric, known)}"
         )
-    _require_early_exit(task, recipe)
+    require_early_exit(task, recipe)
     found = {one: getattr(options, one) for one in options.defaults()}
     return recipe.changed("data", **found).changed(
         "training",
@@ -62,7 +62,7 @@ def resolved(
     )
 
 
-def _require_early_exit(task: AnyTrainableTask, recipe: FinetuneRecipe) -> None:
+def require_early_exit(task: AnyTrainableTask, recipe: FinetuneRecipe) -> None:
     """ConfigError where a classifier cannot be trained after every layer, and is to be."""
     if not recipe.training.early_exit:
         return

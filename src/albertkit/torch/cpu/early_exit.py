@@ -16,6 +16,7 @@ from albertkit import rules
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.torch.cpu.packed_encoder import Chunk, PackedEncoder, split_into_chunks
 from albertkit.torch.packed_sequences import PackedSequences, Unpadded
 
@@ -26,7 +27,8 @@ Agree = Callable[[Tensor, Tensor], Tensor]
 def compile(model: Any, encoder: PackedEncoder) -> Forward:
     """The forward of a sequence classifier in its own precision, by the patience of its config.
 
-    A batch -> `logits` (B, C) of the layer where each row stopped, and `layers` (B,), how many that were.
+    A batch -> `logits` (B, C) of the layer where each row stopped, and `layers` (B,), how many that were. InputError
+    for rows that are padded in front.
     """
     model.eval()
     albert, read = model.base_model, EarlyExit(encoder, model.config, lambda states: _logits(model, states))
@@ -34,7 +36,9 @@ def compile(model: Any, encoder: PackedEncoder) -> Forward:
     @torch.inference_mode()
     def forward(batch: PaddedBatch) -> Outputs:
         given = {name: torch.from_numpy(array) for name, array in batch.arguments().items()}
-        packing = Unpadded.of_mask(given["attention_mask"])
+        packing = Unpadded.of(given["input_ids"], None, given.get("attention_mask"))
+        if packing is None:
+            raise InputError("Early exit needs rows that begin with a token. Received: padding. Pad them on the right.")
         inputs = (given["input_ids"], given.get("token_type_ids"), None, None)
         logits, layers = read(albert._packed_embeddings(inputs, packing), packing.sequences(is_first_token=True))
         order = packing.starts.argsort().argsort()
