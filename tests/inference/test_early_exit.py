@@ -1,11 +1,14 @@
 """When a model can answer before its last layer, from training to the answer."""
 
+import json
 import logging
 
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("torch")
 
+from albertkit.cli.app import app
 from albertkit.config import AlbertConfig
 from albertkit.errors import ConfigError, InputError
 from albertkit.inference import early_exit
@@ -67,7 +70,7 @@ def test_other_tasks_do_not_train_every_layer():
 
 def test_a_trained_model_answers_early_and_says_after_how_many_layers(tmp_path):
     shape = {**common.TINY, "num_hidden_layers": 3}
-    changes = {"training__early_exit": True, "framework": "torch", "model__config": shape, "training__epochs": 4}
+    changes = {"training__early_exit": True, "framework": "torch", "model__config": shape}
     common.trained(common.recipe(tmp_path, **changes), tmp_path / "model")
     whole, early = pipeline(model=tmp_path / "model"), pipeline(model=tmp_path / "model", patience=1)
     assert whole.config.early_exit
@@ -76,5 +79,7 @@ def test_a_trained_model_answers_early_and_says_after_how_many_layers(tmp_path):
     assert 2 <= scores["mean_layers"] < 3
     assert scores["accuracy"] > 0.9
     assert early("the film was good")[0]["label"] == "pos"
-    with pytest.raises(InputError, match="patience"):
-        pipeline("fill-mask", tmp_path / "model", patience=1)("a")
+    told = CliRunner().invoke(app, ["evaluate", str(tmp_path / "model"), str(tmp_path / "dev.csv"), "--patience", "1"])
+    assert json.loads(told.stdout)["mean_layers"] == scores["mean_layers"]
+    said = CliRunner().invoke(app, ["predict", str(tmp_path / "model"), "the film was good", "--patience", "1"])
+    assert json.loads(said.stdout)["label"] == "pos"
