@@ -98,20 +98,18 @@ def measure(models: dict[str, tuple[Path, dict[str, int]]], precisions: list[str
         for name, (folder, given) in models.items()
     }
     layers = next(iter(sides.values())).config.num_hidden_layers
-    ours: dict[str, Any] = {name: scored(side, layers) for name, side in sides.items()}
+    curve: dict[str, dict[str, float]] = {name: scored(side, layers) for name, side in sides.items()}
     tokens, seconds = readings(sides, rounds)
     ratios = {}
     for name, times in seconds.items():
-        ours[name] |= {"tokens_per_second": round(tokens / statistics.median(times)), "seconds": times}
+        curve[name]["tokens_per_second"] = round(tokens / statistics.median(times))
         whole = seconds[f"{name.partition(', ')[0]}, all layers"]
         if "patience" in name:
-            ratios[f"{name}, speed over all layers"] = statistics.median(
-                slow / fast for slow, fast in zip(whole, times, strict=True)
-            )
+            pairs = zip(whole, times, strict=True)
+            ratios[f"{name}: speed over all layers"] = statistics.median(slow / fast for slow, fast in pairs)
+    ours = {"layers": layers, "tokens": tokens, "curve": curve, "seconds": seconds}
     peer = {"the peer is": "the same model through all its layers"}
-    common.write(
-        "early_exit", ratios, {"layers": layers, "tokens": tokens, **ours}, peer, ("albertkit", "torch", "numpy")
-    )
+    common.write("early_exit", ratios, ours, peer, ("albertkit", "torch", "numpy"))
 
 
 if __name__ == "__main__":

@@ -81,10 +81,10 @@ class AlbertModel(AlbertPreTrainedModel):
         bias = None if mask is None else attention_bias(mask, embedded)
         head_bias = None if head_mask is None else broadcast_head_mask(head_mask, self.config, embedded)
         encoded = self.encoder(embedded, bias, head_bias, attentions, hidden_states or every_layer)
-        last, layers = encoded.last_hidden_state, encoded.hidden_states
+        last, layers = encoded.last_hidden_state, encoded.hidden_states or ()
         firsts = torch.stack([states[:, 0] for states in layers[1:]]) if every_layer else last[:, 0]
-        layers = layers if hidden_states else None
-        return BaseModelOutputWithPooling(last, self._pooled(firsts), layers, encoded.attentions)
+        shown = encoded.hidden_states if hidden_states else None
+        return BaseModelOutputWithPooling(last, self._pooled(firsts), shown, encoded.attentions)
 
     def _run_packed(
         self, inputs: tuple[Tensor | None, ...], packing: Unpadded, every_layer: bool
@@ -94,7 +94,8 @@ class AlbertModel(AlbertPreTrainedModel):
         encoded = self.encoder(self._packed_embeddings(inputs, packing), sequences, output_hidden_states=every_layer)
         states = encoded.last_hidden_state
         if every_layer:
-            firsts = [*(layer[:, sequences.positions] for layer in encoded.hidden_states[1:-1]), states]
+            whole = (encoded.hidden_states or ())[1:-1]
+            firsts = [*(layer[:, sequences.positions] for layer in whole), states]
             pooled = self._pooled(torch.stack([packing.in_order_of_rows(one) for one in firsts]))
             return BaseModelOutputWithPooling(pooler_output=pooled)
         if self.only_pooled:

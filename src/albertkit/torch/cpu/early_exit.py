@@ -6,7 +6,7 @@ which one stops is computed for its first token alone, which is all that the hea
 Letters: S sequences, T tokens of them, E embedding size, H hidden size, C classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -99,7 +99,8 @@ class EarlyExit:
 
 def remaining(chunk: Chunk, kept: Tensor) -> tuple[Chunk, Tensor]:
     """A chunk of first tokens with those of its sequences that are `kept` (S,), and which of its tokens they have."""
-    lengths = torch.repeat_interleave(*(torch.tensor(column) for column in _columns(chunk.groups)))
+    counts, sizes = torch.tensor(chunk.groups).unbind(-1)
+    lengths = torch.repeat_interleave(sizes, counts)
     tokens = torch.repeat_interleave(kept, lengths).nonzero()[:, 0]
     groups, start = [], 0
     for count, length in chunk.groups:
@@ -108,11 +109,6 @@ def remaining(chunk: Chunk, kept: Tensor) -> tuple[Chunk, Tensor]:
         start += count
     lengths = lengths[kept]
     return Chunk(0, len(tokens), groups, lengths.cumsum(0) - lengths, is_first_token=True), tokens
-
-
-def _columns(groups: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """(number, length) of each group -> all lengths, all numbers."""
-    return [length for _, length in groups], [count for count, _ in groups]
 
 
 class _Votes:
