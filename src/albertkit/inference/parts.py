@@ -72,7 +72,8 @@ def load(
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     backend = infer_backend(name := backends.resolve(framework or "auto"))
     config = checkpoint.config.changed(**built_with(chosen, options))
-    early_exit.require_possible(config, name)
+    if chosen.can_exit_early:
+        early_exit.require_possible(config, name)
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
     head = chosen.head_for(config.architectures)
     engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place, precision)

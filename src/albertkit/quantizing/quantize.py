@@ -2,23 +2,25 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from albertkit import arrays, quantization
+from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
-from albertkit.config import CONFIG_FILE
+from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import InputError
 from albertkit.inference import parts, text_files
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
+from albertkit.inference.parity import Parity
 from albertkit.inference.parts import Parts
 from albertkit.pipelines import Pipeline
 from albertkit.quantization import Quantization
-from albertkit.quantizing import agreement, plans
+from albertkit.quantizing import plans
 from albertkit.quantizing.plans import Plan
 from albertkit.tasks import registry
 from albertkit.tasks.base import Task, TrainableTask
@@ -81,9 +83,10 @@ def quantize(
     tried: list[Record] = []
     for plan in plans.plans(checkpoint.config, statistics, checkpoint.tensors):
         engine = _engine(checkpoint, head, plan, loaded)
-        found = agreement.compare(checkpoint.config, exact, engine.run(asked))
-        tried.append({"inputs": plan.name, **asdict(found)})
-        if found.agreement >= min_agreement:
+        found = _parity(exact, engine.run(asked), checkpoint.config)
+        agreement = min(found.agreements().values(), default=1.0)
+        tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
+        if agreement >= min_agreement:
             scores = _scores(
                 answerer, Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length), texts, data
             )
@@ -153,6 +156,13 @@ def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Eng
     return Engine.load(infer_backend("torch"), planned, head, loaded.task.batch_tokens, "cpu", "int8")
 
 
+def _parity(exact: Iterable[Outputs], quantized: Iterable[Outputs], config: AlbertConfig) -> Parity:
+    found = Parity()
+    for ours, theirs in zip(exact, quantized, strict=True):
+        found.add(ours, theirs, config.problem_type)
+    return found
+
+
 def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record) -> Record:
     """The scores of both on the texts, where these have labels."""
     if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
@@ -178,6 +188,6 @@ def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
     best = max(tried, key=lambda one: one["agreement"])
     return InputError(
         f"int8 must leave {wanted:.1%} of the answers as they are. Received: {best['agreement']:.2%} of "
-        f"{best['answers']:,} at best, with {best['inputs']}. Nothing was written. Give more texts like those that the "
-        "model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
+        f"{best['rows']:,} rows at best, with {best['inputs']}. Nothing was written. Give more texts like those "
+        "that the model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
     )

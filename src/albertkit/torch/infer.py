@@ -15,7 +15,7 @@ from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.cpu import early_exit
 from albertkit.torch.cpu.packed_encoder import PackedEncoder
-from albertkit.torch.cpu.precisions import hidden_dtype, require_precision
+from albertkit.torch.cpu.precisions import hidden_dtype, require_precision, usual
 from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
 
 
@@ -39,9 +39,9 @@ def compile(
     that precision.
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    usual: InferPrecision = "int8" if quantization is not None and place.type == "cpu" else "fp32"
-    precision = require_precision(precision or usual, place)
-    if config.early_exit_patience and place.type != "cpu":
+    precision = require_precision(precision or usual(place, quantization is not None), place)
+    exits_early = head == "ForSequenceClassification" and config.early_exit_patience > 0
+    if exits_early and place.type != "cpu":
         raise InputError(
             f"Early exit is computed on a CPU. Received: patience {config.early_exit_patience} on {place}. Pass "
             '`device` "cpu", or leave `patience` out.'
@@ -53,7 +53,7 @@ def compile(
         make = _products(config, precision, quantization)
         with torch.inference_mode():
             model.base_model.encoder = encoder = PackedEncoder(model.base_model.encoder, config, make)
-        if config.early_exit_patience:
+        if exits_early:
             return early_exit.compile(model, encoder)
     elif precision == "bf16":
         model.to(torch.bfloat16)
