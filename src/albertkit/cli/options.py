@@ -134,10 +134,17 @@ def numbers(text: str | None, option: str) -> list[int] | None:
         raise ConfigError(f"{option} takes whole numbers, such as 1,2,3. Received: {text!r}.") from None
 
 
-def early_exit(patience: int | None, regression_threshold: float | None) -> dict[str, float]:
-    """The options of early exit that were given: tasks that have none know no such options."""
-    given = {"patience": patience, "regression_threshold": regression_threshold}
-    return {name: value for name, value in given.items() if value is not None}
+def computing(
+    place: str | None,
+    batch_size: int | None,
+    precision: str | None,
+    patience: int | None,
+    regression_threshold: float | None,
+) -> dict[str, object]:
+    """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
+    early_exit = {"patience": patience, "regression_threshold": regression_threshold}
+    given = {name: value for name, value in early_exit.items() if value is not None}
+    return {"device": device(place), "batch_size": batch_size, "precision": precision, **given}
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

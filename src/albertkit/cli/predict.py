@@ -59,19 +59,15 @@ def command(
     texts, file = inputs_of(texts or [], file, pair)
     if output:
         record_files.require_writable(output, overwrite)
-    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    early_exit = options.early_exit(patience, regression_threshold)
-    answerer = pipeline(task, model, framework, max_length, **on, **early_exit)
+    on = options.computing(device, batch_size, precision, patience, regression_threshold)
+    answerer = pipeline(task, model, framework, max_length, **on)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)
     _require_folder(given, output_dir)
     parts = parts_of(answerer, texts, file, pair, given)
-    calls = {
-        **answerer.call_options(given),
-        **_given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long),
-    }
-    _answer(answerer, parts, output, output_dir, overwrite, given, calls)
+    asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
+    _answer(answerer, parts, output, output_dir, overwrite, given, {**answerer.call_options(given), **asked})
 
 
 def _answer(
