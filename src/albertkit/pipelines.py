@@ -10,6 +10,7 @@ from albertkit.backends import InferPrecision, Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.inference import input_parts, parts
+from albertkit.inference.early_exit import LayersTaken
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
 from albertkit.tasks import bad_rows, calibration, registry, trained_on
@@ -242,13 +243,14 @@ class Pipeline:
             outputs = list(outputs)
             official.update(task.files(config, examples, features, outputs))
         seen = AnswersSeen(features, config)
-        scores = task.score(config, examples, features, seen.watched(outputs))
+        taken = LayersTaken()
+        scores = task.score(config, examples, features, taken.watched(seen.watched(outputs)))
         if told := seen.told():
             logger.warning(told)
         counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
         counted["unreadable"] = self.unknown.unreadable
         warned = {"warning": told} if told else {}
-        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
+        return {**scores, **taken.found(), "examples": len(examples), **counted, "data": str(path), **warned}
 
     def _labelled(
         self, task: AnyTrainableTask, path: Name, options: Record

@@ -38,6 +38,18 @@ Precision = Annotated[
     str | None,
     Option(help="fp32, bf16, int8, or auto: the fastest of this machine.", show_default="int8 if quantized, or fp32"),
 ]
+Patience = Annotated[
+    int | None,
+    Option(
+        help="Stop a text once so many layers in a row have confirmed its class, in a model trained for early exit.",
+        show_default="all layers",
+        min=1,
+    ),
+]
+RegressionThreshold = Annotated[
+    float | None,
+    Option(help="How near two layers must be to agree on a number, in units of the labels.", show_default=False),
+]
 Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]
@@ -124,6 +136,19 @@ def numbers(text: str | None, option: str) -> list[int] | None:
         return None if text is None else [int(one) for one in split(text) or ()]
     except ValueError:
         raise ConfigError(f"{option} takes whole numbers, such as 1,2,3. Received: {text!r}.") from None
+
+
+def computing(
+    place: str | None,
+    batch_size: int | None,
+    precision: str | None,
+    patience: int | None,
+    regression_threshold: float | None,
+) -> dict[str, object]:
+    """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
+    early_exit = {"patience": patience, "regression_threshold": regression_threshold}
+    given = {name: value for name, value in early_exit.items() if value is not None}
+    return {"device": device(place), "batch_size": batch_size, "precision": precision, **given}
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

@@ -43,6 +43,8 @@ def command(
     device: options.Device = None,
     framework: options.Framework = None,
     precision: options.Precision = None,
+    patience: options.Patience = None,
+    regression_threshold: options.RegressionThreshold = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
@@ -63,7 +65,7 @@ def command(
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
     target.require_usable(given, source.file)
-    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    on = options.computing(device, batch_size, precision, patience, regression_threshold)
     answerer = pipeline(task, model, framework, max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
