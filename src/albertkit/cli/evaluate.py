@@ -40,7 +40,7 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     skip_bad_rows: Annotated[
         bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")

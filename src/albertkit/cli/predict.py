@@ -38,7 +38,7 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
@@ -52,12 +52,14 @@ def command(
     classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
     from albertkit.inference import record_files
+    from albertkit.inference.backends import for_texts
     from albertkit.pipelines import pipeline
 
     texts, file = inputs_of(texts or [], file, pair)
     if output:
         record_files.require_writable(output, overwrite)
     on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    framework = for_texts(texts, model, framework, device=device, precision=precision)
     answerer = pipeline(task, model, framework, max_length, **on)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
