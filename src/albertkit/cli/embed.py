@@ -40,7 +40,7 @@ def command(
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
 ) -> None:
     """Make a vector of each text of a file, or of each line of standard input, in their order.

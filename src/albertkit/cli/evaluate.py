@@ -38,7 +38,7 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     patience: options.Patience = None,
     regression_threshold: options.RegressionThreshold = None,

@@ -14,6 +14,10 @@ Model = Annotated[
 Framework = Annotated[
     str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.", show_default="auto")
 ]
+AnsweringFramework = Annotated[
+    str | None,
+    Option(help="torch, tensorflow, flax, numpy, a format of exports, or auto.", show_default="auto"),
+]
 LearningRate = Annotated[
     float | None, Option(help="Peak learning rate.", show_default="by the size of model and batch")
 ]

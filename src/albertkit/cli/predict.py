@@ -41,7 +41,7 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     patience: options.Patience = None,
     regression_threshold: options.RegressionThreshold = None,
@@ -57,6 +57,7 @@ def command(
     Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
     classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
+    from albertkit.inference.backends import for_texts
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
@@ -66,6 +67,7 @@ def command(
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
     target.require_usable(given, source.file)
     on = options.computing(device, batch_size, precision, patience, regression_threshold)
+    framework = for_texts(source.texts, model, framework, device=device, precision=precision, patience=patience)
     answerer = pipeline(task, model, framework, max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
