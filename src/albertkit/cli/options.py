@@ -6,6 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from albertkit.typing import Record
+
 # A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
 Model = Annotated[
@@ -148,7 +150,7 @@ def computing(
     precision: str | None,
     patience: int | None,
     regression_threshold: float | None,
-) -> dict[str, object]:
+) -> Record:
     """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
     early_exit = {"patience": patience, "regression_threshold": regression_threshold}
     given = {name: value for name, value in early_exit.items() if value is not None}
