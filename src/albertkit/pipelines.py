@@ -132,10 +132,6 @@ class Pipeline:
         self._warn_of_unknown()
         return self.task.arranged(answers, is_single, inputs[0], options)
 
-    def features(self, examples: Examples) -> Features:
-        """What the model is given for examples."""
-        return self._features(examples, self._split({})[0])[0]
-
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
         settings, _ = self._split({})

@@ -61,14 +61,13 @@ def command(
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
-    columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
+    named = {"task_name": task_name, "text_column": text_column, "pair_column": pair_column}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
-    given = options.data_options(settings, task_name=task_name, **columns, **lengths)
+    given = options.data_options(settings, header=options.split(header), **named, **lengths)
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
     target.require_usable(given, source.file)
     on = options.computing(device, batch_size, precision, patience, regression_threshold)
-    framework = for_texts(source.texts, model, framework, device=device, precision=precision, patience=patience)
-    answerer = pipeline(task, model, framework, max_length, **on)
+    answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
 
