@@ -100,8 +100,7 @@ class Pipeline:
         self._engine, self._options = engine, renamed(options)
         self._told: set[str] = set()
         self._trained = trained_on.kept(self.config, task)
-        settings, _ = self._split({})
-        self.max_length = settings.max_length
+        self.max_length = self._split({})[0].max_length
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
@@ -132,12 +131,15 @@ class Pipeline:
         self._warn_of_unknown()
         return self.task.arranged(answers, is_single, inputs[0], options)
 
+    def features(self, examples: Examples) -> Features:
+        """What the model is given for examples."""
+        return self._features(examples, self._split({})[0])[0]
+
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
-        settings, _ = self._split({})
-        features, _ = self._features(self.task.examples(*inputs)[0], settings)
+        features = self.features(self.task.examples(*inputs)[0])
         self._warn_of_unknown()
-        return self._engine.run(features, settings.batch_size)
+        return self._engine.run(features, self._split({})[0].batch_size)
 
     def stream(self, parts: Iterable[Examples], *, skip_bad_rows: bool = False, **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.

@@ -132,7 +132,7 @@ def _features(answerer: Pipeline, path: str, data: Record, rows: int) -> Feature
     task = answerer.task
     found: Features | None = None
     for examples in text_files.stream(task, path, options) if is_plain else task.stream(path, options):
-        features = task.encode(answerer.tokenizer, answerer.config, examples, options)
+        features = answerer.features(examples)
         found = features if found is None else found.joined(features)
         if len(found) >= rows:
             break
