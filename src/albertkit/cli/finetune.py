@@ -27,6 +27,12 @@ class _Tasks(TyperGroup):
 
         return registry.trainable_names()
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from albertkit.tasks import registry
+
+        registry.get_trainable(args[0])  # an error that names the nearest task
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from albertkit.tasks import registry
 

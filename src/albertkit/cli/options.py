@@ -6,6 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from albertkit.typing import Record
+
 # A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
 Model = Annotated[
@@ -13,6 +15,10 @@ Model = Annotated[
 ]
 Framework = Annotated[
     str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.", show_default="auto")
+]
+AnsweringFramework = Annotated[
+    str | None,
+    Option(help="torch, tensorflow, flax, numpy, a format of exports, or auto.", show_default="auto"),
 ]
 LearningRate = Annotated[
     float | None, Option(help="Peak learning rate.", show_default="by the size of model and batch")
@@ -98,6 +104,10 @@ NullThreshold = Annotated[
 HubDataset = Annotated[
     str, Option("--hub-dataset", help="Data set of the Hugging Face Hub: NAME or NAME/CONFIG.", show_default=False)
 ]
+AnsweredSplit = Annotated[
+    str, Option("--eval-split", "--split", help="Its split to answer for.", show_default="the one for validation")
+]
+SkipBadRows = Annotated[bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")]
 EvalSplit = Annotated[str, Option(help="Its split to evaluate on.", show_default="the one for validation")]
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")
@@ -140,7 +150,7 @@ def computing(
     precision: str | None,
     patience: int | None,
     regression_threshold: float | None,
-) -> dict[str, object]:
+) -> Record:
     """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
     early_exit = {"patience": patience, "regression_threshold": regression_threshold}
     given = {name: value for name, value in early_exit.items() if value is not None}

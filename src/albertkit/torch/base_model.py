@@ -11,7 +11,7 @@ Letters: B batch, L sequence length, H hidden size, N heads. All models take the
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
@@ -39,6 +39,7 @@ class AlbertModel(AlbertPreTrainedModel):
         self.embeddings = AlbertEmbeddings(config)
         self.encoder = AlbertTransformer(config)
         self.pooler = linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
+        self.pooler_activation = nn.Tanh() if add_pooling_layer else None
         self.post_init()
 
     def forward(
@@ -127,7 +128,10 @@ class AlbertModel(AlbertPreTrainedModel):
 
     def _pooled(self, states: Tensor) -> Tensor | None:
         """States of first tokens (..., B, H) -> the same shape, or None without a pooler."""
-        return None if self.pooler is None else torch.tanh(self.pooler(states))
+        if self.pooler is None:
+            return None
+        dense = self.pooler(states)
+        return dense if self.pooler_activation is None else self.pooler_activation(dense)
 
 
 def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:

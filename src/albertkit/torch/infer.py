@@ -98,9 +98,9 @@ def require_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:  # AssertionError: PyTorch was built without CUDA
+        why = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"`device` must be one that PyTorch can use here. Received: {name!r}: {str(error).splitlines()[0]} "
-            'Leave it out, or pass "cpu".'
+            f'`device` must be one that PyTorch can use here. Received: {name!r}: {why}. Leave it out, or pass "cpu".'
         ) from None
     return device
 

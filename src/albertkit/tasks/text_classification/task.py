@@ -120,8 +120,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         bad = bad or BadRows(table.path, options.skip_bad_rows)
         asked, options = options, texts.with_columns(table, options)
         values, options = label_columns.read(table, options, schema, bad)
-        if not asked.text_column:
-            texts.tell_of_others(table, options)
+        (texts.tell_of_pair if asked.text_column else texts.tell_of_others)(table, options)
         _require_kind(table, options)
         kind = schema.problem_type if schema else KINDS.get(options.problem)
         if kind == REGRESSION:
