@@ -55,8 +55,8 @@ class Side:
         self._process.communicate("end\n")
 
 
-def sst2(count: int) -> list[list[int]]:
-    lines = (common.DATA / "glue" / "SST-2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
+def sst2(count: int, part: str = "dev") -> list[list[int]]:
+    lines = (common.DATA / "glue" / "SST-2" / f"{part}.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return _ids([line.split("\t")[0] for line in lines[:count]])
 
 

@@ -25,7 +25,7 @@ from albertkit.quantizing.plans import Plan
 from albertkit.tasks import registry
 from albertkit.tasks.base import Task, TrainableTask
 from albertkit.tasks.features import Features
-from albertkit.tools.convert import convert
+from albertkit.tools.convert import convert, require_free
 from albertkit.typing import Json, Record
 
 Name = str | os.PathLike[str]
@@ -69,10 +69,10 @@ def quantize(
     `data` are options of the task's data, such as `text_column`. InputError where no way is good enough, and for texts
     of which there are too few; MissingDependency without PyTorch, which alone computes in int8.
     """
-    from albertkit.torch.cpu import calibration
-
-    folder = _folder(model, output)
+    folder = _folder(model, output, overwrite)
     loaded = _load(task, model)
+    from albertkit.torch.cpu import calibration  # PyTorch is there
+
     checkpoint = _as_run(files.load(model), loaded)
     answerer = Pipeline(*loaded, max_length=max_length)
     features = _features(answerer, str(texts), data, max_rows)
@@ -98,9 +98,11 @@ def quantize(
     raise _refusal(tried, min_agreement)
 
 
-def _folder(model: Name, output: Name | None) -> Path:
-    """The folder to write to. InputError where that is none, such as a name of the hub."""
+def _folder(model: Name, output: Name | None, overwrite: bool) -> Path:
+    """The folder to write to. InputError where that is none, such as a name of the hub, or holds files already."""
     folder = Path(model if output is None else output)
+    if output is not None:
+        require_free(output, overwrite)
     if output is None and not (folder / CONFIG_FILE).is_file():
         raise InputError(
             f"What int8 needs is kept with its model, which must be a folder with a {CONFIG_FILE}. Received: {model}. "
