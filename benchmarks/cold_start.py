@@ -4,7 +4,7 @@ Run in the project's environment, with that of the peer beside it:
 python benchmarks/cold_start.py [--peer .venv-oracle/bin/python] [--rounds 7]
 
 The model is the embedded one with a classifier of random weights. `albertkit predict` and the peer's
-`pipeline("text-classification", folder)` take turns, with their files in the page cache; ratios are medians over rounds.
+`pipeline("text-classification", folder)` take turns, their files in the page cache; ratios are medians over rounds.
 """
 
 import argparse

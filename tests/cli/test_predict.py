@@ -103,6 +103,7 @@ def test_answers_are_written_as_json_lines(head, tmp_path, data):
     model, source = made(tmp_path / "model", data, head), table(tmp_path / "t.csv", head == "ForMaskedLM")
     done = predict(model, "--file", source, "--output", tmp_path / "out.jsonl")
     assert done.stdout == ""
+    assert f"3 answers are in {tmp_path / 'out.jsonl'}." in done.stderr
     written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert written == records(model, "--file", source)
 
@@ -227,6 +228,8 @@ def test_a_file_given_as_a_text_is_read_or_refused_but_never_answered_as_a_text(
     for arguments, told in (
         (("nothing.txt",), "Received: 'nothing.txt', which looks like a file, and there is none"),
         (("notes",), "Received: 'notes', which is a file. Pass a data file"),
+        (("./",), "Received: './', which is a folder. Pass a data file"),
+        (("t.csv", "--output", "t.csv", "--overwrite"), "must not replace the texts that they are for"),
         (("it", "t.csv"), "Received: 't.csv', which is a file"),
         (("t.csv", "--pair", "it"), "Received: 't.csv', which is a file"),
     ):

@@ -44,10 +44,8 @@ def command(
     """
     from rich.console import Console
 
-    from albertkit import storage
     from albertkit.bench import candidates, result
     from albertkit.bench.run import bench
-    from albertkit.errors import InputError, Interrupted
     from albertkit.inference.record_files import require_new
 
     for file in filter(None, (json_file, plot)):
@@ -61,11 +59,19 @@ def command(
     with Console(stderr=True).status("reading the model") as status:
         found = bench(model, chosen, data, each, rows, seconds, threads, max_length, place, seed, status.update)
     show(found, candidates.has_peer())
-    if found.figures:
-        if json_file is not None:
-            storage.write_json(json_file, found.record())
-        if plot is not None:
-            result.draw(found.figures, plot)
+    _keep(found, json_file, plot)
+
+
+def _keep(found: "Result", json_file: Path | None, plot: Path | None) -> None:
+    """Write what was measured. Interrupted where it was stopped, InputError where there is nothing."""
+    from albertkit import storage
+    from albertkit.bench import result
+    from albertkit.errors import InputError, Interrupted
+
+    if found.figures and json_file is not None:
+        storage.write_json(json_file, found.record())
+    if found.figures and plot is not None:
+        result.draw(found.figures, plot)
     if found.measured.is_stopped:
         raise Interrupted(f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
     if not found.figures:
