@@ -26,6 +26,8 @@ FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "cor
 PRINTED_BY = {
     "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
+    "cli/answer_inputs.py": ["predict"],
+    "cli/hub_file.py": ["evaluate", "predict"],
     "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
     "cli/data.py": ["data check"],
@@ -34,6 +36,7 @@ PRINTED_BY = {
     "cli/pretrain.py": ["pretrain"],
     "cli/convert.py": ["convert"],
     "cli/info.py": ["info"],
+    "checkpoint/report.py": ["info"],
     "cli/corpus.py": [BUILD],
     "cli/tokenizer.py": [TRAIN],
     "corpus/workers.py": [BUILD],
@@ -76,6 +79,7 @@ PRINTED_BY = {
     "exports/": ["export"],
     "inference/export_folder.py": ["export"],
     "quantizing/quantize.py": ["quantize"],
+    "inference/early_exit.py": [FINETUNE],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],
 }

@@ -11,7 +11,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import inputs, relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, streamed
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -129,17 +129,21 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
 
     InputError where a later part has columns by which others would have been taken from the first on.
     """
+    bad = BadRows(source if isinstance(source, str) else "", options.skip_bad_rows)
     if isinstance(source, str):
-        pieces = tables.pieces(source, options.header)
+        pieces = tables.pieces(source, options.header, bad)
     else:
         pieces, options = tables.lines(source), replace(options, text_column="text")
+    return streamed(_parts(pieces, options, bad), bad)
+
+
+def _parts(pieces: Iterable[Table], options: TextOptions, bad: BadRows) -> Iterator[TextExamples]:
     first = None
     for table in pieces:
         found = with_columns(table, options)
         if first is None:
             first = found
-            if not options.text_column:
-                tell_of_others(table, found)
+            (tell_of_pair if options.text_column else tell_of_others)(table, found)
         if found != first:
             names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
             raise InputError(
@@ -147,7 +151,13 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
                 f"line {table.lines[0] - 1}, and rows before it were read by {first.text_column!r} alone. Name what is "
                 "meant with --text-column (and --pair-column for pairs)."
             )
-        yield taken(table, found)
+        yield _without(taken(table, found, bad=bad), bad)
+
+
+def _without(part: TextExamples, bad: BadRows) -> TextExamples:
+    """A part without its rows that are left out."""
+    left = {row.place for row in bad.found}
+    return part.take(number for number in range(len(part)) if part.place(number) not in left) if left else part
 
 
 def with_columns(table: Table, options: OptionsT) -> OptionsT:
@@ -164,6 +174,17 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
             f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
     return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+
+
+def tell_of_pair(table: Table, options: TextOptions) -> None:
+    """Log where a table has pairs, and options that name a column read one text of each alone."""
+    names = usual_names(table)
+    found = {names[one]: names[other] for one, other in reversed(_PAIRS) if one in names and other in names}
+    if not options.pair_column and (other := found.get(options.text_column)):
+        logger.warning(
+            "%s has pairs of texts, in %r and %r, of which %r alone is read. For both pass --pair-column %s.",
+            *(table.path, options.text_column, other, options.text_column, other),
+        )
 
 
 def tell_of_others(table: Table, options: TextOptions) -> None:

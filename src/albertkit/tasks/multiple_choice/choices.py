@@ -7,13 +7,14 @@ import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, streamed
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -25,6 +26,8 @@ _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PIECE = 256
+"""Questions that are read at a time where they are only to be answered."""
 _ASKED = {"cause": "What was the cause of this?", "effect": "What happened as a result?"}
 
 
@@ -118,14 +121,14 @@ def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
 
 def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
     """The questions of a file in parts, without the right options."""
-    part: list[Item] = []
-    for item in _items(path, options, BadRows(path, may_skip=False)):
-        part.append(item)
-        if len(part) == 256:
-            yield checked(path, part, labelled=False)
-            part = []
-    if part:
-        yield checked(path, part, labelled=False)
+    bad = BadRows(path, options.skip_bad_rows)
+    return streamed(_parts(path, options, bad), bad)
+
+
+def _parts(path: str, options: ChoiceOptions, bad: BadRows) -> Iterator[Choices]:
+    items = _items(path, options, bad)
+    while part := list(islice(items, _PIECE)):
+        yield checked(path, part, labelled=False, bad=bad)
 
 
 def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | None = None) -> Choices:
@@ -139,6 +142,8 @@ def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | Non
             kept.append((item, _number(item) if labelled else 0))
         except InputError as error:
             errors.append((item.place, error))
+    if errors and labelled:
+        _require_numbers_from_zero(path, items)
     bad.add_errors(errors, len(items))
     found = [item for item, _ in kept]
     return Choices(
@@ -151,6 +156,17 @@ def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | Non
         [item.group for item in found],
         left_out=bad.found,
     )
+
+
+def _require_numbers_from_zero(path: str, items: Sequence[Item]) -> None:
+    """InputError where right options are numbered from 1: all are wrong then, and not only those beyond the last."""
+    numbers = [int(item.answer) for item in items if str(item.answer).strip().isdecimal()]
+    counts = {len(item.options) for item in items if isinstance(item.options, (list, tuple))}
+    if len(numbers) == len(items) and min(numbers) == 1 and max(numbers) == max(counts, default=0):
+        raise InputError(
+            f"The right option must be named by its number from 0, its letter or its text. {path} counts from 1: no "
+            "number is 0, and some are that of the last option. Take 1 off each, or write letters."
+        )
 
 
 def _require_texts(item: Item) -> None:
