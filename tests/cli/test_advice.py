@@ -64,6 +64,7 @@ PRINTED_BY = {
     "tasks/text_classification/labels.py:_tell": [FINETUNE],
     "tasks/text_classification/label_forms.py:guess": [FINETUNE],
     "tasks/text_classification/label_forms.py:require": [FINETUNE],
+    "tasks/text_classification/label_forms.py:tell": [FINETUNE],
     "tasks/text_classification/task.py:_check": [FINETUNE],
     "tasks/text_classification/task.py:_require": [FINETUNE],
     "tasks/sentence_embedding/task.py:_require": ["finetune sentence-embedding"],
