@@ -51,6 +51,9 @@ class PretrainedConfig:
     sentence_special_tokens: bool
     sentence_normalize: bool
     sentence_temperature: float
+    early_exit: bool
+    early_exit_patience: int
+    early_exit_threshold: float | None
     dtype: str | None
     name_or_path: str
     architectures: list[str] | None

@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import lzma
+import subprocess
+import sys
 
 import pytest
 
@@ -101,6 +103,7 @@ def test_answers_are_written_as_json_lines(head, tmp_path, data):
     model, source = made(tmp_path / "model", data, head), table(tmp_path / "t.csv", head == "ForMaskedLM")
     done = predict(model, "--file", source, "--output", tmp_path / "out.jsonl")
     assert done.stdout == ""
+    assert f"3 answers are in {tmp_path / 'out.jsonl'}." in done.stderr
     written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert written == records(model, "--file", source)
 
@@ -262,3 +265,19 @@ def test_answers_are_counted_on_a_terminal():
         for _ in range(1234):
             counter.count()
     assert "1,234 texts answered" in console.file.getvalue()
+
+
+def test_a_few_texts_are_answered_alike_with_and_without_a_framework(classifier):
+    code = (
+        "import sys; from albertkit.cli import main; sys.argv[0] = 'albertkit'\n"
+        "try: main()\n"
+        "finally: print([name for name in ('torch', 'tensorflow', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "predict", str(classifier), *TEXTS], capture_output=True, text=True, check=True
+    )
+    *lines, imported = done.stdout.splitlines()
+    assert imported == "[]"
+    for ours, wanted in zip(map(json.loads, lines), records(classifier, *TEXTS), strict=True):
+        assert (ours["text"], ours["label"]) == (wanted["text"], wanted["label"])
+        assert ours["scores"] == pytest.approx(wanted["scores"], abs=1e-5)

@@ -24,6 +24,7 @@ from albertkit.tasks import registry
 from albertkit.tasks.features import Features
 from albertkit.training import finetune, finetune_plan, reporter, run_folder
 from albertkit.training.recipe import FinetuneRecipe
+from terminal import albertkit
 from training import common
 
 pytestmark = pytest.mark.torch
@@ -255,6 +256,43 @@ def test_rows_without_text_can_be_left_out_and_are_counted(tmp_path):
     assert "2 rows were left out. Every row needs a text" in said
 
 
+def test_rows_that_a_model_cannot_be_given_are_left_out_of_both_sides_and_counted(tmp_path):
+    dev = tmp_path / "odd.csv"
+    dev.write_text("text,label\ngood,pos\nodd,mixed\nbad,neg\n")
+    changes = {"data__eval": str(dev), "data__skip_bad_rows": True, "training__max_steps": 1}
+    results, said = run(common.recipe(tmp_path, **changes), tmp_path / "m")
+    assert results["examples"] == 2
+    assert f"1 row was left out. Every label must be one of neg, pos. Not so in 1 of {dev}: line 3." in said
+
+
+def test_what_was_said_of_a_former_model_goes_with_it_and_what_is_no_runs_is_told(tmp_path, caplog):
+    output = tmp_path / "m"
+    run(common.recipe(tmp_path, training__max_steps=1), output)
+    assert "did not write" not in caplog.text
+    stale = {"calibration.json", "quantization.json", "export.json", "figure_calibration_after.png"}
+    for name in (*stale, "notes.txt"):
+        (output / name).write_text("{}")
+    (output / "1_Pooling").mkdir()
+    (output / "1_Pooling" / "config.json").write_text("{}")
+    config = json.loads((output / "config.json").read_text())
+    config["task"]["calibration"] = {"temperature": 3.0}
+    (output / "config.json").write_text(json.dumps(config))
+    run(common.recipe(tmp_path, training__max_steps=1, model__name=str(output)), output, overwrite=True)
+    left = {path.name for path in output.iterdir()}
+    assert not left & {*stale, "1_Pooling"}
+    assert "calibration" not in json.loads((output / "config.json").read_text())["task"]
+    assert "also holds what this run did not write: notes.txt." in caplog.text
+
+
+def test_a_run_of_several_seeds_leaves_no_former_model_beside_theirs(tmp_path):
+    output, recipe = tmp_path / "m", common.recipe(tmp_path, training__max_steps=1)
+    run(recipe, output)
+    (output / "calibration.json").write_text("{}")
+    run(recipe.model_copy(update={"seeds": [1]}), output, overwrite=True)
+    assert not {"config.json", "model.safetensors", "calibration.json"} & {path.name for path in output.iterdir()}
+    assert (output / "seed-1" / "model.safetensors").exists()
+
+
 def test_length_beyond_the_model_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"`data.max_length` must not exceed .* Received: 33 and 32"):
         run(common.recipe(tmp_path, data__max_length=33), tmp_path / "m")
@@ -438,10 +476,9 @@ def test_what_cannot_be_extended_is_said(tmp_path):
 def straight(tmp_path_factory):
     """The command of a run that is cut off in the tests below, and what it leaves when it is not."""
     folder = tmp_path_factory.mktemp("straight")
-    common.recipe(folder, training__epochs=30, training__save_every=5).save(folder / "recipe.toml")
-    command = [sys.executable, "-m", "albertkit", "finetune", "text-classification"]
-    command += ["--recipe", str(folder / "recipe.toml")]
-    subprocess.run([*command, "--output", str(folder / "straight")], check=True, capture_output=True)
+    common.recipe(folder, training__epochs=12, training__save_every=5).save(folder / "recipe.toml")
+    command = ["finetune", "text-classification", "--recipe", str(folder / "recipe.toml")]
+    assert albertkit(*command, "--output", folder / "straight").returncode == 0
     return command, folder / "straight"
 
 
@@ -450,24 +487,25 @@ def straight(tmp_path_factory):
 def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(straight, tmp_path, number):
     command, whole = straight
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    again = [*command, "--output", str(tmp_path / "killed")]
     killed = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "albertkit", *again], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     signal.signal(signal.SIGINT, before)
     log = tmp_path / "killed" / "log.jsonl"
     until = time.monotonic() + 60
-    while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 40):
+    while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 20):
         time.sleep(0.01)
     killed.send_signal(number)
     _, told = killed.communicate()
     assert killed.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert (b"Go on with --resume." in told) == (number != signal.SIGKILL)
     assert not (tmp_path / "killed" / "config.json").exists()
-    again = [*command, "--output", str(tmp_path / "killed")]
-    refused = subprocess.run(again, capture_output=True, text=True, check=False)
+    refused = albertkit(*again)
     assert refused.returncode == 1
     assert "--resume" in refused.stderr
-    resumed = subprocess.run([*again, "--resume"], check=True, capture_output=True, text=True)
+    resumed = albertkit(*again, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
     assert "Resumed from step-" in resumed.stdout
     folders = whole, tmp_path / "killed"
     one, other = (safetensors.numpy.load_file(folder / "model.safetensors") for folder in folders)

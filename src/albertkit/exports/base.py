@@ -4,7 +4,7 @@ A format writes the network of a head with its weights, and opens what it wrote 
 Letters: B rows, C choices, L places of a row, H hidden size, V vocabulary, K starts, M ends for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -181,9 +181,22 @@ def inputs(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, arrays, strict=True)}
 
 
-def at_positions(batch: PaddedBatch, outputs: Outputs) -> Outputs:
-    """Outputs as the engine wants them: of a `MaskedBatch` the logits (P, V) at its positions alone."""
-    if not isinstance(batch, MaskedBatch):
-        return outputs
-    rows, columns = batch.positions.T
-    return {"logits": outputs["logits"][rows, columns]}
+def forward(config: AlbertConfig, head: str, run: Callable[[Tensors], Outputs]) -> Forward:
+    """The forward pass that the engine wants, of a function from the inputs of an exported model to its outputs.
+
+    Of a `MaskedBatch` it gives the logits (P, V) at its positions alone, and rows of S sentences (B, S, L) go through
+    the encoder as (B * S, L).
+    """
+
+    def answer(batch: PaddedBatch) -> Outputs:
+        given, shape = inputs(config, batch), batch.input_ids.shape
+        if head == "ForSentenceEmbedding" and len(shape) == 3:
+            found = run({name: array.reshape(-1, shape[2]) for name, array in given.items()})
+            return {name: array.reshape(*shape[:2], -1) for name, array in found.items()}
+        found = run(given)
+        if not isinstance(batch, MaskedBatch):
+            return found
+        rows, columns = batch.positions.T
+        return {"logits": found["logits"][rows, columns]}
+
+    return answer

@@ -64,6 +64,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     options = ClassificationOptions
     answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None, "abstain_below": None}
     encode_options: ClassVar = {"long": "long", "stride": "doc_stride"}
+    model_options: ClassVar = {"patience": "early_exit_patience", "regression_threshold": "early_exit_threshold"}
+    can_exit_early = True
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
