@@ -30,8 +30,6 @@ PRINTED_BY = {
     "cli/hub_file.py": ["evaluate", "predict"],
     "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
-    "cli/bench.py": ["bench"],
-    "bench/": ["bench"],
     "cli/data.py": ["data check"],
     "cli/score.py": ["score"],
     "cli/finetune.py": [FINETUNE],
