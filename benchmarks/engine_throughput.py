@@ -4,8 +4,8 @@ Run in the project's environment, with that of the peers beside it:
 python benchmarks/engine_throughput.py [--before COMMIT] [--rows 256] [--size base]
 
 Rows are the sentences of SST-2's validation file as they are, an eighth as many questions of SQuADShifts with their
-contexts, cut at 384 tokens, and 32 rows of 128 tokens each. Weights are random. All sides answer for the same ids, one after the other, in
-turn: each round asks every side once, and ratios are medians over rounds.
+contexts, cut at 384 tokens, and 32 rows of 128 tokens each. Weights are random. All sides answer for the same ids, one
+after the other: each round asks every side once, and ratios are medians over rounds.
 """
 
 import argparse
