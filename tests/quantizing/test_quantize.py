@@ -168,6 +168,16 @@ def test_the_command_prints_the_report(model, texts):
     assert "Kept in" in done.stderr
 
 
+def test_bad_rows_are_left_out_where_that_is_asked_for_and_else_named(model, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join([*(json.dumps({"text": text}) for text in sentences(30)), '{"text": "cut']))
+    command = ["quantize", str(model), "--calibrate", str(file), "--min-agreement", "0.5"]
+    assert "line 31" in str(CliRunner().invoke(app, command).exception)
+    done = CliRunner().invoke(app, [*command, "--skip-bad-rows"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rows"] == 30
+
+
 def statistics(config, static, token, outlier=1.0):
     channels = np.ones(config.hidden_size, np.float32)
     channels[0] = outlier
