@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import types
 
 import pytest
 
@@ -47,6 +48,9 @@ class Answerer:
     def call_options(self, given):
         return given
 
+    def text_options(self):
+        pass
+
     def examples(self, texts):
         return texts, False
 
@@ -87,6 +91,15 @@ def test_any_other_command_says_that_it_was_stopped(ended, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(summary, "summarise", stopped)
+    assert ended("info", "base") == (130, "", "Stopped. Nothing that was begun is kept.\n")
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_said_in_a_line(ended, monkeypatch):
+    class Commands(types.ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "albertkit.cli.app", Commands("albertkit.cli.app"))
     assert ended("info", "base") == (130, "", "Stopped. Nothing that was begun is kept.\n")
 
 
