@@ -42,6 +42,7 @@ def pipeline(
     tokenizer: AlbertTokenizerBase | Name | None = None,
     device: Model = None,
     batch_size: int | None = None,
+    max_batch_tokens: int | None = None,
     truncation: bool | str | None = True,
     precision: InferPrecision | None = None,
     **options: Json,
@@ -66,6 +67,9 @@ def pipeline(
         "cpu" or -1, "cuda:0" or 0, a torch.device; default: the first GPU, and of a loaded model its own device.
     batch_size
         Rows that are computed together at most; default: as many as are fast.
+    max_batch_tokens
+        Tokens that are computed together at most, with their padding: memory goes with them, and answers do not. A row
+        that is longer is computed alone. Default: that of the task, 4,096 for most.
     precision
         What the encoder computes in, in PyTorch: fp32, bf16 or int8 (the latter on a CPU), or auto, the fastest of the
         machine; default: int8 for a folder that `albertkit quantize` made, and else fp32. Of a folder of exports one
@@ -80,7 +84,7 @@ def pipeline(
     loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision)
     for name in loaded.task.model_options:
         options.pop(name, None)
-    sizes = {"max_length": max_length, "batch_size": batch_size}
+    sizes = {"max_length": max_length, "batch_size": batch_size, "max_batch_tokens": max_batch_tokens}
     return Pipeline(*loaded, truncation=truncation, **sizes, **options)
 
 
@@ -100,7 +104,7 @@ class Pipeline:
         self._options = PipelineOptions(task, self.config, tokenizer.model_max_length, options)
         self._encoder = Encoder(task, tokenizer, self._options)
         self.progress: Callable[[int, int], None] = lambda done, total: None
-        """Told by `evaluate`, after each row, how many are done and how many there are."""
+        """Told after each batch how many rows are computed of those at hand, and how many these are."""
 
     @property
     def max_length(self) -> int:
@@ -245,8 +249,7 @@ class Pipeline:
         evaluation.warn(examples)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
-        outputs = self._run(features, settings)
-        return Labelled(examples, features, evaluation.watched(outputs, len(features), self.progress))
+        return Labelled(examples, features, self._run(features, settings))
 
     def read(self, source: Name | BufferedReader, **options: Json) -> Iterator[Examples]:
         """The examples of a data file, or of lines of text, without labels and in parts: what `stream` takes.
@@ -321,7 +324,7 @@ class Pipeline:
             self._encoder.warn_of_unknown()
 
     def _run(self, features: Features, settings: Settings) -> Iterator[Outputs]:
-        return self._engine.run(features, settings.batch_size)
+        return self._engine.run(features, settings.batch_size, settings.max_batch_tokens, self.progress)
 
     def _decode(
         self, examples: Examples, features: Features, settings: Settings, options: Record, as_records: bool = False

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from albertkit.backends import Outputs
@@ -54,13 +54,6 @@ def warn(examples: Examples) -> None:
     """Say where there are few examples, and which rows were left out."""
     for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
         logger.warning(told)
-
-
-def watched(outputs: Iterable[Outputs], total: int, progress: Callable[[int, int], None]) -> Iterator[Outputs]:
-    """The outputs, of which `progress` is told each."""
-    for done, one in enumerate(outputs, start=1):
-        progress(done, total)
-        yield one
 
 
 def scores(
