@@ -33,6 +33,11 @@ def command(
     rows: Annotated[int, Option(help="Texts answered together, at most.", min=1)] = 256,
     seconds: Annotated[float, Option(help="About how long to measure, beside loading.", min=1)] = 60,
     threads: Annotated[int | None, Option(help="Threads.", show_default="the cores there are", min=1)] = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    settings: options.DataSettings = None,
     max_length: options.MaxLength = None,
     device: options.Device = None,
     seed: Annotated[int, Option(help="Seed of what is drawn.")] = 0,
@@ -58,8 +63,9 @@ def command(
     chosen = candidates.find(model, *wanted)
     each = options.numbers(lengths, "--lengths") or []
     place = options.device(device)
+    given = options.file_options(settings, text_column, pair_column, header, skip_bad_rows)
     with Console(stderr=True).status("reading the model") as status:
-        found = bench(model, chosen, data, each, rows, seconds, threads, max_length, place, seed, status.update)
+        found = bench(model, chosen, data, each, rows, seconds, threads, max_length, place, seed, status.update, given)
     show(found, candidates.has_peer())
     _keep(found, json_file, plot)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from albertkit import arrays, quantization
+from albertkit import arrays, quantization, sampling
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
@@ -124,22 +124,13 @@ def _as_run(checkpoint: Checkpoint, loaded: Parts) -> Checkpoint:
 
 def _features(answerer: Pipeline, path: str, data: Record, rows: int) -> Features:
     """As many rows of a file of texts as are asked for. InputError where it makes too few."""
-    is_plain = text_files.is_text(path)
-    options = answerer.data_options(**data) if is_plain else answerer.file_options(path, **data)
-    task = answerer.task
-    found: Features | None = None
-    for examples in text_files.stream(task, path, options) if is_plain else task.stream(path, options):
-        features = answerer.features(examples)
-        found = features if found is None else found.joined(features)
-        if len(found) >= rows:
-            break
-    count = 0 if found is None else len(found)
-    if found is None or count < _FEW:
+    found = sampling.rows_of_file(answerer, path, rows, data)
+    if len(found) < _FEW:
         raise InputError(
             f"Scales need at least {_FEW} rows of texts, such as the model will meet, and some hundreds are better. "
-            f"{path} makes {count}. Give more."
+            f"{path} makes {len(found)}. Give more."
         )
-    return found.take(range(min(count, rows)))
+    return found
 
 
 def _batches(features: Features, checkpoint: Checkpoint) -> list[PaddedBatch]:
