@@ -171,9 +171,9 @@ def _numbers(scores: Record) -> Record:
 
 
 def _machine() -> Record:
-    from albertkit.torch.cpu import products
+    from albertkit.torch.cpu import int8
 
-    return {"weight_steps": products.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
+    return {"weight_steps": int8.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
 
 
 def _refusal(tried: Iterable[Record], wanted: float) -> InputError:

@@ -14,9 +14,10 @@ from albertkit.errors import InputError
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.cpu import early_exit
+from albertkit.torch.cpu.int8 import int8_products
 from albertkit.torch.cpu.packed_encoder import PackedEncoder
 from albertkit.torch.cpu.precisions import hidden_dtype, require_precision, usual
-from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
+from albertkit.torch.cpu.products import MakeProduct, float_products
 
 
 def compile(
