@@ -11,8 +11,8 @@ from albertkit.batches import MaskedBatch, PaddedBatch  # noqa: E402
 from albertkit.errors import InputError  # noqa: E402
 from albertkit.quantization import MAPPING, SITES, Quantization, per_token  # noqa: E402
 from albertkit.torch import infer, private_api  # noqa: E402
-from albertkit.torch.cpu import calibration, int8, packed_encoder, precisions, products  # noqa: E402
-from albertkit.torch.cpu.int8 import FBGEMMProduct, OneDNNProduct  # noqa: E402
+from albertkit.torch.packed import calibration, chunks, int8, packed_encoder, precisions, products  # noqa: E402
+from albertkit.torch.packed.int8 import FBGEMMProduct, OneDNNProduct  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
 
@@ -76,7 +76,7 @@ def test_fp32_gives_what_the_model_gives(head, changes):
 
 @pytest.mark.parametrize("chunk", [1, 10, 27, 1000])
 def test_chunks_do_not_change_what_is_computed(monkeypatch, chunk):
-    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
     config, forward = compiled("ForSequenceClassification")
     one_by_one = np.concatenate([forward(padded([row]))["logits"] for row in rows(config)])
     np.testing.assert_allclose(forward(padded(rows(config)))["logits"], one_by_one, atol=1e-5)
@@ -106,7 +106,7 @@ def one_scale(config, largest):
 @pytest.mark.parametrize("chunk", [10, 1000])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_masked_places_have_the_scores_of_a_whole_run(monkeypatch, precision, chunk):
-    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
     config, forward = compiled("ForMaskedLM", precision)
     ids = rows(config)
     positions = np.array([[3, 16], [0, 2], [5, 0], [5, 23], [1, 8]])

@@ -13,7 +13,15 @@ from torch import Tensor
 
 from albertkit.quantization import Largest, Quantization
 from albertkit.torch import private_api
-from albertkit.torch.cpu.products import FUSED, FloatProduct, MakeProduct, Prepared, Product, Quantized, activation_of
+from albertkit.torch.packed.products import (
+    FUSED,
+    FloatProduct,
+    MakeProduct,
+    Prepared,
+    Product,
+    Quantized,
+    activation_of,
+)
 
 ZERO = 128
 """What stands for 0 in a quantised input, an unsigned byte."""
