@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 from io import BufferedReader
 
 from albertkit import loading
@@ -88,6 +89,15 @@ def pipeline(
     return Pipeline(*loaded, truncation=truncation, **sizes, **options)
 
 
+class Call(NamedTuple):
+    """The inputs of one call of a pipeline, ready to be computed."""
+
+    features: Features
+    """What the model is given."""
+    finish: Callable[[Iterable[Outputs]], Json]
+    """The outputs of each row of the features, in their order -> the answer."""
+
+
 class Pipeline:
     """A model with its tokenizer, ready to answer for a task."""
 
@@ -135,16 +145,35 @@ class Pipeline:
         """
         options = renamed(options)
         inputs = (*inputs, *(options.pop(name) for name in self.task.input_names if name in options))
-        if not inputs:
-            raise InputError("A pipeline answers for inputs. Received: none. Pass a text or a list of texts.")
         settings, chosen = self._options.split(self.config, options)
         if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
             return self._each(input_parts.of_stream(self.task, stream, settings.batch_size), settings, chosen)
-        examples, is_single = self.task.examples(*inputs)
-        features, _ = self._encoder.features(self.config, examples, settings)
-        answers = self._decode(examples, features, settings, chosen)
+        call = self.prepare(*inputs, **options)
+        answer = call.finish(self._run(call.features, settings))
         self._encoder.warn_of_unknown()
-        return self.task.arranged(answers, is_single, inputs[0], options)
+        return answer
+
+    def prepare(self, *inputs: Json, **options: Json) -> "Call":
+        """What the model is given for the inputs of a call, and what makes its answer; errors as in a call.
+
+        For whoever computes several calls together: see `run`.
+        """
+        if not inputs:
+            raise InputError("A pipeline answers for inputs. Received: none. Pass a text or a list of texts.")
+        config, task = self.config, self.task
+        settings, chosen = self._options.split(config, options)
+        examples, is_single = task.examples(*inputs)
+        features, _ = self._encoder.features(config, examples, settings)
+
+        def finish(outputs: Iterable[Outputs]) -> Json:
+            answers = list(task.decode(self.tokenizer, config, examples, features, outputs, **chosen))
+            return task.arranged(answers, is_single, inputs[0], options)
+
+        return Call(features, finish)
+
+    def run(self, features: Features) -> Iterator[Outputs]:
+        """What the model gives back for each row: what `finish` of the call that it is of takes."""
+        return self._engine.run(features)
 
     def features(self, examples: Examples) -> Features:
         """What the model is given for examples."""

@@ -1,0 +1,160 @@
+"""The server: routes for models, for vectors, and for whoever runs it."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Body, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from albertkit import __version__
+from albertkit.errors import AlbertkitError
+from albertkit.serving import schemas
+from albertkit.serving.answering import Answering
+from albertkit.serving.embeddings import add_routes
+from albertkit.serving.errors import STATUSES, Refusal
+from albertkit.serving.limits import Limits
+from albertkit.serving.metrics import Metrics
+from albertkit.serving.middleware import Bounded, Keyed, Observed
+from albertkit.serving.models import Models
+from albertkit.serving.scheduler import Scheduler
+from albertkit.typing import Record
+
+logger = logging.getLogger(__name__)
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": meaning,
+        "content": {"application/json": {"example": {"error": meaning, "error_type": str(status)}}},
+    }
+    for status, meaning in STATUSES.items()
+}
+
+
+@dataclass
+class Server:
+    """What a running server holds."""
+
+    models: Models
+    limits: Limits
+    metrics: Metrics = field(default_factory=Metrics)
+    is_stopping: bool = False
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.scheduler = Scheduler(limits.max_batch_tokens, limits.max_waiting_tokens, self.metrics.batch)
+        self.metrics.watch(self.scheduler)
+        self.answering = Answering(self.scheduler, limits, self.metrics)
+
+
+def create_app(
+    models: Models, limits: Limits | None = None, keys: Sequence[str] = (), origins: Sequence[str] = ()
+) -> FastAPI:
+    """The application for models that are loaded, ready for an ASGI server; `app.state.server` is its Server.
+
+    With `keys` every request needs one of them; pages of the `origins` may ask from a browser.
+    """
+    server = Server(models, limits or Limits())
+    app = FastAPI(
+        title="albertkit", version=__version__, description="ALBERT models behind HTTP.", responses=REFUSALS
+    )
+    app.state.server = server
+    for name, one in models.loaded().items():
+        app.include_router(_of_model(server, name, schemas.request_model(one.task), f"/models/{name}"))
+    first = models.names[0]
+    app.include_router(_of_model(server, first, schemas.request_model(models.loaded()[first].task), "/"))
+    add_routes(app, server.models, server.answering)
+    app.include_router(_of_operation(server, has_keys=bool(keys)))
+    _add_handlers(app)
+    app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes)
+    if keys:
+        app.add_middleware(Keyed, keys=list(keys))
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(Observed, seen=server.metrics.request)
+    return app
+
+
+def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRouter:
+    """The route on which one model answers for its task."""
+    router = APIRouter(tags=["models"])
+
+    @router.post(path, summary=f"Answers of {name}")
+    async def answer(request: Request, body: Annotated[body_model, Body()]) -> Any:
+        model = server.models.get(name)
+        if model is None:
+            raise Refusal(503)
+        given = body.parameters.model_dump(exclude_unset=True) if body.parameters else {}
+        found = await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
+        return JSONResponse(found)
+
+    return router
+
+
+def _of_operation(server: Server, has_keys: bool) -> APIRouter:
+    """Routes for whoever runs the server."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/health")
+    async def health() -> Record:
+        """Whether the process answers at all."""
+        return {"status": "ok"}
+
+    @router.get("/ready")
+    async def ready() -> Record:
+        """Whether requests are taken: not before all models have answered once, nor once the server stops."""
+        if server.is_stopping or not server.models.are_ready:
+            raise Refusal(503)
+        return {"status": "ready"}
+
+    @router.get("/info")
+    async def info() -> Record:
+        """The models, and what may be asked of them."""
+        return {"version": __version__, "models": server.models.describe(), "limits": server.limits.model_dump()}
+
+    @router.get("/metrics", response_class=Response)
+    async def metrics() -> Response:
+        """Counters in the form of Prometheus."""
+        return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    if has_keys:
+
+        @router.post("/reload")
+        async def reload() -> Record:
+            """Load all models again; requests that were taken are answered by the former ones."""
+            await to_thread.run_sync(server.models.load)
+            return {"models": server.models.names}
+
+    return router
+
+
+def _add_handlers(app: FastAPI) -> None:
+    """What is answered in place of what FastAPI says, which repeats what was sent."""
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> Response:
+        return JSONResponse(error.body(), error.status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        places = [
+            {"where": [str(part) for part in one["loc"] if part != "body"], "rule": one["msg"]}
+            for one in error.errors()[:8]
+        ]
+        return JSONResponse({**Refusal(422).body(), "fields": places}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def other(request: Request, error: HTTPException) -> Response:
+        status = 422 if error.status_code == 400 else error.status_code  # bytes that are no text
+        return JSONResponse(Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status)
+
+    @app.exception_handler(AlbertkitError)
+    async def failed(request: Request, error: AlbertkitError) -> Response:
+        logger.error("A request failed: %s", type(error).__name__)
+        return JSONResponse(Refusal(500, "The server could not do it.").body(), 500)
+

@@ -1,0 +1,112 @@
+"""What every request goes through before its route: time and log, keys, and the size of its body. Plain ASGI."""
+
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from albertkit.serving.errors import Refusal
+
+access = logging.getLogger("albertkit.serving.access")
+
+OPEN = ("/health", "/ready")
+"""Addresses that need no key."""
+
+
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a refusal."""
+    await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, send)
+
+
+class Observed:
+    """Tells of each request, when it is over, its route, status and seconds: to a log of JSON lines, and to a counter.
+
+    Nothing that was sent is told, and no address but those of the server's own routes.
+    """
+
+    def __init__(self, app: ASGIApp, seen: Callable[[str, int, float], None]) -> None:
+        self.app, self.seen = app, seen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        start = time.monotonic()
+        scope.setdefault("state", {})["arrived"] = start
+        status = 499  # who asked was gone before there was an answer
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            seconds = time.monotonic() - start
+            route = getattr(scope.get("route"), "path", "unknown")
+            self.seen(route, status, seconds)
+            told = {"route": route, "method": scope["method"], "status": status, "ms": round(1000 * seconds, 2)}
+            access.info(json.dumps({**told, **scope["state"].get("told", {})}))
+        return None
+
+
+class Keyed:
+    """Lets through requests with one of some keys as `Authorization: Bearer KEY`; 401 for others."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
+        self.app, self.keys = app, [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http" or scope["path"] in OPEN or self._knows(Headers(scope=scope)):
+            return await self.app(scope, receive, send)
+        return await refuse(Refusal(401, headers={"WWW-Authenticate": "Bearer"}), scope, receive, send)
+
+    def _knows(self, headers: Headers) -> bool:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        found = [hmac.compare_digest(given.strip().encode("latin-1"), key) for key in self.keys]  # all: in constant time
+        return scheme.lower() == "bearer" and any(found)
+
+
+class Bounded:
+    """Reads the body before anything else does, and no more of it than may be; 413 beyond."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app, self.most = app, max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        stated = Headers(scope=scope).get("content-length", "")
+        body = None if stated.isdigit() and int(stated) > self.most else await self._read(receive)
+        if body is None:
+            detail = f"A body may have {self.most} bytes. Send less, such as fewer inputs at a time."
+            return await refuse(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return messages.pop() if messages else await receive()
+
+        return await self.app(scope, again, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        parts, size = [], 0
+        while True:
+            message: dict[str, Any] = dict(await receive())
+            if message["type"] != "http.request":  # gone in the middle
+                return b""
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.most:
+                return None
+            if not message.get("more_body"):
+                return b"".join(parts)

@@ -1,0 +1,113 @@
+"""What requests look like, by task: checked before anything is computed, and shown in the server's OpenAPI."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, create_model
+
+from albertkit.tasks.base import AnyTask
+from albertkit.typing import Json
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pair(_Strict):
+    """Two texts that belong together."""
+
+    text: StrictStr
+    text_pair: StrictStr | None = None
+
+
+class Question(_Strict):
+    """A question and the text in which its answer stands."""
+
+    question: StrictStr
+    context: StrictStr
+
+
+class Choice(_Strict):
+    """A question with its possible answers and, where there is one, the text that decides."""
+
+    question: StrictStr
+    choices: list[StrictStr] = Field(min_length=2)
+    context: StrictStr | None = None
+
+
+_Texts = StrictStr | list[StrictStr]
+INPUTS: dict[str, Any] = {
+    "text-classification": StrictStr | Pair | list[StrictStr | Pair],
+    "question-answering": Question | list[Question],
+    "multiple-choice": Choice | list[Choice],
+}
+"""By task, where its inputs are not a text or texts."""
+
+_Value = StrictStr | StrictBool | StrictInt | StrictFloat | list[StrictStr] | None
+
+
+def request_model(task: AnyTask) -> type[BaseModel]:
+    """The body of a request for a task: `inputs`, one or a list, and `parameters`, the options of a pipeline's call."""
+    names = [*task.answer_options, *task.encode_options, "truncation", "max_length"]
+    fields: dict[str, Any] = dict.fromkeys(names, (_Value, None))
+    title = "".join(word.capitalize() for word in task.name.split("-"))
+    parameters = create_model(f"{title}Parameters", __base__=_Strict, **fields)
+    return create_model(
+        f"{title}Request",
+        __base__=_Strict,
+        inputs=(INPUTS.get(task.name, _Texts), Field(examples=[task.sample])),
+        parameters=(parameters | None, Field(None, description="Options of the answer; see the page of the task.")),
+    )
+
+
+def plain(value: Json) -> Json:
+    """Models -> mappings without what was not given, as pipelines take inputs."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
+    return [plain(one) for one in value] if isinstance(value, list) else value
+
+
+class EmbedRequest(_Strict):
+    """Texts to be turned into vectors."""
+
+    inputs: _Texts = Field(examples=[["A text.", "Another text."]])
+    normalize: StrictBool | None = Field(None, description="Vectors of length 1; default: as the model says.")
+    truncate: StrictBool = Field(True, description="Cut longer texts, or else refuse them with 422.")
+
+
+class Sentences(_Strict):
+    """One text, and those that it is compared with."""
+
+    source_sentence: StrictStr
+    sentences: list[StrictStr]
+
+
+class SimilarityRequest(_Strict):
+    """How near texts are to another."""
+
+    inputs: Sentences = Field(examples=[{"source_sentence": "A cup of tea.", "sentences": ["A mug of tea.", "Rain."]}])
+
+
+class RerankRequest(_Strict):
+    """Texts to be put in the order in which they fit a query."""
+
+    query: StrictStr = Field(examples=["What is tea?"])
+    texts: list[StrictStr] = Field(examples=[["Tea is a drink.", "Rain falls."]])
+    raw_scores: StrictBool = False
+    return_text: StrictBool = False
+    truncate: StrictBool = True
+
+
+class TokenizeRequest(_Strict):
+    """Texts to be taken apart."""
+
+    inputs: _Texts = Field(examples=["A cup of tea."])
+    add_special_tokens: StrictBool = True
+
+
+class OpenAIRequest(BaseModel):
+    """Texts to be turned into vectors, as clients of OpenAI ask for them; other fields are ignored."""
+
+    input: _Texts = Field(examples=[["A text.", "Another text."]])
+    model: StrictStr = Field("", description="A model of this server; empty: the first that gives vectors.")
+    encoding_format: Annotated[StrictStr, Field(pattern="^(float|base64)$")] = "float"
+    dimensions: StrictInt | None = Field(None, ge=1, description="Keep so many numbers of a vector, made length 1 again.")
