@@ -4,8 +4,8 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 from io import BufferedReader
+from typing import NamedTuple
 
 from albertkit import loading
 from albertkit.backends import InferPrecision, Outputs

@@ -19,6 +19,7 @@ from albertkit.cli import (
     quantize,
     recipe,
     score,
+    serve,
     tokenizer,
 )
 from albertkit.cli.script_options import AnsweringCommand
@@ -41,6 +42,7 @@ app.command("predict", cls=AnsweringCommand)(predict.command)
 app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
+app.command("serve")(serve.command)
 app.command("bench")(bench.command)
 app.command("convert")(convert.command)
 app.command("export")(export.command)

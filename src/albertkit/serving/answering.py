@@ -62,9 +62,7 @@ class Answering:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody there
         gone = asyncio.create_task(_disconnected(request))
         try:
-            await asyncio.wait(
-                {future, gone}, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({future, gone}, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
             if not future.done():
                 job.cancel()
                 raise Refusal(499, "The client is gone.") if gone.done() else Refusal(504)

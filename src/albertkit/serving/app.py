@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Body, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
@@ -59,10 +59,8 @@ def create_app(
 
     With `keys` every request needs one of them; pages of the `origins` may ask from a browser.
     """
-    server = Server(models, limits or Limits())
-    app = FastAPI(
-        title="albertkit", version=__version__, description="ALBERT models behind HTTP.", responses=REFUSALS
-    )
+    server = Server(models, limits or Limits.model_validate({}))
+    app = FastAPI(title="albertkit", version=__version__, description="ALBERT models behind HTTP.", responses=REFUSALS)
     app.state.server = server
     for name, one in models.loaded().items():
         app.include_router(_of_model(server, name, schemas.request_model(one.task), f"/models/{name}"))
@@ -71,7 +69,7 @@ def create_app(
     add_routes(app, server.models, server.answering)
     app.include_router(_of_operation(server, has_keys=bool(keys)))
     _add_handlers(app)
-    app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes)
+    app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes, deadline=server.limits.deadline)
     if keys:
         app.add_middleware(Keyed, keys=list(keys))
     if origins:
@@ -82,10 +80,8 @@ def create_app(
 
 def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRouter:
     """The route on which one model answers for its task."""
-    router = APIRouter(tags=["models"])
 
-    @router.post(path, summary=f"Answers of {name}")
-    async def answer(request: Request, body: Annotated[body_model, Body()]) -> Any:
+    async def answer(request: Request, body: Any) -> Any:
         model = server.models.get(name)
         if model is None:
             raise Refusal(503)
@@ -93,6 +89,9 @@ def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRoute
         found = await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
         return JSONResponse(found)
 
+    answer.__annotations__["body"] = body_model  # known only now, to FastAPI and to who reads its description
+    router = APIRouter(tags=["models"])
+    router.post(path, summary=f"Answers of {name}")(answer)
     return router
 
 
@@ -151,10 +150,11 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         status = 422 if error.status_code == 400 else error.status_code  # bytes that are no text
-        return JSONResponse(Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status)
+        return JSONResponse(
+            Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status
+        )
 
     @app.exception_handler(AlbertkitError)
     async def failed(request: Request, error: AlbertkitError) -> Response:
         logger.error("A request failed: %s", type(error).__name__)
         return JSONResponse(Refusal(500, "The server could not do it.").body(), 500)
-

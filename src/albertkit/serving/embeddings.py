@@ -1,7 +1,6 @@
 """Routes for vectors, named as those of text-embeddings-inference and of OpenAI."""
 
 import base64
-from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request
@@ -35,10 +34,10 @@ class Vectors:
                 return known, one
         raise Refusal(404, "No model of this server gives vectors under that name. Serve one for sentence-embedding.")
 
-    async def of(self, request: Request, texts: list[str], name: str = "", **options: Json) -> np.ndarray:
+    async def of(self, request: Request, texts: list[str], model: str = "", **options: Json) -> np.ndarray:
         """(N, H) float32."""
-        known, model = self.model(name)
-        found = await self._answering.answer(request, known, model, texts, **options)
+        name, answerer = self.model(model)
+        found = await self._answering.answer(request, name, answerer, texts, **options)
         return np.asarray(found, np.float32).reshape(len(texts), -1)
 
 
@@ -50,7 +49,7 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
     async def embed(request: Request, body: EmbedRequest) -> list[list[float]]:
         """The vector of each text."""
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
-        options = {} if body.normalize is None else {"normalize": body.normalize}
+        options: Record = {} if body.normalize is None else {"normalize": body.normalize}
         return (await vectors.of(request, texts, truncation=body.truncate, **options)).tolist()
 
     @app.post("/similarity", tags=["vectors"])
@@ -108,13 +107,15 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
         texts = [body.input] if isinstance(body.input, str) else body.input
         if not texts:
             raise Refusal(422, "`input` must hold a text.")
-        name, model = vectors.model(body.model)
+        name, _ = vectors.model(body.model)
         found = await vectors.of(request, texts, name)
         if body.dimensions is not None:
             found = _cut(found, body.dimensions)
         tokens = request.state.told["tokens"]
-        rows = [{"object": "embedding", "index": row, "embedding": _written(one, body)} for row, one in enumerate(found)]
-        return {"object": "list", "data": rows, "model": name, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        written = [_as_base64(one) if body.encoding_format == "base64" else one.tolist() for one in found]
+        rows = [{"object": "embedding", "index": row, "embedding": one} for row, one in enumerate(written)]
+        return {"object": "list", "data": rows, "model": name, "usage": usage}
 
 
 def _cut(vectors: np.ndarray, dimensions: int) -> np.ndarray:
@@ -125,5 +126,5 @@ def _cut(vectors: np.ndarray, dimensions: int) -> np.ndarray:
     return kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
 
-def _written(vector: np.ndarray, body: OpenAIRequest) -> Any:
-    return base64.b64encode(vector.astype("<f4").tobytes()).decode() if body.encoding_format == "base64" else vector.tolist()
+def _as_base64(vector: np.ndarray) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()

@@ -6,6 +6,7 @@ from albertkit.typing import Json, Record
 STATUSES = {
     401: "No key, or a wrong one.",
     404: "There is no such model, or none for this.",
+    408: "The body did not come before the deadline.",
     413: "The body, or the number of its tokens, is too large.",
     422: "The request cannot be answered as it is.",
     429: "Too much waits: try again later.",
@@ -28,7 +29,7 @@ class Refusal(Exception):
 
 
 def rule_of(error: AlbertkitError, inputs: Json) -> str:
-    """The rule that an error names: messages go on with what was received, which is left out, as are texts of inputs."""
+    """The rule that an error names. What was received, with which messages go on, and texts of inputs are left out."""
     rule = str(error).partition(" Received")[0]
     for text in sorted(_texts(inputs), key=len, reverse=True):
         rule = rule.replace(text, "...")

@@ -13,9 +13,7 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
-        self.requests = Counter(
-            "albertkit_requests", "Requests that are over", ["route", "status"], registry=registry
-        )
+        self.requests = Counter("albertkit_requests", "Requests that are over", ["route", "status"], registry=registry)
         self.seconds = Histogram(
             "albertkit_request_seconds", "From arrival to answer", ["route"], buckets=_SECONDS, registry=registry
         )

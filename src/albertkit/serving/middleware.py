@@ -1,5 +1,6 @@
 """What every request goes through before its route: time and log, keys, and the size of its body. Plain ASGI."""
 
+import asyncio
 import hmac
 import json
 import logging
@@ -72,22 +73,28 @@ class Keyed:
 
     def _knows(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        found = [hmac.compare_digest(given.strip().encode("latin-1"), key) for key in self.keys]  # all: in constant time
+        found = [
+            hmac.compare_digest(given.strip().encode("latin-1"), key) for key in self.keys
+        ]  # all: in constant time
         return scheme.lower() == "bearer" and any(found)
 
 
 class Bounded:
-    """Reads the body before anything else does, and no more of it than may be; 413 beyond."""
+    """Reads the body before anything else does: 413 for one that is too large, 408 for one that is late."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
-        self.app, self.most = app, max_body_bytes
+    def __init__(self, app: ASGIApp, max_body_bytes: int, deadline: float) -> None:
+        self.app, self.most, self.deadline = app, max_body_bytes, deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         stated = Headers(scope=scope).get("content-length", "")
-        body = None if stated.isdigit() and int(stated) > self.most else await self._read(receive)
+        try:
+            async with asyncio.timeout(self.deadline):
+                body = None if stated.isdigit() and int(stated) > self.most else await self._read(receive)
+        except TimeoutError:
+            return await refuse(Refusal(408, headers={"Connection": "close"}), scope, receive, send)
         if body is None:
             detail = f"A body may have {self.most} bytes. Send less, such as fewer inputs at a time."
             return await refuse(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)

@@ -31,8 +31,8 @@ class Source:
         name = name or Path(model).name
         if not name or not all(sign.isalnum() or sign in "-_." for sign in name):
             raise InputError(
-                "A served model needs a name of letters, digits, '-', '_' and '.', for it stands in addresses. Received: "
-                f"{name!r}. Give one in front, such as my-model={model or 'FOLDER'}."
+                "A served model needs a name of letters, digits, '-', '_' and '.', for it stands in addresses. "
+                f"Received: {name!r}. Give one in front, such as my-model={model or 'FOLDER'}."
             )
         return cls(name, model, tuple(options.items()))
 

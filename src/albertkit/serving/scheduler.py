@@ -1,8 +1,8 @@
 """Rows of many requests through models, as many tokens at a time as a budget allows; one thread computes.
 
-A batch is made as soon as the one before it is done, of what waits then: nobody waits for a batch to fill. Every request
-gives one row in its turn, so that one of many rows, or of long ones, is computed beside the others and not before them:
-a request of one row waits for the batch that is being computed, and for one row of each request that came before it.
+A batch is made as soon as the one before it is done, of what waits then: nobody waits for a batch to fill. Every
+request gives one row in its turn, so that one of many rows is computed beside the others and not before them: a request
+of one row waits for the batch that is being computed, and for one row of each request that came before it.
 """
 
 import threading
@@ -89,7 +89,10 @@ class Scheduler:
     """Takes requests from any thread; computes in one of its own, which uses all cores."""
 
     def __init__(
-        self, max_batch_tokens: int, max_waiting_tokens: int, seen: Callable[[Batch, float], None] = lambda batch, s: None
+        self,
+        max_batch_tokens: int,
+        max_waiting_tokens: int,
+        seen: Callable[[Batch, float], None] = lambda batch, s: None,
     ) -> None:
         """`max_waiting_tokens` bounds what may wait. `seen` is told of each batch and the seconds that it took."""
         self._budget, self._capacity, self._seen = max_batch_tokens, max_waiting_tokens, seen
@@ -189,7 +192,7 @@ class Scheduler:
     def _compute(self, batch: Batch) -> None:
         try:
             outputs = list(batch.jobs[0].run(batch.features()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told, and others are answered
+        except Exception as error:
             if len(batch.jobs) == 1:
                 self._fail(batch.jobs[0], error)
                 return

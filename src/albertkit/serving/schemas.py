@@ -48,15 +48,14 @@ _Value = StrictStr | StrictBool | StrictInt | StrictFloat | list[StrictStr] | No
 def request_model(task: AnyTask) -> type[BaseModel]:
     """The body of a request for a task: `inputs`, one or a list, and `parameters`, the options of a pipeline's call."""
     names = [*task.answer_options, *task.encode_options, "truncation", "max_length"]
-    fields: dict[str, Any] = dict.fromkeys(names, (_Value, None))
+    fields: Any = dict.fromkeys(names, (_Value, None))
     title = "".join(word.capitalize() for word in task.name.split("-"))
-    parameters = create_model(f"{title}Parameters", __base__=_Strict, **fields)
-    return create_model(
-        f"{title}Request",
-        __base__=_Strict,
-        inputs=(INPUTS.get(task.name, _Texts), Field(examples=[task.sample])),
-        parameters=(parameters | None, Field(None, description="Options of the answer; see the page of the task.")),
-    )
+    parameters: Any = create_model(f"{title}Parameters", __base__=_Strict, **fields)
+    own: Any = {
+        "inputs": (INPUTS.get(task.name, _Texts), Field(examples=[task.sample])),
+        "parameters": (parameters | None, Field(None, description="Options of the answer; see the page of the task.")),
+    }
+    return create_model(f"{title}Request", __base__=_Strict, **own)
 
 
 def plain(value: Json) -> Json:
@@ -110,4 +109,6 @@ class OpenAIRequest(BaseModel):
     input: _Texts = Field(examples=[["A text.", "Another text."]])
     model: StrictStr = Field("", description="A model of this server; empty: the first that gives vectors.")
     encoding_format: Annotated[StrictStr, Field(pattern="^(float|base64)$")] = "float"
-    dimensions: StrictInt | None = Field(None, ge=1, description="Keep so many numbers of a vector, made length 1 again.")
+    dimensions: StrictInt | None = Field(
+        None, ge=1, description="Keep so many numbers of a vector, made length 1 again."
+    )

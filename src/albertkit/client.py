@@ -1,0 +1,186 @@
+"""A client of `albertkit serve`, to be called and to be awaited: needs httpx alone, and no framework.
+
+    from albertkit.client import Client
+
+    with Client("http://127.0.0.1:8080") as client:
+        client.answer("A fine film.")
+
+What the server has no room for now (429), or while it starts or stops (503), is asked again, after as long as it says.
+"""
+
+import asyncio
+import base64
+import random
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from albertkit.errors import AlbertkitError, MissingDependency
+from albertkit.typing import Json
+
+try:
+    import httpx
+except ImportError:
+    raise MissingDependency("albertkit.client", "httpx", "client") from None
+
+AGAIN = (429, 503)
+"""Statuses after which it is worth asking again."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
+
+
+class ServerError(AlbertkitError):
+    """A server did not answer as asked; `status` is HTTP's, None where none came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Asking:
+    """What both clients have in common: addresses, bodies, and how often to ask again."""
+
+    def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
+        """`url` of the server, `timeout` in seconds for each try, `retries` beyond the first one."""
+        self._retries = retries
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._options: dict[str, Json] = {"base_url": url, "headers": headers, "timeout": timeout}
+
+    def _pauses(self) -> Iterator[float]:
+        pause = _FIRST_PAUSE
+        for _ in range(self._retries):
+            yield pause * random.uniform(0.5, 1)  # clients that were refused together do not come back together
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    @staticmethod
+    def _found(response: "httpx.Response") -> Json:
+        """The answer. ServerError for a refusal."""
+        if response.is_success:
+            return response.json()
+        try:
+            told = str(response.json()["error"])
+        except (ValueError, KeyError, TypeError):
+            told = response.reason_phrase
+        raise ServerError(f"The server refused with {response.status_code}: {told}", response.status_code)
+
+    @staticmethod
+    def _pause(response: "httpx.Response", pause: float) -> float:
+        """Seconds to wait: what the server says, but no longer than is bearable."""
+        said = response.headers.get("retry-after", "")
+        return min(float(said), _LONGEST_PAUSE) if said.isdigit() else pause
+
+
+def _request(model: str | None, inputs: Json, parameters: Json) -> tuple[str, Json]:
+    body = {"inputs": inputs} | ({"parameters": parameters} if parameters else {})
+    return ("/" if model is None else f"/models/{model}"), body
+
+
+def _vectors(found: Json) -> list[list[float]]:
+    """The vectors of an answer of /v1/embeddings, which come as little-endian float32."""
+    raw = [base64.b64decode(row["embedding"]) for row in found["data"]]
+    return [list(struct.unpack(f"<{len(one) // 4}f", one)) for one in raw]
+
+
+def _embedding(texts: Sequence[str], model: str | None, dimensions: int | None) -> Json:
+    chosen = {} if model is None else {"model": model}
+    cut = {} if dimensions is None else {"dimensions": dimensions}
+    return {"input": list(texts), "encoding_format": "base64", **chosen, **cut}
+
+
+class Client(_Asking):
+    """Asks a server and waits."""
+
+    def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
+        super().__init__(url, api_key, timeout, retries)
+        self._http = httpx.Client(**self._options)
+
+    def answer(self, inputs: Json, model: str | None = None, **parameters: Json) -> Json:
+        """The answers of a model, default the server's first, as its pipeline gives them. ServerError otherwise."""
+        return self.post(*_request(model, inputs, parameters))
+
+    def embed(self, texts: Sequence[str], model: str | None = None, dimensions: int | None = None) -> list[list[float]]:
+        """The vector of each text. ServerError otherwise."""
+        return _vectors(self.post("/v1/embeddings", _embedding(texts, model, dimensions)))
+
+    def info(self) -> Json:
+        """The server's models and limits."""
+        return self._found(self._http.get("/info"))
+
+    def post(self, path: str, body: Json) -> Json:
+        """What any route answers. ServerError for refusals, and where no server is to be had."""
+        pauses = self._pauses()
+        while True:
+            pause = next(pauses, None)
+            try:
+                response = self._http.post(path, json=body)
+            except httpx.TransportError as error:
+                if pause is None or not isinstance(error, httpx.ConnectError):
+                    raise ServerError(f"No answer came: {type(error).__name__}: {error}") from error
+            else:
+                if response.status_code not in AGAIN or pause is None:
+                    return self._found(response)
+                pause = self._pause(response, pause)
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """Give back its connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Asking):
+    """The same for asyncio."""
+
+    def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
+        super().__init__(url, api_key, timeout, retries)
+        self._http = httpx.AsyncClient(**self._options)
+
+    async def answer(self, inputs: Json, model: str | None = None, **parameters: Json) -> Json:
+        """See Client."""
+        return await self.post(*_request(model, inputs, parameters))
+
+    async def embed(
+        self, texts: Sequence[str], model: str | None = None, dimensions: int | None = None
+    ) -> list[list[float]]:
+        """See Client."""
+        return _vectors(await self.post("/v1/embeddings", _embedding(texts, model, dimensions)))
+
+    async def info(self) -> Json:
+        """See Client."""
+        return self._found(await self._http.get("/info"))
+
+    async def post(self, path: str, body: Json) -> Json:
+        """See Client."""
+        pauses = self._pauses()
+        while True:
+            pause = next(pauses, None)
+            try:
+                response = await self._http.post(path, json=body)
+            except httpx.TransportError as error:
+                if pause is None or not isinstance(error, httpx.ConnectError):
+                    raise ServerError(f"No answer came: {type(error).__name__}: {error}") from error
+            else:
+                if response.status_code not in AGAIN or pause is None:
+                    return self._found(response)
+                pause = self._pause(response, pause)
+            await asyncio.sleep(pause)
+
+    async def close(self) -> None:
+        """Give back its connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,103 @@
+"""A server as a process: from its start to its graceful stop."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from albertkit.errors import AlbertkitError, InputError
+from albertkit.serving.app import Server
+from albertkit.storage import translate_os_errors
+
+logger = logging.getLogger(__name__)
+
+KEYS = "ALBERTKIT_API_KEYS"
+"""The environment variable that holds keys, separated by commas."""
+_GRACE = 5.0
+"""Seconds beyond the deadline of a request that a stop waits for those that are being answered."""
+
+
+def api_keys(file: Path | None) -> list[str]:
+    """The keys of a file, one a line, or of the environment; none where there is neither. InputError for bad ones."""
+    if file is None:
+        given, source = os.environ.get(KEYS, "").split(","), KEYS
+    else:
+        with translate_os_errors(file):
+            given, source = file.read_text(encoding="utf-8").splitlines(), str(file)
+    keys = [key.strip() for key in given if key.strip() and not key.lstrip().startswith("#")]
+    if file is not None and not keys:
+        raise InputError(f"A file of keys must hold one a line. Received: none in {source}. Leave it out for no keys.")
+    for number, key in enumerate(keys, start=1):
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise InputError(
+                "A key must be of ASCII letters, digits and signs, without blanks. Received: another as number "
+                f"{number} of {source}. Make one with: openssl rand -hex 32"
+            )
+    return keys
+
+
+class _Process(uvicorn.Server):
+    """Says that it is not ready any more as soon as it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._server = server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal to stop."""
+        self._server.is_stopping = True
+        super().handle_exit(sig, frame)
+
+
+def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
+    """Serve until a signal stops it: what was taken is answered. SIGHUP loads the models again.
+
+    `told` are lines for the log once it listens. InputError where the address cannot be listened at.
+    """
+    server: Server = app.state.server
+    listening = _listen(host, port)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(server.limits.deadline + _GRACE),
+    )
+    shown = f"[{host}]" if ":" in host else host
+    logger.warning("Serving %s at http://%s:%d", ", ".join(server.models.names), shown, listening.getsockname()[1])
+    for line in told:
+        logger.warning(line)
+    try:
+        _Process(config, server).run(sockets=[listening])
+    finally:
+        server.scheduler.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
+        )
+    except (OSError, OverflowError) as error:
+        raise InputError(
+            f"A server needs an address of this machine that is free. Received: {host} and port {port}: {error}. Name "
+            "others with --host and --port; port 0 takes any that is free."
+        ) from None
+
+
+def _reload(server: Server) -> None:
+    try:
+        server.models.load()
+    except AlbertkitError as error:
+        logger.error("The models were not loaded again, and the former ones go on: %s", error)
+    else:
+        logger.warning("The models were loaded again: %s", ", ".join(server.models.names))
