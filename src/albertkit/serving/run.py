@@ -76,10 +76,14 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     logger.warning("Serving %s at http://%s:%d", ", ".join(server.models.names), shown, listening.getsockname()[1])
     for line in told:
         logger.warning(line)
-    try:
+    before = {sig: signal.signal(sig, lambda sig, frame: None) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:  # a stop by signal is the usual end: uvicorn sends itself the signal again, which does nothing then
         _Process(config, server).run(sockets=[listening])
     finally:
         server.scheduler.stop()
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+    logger.warning("Stopped: what was taken is answered.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

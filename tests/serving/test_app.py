@@ -1,0 +1,313 @@
+"""What a server answers is what pipelines answer, and every refusal has its status and repeats nothing that was sent."""
+
+import base64
+import threading
+
+import numpy as np
+import pytest
+
+from albertkit.pipelines import pipeline
+
+SECRET = "Quetzalcoatl"
+INPUTS = {
+    "sequence": ["A fine film.", {"text": "A fine film.", "text_pair": "Or not."}, ["One.", "Two of them."]],
+    "tokens": ["Anna went to Rome.", ["One.", "Two of them."]],
+    "questions": [{"question": "Who came?", "context": "Peter came on Friday, and Anna on Monday."}],
+    "choices": [{"context": "It rained.", "question": "What is wet?", "choices": ["the moon", "the grass", "tea"]}],
+    "masks": ["A [MASK] of tea.", ["A [MASK].", "Some [MASK] and [MASK]."]],
+    "vectors": ["A text.", ["One.", "Two."]],
+}
+
+
+def near(one, other):
+    """Whether two answers are alike: numbers to 1e-5, all else the same."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(near(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(near, one, other))
+    return one == pytest.approx(other, abs=1e-5) if isinstance(one, float) else one == other
+
+
+def plain(answer):
+    if isinstance(answer, np.ndarray | np.generic):
+        return answer.tolist()
+    if isinstance(answer, dict):
+        return {name: plain(one) for name, one in answer.items()}
+    return [plain(one) for one in answer] if isinstance(answer, list | tuple) else answer
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_answers_are_those_of_the_pipeline(client, models, name):
+    for inputs in INPUTS[name]:
+        found = client.post(f"/models/{name}", json={"inputs": inputs})
+        assert found.status_code == 200, found.text
+        assert near(found.json(), plain(models.get(name)(inputs)))
+
+
+def test_requests_that_come_together_get_their_own_answers(client, models):
+    texts = [f"A text of {'many ' * (number % 7)}words, number {number}." for number in range(40)]
+    found = {}
+
+    def ask(number):
+        found[number] = client.post("/models/sequence", json={"inputs": texts[number], "parameters": {"top_k": None}})
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(texts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, text in enumerate(texts):
+        assert near(found[number].json(), plain(models.get("sequence")(text, top_k=None)))
+
+
+def test_options_of_a_call_are_parameters(client, models):
+    asked = {"inputs": "A [MASK] of tea.", "parameters": {"top_k": 3, "targets": ["cup", "bit", "pot"]}}
+    assert near(client.post("/models/masks", json=asked).json(), plain(models.get("masks")(asked["inputs"], **asked["parameters"])))  # fmt: skip
+    assert client.post("/", json={"inputs": "A film."}).json() == client.post("/models/sequence", json={"inputs": "A film."}).json()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "where"),
+    [
+        ("/models/sequence", {"inputs": 5}, "inputs"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"topk": 3}}, "parameters"),
+        ("/models/sequence", {"inputs": SECRET, "other": 3}, "other"),
+        ("/models/sequence", {}, "inputs"),
+        ("/models/questions", {"inputs": {"question": SECRET}}, "context"),
+        ("/models/choices", {"inputs": {"question": SECRET, "choices": ["one"]}}, "choices"),
+        ("/embed", {"inputs": {"a": SECRET}}, "inputs"),
+        ("/v1/embeddings", {"input": SECRET, "encoding_format": "hex"}, "encoding_format"),
+    ],
+)
+def test_wrong_fields_are_422_and_named_without_what_was_sent(client, path, body, where):
+    found = client.post(path, json=body)
+    assert found.status_code == 422
+    assert any(where in one["where"] for one in found.json()["fields"])
+    assert SECRET not in found.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "rule"),
+    [
+        ("/models/masks", {"inputs": f"{SECRET} without one"}, "must hold"),
+        ("/models/questions", {"inputs": {"question": SECRET, "context": " "}}, "context"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"top_k": "all"}}, "top_k"),
+        ("/models/sequence", {"inputs": f"{SECRET} " * 99, "parameters": {"truncation": False}}, "fit into 64 tokens"),
+        ("/v1/embeddings", {"input": SECRET, "dimensions": 99}, "at most 16"),
+        ("/v1/embeddings", {"input": []}, "must hold"),
+    ],
+)
+def test_what_cannot_be_answered_is_422_and_names_the_rule_without_what_was_sent(client, path, body, rule):
+    found = client.post(path, json=body)
+    assert found.status_code == 422
+    assert rule in found.json()["error"]
+    assert SECRET not in found.text
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe{}", b"[]", b'"text"', b"", b'{"inputs": NaN}'])
+def test_bytes_that_are_no_request_are_422(client, content):
+    found = client.post("/models/sequence", content=content, headers={"content-type": "application/json"})
+    assert found.status_code == 422
+
+
+def test_a_large_body_is_413_whether_it_says_its_size_or_not(serve):
+    client = serve(max_body_bytes=1000)
+    body = b'{"inputs": "' + b"a " * 800 + b'"}'
+    assert client.post("/models/sequence", content=body).status_code == 413
+    assert client.post("/models/sequence", content=iter([body[:500], body[500:]])).status_code == 413
+    assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 200
+
+
+def test_more_tokens_than_a_request_may_have_are_413(serve):
+    client = serve(max_request_tokens=20)
+    assert client.post("/models/sequence", json={"inputs": ["one two three"] * 20}).status_code == 413
+    assert client.post("/models/sequence", json={"inputs": "one two three"}).status_code == 200
+
+
+def test_when_too_much_waits_it_is_429_with_when_to_come_back(serve, monkeypatch):
+    client = serve(max_waiting_tokens=10)
+    scheduler = client.app.state.server.scheduler
+    monkeypatch.setattr(scheduler, "_waiting", 10)
+    found = client.post("/models/sequence", json={"inputs": "one two three"})
+    assert (found.status_code, found.headers["retry-after"]) == (429, "1")
+
+
+def test_a_deadline_that_passes_is_504_and_the_server_goes_on(serve):
+    client = serve(deadline=0.001)
+    assert client.post("/models/sequence", json={"inputs": ["one two three"] * 200}).status_code in (408, 504)
+    assert client.get("/health").status_code == 200
+
+
+def test_once_it_stops_requests_are_503_and_it_is_not_ready(client):
+    server = client.app.state.server
+    assert client.get("/ready").status_code == 200
+    server.is_stopping = True
+    server.scheduler.stop()
+    assert client.get("/ready").status_code == 503
+    assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 503
+    assert client.get("/health").status_code == 200
+
+
+def test_keys_are_asked_for_everywhere_but_for_health(serve):
+    client = serve(keys=["first-key", "second-key"])
+    asked = {"json": {"inputs": "a"}}
+    for header in [None, "Bearer wrong", "Basic first-key", "Bearer", "Bearer first-key2", "Bearer ö"]:
+        headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+        found = client.post("/models/sequence", **asked, headers=headers)
+        assert (found.status_code, found.headers["www-authenticate"]) == (401, "Bearer")
+    for key in ("first-key", "second-key"):
+        assert client.post("/models/sequence", **asked, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert client.get("/health").status_code == client.get("/ready").status_code == 200
+    assert client.get("/metrics").status_code == client.get("/info").status_code == 401
+
+
+def test_pages_of_other_origins_may_ask_only_if_they_are_named(serve):
+    asked = {"headers": {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}}
+    assert "access-control-allow-origin" not in serve().options("/embed", **asked).headers
+    allowed = serve(origins=["https://example.org"]).options("/embed", **asked)
+    assert allowed.headers["access-control-allow-origin"] == "https://example.org"
+
+
+def test_what_there_is_none_of_is_404_and_wrong_methods_are_405(client):
+    assert client.post("/models/nothing", json={"inputs": "a"}).status_code == 404
+    assert client.get("/embed").status_code == 405
+    asked = {"input": "a", "model": "sequence"}  # gives no vectors
+    assert client.post("/v1/embeddings", json=asked).status_code == 404
+
+
+def test_an_error_of_the_model_fails_one_request_without_a_word_of_it(serve, models, monkeypatch, caplog):
+    client, broken = serve(), models.get("sequence")
+
+    def run(features):
+        raise RuntimeError(SECRET)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(broken, "run", run)
+        found = client.post("/models/sequence", json={"inputs": "a"})
+    assert found.status_code == 500
+    assert SECRET not in found.text
+    assert SECRET not in "".join(record.getMessage() for record in caplog.records)
+    assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 200
+
+
+def test_a_model_that_is_loaded_again_answers_as_before_and_a_broken_one_leaves_the_former(serve, folders):
+    client = serve(keys=["key"], headers={"Authorization": "Bearer key"})
+    models, before = client.app.state.server.models, client.post("/embed", json={"inputs": "a"}).json()
+    former = models.get("vectors")
+    assert client.post("/reload").status_code == 200
+    assert models.get("vectors") is not former
+    assert near(client.post("/embed", json={"inputs": "a"}).json(), before)
+    weights = folders / "masks" / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.write_bytes(kept[:100])
+    found = client.post("/reload")
+    weights.write_bytes(kept)
+    assert found.status_code == 500
+    assert str(folders) not in found.text
+    assert near(client.post("/embed", json={"inputs": "a"}).json(), before)
+
+
+def test_without_keys_nobody_may_have_models_loaded_again(client):
+    assert client.post("/reload").status_code == 404
+
+
+def test_vectors_are_those_of_the_pipeline_in_every_form(client, models):
+    texts = ["One text.", "Another one."]
+    expected = np.array(models.get("vectors")(texts))
+    np.testing.assert_allclose(client.post("/embed", json={"inputs": texts}).json(), expected, atol=1e-5)
+    found = client.post("/v1/embeddings", json={"input": texts}).json()
+    np.testing.assert_allclose([one["embedding"] for one in found["data"]], expected, atol=1e-5)
+    assert [one["index"] for one in found["data"]] == [0, 1]
+    assert (found["model"], found["usage"]["total_tokens"]) == ("vectors", found["usage"]["prompt_tokens"])
+    coded = client.post("/v1/embeddings", json={"input": texts, "encoding_format": "base64"}).json()["data"]
+    read = [np.frombuffer(base64.b64decode(one["embedding"]), "<f4") for one in coded]
+    np.testing.assert_allclose(read, expected, atol=1e-5)
+    cut = client.post("/v1/embeddings", json={"input": texts[0], "dimensions": 5}).json()["data"][0]["embedding"]
+    np.testing.assert_allclose(cut, expected[0, :5] / np.linalg.norm(expected[0, :5]), atol=1e-5)
+
+
+def test_similarity_and_rerank_go_by_the_cosine(client, models):
+    source, others = "A cup of tea.", ["Rain.", "A cup of tea.", "A pot of tea."]
+    vectors = np.array(models.get("vectors")([source, *others]))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors[1:] @ vectors[0]
+    asked = {"inputs": {"source_sentence": source, "sentences": others}}
+    np.testing.assert_allclose(client.post("/similarity", json=asked).json(), cosines, atol=1e-5)
+    ranked = client.post("/rerank", json={"query": source, "texts": others, "return_text": True}).json()
+    assert [one["index"] for one in ranked] == np.argsort(-cosines).tolist()
+    assert [one["text"] for one in ranked] == [others[one["index"]] for one in ranked]
+    assert ranked[0]["score"] == pytest.approx(1, abs=1e-5)
+
+
+def test_rerank_goes_by_a_model_of_pairs_where_one_is_served(folders, tmp_path):
+    from fastapi.testclient import TestClient
+
+    from albertkit.checkpoint import files
+    from albertkit.serving.app import create_app
+    from albertkit.serving.models import Models, Source
+    from albertkit.tokenization.fast import AlbertTokenizerFast
+    from frameworks.common import random_tensors
+
+    config = files.load(folders / "sequence").config.changed(num_labels=1, problem_type="regression")
+    head = "ForSequenceClassification"
+    files.save(tmp_path / "pairs", config, random_tensors(config, head), f"Albert{head}")
+    AlbertTokenizerFast.from_pretrained(folders / "masks").save_pretrained(tmp_path / "pairs")
+    models = Models([Source.of(str(tmp_path / "pairs"), framework="torch")])
+    models.load()
+    client = TestClient(create_app(models))
+    asked = {"query": "What is tea?", "texts": ["A drink.", "Rain falls on the plain.", "Tea is a drink."]}
+    answers = pipeline("text-classification", tmp_path / "pairs", "torch")
+    raw = [answers({"text": asked["query"], "text_pair": text}, function_to_apply="none")["score"] for text in asked["texts"]]  # fmt: skip
+    found = {one["index"]: one["score"] for one in client.post("/rerank", json={**asked, "raw_scores": True}).json()}
+    assert [found[number] for number in range(3)] == pytest.approx(raw, abs=1e-5)
+    found = client.post("/rerank", json=asked).json()
+    assert [one["score"] for one in found] == pytest.approx(sorted(1 / (1 + np.exp(-np.array(raw))), reverse=True))
+    client.app.state.server.scheduler.stop()
+
+
+def test_pieces_come_with_their_places(client, models):
+    text = "A cup of tea."
+    found = client.post("/tokenize", json={"inputs": text}).json()[0]
+    assert [one["id"] for one in found] == models.get("sequence").tokenizer(text)["input_ids"]
+    assert [one["special"] for one in found] == [True, *[False] * (len(found) - 2), True]
+    assert "".join(text[one["start"] : one["stop"]] for one in found).replace(" ", "") == text.replace(" ", "")
+    bare = client.post("/tokenize", json={"inputs": text, "add_special_tokens": False}).json()[0]
+    assert [one["id"] for one in bare] == [one["id"] for one in found[1:-1]]
+
+
+def test_info_names_models_and_limits_and_no_path(client, folders):
+    found = client.get("/info")
+    assert [one["name"] for one in found.json()["models"]][:2] == ["sequence", "tokens"]
+    assert found.json()["limits"]["max_batch_tokens"] == 4096
+    assert str(folders) not in found.text
+
+
+def test_metrics_count_requests_by_route_and_status(client):
+    client.post("/models/sequence", json={"inputs": "a"})
+    client.post("/models/sequence", json={"inputs": 5})
+    found = client.get("/metrics").text
+    assert 'albertkit_requests_total{route="/models/sequence",status="200"} 1.0' in found
+    assert 'albertkit_requests_total{route="/models/sequence",status="422"} 1.0' in found
+    assert 'albertkit_tokens_total{model="sequence"} 3.0' in found
+    assert "albertkit_waiting_tokens 0.0" in found
+
+
+def test_the_log_has_a_line_for_each_request_and_no_text_of_it(client, caplog):
+    with caplog.at_level("INFO", "albertkit.serving.access"):
+        client.post("/models/sequence", json={"inputs": SECRET})
+        client.post(f"/models/{SECRET}", json={"inputs": SECRET})
+    told = [record.getMessage() for record in caplog.records if record.name == "albertkit.serving.access"]
+    assert '"route": "/models/sequence"' in told[0]
+    assert '"tokens": ' in told[0]
+    assert SECRET not in "".join(told)
+
+
+def test_the_description_shows_an_example_a_route_and_every_refusal(client):
+    described = client.get("/openapi.json").json()
+    routes = {path: one["post"] for path, one in described["paths"].items() if "post" in one}
+    assert {"/", "/embed", "/similarity", "/rerank", "/tokenize", "/v1/embeddings", "/models/choices"} <= routes.keys()
+    for route in routes.values():
+        assert {"401", "404", "408", "413", "422", "429", "503", "504"} <= route["responses"].keys()
+    for name, one in described["components"]["schemas"].items():
+        if name.endswith("Request"):
+            assert any("examples" in field for field in one["properties"].values()), name
