@@ -1,0 +1,168 @@
+"""A server as a process: keys, addresses, signals, and clients of it."""
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("fastapi")
+httpx = pytest.importorskip("httpx")
+
+from albertkit.client import AsyncClient, Client, ServerError
+from albertkit.errors import InputError
+from albertkit.serving import run
+from albertkit.serving.models import Models, Source
+from terminal import albertkit
+
+pytestmark = pytest.mark.torch
+
+
+def test_keys_come_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "keys.txt"
+    file.write_text("# of the team\nfirst-key\n\n  second-key  \n")
+    assert run.api_keys(file) == ["first-key", "second-key"]
+    monkeypatch.setenv(run.KEYS, "one,two")
+    assert run.api_keys(None) == ["one", "two"]
+    monkeypatch.delenv(run.KEYS)
+    assert run.api_keys(None) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"), [("# none\n", "one a line"), ("a key", "without blanks"), ("clé", "ASCII")]
+)
+def test_a_file_without_usable_keys_is_refused_without_showing_them(tmp_path, content, rule):
+    file = tmp_path / "keys.txt"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=rule) as raised:
+        run.api_keys(file)
+    assert content.strip() not in str(raised.value)
+
+
+def test_names_of_models_stand_in_addresses_and_differ():
+    assert Source.of("some/where/my-model").name == "my-model"
+    assert Source.of("other=some/where").name == "other"
+    with pytest.raises(InputError, match="Give one in front, such as my-model="):
+        Source.of("a b=folder")
+    with pytest.raises(InputError, match="Received twice: 'folder'"):
+        Models([Source.of("a/folder"), Source.of("b/folder")])
+    with pytest.raises(InputError, match="needs a model"):
+        Models([])
+
+
+def test_an_address_that_is_taken_is_refused_with_the_way_out():
+    with run._listen("127.0.0.1", 0) as taken, pytest.raises(InputError, match="--port"):
+        run._listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_folder_without_a_model_ends_the_command_with_its_name(tmp_path):
+    done = albertkit("serve", tmp_path / "nothing")
+    assert done.returncode != 0
+    assert "nothing" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address and the process of a server with keys."""
+    keys = tmp_path_factory.mktemp("keys") / "keys.txt"
+    keys.write_text("a-key\n")
+    command = [sys.executable, "-m", "albertkit", "serve", "albertkit/small-en", "--port", "0", "--api-keys", str(keys)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    first = process.stderr.readline()
+    found = re.search(r"(http://\S+:\d+)", first)
+    assert found, first + process.stderr.read()
+    yield found[1], process
+    process.kill()
+    process.wait(30)
+    process.stderr.close()
+
+
+def test_a_server_answers_clients_reads_its_models_again_and_stops_once_what_it_took_is_answered(server):
+    address, process = server
+    with Client(address, api_key="a-key") as client:
+        found = client.answer("A [MASK] of tea.", top_k=2)
+        assert len(found) == 2
+        assert client.answer(["A [MASK] of tea."] * 2, model="small-en", top_k=2) == [found] * 2
+        assert client.info()["models"][0]["task"] == "fill-mask"
+        with pytest.raises(ServerError, match="404") as refused:
+            client.embed(["a"])
+        assert refused.value.status == 404
+    with Client(address, api_key="wrong") as client, pytest.raises(ServerError, match="401"):
+        client.answer("A [MASK] of tea.")
+    process.send_signal(signal.SIGHUP)
+    assert "were loaded again: small-en" in _line_about(process, "loaded")
+
+    async def ask():
+        async with AsyncClient(address, api_key="a-key", retries=0) as client:
+            tasks = [asyncio.create_task(client.answer([f"{n} [MASK]s."] * 64, top_k=1)) for n in range(6)]
+            await asyncio.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            return await asyncio.gather(*tasks)
+
+    assert [len(one) for one in asyncio.run(ask())] == [64] * 6
+    assert "Stopped: what was taken is answered" in _line_about(process, "Stopped")
+    assert process.wait(30) == 0
+
+
+def _line_about(process, word):
+    """The next line of the log with a word, behind lines of JSON for each request."""
+    for line in process.stderr:
+        if word in line:
+            return line
+        assert line.startswith("No keys") or json.loads(line)["status"]
+    raise AssertionError(f"nothing about {word}")
+
+
+class Answers:
+    """A transport that answers what it is told to, one after the other."""
+
+    def __init__(self, *answers):
+        self.answers, self.asked = list(answers), []
+
+    def __call__(self, request):
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def client_of(monkeypatch, answers, **options):
+    """A client of a stand-in for a server, and how long it has waited each time."""
+    waited = []
+    monkeypatch.setattr("albertkit.client.time.sleep", waited.append)
+    client = Client("http://server", **options)
+    client._http = httpx.Client(base_url="http://server", transport=httpx.MockTransport(answers))
+    return client, waited
+
+
+def test_a_client_asks_again_when_it_is_told_to_come_back(monkeypatch):
+    busy = httpx.Response(429, headers={"Retry-After": "3"}, json={"error": "too much"})
+    answers = Answers(busy, httpx.Response(503), httpx.ConnectError("refused"), httpx.Response(200, json=[1]))
+    client, waited = client_of(monkeypatch, answers)
+    assert client.answer("a") == [1]
+    assert waited[0] == 3
+    assert all(0 < seconds < 2 for seconds in waited[1:])
+    assert len(answers.asked) == 4
+
+
+def test_a_client_gives_up_and_says_what_the_server_said(monkeypatch):
+    busy = [httpx.Response(429, json={"error": "too much"}) for _ in range(3)]
+    client, waited = client_of(monkeypatch, Answers(*busy), retries=2)
+    with pytest.raises(ServerError, match="429: too much"):
+        client.answer("a")
+    assert len(waited) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(422, json={"error": "no"}), httpx.Response(500), httpx.ReadTimeout("")]
+)
+def test_a_client_does_not_repeat_what_may_have_been_done_or_cannot_help(monkeypatch, answer):
+    answers = Answers(answer)
+    client, waited = client_of(monkeypatch, answers)
+    with pytest.raises(ServerError):
+        client.answer("a")
+    assert waited == []
