@@ -34,6 +34,7 @@ BLOCKS = [
     pytest.param(language, code, id=f"{page.name}-{number}", marks=marks(page))
     for page in PAGES
     if page.parent.name not in ("tutorials", "ja")  # which test_tutorials.py runs as a whole
+    if page.name != "serving.md"  # serving/test_page.py does, beside a server
     for number, (language, code) in enumerate(pages.BLOCK.findall(page.read_text(encoding="utf-8")))
 ]
 

@@ -1,4 +1,4 @@
-"""What a server answers is what pipelines answer, and every refusal has its status and repeats nothing that was sent."""
+"""A server answers what pipelines answer, and every refusal has its status and repeats nothing that was sent."""
 
 import base64
 import threading
@@ -61,9 +61,14 @@ def test_requests_that_come_together_get_their_own_answers(client, models):
 
 
 def test_options_of_a_call_are_parameters(client, models):
-    asked = {"inputs": "A [MASK] of tea.", "parameters": {"top_k": 3, "targets": ["cup", "bit", "pot"]}}
-    assert near(client.post("/models/masks", json=asked).json(), plain(models.get("masks")(asked["inputs"], **asked["parameters"])))  # fmt: skip
-    assert client.post("/", json={"inputs": "A film."}).json() == client.post("/models/sequence", json={"inputs": "A film."}).json()  # fmt: skip
+    text, options = "A [MASK] of tea.", {"top_k": 3, "targets": ["cup", "bit", "pot"]}
+    found = client.post("/models/masks", json={"inputs": text, "parameters": options})
+    assert near(found.json(), plain(models.get("masks")(text, **options)))
+
+
+def test_the_first_model_answers_without_being_named(client):
+    asked = {"json": {"inputs": "A film."}}
+    assert client.post("/", **asked).json() == client.post("/models/sequence", **asked).json()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +262,8 @@ def test_rerank_goes_by_a_model_of_pairs_where_one_is_served(folders, tmp_path):
     client = TestClient(create_app(models))
     asked = {"query": "What is tea?", "texts": ["A drink.", "Rain falls on the plain.", "Tea is a drink."]}
     answers = pipeline("text-classification", tmp_path / "pairs", "torch")
-    raw = [answers({"text": asked["query"], "text_pair": text}, function_to_apply="none")["score"] for text in asked["texts"]]  # fmt: skip
+    pairs = [{"text": asked["query"], "text_pair": text} for text in asked["texts"]]
+    raw = [answers(pair, function_to_apply="none")["score"] for pair in pairs]
     found = {one["index"]: one["score"] for one in client.post("/rerank", json={**asked, "raw_scores": True}).json()}
     assert [found[number] for number in range(3)] == pytest.approx(raw, abs=1e-5)
     found = client.post("/rerank", json=asked).json()

@@ -12,11 +12,11 @@ import pytest
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 
-from albertkit.client import AsyncClient, Client, ServerError
-from albertkit.errors import InputError
-from albertkit.serving import run
-from albertkit.serving.models import Models, Source
-from terminal import albertkit
+from albertkit.client import AsyncClient, Client, ServerError  # noqa: E402
+from albertkit.errors import InputError  # noqa: E402
+from albertkit.serving import run  # noqa: E402
+from albertkit.serving.models import Models, Source  # noqa: E402
+from terminal import albertkit  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -45,6 +45,9 @@ def test_a_file_without_usable_keys_is_refused_without_showing_them(tmp_path, co
 def test_names_of_models_stand_in_addresses_and_differ():
     assert Source.of("some/where/my-model").name == "my-model"
     assert Source.of("other=some/where").name == "other"
+    found = Source.of("vectors:sentence-embedding=some/where", task="auto", device="cpu")
+    assert (found.name, found.model) == ("vectors", "some/where")
+    assert dict(found.options) == {"task": "sentence-embedding", "device": "cpu"}
     with pytest.raises(InputError, match="Give one in front, such as my-model="):
         Source.of("a b=folder")
     with pytest.raises(InputError, match="Received twice: 'folder'"):

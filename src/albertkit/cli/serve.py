@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    models: Annotated[list[str], Argument(help="Folders of models, or names; NAME=FOLDER calls one NAME.")],
+    models: Annotated[list[str], Argument(help="Folders of models, or names; NAME=FOLDER, or NAME:TASK=FOLDER.")],
     host: Annotated[str, Option(help="Address to listen at; 0.0.0.0: all of the machine.")] = "127.0.0.1",
     port: Annotated[int, Option(help="Port; 0: any that is free.", min=0, max=65535)] = 8080,
     task: options.Task = "auto",

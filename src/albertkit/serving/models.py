@@ -26,9 +26,10 @@ class Source:
 
     @classmethod
     def of(cls, given: str, **options: Json) -> "Source":
-        """Of FOLDER, or NAME=FOLDER. InputError for a name that cannot stand in an address."""
+        """Of FOLDER, NAME=FOLDER or NAME:TASK=FOLDER. InputError for a name that cannot stand in an address."""
         name, _, model = given.rpartition("=")
-        name = name or Path(model).name
+        name, _, task = name.partition(":")
+        name, options = name or Path(model).name, {**options, **({"task": task} if task else {})}
         if not name or not all(sign.isalnum() or sign in "-_." for sign in name):
             raise InputError(
                 "A served model needs a name of letters, digits, '-', '_' and '.', for it stands in addresses. "
