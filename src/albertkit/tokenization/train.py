@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from albertkit import storage
 from albertkit.errors import InputError, abbreviate
+from albertkit.pace import SECONDS, Every
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.learning import MAX_LINE_LENGTH, SPECIAL_TOKENS, learn, split_line
@@ -51,7 +53,7 @@ def train(
     normalizer = AlbertNormalizer(do_lower_case, keep_accents=keep_accents)
     characters: Counter[str] = Counter()
     splits: Counter[str] = Counter()
-    lines = (line for line in map(normalizer, _count_characters(texts, characters)) if line)
+    lines = (line for line in map(normalizer, _count_characters(_told(texts, note), characters)) if line)
     drawn = _sample((part for line in lines for part in split_line(line, splits)), sentences, seed)
     if splits["lines"]:
         note(
@@ -141,6 +143,17 @@ def _sample(lines: Iterable[str], size: int, seed: int) -> list[str]:
         elif (place := draw.randrange(number + 1)) < size:
             drawn[place] = line
     return drawn
+
+
+def _told(
+    texts: Iterable[str], note: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+) -> Iterator[str]:
+    """The same texts, of which `note` is told now and then how many were read."""
+    is_time = Every(SECONDS, clock)
+    for number, text in enumerate(texts, start=1):
+        if is_time():
+            note(f"{number:,} lines read.")
+        yield text
 
 
 def _count_characters(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:
