@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 peft = pytest.importorskip("peft")
-pytest.importorskip("accelerate")
+accelerate = pytest.importorskip("accelerate")
 
 from accelerate.state import AcceleratorState  # noqa: E402
 from safetensors import safe_open  # noqa: E402
@@ -259,7 +259,10 @@ def test_what_trainer_saves_is_a_whole_folder_for_both_where_the_model_saves_its
     with torch.no_grad():
         next(later.model.parameters()).fill_(7)
     later.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
-    close = {"atol": 1e-2 if head == "ForMaskedLM" else 0, "rtol": 0}  # its collator draws masks that no checkpoint holds
+    close = {
+        "atol": 1e-2 if head == "ForMaskedLM" else 0,
+        "rtol": 0,
+    }  # its collator draws masks that no checkpoint holds
     for name, tensor in whole.model.state_dict().items():
         torch.testing.assert_close(later.model.state_dict()[name], tensor, **close)
 
@@ -307,6 +310,33 @@ def test_without_a_collator_trainer_does_not_pad_for_our_tokenizer(both, texts, 
         for model, tokenizer in zip(pair(head, both[0]), both, strict=True)
     ]
     assert [type(one.data_collator).__name__ for one in bare] == ["function", "DataCollatorWithPadding"]
+
+
+@claims("Accelerate: `prepare`, `save_state`, `load_state`, `save_pretrained(..., save_function=accelerator.save)`")
+def test_a_loop_with_accelerate_goes_on_and_saves_as_scripts_of_transformers_do(both, texts, tmp_path):
+    head = "ForSequenceClassification"
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = pair(head, both[0])[0]
+    rows = torch.utils.data.DataLoader(
+        dataset(head, both[0], texts), batch_size=4, collate_fn=collators.DataCollatorWithPadding(both[0])
+    )
+    model, optimizer, rows = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), 1e-3), rows)
+    for batch in rows:
+        accelerator.backward(model(**batch).loss)
+        optimizer.step()
+        optimizer.zero_grad()
+    accelerator.save_state(str(tmp_path / "state"))
+    trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        next(model.parameters()).fill_(7)
+    accelerator.load_state(str(tmp_path / "state"))
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in trained.items())
+    accelerator.unwrap_model(model).save_pretrained(
+        tmp_path / "end", is_main_process=accelerator.is_main_process, save_function=accelerator.save
+    )
+    for kind in (models, transformers):
+        again = getattr(kind, f"Albert{head}").from_pretrained(tmp_path / "end").state_dict()
+        assert all(torch.equal(again[name], tensor) for name, tensor in trained.items())
 
 
 TASKS = {"ForSequenceClassification": "SEQ_CLS", "ForMaskedLM": None}
