@@ -98,6 +98,7 @@ COLLATORS = {
 @claims("`DataCollatorForLanguageModeling`")
 @claims("`DataCollatorForWholeWordMask`")
 @pytest.mark.filterwarnings("ignore:DataCollatorForWholeWordMask is deprecated:FutureWarning")
+@pytest.mark.filterwarnings("ignore:DataCollatorForWholeWordMask is only suitable:UserWarning")  # as the page says
 @pytest.mark.parametrize("name", COLLATORS)
 def test_a_collator_makes_the_same_batch(each, texts, name):
     batches = [seeded(COLLATORS[name](tokenizer), encoded(tokenizer, texts)) for tokenizer in each]
