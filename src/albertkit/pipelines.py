@@ -286,7 +286,7 @@ class Pipeline:
         `options` are those of the task's data; `skip_bad_rows` leaves out rows that cannot be read. InputError for a
         file that cannot be used, and for columns of what is no table.
         """
-        if isinstance(source, BufferedReader):
+        if not isinstance(source, (str, os.PathLike)):
             return self.task.stream(source, self._options.of_lines(options))
         if text_files.is_text(str(source)):
             return text_files.stream(self.task, str(source), self._options.of_lines(options))

@@ -43,6 +43,7 @@ PRINTED_BY = {
     "cli/tokenizer.py": [TRAIN],
     "corpus/workers.py": [BUILD],
     "corpus/": [BUILD, TRAIN],
+    "tokenization/learning_process.py": [TRAIN],
     "tokenization/train.py": [TRAIN],
     "hub_upload.py": ["push"],
     "data_check/repeats.py": ["data check"],

@@ -58,7 +58,7 @@ def command(
     for file in filter(None, (json_file, plot)):
         require_new(file, overwrite)
     if plot is not None:
-        result.require_plots()
+        result.require_plots(plot)
     wanted = options.split(backends) or (), options.split(precisions) or ()
     chosen = candidates.find(model, *wanted)
     each = options.numbers(lengths, "--lengths") or []
@@ -80,8 +80,8 @@ def _keep(found: "Result", json_file: Path | None, plot: Path | None) -> None:
         storage.write_json(json_file, found.record())
     if found.figures and plot is not None:
         result.draw(found.figures, plot)
-    if found.measured.is_stopped:
-        raise Interrupted(f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
+    if stopped := found.measured.stopped:
+        raise Interrupted.of(stopped, f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
     if not found.figures:
         raise InputError("Nothing could be measured. What failed is said above. Leave it out with --backends.")
 
