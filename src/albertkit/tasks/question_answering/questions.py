@@ -75,9 +75,9 @@ class Questions(Examples):
         """Questions and contexts."""
         return {"question": self.questions, "context": self.contexts}
 
-    def label_key(self, number: int) -> tuple[str, ...]:
-        """All answers."""
-        return tuple(sorted(set(self.true[number]))) if self.true else ()
+    def label_key(self, number: int) -> str:
+        """The first answer, which is the one that is learned."""
+        return next(iter(self.true[number]), "") if self.true else ""
 
     def shared(self) -> dict[str, list[tuple[str, ...]]]:
         """The context."""
