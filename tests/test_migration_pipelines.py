@@ -74,6 +74,9 @@ SHOWN = {
         f"{SPANS}::test_answers_that_may_be_given_share_one_probability",
         f"{SPANS}::test_answers_of_many_windows_share_one_probability",
     ),
+    "`align_to_words` takes the punctuation that touches a word into an answer": (
+        f"{SPANS}::test_an_answer_takes_no_punctuation_where_that_of_transformers_does",
+    ),
     "`max_question_len` does nothing with the fast tokenizer": (
         "inference/test_settings.py::test_a_call_and_a_pipeline_may_say_how_a_context_is_cut",
         f"{PEER}::test_questions_are_not_cut",

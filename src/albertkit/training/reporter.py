@@ -213,5 +213,7 @@ def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:
     right.axvline(best_step, color="#b0413e", linestyle=":", label=f"best, step {best_step}")
     right.set(xlabel="step", ylabel=metric)
     right.legend()
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)  # of a short run there are no halves of steps
     figure.savefig(target, dpi=120)
     pyplot.close(figure)
