@@ -64,9 +64,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """
         rows, is_single = _pairs(inputs[0] if len(inputs) == 1 else inputs)
         for number, row in enumerate(rows, start=1):
-            if not all(isinstance(part, str) for part in row) or not row[1].strip():
+            if not all(isinstance(part, str) and part.strip() for part in row):
                 raise InputError(
-                    "A question and its context must be texts, the context not empty. Received, as number "
+                    "A question and its context must be texts that are not empty. Received, as number "
                     f"{number}: {row!r:.120}."
                 )
         ones, others = [question for question, _ in rows], [context for _, context in rows]
@@ -283,7 +283,8 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
     is_of_pairs = isinstance(given, list) and not all(isinstance(one, str) for one in given)
     if not isinstance(given, (tuple, list)) or len(given) != 2 or is_of_pairs:
         raise InputError(
-            f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
+            "Give a question and a context, lists of both, or mappings with both names; to a command the context with "
+            f"--pair. Received: {given!r:.120}."
         )
     question, context = given
     if isinstance(question, str):
@@ -331,7 +332,8 @@ def _require_room(examples: Questions, sizes: Sequence[int], options: QuestionOp
         others = f" The same is so of {len(without) - 1:,} others." if len(without) > 1 else ""
         raise UnusableRows(
             f"{rule} {examples.where(without[:1]) or f'Question {without[0] + 1}'} has {taken} tokens of "
-            f"{options.max_length}.{others} Make `max_length` larger, or `max_query_length` smaller.",
+            f"{options.max_length}.{others} Make `max_length` larger, or `max_query_length` smaller, which a call "
+            "of a pipeline names `max_seq_len` and `max_question_len`.",
             dict.fromkeys(without, rule),
         )
 
