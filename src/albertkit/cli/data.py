@@ -118,7 +118,7 @@ def _print_file(console: Console, file: "FileReport") -> None:
 
 def _table(*columns: str, head: str) -> Table:
     """A table that 80 characters are enough for, so that names and numbers stand whole."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(head, no_wrap=True)
     for column in columns:
         table.add_column(column)

@@ -245,7 +245,7 @@ def _race(path: str, record: Json, place: str, group: str, bad: BadRows) -> Iter
         return
     rows = zip(*columns, strict=True)
     for number, (question, listed, answer) in enumerate(rows, start=1):
-        yield Item(record.get("article"), question, listed, answer, f"{place}, question {number}", group)
+        yield Item(record.get("article"), question, listed, answer, f"question {number} of {place}", group)
 
 
 def _copa(file: Path) -> Iterator[Item]:
@@ -294,9 +294,9 @@ def _dialogue(path: str, record: Json, number: int, bad: BadRows) -> Iterator[It
         )
         bad.add(f"dialogue {number}", rule, f"{rule} {path}, dialogue {number}, has {record!r:.120}.")
         return
-    for (context, question, listed, _), answer in zip(rows, right, strict=True):
+    for count, ((context, question, listed, _), answer) in enumerate(zip(rows, right, strict=True), start=1):
         # where it stands among the options, not its text, which may be a number
-        yield Item(context, question, listed, answer, f"dialogue {name or number}")
+        yield Item(context, question, listed, answer, f"question {count} of dialogue {name or number}")
 
 
 def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows) -> Iterator[Item]:
