@@ -20,11 +20,11 @@ from albertkit.typing import Json, Record
 
 _CONTEXT = ("context", "article", "passage", "premise", "sent1")
 _QUESTION = ("question", "query", "sent2", "startphrase")
-USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION))
-"""What columns of contexts and questions are called in files."""
 _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
+USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION, *_LISTS))
+"""What columns of contexts, questions and lists of options are called in files."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PIECE = 256
 """Questions that are read at a time where they are only to be answered."""
@@ -69,8 +69,8 @@ class Choices(Examples):
         return self.places[number]
 
     def shown(self, number: int) -> Record:
-        """The question."""
-        return {"question": self.questions[number]}
+        """Where it stands, and the question: those of a file may all be the same."""
+        return {"id": self.places[number], "question": self.questions[number]}
 
     def parts(self) -> dict[str, list[str]]:
         """Contexts, questions, and the options of each question as one text."""
