@@ -20,6 +20,8 @@ def command(
     data: Annotated[
         str,
         Option(
+            "--data",
+            "--file",
             help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy to search.",
             show_default="lines of standard input",
         ),

@@ -60,7 +60,10 @@ Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]
 AnsweredFile = Annotated[
-    str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+    str,
+    Option(
+        "--file", "--data", help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False
+    ),
 ]
 AnswerFile = Annotated[
     Path | None,

@@ -21,9 +21,10 @@ class CountOfTexts(ProgressBar):
     def count(self) -> None:
         """One text more is answered."""
         self._count += 1
-        answered = f"{self._count:,} texts answered"
-        speed = self._count / max(self._clock() - self._start, 1e-9)
-        self.show(self._count, answered, f"{answered}, {speed:,.1f} a second")
+        answered = f"{self._count:,} {'text' if self._count == 1 else 'texts'} answered"
+        seconds = max(self._clock() - self._start, 1e-9) / self._count
+        speed = f"{1 / seconds:,.1f} a second" if seconds < 10 else f"{seconds:,.0f} seconds each"
+        self.show(self._count, answered, f"{answered}, {speed}")
 
 
 class RowProgress(ProgressBar):

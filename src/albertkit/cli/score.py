@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[str, Argument(help="Folder of a model with a masked-language-model head, or its name.")],
-    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --data, or lines")] = None,
+    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --file, or lines")] = None,
     data: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
