@@ -256,7 +256,10 @@ def test_answers_are_counted_now_and_then_where_there_is_no_terminal():
     with progress.CountOfTexts(console, lambda: now[0]) as counter:
         for now[0] in (10.0, 31.0, 40.0, 62.0):
             counter.count()
-    assert console.file.getvalue().splitlines() == ["2 texts answered, 16 seconds each", "4 texts answered, 16 seconds each"]
+    assert console.file.getvalue().splitlines() == [
+        "2 texts answered, 16 seconds each",
+        "4 texts answered, 16 seconds each",
+    ]
 
 
 def test_answers_are_counted_on_a_terminal():

@@ -46,4 +46,5 @@ def command(
         answerer.progress = progress.update
         _, results = answerer.calibrate(data, target_accuracy, **given)
     calibration_files.save(folder, getattr(answerer.config, calibration.TRAINED), results)
-    typer.echo(json.dumps(results, indent=2))
+    bins_first = sorted(results, key=lambda name: not name.startswith("bins"))  # so that a screen ends in the figures
+    typer.echo(json.dumps({name: results[name] for name in bins_first}, indent=2))

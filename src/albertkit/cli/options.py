@@ -61,9 +61,7 @@ Texts = Annotated[
 ]
 AnsweredFile = Annotated[
     str,
-    Option(
-        "--file", "--data", help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False
-    ),
+    Option("--file", "--data", help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False),
 ]
 AnswerFile = Annotated[
     Path | None,
