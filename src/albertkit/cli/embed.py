@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
 from typer import Argument, Option
 
 from albertkit.cli import options
@@ -123,6 +124,9 @@ def _write_all(vectors: "Iterable[Record]", output: Path | None, overwrite: bool
         return
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     with vector_files.opened(output, overwrite) as write, CountOfTexts(console) as counter:
+        count = 0
         for record in vectors:
             write({**record, vector_files.COLUMN: np.array(record[vector_files.COLUMN], np.float32)})
             counter.count()
+            count += 1
+    typer.echo(f"{count:,} {'vector is' if count == 1 else 'vectors are'} in {output}.", err=True)

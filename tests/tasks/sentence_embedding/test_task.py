@@ -93,12 +93,13 @@ def test_scored_pairs_are_learned_and_the_folder_answers_as_it_was_trained(train
     assert embed.evaluate(data / "scored.tsv")["spearman"] == pytest.approx(results["spearman"], abs=1e-6)
 
 
-def test_pairs_are_told_apart_after_contrastive_training(data, tmp_path):
+def test_pairs_are_told_apart_after_contrastive_training(data, tmp_path, caplog):
     asked = recipe(data / "pairs.csv", data / "scored.tsv", **{"training.epochs": 6})
     results = run(asked, tmp_path / "model")
     assert results["spearman"] > 0.6
     keys = json.loads((tmp_path / "model" / "config.json").read_text())
     assert keys["sentence_special_tokens"] is True
+    assert "did not write" not in caplog.text, "the files for sentence-transformers are the run's own"
 
 
 def test_sentences_alone_teach_by_two_dropout_masks_and_need_pairs_to_be_scored(data, tmp_path):
@@ -195,6 +196,7 @@ def test_vectors_are_written_in_the_order_of_the_texts(random_model, tmp_path, e
     given = ["embed", str(random_model), "--data", str(tmp_path / "texts.txt"), "--framework", "torch"]
     done = CliRunner().invoke(app, [*given, "--output", str(output)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
+    assert f"90 vectors are in {output}." in done.stderr
     expected = pipeline("sentence-embedding", random_model, "torch")(TEXTS[:3] * 30)
     np.testing.assert_allclose(np.array(read(output), np.float32), expected, atol=1e-6)
 
