@@ -43,5 +43,5 @@ class RowProgress(ProgressBar):
     def update(self, done: int, total: int) -> None:
         """Of `total` rows so many are done."""
         left = self._time_left(done, total)
-        shown = (" · ".join(filter(None, (what, left))) for what in ("evaluating", f"{done:,} of {total:,} rows"))
-        self.show(done, *shown, total)
+        more = f" · {left}" if left else ""
+        self.show(done, f"evaluating{more}", f"{done:,} of {total:,} rows{more}", total)
