@@ -201,6 +201,14 @@ def test_vectors_are_written_in_the_order_of_the_texts(random_model, tmp_path, e
     np.testing.assert_allclose(np.array(read(output), np.float32), expected, atol=1e-6)
 
 
+def test_texts_of_a_command_have_a_vector_each(random_model):
+    done = CliRunner().invoke(app, ["embed", str(random_model), *TEXTS[:2], "--framework", "torch"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == TEXTS[:2]
+    expected = pipeline("sentence-embedding", random_model, "torch")(TEXTS[:2])
+    np.testing.assert_allclose([row["embedding"] for row in rows], expected, atol=1e-6)
+
+
 def test_a_search_prints_the_nearest_texts_of_a_table_with_their_rows(random_model, tmp_path):
     (tmp_path / "texts.csv").write_text("id,text\n7,the plot was superb\n8,a b\n9,the cast was dull\n")
     given = ["embed", str(random_model), "--framework", "torch", "--query", "the plot was superb", "--top-k", "2"]
