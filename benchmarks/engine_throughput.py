@@ -90,8 +90,8 @@ def save_model(folder: Path, size: str, rows: list[list[int]]) -> None:
     from albertkit.config import AlbertConfig
     from albertkit.quantizing import plans
     from albertkit.tokenization.fast import AlbertTokenizerFast
-    from albertkit.torch.packed import calibration
     from albertkit.torch.models import AlbertForSequenceClassification
+    from albertkit.torch.packed import calibration
 
     AlbertForSequenceClassification(getattr(AlbertConfig, size)()).save_pretrained(folder)
     AlbertTokenizerFast(str(common.DATA / "vocab" / "spiece.model")).save_pretrained(folder)

@@ -368,6 +368,8 @@ def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier):
         ({"truncation": "only_first"}, "`truncation` must be True or False"),
         ({"max_length": 0}, "`max_length` must be a whole number of at least 1. Received: 0"),
         ({"batch_size": "8"}, "`batch_size` must be a whole number of at least 1. Received: '8'"),
+        ({"max_batch_tokens": 0}, "`max_batch_tokens` must be a whole number of at least 1. Received: 0"),
+        ({"max_batch_tokens": 4096.0}, "`max_batch_tokens` must be a whole number"),
         ({"top_k": 0}, "`top_k` must be a whole number of at least 1. Received: 0"),
         ({"top_k": 1.5}, "`top_k` must be a whole number"),
         ({"function_to_apply": "relu"}, "`function_to_apply` must be .*Received: 'relu'"),

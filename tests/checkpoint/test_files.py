@@ -382,7 +382,7 @@ def test_a_checkpoint_of_a_trainer_is_read_by_its_own_name(tmp_path, key, name):
     tensors = drawn(small(), "Model")
     state = {f"model.{one}": torch.from_numpy(array) for one, array in tensors.items()}
     torch.save({key: state, "epoch": 3, "optimizer_states": [{"state": {}}]}, tmp_path / name)
-    with pytest.raises(CheckpointNotFound, match=r"needs a config\.json beside it"):
+    with pytest.raises(CheckpointNotFound, match=r"Weights need a config\.json beside them"):
         files.load(tmp_path / name)
     same(files.load(tmp_path / name, config=small()).tensors, tensors)
     small().save_pretrained(tmp_path)
@@ -532,7 +532,7 @@ def test_a_folder_that_is_not_there_is_not_found(tmp_path):
 def test_weights_without_a_config_are_not_loaded(tmp_path):
     files.save(tmp_path, small(), drawn(small(), "Model"), "AlbertModel")
     (tmp_path / "config.json").unlink()
-    with pytest.raises(CheckpointNotFound, match=r"config\.json must be there"):
+    with pytest.raises(CheckpointNotFound, match=r"need a config\.json beside them.*Write it there with"):
         files.load(tmp_path)
 
 

@@ -76,6 +76,14 @@ AbstainBelow = Annotated[
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]
+MaxBatchTokens = Annotated[
+    int | None,
+    Option(
+        help="Tokens computed together at most, with their padding: fewer take less memory.",
+        show_default="4096 for most tasks",
+        min=1,
+    ),
+]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
 OutputDir = Annotated[
     Path | None,
@@ -148,14 +156,24 @@ def numbers(text: str | None, option: str) -> list[int] | None:
 def computing(
     place: str | None,
     batch_size: int | None,
-    precision: str | None,
-    patience: int | None,
-    regression_threshold: float | None,
+    max_batch_tokens: int | None,
+    precision: str | None = None,
+    patience: int | None = None,
+    regression_threshold: float | None = None,
 ) -> Record:
     """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
     early_exit = {"patience": patience, "regression_threshold": regression_threshold}
     given = {name: value for name, value in early_exit.items() if value is not None}
-    return {"device": device(place), "batch_size": batch_size, "precision": precision, **given}
+    sizes = {"batch_size": batch_size, "max_batch_tokens": max_batch_tokens}
+    return {"device": device(place), "precision": precision, **sizes, **given}
+
+
+def file_options(
+    settings: list[str] | None, text_column: str | None, pair_column: str | None, header: str | None, skips: bool
+) -> Record:
+    """The options of a file of texts whose labels do not matter."""
+    columns = {"text_column": text_column, "pair_column": pair_column, "header": split(header)}
+    return data_options(settings, **columns, skip_bad_rows=skips or None)
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

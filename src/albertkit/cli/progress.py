@@ -18,13 +18,21 @@ class CountOfTexts(ProgressBar):
         super().__init__(console, "", TimeElapsedColumn(), clock=clock)
         self._start, self._count = clock(), 0
 
+    def computed(self, done: int, total: int) -> None:
+        """So many rows are computed of those at hand, whose texts are answered together."""
+        answered = self._answered()
+        self.show(self._count, answered, f"{answered}, {done:,} of {total:,} rows computed for the next ones")
+
     def count(self) -> None:
         """One text more is answered."""
         self._count += 1
-        answered = f"{self._count:,} {'text' if self._count == 1 else 'texts'} answered"
+        answered = self._answered()
         seconds = max(self._clock() - self._start, 1e-9) / self._count
         speed = f"{1 / seconds:,.1f} a second" if seconds < 10 else f"{seconds:,.0f} seconds each"
         self.show(self._count, answered, f"{answered}, {speed}")
+
+    def _answered(self) -> str:
+        return f"{self._count:,} {'text' if self._count == 1 else 'texts'} answered"
 
 
 class RowProgress(ProgressBar):

@@ -196,7 +196,7 @@ def test_vectors_are_written_in_the_order_of_the_texts(random_model, tmp_path, e
     given = ["embed", str(random_model), "--data", str(tmp_path / "texts.txt"), "--framework", "torch"]
     done = CliRunner().invoke(app, [*given, "--output", str(output)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert f"90 vectors are in {output}." in done.stderr
+    assert f"90 answers are in {output}." in done.stderr
     expected = pipeline("sentence-embedding", random_model, "torch")(TEXTS[:3] * 30)
     np.testing.assert_allclose(np.array(read(output), np.float32), expected, atol=1e-6)
 
