@@ -269,7 +269,7 @@ def test_rows_that_are_computed_are_told_before_their_texts_are_answered():
         counter.count()
         for now[0], done in ((20.0, 100), (31.0, 200), (40.0, 300)):
             counter.computed(done, 4096)
-    assert console.file.getvalue() == "1 texts answered, 200 of 4,096 rows computed for the next ones\n"
+    assert console.file.getvalue() == "1 text answered, 200 of 4,096 rows computed for the next ones\n"
 
 
 def test_the_rows_of_every_batch_are_told_to_who_waits(classifier, tmp_path, monkeypatch):
