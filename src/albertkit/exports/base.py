@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from albertkit import weight_table
-from albertkit.arrays import Tensors
+from albertkit.arrays import Tensors, grow
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
@@ -169,16 +169,26 @@ def require_converted(written: Written, config: AlbertConfig, precision: str) ->
         )
 
 
-def inputs(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
-    """The inputs of an exported model. TokenIdError and InputError for ids and lengths that it has no rows for."""
+def inputs(config: AlbertConfig, batch: PaddedBatch, least: int = 1) -> dict[str, np.ndarray]:
+    """The inputs of an exported model, of `least` places or more by some that are masked out.
+
+    TokenIdError and InputError for ids and lengths that it has no rows for.
+    """
     require_valid(config, batch)
     shape = batch.input_ids.shape
     types = np.zeros(shape, np.int64) if batch.token_type_ids is None else batch.token_type_ids
     if types.size:
         require_ids("token_type_ids", int(types.min()), int(types.max()), config.type_vocab_size)
     mask = np.ones(shape, np.int64) if batch.attention_mask is None else batch.attention_mask
-    arrays = (batch.input_ids, mask, types)
-    return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, arrays, strict=True)}
+    added, fillings = max(least - shape[-1], 0), (config.pad_token_id or 0, 0, 0)
+    given = zip((batch.input_ids, mask, types), fillings, strict=True)
+    grown = (grow(array, added, filling) for array, filling in given)
+    return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, grown, strict=True)}
+
+
+def shortest(config: AlbertConfig, head: str) -> int:
+    """The least L that a traced program of a head takes: a search for answers finds a fixed number of places."""
+    return max(config.start_n_top, config.end_n_top) if head == "ForQuestionAnsweringBeamSearch" else 1
 
 
 def at_positions(batch: PaddedBatch, outputs: Outputs) -> Outputs:

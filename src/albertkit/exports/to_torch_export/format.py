@@ -1,0 +1,68 @@
+"""The format of torch.export, written and answered by PyTorch: one file with the graph and the weights."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+from albertkit.arrays import Tensors
+from albertkit.backends import Forward, Outputs
+from albertkit.batches import PaddedBatch
+from albertkit.config import AlbertConfig
+from albertkit.errors import MissingDependency
+from albertkit.exports import base
+from albertkit.exports.base import Written
+
+FILE = "torch-export/model.pt2"
+
+
+class TorchExport:
+    """Programs of torch.export, for PyTorch without albertkit, and for what compiles its graphs."""
+
+    name = "torch-export"
+    title = "torch.export"
+    precisions = ("fp32",)
+
+    def require_installed(self, precision: str | None) -> None:
+        """MissingDependency without torch."""
+        if importlib.util.find_spec("torch") is None:
+            raise MissingDependency("The format torch.export", "torch", "torch")
+
+    def write(
+        self,
+        config: AlbertConfig,
+        head: str,
+        tensors: Tensors,
+        folder: Path,
+        precision: str,
+        samples: Sequence[PaddedBatch],
+    ) -> Written:
+        """Write one file. Nothing is measured, so `samples` are not read."""
+        import torch
+
+        from albertkit.exports.to_torch_export import program
+
+        (folder / FILE).parent.mkdir(parents=True, exist_ok=True)
+        torch.export.save(program.traced(config, head, tensors), folder / FILE)
+        weights, products = program.counted(torch.export.load(folder / FILE))
+        return Written(FILE, (FILE,), weights, products, 0)
+
+    def compile(self, file: Path, config: AlbertConfig, head: str, device: str | None = None) -> Forward:
+        """The forward pass by PyTorch, on the CPU or on a device such as "cuda:0"."""
+        import torch
+        from torch.export.passes import move_to_device_pass
+
+        from albertkit.exports.to_torch_export import guard
+        from albertkit.torch.infer import require_device
+
+        guard.require_plain(file)
+        place = require_device(device or "cpu")
+        shortest = base.shortest(config, head)
+        model = move_to_device_pass(torch.export.load(file), place).module()
+
+        @torch.inference_mode()
+        def forward(batch: PaddedBatch) -> Outputs:
+            arrays = base.inputs(config, batch, shortest)
+            given = {name: torch.from_numpy(array).to(place) for name, array in arrays.items()}
+            return base.at_positions(batch, {name: value.cpu().numpy() for name, value in model(**given).items()})
+
+        return forward
