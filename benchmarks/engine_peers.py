@@ -42,11 +42,12 @@ def main() -> None:
 
 
 def _is_int8(op: openvino.Node) -> bool:
-    """Whether both inputs of a product come out of a quantisation."""
-    return all("FakeQuantize" in _sources(op.input_value(number).get_node()) for number in range(2))
+    """Whether a product has a quantised input and a weight of bytes, which OpenVINO converts back only on paper."""
+    sources = [_sources(op.input_value(number).get_node()) for number in range(2)]
+    return any("FakeQuantize" in one for one in sources) and any({"FakeQuantize", "Convert"} & one for one in sources)
 
 
-def _sources(node: openvino.Node, depth: int = 4) -> set[str]:
+def _sources(node: openvino.Node, depth: int = 2) -> set[str]:
     found = {node.get_type_name()}
     for number in range(node.get_input_size() if depth else 0):
         found |= _sources(node.input_value(number).get_node(), depth - 1)

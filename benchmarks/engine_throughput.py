@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +55,8 @@ class Side:
         self._process.communicate("end\n")
 
 
-def sst2(count: int) -> list[list[int]]:
-    lines = (common.DATA / "glue" / "SST-2" / "dev.tsv").read_text(encoding="utf-8").splitlines()[1:]
+def sst2(count: int, part: str = "dev") -> list[list[int]]:
+    lines = (common.DATA / "glue" / "SST-2" / f"{part}.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return _ids([line.split("\t")[0] for line in lines[:count]])
 
 
@@ -184,20 +184,32 @@ def share(rates: dict[str, float], rows: list[list[int]], folder: Path, ratios: 
 
 def measured(folder: Path, rows: list[list[int]], options: argparse.Namespace, before: Path | None) -> dict[str, list]:
     """Seconds of each round by side."""
-    file = folder / "rows.json"
-    file.write_text(json.dumps(rows))
-    subprocess.run([options.peers, str(HERE / "engine_peers.py"), str(folder), str(file)], check=True)
-    own = [(name, sys.executable, None) for name in options.precisions]
-    own += [("before", sys.executable, before)] if before else []
-    theirs = [("peer", options.peers, None), ("openvino-THROUGHPUT", options.peers, None)]
-    sides = [Side(name, python, folder, file, source) for name, python, source in (*own, *theirs)]
-    readings: dict[str, list[float]] = {side.name: [] for side in sides}
+    made_peers(folder, rows, options.peers)
+    started = sides(folder, options.precisions, ["peer", "openvino-THROUGHPUT"], options.peers, before)
+    readings: dict[str, list[float]] = {side.name: [] for side in started}
     for _ in range(options.rounds):
-        for side in sides:
+        for side in started:
             readings[side.name].append(side.ask(f"run {len(rows)}"))
-    for side in sides:
+    for side in started:
         side.end()
     return readings
+
+
+def made_peers(folder: Path, rows: list[list[int]], python: str) -> None:
+    """Put the rows and OpenVINO's model into the folder of a model."""
+    file = folder / "rows.json"
+    file.write_text(json.dumps(rows))
+    subprocess.run([python, str(HERE / "engine_peers.py"), str(folder), str(file)], check=True)
+
+
+def sides(
+    folder: Path, precisions: Sequence[str], peers: Sequence[str], python: str, before: Path | None = None
+) -> list[Side]:
+    """The processes of all sides, ready to be asked."""
+    own = [(name, sys.executable, None) for name in precisions]
+    own += [("before", sys.executable, before)] if before else []
+    theirs = [(name, python, None) for name in peers]
+    return [Side(name, made, folder, folder / "rows.json", source) for name, made, source in (*own, *theirs)]
 
 
 if __name__ == "__main__":

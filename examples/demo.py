@@ -59,6 +59,16 @@ STEPS = (
         *("--output", "demo/choices", "--overwrite"),
     ),
     ("Let it choose", "predict", "demo/choices", "--file", "demo/people/choices_new.jsonl"),
+    (
+        "Let another read the reviews, for the words of their field",
+        *("finetune", "fill-mask", "--train", "examples/reviews/train.csv", "--eval", "examples/reviews/dev.csv"),
+        *("--model", MODEL, "--output", "demo/words", "--overwrite", "--line-by-line", "--epochs", "1"),
+    ),
+    ("Let it fill in words of reviews", "predict", "demo/words", "The [MASK] is never boring.", "--top-k", "3"),
+    (
+        "Find the reviews that are nearest to a sentence",
+        *("embed", OUTPUT, "--data", "examples/reviews/dev.csv", "--query", "The music is boring.", "--top-k", "3"),
+    ),
 )
 
 

@@ -18,6 +18,7 @@ BUILT_IN = {
     errors.InputError: (ValueError,),
     errors.TokenIdError: (ValueError, IndexError),
     errors.WrongType: (ValueError, TypeError),
+    errors.UnusableRows: (ValueError,),
     errors.NameConflict: (ValueError, AttributeError),
     errors.OutdatedDependency: (ImportError,),
     errors.TrainingError: (RuntimeError,),
@@ -74,6 +75,7 @@ def test_errors_reach_another_process_whole(move):
         assert type(moved) is type(error)
         assert str(moved) == str(error)
     assert moved.args == error.args
+    assert move(errors.UnusableRows("why", {3: "a rule"})).rules == {3: "a rule"}
 
 
 @pytest.mark.parametrize(

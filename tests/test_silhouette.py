@@ -25,7 +25,14 @@ ONLY_TORCH = {
     # What Transformers calls by this name gives weights to a model of PyTorch.
     "pretrained": {"load_tf_weights_in_albert"},
     # JAX has a public function for it.
-    "private_api": {"register_outputs", "has_bfloat16_products", "pack_int8", "int8_linear", "int8_linear_and_sum"},
+    "private_api": {
+        "register_outputs",
+        "has_bfloat16_products",
+        "has_int8_products",
+        "pack_int8",
+        "int8_linear",
+        "int8_linear_and_sum",
+    },
     # Precisions of CPUs are PyTorch's alone, and what looks into a model for them builds it itself.
     "infer": {"build"},
     "weights": {"to_torch"},

@@ -35,6 +35,7 @@ def by_length(
         start = 0
         while start < len(order):
             size = max(tokens // (bucket(int(lengths[order[start]])) * width), 1)
+            size = size if size < 8 else size - size % 8  # which is a number of `round_rows`
             size = size if rows is None else min(size, rows)
             yield order[start : start + size]
             start += size
@@ -61,6 +62,11 @@ def log_probabilities(scores: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     totals = np.exp(scores - peaks).sum(axis=-1, dtype=np.float64)
     own = np.take_along_axis(scores - peaks, chosen[:, None].astype(np.int64), axis=-1)[:, 0]
     return own.astype(np.float64) - np.log(totals)
+
+
+def round_rows(rows: int) -> int:
+    """A number of rows rounded up: to a power of two up to 8, and beyond to a multiple of 8; see `bucket`."""
+    return 2 ** max(rows - 1, 0).bit_length() if rows <= 8 else -(-rows // 8) * 8
 
 
 def bucket(length: int) -> int:

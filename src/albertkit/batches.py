@@ -136,6 +136,17 @@ class PaddedBatch:
         taken = {name: array[start::step] for name, array in arrays.items() if array is not None}
         return dataclasses.replace(self, **taken)
 
+    def repeat_last_row(self, rows: int) -> Self:
+        """The same with the last row once more until there are so many."""
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(PaddedBatch)}
+        added = rows - len(self.input_ids)
+        repeated = {
+            name: np.pad(array, [(0, added), *[(0, 0)] * (array.ndim - 1)], "edge")
+            for name, array in given.items()
+            if array is not None
+        }
+        return dataclasses.replace(self, **repeated)
+
     def pad(self, longest: int, pad_id: int = 0) -> Self:
         """The same with L rounded up by `arrays.bucket`, but not beyond `longest`, by places that are masked out.
 

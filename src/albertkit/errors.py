@@ -9,6 +9,7 @@
     ├── InputError             text, ids or data files that cannot be used      (also ValueError)
     │   ├── TokenIdError       an id outside the embedding table                (also IndexError)
     │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
+    │   ├── UnusableRows       rows of data that a model cannot be given
     │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
     ├── OutdatedDependency     a package that is too old                        (also ImportError)
@@ -22,7 +23,7 @@ Interrupted is apart from them: what Ctrl-C has ended is no error, and stays a K
 
 import difflib
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 _LONGEST = 1_000
 
@@ -73,6 +74,15 @@ class TokenIdError(InputError, IndexError):
 
 class WrongType(InputError, TypeError):
     """An argument of the wrong kind, or one that there is not."""
+
+
+class UnusableRows(InputError):
+    """Rows of data that a model cannot be given, while others of the same data may well be."""
+
+    def __init__(self, message: str, rules: Mapping[int, str] | None = None) -> None:
+        """`rules` has for each such row its number among those that were passed, and the rule that it breaks."""
+        super().__init__(message)
+        self.rules = dict(rules or {})
 
 
 class NameConflict(InputError, AttributeError):

@@ -1,6 +1,5 @@
 """Text -> answer, for any task: a tokenizer, an engine and a task put together. Wiring only."""
 
-import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,17 +8,18 @@ from dataclasses import replace
 from albertkit import loading
 from albertkit.backends import InferPrecision, Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, abbreviate, few
-from albertkit.inference import parts
+from albertkit.errors import InputError, UnusableRows, abbreviate, few
+from albertkit.inference import input_parts, parts
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
 from albertkit.tasks import bad_rows, calibration, registry, trained_on
 from albertkit.tasks import inputs as task_inputs
+from albertkit.tasks.bad_rows import BadRow
 from albertkit.tasks.base import Answer, AnyTask, AnyTrainableTask, TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.collapse import AnswersSeen
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score, first
+from albertkit.tasks.examples import Examples, ExamplesT, few_to_score, first, usable
 from albertkit.tasks.features import Features
 from albertkit.tasks.unknown import UnknownCounts, UnknownTotals
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -32,8 +32,6 @@ _OF_TRAINING = {
     *("train", "eval", "held_out", "max_length", "max_train_samples"),
     *("hub_dataset", "hub_config", "train_split", "eval_split"),
 }
-_PARTS = (1, 8, 64, 512)
-"""Inputs of a generator that are taken together, so that the first is answered at once and many are answered fast."""
 
 
 def pipeline(
@@ -110,6 +108,8 @@ class Pipeline:
         """Told by `evaluate`, after each row, how many are done and how many there are."""
         self.unknown = UnknownTotals()
         """How much of the last call's examples the vocabulary does not know."""
+        self.left_out: list[BadRow] = []
+        """Rows that the last `stream` or `files` has left out."""
 
     def __call__(self, *inputs: Json, **options: Json) -> Json:
         """The answer for each input, or one for a single input: what the task's `examples` takes and `decode` gives.
@@ -124,7 +124,7 @@ class Pipeline:
             raise InputError("A pipeline answers for inputs. Received: none. Pass a text or a list of texts.")
         settings, chosen = self._split(options)
         if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
-            return self._each(self._parts(stream, settings.batch_size), settings, chosen)
+            return self._each(input_parts.of_stream(self.task, stream, settings.batch_size), settings, chosen)
         examples, is_single = self.task.examples(*inputs)
         features, _ = self._features(examples, settings)
         answers = self._decode(examples, features, settings, chosen)
@@ -142,15 +142,16 @@ class Pipeline:
         self._warn_of_unknown()
         return self._engine.run(features, settings.batch_size)
 
-    def stream(self, parts: Iterable[Examples], **options: Json) -> Iterator[Record]:
+    def stream(self, parts: Iterable[Examples], *, skip_bad_rows: bool = False, **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
 
         A record has a `warning` where its example is empty or mostly unknown to the vocabulary. `options` are those of
         a call; `truncated` and `unknown` count over all parts so far. InputError, saying where it stands, for the first
-        example that cannot be answered; those before it were given out.
+        example that cannot be answered; those before it were given out. With `skip_bad_rows` examples that the model
+        cannot be given have no record, and stand in `left_out`, as do those that the parts were read without.
         """
         settings, chosen = self._split(options)
-        return self._each(parts, settings, chosen, as_records=True)
+        return self._each(parts, replace(settings, skips=skip_bad_rows), chosen, as_records=True)
 
     def files(
         self, parts: Iterable[Examples], data: Mapping[str, Json] | None = None, **options: Json
@@ -158,15 +159,18 @@ class Pipeline:
         """What the task's official scripts want of the answers: by name of a file its content, for all examples.
 
         `options` are those of a call, and `data` options of the task's data by which answers are made, such as
-        `max_answer_length`. InputError where the task has no such files, or an example cannot be answered.
+        `max_answer_length`; its `skip_bad_rows` is as in `stream`. InputError where the task has no such files, or an
+        example cannot be answered.
         """
         settings, _ = self._split(options)
-        settings = replace(settings, data={**settings.data, **(data or {})})
+        given = {**(data or {})}
+        skips = bool(given.pop("skip_bad_rows", False))
+        settings = replace(settings, data={**settings.data, **given}, skips=skips)
         if not self.task.official_files:
             raise InputError(f"No official script asks for files of {self.task.name}. Take its answers as they are.")
         config, found = self._decided(options), dict[str, Record]()
-        for part in parts:
-            features, _ = self._features(part, settings)
+        for whole in self._noted(parts):
+            part, features, _ = self._usable(whole, settings)
             outputs = self._engine.run(features, settings.batch_size)
             for name, content in self.task.files(config, part, features, outputs).items():
                 if twice := found.get(name, {}).keys() & content.keys():
@@ -254,9 +258,11 @@ class Pipeline:
         own = {name: value for name, value in settings.data.items() if value != self._trained.get(name)}
         examples, found = task.read(str(path), self.file_options(path, **{**own, **options}), self.config)
         examples = first(examples, found.max_eval_samples)
+        examples, (features, _) = usable(
+            examples, lambda some: self._features(some, settings, found, labelled=True), found.skip_bad_rows
+        )
         for told in filter(None, (few_to_score(len(examples)), bad_rows.told(examples.left_out))):
             logger.warning(told)
-        features, _ = self._features(examples, settings, found, labelled=True)
         if self.unknown.is_large:
             logger.warning(f"{path}: {self.unknown.describe(self.tokenizer)}")
         return examples, features, self._watched(self._engine.run(features, settings.batch_size), len(features))
@@ -311,39 +317,22 @@ class Pipeline:
                 )
         return config
 
-    def _parts(self, stream: Iterator[Json], batch_size: int | None) -> Iterator[Examples]:
-        """Examples of inputs that come one after the other. InputError, saying which, for one that is none."""
-        sizes, number = ((batch_size,) if batch_size else _PARTS), 0
-        for size in itertools.chain(sizes, itertools.repeat(sizes[-1])):
-            part = list(itertools.islice(stream, size))
-            if not part:
-                return
-            try:
-                yield self.task.examples(part)[0]
-            except InputError:
-                for row, one in enumerate(part, number + 1):
-                    try:
-                        yield self.task.examples([one])[0]
-                    except InputError as error:
-                        raise InputError(f"text {row}: {error}") from error
-            number += len(part)
-
     def _each(
         self, parts: Iterable[Examples], settings: Settings, options: Record, as_records: bool = False
     ) -> Iterator[Json]:
         """The answer for each example of all parts. One that cannot be answered is found by halving its part."""
         truncated, unknown, number = 0, UnknownTotals(), 0
-        for whole in parts:
+        for whole in self._noted(parts):
             waiting = [whole]
             while waiting:
                 part = waiting.pop()
                 try:
-                    features, counts = self._features(part, settings)
-                    answers = self._decode(part, features, settings, options, as_records)
+                    part, features, counts = self._usable(part, settings)
+                    answers = self._decode(part, features, settings, options, as_records) if len(part) else []
                 except InputError as error:
                     self.truncated, self.unknown = truncated, unknown
                     if len(part) == 1:
-                        raise InputError(f"{part.where([0]) or f'text {number + 1}'}: {error}") from error
+                        raise input_parts.refusal(part, number, error) from error
                     middle = len(part) // 2
                     waiting += [part.take(range(middle, len(part))), part.take(range(middle))]
                     continue
@@ -353,6 +342,28 @@ class Pipeline:
                     yield self._beside(part.shown(row), answer, counts.warning(row)) if as_records else answer
         if not as_records:
             self._warn_of_unknown()
+
+    def _noted(self, parts: Iterable[ExamplesT]) -> Iterator[ExamplesT]:
+        """Parts, without the rows that they were read without, which are noted."""
+        self.left_out = []
+        for part in parts:
+            self.left_out += part.left_out
+            yield replace(part, left_out=())
+
+    def _usable(self, part: ExamplesT, settings: Settings) -> tuple[ExamplesT, Features, UnknownCounts]:
+        """The examples of a part that a model can be given, and their features; others are noted, if they may be."""
+        while len(part):
+            try:
+                return part, *self._features(part, settings)
+            except UnusableRows as error:
+                if not settings.skips:
+                    raise
+                part = part.without(error.rules)
+                self.left_out += part.left_out
+                part = replace(part, left_out=())
+        none = Features([], [])
+        self.truncated, self.unknown = 0, UnknownTotals()
+        return part, none, none.unknown(self.tokenizer, 0)
 
     def _decode(
         self, examples: Examples, features: Features, settings: Settings, options: Record, as_records: bool = False

@@ -256,7 +256,7 @@ def test_the_text_form_lists_what_was_not_loaded():
         "  newly initialised: classifier.weight",
         "  newly initialised: classifier.bias",
         "  newly initialised: albert.pooler.bias, (3,) read, (12,) needed",
-        "  unused: x",
+        "  unused: 1 of x; `albertkit info --tensors` names all tensors",
     ]
 
 

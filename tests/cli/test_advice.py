@@ -26,6 +26,8 @@ FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "cor
 PRINTED_BY = {
     "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
+    "cli/answer_inputs.py": ["predict"],
+    "cli/hub_file.py": ["evaluate", "predict"],
     "cli/embed.py": ["embed"],
     "cli/evaluate.py": ["evaluate"],
     "cli/data.py": ["data check"],
@@ -34,6 +36,7 @@ PRINTED_BY = {
     "cli/pretrain.py": ["pretrain"],
     "cli/convert.py": ["convert"],
     "cli/info.py": ["info"],
+    "checkpoint/report.py": ["info"],
     "cli/corpus.py": [BUILD],
     "cli/tokenizer.py": [TRAIN],
     "corpus/workers.py": [BUILD],

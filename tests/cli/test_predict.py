@@ -101,6 +101,7 @@ def test_answers_are_written_as_json_lines(head, tmp_path, data):
     model, source = made(tmp_path / "model", data, head), table(tmp_path / "t.csv", head == "ForMaskedLM")
     done = predict(model, "--file", source, "--output", tmp_path / "out.jsonl")
     assert done.stdout == ""
+    assert f"3 answers are in {tmp_path / 'out.jsonl'}." in done.stderr
     written = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert written == records(model, "--file", source)
 

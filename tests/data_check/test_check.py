@@ -77,6 +77,10 @@ def test_rows_that_cannot_be_used_are_errors_by_their_rule(tmp_path):
     assert said(report, "as many fields as the header") == ("error", 1, ["line 32"])
     assert said(report, "needs a text") == ("error", 1, ["line 33"])
     assert report.files[0].left_out == 2
+    asked = [{"question": "Who? " * n, "context": "The cat slept.", "answers": "cat"} for n in (1, 40)]
+    report = check("question-answering", lines(tmp_path / "q.jsonl", *asked), options={"max_length": 24})
+    assert said(report, "must have room for a context") == ("error", 1, ["line 2"])
+    assert (report.files[0].rows, report.files[0].left_out) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -646,6 +646,21 @@ def test_rounding_the_length_changes_no_loss_no_output_and_compiles_less(head):
     assert infer._forward._cache_size() == compiled + 1
 
 
+def test_few_shapes_are_compiled_for_texts_of_any_length_and_number():
+    config = small(max_position_embeddings=64)
+    forward = infer.compile(config, "ForSequenceClassification", random_tensors(config, "ForSequenceClassification"))
+    compiled, draw = infer._forward._cache_size(), np.random.default_rng(0)
+    for rows in (9, 10, 13, 16, 5, 7, 8, 3, 4):
+        ids = [draw.integers(5, 61, draw.integers(9, 16)).tolist() for _ in range(rows)]
+        batch = PaddedBatch.of_rows(ids, [[0] * len(row) for row in ids], 0)
+        found = forward(batch)["logits"]
+        assert len(found) == rows
+        np.testing.assert_allclose(
+            found[-1], forward(PaddedBatch.of_rows(ids[-1:], [[0] * len(ids[-1])], 0))["logits"][0], atol=1e-5
+        )
+    assert infer._forward._cache_size() == compiled + 4  # 16, 8, 4 rows, and 1
+
+
 def test_rates_seeds_and_steps_compile_nothing_new():
     config = small(hidden_dropout_prob=0.1)
     tensors = init.initialize(weight_table.expected(config, "ForQuestionAnswering"), config, seed=1)

@@ -158,6 +158,11 @@ def test_bytes_for_the_next_product_are_those_of_a_float_output():
     assert (direct.values.int() - prepared.values.int()).abs().max() <= 1
 
 
+def test_gelu_by_the_sigmoid_is_gelu_by_tanh():
+    x = torch.cat([torch.linspace(-12, 12, 4001), torch.tensor([0.0, -0.0, 1e-30, -100.0, 100.0, 1e4, -1e4])])
+    torch.testing.assert_close(products.tanh_gelu(x), functional.gelu(x, approximate="tanh"), atol=1e-6, rtol=1e-6)
+
+
 def test_smoothing_leaves_a_product_as_it_is_but_for_rounding():
     torch.manual_seed(0)
     weight, bias, x = torch.randn(24, 40), torch.randn(24), torch.randn(50, 40)
@@ -190,8 +195,19 @@ def test_a_precision_that_there_is_none_of_is_refused_with_those_there_are():
         compiled(precision="int4")
 
 
-def test_auto_is_one_of_the_precisions():
-    assert precisions.require_precision("auto", torch.device("cpu")) in PRECISIONS
+def test_auto_is_one_of_the_precisions_and_says_which(caplog):
+    chosen = precisions.require_precision("auto", torch.device("cpu"))
+    assert chosen in PRECISIONS
+    assert f"computed in {chosen}" in caplog.text
+
+
+def test_where_there_is_no_int8_a_quantized_model_answers_in_fp32_and_int8_is_refused(monkeypatch):
+    monkeypatch.setattr(private_api, "has_int8_products", lambda: False)
+    cpu = torch.device("cpu")
+    assert precisions.usual(cpu, is_quantized=True) == "fp32"
+    assert precisions.fastest() != "int8"
+    with pytest.raises(InputError, match="one of fp32, bf16, or auto"):
+        precisions.require_precision("int8", cpu)
 
 
 def test_all_hidden_states_come_from_the_float_path_in_every_precision():

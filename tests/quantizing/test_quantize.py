@@ -14,9 +14,10 @@ from albertkit.checkpoint import files  # noqa: E402
 from albertkit.cli.app import app  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.errors import CheckpointError, InputError  # noqa: E402
+from albertkit.inference.parity import Parity  # noqa: E402
 from albertkit.pipelines import pipeline  # noqa: E402
 from albertkit.quantization import QUANTIZATION_FILE, SITES, InputStatistics  # noqa: E402
-from albertkit.quantizing import agreement, plans  # noqa: E402
+from albertkit.quantizing import plans  # noqa: E402
 from albertkit.quantizing.quantize import quantize  # noqa: E402
 from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
 from frameworks.common import random_tensors, small  # noqa: E402
@@ -80,7 +81,7 @@ def test_the_report_says_what_was_tried_and_both_scores(model, tmp_path):
 
 
 def test_where_no_way_is_good_enough_nothing_is_written(model, texts, monkeypatch):
-    monkeypatch.setattr(agreement, "_equal", lambda *_: np.zeros(4, bool))
+    monkeypatch.setattr(Parity, "agreements", lambda _: {"agreement": 0.0})
     with pytest.raises(InputError, match=r"must leave 99.0% of the answers as they are. Received: 0.00%"):
         quantize(model, texts)
     assert not (model / QUANTIZATION_FILE).exists()
@@ -163,18 +164,3 @@ def test_plans_go_from_the_fastest_to_the_most_exact():
     assert last.smoothing.keys() == {"query_key_value", "ffn"}
     close = next(iter(list(plans.plans(config, statistics(config, 0.01, 0.009), tensors))[1:2]))
     assert close.quantization.layers[0]["ffn"] == 1.0
-
-
-def test_agreement_counts_answers_by_their_kind():
-    config = small(num_labels=2)
-    exact = [{"logits": np.array([1.0, 2.0])}, {"logits": np.array([3.0, 2.0])}]
-    found = agreement.compare(config, exact, [{"logits": np.array([1.0, 2.5])}, {"logits": np.array([1.0, 2.0])}])
-    assert (found.answers, found.agreement, found.largest_difference) == (2, 0.5, 2.0)
-    tokens = [{"logits": np.eye(3)}]
-    assert agreement.compare(config, tokens, [{"logits": np.eye(3)[[0, 1, 1]]}]).agreement == pytest.approx(2 / 3)
-    several = config.changed(problem_type="multi_label_classification")
-    rows = [{"logits": np.array([1.0, -1.0, 2.0])}]
-    assert agreement.compare(several, rows, [{"logits": np.array([0.1, 1.0, 2.0])}]).agreement == pytest.approx(2 / 3)
-    vectors = [{"embedding": np.array([1.0, 0.0])}, {"embedding": np.array([0.0, 1.0])}]
-    near = [{"embedding": np.array([0.99, 0.0])}, {"embedding": np.array([1.0, 0.0])}]
-    assert agreement.compare(config, vectors, near).agreement == 0.5

@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import registry
 from albertkit.tasks.bad_rows import BadRow, BadRows, told
+from albertkit.tasks.examples import usable
+from albertkit.tokenization.sentencepiece import AlbertTokenizer
 
 CONTEXT = "The cat slept. Then it ate."
 GOOD = {
@@ -135,3 +138,57 @@ def test_rows_that_were_left_out_are_told_by_rule():
     assert told(rows) == "3 rows were left out. One. Not so in 2: line 1, line 3. Two. Not so in 1: line 2."
     assert told(rows[:1]).startswith("1 row was left out.")
     assert told([]) == ""
+    of_files = [BadRow("line 1", "One.", "a.csv"), BadRow("line 2", "One.", "b.csv")]
+    assert told(of_files) == (
+        "2 rows were left out. One. Not so in 1 of a.csv: line 1. One. Not so in 1 of b.csv: line 2."
+    )
+
+
+NO_MODEL = AlbertConfig()
+REFUSED = [
+    ("question-answering", NO_MODEL, {"question": "Who? " * 20, "context": CONTEXT, "answers": "cat"}, "have room"),
+    (
+        "token-classification",
+        AlbertConfig(id2label={0: "O", 1: "B-LOC", 2: "I-LOC"}),
+        None,
+        "be one of the model's, LOC",
+    ),
+    ("text-classification", AlbertConfig(id2label={0: "neg", 1: "pos"}), {"text": "x", "label": "odd"}, "of neg, pos"),
+]
+
+
+@pytest.mark.parametrize(("task", "config", "row", "rule"), REFUSED)
+def test_a_row_that_a_model_cannot_be_given_is_named_or_left_out_and_counted(data, tmp_path, task, config, row, rule):
+    first, last = GOOD[task]
+    row = row or {"tokens": ["Paris", "fell"], "tags": ["B-PER", "O"]}
+    path, task = lines(tmp_path / "data.jsonl", first, row, last), registry.get_trainable(task)
+    tokenizer, options = AlbertTokenizer(data / "spiece.model"), task.options.of({"max_length": 32})
+    examples = task.read(path, options)[0]
+
+    def made(some):
+        return task.encode(tokenizer, config, some, options, labelled=True)
+
+    with pytest.raises(InputError, match=rf"{rule}.*Mend them, or .*--skip-bad-rows") as caught:
+        usable(examples, made, skip=False)
+    assert path in str(caught.value)
+    assert "line 2" in str(caught.value)
+    kept, features = usable(examples, made, skip=True)
+    assert [kept.place(number) for number in range(len(kept))] == ["line 1", "line 3"]
+    assert len(features) == 2
+    assert [(one.path, one.place) for one in kept.left_out] == [(path, "line 2")]
+    assert rule in kept.left_out[0].rule
+    with pytest.raises(InputError, match=rf"at least one row to use. .*1 row was left out.*{rule}"):
+        usable(examples.take([1]), made, skip=True)
+
+
+def test_a_label_that_is_not_among_the_named_classes_costs_its_row(tmp_path):
+    task = registry.get_trainable("text-classification")
+    path = lines(tmp_path / "a.csv", "text,label", "a,pos", "b,odd", "c,neg")
+    options = task.options.of({"class_names": ["neg", "pos"]})
+    examples, _ = task.read(path, options)
+    kept, keys = usable(examples, lambda some: task.config_keys(some, options), skip=True)
+    assert (kept.first, keys["id2label"]) == (["a", "c"], {0: "neg", 1: "pos"})
+    twice = task.options.of({"class_names": ["neg", "neg"]})
+    with pytest.raises(InputError, match="`class_names` must name each class once") as caught:
+        usable(examples, lambda some: task.config_keys(some, twice), skip=True)
+    assert "--skip-bad-rows" not in str(caught.value)

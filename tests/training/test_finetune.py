@@ -255,6 +255,43 @@ def test_rows_without_text_can_be_left_out_and_are_counted(tmp_path):
     assert "2 rows were left out. Every row needs a text" in said
 
 
+def test_rows_that_a_model_cannot_be_given_are_left_out_of_both_sides_and_counted(tmp_path):
+    dev = tmp_path / "odd.csv"
+    dev.write_text("text,label\ngood,pos\nodd,mixed\nbad,neg\n")
+    changes = {"data__eval": str(dev), "data__skip_bad_rows": True, "training__max_steps": 1}
+    results, said = run(common.recipe(tmp_path, **changes), tmp_path / "m")
+    assert results["examples"] == 2
+    assert f"1 row was left out. Every label must be one of neg, pos. Not so in 1 of {dev}: line 3." in said
+
+
+def test_what_was_said_of_a_former_model_goes_with_it_and_what_is_no_runs_is_told(tmp_path, caplog):
+    output = tmp_path / "m"
+    run(common.recipe(tmp_path, training__max_steps=1), output)
+    assert "did not write" not in caplog.text
+    stale = {"calibration.json", "quantization.json", "export.json", "figure_calibration_after.png"}
+    for name in (*stale, "notes.txt"):
+        (output / name).write_text("{}")
+    (output / "1_Pooling").mkdir()
+    (output / "1_Pooling" / "config.json").write_text("{}")
+    config = json.loads((output / "config.json").read_text())
+    config["task"]["calibration"] = {"temperature": 3.0}
+    (output / "config.json").write_text(json.dumps(config))
+    run(common.recipe(tmp_path, training__max_steps=1, model__name=str(output)), output, overwrite=True)
+    left = {path.name for path in output.iterdir()}
+    assert not left & {*stale, "1_Pooling"}
+    assert "calibration" not in json.loads((output / "config.json").read_text())["task"]
+    assert "also holds what this run did not write: notes.txt." in caplog.text
+
+
+def test_a_run_of_several_seeds_leaves_no_former_model_beside_theirs(tmp_path):
+    output, recipe = tmp_path / "m", common.recipe(tmp_path, training__max_steps=1)
+    run(recipe, output)
+    (output / "calibration.json").write_text("{}")
+    run(recipe.model_copy(update={"seeds": [1]}), output, overwrite=True)
+    assert not {"config.json", "model.safetensors", "calibration.json"} & {path.name for path in output.iterdir()}
+    assert (output / "seed-1" / "model.safetensors").exists()
+
+
 def test_length_beyond_the_model_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"`data.max_length` must not exceed .* Received: 33 and 32"):
         run(common.recipe(tmp_path, data__max_length=33), tmp_path / "m")

@@ -5,6 +5,7 @@ Names and shapes only; the same rules serve the three frameworks.
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -104,7 +105,9 @@ class LoadReport:
             f"  newly initialised: {name}, {stored} read, {expected} needed"
             for name, stored, expected in self.mismatched
         ]
-        lines += [f"  unused: {name}" for name in self.unexpected]
+        counts = Counter(map(weight_table.part, self.unexpected))
+        parts = ", ".join(f"{count} of {part}" for part, count in counts.items())
+        lines += [f"  unused: {parts}; `albertkit info --tensors` names all tensors"] if parts else []
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
 

@@ -21,6 +21,7 @@ def command(
     pair_column: options.PairColumn = None,
     label_column: options.LabelColumn = None,
     header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
@@ -38,7 +39,8 @@ def command(
 
     folder = calibration_files.require_folder(model)
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
-    given = options.data_options(settings, task_name=task_name, header=options.split(header), **columns)
+    rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None}
+    given = options.data_options(settings, task_name=task_name, **rows, **columns)
     answerer = pipeline("auto", model, framework, max_length, device=options.device(device), batch_size=batch_size)
     with RowProgress() as progress:
         answerer.progress = progress.update

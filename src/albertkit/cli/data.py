@@ -97,7 +97,7 @@ def _print(report: "Report", rows: int) -> None:
 def _print_file(console: Console, file: "FileReport") -> None:
     windows = f" in {file.inputs:,} inputs" if file.inputs != file.rows else ""
     console.print(f"\n{file.path}: {file.rows:,} rows{windows}, {file.left_out:,} left out", soft_wrap=True)
-    table = Table("text", "empty", "characters", "p95", "max", "tokens", "p95", "max", "unknown")
+    table = Table("text", "empty", "characters p50", "p95", "max", "tokens p50", "p95", "max", "unknown")
     for column in file.columns:
         shown = (*_lengths(column.characters), *_lengths(column.tokens))
         table.add_row(column.name, f"{column.empty:,}", *shown, f"{column.unknown:.2%}")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from albertkit.cli import options
-from albertkit.cli.predict import parts_of, print_record, tell
+from albertkit.cli.answer_inputs import Source
+from albertkit.cli.predict import print_record, tell
 
 if TYPE_CHECKING:
     from albertkit.pipelines import Pipeline
@@ -35,6 +36,7 @@ def command(
     normalize: Annotated[bool | None, Option(help="Vectors of length 1.", show_default="as the model has it")] = None,
     text_column: options.TextColumn = None,
     header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
@@ -55,14 +57,11 @@ def command(
     given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     made = {"pooling": pooling, "long": long, "normalize": normalize}
     answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
-    vectors = _vectors(answerer, data, text_column, header)
+    columns = options.data_options(None, text_column=text_column, header=options.split(header))
+    vectors = _vectors(answerer, data, columns, skip_bad_rows)
     if query:
         return _search(answerer, query, vectors, top_k)
-    try:
-        _write(vectors, output, overwrite)
-    finally:
-        tell(answerer)
-    return None
+    return _write(answerer, vectors, output, overwrite)
 
 
 def _require_one_way(output: Path | None, query: list[str] | None, data: str) -> None:
@@ -77,14 +76,15 @@ def _require_one_way(output: Path | None, query: list[str] | None, data: str) ->
         )
 
 
-def _vectors(answerer: "Pipeline", data: str, text_column: str | None, header: str | None) -> "Iterator[Record]":
+def _vectors(answerer: "Pipeline", data: str, columns: "Record", skips: bool) -> "Iterator[Record]":
     """A record for each text, with its vector."""
     from albertkit.inference import similarity_search
 
-    given = options.data_options(None, text_column=text_column, header=options.split(header))
     if data.endswith(".npy"):
-        return similarity_search.kept_vectors(data, answerer.config.hidden_size)
-    return answerer.stream(parts_of(answerer, [], data, None, given))
+        yield from similarity_search.kept_vectors(data, answerer.config.hidden_size)
+        return
+    with Source([], data).parts(answerer, columns, skips) as parts:
+        yield from answerer.stream(parts, skip_bad_rows=skips)
 
 
 def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]", top_k: int) -> None:
@@ -98,7 +98,15 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]
             print_record({"query": text, **record})
 
 
-def _write(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
+def _write(answerer: "Pipeline", vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
+    """Print or write every record, and say what was cut or left out."""
+    try:
+        _write_all(vectors, output, overwrite)
+    finally:
+        tell(answerer)
+
+
+def _write_all(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
     """Print or write every record, with the count of them on standard error where that is a file."""
     import numpy as np
     from rich.console import Console

@@ -1,15 +1,13 @@
 """albertkit evaluate: score a trained model on a data file."""
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import hub_file, options
 from albertkit.typing import Record
 
 if TYPE_CHECKING:
@@ -42,9 +40,7 @@ def command(
     device: options.Device = None,
     framework: options.Framework = None,
     precision: options.Precision = None,
-    skip_bad_rows: Annotated[
-        bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")
-    ] = False,
+    skip_bad_rows: options.SkipBadRows = False,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
     settings: options.DataSettings = None,
@@ -63,33 +59,9 @@ def command(
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
     answers |= {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     answerer = pipeline(task, model, framework, max_length, **answers)
-    with _file(data, hub_dataset, eval_split) as (path, place):
+    with hub_file.of(data, hub_dataset, eval_split, "is scored on") as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)
     typer.echo(json.dumps(scores, indent=2))
-
-
-@contextlib.contextmanager
-def _file(data: str, named: str, split: str) -> Iterator[tuple[str, str]]:
-    """The file to score on and where it comes from; that of a data set of the hub is there while the context lasts."""
-    from albertkit.errors import InputError, few
-    from albertkit.tasks import hub_datasets
-
-    if bool(data) == bool(named) or (split and not named):
-        received = ", ".join(filter(None, (data, named, split))) or "none"
-        raise InputError(
-            f"A model is scored on a file, or on a data set of the hub. Received: {received}. Name a file, or a data "
-            "set with --hub-dataset and, where need be, its split."
-        )
-    if not named:
-        yield data, data
-        return
-    with hub_datasets.files_of(named, {"eval": split}, lambda told: typer.echo(told, err=True)) as (dataset, files):
-        if not files:
-            raise InputError(
-                f"The split to evaluate on must be known. {dataset} has {few(dataset.splits, 20)}, and none that is "
-                "for validation. Name one with --eval-split."
-            )
-        yield files["eval"], f"{dataset}, {split or dataset.held_out}"
 
 
 def _scores(

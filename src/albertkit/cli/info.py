@@ -4,10 +4,13 @@ from typing import Annotated
 
 from rich.console import Console
 from rich.table import Table
-from typer import Argument
+from typer import Argument, Option
 
 
-def command(model: Annotated[str, Argument(help="A folder, a name on the hub, or a size: base, large, ...")]) -> None:
+def command(
+    model: Annotated[str, Argument(help="A folder, a name on the hub, or a size: base, large, ...")],
+    tensors: Annotated[bool, Option("--tensors", help="List every tensor with its shape.")] = False,
+) -> None:
     """Parameters by part, memory, and what a checkpoint holds."""
     from albertkit.config import SIZES
     from albertkit.errors import CheckpointNotFound, did_you_mean
@@ -25,3 +28,5 @@ def command(model: Annotated[str, Argument(help="A folder, a name on the hub, or
     console.print(table)
     for line in summary.notes:
         console.print(line)
+    for name, shape in summary.shapes.items() if tensors else ():
+        console.print(f"{name}  {' x '.join(map(str, shape)) or 'a number'}", soft_wrap=True)

@@ -86,6 +86,10 @@ NullThreshold = Annotated[
 HubDataset = Annotated[
     str, Option("--hub-dataset", help="Data set of the Hugging Face Hub: NAME or NAME/CONFIG.", show_default=False)
 ]
+AnsweredSplit = Annotated[
+    str, Option("--eval-split", "--split", help="Its split to answer for.", show_default="the one for validation")
+]
+SkipBadRows = Annotated[bool, Option("--skip-bad-rows", help="Leave out, and count, rows that cannot be used.")]
 EvalSplit = Annotated[str, Option(help="Its split to evaluate on.", show_default="the one for validation")]
 TaskName = Annotated[
     str | None, Option(help="A task of GLUE, such as mrpc, whose layout the data has.", show_default="that of training")

@@ -1,28 +1,31 @@
 """albertkit predict: answers of a trained model, as JSON lines or in a file."""
 
 import contextlib
-import io
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from typer import Argument, Option
 
 from albertkit.cli import options
+from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
-    from albertkit.tasks.examples import Examples
+    from albertkit.typing import Record
 
 
 def command(
     model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
     texts: options.Texts = None,
     file: options.AnsweredFile = "",
+    hub_dataset: options.HubDataset = "",
+    eval_split: options.AnsweredSplit = "",
     output: options.AnswerFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
@@ -44,6 +47,7 @@ def command(
     task: options.Task = "auto",
     top_k: options.TopK = None,
     abstain_below: options.AbstainBelow = None,
+    skip_bad_rows: options.SkipBadRows = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -51,92 +55,95 @@ def command(
     Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
     classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
-    from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    texts, file = inputs_of(texts or [], file, pair)
-    if output:
-        record_files.require_writable(output, overwrite)
-    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    answerer = pipeline(task, model, framework, max_length, **on)
+    source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
     columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, task_name=task_name, **columns, **lengths)
-    _require_folder(given, output_dir)
-    parts = parts_of(answerer, texts, file, pair, given)
-    calls = {
-        **answerer.call_options(given),
-        **_given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long),
-    }
-    _answer(answerer, parts, output, output_dir, overwrite, given, calls)
+    target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
+    target.require_usable(given)
+    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    answerer = pipeline(task, model, framework, max_length, **on)
+    asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
+    _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
 
 
-def _answer(
-    answerer: "Pipeline",
-    parts: "Iterable[Examples]",
-    output: Path | None,
-    folder: Path | None,
-    overwrite: bool,
-    data: dict[str, object],
-    calls: dict[str, object],
-) -> None:
-    """Write or print the answers to all parts, by options of the data and of a call, and say what was cut."""
+@dataclass(frozen=True)
+class _Target:
+    """Where answers go: standard output, a file, or files for official scripts in a folder."""
+
+    output: Path | None
+    folder: Path | None
+    overwrite: bool
+    skips: bool
+    """Whether rows that cannot be used have no answer."""
+
+    def require_usable(self, data: "Record") -> None:
+        """InputError for what cannot be written there; `data` are the options of the data."""
+        from albertkit.errors import InputError
+        from albertkit.inference import record_files
+
+        if self.output:
+            record_files.require_writable(self.output, self.overwrite)
+        if self.output and self.folder:
+            raise InputError(
+                "Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out."
+            )
+        if self.is_submission and self.skips:
+            raise InputError(
+                f"The server of a benchmark takes an answer for each row of its test. Received: {self.output} and "
+                "--skip-bad-rows. Leave that out, or write to .jsonl, .csv or .parquet."
+            )
+        if "n_best_size" in data and not self.folder:
+            raise InputError(
+                "--n-best-size is how many answers nbest_predictions.json has, in --output-dir. Received: "
+                f"{data['n_best_size']} without it. Name a folder with --output-dir, or ask for several answers with "
+                "--top-k."
+            )
+
+    @property
+    def is_submission(self) -> bool:
+        """Whether the file is for the server of a benchmark."""
+        return self.output is not None and self.output.suffix.lower() == ".tsv"
+
+
+def _answer(answerer: "Pipeline", source: Source, target: _Target, data: "Record", calls: "Record") -> None:
+    """Write or print the answers, by options of the data and of a call, and say what was cut or left out."""
+    from albertkit.inference import result_files
+
     try:
-        if folder:
-            return _write_files(answerer, parts, output, folder, overwrite, data, calls)
-        records = answerer.stream(parts, **calls)
-        if output and output.suffix.lower() == ".tsv":
-            records = answerer.submission(records, **data)
-        write_all(records, output, overwrite)
+        with source.parts(answerer, data, target.skips) as parts:
+            if target.folder:
+                result_files.require_free(target.folder, answerer.task.official_files, target.overwrite)
+                found = answerer.files(parts, {**data, "skip_bad_rows": target.skips}, **calls)
+                return result_files.write(target.folder, found)
+            records = answerer.stream(parts, skip_bad_rows=target.skips, **calls)
+            if target.is_submission:
+                records = answerer.submission(records, **data)
+            write_all(records, target.output, target.overwrite)
     finally:
         tell(answerer)
 
 
-def _given(null_threshold: float | None, **options: object) -> dict[str, object]:
+def _given(null_threshold: float | None, **options: object) -> "Record":
     """The options of answers that are given. Who says when there is no answer asks that none may be given."""
     is_given = null_threshold is not None
     none = {"null_score_diff_threshold": null_threshold, "handle_impossible_answer": True} if is_given else {}
     return {name: value for name, value in {**options, **none}.items() if value is not None}
 
 
-def _require_folder(data: dict[str, object], folder: Path | None) -> None:
-    """InputError for a number of answers that only a file in a folder has."""
-    from albertkit.errors import InputError
-
-    if "n_best_size" in data and not folder:
-        raise InputError(
-            "--n-best-size is how many answers nbest_predictions.json has, in --output-dir. Received: "
-            f"{data['n_best_size']} without it. Name a folder with --output-dir, or ask for several answers with "
-            "--top-k."
-        )
-
-
 def tell(answerer: "Pipeline") -> None:
-    """Say on standard error how many texts were cut, and how many the vocabulary does not know."""
+    """Say on standard error how many texts were left out or cut, and how many the vocabulary does not know."""
+    from albertkit.tasks import bad_rows
+
+    if told := bad_rows.told(answerer.left_out):
+        typer.echo(told, err=True)
     if answerer.truncated:
         told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
         typer.echo(told, err=True)
     if answerer.unknown.unreadable:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
-
-
-def _write_files(
-    answerer: "Pipeline",
-    parts: "Iterable[Examples]",
-    output: Path | None,
-    folder: Path,
-    overwrite: bool,
-    data: dict[str, object],
-    calls: dict[str, object],
-) -> None:
-    """What the task's official scripts read. InputError where a file is there already, or another is asked for."""
-    from albertkit.errors import InputError
-    from albertkit.inference import result_files
-
-    if output:
-        raise InputError("Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out.")
-    result_files.require_free(folder, answerer.task.official_files, overwrite)
-    result_files.write(folder, answerer.files(parts, data, **calls))
 
 
 def write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
@@ -152,66 +159,8 @@ def write_all(records: Iterator[dict[str, object]], output: Path | None, overwri
     except KeyboardInterrupt as stopped:
         kept = f"{written:,} answers were printed, those of the first texts." if output is None else ""
         raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
-
-
-def inputs_of(texts: list[str], file: str, pair: str | None) -> tuple[list[str], str]:
-    """The texts or the file that are meant. InputError where both or neither are, or it is not clear."""
-    from albertkit.errors import InputError
-
-    if texts and file:
-        raise InputError("Texts come from arguments or from a file. Received: both.")
-    if pair is not None and (file or len(texts) != 1):
-        raise InputError(f"--pair goes with one text given as an argument. Received: {len(texts)} texts.")
-    if not texts and not file and sys.stdin is None:
-        raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
-    named = [text for text in texts if _is_path(text)]
-    if not named:
-        return texts, file
-    one = named[0]
-    if len(texts) > 1 or pair is not None or not Path(one).is_file() or not _is_data(one):
-        is_there = "is a file" if Path(one).is_file() else "looks like a file, and there is none"
-        raise InputError(
-            f"A text must not be taken for a file, nor a file for a text. Received: {one!r}, which {is_there}. Pass a "
-            "data file, such as .csv or .txt, with --file; texts that are called so by standard input, one a line."
-        )
-    typer.echo(f"{one} is a file: its texts are answered, not its name.", err=True)
-    return [], one
-
-
-def _is_path(text: str) -> bool:
-    """Whether an argument is a file, or a single word with the ending of a data file."""
-    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a zero byte
-        return Path(text).is_file() or (_is_data(text) and not any(map(str.isspace, text)))
-    return False
-
-
-def _is_data(name: str) -> bool:
-    from albertkit.inference import text_files
-    from albertkit.tasks import tables
-
-    return text_files.is_text(name) or tables.is_data(name)
-
-
-def parts_of(
-    answerer: "Pipeline", texts: list[str], file: str, pair: str | None, given: dict[str, object]
-) -> "Iterable[Examples]":
-    """The examples to answer, in parts."""
-    from albertkit.errors import InputError
-    from albertkit.inference import text_files
-
-    of_calls = {*answerer.task.encode_options.values(), *answerer.task.answers_as_trained.values()}
-    of_tables = [name for name in given if name not in of_calls]
-    if of_tables and (not file or text_files.is_text(file)):
-        raise InputError(
-            f"Columns and headers are those of a --file that is a table. Received: {', '.join(of_tables)}. Leave them "
-            "out."
-        )
-    if texts:
-        return [answerer.task.examples(texts, *([] if pair is None else [[pair]]))[0]]
-    found = answerer.file_options(file, **given) if file and not text_files.is_text(file) else answerer.data_options()
-    if file and text_files.is_text(file):
-        return text_files.stream(answerer.task, file, found)
-    return answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), found)
+    if output:
+        typer.echo(f"{written:,} {'answer is' if written == 1 else 'answers are'} in {output}.", err=True)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 from albertkit.cli import options, predict
+from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
     from albertkit.typing import Record
@@ -29,6 +30,7 @@ def command(
     stride: Annotated[int, Option(help="Tokens that two windows share; 0: half of them.", min=0)] = 0,
     text_column: options.TextColumn = None,
     header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
@@ -42,7 +44,7 @@ def command(
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    texts, file = predict.inputs_of(texts or [], data, None)
+    source = Source.of(texts or [], data)
     if output:
         record_files.require_writable(output, overwrite)
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
@@ -52,9 +54,10 @@ def command(
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()
-    records = totals.watched(scorer.stream(predict.parts_of(scorer, texts, file, None, given), **call))
     try:
-        predict.write_all(records, output, overwrite)
+        with source.parts(scorer, given, skip_bad_rows) as parts:
+            records = totals.watched(scorer.stream(parts, skip_bad_rows=skip_bad_rows, **call))
+            predict.write_all(records, output, overwrite)
     finally:
         predict.tell(scorer)
     typer.echo(totals.described(), err=True)

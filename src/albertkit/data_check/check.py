@@ -1,6 +1,6 @@
 """The check of a data set for any task: files and a vocabulary in, a report out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from albertkit import hub
@@ -9,9 +9,10 @@ from albertkit.data_check import repeats, texts
 from albertkit.data_check.report import FileReport, Report
 from albertkit.errors import InputError
 from albertkit.tasks import registry
+from albertkit.tasks.bad_rows import BadRow
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score
+from albertkit.tasks.examples import Examples, few_to_score, usable
 from albertkit.tasks.features import Features
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -70,14 +71,18 @@ def _read(
     except InputError as error:
         report.add("error", path, str(error))
         return None
-    places: dict[str, list[str]] = {}
-    for row in examples.left_out:
-        places.setdefault(row.rule, []).append(row.place)
-    for rule, rows in places.items():
-        report.add("error", path, f"{rule} These do not follow it; --skip-bad-rows leaves them out.", rows)
+    _tell_of_bad_rows(report, path, examples.left_out)
     if examples.found:
         report.add("note", path, f"Found: {examples.found}.")
     return examples, found
+
+
+def _tell_of_bad_rows(report: Report, path: str, found: Sequence[BadRow]) -> None:
+    places: dict[str, list[str]] = {}
+    for row in found:
+        places.setdefault(row.rule, []).append(row.place)
+    for rule, rows in places.items():
+        report.add("error", path, f"{rule} These do not follow it; --skip-bad-rows leaves them out.", rows)
 
 
 def _config(report: Report, task: AnyTrainableTask, train: Examples, options: DataOptions) -> AlbertConfig | None:
@@ -98,12 +103,16 @@ def _look_at(
     options: DataOptions,
 ) -> None:
     """Add the figures of a file, and what they tell."""
+    known = len(examples.left_out)
     try:
-        features = task.encode(tokenizer, config, examples, options, labelled=True)
+        examples, features = usable(
+            examples, lambda some: task.encode(tokenizer, config, some, options, labelled=True), skip=True
+        )
         labels = dict(task.label_counts(examples, options, config))
     except InputError as error:
         report.add("error", examples.path, str(error))
         return
+    _tell_of_bad_rows(report, examples.path, examples.left_out[known:])
     columns = []
     for name, values in examples.parts().items():
         column, counts = texts.column(name, values, tokenizer)

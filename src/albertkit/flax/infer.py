@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from albertkit.arrays import Tensors
+from albertkit.arrays import Tensors, round_rows
 from albertkit.backends import Forward, InferPrecision, Outputs, require_fp32
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid, trim
 from albertkit.config import AlbertConfig
@@ -38,14 +38,14 @@ def compile(
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
     weights.load(model, model.checkpoint_prefix, config, tensors, source).require_complete()
     definition, state = nnx.split(model)
-    return functools.partial(forward, config, definition, state if place is None else jax.device_put(state, place))
+    return functools.partial(answers, config, definition, state if place is None else jax.device_put(state, place))
 
 
 def attach(model: Model, device: str | None = None) -> Forward:
     """The forward of a model as it is at each call; its values are moved to `device` first, where one is named."""
     if device is not None:
         nnx.update(model, jax.device_put(nnx.state(model), require_device(device)))
-    return lambda batch: forward(model.config, *nnx.split(model), batch)
+    return lambda batch: answers(model.config, *nnx.split(model), batch)
 
 
 def require_device(name: str) -> Device:
@@ -59,6 +59,16 @@ def require_device(name: str) -> Device:
             f"`device` must be one that JAX can use here: {found} or cpu. Received: {name!r}. Leave it out, or pass "
             '"cpu".'
         ) from None
+
+
+def answers(config: AlbertConfig, definition: PyTree, state: PyTree, batch: PaddedBatch) -> Outputs:
+    """The outputs of `forward` for a batch without labels, of few shapes, each of which is compiled once.
+
+    The last row is repeated until their number is one of `arrays.round_rows`.
+    """
+    rows = len(batch.input_ids)
+    outputs = forward(config, definition, state, batch.repeat_last_row(round_rows(rows)))
+    return outputs if isinstance(batch, MaskedBatch) else {name: values[:rows] for name, values in outputs.items()}
 
 
 def forward(config: AlbertConfig, definition: PyTree, state: PyTree, batch: PaddedBatch) -> Outputs:

@@ -35,6 +35,8 @@ class Settings:
     """The most rows that are computed together."""
     data: Record = field(default_factory=dict)
     """Options of the task's data, by name, that this call is told."""
+    skips: bool = False
+    """Whether examples that a model cannot be given are left out, or else refused."""
 
     @classmethod
     def of(cls, default: int, longest: int, max_length: Json, truncation: Json, batch_size: Json) -> Self:

@@ -2,28 +2,30 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 from albertkit import arrays, quantization
+from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
-from albertkit.config import CONFIG_FILE
+from albertkit.config import CONFIG_FILE, AlbertConfig
 from albertkit.errors import InputError
 from albertkit.inference import parts, text_files
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
+from albertkit.inference.parity import Parity
 from albertkit.inference.parts import Parts
 from albertkit.pipelines import Pipeline
 from albertkit.quantization import Quantization
-from albertkit.quantizing import agreement, plans
+from albertkit.quantizing import plans
 from albertkit.quantizing.plans import Plan
 from albertkit.tasks import registry
 from albertkit.tasks.base import Task, TrainableTask
 from albertkit.tasks.features import Features
-from albertkit.tools.convert import convert
+from albertkit.tools.convert import convert, require_free
 from albertkit.typing import Json, Record
 
 Name = str | os.PathLike[str]
@@ -67,10 +69,10 @@ def quantize(
     `data` are options of the task's data, such as `text_column`. InputError where no way is good enough, and for texts
     of which there are too few; MissingDependency without PyTorch, which alone computes in int8.
     """
-    from albertkit.torch.cpu import calibration
-
-    folder = _folder(model, output)
+    folder = _folder(model, output, overwrite)
     loaded = _load(task, model)
+    from albertkit.torch.cpu import calibration  # PyTorch is there
+
     checkpoint = _as_run(files.load(model), loaded)
     answerer = Pipeline(*loaded, max_length=max_length)
     features = _features(answerer, str(texts), data, max_rows)
@@ -81,9 +83,10 @@ def quantize(
     tried: list[Record] = []
     for plan in plans.plans(checkpoint.config, statistics, checkpoint.tensors):
         engine = _engine(checkpoint, head, plan, loaded)
-        found = agreement.compare(checkpoint.config, exact, engine.run(asked))
-        tried.append({"inputs": plan.name, **asdict(found)})
-        if found.agreement >= min_agreement:
+        found = _parity(exact, engine.run(asked), checkpoint.config)
+        agreement = min(found.agreements().values(), default=1.0)
+        tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
+        if agreement >= min_agreement:
             scores = _scores(
                 answerer, Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length), texts, data
             )
@@ -95,9 +98,11 @@ def quantize(
     raise _refusal(tried, min_agreement)
 
 
-def _folder(model: Name, output: Name | None) -> Path:
-    """The folder to write to. InputError where that is none, such as a name of the hub."""
+def _folder(model: Name, output: Name | None, overwrite: bool) -> Path:
+    """The folder to write to. InputError where that is none, such as a name of the hub, or holds files already."""
     folder = Path(model if output is None else output)
+    if output is not None:
+        require_free(output, overwrite)
     if output is None and not (folder / CONFIG_FILE).is_file():
         raise InputError(
             f"What int8 needs is kept with its model, which must be a folder with a {CONFIG_FILE}. Received: {model}. "
@@ -153,6 +158,13 @@ def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Eng
     return Engine.load(infer_backend("torch"), planned, head, loaded.task.batch_tokens, "cpu", "int8")
 
 
+def _parity(exact: Iterable[Outputs], quantized: Iterable[Outputs], config: AlbertConfig) -> Parity:
+    found = Parity()
+    for ours, theirs in zip(exact, quantized, strict=True):
+        found.add(ours, theirs, config.problem_type)
+    return found
+
+
 def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record) -> Record:
     """The scores of both on the texts, where these have labels."""
     if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
@@ -178,6 +190,6 @@ def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
     best = max(tried, key=lambda one: one["agreement"])
     return InputError(
         f"int8 must leave {wanted:.1%} of the answers as they are. Received: {best['agreement']:.2%} of "
-        f"{best['answers']:,} at best, with {best['inputs']}. Nothing was written. Give more texts like those that the "
-        "model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
+        f"{best['rows']:,} rows at best, with {best['inputs']}. Nothing was written. Give more texts like those "
+        "that the model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
     )

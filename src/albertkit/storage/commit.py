@@ -29,9 +29,11 @@ _WEIGHT_FILES = (
 MODEL_FILE = re.compile(
     "|".join(rf"({stems})(\..+)?(-\d+-of-\d+)?\.{suffix}(\.index(\..+)?\.json)?" for stems, suffix in _WEIGHT_FILES)
     + r"|modules\.json|sentence_bert_config\.json|config_sentence_transformers\.json"
+    + r"|quantization\.json|export\.json|calibration\.json|figures\.json|figure_\w+\.png|curves\.png"
     + r"|(.+-)?((tokenizer_config|special_tokens_map|added_tokens|tokenizer)\.json|spiece\.model|vocab\.txt)"
 )
-"""Names of the files of a model, ours or of Transformers: a save removes no others, whatever a folder asks for."""
+"""Names of the files of a model, ours or of Transformers, with reports on it: a save removes no others, whatever a
+folder asks for."""
 
 _COMMITTED = "All that was saved is there: loading finds it, and the next save to the folder moves it into place."
 

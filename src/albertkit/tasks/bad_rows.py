@@ -19,6 +19,8 @@ class BadRow:
     """Where it stands in its file, such as line 3."""
     rule: str
     """What holds for every row, and not for this one: a sentence."""
+    path: str = ""
+    """The file; nothing where it comes from none."""
 
 
 class BadRows:
@@ -34,7 +36,7 @@ class BadRows:
         """Note a row that breaks a rule. InputError of the `message` unless it may be left out."""
         if not self.skip:
             raise InputError(f"{message}{self._advice}")
-        self.found.append(BadRow(place, rule))
+        self.found.append(BadRow(place, rule, self.path))
 
     def add_all(self, places: Sequence[str], total: int, rule: str, more: str = "") -> None:
         """Note all of `total` rows that break one rule. InputError that counts them unless they may be left out.
@@ -44,7 +46,7 @@ class BadRows:
         if places and not self.skip:
             counted = f"{self.path or 'The input'} breaks that in {len(places):,} of {total:,} rows: {few(places)}."
             raise InputError(" ".join(filter(None, (rule, counted, more))) + self._advice)
-        self.found += [BadRow(place, rule) for place in places]
+        self.found += [BadRow(place, rule, self.path) for place in places]
 
     def add_errors(self, errors: Sequence[tuple[str, InputError]], total: int) -> None:
         """Note all of `total` rows that have an error, by place; its rule is what stands before "Received".
@@ -53,21 +55,30 @@ class BadRows:
         """
         if errors and not self.skip:
             self.add_all([place for place, _ in errors], total, str(errors[0][1]))
-        self.found += [BadRow(place, str(error).partition(" Received:")[0]) for place, error in errors]
+        self.found += [BadRow(place, str(error).partition(" Received:")[0], self.path) for place, error in errors]
 
     def require_rest(self, kept: int) -> None:
         """InputError where all rows were left out."""
-        if self.found and not kept:
-            raise InputError(
-                f"A data file must hold at least one row to use. {self.path} holds none. {told(self.found)}"
-            )
+        if not kept:
+            require_rest(self.path, self.found)
+
+    def taken(self) -> list[BadRow]:
+        """Those that were found since this was last asked."""
+        found, self.found = self.found, []
+        return found
+
+
+def require_rest(path: str, found: Sequence[BadRow]) -> None:
+    """InputError for a file of which nothing is left, where rows were left out."""
+    if found:
+        raise InputError(f"A data file must hold at least one row to use. {path} holds none. {told(found)}")
 
 
 def told(found: Iterable[BadRow]) -> str:
-    """How many rows were left out, and why; nothing where there are none."""
-    places: dict[str, list[str]] = {}
+    """How many rows of which file were left out, and why; nothing where there are none."""
+    places: dict[tuple[str, str], list[str]] = {}
     for row in found:
-        places.setdefault(row.rule, []).append(row.place)
-    reasons = " ".join(f"{rule} Not so in {len(rows):,}: {few(rows)}." for rule, rows in places.items())
+        places.setdefault((row.rule, f" of {row.path}" if row.path else ""), []).append(row.place)
+    reasons = " ".join(f"{rule} Not so in {len(rows):,}{file}: {few(rows)}." for (rule, file), rows in places.items())
     count = sum(map(len, places.values()))
     return f"{count:,} {'row was' if count == 1 else 'rows were'} left out. {reasons}" if count else ""

@@ -87,7 +87,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     ) -> Features:
         """Inputs for a model, of at most `options.max_length` tokens, with labels where `labelled`.
 
-        InputError names the rows that cannot be encoded, or whose label the model does not know.
+        UnusableRows names the rows that cannot be encoded, or whose label the model does not know, for a caller that
+        may leave them out.
         """
 
     @abstractmethod

@@ -1,15 +1,17 @@
 """What is read from a file or passed to a pipeline, as fine-tuning and pipelines see it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self, TypeVar
 
-from albertkit.errors import few
-from albertkit.tasks.bad_rows import BadRow
+from albertkit.errors import InputError, UnusableRows, few
+from albertkit.tasks import bad_rows
+from albertkit.tasks.bad_rows import BadRow, BadRows
 from albertkit.typing import Record
 
 ExamplesT = TypeVar("ExamplesT", bound="Examples")
+MadeT = TypeVar("MadeT")
 _FEW = 20
 """Examples from which on a score says something."""
 
@@ -39,6 +41,12 @@ class Examples(ABC):
         columns = {name: getattr(self, name) for name in self.columns}
         taken = {name: [values[one] for one in chosen] for name, values in columns.items() if values is not None}
         return replace(self, **taken)
+
+    def without(self, rules: Mapping[int, str]) -> Self:
+        """The examples but for those of some numbers, which are noted as left out by the rule that each breaks."""
+        left = [BadRow(self.place(number), rule, self.path) for number, rule in sorted(rules.items())]
+        kept = self.take(number for number in range(len(self)) if number not in rules)
+        return replace(kept, left_out=[*self.left_out, *left])
 
     @abstractmethod
     def texts(self) -> Iterable[str]:
@@ -76,6 +84,39 @@ class Examples(ABC):
         Examples that share one are no evidence of each other: they belong on one side of a split.
         """
         return {}
+
+
+def usable(examples: ExamplesT, made: Callable[[ExamplesT], MadeT], skip: bool) -> tuple[ExamplesT, MadeT]:
+    """The examples of which something can be made, and that; others are left out where `skip` says so.
+
+    InputError where it does not, and where no example is left.
+    """
+    while True:
+        try:
+            return examples, made(examples)
+        except UnusableRows as error:
+            if not error.rules or not (skip or examples.path):
+                raise
+            if not skip:
+                raise InputError(f"{error} {bad_rows.WAY_OUT}") from error
+            examples = examples.without(error.rules)
+            if not len(examples):
+                bad_rows.require_rest(examples.path, examples.left_out)
+
+
+def streamed(parts: Iterable[ExamplesT], bad: BadRows) -> Iterator[ExamplesT]:
+    """The parts of a file, each with the rows that were left out since the one before.
+
+    An empty part comes last where rows behind all others were left out. InputError where nothing else was found.
+    """
+    last = None
+    for part in parts:
+        last = part
+        yield replace(part, left_out=bad.taken())
+    if last is None:
+        bad.require_rest(0)
+    elif bad.found:
+        yield replace(last.take([]), left_out=bad.taken())
 
 
 def first(examples: ExamplesT, count: int) -> ExamplesT:

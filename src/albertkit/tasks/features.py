@@ -69,7 +69,7 @@ class Features:
         """The rows of which no earlier one gives a model the same, and for each row which of these it is like."""
         firsts: dict[Hashable, int] = {}
         rows, like = [], []
-        positions = self.positions or itertools.repeat(())
+        positions = itertools.repeat(()) if self.positions is None else self.positions
         for row, given in enumerate(zip(self.input_ids, self.token_type_ids, positions, strict=False)):
             place = firsts.setdefault(tuple(map(_key, given)), len(firsts))
             rows += [row] if place == len(rows) else []

@@ -11,7 +11,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import inputs, relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, streamed
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -129,10 +129,15 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
 
     InputError where a later part has columns by which others would have been taken from the first on.
     """
+    bad = BadRows(source if isinstance(source, str) else "", options.skip_bad_rows)
     if isinstance(source, str):
-        pieces = tables.pieces(source, options.header)
+        pieces = tables.pieces(source, options.header, bad)
     else:
         pieces, options = tables.lines(source), replace(options, text_column="text")
+    return streamed(_parts(pieces, options, bad), bad)
+
+
+def _parts(pieces: Iterable[Table], options: TextOptions, bad: BadRows) -> Iterator[TextExamples]:
     first = None
     for table in pieces:
         found = with_columns(table, options)
@@ -147,7 +152,13 @@ def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextE
                 f"line {table.lines[0] - 1}, and rows before it were read by {first.text_column!r} alone. Name what is "
                 "meant with --text-column (and --pair-column for pairs)."
             )
-        yield taken(table, found)
+        yield _without(taken(table, found, bad=bad), bad)
+
+
+def _without(part: TextExamples, bad: BadRows) -> TextExamples:
+    """A part without its rows that are left out."""
+    left = {row.place for row in bad.found}
+    return part.take(number for number in range(len(part)) if part.place(number) not in left) if left else part
 
 
 def with_columns(table: Table, options: OptionsT) -> OptionsT:

@@ -75,7 +75,9 @@ def convert(
     What was written is read again and compared before it takes its place. Raises CheckpointError where anything is
     damaged, incomplete or would be lost, InputError for an argument that means nothing.
     """
-    _check(target, dtype, overwrite)
+    if dtype is not None and dtype not in _DTYPES:
+        raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
+    require_free(target, overwrite)
     stated = None if architecture is None else _known(architecture)
     checkpoint = files.load(source, config=config, **fetching)
     model, notes = (stated, ()) if stated else _architecture(checkpoint)
@@ -112,15 +114,12 @@ def read_config(name: str) -> AlbertConfig:
     return original.read_config(path) if path.is_file() else AlbertConfig.from_pretrained(name)
 
 
-def _check(target: str | os.PathLike[str], dtype: str | None, overwrite: bool) -> None:
-    if dtype is not None and dtype not in _DTYPES:
-        raise InputError(f"`dtype` must be one of {', '.join(_DTYPES)}. Received: {dtype!r}.")
+def require_free(target: str | os.PathLike[str], overwrite: bool) -> None:
+    """InputError for a folder that holds files which may not be overwritten."""
     folder = Path(target)
     with storage.translate_os_errors(folder):
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
-            raise InputError(
-                f"A conversion goes to a new folder. {folder} holds files already. Overwrite with --overwrite."
-            )
+            raise InputError(f"A model goes to a new folder. {folder} holds files already. Overwrite with --overwrite.")
 
 
 def _known(architecture: str) -> str:

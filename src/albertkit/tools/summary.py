@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
@@ -31,6 +31,8 @@ class Summary:
     title: str
     parts: list[Part]
     notes: list[str]
+    shapes: weight_table.Shapes = field(default_factory=dict)
+    """Of every tensor, by name, tied ones too."""
 
     @property
     def total(self) -> Part:
@@ -44,13 +46,14 @@ def summarise(name: str | os.PathLike[str]) -> Summary:
     if name in SIZES:
         config: AlbertConfig = getattr(AlbertConfig, str(name))()
         shapes = weight_table.expected(config, "ForPreTraining")
-        return Summary(f"ALBERT {name}, with the heads of pre-training", _parts(shapes, config), _about(config))
+        title = f"ALBERT {name}, with the heads of pre-training"
+        return Summary(title, _parts(shapes, config), _about(config), shapes)
     checkpoint = files.load(name)
     config = checkpoint.config
     shapes = {key: tensor.shape for key, tensor in checkpoint.tensors.items()}
     notes = [f"Stored as {', '.join(checkpoint.stored_dtypes)}.", *_about(config), *checkpoint.notes]
     notes += [_complete(checkpoint), *_broken(checkpoint)]
-    return Summary(f"{checkpoint.source}", _parts(shapes, config), notes)
+    return Summary(f"{checkpoint.source}", _parts(shapes, config), notes, shapes)
 
 
 def _parts(shapes: weight_table.Shapes, config: AlbertConfig) -> list[Part]:

@@ -14,7 +14,7 @@ from albertkit.errors import InputError
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.cpu.packed_encoder import PackedEncoder
-from albertkit.torch.cpu.precisions import hidden_dtype, require_precision
+from albertkit.torch.cpu.precisions import hidden_dtype, require_precision, usual
 from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
 
 
@@ -37,8 +37,7 @@ def compile(
     that precision.
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    usual: InferPrecision = "int8" if quantization is not None and place.type == "cpu" else "fp32"
-    precision = require_precision(precision or usual, place)
+    precision = require_precision(precision or usual(place, quantization is not None), place)
     if place.type == "cpu":  # accelerators would wait for the host, which finds out where the padding is
         config = config.changed(attn_implementation="packed")
     model = build(config, head, tensors, source, place)

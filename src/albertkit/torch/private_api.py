@@ -5,6 +5,8 @@ over, in which every class of outputs must be known; the int8 products of oneDNN
 of `torch.cpu` after what the CPU has.
 """
 
+import platform
+
 import torch
 from torch import Tensor
 from torch.utils import _pytree
@@ -30,6 +32,11 @@ def has_bfloat16_products() -> bool:
     """Whether the CPU multiplies in bfloat16, by AVX-512 or AMX, rather than by way of float32."""
     questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name)() for name in questions if hasattr(torch.cpu, name))
+
+
+def has_int8_products() -> bool:
+    """Whether PyTorch was built with the int8 products of oneDNN, as for x86."""
+    return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
 
 
 def pack_int8(weight: Tensor) -> Tensor:

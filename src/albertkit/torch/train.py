@@ -130,6 +130,8 @@ def init_state(
     weights.load(model, model.checkpoint_prefix, config, tensors, "the start of training")
     settings = settings.for_model(config)
     model.tie_weights()
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()  # loading takes over the memory of arrays, which are the caller's
     for name, parameter in model.named_parameters():
         never_runs = ".albert_layers." in name and settings.is_frozen(model.checkpoint_prefix + name)
         if never_runs or not settings.rate_of(model.checkpoint_prefix + name):

@@ -9,7 +9,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import bad_rows, trained_on
 from albertkit.tasks.base import AnyTrainableTask
 from albertkit.tasks.data_options import DataOptions
-from albertkit.tasks.examples import Examples, few_to_score, first, repeated
+from albertkit.tasks.examples import Examples, few_to_score, first, repeated, usable
 from albertkit.tasks.features import Features
 from albertkit.tasks.held_out import split
 from albertkit.training import defaults
@@ -52,6 +52,8 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
         console.print("\n".join(start.provenance))
     trained = _encoded(task, start, options, train_examples, console)
     evaluated = _encoded(task, start, options, eval_examples, console)
+    if told := bad_rows.told([*trained.examples.left_out, *evaluated.examples.left_out]):
+        console.print(told)
     return Prepared(start, options, trained, evaluated, "id2label" in keys)
 
 
@@ -95,20 +97,20 @@ def _read(
     options = _located(task, options)
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
-    keys = task.config_keys(examples, options)
+    examples, keys = usable(examples, lambda some: task.config_keys(some, options), options.skip_bad_rows)
     described = AlbertConfig(**keys)
-    left_out = bad_rows.told([*examples.left_out, *(held_out.left_out if held_out else ())])
     if held_out is None:
-        parts = split(examples, task.classes(examples, options, described), options.held_out, recipe.seed)
-        examples, held_out = examples.take(parts.kept), examples.take(parts.held_out)
+        examples, classes = usable(examples, lambda some: task.classes(some, options, described), options.skip_bad_rows)
+        parts = split(examples, classes, options.held_out, recipe.seed)
+        held_out = replace(examples.take(parts.held_out), left_out=())  # they are those of the whole file
+        examples = examples.take(parts.kept)
         if parts.told:
             console.print(parts.told)
     examples, held_out = first(examples, options.max_train_samples), first(held_out, options.max_eval_samples)
     console.print(
         f"{len(examples):,} training and {len(held_out):,} evaluation examples from {options.train} and "
         f"{options.eval or 'the same file'}: {task.describe(options, described)}."
-        + (f" Found: {examples.found}." if examples.found else "")
-        + (f" {left_out}" if left_out else ""),
+        + (f" Found: {examples.found}." if examples.found else ""),
     )
     _tell_of_evaluation(examples, held_out, console)
     return examples, held_out, keys, options
@@ -129,7 +131,11 @@ def _encoded(
     task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
 ) -> Side:
     """One side with its features. Says how many texts were cut, and how much of them the vocabulary does not know."""
-    features = task.encode(start.tokenizer, start.config, examples, options, labelled=True)
+
+    def encode(some: Examples) -> Features:
+        return task.encode(start.tokenizer, start.config, some, options, labelled=True)
+
+    examples, features = usable(examples, encode, options.skip_bad_rows)
     if features.truncated:
         console.print(
             f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "

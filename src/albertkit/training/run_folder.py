@@ -10,10 +10,12 @@ from typing import TypeVar
 from albertkit import storage
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, layout, sentence_transformers
-from albertkit.errors import CheckpointError, ConfigError
+from albertkit.errors import CheckpointError, ConfigError, few
+from albertkit.exports import manifest
+from albertkit.quantization import QUANTIZATION_FILE
 from albertkit.tasks.figures import Figure
 from albertkit.tokenization import files as tokenizer_files
-from albertkit.training import finetune_figures, model_card, plots, reporter
+from albertkit.training import calibration_files, finetune_figures, hub_data, model_card, plots, reporter
 from albertkit.training.initial_state import InitialState
 from albertkit.training.loop import Plan
 from albertkit.training.recipe import BaseRecipe
@@ -40,8 +42,11 @@ WRITTEN = (
 )
 """What a finished run leaves."""
 
-STALE = (*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS, *sentence_transformers.FILES)
-"""What an older model may have left that would be read beside the new one."""
+STALE = (
+    *(*layout.STALE, *layout.OTHER_FORMATS, *tokenizer_files.PATTERNS, *sentence_transformers.FILES),
+    *(QUANTIZATION_FILE, manifest.FILE, calibration_files.FILE, finetune_figures.FILE, "figure_*.png", reporter.CURVES),
+)
+"""What an older model may have left that would be read beside the new one, or taken for what is said of it."""
 
 
 def begun(output: Path) -> Path | None:
@@ -203,7 +208,8 @@ def finish(
     `tensors`, and `figures` show them.
     """
     log = output / reporter.LOG
-    if f"Albert{plan.head}" == sentence_transformers.ARCHITECTURE:
+    is_pooled = f"Albert{plan.head}" == sentence_transformers.ARCHITECTURE
+    if is_pooled:
         sentence_transformers.write_pooling(output, start.config)
     with _resumable(), storage.atomic_replace(output, head="config.json", stale=STALE) as staging:
         files.write(staging, start.config, tensors, f"Albert{plan.head}")
@@ -221,10 +227,33 @@ def finish(
                 plots.draw(one, staging / plots.file_of(one))
     if plan.keep_state:
         _retire(output)
-        return
-    forget(output)
-    with contextlib.suppress(OSError):  # where something of a person's is in it
-        (output / CHECKPOINTS).rmdir()
+    else:
+        forget(output)
+        with contextlib.suppress(OSError):  # where something of a person's is in it
+            (output / CHECKPOINTS).rmdir()
+    if not is_pooled:  # nothing is read there without the file that names it, which is gone
+        storage.remove_named(output / sentence_transformers.POOLING, ["config.json"])
+    _tell_of_others(output)
+
+
+def remove_model(output: Path) -> None:
+    """Remove the model that a run of a single seed has left in a folder, its config first, with all that goes with it.
+
+    For a run over several seeds, which have their models in folders of their own.
+    """
+    names = storage.Folder(output).names()
+    found = [name for own in (*WRITTEN, *STALE) for name in fnmatch.filter(names, own) if name != RECIPE]
+    for name in dict.fromkeys(found):
+        if (output / name).is_file():
+            (output / name).unlink()
+
+
+def _tell_of_others(output: Path) -> None:
+    """Log what else a folder holds: it may be about a model that was there before."""
+    own = (*WRITTEN, CHECKPOINTS, hub_data.FOLDER, sentence_transformers.POOLING)
+    names = storage.Folder(output).names()
+    if others := [name for name in names if not any(fnmatch.fnmatch(name, one) for one in (".*", *own))]:
+        logger.warning("%s also holds what this run did not write: %s.", output, few(others, 8))
 
 
 def _retire(output: Path) -> None:

@@ -60,6 +60,7 @@ def run_each(
             state = backend.broadcast(_state(recipe, place) if resume else _NEW)  # before one of them changes it
             _run_one(run, recipe, place, state, overwrite or resume, console)
         if is_first:
+            run_folder.remove_model(output)
             storage.write_json(output / RESULTS, put_together(output, seeds))
             requested.save(output / run_folder.RECIPE)
             run_folder.forget(output)

@@ -93,10 +93,12 @@ def test_texts_with_spans_of_characters_are_read(tmp_path, entity):
         ([[0, 3, "X"], [2, 4, "Y"]], "2 to 4 in 4 characters, behind 3"),
         ([{"text": "ab", "span": [0, 3], "type": "X"}], "'ab' where the text has 'abc'"),
         ([{"start": 0}], "line 1"),
+        ([[4, 5, "X"]], "4 to 5, where the text has nothing but blanks"),
     ],
 )
 def test_spans_that_cannot_be_are_refused_or_left_out_and_counted(tmp_path, bad, why):
-    path = rows(tmp_path, [{"text": "abcd", "entities": bad}, {"text": "abcd", "entities": [[0, 1, "X"]]}])
+    text = "abcd" if bad[0] != [4, 5, "X"] else "abcd e"
+    path = rows(tmp_path, [{"text": text, "entities": bad}, {"text": "abcd", "entities": [[0, 1, "X"]]}])
     with pytest.raises(InputError, match=rf"(?s)in 1 of 2 rows: line 1\..*{why}.*Mend them, or .*--skip-bad-rows"):
         tagged_files.read(path, TagOptions())
     found = tagged_files.read(path, TagOptions(skip_bad_rows=True))
@@ -110,6 +112,14 @@ def test_sentences_whose_tags_follow_another_scheme_are_refused_or_left_out_and_
     assert len(tagged_files.read(path, TagOptions(skip_bad_rows=True)).left_out) == 1
     with pytest.raises(InputError, match=r"follow IOB1.* in 2 of 3 rows"):
         tagged_files.read(path, TagOptions(scheme="IOB1"))
+
+
+def test_an_entity_of_nothing_is_refused_or_left_out_and_counted(tmp_path):
+    path = rows(tmp_path, [{"words": ["a", " "], "tags": ["O", "B-X"]}, {"words": ["a", ""], "tags": ["B-X", "O"]}])
+    with pytest.raises(InputError, match=r"must have a character that is no blank\. .* in 1 of 2 rows: line 1"):
+        tagged_files.read(path, TagOptions())
+    found = tagged_files.read(path, TagOptions(skip_bad_rows=True))
+    assert (entities(found), [row.place for row in found.left_out]) == ([[("a", "X")]], ["line 1"])
 
 
 def test_words_and_tags_of_different_number_are_refused(tmp_path):

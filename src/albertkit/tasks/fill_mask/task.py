@@ -9,7 +9,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.batches import PretrainingBatch
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError
+from albertkit.errors import InputError, UnusableRows
 from albertkit.tasks import texts
 from albertkit.tasks.base import Augment, TrainableTask
 from albertkit.tasks.features import Features, not_finite
@@ -65,7 +65,7 @@ class FillMask(TrainableTask[TextExamples, MaskedLMOptions]):
         """Texts -> ids, token types and the positions of masks. What is cut is counted.
 
         With labels the texts have no masks of their own: rows of them, see `masked_rows.of_texts`, get masks which are
-        always the same. InputError names the texts in which no mask is left, and for pairs of texts.
+        always the same. UnusableRows names the texts in which no mask is left; InputError for pairs of texts.
         """
         if labelled:
             unmasked = masked_rows.of_texts(tokenizer, examples.first, options)
@@ -147,7 +147,6 @@ def _refuse(mask: str, found: Sequence[str], without: Sequence[int], max_length:
         way_out = f"Its {mask} was cut off with all beyond {max_length} tokens: shorten the text."
     shown = first if len(first) <= 60 else f"{first[:57]}..."
     which = f"{len(without)} of {len(found)} without, the first of them number {without[0] + 1}"
-    raise InputError(
-        f"A text must hold {mask} where a word is wanted. Received: "
-        f"{which if len(found) > 1 else 'one without'}, {shown!r}. {way_out}"
-    )
+    rule = f"A text must hold {mask} where a word is wanted."
+    received = f"{which if len(found) > 1 else 'one without'}, {shown!r}"
+    raise UnusableRows(f"{rule} Received: {received}. {way_out}", dict.fromkeys(without, rule))

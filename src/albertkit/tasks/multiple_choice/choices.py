@@ -7,13 +7,14 @@ import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, streamed
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -25,6 +26,8 @@ _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PIECE = 256
+"""Questions that are read at a time where they are only to be answered."""
 _ASKED = {"cause": "What was the cause of this?", "effect": "What happened as a result?"}
 
 
@@ -118,14 +121,14 @@ def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
 
 def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
     """The questions of a file in parts, without the right options."""
-    part: list[Item] = []
-    for item in _items(path, options, BadRows(path, may_skip=False)):
-        part.append(item)
-        if len(part) == 256:
-            yield checked(path, part, labelled=False)
-            part = []
-    if part:
-        yield checked(path, part, labelled=False)
+    bad = BadRows(path, options.skip_bad_rows)
+    return streamed(_parts(path, options, bad), bad)
+
+
+def _parts(path: str, options: ChoiceOptions, bad: BadRows) -> Iterator[Choices]:
+    items = _items(path, options, bad)
+    while part := list(islice(items, _PIECE)):
+        yield checked(path, part, labelled=False, bad=bad)
 
 
 def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | None = None) -> Choices:

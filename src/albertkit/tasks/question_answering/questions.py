@@ -12,7 +12,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples
+from albertkit.tasks.examples import Examples, streamed
 from albertkit.tasks.spans import Span
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
@@ -130,11 +130,14 @@ def _is_empty(value: Json) -> bool:
 
 def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
     """The questions of a file in parts, without their answers."""
+    bad = BadRows(path, options.skip_bad_rows)
+    return streamed(_parts(path, options, bad), bad)
+
+
+def _parts(path: str, options: QuestionOptions, bad: BadRows) -> Iterator[Questions]:
     part: list[_Row] = []
-    bad = BadRows(path, may_skip=False)
     for row in _rows(path, options, bad):
-        _are_texts(path, row, bad)
-        part.append(row)
+        part += [row] if _are_texts(path, row, bad) else []
         if len(part) == _PIECE:
             yield _unlabelled(path, part)
             part = []

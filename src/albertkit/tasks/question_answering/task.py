@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, abbreviate
+from albertkit.errors import InputError, UnusableRows, abbreviate
 from albertkit.tasks import calibration, piece_splits, pieces, trained_on
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
@@ -112,20 +112,15 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """[CLS] question [SEP] window of the context [SEP], in as many rows as the context needs.
 
         `start_positions` and `end_positions` are those of the first answer where the window holds it whole, otherwise
-        0, the place of [CLS]. Questions that are cut are counted.
+        0, the place of [CLS]. Questions that are cut are counted. UnusableRows for those that leave no room.
         """
         whole = pieces.by_text(tokenizer, examples.contexts, options.split_pieces)
         asked = pieces.of_texts(tokenizer, examples.questions)
+        sizes = [options.max_length - min(len(question), options.max_query_length) - 3 for question in asked]
+        _require_room(examples, sizes, options)
         rows = QuestionRows(tokenizer, options.max_answer_length, options.n_best_size)
-        for number, (question, context) in enumerate(zip(asked, examples.contexts, strict=True)):
+        for number, (question, context, size) in enumerate(zip(asked, examples.contexts, sizes, strict=True)):
             ids = question.ids[: options.max_query_length]
-            size = options.max_length - len(ids) - 3
-            if size < 1:
-                raise InputError(
-                    "A window must have room for a context beside the question. "
-                    f"{examples.where([number]) or f'Question {number + 1}'} has {len(ids)} tokens of "
-                    f"{options.max_length}. Make `max_length` larger, or `max_query_length` smaller."
-                )
             true = examples.answers[number] if labelled and examples.answers else []
             answer = _covered(whole[context], true[0]) if true else None
             shared = min(options.doc_stride, size // 2)
@@ -321,6 +316,20 @@ def _require_options(options: Record) -> None:
         raise InputError(
             f"`null_score_diff_threshold` must be a finite number. Received: {abbreviate(threshold)}. Leave it out for "
             "0."
+        )
+
+
+def _require_room(examples: Questions, sizes: Sequence[int], options: QuestionOptions) -> None:
+    """UnusableRows where windows have no room for a context; `sizes` are the tokens that they have for it."""
+    without = [number for number, size in enumerate(sizes) if size < 1]
+    if without:
+        rule = "A window must have room for a context beside the question."
+        taken = options.max_length - 3 - sizes[without[0]]
+        others = f" The same is so of {len(without) - 1:,} others." if len(without) > 1 else ""
+        raise UnusableRows(
+            f"{rule} {examples.where(without[:1]) or f'Question {without[0] + 1}'} has {taken} tokens of "
+            f"{options.max_length}.{others} Make `max_length` larger, or `max_query_length` smaller.",
+            dict.fromkeys(without, rule),
         )
 
 

@@ -131,7 +131,8 @@ def stream(source: str | BufferedReader, options: SentenceOptions) -> Iterator[S
 def _alone(part: TextExamples) -> Sentences:
     numbers = range(len(part))
     lines = [part.table.lines[row] for row in part.rows]
-    return Sentences(part.path, [[text] for text in part.first], None, lines, [part.shown(one) for one in numbers])
+    shown = [part.shown(one) for one in numbers]
+    return Sentences(part.path, [[text] for text in part.first], None, lines, shown, left_out=part.left_out)
 
 
 def is_text(path: str) -> bool:

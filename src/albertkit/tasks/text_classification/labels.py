@@ -14,7 +14,7 @@ import numpy as np
 from albertkit.config import AlbertConfig
 from albertkit.config_keys import PROBLEM_TYPES
 from albertkit.config_labels import are_default
-from albertkit.errors import InputError, few
+from albertkit.errors import InputError, UnusableRows, few
 from albertkit.tasks import texts
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.tables import Table
@@ -87,10 +87,10 @@ def schema(
         return Schema(REGRESSION, ("score",))
     if kind == MULTI and (count := label_forms.positions(labels)):
         return Schema(MULTI, _names_of_positions(count, path, class_names))
-    found = {name for label in labels for name in split(label, separator if kind == MULTI else None)}
+    stated = [split(label, separator if kind == MULTI else None) for label in labels]
     if class_names:
-        return Schema(kind, _known_names(found, path, class_names))
-    names = _ordered(found)
+        return Schema(kind, _known_names(stated, path, class_names))
+    names = _ordered({name for row in stated for name in row})
     if len(names) < (2 if kind == SINGLE else 1):
         raise InputError(
             f"Classification needs at least two classes, or one where a row may have several. {path} "
@@ -107,7 +107,7 @@ def as_numbers(
     """Labels as numbers: (N,) int64 classes, (N, C) float32 zeros and ones, or (N,) float32 values.
 
     A whole number is the class of that number where `by_number` is set or the classes are called LABEL_0, LABEL_1, ...
-    Lists of C zeros and ones have a class for each position. InputError names the rows whose label is not one of the
+    Lists of C zeros and ones have a class for each position. UnusableRows names the rows whose label is not one of the
     schema's, and how to give them its names.
     """
     unknown: dict[str, list[int]] = {}
@@ -125,7 +125,9 @@ def as_numbers(
         known = "a finite number" if schema.problem_type == REGRESSION else f"one of {few(schema.names, _LISTED)}"
         rows = "; ".join(f"{name!r} ({place(rows, 3)})" for name, rows in list(unknown.items())[:5])
         advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names)
-        raise InputError(f"Every label must be {known}. {path} has {len(unknown)} others: {rows}.{advice}")
+        rule = f"Every label must be {known}."
+        rules = {row: rule for found in unknown.values() for row in found}
+        raise UnusableRows(f"{rule} {path} has {len(unknown)} others: {rows}.{advice}", rules)
     return values
 
 
@@ -223,15 +225,20 @@ def _names_of_positions(count: int, path: str, class_names: Sequence[str]) -> tu
     return tuple(class_names or map(str, range(count)))
 
 
-def _known_names(found: set[str], path: str, class_names: Sequence[str]) -> tuple[str, ...]:
+def _known_names(stated: Sequence[Sequence[str]], path: str, class_names: Sequence[str]) -> tuple[str, ...]:
     """`class_names`, if all labels are among them or are their numbers."""
     numbers = set() if any(map(label_forms.is_whole, class_names)) else set(map(str, range(len(class_names))))
-    unknown = sorted({shortest(name) for name in found - {*class_names}} - numbers)
-    if unknown or len(set(class_names)) < len(class_names):
-        raise InputError(
-            "`class_names` must name each class once: every label, or numbers from 0 by their order. Received: "
-            f"{few(class_names, _LISTED)}. {path} has {few(unknown, _LISTED) or 'no others'}. Add what is missing, or "
-            "give labels other names with --label-map."
+    known = {*class_names}
+    others = [{shortest(name) for name in row if name not in known} - numbers for row in stated]
+    unknown = sorted(set().union(*others))
+    if unknown or len(known) < len(class_names):
+        listed = few(class_names, _LISTED)
+        rule = f"Every label must be one of {listed}." if len(known) == len(class_names) else ""
+        raise UnusableRows(
+            f"`class_names` must name each class once: every label, or numbers from 0 by their order. Received: "
+            f"{listed}. {path} has {few(unknown, _LISTED) or 'no others'}. Add what is missing, or give labels other "
+            "names with --label-map.",
+            {row: rule for row, found in enumerate(others) if found and rule},
         )
     return tuple(class_names)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from albertkit.errors import InputError
 from albertkit.tasks import relatives, tables
 from albertkit.tasks.bad_rows import BadRows
+from albertkit.tasks.examples import streamed
 from albertkit.tasks.tables import Table
 from albertkit.tasks.token_classification import conll, tagged_texts
 from albertkit.tasks.token_classification.conll import Sentence
@@ -48,11 +49,15 @@ def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
 
 def stream(path: str, options: TagOptions) -> Iterator[TaggedExamples]:
     """The texts of a file in parts, without their entities."""
+    bad = BadRows(path, options.skip_bad_rows)
+    return streamed(_parts(path, options, bad), bad)
+
+
+def _parts(path: str, options: TagOptions, bad: BadRows) -> Iterator[TaggedExamples]:
     if _is_table(path):
-        for table in tables.pieces(path, options.header):
-            yield _of_table(table, options)
+        for table in tables.pieces(path, options.header, bad):
+            yield _of_table(table, options, bad)
         return
-    bad = BadRows(path, may_skip=False)
     found = _sentences(path, bad)
     while part := list(islice(found, _PIECE)):
         yield _of_columns(path, part, None, options, bad)
@@ -82,13 +87,20 @@ def _of_columns(
     return examples.noted(f"{mark!r} before every word was left out") if mark else examples
 
 
-def _of_table(table: Table, options: TagOptions) -> TaggedExamples:
+def _of_table(table: Table, options: TagOptions, bad: BadRows) -> TaggedExamples:
     """The texts of a table, without their entities."""
     texts = table.column(_column(table, options.text_column, _TEXT, "text"), "text")
     if all(isinstance(text, str) for text in texts):
         return TaggedExamples(table.path, list(texts), None, None, table.lines)
-    words = [_words(table, row, text) for row, text in enumerate(texts)]
-    return tagged_texts.from_tags(table.path, words, None, table.lines, options, BadRows(table.path, may_skip=False))
+    words: list[list[str]] = []
+    lines: list[int] = []
+    for row, (text, line) in enumerate(zip(texts, table.lines, strict=True)):
+        try:
+            words.append(_words(table, row, text))
+            lines.append(line)
+        except InputError as error:
+            bad.add(table.places([row]), "Words must be a list of texts, or a text.", str(error))
+    return tagged_texts.from_tags(table.path, words, None, lines, options, bad)
 
 
 def _of_labelled_table(table: Table, options: TagOptions, bad: BadRows) -> TaggedExamples:

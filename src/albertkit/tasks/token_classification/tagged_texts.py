@@ -110,6 +110,12 @@ def from_tags(
     examples = TaggedExamples(path, texts, words, entities, list(lines))
     rule = f"The tags of every sentence must follow {scheme}, as {len(tagged) - len(broken):,} sentences do."
     kept = _without(examples, broken, bad, rule)
+    blank = [
+        number
+        for number, (text, found) in enumerate(zip(kept.sentences, kept.entities or (), strict=True))
+        if any(_is_blank(text, span) for span in found)
+    ]
+    kept = _without(kept, blank, bad, "The words of an entity must have a character that is no blank.")
     return _counted(kept, f"{scheme} tags, words joined {'by blanks' if by else 'without blanks'}")
 
 
@@ -178,8 +184,14 @@ def _checked(text: str, spans: Sequence[Span], entities: Sequence[Json]) -> list
     for span, entity in sorted(zip(spans, entities or (), strict=True), key=lambda pair: pair[0]):
         if not before.stop <= span.start < span.stop <= len(text):
             raise InputError(f"{span.start} to {span.stop} in {len(text)} characters, behind {before.stop}")
+        if _is_blank(text, span):
+            raise InputError(f"{span.start} to {span.stop}, where the text has nothing but blanks")
         named = next((entity[k] for k in ("text", "name", "word") if isinstance(entity, dict) and k in entity), None)
         if named is not None and named != text[span.start : span.stop]:
             raise InputError(f"{named!r} where the text has {text[span.start : span.stop]!r}")
         before = span
     return sorted(spans)
+
+
+def _is_blank(text: str, span: Span) -> bool:
+    return not text[span.start : span.stop].strip()

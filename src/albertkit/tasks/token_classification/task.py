@@ -13,7 +13,7 @@ import numpy as np
 
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, abbreviate
+from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.rules import IGNORED
 from albertkit.tasks import calibration, figures, piece_splits, pieces, tables, texts
 from albertkit.tasks.base import TrainableTask
@@ -92,7 +92,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         """Texts -> rows of ids and token types; a text that is longer than a row fills several.
 
         `labels` has a class for the first piece of every word, or for all with `label_all_tokens`, and -100 elsewhere.
-        InputError for a type of entity that the model does not know.
+        UnusableRows for a type of entity that the model does not know.
         """
         whole = pieces.of_texts(tokenizer, examples.sentences, examples.words, options.split_pieces)
         targets = self._targets(config, examples, whole, options) if labelled else [[]] * len(whole)
@@ -121,19 +121,14 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     ) -> list[list[int]]:
         """The class of each piece of each text."""
         names = _names(config)
+        _require_types(examples, tags.types(names))
         index = {tags.parse(name): number for number, name in enumerate(names)}
         scheme, found = tags.scheme_of(names), []
-        for number, (one, entity) in enumerate(zip(whole, examples.entities or (), strict=True)):
+        for one, entity in zip(whole, examples.entities or (), strict=True):
             target = np.full(len(one), IGNORED)
             places = np.flatnonzero(one.owner != pieces.NO_UNIT) if options.label_all_tokens else one.firsts()
             spans = [one.spans[place] if options.label_all_tokens else one.units[one.owner[place]] for place in places]
             written = tags.to_tags(_covered(spans, entity), len(spans), scheme)
-            unknown = [tag for tag in written if tags.parse(tag) not in index]
-            if unknown:
-                raise InputError(
-                    f"Every type of entity must be one of the model's, {', '.join(tags.types(names))}. "
-                    f"{examples.where([number]) or 'The text'} has {tags.parse(unknown[0])[1]!r}."
-                )
             target[places] = [index[tags.parse(tag)] for tag in written]
             found.append(target.tolist())
         return found
@@ -289,6 +284,19 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
 def _names(config: AlbertConfig) -> list[str]:
     return [config.id2label[number] for number in range(config.num_labels)]
+
+
+def _require_types(examples: TaggedExamples, types: Sequence[str]) -> None:
+    """UnusableRows where texts have entities of other types."""
+    others = [[span.type for span in found if span.type not in types] for found in examples.entities or ()]
+    wrong = [number for number, found in enumerate(others) if found]
+    if wrong:
+        rule = f"Every type of entity must be one of the model's, {few(types, 20)}."
+        unknown = few(sorted({repr(kind) for found in others for kind in found}))
+        where = examples.where(wrong) or (f"{len(wrong):,} of the texts" if len(examples) > 1 else "The text")
+        raise UnusableRows(
+            f"{rule} {where} {'have' if len(wrong) > 1 else 'has'} {unknown}.", dict.fromkeys(wrong, rule)
+        )
 
 
 def _require_labels(ignored: Json) -> None:

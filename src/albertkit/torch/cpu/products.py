@@ -5,6 +5,7 @@ input what a call takes. Letters: T tokens, K width of the input, N width of the
 """
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -26,6 +27,9 @@ WEIGHT_STEPS = 127
 
 _FUSED = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "gelu_fast": "tanh"}
 """Activations that oneDNN computes inside a product, by `hidden_act`, and how it calls them."""
+
+
+_SLOPE = 2 * (2 / math.pi) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class FloatProduct:
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype, hidden_act: str | None = None) -> None:
         self.weight, self.bias = weight.to(dtype), bias.to(dtype)
-        self.activation: Activation | None = None if hidden_act is None else activation(hidden_act)
+        self.activation = _activation(hidden_act, dtype)
 
     def prepare(self, x: Tensor, run: int) -> Tensor:
         """See Product."""
@@ -117,7 +121,7 @@ class Int8Product:
         self.inverse_smoothing = None if smoothing is None else 1 / smoothing
         rounded = (weight / self.scale[:, None]).round().to(torch.int8)
         self.packed = private_api.pack_int8(rounded)
-        self.activation: Activation | None = None if hidden_act is None else activation(hidden_act)
+        self.activation = _activation(hidden_act, torch.float32)
         self.fused = _FUSED.get(hidden_act or "")
 
     @functools.cached_property
@@ -168,6 +172,20 @@ class Int8Product:
             return private_api.int8_linear(x.values, x.scale, ZERO, *weights, dtype, self.fused, out)
         plain = private_api.int8_linear(x.values, 1.0, ZERO, self.packed, self.scale, None, torch.float32)
         return torch.addcmul(self.bias, plain, cast("Tensor", x.scale)).to(dtype)
+
+
+def _activation(hidden_act: str | None, dtype: torch.dtype) -> Activation | None:
+    """What an activation is computed by behind a product, in the precision that comes out of it."""
+    if hidden_act is None:
+        return None
+    is_tanh_gelu = _FUSED.get(hidden_act) == "tanh" and dtype == torch.float32
+    return tanh_gelu if is_tanh_gelu else activation(hidden_act)
+
+
+def tanh_gelu(x: Tensor) -> Tensor:
+    """GELU by tanh, of float32, in half the time of PyTorch's own on a CPU: (1 + tanh(z)) / 2 is the sigmoid of 2z."""
+    inner = torch.addcmul(torch.tensor(_SLOPE), x, x, value=_SLOPE * 0.044715)
+    return inner.mul_(x).sigmoid_().mul_(x)
 
 
 def _bytes(steps: Tensor) -> Tensor:

@@ -1,0 +1,37 @@
+"""Inputs of a pipeline that come one after the other -> examples, a few at a time; and what is said of a bad one."""
+
+import itertools
+from collections.abc import Iterator
+
+from albertkit.errors import InputError, UnusableRows
+from albertkit.tasks import bad_rows
+from albertkit.tasks.base import AnyTask
+from albertkit.tasks.examples import Examples
+from albertkit.typing import Json
+
+_SIZES = (1, 8, 64, 512)
+"""Inputs that are taken together, so that the first is answered at once and many are answered fast."""
+
+
+def of_stream(task: AnyTask, stream: Iterator[Json], batch_size: int | None) -> Iterator[Examples]:
+    """Examples of a task. InputError, saying which input, for one that is none."""
+    sizes, number = ((batch_size,) if batch_size else _SIZES), 0
+    for size in itertools.chain(sizes, itertools.repeat(sizes[-1])):
+        part = list(itertools.islice(stream, size))
+        if not part:
+            return
+        try:
+            yield task.examples(part)[0]
+        except InputError:
+            for row, one in enumerate(part, number + 1):
+                try:
+                    yield task.examples([one])[0]
+                except InputError as error:
+                    raise InputError(f"text {row}: {error}") from error
+        number += len(part)
+
+
+def refusal(part: Examples, number: int, error: InputError) -> InputError:
+    """The error of the only example of a part, before which so many were answered, with where it stands."""
+    told = f"{part.where([0]) or f'text {number + 1}'}: {error}"
+    return InputError(f"{told} {bad_rows.WAY_OUT}" if part.path and isinstance(error, UnusableRows) else told)
