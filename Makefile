@@ -22,10 +22,10 @@ lint: $(BIN)/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(BIN)/ready
-	$(BIN)/python -m pytest -n auto --dist loadscope -m "not oracle"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle"
 
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
-	$(ORACLE)/python -m pytest -n auto --dist loadscope -m oracle -W default tests/oracle
+	$(ORACLE)/python -m pytest -n auto --dist worksteal -m oracle -W default tests/oracle
 	$(ORACLE5)/python -m pytest -m oracle -W default tests/oracle/test_checkpoint_exchange.py
 
 oracle-frameworks: .venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready  ## its TensorFlow and Flax classes

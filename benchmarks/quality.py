@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import common
-from albertkit.tokenization.fast import AlbertTokenizerFast
-from scoring import baselines
+from scoring import baselines, japanese
 from scoring.data import Files
 from scoring.runs import RUNS, SMALL_EN, Run, from_nothing
 
@@ -69,19 +68,12 @@ def keys(job: Job, files: Files, work: Path) -> dict[str, Any]:
     """The recipe of a job, by dotted keys."""
     start = {"model.name": str(work / f"{job.run.after}-model-1") if job.run.after else SMALL_EN}
     if job.side == "nothing":
-        start = from_nothing(SMALL_EN, tokenizer(job.run.vocabulary, work) if job.run.vocabulary else "")
+        pieces = job.run.vocabulary
+        start = from_nothing(SMALL_EN, japanese.vocabulary(pieces, work / "data") if pieces else "")
     given = {"data.train": str(files.train), "data.eval": str(files.eval), "seed": job.seed, "framework": "torch"}
     own = job.run.keys
-    config = {**own.get("model.config", {}), **start.pop("model.config", {})}
+    config = {**start.pop("model.config", {}), **own.get("model.config", {})}
     return {**given, **own, **start, **({"model.config": config} if config else {}), "training.keep_state": False}
-
-
-def tokenizer(vocabulary: str, work: Path) -> str:
-    """The folder of a tokenizer with a Japanese vocabulary, which keeps the marks of voiced letters."""
-    folder = work / Path(vocabulary).stem
-    file = common.DATA / "vocab" / vocabulary
-    AlbertTokenizerFast(vocab_file=str(file), keep_accents=True).save_pretrained(str(folder))
-    return str(folder)
 
 
 def train(job: Job, asked: dict[str, Any], output: Path, limit: float) -> dict[str, Any]:

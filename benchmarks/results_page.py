@@ -140,13 +140,9 @@ def made(run: Record) -> str:
     data += f" ({run['data']['made']})" if run["data"]["made"] else ""
     recipe = ", ".join(f"`{key}={value}`" for key, value in run["recipe"].items() if key != "training.evaluate_every")
     seconds = [one["seconds"] for each in run["runs"].values() for one in each]
-    more = [
-        f"{name} {spread(run, side, name)}"
-        for side in ("model",)
-        for name in run["scores"][1:]
-        if run["runs"].get(side)
-    ]
-    others = f" Other scores from the model: {', '.join(more)}." if more else ""
+    side = "model" if run["start"] else "nothing"
+    more = [f"{name} {spread(run, side, name)}" for name in run["scores"][1:] if run["runs"].get(side)]
+    others = f" Other scores from {f'the {side}' if run['start'] else side}: {', '.join(more)}." if more else ""
     return f"{data}; {recipe}; at most {max(seconds)} seconds.{others}"
 
 

@@ -32,6 +32,17 @@ def test_the_first_that_is_installed_is_chosen(only):
         backends.resolve("auto")
 
 
+def test_numpy_answers_where_no_framework_is_installed_and_trains_nowhere(only, caplog):
+    only()
+    assert backends.resolve_for_answers("auto") == "numpy"
+    assert "no framework is installed" in caplog.text
+    only("torch")
+    assert backends.resolve_for_answers("auto") == "torch"
+    assert backends.resolve_for_answers("numpy") == "numpy"
+    with pytest.raises(InputError, match=r"one of torch, tensorflow, flax, or auto\. Received: 'numpy'"):
+        backends.resolve("numpy")
+
+
 def test_a_name_is_taken_as_it_is_or_refused_with_the_nearest():
     assert backends.resolve("flax") == "flax"
     with pytest.raises(

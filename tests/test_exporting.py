@@ -29,7 +29,6 @@ HEADS = {
     "ForMaskedLM": ["The plot is [MASK].", "A [MASK] story, [MASK] told."],
     "ForSentenceEmbedding": TEXTS,
     "Model": TEXTS,
-    "ForQuestionAnswering": QUESTION,
     "ForQuestionAnsweringBeamSearch": QUESTION,
 }
 

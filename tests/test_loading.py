@@ -4,7 +4,7 @@ import pytest
 
 from albertkit import hub, loading
 from albertkit.config import AlbertConfig
-from albertkit.errors import ConfigError, InputError
+from albertkit.errors import CheckpointNotFound, ConfigError, InputError
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
 from frameworks.common import CHANGES_NOTHING
@@ -97,3 +97,10 @@ def test_a_keyword_that_is_none_is_refused_as_one_of_from_pretrained():
     ):
         loading.require_keys("Own", {"hiden_size": 3}, {"hidden_size"})
     loading.require_keys("Own", {"hidden_size": 3}, {"hidden_size"})
+    with pytest.raises(ConfigError, match="Did you mean `ignore_mismatched_sizes`"):
+        loading.require_keys("Own", {"ignore_mismatched_size": True}, {"hidden_size"})
+
+
+def test_a_folder_in_place_of_a_config_file_is_sent_to_what_reads_folders(tmp_path):
+    with pytest.raises(CheckpointNotFound, match=r"which is a folder\. AlbertConfig\.from_pretrained\('.*'\) reads"):
+        AlbertConfig.from_json_file(tmp_path)

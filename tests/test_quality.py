@@ -19,15 +19,43 @@ def quality(benchmark):
     return benchmark("quality")
 
 
-def test_every_run_has_a_recipe_that_holds_and_a_baseline_that_is_known(quality):
+def test_every_run_has_a_recipe_that_holds_and_a_baseline_that_is_known(quality, monkeypatch):
+    monkeypatch.setattr(quality.japanese, "vocabulary", lambda pieces, folder: f"vocabulary-{pieces}")
     for run in quality.RUNS.values():
         for side in run.sides:
-            if run.vocabulary:
-                continue  # whose tokenizer is made of a file that is not part of the project
             asked = quality.keys(quality.Job(run, side, 1), quality.Files(Path("a"), Path("b")), Path("work"))
             assert FinetuneRecipe.load(None, asked, task=run.task).training.evaluate_every > 10_000
         assert run.baseline in {*quality.baselines.BASELINES, quality.baselines.BEFORE}
         assert not run.after or list(quality.RUNS).index(run.after) < list(quality.RUNS).index(run.name)
+
+
+def test_a_run_in_japanese_begins_from_nothing_in_a_shape_of_its_own(quality, monkeypatch):
+    monkeypatch.setattr(quality.japanese, "vocabulary", lambda pieces, folder: f"vocabulary-{pieces}")
+    run = quality.RUNS["jsts"]
+    asked = quality.keys(quality.Job(run, "nothing", 1), quality.Files(Path("a"), Path("b")), Path("work"))
+    assert (asked["model.name"], asked["model.tokenizer"]) == ("base", f"vocabulary-{run.vocabulary}")
+    assert asked["model.config"]["hidden_size"] == run.keys["model.config"]["hidden_size"] < 256
+    assert "pieces learned" in run.recipe()["model.tokenizer"]
+
+
+def test_a_japanese_vocabulary_knows_no_text_that_runs_are_judged_by(quality, tmp_path, monkeypatch):
+    from scoring import data
+
+    def files(form):
+        def made(folder):
+            paths = [tmp_path / f"{form}-{side}" for side in ("learned", "judged")]
+            for path, side in zip(paths, ("learned", "judged"), strict=True):
+                row = {"text": side, "sentence1": side, "sentence2": side, "question": side, "context": side}
+                row |= {f"choice{place}": side for place in range(5)}
+                article = {"data": [{"paragraphs": [{"context": side, "qas": [{"question": side}]}]}]}
+                path.write_text(json.dumps(article if form == "jsquad" else row), encoding="utf-8")
+            return data.Files(*paths)
+
+        return made
+
+    for name in ("ner_wikipedia", "jsts", "jcommonsenseqa", "jsquad"):
+        monkeypatch.setattr(quality.japanese, name, files(name))
+    assert list(quality.japanese.texts(tmp_path)) == ["learned"] * 11
 
 
 def test_a_run_is_kept_until_its_recipe_changes(quality, tmp_path, monkeypatch):

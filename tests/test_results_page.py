@@ -69,6 +69,17 @@ def test_an_accuracy_that_is_hardly_above_the_baseline_is_doubted(results_page, 
     assert ("by no more than chance may give" in results_page.judged(run)) == is_doubted  # 0.4 of 300: 0.057
 
 
+@pytest.mark.parametrize(
+    ("start", "side", "told"),
+    [("albertkit/small-en", "model", "from the model: recall 0.200"), ("", "nothing", "from nothing: recall 0.200")],
+)
+def test_other_scores_are_those_of_the_side_that_is_judged(results_page, start, side, told):
+    run = kept(start, **{side: [0.5]})
+    run["scores"] = ["f1", "recall"]
+    run["runs"][side][0]["scores"]["recall"] = 0.2
+    assert f"Other scores {told}." in results_page.made(run)
+
+
 def test_less_perplexity_is_better(results_page):
     run = json.loads(json.dumps(kept(model=[20.0], nothing=[900.0])).replace('"f1"', '"perplexity"'))
     assert (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from albertkit.config import AlbertConfig
-from scoring import data
+from scoring import data, japanese
 from scoring.baselines import BEFORE, MAJORITY, MEAN, NONE, SPAN, WORDS
 from scoring.data import Source, published
 
@@ -32,8 +32,8 @@ class Run:
     seeds: tuple[int, ...] = (1,)
     after: str = ""
     """The run whose model it starts from, in place of the model itself."""
-    vocabulary: str = ""
-    """A vocabulary in place of the model's own: then there is no model, and all begins from nothing."""
+    vocabulary: int = 0
+    """So many pieces of a Japanese vocabulary in place of the model's own: then all begins from nothing."""
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -43,6 +43,8 @@ class Run:
     def recipe(self) -> dict[str, Any]:
         """What decides a run beside its seed and where it starts."""
         start = {"model.name": f"the model of {self.after}"} if self.after else {}
+        if self.vocabulary:
+            start["model.tokenizer"] = f"{self.vocabulary:,} pieces learned from the Japanese training texts"
         return {**self.keys, **start}
 
 
@@ -67,7 +69,16 @@ TEXTS, ENTITIES, QUESTIONS, CHOICES, MASKS = (
 ENTITY_SCORES = ("f1", "precision", "recall")
 NER_ROWS = {"data__max_eval_samples": 3000}
 CONLL_ROWS = {"data__max_train_samples": 8000}
-JA = "wiki-ja_albert.model"
+
+
+NARROW = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512}
+NARROW |= {"hidden_dropout_prob": 0.1}
+"""A model that some thousand sentences can teach from nothing, and many passes over them in minutes."""
+
+
+def _japanese(name: str, title: str, task: str, source: Source, scores: tuple[str, ...], *more: Any) -> Run:
+    baseline, keys = more
+    return Run(name, title, task, source, scores, baseline, {**keys, "model.config": NARROW}, vocabulary=8000)
 
 
 def _glue(name: str, folder: str, title: str, scores: tuple[str, ...], keys: dict[str, Any], **more: Any) -> Run:
@@ -80,7 +91,7 @@ _ALL = (
     _glue("cola", "CoLA", "CoLA", ("matthews_correlation",), trained(3e-4, 3)),
     Run("wikiann", "WikiANN, English", ENTITIES, data.wikiann, ENTITY_SCORES, WORDS, trained(5e-4, 1, **NER_ROWS)),
     Run("conll", "CoNLL-2003", ENTITIES, data.CONLL, ENTITY_SCORES, WORDS, trained(5e-4, 1, **CONLL_ROWS)),
-    Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 2)),
+    Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 4)),
     Run("nli", "SNLI and SICK", TEXTS, data.nli, ("accuracy",), MAJORITY, trained(5e-4, 2, length=96)),
     _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 1), after="nli"),
     _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 1), after="nli"),
@@ -105,6 +116,7 @@ _ALL = (
         ("best_f1", "best_exact_match", "f1"),
         NONE,
         trained(5e-4, 1, length=160, data__doc_stride=48, data__max_train_samples=1500, data__max_eval_samples=500),
+        after="squadshifts",
     ),
     Run(
         "dream",
@@ -113,7 +125,8 @@ _ALL = (
         published("choice/dream_train.json", "choice/dream_dev.json"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=500, data__max_eval_samples=500),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=1000, data__max_eval_samples=500),
+        after="nli",
     ),
     Run(
         "race",
@@ -122,9 +135,19 @@ _ALL = (
         published("choice/race_middle_train.jsonl.xz", "choice/race_middle_dev.jsonl"),
         ("accuracy",),
         MAJORITY,
-        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=600, data__max_eval_samples=300),
+        trained(3e-4, 1, 8, data__max_qa_length=64, data__max_train_samples=500, data__max_eval_samples=300),
+        after="nli",
     ),
-    Run("copa", "COPA", CHOICES, data.copa, ("accuracy",), MAJORITY, trained(3e-4, 4, 8, 64, data__max_qa_length=48)),
+    Run(
+        "copa",
+        "COPA",
+        CHOICES,
+        data.copa,
+        ("accuracy",),
+        MAJORITY,
+        trained(3e-4, 4, 8, 64, data__max_qa_length=48),
+        after="nli",
+    ),
     Run(
         "reviews",
         "Masked words of IMDB",
@@ -144,45 +167,33 @@ _ALL = (
         MAJORITY,
         trained(3e-4, 1, data__long="windows"),
     ),
-    Run(
+    _japanese(
         "ner-wikipedia",
         "Japanese Wikipedia NER",
         ENTITIES,
-        data.ner_wikipedia,
+        japanese.ner_wikipedia,
         ENTITY_SCORES,
         WORDS,
-        trained(1e-3, 2),
-        vocabulary=JA,
+        trained(1e-3, 10),
     ),
-    Run(
-        "jsts",
-        "JSTS",
-        TEXTS,
-        data.JSTS,
-        ("pearson", "spearman"),
-        MEAN,
-        trained(1e-3, 1, length=96, data__max_train_samples=4000),
-        vocabulary=JA,
-    ),
-    Run(
+    _japanese("jsts", "JSTS", TEXTS, japanese.jsts, ("pearson", "spearman"), MEAN, trained(1e-3, 3, length=96)),
+    _japanese(
         "jcommonsenseqa",
         "JCommonsenseQA",
         CHOICES,
-        data.JCOMMONSENSEQA,
+        japanese.jcommonsenseqa,
         ("accuracy",),
         MAJORITY,
-        trained(1e-3, 1, length=64, data__max_qa_length=48, data__max_train_samples=3000),
-        vocabulary=JA,
+        trained(1e-3, 2, length=64, data__max_qa_length=48),
     ),
-    Run(
+    _japanese(
         "jsquad",
         "JSQuAD",
         QUESTIONS,
-        data.by_article("jsquad", "ja/jsquad_valid.json", 0.2),
+        japanese.jsquad,
         ("f1", "exact_match"),
         SPAN,
-        trained(1e-3, 1, length=160, data__doc_stride=48, data__max_train_samples=1500),
-        vocabulary=JA,
+        trained(1e-3, 4, length=160, data__doc_stride=48),
     ),
 )
 RUNS = {run.name: run for run in _ALL}

@@ -6,6 +6,7 @@ L places of a row, V vocabulary, P positions, M masked pieces, S sequences.
 """
 
 import importlib.util
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -22,8 +23,13 @@ from albertkit.quantization import Quantization
 PACKAGES = {"torch": ("torch",), "tensorflow": ("tensorflow", "keras"), "flax": ("jax", "flax", "optax")}
 """What each framework needs, in the order in which one is chosen where none is named."""
 
+ANSWERING = (*PACKAGES, "numpy")
+"""What answers: the frameworks, and NumPy, which is there without one."""
+
 PREFIXES = {"torch": "Albert", "tensorflow": "TFAlbert", "flax": "FlaxAlbert"}
 """What the names of each framework's classes begin with."""
+
+logger = logging.getLogger(__name__)
 
 Precision = Literal["fp32", "bf16"]
 """What training computes in."""
@@ -235,6 +241,16 @@ def resolve(name: str) -> str:
         near = did_you_mean(name, PACKAGES)
         raise InputError(f"A framework must be one of {', '.join(PACKAGES)}, or auto. Received: {name!r}.{near}")
     return name
+
+
+def resolve_for_answers(name: str) -> str:
+    """As `resolve`, and numpy, too: for "auto" where no framework is installed, which is said."""
+    if name == "auto" and not installed():
+        logger.warning(
+            'NumPy answers, for no framework is installed. One is faster for many texts: pip install "albertkit[torch]"'
+        )
+        return "numpy"
+    return name if name == "numpy" else resolve(name)
 
 
 def framework_of(model: object) -> str | None:

@@ -151,6 +151,9 @@ RULES: dict[str, Rule] = {
     "sentence_pooling": one_of(("mean", "cls", "max")),
     **dict.fromkeys(("sentence_special_tokens", "sentence_normalize"), FLAG),
     "sentence_temperature": _number("a number above 0", lambda value: value > 0),
+    "early_exit": FLAG,
+    "early_exit_patience": whole(LAYERS, least=0),
+    "early_exit_threshold": or_none(_number("a number above 0", lambda value: value > 0)),
     "task_specific_params": or_none(Rule("an object", lambda value: isinstance(value, dict))),
 }
 """The rule of each key."""
@@ -178,6 +181,11 @@ COMMON: Record = {
     "sentence_special_tokens": False,
     "sentence_normalize": True,
     "sentence_temperature": 0.05,
+    # Whether a classifier was trained after every layer; after how many that agree it stops, 0 for never; how near to
+    # each other numbers are that agree, in units of the labels.
+    "early_exit": False,
+    "early_exit_patience": 0,
+    "early_exit_threshold": None,
     "name_or_path": "",
     "pruned_heads": {},
 }

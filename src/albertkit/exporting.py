@@ -150,7 +150,7 @@ def _tried(answerer: Pipeline, loaded: Parts, file: str | os.PathLike[str] | Non
             texts = [*examples.texts()][:MOST_ROWS]
             features = sample_rows.of_texts(tokenizer, head, texts, answerer.max_length)
         else:
-            features = task.encode(tokenizer, config, examples, options)
+            features = answerer.features(examples)
             features = features.take(range(min(MOST_ROWS, len(features))))
         return Tried(head, features, f"the first {len(features)} rows of {Path(path).name}")
     raise InputError(f"An export is tried on the rows of a file. Received: {path}, which has none. Leave it out.")

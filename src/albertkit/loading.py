@@ -12,6 +12,11 @@ from albertkit.errors import ConfigError, InputError, abbreviate, did_you_mean
 from albertkit.hub import OPTIONS, FetchOptions
 from albertkit.typing import Record
 
+TAKEN = (
+    *("config", "state_dict", "dtype", "torch_dtype", "attn_implementation", "ignore_mismatched_sizes"),
+    *("output_loading_info", "use_safetensors", "variant", "device_map"),
+)
+"""Keywords that models take; a framework may lack some."""
 IGNORED = (
     *("from_pt", "from_tf", "from_flax", "trust_remote_code", "adapter_kwargs", "weights_only", "generation_config"),
     *("resume_download", "mirror", "low_cpu_mem_usage", "offload_folder", "offload_state_dict", "offload_buffers"),
@@ -75,7 +80,7 @@ def require_keys(model: str, keywords: Collection[str], known: Collection[str]) 
     """ConfigError where a keyword of `from_pretrained` is neither an option of loading nor one of the `known` keys."""
     for name in keywords:
         if name not in known:
-            near = did_you_mean(name, (*known, *OPTIONS))
+            near = did_you_mean(name, (*known, *OPTIONS, *TAKEN, *IGNORED))
             raise ConfigError(
                 f"`{model}.from_pretrained` takes options of loading, arguments of its constructor and keys of the "
                 f"config. Received: `{name}`, which is none of these.{near} Leave it out."

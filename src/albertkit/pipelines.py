@@ -10,6 +10,7 @@ from albertkit.backends import InferPrecision, Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.inference import input_parts, parts
+from albertkit.inference.early_exit import LayersTaken
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import Settings, renamed, split
 from albertkit.tasks import bad_rows, calibration, registry, trained_on
@@ -99,8 +100,7 @@ class Pipeline:
         self._engine, self._options = engine, renamed(options)
         self._told: set[str] = set()
         self._trained = trained_on.kept(self.config, task)
-        settings, _ = self._split({})
-        self.max_length = settings.max_length
+        self.max_length = self._split({})[0].max_length
         """The longest input in tokens: that of training, unless another was asked for."""
         self.truncated = 0
         """How many examples of the last call were longer than the model and were cut."""
@@ -137,10 +137,9 @@ class Pipeline:
 
     def outputs(self, *inputs: Json) -> Iterator[Outputs]:
         """What the model itself gives back for each row that the inputs make, such as `logits`, float32."""
-        settings, _ = self._split({})
-        features, _ = self._features(self.task.examples(*inputs)[0], settings)
+        features = self.features(self.task.examples(*inputs)[0])
         self._warn_of_unknown()
-        return self._engine.run(features, settings.batch_size)
+        return self._engine.run(features, self._split({})[0].batch_size)
 
     def stream(self, parts: Iterable[Examples], *, skip_bad_rows: bool = False, **options: Json) -> Iterator[Record]:
         """A record for each example, with its answer, in their order: ready for JSON, and any number passes through.
@@ -242,13 +241,14 @@ class Pipeline:
             outputs = list(outputs)
             official.update(task.files(config, examples, features, outputs))
         seen = AnswersSeen(features, config)
-        scores = task.score(config, examples, features, seen.watched(outputs))
+        taken = LayersTaken()
+        scores = task.score(config, examples, features, taken.watched(seen.watched(outputs)))
         if told := seen.told():
             logger.warning(told)
         counted = {"left_out": len(examples.left_out), "truncated": self.truncated}
         counted["unreadable"] = self.unknown.unreadable
         warned = {"warning": told} if told else {}
-        return {**scores, "examples": len(examples), **counted, "data": str(path), **warned}
+        return {**scores, **taken.found(), "examples": len(examples), **counted, "data": str(path), **warned}
 
     def _labelled(
         self, task: AnyTrainableTask, path: Name, options: Record

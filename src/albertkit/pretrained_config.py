@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 from albertkit import config_labels, hub, loading, storage
 from albertkit.config_keys import ACTIVATIONS, COMMON, REQUIRED_KEYS, RULES
-from albertkit.errors import ConfigError, abbreviate, did_you_mean, nearest
+from albertkit.errors import CheckpointNotFound, ConfigError, abbreviate, did_you_mean, nearest
 from albertkit.hub import PathLike
 from albertkit.typing import Json, Record
 
@@ -51,6 +51,9 @@ class PretrainedConfig:
     sentence_special_tokens: bool
     sentence_normalize: bool
     sentence_temperature: float
+    early_exit: bool
+    early_exit_patience: int
+    early_exit_threshold: float | None
     dtype: str | None
     name_or_path: str
     architectures: list[str] | None
@@ -259,6 +262,11 @@ class PretrainedConfig:
 
         CheckpointError where it is not valid JSON, ConfigError that names the file where no model can be built from it.
         """
+        if Path(json_file).is_dir():
+            raise CheckpointNotFound(
+                f"A config is read from its file. Received: {json_file}, which is a folder. "
+                f"{cls.__name__}.from_pretrained({str(json_file)!r}) reads the config of a folder."
+            )
         stated = storage.read_json(json_file)
         missing = [key for key in REQUIRED_KEYS if key not in stated and key not in overrides]
         if missing:

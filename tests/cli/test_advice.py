@@ -79,6 +79,7 @@ PRINTED_BY = {
     "exports/": ["export"],
     "inference/export_folder.py": ["export"],
     "quantizing/quantize.py": ["quantize"],
+    "inference/early_exit.py": [FINETUNE],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],
 }

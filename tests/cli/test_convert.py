@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import ml_dtypes
 import numpy as np
@@ -14,14 +12,10 @@ from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, InputError, WeightMismatch
 from albertkit.tools.convert import convert, read_config
+from terminal import albertkit
 
 SOURCES = ["tensorflow", "tensorflow_safetensors", "flax", "flax_safetensors", "original"]
 WORDS = "albert.embeddings.word_embeddings.weight"
-
-
-def albertkit(*arguments):
-    command = [sys.executable, "-m", "albertkit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def small(**changes):

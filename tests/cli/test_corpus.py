@@ -1,20 +1,17 @@
 """albertkit corpus as a person types it."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
+
+from terminal import albertkit
 
 pytest.importorskip("sentencex")
 
 
-def albertkit(*arguments, **options):
-    command = [sys.executable, "-m", "albertkit", "corpus", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "120"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, **options)
+def corpus(*arguments, cwd="."):
+    return albertkit("corpus", *arguments, cwd=cwd, COLUMNS="120")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +25,7 @@ def folder(tmp_path_factory, data):
 
 @pytest.mark.parametrize("command", [[], ["build"], ["info"]])
 def test_every_command_explains_itself(command):
-    done = albertkit(*command, "--help")
+    done = corpus(*command, "--help")
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
 
@@ -36,14 +33,14 @@ def test_every_command_explains_itself(command):
 def test_build_and_info(folder):
     options = ("--text-field", "body", "--deduplicate", "--skip-broken", "--workers", 2, "--tokenizer", "spiece.model")
     build = ("build", "a.txt", "*.jsonl", "--output", "corpus", *options)
-    done = albertkit(*build, cwd=folder)
+    done = corpus(*build, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "100% · 0 MB of text" in done.stdout
     assert "3 documents" in done.stdout
     assert "left out: 1 duplicates, 1 broken records" in done.stdout
-    again = albertkit(*build, cwd=folder)
+    again = corpus(*build, cwd=folder)
     assert "corpus holds this corpus already" in again.stdout, again.stderr
-    shown = albertkit("info", "corpus", cwd=folder)
+    shown = corpus("info", "corpus", cwd=folder)
     assert shown.returncode == 0, shown.stderr
     head = json.loads((folder / "corpus" / "corpus.json").read_text())
     assert head["sentences"] == 5
@@ -56,10 +53,10 @@ def test_build_and_info(folder):
         "MB, duplicates",
     ):
         assert words in shown.stdout
-    other = albertkit(*build, "--language", "ja", cwd=folder)
+    other = corpus(*build, "--language", "ja", cwd=folder)
     assert other.returncode == 1
     assert "language: en and ja" in other.stderr
-    assert albertkit(*build, "--language", "ja", "--overwrite", cwd=folder).returncode == 0
+    assert corpus(*build, "--language", "ja", "--overwrite", cwd=folder).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +78,7 @@ def test_a_mistake_is_one_line_and_status_one(folder, tmp_path, arguments, words
     if arguments[0] == "build":
         arguments = [*arguments, "--output", tmp_path / "out"]
         arguments += [] if "--tokenizer" in arguments else ["--tokenizer", "spiece.model"]
-    done = albertkit(*arguments, cwd=folder)
+    done = corpus(*arguments, cwd=folder)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
@@ -91,6 +88,6 @@ def test_a_mistake_is_one_line_and_status_one(folder, tmp_path, arguments, words
 def test_build_says_that_the_texts_are_unknown_to_the_vocabulary(folder, tmp_path):
     (tmp_path / "zh.txt").write_text("这部电影很好看\n很无聊\n", "utf-8")
     options = ("--workers", 1, "--tokenizer", folder / "spiece.model")
-    done = albertkit("build", tmp_path / "zh.txt", "--output", tmp_path / "corpus", *options)
+    done = corpus("build", tmp_path / "zh.txt", "--output", tmp_path / "corpus", *options)
     assert done.returncode == 0, done.stderr
     assert "tokens are unknown to the vocabulary. Likely, the vocabulary was learned from texts" in done.stderr

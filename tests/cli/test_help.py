@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 pytest.importorskip("pydantic")
 
 from albertkit.cli.app import app
+from albertkit.errors import InputError
 from albertkit.tasks import registry
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
@@ -61,6 +62,17 @@ def test_the_defaults_that_are_shown_are_those_of_the_recipe(command, recipe, ke
             value = getattr(value, name)
         option = "--model" if key == "model.name" else f"--{key.rpartition('.')[2].replace('_', '-')}"
         assert default_of(shown, option) == str(value), key
+
+
+def test_a_mistyped_task_brings_the_nearest_to_mind():
+    for typed, told in (
+        ("text-clasification", "Did you mean `text-classification`?"),
+        ("fill-masks", "Did you mean `fill-mask`?"),
+        ("feature-extraction", "A task to fine-tune must be one of text-classification"),
+    ):
+        error = CliRunner().invoke(app, ["finetune", typed, "--train", "a.csv"]).exception
+        assert isinstance(error, InputError)
+        assert told in str(error)
 
 
 def test_the_defaults_of_a_tasks_data_are_shown():

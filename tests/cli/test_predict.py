@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import lzma
+import subprocess
+import sys
 
 import pytest
 
@@ -226,6 +228,8 @@ def test_a_file_given_as_a_text_is_read_or_refused_but_never_answered_as_a_text(
     for arguments, told in (
         (("nothing.txt",), "Received: 'nothing.txt', which looks like a file, and there is none"),
         (("notes",), "Received: 'notes', which is a file. Pass a data file"),
+        (("./",), "Received: './', which is a folder. Pass a data file"),
+        (("t.csv", "--output", "t.csv", "--overwrite"), "must not replace the texts that they are for"),
         (("it", "t.csv"), "Received: 't.csv', which is a file"),
         (("t.csv", "--pair", "it"), "Received: 't.csv', which is a file"),
     ):
@@ -261,3 +265,19 @@ def test_answers_are_counted_on_a_terminal():
         for _ in range(1234):
             counter.count()
     assert "1,234 texts answered" in console.file.getvalue()
+
+
+def test_a_few_texts_are_answered_alike_with_and_without_a_framework(classifier):
+    code = (
+        "import sys; from albertkit.cli import main; sys.argv[0] = 'albertkit'\n"
+        "try: main()\n"
+        "finally: print([name for name in ('torch', 'tensorflow', 'jax') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "predict", str(classifier), *TEXTS], capture_output=True, text=True, check=True
+    )
+    *lines, imported = done.stdout.splitlines()
+    assert imported == "[]"
+    for ours, wanted in zip(map(json.loads, lines), records(classifier, *TEXTS), strict=True):
+        assert (ours["text"], ours["label"]) == (wanted["text"], wanted["label"])
+        assert ours["scores"] == pytest.approx(wanted["scores"], abs=1e-5)

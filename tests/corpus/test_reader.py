@@ -191,6 +191,15 @@ def test_wiki_output_must_be_whole(tmp_path, content, words):
         read(tmp_path / "wiki_00")
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.csv.gz"])
+def test_the_separators_and_labels_of_a_table_are_no_text_unless_asked_for(tmp_path, name):
+    content = b"text,label\na film,pos\n"
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(InputError, match=r"a table, whose labels and separators .* pass --format text"):
+        read(tmp_path / name)
+    assert read(tmp_path / name, format="text") == ["text,label\na film,pos"]
+
+
 def test_a_format_may_be_forced(tmp_path):
     (tmp_path / "a.dat").write_text('{"text": "one"}\n')
     assert read(tmp_path / "a.dat", format="text") == ['{"text": "one"}']

@@ -70,6 +70,13 @@ def test_masked_places_alone_are_given_back(tmp_path):
     np.testing.assert_allclose(forward(masked)["logits"], reference(masked)["logits"], atol=1e-5)
 
 
+def test_rows_of_several_sentences_are_answered_as_such(tmp_path):
+    _, forward, reference = common.written(Onnx(), tmp_path, "ForSentenceEmbedding", "fp32")
+    given = common.batch("ForMultipleChoice")
+    assert reference(given)["sentence_embedding"].shape == (3, 2, 16)
+    np.testing.assert_allclose(forward(given)["sentence_embedding"], reference(given)["sentence_embedding"], atol=1e-5)
+
+
 def test_what_the_model_has_no_row_for_is_refused(tmp_path):
     _, forward, _ = common.written(Onnx(), tmp_path, "Model", "fp32")
     given = common.batch("Model", None)

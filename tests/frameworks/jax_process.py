@@ -1,6 +1,6 @@
 """A few steps of training in one of several processes, or on several devices. Run by test_processes.
 
-python jax_process.py OUTPUT.npz [sharded]
+python jax_process.py OUTPUT.npz
 """
 
 import sys
@@ -19,8 +19,15 @@ STEPS, ROWS = 3, 5
 LAMB = OptimizerSettings("lamb")
 
 
-def main(output: str, is_sharded: bool) -> None:
+def main(output: str) -> None:
+    """Go the course twice, with weights whole on each device and with large ones spread, as `whole/` and `sharded/`."""
     train.init_processes()
+    found = {"whole": course(is_sharded=False), "sharded": course(is_sharded=True)}
+    np.savez(output, **{f"{way}/{name}": value for way, each in found.items() for name, value in each.items()})
+
+
+def course(is_sharded: bool) -> dict[str, np.ndarray]:
+    """What a few steps over rows of this process and over shared examples give: records, weights and moments."""
     rank, world_size = train.rank(), train.world_size()
     config = small(num_hidden_groups=2, vocab_size=64)
     state = train.init_state(config, HEAD, random_tensors(config, HEAD), LAMB, is_sharded=is_sharded)
@@ -44,7 +51,7 @@ def main(output: str, is_sharded: bool) -> None:
     spread = [value for value in jax.tree.leaves(state.optimizer_state) if not value.sharding.is_fully_replicated]
     numbers = {"rank": rank, "world_size": world_size, "devices": jax.device_count(), "spread": len(spread)}
     numbers["broadcast"] = train.broadcast(7 + rank)
-    np.savez(output, **found, **numbers, **train.get_weights(state), **train.get_optimizer(state))
+    return {**found, **numbers, **train.get_weights(state), **train.get_optimizer(state)}
 
 
 def fine_tuned(is_sharded: bool) -> dict[str, np.ndarray]:
@@ -65,4 +72,4 @@ def fine_tuned(is_sharded: bool) -> dict[str, np.ndarray]:
 
 if __name__ == "__main__":
     devices.LARGE = 64
-    main(sys.argv[1], "sharded" in sys.argv)
+    main(sys.argv[1])

@@ -49,9 +49,10 @@ def test_outputs_losses_and_gradients_are_those_of_the_reference(adapter, golden
 @pytest.mark.parametrize("axis", common.AXES)
 def test_tensors_are_those_of_the_table(adapter, head, axis):
     config = small(**common.AXES[axis])
-    found = {name: value.shape for name, value in adapter.tensors(adapter.build(head, config)).items()}
+    model = adapter.build(head, config)
+    found = {name: value.shape for name, value in adapter.tensors(model).items()}
     assert list(found.items()) == list(weight_table.expected(config, head).items())
-    assert adapter.build(head, config).num_parameters() == config.num_parameters(head)
+    assert model.num_parameters() == config.num_parameters(head)
 
 
 SHAPES = {

@@ -143,7 +143,7 @@ def without_labels_of_padding(given):
 @pytest.mark.parametrize(("optimizer", "bias_correction"), HABITS[1:])
 def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(adapter, optimizer, bias_correction):
     """Names, layouts and the table that input and output share are those of a whole model."""
-    config, head, rates = small(num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
+    config, head, rates = small(num_hidden_layers=2, num_hidden_groups=2), "ForPreTraining", [0.01, 0.02, 0.005]
     numbers = {"weight_decay": 0.1, "betas": (0.9, 0.999), "epsilon": 1e-3, "bias_correction": bias_correction}
     train = train_backend(adapter.name)
     tied = weight_table.tied(config)
@@ -235,7 +235,8 @@ for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(spread), strict=Tr
 def test_a_ratio_is_that_of_the_whole_tensor_where_jax_spreads_it_over_devices():
     """In a process of its own, for the number of devices is fixed when JAX starts."""
     pytest.importorskip("albertkit.flax", exc_type=ImportError)
-    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    devices = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(
         [sys.executable, "-c", SPREAD], env={**os.environ, **devices}, capture_output=True, text=True, check=False
     )

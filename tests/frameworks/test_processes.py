@@ -22,10 +22,10 @@ pytestmark = pytest.mark.flax
 SCRIPT = Path(jax_process.__file__)
 
 
-def started(output, *options, devices=1, **environment):
+def started(output, devices=1, **environment):
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
-        [sys.executable, "-W", "error", SCRIPT, output, *options],
+        [sys.executable, "-W", "error", SCRIPT, output],
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parent.parent), "XLA_FLAGS": flags, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,27 +39,35 @@ def finished(processes):
         assert process.returncode == 0, said
 
 
-def several(folder, *options, count=2, **changes):
+@pytest.fixture(scope="module")
+def expected():
+    """The course on the one device of this process."""
+    return jax_process.course(is_sharded=False)
+
+
+@pytest.fixture(scope="module")
+def of_processes(tmp_path_factory):
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("processes")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    common = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": str(count)}
-    outputs = [folder / f"{number}.npz" for number in range(count)]
-    finished(
-        [
-            started(output, *options, **common, JAX_PROCESS_ID=str(number), **changes)
-            for number, output in enumerate(outputs)
-        ]
-    )
+    common = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_ENABLE_COMPILATION_CACHE": "0"}
+    outputs = [folder / f"{number}.npz" for number in range(2)]
+    finished([started(output, **common, JAX_PROCESS_ID=str(number)) for number, output in enumerate(outputs)])
     return [np.load(output) for output in outputs]
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """The course on the one device of this process."""
-    output = tmp_path_factory.mktemp("one") / "one.npz"
-    jax_process.main(str(output), is_sharded=False)
+def of_devices(tmp_path_factory):
+    """What one process found on two devices."""
+    output = tmp_path_factory.mktemp("devices") / "two.npz"
+    finished([started(output, devices=2)])
     return np.load(output)
+
+
+def the_way(found, way):
+    return {name.removeprefix(f"{way}/"): found[name] for name in found if name.startswith(f"{way}/")}
 
 
 def assert_same_course(found, expected):
@@ -68,21 +76,21 @@ def assert_same_course(found, expected):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("options", [(), ("sharded",)], ids=["whole", "sharded"])
-def test_two_processes_go_the_course_of_one(tmp_path, expected, options):
-    for number, found in enumerate(several(tmp_path, *options)):
+@pytest.mark.parametrize("way", ["whole", "sharded"])
+def test_two_processes_go_the_course_of_one(of_processes, expected, way):
+    for number, each in enumerate(of_processes):
+        found = the_way(each, way)
         assert (found["rank"], found["world_size"], found["devices"]) == (number, 2, 2)
         assert found["broadcast"] == 7
-        assert (found["spread"] > 20) == bool(options)
+        assert (found["spread"] > 20) == (way == "sharded")
         assert_same_course(found, expected)
 
 
-@pytest.mark.parametrize("options", [(), ("sharded",)], ids=["whole", "sharded"])
-def test_two_devices_of_one_process_go_the_course_of_one(tmp_path, expected, options):
-    finished([started(tmp_path / "two.npz", *options, devices=2)])
-    found = np.load(tmp_path / "two.npz")
+@pytest.mark.parametrize("way", ["whole", "sharded"])
+def test_two_devices_of_one_process_go_the_course_of_one(of_devices, expected, way):
+    found = the_way(of_devices, way)
     assert (found["rank"], found["world_size"], found["devices"]) == (0, 1, 2)
-    assert (found["spread"] > 20) == bool(options)
+    assert (found["spread"] > 20) == (way == "sharded")
     assert_same_course(found, expected)
 
 

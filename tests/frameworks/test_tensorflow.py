@@ -110,25 +110,37 @@ def test_looped_layers_compute_what_unrolled_ones_do(axis, dropout):
     changes = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     model = make("ForPreTraining", **{**common.AXES[axis], **changes})
     head_mask = np.random.default_rng(0).random((model.config.num_hidden_layers, 4)).astype(np.float32)
-    found = []
-    for loops in (True, False):
-        model.albert.encoder.loops = loops
+    given = {name: tf.constant(value) for name, value in {**batch("ForPreTraining"), "head_mask": head_mask}.items()}
+
+    def step(inputs):
         model.albert.seed_generator.state.assign([7, 0])
+        variables = [variable.value for variable in model.trainable_weights]
+        with tf.GradientTape() as tape:
+            output = model(inputs, training=True)
+        return output, [tf.convert_to_tensor(g) for g in tape.gradient(output.loss, variables)]
 
-        def step(inputs):
-            variables = [variable.value for variable in model.trainable_weights]
-            with tf.GradientTape() as tape:
-                output = model(inputs, training=True)
-            return output, [tf.convert_to_tensor(g) for g in tape.gradient(output.loss, variables)]
-
-        graph = tf.function(step).get_concrete_function({**batch("ForPreTraining"), "head_mask": head_mask})
-        assert any(node.op in ("While", "StatelessWhile") for node in graph.graph.as_graph_def().node) == loops
-        found.append(graph({k: tf.constant(v) for k, v in {**batch("ForPreTraining"), "head_mask": head_mask}.items()}))
+    looped = tf.function(step).get_concrete_function(given)
+    assert has_loops(looped)
+    found = [looped(given)]
+    model.albert.encoder.loops = False
+    found.append(step(given))
     (one, gradients), (other, expected) = found
     for name, value in one.items():
         assert difference(value.numpy(), other[name].numpy()) <= 1e-5, name
     for gradient, wanted in zip(gradients, expected, strict=True):
         np.testing.assert_allclose(gradient, wanted, atol=1e-5)
+
+
+def has_loops(graph):
+    return any(node.op in ("While", "StatelessWhile") for node in graph.graph.as_graph_def().node)
+
+
+def test_a_graph_has_no_loops_where_the_encoder_is_told_so():
+    model = make("Model", num_hidden_groups=2)
+    for loops in (True, False):
+        model.encoder.loops = loops
+        graph = tf.function(lambda inputs: model(inputs).pooler_output)
+        assert has_loops(graph.get_concrete_function(batch("Model"))) == loops
 
 
 @pytest.mark.parametrize("is_xla", [False, True])
@@ -137,37 +149,38 @@ def test_looped_layers_compute_what_unrolled_ones_do(axis, dropout):
 def test_graphs_loop_but_where_dropout_acts_under_xla(dropout, training, is_xla):
     model = make("Model", hidden_dropout_prob=dropout)
     graph = tf.function(lambda inputs: model(inputs, training=training).pooler_output, jit_compile=is_xla or None)
-    nodes = graph.get_concrete_function(batch("Model")).graph.as_graph_def().node
-    assert any(node.op in ("While", "StatelessWhile") for node in nodes) == (not (dropout and training and is_xla))
+    assert has_loops(graph.get_concrete_function(batch("Model"))) == (not (dropout and training and is_xla))
 
 
 @pytest.mark.parametrize("change", ["groups and chunks", "half", "ids alone"])
 def test_a_loop_under_xla_has_the_gradients_of_straight_code(change):
     dropout = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.3}
-    several = {"num_hidden_groups": 2, "inner_group_num": 2, "chunk_size_feed_forward": 4}
+    several = {"num_hidden_groups": 2, "inner_group_num": 2, "chunk_size_feed_forward": 6}
     if change == "half":
         keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = make("ForSequenceClassification", **dropout, **(several if "groups" in change else {}))
+        model = make(
+            "ForSequenceClassification", **dropout, **(several if "groups" in change else {"num_hidden_layers": 2})
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     given = {"input_ids": batch("Model")["input_ids"], "labels": batch("ForSequenceClassification")["labels"]}
     if change != "ids alone":
         given = batch("ForSequenceClassification")
         given["head_mask"] = np.random.default_rng(0).random((model.config.num_hidden_layers, 4)).astype(np.float32)
+    given = {name: tf.constant(value) for name, value in given.items()}
+
+    def step(inputs):
+        model.albert.seed_generator.state.assign([7, 0])
+        variables = [variable.value for variable in model.trainable_weights]
+        with tf.GradientTape() as tape:
+            loss = model(inputs, training=True).loss
+        return [loss, *map(tf.convert_to_tensor, tape.gradient(loss, variables))]
+
     found = []
     for loops in (True, False):
         model.albert.encoder.loops = loops
-        model.albert.seed_generator.state.assign([7, 0])
-
-        @tf.function(jit_compile=True)
-        def step(inputs):
-            variables = [variable.value for variable in model.trainable_weights]
-            with tf.GradientTape() as tape:
-                loss = model(inputs, training=True).loss
-            return [loss, *map(tf.convert_to_tensor, tape.gradient(loss, variables))]
-
-        found.append(step({name: tf.constant(value) for name, value in given.items()}))
+        found.append(tf.function(step, jit_compile=True)(given))
     one, other = (np.concatenate([np.ravel(value) for value in values]) for values in found)
     assert difference(one, other) <= (0.05 if change == "half" else 1e-5)
 
@@ -181,7 +194,7 @@ def test_loops_read_weights_in_full_precision():
 
 
 def test_a_loop_under_xla_refuses_a_second_derivative():
-    model, given = make("ForMaskedLM"), batch("ForMaskedLM")
+    model, given = make("ForMaskedLM", num_hidden_layers=2), batch("ForMaskedLM")
 
     @tf.function(jit_compile=True, autograph=False)
     def curvature(inputs):
@@ -362,7 +375,9 @@ def inputs_of(head):
 def test_fit_without_a_loss_uses_the_models_own(head, form):
     model = make(head)
     expected = float(model(batch(head)).loss)
-    model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    # As a graph for each head and for each form: what a form or a head is made of, a graph or none, is the same code.
+    is_eager = form != "tf.data" and head != "ForSequenceClassification"
+    model.compile(keras.optimizers.SGD(0.05), jit_compile=False, run_eagerly=is_eager)
     y = targets(head)
     y = y if len(y) > 1 else next(iter(y.values()))
     if form == "inside x":
@@ -436,7 +451,7 @@ def test_batches_train_and_evaluate_and_encodings_are_taken():
 def test_encodings_are_taken_to_validate_on():
     model, given = make("ForSequenceClassification"), UserDict(batch("ForSequenceClassification"))
     inputs = UserDict(inputs_of("ForSequenceClassification"))
-    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     for held_out in ((inputs, given["labels"]), [inputs, UserDict(labels=given["labels"])], given):
         found = model.fit(inputs, given["labels"], validation_data=held_out, verbose=0).history["val_loss"][0]
         assert found == pytest.approx(float(model(given).loss), rel=1e-5)
@@ -488,7 +503,8 @@ def test_labels_among_the_inputs_are_weighted_by_a_given_loss():
     given = batch("ForSequenceClassification")
     weights = np.array([0.0, 2.0, 0.0])
     model = make("ForSequenceClassification")
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), weighted_metrics=["accuracy"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, weighted_metrics=["accuracy"], run_eagerly=True)
     inside = model.test_on_batch(given, sample_weight=weights)
     apart = model.test_on_batch(inputs_of("ForSequenceClassification"), given["labels"], weights)
     np.testing.assert_allclose(inside, apart, rtol=1e-6)
@@ -531,7 +547,7 @@ def test_a_table_becomes_batches_of_inputs_and_labels_that_fit_takes():
     assert found[0][0]["input_ids"].numpy().tolist() == ids[:2]
     shuffled = [y.numpy().tolist() for _, y in model.prepare_tf_dataset(table, batch_size=2)]
     assert [len(y) for y in shuffled] == [2]  # what fills no batch is left out where the order is random
-    model.compile("sgd")
+    model.compile("sgd", jit_compile=False)
     assert np.isfinite(
         model.fit(model.prepare_tf_dataset(table, batch_size=2), shuffle=False, verbose=0).history["loss"]
     )
@@ -648,9 +664,10 @@ def test_export_by_keras_own_name_serves_hidden_states_by_number(tmp_path):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_keras_file_keeps_the_whole_model(head, tmp_path):
-    model = make(head, num_labels=3, num_hidden_groups=2, id2label={0: "a", 1: "b", 2: "c"})
+    changes = {"num_labels": 3, "num_hidden_layers": 2, "num_hidden_groups": 2}
+    model = make(head, **changes, id2label={0: "a", 1: "b", 2: "c"})
     if head != "Model":
-        model.compile("adam", jit_compile=False)
+        model.compile("adam", run_eagerly=True)
         model.train_on_batch(batch(head))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -675,7 +692,7 @@ def test_a_keras_file_keeps_what_is_frozen(tmp_path):
     model = make("ForMaskedLM", num_hidden_groups=2)
     model.albert.trainable = model.predictions.bias.trainable = False
     model.albert.encoder.albert_layer_groups[1].trainable = True
-    model.compile("adam", jit_compile=False)
+    model.compile("adam", run_eagerly=True)
     model.fit(batch("ForMaskedLM"), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -809,10 +826,11 @@ def test_a_subclass_of_a_finished_model_adds_a_layer_and_trains_saves_loads_and_
     loaded = Rescored.from_pretrained(tmp_path / "folder")
     assert "rescorer.weight" in loaded.load_report.loaded
     np.testing.assert_array_equal(loaded(inputs), model(inputs))
-    model.compile("sgd")
+    model.compile("sgd", jit_compile=False)
     with pytest.raises(InputError, match="Rescored, which answers"):
         model.train_on_batch(inputs, labels)
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"], jit_compile=False)
     before = model.rescorer.kernel.numpy()
     model.fit(inputs, labels, verbose=0)
     assert not np.array_equal(model.rescorer.kernel, before)

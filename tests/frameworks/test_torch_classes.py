@@ -170,6 +170,16 @@ def test_layers_of_a_type_of_ones_own_are_announced(tmp_path, caplog):
     assert "layers of other kinds than reading builds: classifier (Scaled)" in caplog.text
 
 
+def test_another_activation_behind_the_pooler_acts_and_is_announced_where_it_is_saved(tmp_path, caplog):
+    model = albertkit.AlbertForSequenceClassification(small()).eval()
+    ids = torch.tensor([[2, 5, 3]])
+    before = model.albert(ids).pooler_output
+    model.albert.pooler_activation = torch.nn.Identity()
+    torch.testing.assert_close(model.albert(ids).pooler_output.tanh(), before)
+    model.save_pretrained(tmp_path)
+    assert "layers of other kinds than reading builds: pooler_activation (Identity)" in caplog.text
+
+
 def test_what_people_ask_of_models_and_of_their_classes():
     model = albertkit.AlbertForTokenClassification(small(num_labels=5))
     assert (model.num_labels, model.vocab_size, type(model).can_generate()) == (5, 61, False)

@@ -1,5 +1,6 @@
 """Training in every framework: the same batches, the same losses, and weights that go from one to another."""
 
+import functools
 from dataclasses import replace
 
 import numpy as np
@@ -42,9 +43,25 @@ def begun(framework, **options):
     return train, train.init_state(config, HEAD, tensors, OptimizerSettings(weight_decay=0.1, **options), precision)
 
 
+@functools.cache
+def _kept(framework, **options):
+    train, state = begun(framework, **options)
+    return train, state, train.get_weights(state), train.get_optimizer(state)
+
+
+def at_the_start(framework, **options):
+    """As `begun`, for a test of one state: that of TensorFlow is put back, for its graphs take long to trace."""
+    if framework != "tensorflow":
+        return begun(framework, **options)
+    train, state, weights, memory = _kept(framework, **options)
+    train.set_weights(state, weights)
+    train.set_optimizer(state, memory)
+    return train, state
+
+
 def trained(framework, parts=1, rate=1e-2, **options):
     """The losses, norms and weights of a few steps."""
-    adapter, state = begun(framework, **options)
+    adapter, state = at_the_start(framework, **options)
     records = [
         adapter.train_step(state, part, rate * (step + 1) / STEPS, seed=step)
         for step, part in enumerate(batches(parts=parts))
@@ -72,7 +89,7 @@ def test_losses_norms_and_weights_follow_one_course(adapter, reference, parts):
 
 
 def test_a_state_put_together_again_goes_on_as_if_nothing_had_happened(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     *first, last = batches()
     for step, part in enumerate(first):
         train.train_step(state, part, 1e-2, seed=step)
@@ -114,7 +131,7 @@ def test_the_arrays_that_training_begins_with_stay_as_they_are(adapter):
 
 
 def test_what_is_taken_out_does_not_change_with_the_next_step(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     taken = {**train.get_weights(state), **train.get_optimizer(state)}
@@ -125,7 +142,7 @@ def test_what_is_taken_out_does_not_change_with_the_next_step(adapter):
 
 
 def test_a_step_that_is_not_finite_changes_nothing(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     weights = train.get_weights(state)
@@ -142,7 +159,7 @@ def test_a_step_that_is_not_finite_changes_nothing(adapter):
 
 
 def test_a_step_above_the_highest_norm_changes_nothing(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     part = next(batches())
     train.train_step(state, part, 1e-2, seed=0)
     weights, memory = train.get_weights(state), train.get_optimizer(state)
@@ -183,7 +200,7 @@ def test_evaluation_has_no_dropout_and_gives_losses_and_logits(adapter):
 
 def test_gradients_are_clipped_to_the_norm_that_is_asked_for(adapter):
     for limit in (0.05, 0.0):
-        train, state = begun(adapter.name, max_gradient_norm=limit)
+        train, state = at_the_start(adapter.name, max_gradient_norm=limit)
         norm = train.train_step(state, next(batches()), 1e-3, 0)["gradient_norm"]
         assert norm > 0.1
         # After one step the first moment is a tenth of the gradient that the optimizer was given.
@@ -200,7 +217,7 @@ def test_half_precision_trains_near_the_full_one(adapter):
 
 
 def test_inference_gives_the_outputs_of_evaluation(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     (part,) = next(batches())
     inputs = replace(part, labels=None)
     forward = infer_backend(adapter.name).compile(small(num_hidden_groups=2), HEAD, train.get_weights(state))
@@ -248,7 +265,7 @@ def test_every_framework_is_here():
 def test_weights_of_classes_and_smoothed_labels_have_the_loss_of_torch(adapter, parts, smoothing):
     torch = pytest.importorskip("torch")
     weights = np.array([0.05, 0.3], np.float32)
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     part = next(batches(parts=parts))
     logits = np.concatenate([train.eval_step(state, one)["logits"] for one in part])
     labels = np.concatenate([one.labels for one in part])
@@ -263,12 +280,12 @@ def test_weights_of_classes_and_smoothed_labels_have_the_loss_of_torch(adapter, 
     found = train.train_step(state, weighted, 1e-2, seed=0)
     assert found["loss"] == pytest.approx(expected, rel=1e-5)
     assert found["gradient_norm"] == pytest.approx(norm, rel=1e-4)
-    plain = train.train_step(begun(adapter.name)[1], part, 1e-2, seed=0)
+    plain = train.train_step(at_the_start(adapter.name)[1], part, 1e-2, seed=0)
     assert plain["loss"] != pytest.approx(expected, rel=1e-3)
 
 
 def test_weights_that_are_all_alike_change_nothing_and_an_evaluation_counts_none(adapter):
-    train, state = begun(adapter.name)
+    train, state = at_the_start(adapter.name)
     part = next(batches(parts=2))
     alike = [one.with_class_targets(2, 0.0, np.full(2, 0.25)) for one in part]
     assert train.eval_step(state, alike[0])["loss"] == pytest.approx(train.eval_step(state, part[0])["loss"])

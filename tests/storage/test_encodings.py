@@ -49,6 +49,25 @@ def test_an_encoding_is_named_with_what_it_would_make_of_the_text(text, encoding
     assert "-t UTF-8 t.csv > utf8-t.csv" in told
 
 
+@pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "gb18030", "big5", "cp949"])
+def test_a_few_words_in_wide_letters_bring_every_such_encoding_to_mind(encoding):
+    texts = {"cp949": "영화가 정말 좋았어요", "big5": "電影很好看", "gb18030": "电影很好看"}
+    text = texts.get(encoding, "映画はとても良かった")
+    told = encodings.advice(f"text,label\n{text},1\n".encode(encoding).splitlines(), "t.csv")
+    assert f"{text},1' in {encoding.upper().replace('_', '-')}" in told
+    assert "If none of these reads right" in told
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_a_byte_that_strays_into_utf_8_makes_no_other_encoding_of_it(at_the_end):
+    """Converting the file from another encoding would make garbage of every letter that is right."""
+    lines = [line.encode() for line in ("text,label\n", *["Größe für Äpfel,1\n"] * 5)]
+    lines.insert(6 if at_the_end else 1, b"ol\xe9 \xff,0\n")
+    told = encodings.advice(lines, "t.csv")
+    assert f"UTF-8 but for some bytes, the first of them in line {7 if at_the_end else 2}" in told
+    assert told.endswith("iconv -c -f UTF-8 -t UTF-8 t.csv > utf8-t.csv")
+
+
 @pytest.mark.parametrize("content", [b"\xe9,1\n", bytes(range(128, 256)), CHINESE.encode()[:-5], b"\x80\x81\n"])
 def test_no_encoding_is_named_that_any_bytes_can_be_read_in(content):
     """Converting from such a one makes garbage of text without an error."""

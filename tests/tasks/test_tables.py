@@ -192,15 +192,23 @@ def test_fields_may_be_long(tmp_path):
     assert len(table.columns["text"][0]) == 300_000
 
 
-@pytest.mark.parametrize("sign", [";", "\t", "|"])
-def test_another_delimiter_is_told(tmp_path, sign):
-    table = tables.read(write(tmp_path, "t.csv", f"text{sign}label\nx{sign}1\n"))
+@pytest.mark.parametrize(
+    ("ending", "sign", "way_out"),
+    [
+        *(("csv", ";", "Write it with one of these."), ("csv", "|", "Write it with one of these.")),
+        *(("csv", "\t", "Call the file .tsv."), ("tsv", ",", "Call the file .csv.")),
+    ],
+)
+def test_another_delimiter_is_told(tmp_path, ending, sign, way_out):
+    table = tables.read(write(tmp_path, f"t.{ending}", f"text{sign}label\nx{sign}1\n"))
     with pytest.raises(
         InputError, match=r"separated by commas in \.csv, by tabs in \.tsv; here it looks like"
     ) as caught:
         table.column("text", "text")
     assert repr(sign) in str(caught.value)
-    assert not tables.read(write(tmp_path, "t.csv", f"a,b{sign}c\nx,1\n")).hint
+    assert table.advice("--text-column").endswith(way_out)  # naming a column would not help
+    columns = "a\tb" if ending == "tsv" else "a,b"
+    assert not tables.read(write(tmp_path, f"t.{ending}", f"{columns}{sign}c\n{columns}\n")).hint
 
 
 def test_a_row_that_never_ends_is_named_by_its_first_line(tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from albertkit.errors import InputError
 from albertkit.tasks import tables, texts
 from albertkit.tasks.text_classification.task import ClassificationOptions as Options
 from albertkit.tasks.text_classification.task import TextClassification
@@ -40,6 +41,23 @@ def test_a_column_of_text_that_is_left_out_is_said_once(caplog):
     TextClassification().take(data, found)
     TextClassification().take(data, Options(text_column="text"))
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("asked", [{"text_column": "label"}, {"pair_column": "premise"}, {"label_column": "premise"}])
+def test_a_column_is_not_taken_for_two_uses(asked):
+    """A label would be learned from itself, and a text paired with itself."""
+    with pytest.raises(InputError, match=r"A column has one use. Received: '\w+' as `\w+_column` and as `\w+_column`"):
+        TextClassification().take(table("premise", "hypothesis", label=["0", "1"]), Options(**asked))
+
+
+def test_a_column_that_is_named_alone_of_a_pair_is_said(caplog):
+    """As a model's training names it, too, when it is given a file of pairs."""
+    data = table("premise", "hypothesis", label=["0", "1"])
+    TextClassification().take(data, Options(text_column="premise", pair_column="hypothesis"))
+    TextClassification().take(table("premise", label=["0", "1"]), Options(text_column="premise"))
+    assert not caplog.messages
+    TextClassification().take(data, Options(text_column="premise"))
+    assert "'premise' alone is read. For both pass --pair-column hypothesis" in caplog.text
 
 
 def test_it_is_said_once_of_a_file_that_is_answered(tmp_path, caplog):

@@ -30,6 +30,8 @@ def test_pieces_of_each_text_are_counted_without_what_every_text_has(tokenizer):
     assert found.unreadable.tolist() == [False, True, False, True, True, False, True]
     assert [bool(found.warning(number)) for number in range(7)] == found.unreadable.tolist()
     assert "2 of 2 pieces" in found.warning(1)
+    dated = counts(tokenizer, ["电影很好看 2023", "2023", "the 2023"])
+    assert dated.unreadable.tolist() == [True, False, False]  # digits say nothing of whether a language is known
     assert "empty" in found.warning(3)
 
 

@@ -316,6 +316,7 @@ def test_what_is_too_long_is_warned_of_once(make, caplog):
     with caplog.at_level(logging.WARNING):
         tokenizer("a")
         tokenizer(PAIR[0], truncation=True)
+        assert len(tokenizer(PAIR[0], truncation=True, max_length=7)["input_ids"]) == 7  # named, so meant
         tokenizer(PAIR[0], verbose=False)
         tokenizer.tokenize(PAIR[0])
         assert not caplog.records

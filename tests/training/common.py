@@ -49,6 +49,14 @@ def recipe(folder: Path, **changes) -> FinetuneRecipe:
     return FinetuneRecipe.load(None, overrides)
 
 
+def learnable(folder: Path, **changes) -> FinetuneRecipe:
+    """A run that learns the reviews whatever the seed, by a vocabulary that has their words as pieces.
+
+    What SentencePiece learns from so few patterns differs between its versions: words, or characters.
+    """
+    return recipe(folder, **{"model__tokenizer": "albertkit/small-en", "training__learning_rate": 5e-3, **changes})
+
+
 def task_recipe(task: str, data: Path, **changes) -> FinetuneRecipe:
     """A run of any task on a file, of which a quarter is held out, with a vocabulary that is learned from it."""
     overrides = {

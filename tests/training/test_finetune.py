@@ -24,6 +24,7 @@ from albertkit.tasks import registry
 from albertkit.tasks.features import Features
 from albertkit.training import finetune, finetune_plan, reporter, run_folder
 from albertkit.training.recipe import FinetuneRecipe
+from terminal import albertkit
 from training import common
 
 pytestmark = pytest.mark.torch
@@ -39,7 +40,7 @@ def run(recipe, output, **options):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    results, said = run(common.recipe(folder), folder / "model")
+    results, said = run(common.learnable(folder), folder / "model")
     return folder, results, said
 
 
@@ -57,7 +58,6 @@ def test_a_run_learns_and_leaves_everything_behind(trained):
     assert kept[0] == "best"
     assert json.loads((folder / "model" / "eval_results.json").read_text()) == results
     assert "60 training and 20 evaluation examples" in said
-    assert "A vocabulary of" in said
 
 
 def test_a_run_says_that_its_texts_are_unknown_to_the_vocabulary(trained, tmp_path):
@@ -105,7 +105,7 @@ def test_two_processes_go_the_course_of_one(tmp_path):
 def test_the_recipe_left_behind_is_what_was_asked_and_runs_again(trained, tmp_path):
     folder, results, _ = trained
     recipe = FinetuneRecipe.load(folder / "model" / "recipe.toml", {})
-    assert recipe == common.recipe(folder).model_copy(update={"framework": "torch"})
+    assert recipe == common.learnable(folder).model_copy(update={"framework": "torch"})
     resolved = json.loads((folder / "model" / "run.json").read_text())["resolved"]
     assert (resolved["data"]["text_column"], resolved["data"]["label_column"]) == ("text", "label")
     assert (resolved["training"]["max_steps"], resolved["training"]["metric"]) == (64, "accuracy")
@@ -163,6 +163,7 @@ def test_without_an_evaluation_file_a_part_is_held_out(tmp_path):
     recipe = common.recipe(tmp_path, data__eval="", data__held_out=0.25, training__max_steps=1)
     results, said = run(recipe, tmp_path / "model")
     assert "45 training and 15 evaluation examples" in said
+    assert "pieces was learned from the training texts" in said
     assert results["examples"] == 15
 
 
@@ -353,10 +354,10 @@ def test_nothing_is_thrown_away_before_there_is_data_to_train_on(tmp_path):
 def test_a_run_is_resumed_only_with_its_own_recipe_which_is_named_and_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(finetune.reporter.Reporter, "on_evaluation", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(common.recipe(tmp_path), tmp_path / "m")
+        run(common.learnable(tmp_path), tmp_path / "m")
     kept = run_folder.begun(tmp_path / "m").read_bytes()
-    with pytest.raises(ConfigError, match=r"Then and now: `training\.learning_rate` 0\.01 and 0\.02"):
-        run(common.recipe(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
+    with pytest.raises(ConfigError, match=r"Then and now: `training\.learning_rate` 0\.005 and 0\.02"):
+        run(common.learnable(tmp_path, training__learning_rate=0.02), tmp_path / "m", resume=True)
     assert run_folder.begun(tmp_path / "m").read_bytes() == kept
     monkeypatch.undo()
     results, _ = run(FinetuneRecipe.load(run_folder.begun(tmp_path / "m"), {}), tmp_path / "m", resume=True)
@@ -475,10 +476,9 @@ def test_what_cannot_be_extended_is_said(tmp_path):
 def straight(tmp_path_factory):
     """The command of a run that is cut off in the tests below, and what it leaves when it is not."""
     folder = tmp_path_factory.mktemp("straight")
-    common.recipe(folder, training__epochs=30, training__save_every=5).save(folder / "recipe.toml")
-    command = [sys.executable, "-m", "albertkit", "finetune", "text-classification"]
-    command += ["--recipe", str(folder / "recipe.toml")]
-    subprocess.run([*command, "--output", str(folder / "straight")], check=True, capture_output=True)
+    common.recipe(folder, training__epochs=12, training__save_every=5).save(folder / "recipe.toml")
+    command = ["finetune", "text-classification", "--recipe", str(folder / "recipe.toml")]
+    assert albertkit(*command, "--output", folder / "straight").returncode == 0
     return command, folder / "straight"
 
 
@@ -487,24 +487,25 @@ def straight(tmp_path_factory):
 def test_a_run_ended_at_any_moment_resumes_to_the_same_weights(straight, tmp_path, number):
     command, whole = straight
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
+    again = [*command, "--output", str(tmp_path / "killed")]
     killed = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "albertkit", *again], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     signal.signal(signal.SIGINT, before)
     log = tmp_path / "killed" / "log.jsonl"
     until = time.monotonic() + 60
-    while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 40):
+    while time.monotonic() < until and not (log.exists() and log.read_text().count("\n") > 20):
         time.sleep(0.01)
     killed.send_signal(number)
     _, told = killed.communicate()
     assert killed.returncode == (-number if number == signal.SIGKILL else 128 + number)
     assert (b"Go on with --resume." in told) == (number != signal.SIGKILL)
     assert not (tmp_path / "killed" / "config.json").exists()
-    again = [*command, "--output", str(tmp_path / "killed")]
-    refused = subprocess.run(again, capture_output=True, text=True, check=False)
+    refused = albertkit(*again)
     assert refused.returncode == 1
     assert "--resume" in refused.stderr
-    resumed = subprocess.run([*again, "--resume"], check=True, capture_output=True, text=True)
+    resumed = albertkit(*again, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
     assert "Resumed from step-" in resumed.stdout
     folders = whole, tmp_path / "killed"
     one, other = (safetensors.numpy.load_file(folder / "model.safetensors") for folder in folders)

@@ -57,3 +57,16 @@ def test_a_classifier_of_other_classes_is_new_and_the_encoder_is_taken(earlier, 
     assert state.tensors["classifier.weight"].shape == (len(names), 32)
     assert not np.isin(state.tensors["classifier.weight"][:2], before["classifier.weight"]).any()
     assert any("The classifier is new: that of" in told and "(neg, pos)" in told for told in state.provenance)
+
+
+@pytest.mark.parametrize(
+    ("task", "keys"),
+    [("multiple-choice", {}), ("token-classification", {"id2label": {0: "neg", 1: "pos"}})],
+)
+def test_a_classifier_of_another_task_is_new_and_the_encoder_is_taken(earlier, task, keys):
+    recipe = FinetuneRecipe.load(None, {"model.name": str(earlier), "data.max_length": 32})
+    state = initial_state.initial_state(recipe, registry.get(task), keys, [])
+    before = files.load(earlier).tensors
+    np.testing.assert_array_equal(state.tensors[ENCODER], before[ENCODER])
+    assert not np.isin(state.tensors["classifier.weight"], before["classifier.weight"]).any()
+    assert any("The classifier is new" in told and "ForSequenceClassification" in told for told in state.provenance)

@@ -54,6 +54,7 @@ class Source:
 
         if len(self.texts) > 1 or self.pair is not None or not Path(one).is_file() or not _is_data(one):
             is_there = "is a file" if Path(one).is_file() else "looks like a file, and there is none"
+            is_there = "is a folder" if Path(one).is_dir() else is_there
             raise InputError(
                 f"A text must not be taken for a file, nor a file for a text. Received: {one!r}, which {is_there}. "
                 "Pass a data file, such as .csv or .txt, with --file; texts that are called so by standard input, one "
@@ -97,8 +98,10 @@ def _parts(answerer: "Pipeline", source: Source, file: str, data: "Record", skip
 
 
 def _is_path(text: str) -> bool:
-    """Whether an argument is a file, or a single word with the ending of a data file."""
+    """Whether an argument is a file, a folder behind a slash, or a single word with the ending of a data file."""
     with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a zero byte
+        if "/" in text and Path(text).is_dir():
+            return True
         return Path(text).is_file() or (_is_data(text) and not any(map(str.isspace, text)))
     return False
 

@@ -3,6 +3,7 @@
 import typer
 
 from albertkit.cli import (
+    bench,
     calibrate,
     convert,
     corpus,
@@ -40,6 +41,7 @@ app.command("predict", cls=AnsweringCommand)(predict.command)
 app.command("score")(score.command)
 app.command("embed")(embed.command)
 app.command("info")(info.command)
+app.command("bench")(bench.command)
 app.command("convert")(convert.command)
 app.command("export")(export.command)
 app.command("quantize")(quantize.command)

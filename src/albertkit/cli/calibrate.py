@@ -25,7 +25,7 @@ def command(
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Fit a temperature, thresholds and where to abstain, and keep them with the model.

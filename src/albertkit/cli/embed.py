@@ -40,7 +40,7 @@ def command(
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
 ) -> None:
     """Make a vector of each text of a file, or of each line of standard input, in their order.
@@ -48,11 +48,12 @@ def command(
     With --query print the texts that are nearest to it by the cosine of their vectors, nearest first. Files of any
     length are read, answered and searched in pieces.
     """
-    from albertkit.inference import vector_files
+    from albertkit.inference import record_files, vector_files
     from albertkit.pipelines import pipeline
 
     _require_one_way(output, query, data)
     if output:
+        record_files.require_other(output, data or "")
         vector_files.require_writable(output, overwrite)
     given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
     made = {"pooling": pooling, "long": long, "normalize": normalize}

@@ -38,8 +38,10 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    patience: options.Patience = None,
+    regression_threshold: options.RegressionThreshold = None,
     skip_bad_rows: options.SkipBadRows = False,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace such files in the folder.")] = False,
@@ -51,13 +53,11 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     labels = {"label_separator": label_separator, "label_map": label_map}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
-    rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None, "long": long}
     missing = options.split(missing_labels)
-    given = options.data_options(
-        settings, task_name=task_name, missing_labels=missing, **columns, **labels, **lengths, **rows
-    )
+    rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None, "missing_labels": missing}
+    given = options.data_options(settings, task_name=task_name, long=long, **columns, **labels, **lengths, **rows)
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
-    answers |= {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    answers |= options.computing(device, batch_size, precision, patience, regression_threshold)
     answerer = pipeline(task, model, framework, max_length, **answers)
     with hub_file.of(data, hub_dataset, eval_split, "is scored on") as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)

@@ -27,6 +27,12 @@ class _Tasks(TyperGroup):
 
         return registry.trainable_names()
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from albertkit.tasks import registry
+
+        registry.get_trainable(args[0])  # an error that names the nearest task
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         from albertkit.tasks import registry
 
@@ -54,6 +60,9 @@ def _shared(
     epochs: Annotated[float | None, Option(help="Passes over the training data.", show_default="3.0")] = None,
     batch_size: Annotated[int | None, Option(help="Examples a step.", show_default="32")] = None,
     learning_rate: options.LearningRate = None,
+    early_exit: Annotated[
+        bool | None, Option("--early-exit", help="Train to answer after every layer, so that texts may stop early.")
+    ] = None,
     seed: options.Seed = None,
     seeds: Annotated[
         str | None, Option(help="Several seeds, 1,2,3 or 1 2 3: a run each, and their scores together.")
@@ -90,7 +99,9 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
         finetune.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
 
-    shared = inspect.signature(_shared).parameters
+    shared = dict(inspect.signature(_shared).parameters)
+    if not task.can_exit_early:
+        del shared["early_exit"]
     own = [_parameter(field) for field in dataclasses.fields(task.options)]
     first, *rest = (one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in shared.values())
     command.__signature__ = inspect.Signature([first, *own, *rest])  # type: ignore[attr-defined]  # inspect reads it from any function
@@ -108,6 +119,7 @@ _KEYS = {
     "epochs": "training.epochs",
     "batch_size": "training.batch_size",
     "learning_rate": "training.learning_rate",
+    "early_exit": "training.early_exit",
 }
 """The recipe's keys of options that are not of the data."""
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from albertkit.typing import Record
+
 # A default that stands in a recipe is None here, to leave a recipe's value alone; `show_default` says what it is.
 Output = Annotated[Path, Option(help="Folder to write the model and its results to.")]
 Model = Annotated[
@@ -13,6 +15,10 @@ Model = Annotated[
 ]
 Framework = Annotated[
     str | None, Option(help="torch, tensorflow, flax, or auto: the first that is installed.", show_default="auto")
+]
+AnsweringFramework = Annotated[
+    str | None,
+    Option(help="torch, tensorflow, flax, numpy, a format of exports, or auto.", show_default="auto"),
 ]
 LearningRate = Annotated[
     float | None, Option(help="Peak learning rate.", show_default="by the size of model and batch")
@@ -37,6 +43,18 @@ Device = Annotated[
 Precision = Annotated[
     str | None,
     Option(help="fp32, bf16, int8, or auto: the fastest of this machine.", show_default="int8 if quantized, or fp32"),
+]
+Patience = Annotated[
+    int | None,
+    Option(
+        help="Stop a text once so many layers in a row have confirmed its class, in a model trained for early exit.",
+        show_default="all layers",
+        min=1,
+    ),
+]
+RegressionThreshold = Annotated[
+    float | None,
+    Option(help="How near two layers must be to agree on a number, in units of the labels.", show_default=False),
 ]
 Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
@@ -124,6 +142,19 @@ def numbers(text: str | None, option: str) -> list[int] | None:
         return None if text is None else [int(one) for one in split(text) or ()]
     except ValueError:
         raise ConfigError(f"{option} takes whole numbers, such as 1,2,3. Received: {text!r}.") from None
+
+
+def computing(
+    place: str | None,
+    batch_size: int | None,
+    precision: str | None,
+    patience: int | None,
+    regression_threshold: float | None,
+) -> Record:
+    """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
+    early_exit = {"patience": patience, "regression_threshold": regression_threshold}
+    given = {name: value for name, value in early_exit.items() if value is not None}
+    return {"device": device(place), "batch_size": batch_size, "precision": precision, **given}
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

@@ -41,8 +41,10 @@ def command(
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    patience: options.Patience = None,
+    regression_threshold: options.RegressionThreshold = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
     top_k: options.TopK = None,
@@ -55,16 +57,17 @@ def command(
     Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
     classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
+    from albertkit.inference.backends import for_texts
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
-    columns = {"text_column": text_column, "pair_column": pair_column, "header": options.split(header)}
+    named = {"task_name": task_name, "text_column": text_column, "pair_column": pair_column}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
-    given = options.data_options(settings, task_name=task_name, **columns, **lengths)
+    given = options.data_options(settings, header=options.split(header), **named, **lengths)
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
-    target.require_usable(given)
-    on = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    answerer = pipeline(task, model, framework, max_length, **on)
+    target.require_usable(given, source.file)
+    on = options.computing(device, batch_size, precision, patience, regression_threshold)
+    answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
 
@@ -79,12 +82,13 @@ class _Target:
     skips: bool
     """Whether rows that cannot be used have no answer."""
 
-    def require_usable(self, data: "Record") -> None:
-        """InputError for what cannot be written there; `data` are the options of the data."""
+    def require_usable(self, data: "Record", source: str) -> None:
+        """InputError for what cannot be written there; `data` are the options of the data, read from `source`."""
         from albertkit.errors import InputError
         from albertkit.inference import record_files
 
         if self.output:
+            record_files.require_other(self.output, source)
             record_files.require_writable(self.output, self.overwrite)
         if self.output and self.folder:
             raise InputError(
@@ -195,7 +199,7 @@ def print_record(record: dict[str, object]) -> None:
 
     line = json_line(record)
     try:
-        line.encode(sys.stdout.encoding)
+        line.encode(sys.stdout.encoding or "utf-8")  # None where it was replaced by a StringIO
     except (AttributeError, UnicodeEncodeError):  # AttributeError: standard output is closed
         line = json.dumps(record, default=str)
     typer.echo(line)

@@ -34,7 +34,7 @@ def command(
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
-    framework: options.Framework = None,
+    framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each piece of a text is masked in turn, and the model asked for it.
@@ -46,6 +46,7 @@ def command(
 
     source = Source.of(texts or [], data)
     if output:
+        record_files.require_other(output, source.file)
         record_files.require_writable(output, overwrite)
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":

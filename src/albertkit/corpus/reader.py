@@ -24,6 +24,7 @@ FORMATS = ("text", "jsonl", "wiki", "parquet")
 
 _LINE_END = re.compile("[\r\n]")
 _READING_ERRORS = (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error)
+_TABLES = (".csv", ".tsv")
 _PEEK = 64
 """Bytes at the beginning of a file that its format is guessed from."""
 
@@ -100,6 +101,11 @@ class DocumentReader:
     def _guess_format(self, file: io.BufferedReader) -> str:
         """The format by the file's suffix, or where that tells nothing, by how the file begins."""
         by_suffix = inputs.format_of(self.path)
+        if inputs.strip_compression(self.path).suffix.lower() in _TABLES:
+            raise InputError(
+                f"A corpus is text, JSON lines or Parquet. Received: {self.path}, a table, whose labels and separators "
+                "would count as text. Write its texts to a .txt file, or pass --format text to read its lines as such."
+            )
         if by_suffix in ("jsonl", "parquet"):
             return by_suffix
         head = file.peek(_PEEK)[:_PEEK].removeprefix(codecs.BOM_UTF8).lstrip()

@@ -4,7 +4,7 @@ A format writes the network of a head with its weights, and opens what it wrote 
 Letters: B rows, C choices, L places of a row, H hidden size, V vocabulary, K starts, M ends for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -169,21 +169,22 @@ def require_converted(written: Written, config: AlbertConfig, precision: str) ->
         )
 
 
-def inputs(config: AlbertConfig, batch: PaddedBatch, least: int = 1) -> dict[str, np.ndarray]:
-    """The inputs of an exported model, of `least` places or more by some that are masked out.
-
-    TokenIdError and InputError for ids and lengths that it has no rows for.
-    """
+def inputs(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
+    """The inputs of an exported model. TokenIdError and InputError for ids and lengths that it has no rows for."""
     require_valid(config, batch)
     shape = batch.input_ids.shape
     types = np.zeros(shape, np.int64) if batch.token_type_ids is None else batch.token_type_ids
     if types.size:
         require_ids("token_type_ids", int(types.min()), int(types.max()), config.type_vocab_size)
     mask = np.ones(shape, np.int64) if batch.attention_mask is None else batch.attention_mask
-    added, fillings = max(least - shape[-1], 0), (config.pad_token_id or 0, 0, 0)
-    given = zip((batch.input_ids, mask, types), fillings, strict=True)
-    grown = (grow(array, added, filling) for array, filling in given)
-    return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, grown, strict=True)}
+    arrays = (batch.input_ids, mask, types)
+    return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, arrays, strict=True)}
+
+
+def lengthened(config: AlbertConfig, given: Tensors, length: int) -> dict[str, np.ndarray]:
+    """Inputs by name, of at least `length` places: new ones are masked out."""
+    added, pad_id = max(length - given["input_ids"].shape[-1], 0), config.pad_token_id or 0
+    return {name: grow(array, added, pad_id if name == "input_ids" else 0) for name, array in given.items()}
 
 
 def shortest(config: AlbertConfig, head: str) -> int:
@@ -191,9 +192,22 @@ def shortest(config: AlbertConfig, head: str) -> int:
     return max(config.start_n_top, config.end_n_top) if head == "ForQuestionAnsweringBeamSearch" else 1
 
 
-def at_positions(batch: PaddedBatch, outputs: Outputs) -> Outputs:
-    """Outputs as the engine wants them: of a `MaskedBatch` the logits (P, V) at its positions alone."""
-    if not isinstance(batch, MaskedBatch):
-        return outputs
-    rows, columns = batch.positions.T
-    return {"logits": outputs["logits"][rows, columns]}
+def forward(config: AlbertConfig, head: str, run: Callable[[Tensors], Outputs]) -> Forward:
+    """The forward pass that the engine wants, of a function from the inputs of an exported model to its outputs.
+
+    Of a `MaskedBatch` it gives the logits (P, V) at its positions alone, and rows of S sentences (B, S, L) go through
+    the encoder as (B * S, L).
+    """
+
+    def answer(batch: PaddedBatch) -> Outputs:
+        given, shape = inputs(config, batch), batch.input_ids.shape
+        if head == "ForSentenceEmbedding" and len(shape) == 3:
+            found = run({name: array.reshape(-1, shape[2]) for name, array in given.items()})
+            return {name: array.reshape(*shape[:2], -1) for name, array in found.items()}
+        found = run(given)
+        if not isinstance(batch, MaskedBatch):
+            return found
+        rows, columns = batch.positions.T
+        return {"logits": found["logits"][rows, columns]}
+
+    return answer

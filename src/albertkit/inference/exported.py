@@ -40,10 +40,10 @@ def find(
     if wanted in registry.names():
         folder = hub.fetch(model, [manifest.FILE, CONFIG_FILE, f"{wanted}/*"], **fetching)
         return Exported(folder, _chosen(folder, wanted, precision))
-    if wanted not in ("auto", *backends.PACKAGES):
-        known = (*backends.PACKAGES, *registry.names())
+    if wanted not in ("auto", *backends.ANSWERING):
+        known = (*backends.ANSWERING, *registry.names())
         raise InputError(
-            f"A framework must be one of {', '.join(backends.PACKAGES)}, a format of exports, "
+            f"A framework must be one of {', '.join(backends.ANSWERING)}, a format of exports, "
             f"{' or '.join(registry.names())}, or auto. Received: {framework!r}.{did_you_mean(wanted, known)}"
         )
     folder = hub.local_path(model)

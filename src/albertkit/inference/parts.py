@@ -11,8 +11,8 @@ from albertkit.backends import InferPrecision
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, abbreviate
 from albertkit.hub import FetchOptions
-from albertkit.inference import exported
-from albertkit.inference.backends import infer_backend
+from albertkit.inference import early_exit, exported
+from albertkit.inference.backends import framework_backend, infer_backend
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import built_with
 from albertkit.tasks import registry
@@ -64,14 +64,16 @@ def load(
             f"A model must be a name, a folder, or a model of this package. Received: {_kind(model)}. Save it with "
             "save_pretrained, and pass the folder."
         )
-    if found := exported.find(model, framework, precision, **fetching):
-        chosen, engine = exported.load(found, known, place, options)
-        return Parts(chosen, engine, _tokenizer(found.folder if tokenizer is None else tokenizer))
+    found = exported.find(model, framework, precision, **fetching)
+    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
+    if found is not None:
+        return Parts(*exported.load(found, known, place, options), words)
     checkpoint = files.load(model, **fetching)
     chosen = known or registry.of_model(checkpoint.config)
-    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
-    backend = infer_backend(backends.resolve(framework or "auto"))
+    backend = infer_backend(name := backends.resolve_for_answers(framework or "auto"))
     config = checkpoint.config.changed(**built_with(chosen, options))
+    if chosen.can_exit_early:
+        early_exit.require_possible(config, name)
     checkpoint = checkpoint.changed(config, chosen.completed(config, checkpoint.tensors))
     head = chosen.head_for(config.architectures)
     engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place, precision)
@@ -110,7 +112,7 @@ def _attached(
             "name or folder."
         )
     head = task.head_for(sorted(classes))
-    engine = Engine(infer_backend(own).attach(model, device), model.config, head, task.batch_tokens)
+    engine = Engine(framework_backend(own).attach(model, device), model.config, head, task.batch_tokens)
     return Parts(task, engine, _tokenizer(tokenizer))
 
 

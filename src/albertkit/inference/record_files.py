@@ -40,6 +40,14 @@ def require_writable(
     return writer
 
 
+def require_other(path: Path, source: str) -> None:
+    """InputError where answers would replace the file of texts that they are for, were it to be overwritten or not."""
+    if source and path.exists() and Path(source).exists() and path.samefile(source):
+        raise InputError(
+            f"Answers must not replace the texts that they are for. Received: {path} for both. Name another."
+        )
+
+
 def require_new(path: Path, overwrite: bool) -> None:
     """InputError for a file that is there, unless it may be overwritten."""
     if path.exists() and (not overwrite or not path.is_file()):

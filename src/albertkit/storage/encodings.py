@@ -20,12 +20,13 @@ _MARKS = (  # the longer first: the mark of UTF-32 begins as that of UTF-16 does
     *((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
     *((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
 )
+_WIDE = ("cp932", "euc_jp", "gb18030", "big5", "cp949")
 _CANDIDATES = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1257", "cp1258", "cp874"),
     *("gb18030", "big5", "cp932", "euc_jp", "cp949"),
 )
 """Encodings of data files in use, all of which refuse some bytes. As Python and iconv call them."""
-_LISTED = 4
+_LISTED = 5
 _SHOWN = 40
 _HEAD = 64
 _SAMPLE_LINES = 200
@@ -80,22 +81,37 @@ def advice(lines: Iterable[bytes], name: str) -> str:
     """
     numbered = enumerate(itertools.islice(lines, _SEARCHED), start=1)
     sample: list[bytes] = []
+    before: list[bytes] = []
     place = 0
     for number, line in numbered:
-        if sample or not _is_utf8(line):
+        if sample or not _is_in(line, "utf-8"):
             place = place or number
             sample += [] if line.isascii() else [line]
+        elif len(before) < _SAMPLE_LINES and not line.isascii():
+            before.append(line)
         if len(sample) == _SAMPLE_LINES:
             break
+    if sample and _is_mostly_utf8([*before, *sample]):
+        return (
+            f"It is UTF-8 but for some bytes, the first of them in line {place}. Mend such lines, or take the bytes "
+            f"out: iconv -c -f UTF-8 -t UTF-8 {name} > utf8-{name}"
+        )
     found = list(itertools.islice(_readings(b"".join(sample)), _LISTED)) if sample else []
+    unknown = "from the encoding that it was written in, which whoever wrote it knows."
     if not found:
-        return "Convert it to UTF-8 from the encoding that it was written in, which whoever wrote it knows."
+        return f"Convert it to UTF-8 {unknown}"
     where = f" Line {place} would read" if place > 1 else " It would read"
     told = ", or ".join(f"{shown!r} in {encoding}" for encoding, shown in found)
     return (
-        f"It may be in another encoding.{where} {told}. Convert it from the one that reads right, such as: iconv -f "
-        f"{found[0][0]} -t UTF-8 {name} > utf8-{name}"
+        f"It may be in another encoding.{where} {told}. If none of these reads right, convert it {unknown} Else take "
+        f"the one that does, such as: iconv -f {found[0][0]} -t UTF-8 {name} > utf8-{name}"
     )
+
+
+def _is_mostly_utf8(lines: Iterable[bytes]) -> bool:
+    """Whether more letters that are not ASCII are UTF-8 than not: other encodings hit upon its patterns seldom."""
+    letters = [letter for line in lines for letter in line.decode("utf-8", "replace") if not letter.isascii()]
+    return letters.count("\N{REPLACEMENT CHARACTER}") * 2 < len(letters)
 
 
 def _readings(sample: bytes) -> Iterator[tuple[str, str]]:
@@ -110,6 +126,8 @@ def _readings(sample: bytes) -> Iterator[tuple[str, str]]:
         for match in from_bytes(sample, cp_isolation=list(_CANDIDATES))
         for name in sorted({match.encoding, *match.could_be_from_charset} & {*_CANDIDATES}, key=_CANDIDATES.index)
     )
+    if 2 * sum(byte > 127 for byte in sample) > len(sample):  # few words say little to a detector
+        found |= dict.fromkeys(filter(lambda name: _is_in(sample, name), _WIDE))
     seen = set()
     for name in found:
         first = _around(sample.decode(name, "replace").splitlines()[0].strip())
@@ -125,9 +143,9 @@ def _around(text: str) -> str:
     return text[start : start + _SHOWN]
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_in(line: bytes, encoding: str) -> bool:
     try:
-        line.decode()
+        line.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True

@@ -63,6 +63,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The names of what `files` may give."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
+    can_exit_early: ClassVar[bool] = False
+    """Whether its head can learn to answer after every layer of the encoder."""
     plain_text_task: ClassVar[str | None] = None
     """The task that asks this one's head about any text, where its own texts must hold something, such as a mask."""
     lower_is_better: ClassVar[frozenset[str]] = frozenset({"loss"})

@@ -55,6 +55,18 @@ class DataOptions:
     max_eval_samples: int = option(0, "Score on the first so many examples alone; 0: on all.", ge=0)
     skip_bad_rows: bool = option(False, "Leave out, and count, rows that cannot be used, instead of stopping.")
 
+    def __post_init__(self) -> None:
+        """InputError where one column is named, or was found, for two uses."""
+        uses: dict[str, str] = {}
+        for name in (one.name for one in fields(self) if one.name.endswith("_column")):
+            column = getattr(self, name)
+            if column and (other := uses.setdefault(column, name)) != name:
+                options = " or ".join(f"--{one.replace('_', '-')}" for one in (other, name))
+                raise InputError(
+                    f"A column has one use. Received: {column!r} as `{other}` and as `{name}`. Name another with "
+                    f"{options}."
+                )
+
     @classmethod
     def defaults(cls) -> Record:
         """Every option with its default."""

@@ -72,8 +72,9 @@ def of_model(config: AlbertConfig, architectures: Sequence[str] | None = None) -
     where none fits.
     """
     named = config.architectures if architectures is None else architectures
-    tasks = [get(name) for name in _TASKS]
-    fitting = [task for task in tasks if any(one.endswith(task.heads) for one in named or ())]
     entry = getattr(config, TRAINED, None)
     trained = entry.get("name") if isinstance(entry, Mapping) else None
-    return next((task for task in fitting if task.name == trained), (fitting or tasks)[0])
+    order = sorted(_TASKS, key=lambda name: name != trained)  # what fits is found without importing the others
+    tasks = map(get, order)
+    fitting = (task for task in tasks if any(one.endswith(task.heads) for one in named or ()))
+    return next(fitting, None) or get(next(iter(_TASKS)))

@@ -199,9 +199,12 @@ def read_parquet(path: Path, names: Names) -> Iterator[Row]:
 
 
 def other_delimiter(names: list[str]) -> str:
-    """The sentence that tells a header whose fields something else than a comma separates, or nothing."""
-    found = next((sign for sign in ";\t|" if len(names) == 1 and sign in names[0]), None)
-    return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}." if found else ""
+    """The sentence that tells a header whose fields another sign separates, or nothing."""
+    found = next((sign for sign in ";\t|," if len(names) == 1 and sign in names[0]), None)
+    if not found:
+        return ""
+    way_out = {"\t": "Call the file .tsv", ",": "Call the file .csv"}.get(found, "Write it with one of these")
+    return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}. {way_out}."
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:

@@ -91,7 +91,7 @@ class Table:
 
     def advice(self, option: str) -> str:
         """Sentences that tell how to name a column which was not found; `option` is what names it."""
-        if any(map(_is_no_name, self.header_line)):
+        if table_formats.other_delimiter(list(self.columns)) or any(map(_is_no_name, self.header_line)):
             return self.hint
         told = f"{self.hint} Name it with {option}."
         return told + (f" Or, if the first line is a row:{self._to_name}" if self.header_line and not self.hint else "")

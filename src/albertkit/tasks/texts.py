@@ -143,8 +143,7 @@ def _parts(pieces: Iterable[Table], options: TextOptions, bad: BadRows) -> Itera
         found = with_columns(table, options)
         if first is None:
             first = found
-            if not options.text_column:
-                tell_of_others(table, found)
+            (tell_of_pair if options.text_column else tell_of_others)(table, found)
         if found != first:
             names = " and ".join(name for name in (found.text_column, found.pair_column) if name)
             raise InputError(
@@ -175,6 +174,17 @@ def with_columns(table: Table, options: OptionsT) -> OptionsT:
             f"{table.advice('--text-column (and --pair-column for pairs)')}"
         )
     return replace(options, text_column=names[first], pair_column=pair or (names[both[1]] if both else ""))
+
+
+def tell_of_pair(table: Table, options: TextOptions) -> None:
+    """Log where a table has pairs, and options that name a column read one text of each alone."""
+    names = usual_names(table)
+    found = {names[one]: names[other] for one, other in reversed(_PAIRS) if one in names and other in names}
+    if not options.pair_column and (other := found.get(options.text_column)):
+        logger.warning(
+            "%s has pairs of texts, in %r and %r, of which %r alone is read. For both pass --pair-column %s.",
+            *(table.path, options.text_column, other, options.text_column, other),
+        )
 
 
 def tell_of_others(table: Table, options: TextOptions) -> None:

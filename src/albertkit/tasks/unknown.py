@@ -74,7 +74,7 @@ def count(
     """Count the pieces of rows of ids, each of which is of the example of the same place in `example`.
 
     Not counted are the special tokens around a text, and the sign of a space where that stands alone. In a row with
-    unknown pieces a known one counts only if it has a letter or digit and is no special token: punctuation and
+    unknown pieces a known one counts only if it has a letter and is no special token: digits, punctuation and
     masks are alike in all languages.
     """
     unknown_id = tokenizer.unk_token_id
@@ -85,7 +85,7 @@ def count(
         ids = list(row)
         if unknown := ids.count(unknown_id):
             known = tokenizer.convert_ids_to_tokens([one for one in ids if one not in unread])
-            pieces = unknown + sum(any(map(str.isalnum, piece)) for piece in known)
+            pieces = unknown + sum(any(map(str.isalpha, piece)) for piece in known)
         else:
             pieces = len(ids) - sum(map(ids.count, frame))
         counts[:, number] += pieces, unknown

@@ -245,7 +245,8 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         count = None if options.return_overflowing_tokens else 1
         windows = [list(itertools.islice(build_encodings(*pair, special_tokens, truncation), count)) for pair in pairs]
         longest = max((len(group[0]) for group in windows), default=0)
-        if longest > self.model_max_length and options.verbose and not self._warned_of_length:
+        is_asked_for = truncation is not None  # a length that was named, such as a longer one of a model in training
+        if longest > self.model_max_length and not is_asked_for and options.verbose and not self._warned_of_length:
             self._warned_of_length = True
             logger.warning(
                 f"A text of {longest} tokens is longer than `model_max_length`, {self.model_max_length}, and the model "

@@ -11,7 +11,7 @@ Letters: B batch, L sequence length, H hidden size, N heads. All models take the
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from albertkit import rules
 from albertkit.config import AlbertConfig
@@ -39,6 +39,7 @@ class AlbertModel(AlbertPreTrainedModel):
         self.embeddings = AlbertEmbeddings(config)
         self.encoder = AlbertTransformer(config)
         self.pooler = linear(config.hidden_size, config.hidden_size) if add_pooling_layer else None
+        self.pooler_activation = nn.Tanh() if add_pooling_layer else None
         self.post_init()
 
     def forward(
@@ -60,31 +61,44 @@ class AlbertModel(AlbertPreTrainedModel):
         config = self.config
         attentions = config.output_attentions if output_attentions is None else output_attentions
         hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
-        inputs = (input_ids, token_type_ids, position_ids, inputs_embeds)
-        is_packed = config._attn_implementation == "packed" and not (attentions or hidden_states)
-        packing = Unpadded.of(input_ids, inputs_embeds, attention_mask) if is_packed and head_mask is None else None
-        if packing is not None:
-            output = self._run_packed(inputs, packing)
-        else:
-            embedded = self.embeddings(*inputs)
-            bias = None if attention_mask is None else attention_bias(attention_mask, embedded)
-            head_bias = None if head_mask is None else broadcast_head_mask(head_mask, config, embedded)
-            encoded = self.encoder(embedded, bias, head_bias, attentions, hidden_states)
-            output = BaseModelOutputWithPooling(
-                last_hidden_state=encoded.last_hidden_state,
-                pooler_output=self._pooled(encoded.last_hidden_state[:, 0]),
-                hidden_states=encoded.hidden_states,
-                attentions=encoded.attentions,
-            )
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, head_mask, inputs_embeds)
+        output = self._run(inputs, attentions, hidden_states)
         named = config.use_return_dict if return_dict is None else return_dict
         if named:
             return output
         # Without a pooler the tuple keeps an empty second place, as in Transformers.
         return output.last_hidden_state, output.pooler_output, *output.to_tuple()[1 + (self.pooler is not None) :]
 
-    def _run_packed(self, inputs: tuple[Tensor | None, ...], packing: Unpadded) -> BaseModelOutputWithPooling:
+    def _run(
+        self, inputs: tuple[Tensor | None, ...], attentions: bool, hidden_states: bool, every_layer: bool = False
+    ) -> BaseModelOutputWithPooling:
+        """The outputs for the six inputs of a call; with `every_layer` pooler_output is (layers, B, H)."""
+        ids, mask, types, positions, head_mask, embeds = inputs
+        is_packed = self.config._attn_implementation == "packed" and not (attentions or hidden_states)
+        packing = Unpadded.of(ids, embeds, mask) if is_packed and head_mask is None else None
+        if packing is not None:
+            return self._run_packed((ids, types, positions, embeds), packing, every_layer)
+        embedded = self.embeddings(ids, types, positions, embeds)
+        bias = None if mask is None else attention_bias(mask, embedded)
+        head_bias = None if head_mask is None else broadcast_head_mask(head_mask, self.config, embedded)
+        encoded = self.encoder(embedded, bias, head_bias, attentions, hidden_states or every_layer)
+        last, layers = encoded.last_hidden_state, encoded.hidden_states or ()
+        firsts = torch.stack([states[:, 0] for states in layers[1:]]) if every_layer else last[:, 0]
+        shown = encoded.hidden_states if hidden_states else None
+        return BaseModelOutputWithPooling(last, self._pooled(firsts), shown, encoded.attentions)
+
+    def _run_packed(
+        self, inputs: tuple[Tensor | None, ...], packing: Unpadded, every_layer: bool
+    ) -> BaseModelOutputWithPooling:
         """The outputs of rows of which only the tokens are computed, and in the last layer only what a head reads."""
-        states = self._packed_states(inputs, packing, packing.sequences(self.only_pooled))
+        sequences = packing.sequences(self.only_pooled)
+        encoded = self.encoder(self._packed_embeddings(inputs, packing), sequences, output_hidden_states=every_layer)
+        states = encoded.last_hidden_state
+        if every_layer:
+            whole = (encoded.hidden_states or ())[1:-1]
+            firsts = [*(layer[:, sequences.positions] for layer in whole), states]
+            pooled = self._pooled(torch.stack([packing.in_order_of_rows(one) for one in firsts]))
+            return BaseModelOutputWithPooling(pooler_output=pooled)
         if self.only_pooled:
             return BaseModelOutputWithPooling(pooler_output=self._pooled(packing.in_order_of_rows(states)))
         return BaseModelOutputWithPooling(packing.unpack(states), self._pooled(states[0, packing.starts]))
@@ -99,23 +113,25 @@ class AlbertModel(AlbertPreTrainedModel):
         places, order = packing.places_of(rows, columns).sort(stable=True)
         sequences = PackedSequences(packing.groups, places)
         inputs = (input_ids, others.get("token_type_ids"), others.get("position_ids"), None)
-        return torch.empty_like(found := self._packed_states(inputs, packing, sequences)[0]).index_copy(0, order, found)
+        found = self.encoder(self._packed_embeddings(inputs, packing), sequences).last_hidden_state[0]
+        return torch.empty_like(found).index_copy(0, order, found)
 
-    def _packed_states(
-        self, inputs: tuple[Tensor | None, ...], packing: Unpadded, sequences: PackedSequences
-    ) -> Tensor:
-        """The last hidden states (1, P, H) of the tokens that are wanted."""
+    def _packed_embeddings(self, inputs: tuple[Tensor | None, ...], packing: Unpadded) -> Tensor:
+        """Ids, types, positions and embeddings of padded rows -> the embeddings (1, T, E) of their tokens."""
         ids, types, positions, embeds = inputs
         length = packing.shape[1]
         if positions is None:
             rules.require_length(length, self.config.max_position_embeddings)
             positions = torch.arange(length, device=packing.tokens.device)
         packed = [None if x is None else packing.pack(x) for x in (ids, types, positions.expand(packing.shape), embeds)]
-        return self.encoder(self.embeddings(*packed), sequences).last_hidden_state
+        return self.embeddings(*packed)
 
     def _pooled(self, states: Tensor) -> Tensor | None:
-        """States of first tokens (B, H) -> (B, H), or None without a pooler."""
-        return None if self.pooler is None else torch.tanh(self.pooler(states))
+        """States of first tokens (..., B, H) -> the same shape, or None without a pooler."""
+        if self.pooler is None:
+            return None
+        dense = self.pooler(states)
+        return dense if self.pooler_activation is None else self.pooler_activation(dense)
 
 
 def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
+from albertkit.torch.cpu import early_exit
 from albertkit.torch.cpu.packed_encoder import PackedEncoder
 from albertkit.torch.cpu.precisions import hidden_dtype, require_precision, usual
 from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
@@ -31,6 +32,7 @@ def compile(
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
     `device`, a name of PyTorch, by default on the first GPU where there is one, and on a CPU in packed sequences.
+    With `config.early_exit_patience` rows stop at the layer where they are agreed on, on a CPU; see `cpu.early_exit`.
     `precision` is that of the encoder's products, "auto" the fastest of this machine. `quantization` is what is known
     of their inputs in int8, in which they are computed by default where that is known, on a CPU. WeightMismatch where
     the head's weights are not among the tensors, InputError where there is no such device, or it does not compute in
@@ -38,13 +40,21 @@ def compile(
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = require_precision(precision or usual(place, quantization is not None), place)
+    exits_early = head == "ForSequenceClassification" and config.early_exit_patience > 0
+    if exits_early and place.type != "cpu":
+        raise InputError(
+            f"Early exit is computed on a CPU. Received: patience {config.early_exit_patience} on {place}. Pass "
+            '`device` "cpu", or leave `patience` out.'
+        )
     if place.type == "cpu":  # accelerators would wait for the host, which finds out where the padding is
         config = config.changed(attn_implementation="packed")
     model = build(config, head, tensors, source, place)
     if place.type == "cpu":
         make = _products(config, precision, quantization)
         with torch.inference_mode():
-            model.base_model.encoder = PackedEncoder(model.base_model.encoder, config, make)
+            model.base_model.encoder = encoder = PackedEncoder(model.base_model.encoder, config, make)
+        if exits_early:
+            return early_exit.compile(model, encoder)
     elif precision == "bf16":
         model.to(torch.bfloat16)
     return attach(model)
@@ -88,9 +98,9 @@ def require_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:  # AssertionError: PyTorch was built without CUDA
+        why = str(error).splitlines()[0].rstrip(".")
         raise InputError(
-            f"`device` must be one that PyTorch can use here. Received: {name!r}: {str(error).splitlines()[0]} "
-            'Leave it out, or pass "cpu".'
+            f'`device` must be one that PyTorch can use here. Received: {name!r}: {why}. Leave it out, or pass "cpu".'
         ) from None
     return device
 

@@ -62,6 +62,8 @@ class AlbertModelWithHead(AlbertPreTrainedModel):
     add_pooling_layer: ClassVar[bool] = True
     only_pooled: ClassVar[bool] = False
     """Whether the head reads the pooled state and nothing else."""
+    reads_every_layer: ClassVar[bool] = False
+    """Whether it learns from the pooled states after every layer (layers, B, H), where `config.early_exit` says so."""
     albert: AlbertModel
 
     def __init__(self, config: AlbertConfig) -> None:
@@ -76,6 +78,12 @@ class AlbertModelWithHead(AlbertPreTrainedModel):
 
     def _encode(self, inputs: Inputs, switches: Switches) -> Encoded:
         """What the encoder gives for its six inputs, and for `output_attentions` and `output_hidden_states`."""
+        if self.reads_every_layer and self.training and self.config.early_exit:
+            chosen = (self.config.output_attentions, self.config.output_hidden_states)
+            attentions, hidden_states = (
+                usual if given is None else given for given, usual in zip(switches, chosen, strict=True)
+            )
+            return self.albert._run(inputs, attentions, hidden_states, every_layer=True)
         return self.albert(*inputs, *switches, return_dict=True)
 
     def _answer(self, output: ModelOutput, encoded: Encoded, return_dict: bool | None) -> Answer:

@@ -20,6 +20,7 @@ from albertkit.outputs import (
 )
 from albertkit.torch.answer_heads import AlbertAnswerClass, AlbertEndLogits, AlbertStartLogits, beam_search
 from albertkit.torch.base_model import AlbertModel
+from albertkit.torch.early_exit import mean_by_depth
 from albertkit.torch.heads import AlbertMLMHead, AlbertSOPHead, pooled
 from albertkit.torch.losses import (
     answer_loss,
@@ -102,17 +103,24 @@ class AlbertForSequenceClassification(AlbertModelWithLabels):
     -> logits (B, C), and the loss of `labels`: (B,) classes, (B, C) zeros and ones for several classes at once, or (B,)
     or (B, C) numbers for regression. `config.problem_type` says which; where it is None, one class means regression,
     integer labels mean one class a text, and others several.
+
+    With `config.early_exit` the loss in training is that of the same layers read after every layer of the encoder, the
+    mean weighted by depth (arXiv 2006.04152, section 3.3), so that answers may stop at any of them.
     """
 
     only_pooled = True
+    reads_every_layer = True
 
     def _add_head(self, config: AlbertConfig) -> None:
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = linear(config.hidden_size, config.num_labels)
 
     def _apply_head(self, encoded: Encoded, labels: Tensor | None) -> SequenceClassifierOutput:
-        logits = self.classifier(self.dropout(encoded.pooler_output))
-        return SequenceClassifierOutput(classification_loss(logits, labels, self.config.problem_type), logits)
+        problem_type, logits = self.config.problem_type, self.classifier(self.dropout(encoded.pooler_output))
+        if logits.dim() == 2:
+            return SequenceClassifierOutput(classification_loss(logits, labels, problem_type), logits)
+        losses = [classification_loss(layer, labels, problem_type) for layer in logits]
+        return SequenceClassifierOutput(mean_by_depth(losses), logits[-1])
 
 
 class AlbertForMultipleChoice(AlbertModelWithLabels):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Self, Unpack, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from albertkit import hub_upload, loading
 from albertkit.arrays import Tensors
@@ -143,6 +143,9 @@ class AlbertPreTrainedModel(AlbertModule):
         tensors = _arrays(self._values() if state_dict is None else state_dict)
         name = type(self).__name__
         kinds = other_kinds(self, tensors, lambda layer: type(layer) in PLAIN)
+        activation = getattr(self.base_model, "pooler_activation", None)
+        if getattr(self.base_model, "pooler", None) is not None and type(activation) is not nn.Tanh:
+            kinds["pooler_activation"] = type(activation).__name__
         config, tensors = settle(name, self.config, tensors, layer_keys(self, "eps", ACTIVATIONS), kinds)
         files.save(save_directory, config, tensors, name, max_shard_size=max_shard_size, variant=variant)
 

@@ -59,7 +59,7 @@ class Objective(nn.Module):
         else:
             found = _scored("mlm", head(states), labels)
         if "sop_labels" in inputs:
-            pooled = torch.tanh(self.model.albert.pooler(starts))
+            pooled = self.model.albert.pooler_activation(self.model.albert.pooler(starts))
             scored = _scored("sop", self.model.sop_classifier(pooled), inputs["sop_labels"])
             found |= {"sop": scored["sop_losses"].sum()} if self.training else scored
         return found

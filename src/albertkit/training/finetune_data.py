@@ -47,7 +47,8 @@ def prepare(task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console) ->
     train_examples, eval_examples, keys, options = _read(task, recipe, console)
     start = initial_state(recipe, task, keys, list(train_examples.texts()))
     start, options = _with_defaults(recipe, start, options, console)
-    start = replace(start, config=trained_on.write(start.config, task, options))
+    written = trained_on.write(start.config, task, options)
+    start = replace(start, config=written.changed(early_exit=recipe.training.early_exit))
     if start.provenance:
         console.print("\n".join(start.provenance))
     trained = _encoded(task, start, options, train_examples, console)

@@ -50,6 +50,7 @@ def resolved(
             f"`training.metric` must be one of {', '.join(known)} for {task.name}. Received: "
             f"{metric!r}.{did_you_mean(metric, known)}"
         )
+    require_early_exit(task, recipe)
     found = {one: getattr(options, one) for one in options.defaults()}
     return recipe.changed("data", **found).changed(
         "training",
@@ -59,6 +60,19 @@ def resolved(
         evaluate_every=training.evaluate_every or per_epoch,
         metric=metric,
     )
+
+
+def require_early_exit(task: AnyTrainableTask, recipe: FinetuneRecipe) -> None:
+    """ConfigError where a classifier cannot be trained after every layer, and is to be."""
+    if not recipe.training.early_exit:
+        return
+    rule = "`training.early_exit` trains the classifier of texts after every layer, in PyTorch. Received it"
+    if not task.can_exit_early:
+        raise ConfigError(f"{rule} for {task.name}. Leave it out.")
+    if recipe.framework != "torch":
+        raise ConfigError(f"{rule} for {recipe.framework}. Choose framework=torch, or leave it out.")
+    if recipe.training.label_smoothing or getattr(recipe.data, "class_weights", ""):
+        raise ConfigError(f"{rule} with `training.label_smoothing` or `data.class_weights`. Leave one of them out.")
 
 
 def schedule_of(recipe: FinetuneRecipe) -> Schedule:

@@ -47,7 +47,8 @@ def initial_state(recipe: FinetuneRecipe, task: AnyTask, keys: Record, texts: Se
         tensors = None
     else:
         config = checkpoint.config.changed(**recipe.model.config)
-        tensors, told_of_classes = _with_classes(recipe.model.name, checkpoint.tensors, config, keys)
+        head = task.head_for(config.changed(**keys).architectures)
+        tensors, told_of_classes = _with_classes(recipe.model.name, head, checkpoint.tensors, config, keys)
         provenance += told_of_classes
     config = config.changed(**keys)
     length, settings = recipe.options().max_length, defaults.benchmark(recipe.benchmark)
@@ -61,25 +62,33 @@ def initial_state(recipe: FinetuneRecipe, task: AnyTask, keys: Record, texts: Se
     )
 
 
-def _with_classes(name: str, tensors: Tensors, config: AlbertConfig, keys: Record) -> tuple[Tensors, list[str]]:
+def _with_classes(
+    name: str, head: str, tensors: Tensors, config: AlbertConfig, keys: Record
+) -> tuple[Tensors, list[str]]:
     """The tensors of the checkpoint `name` for the classes in `keys`, and in words what becomes of its classifier.
 
-    It is taken where its classes are called the same, in the order of `keys`, and left out where they are not, or where
-    numbers are wanted of classes or the other way round.
+    It is taken where it is of the same `head` and its classes are called the same, in the order of `keys`. It is left
+    out where they are not, where numbers are wanted of classes or the other way round, and where it is of another
+    head: all call it the same.
     """
     parts = [one for one in tensors if weight_table.part(one) == "classifier"]
+    if not parts:
+        return tensors, []
+    rest = {one: tensor for one, tensor in tensors.items() if one not in parts}
+    made_as = config.architectures or []
+    if made_as and not any(one.endswith(head) for one in made_as):
+        return rest, [f"The classifier is new: that of {name} is one of {made_as[0]}. The rest is taken."]
     wanted, own = keys.get("id2label"), config.id2label
-    if wanted is None or not parts:
+    if wanted is None:
         return tensors, []
     before, after = list(own.values()), list(wanted.values())
     problems = {config.problem_type, keys.get("problem_type")} - {None}
     if sorted(before) != sorted(after) or len(problems) > 1 or any(len(tensors[one]) != len(after) for one in parts):
         shown = ", ".join(before[:8])
-        kept = {one: tensor for one, tensor in tensors.items() if one not in parts}
-        return kept, [f"The classifier is new: that of {name} is for other classes ({shown}). The rest is taken."]
+        return rest, [f"The classifier is new: that of {name} is for other classes ({shown}). The rest is taken."]
     order = [before.index(one) for one in after]
     taken = {one: np.ascontiguousarray(tensors[one][order]) for one in parts}
-    return {**tensors, **taken}, [f"The classifier of {name} is taken, too: its classes are called the same."]
+    return {**rest, **taken}, [f"The classifier of {name} is taken, too: its classes are called the same."]
 
 
 def pretraining_state(recipe: PretrainRecipe, tokenizer: AlbertTokenizerBase, head: str) -> InitialState:

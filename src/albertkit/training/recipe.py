@@ -206,6 +206,8 @@ class TrainingSection(OptimizationSection):
     """Share of each label that the training loss spreads over all classes alike; for labels that are one class."""
     word_dropout: Part = 0.0
     """Share of the tokens replaced by <unk> while training."""
+    early_exit: bool = False
+    """Train the classifier after every layer of the encoder, so that answers may stop early; see docs/early-exit.md."""
     patience: Count = 0
     """Stop after this many evaluations without a better score; 0: never."""
     metric: str = ""

@@ -99,6 +99,14 @@ def test_a_question_that_cannot_be_is_refused_or_left_out_and_counted(tmp_path, 
     assert (found.labels, len(found.left_out)) == ([1], 1)
 
 
+@pytest.mark.parametrize("labels", [(1, 2, 1), ("1", "2", "2"), ("2", "1", "1")])
+def test_options_that_are_numbered_from_1_are_not_taken_for_the_next_ones(tmp_path, labels):
+    """Leaving out the rows whose number is too large would keep those whose number means another option."""
+    path = rows(tmp_path, *({"question": "q", "choices": ["a", "b"], "label": label} for label in labels))
+    with pytest.raises(InputError, match=r"counts from 1: no number is 0, and some are that of the last option"):
+        read(path, skip_bad_rows=True)
+
+
 def test_files_of_another_form_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"--set data\.choice_columns=one,two,three"):
         read(rows(tmp_path, {"question": "q", "label": 0}))

@@ -71,6 +71,9 @@ def test_columns_of_classes_are_found_and_advised_but_not_guessed():
         read(TOXIC, Options(label_column=COLUMNS, problem="single"))
     with pytest.raises(InputError, match=r"name each column of a class. Received: 1 names for the 3 columns"):
         read(TOXIC, Options(label_column=COLUMNS, class_names=["x"]))
+    for twice in (Options(label_column="toxic,toxic"), Options(label_column=COLUMNS, label_map="toxic=a,insult=a")):
+        with pytest.raises(InputError, match="columns of classes must be different ones"):
+            read(TOXIC, twice)
     one = table(**{"text": ["a", "b"], "yes, no": ["x", "y"]})
     assert read(one, Options(label_column="yes, no"))[0] == ["x", "y"]
 

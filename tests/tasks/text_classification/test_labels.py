@@ -78,6 +78,7 @@ def test_lists_of_names_stay_names(tmp_path):
         Schema(MULTI, ("a", "b")),
         [[1, 1], [0, 1], [0, 0]],
     )
+    assert learned(data(tmp_path, ["{'b', 'a'}", "('b',)"]))[0] == Schema(MULTI, ("a", "b"))
     assert learned(data(tmp_path, [[3, 1], [1], []]))[0].names == ("1", "3")
     assert learned(data(tmp_path, [[1], [0], [1]]))[0].names == ("0", "1")
 
@@ -87,6 +88,10 @@ def test_lists_of_names_stay_names(tmp_path):
     [
         ([[0.2, 0.8], [1.0, 0.0]], r"must hold zeros and ones, one for each class. Received one with 0.2. Round"),
         ([[0, 1, 0], [1, 0]], r"must have one length.*Received lists of 2, 3"),
+        ([[0, 1, 0], [1, 1, 2]], r"zeros and ones, or each class once. .* in 1 of 2 rows: line 2. It has \[1, 1, 2\]"),
+        ([[0, 1], [None, 1]], r"without gaps. .* in 1 of 2 rows: line 2"),
+        ([[0, 1, 1], [0, -100, 1]], r"none below 0, such as -1 or -100.* in 1 of 2 rows: line 2"),
+        (["{'toxic': 1}", "{'toxic': 0}"], "must be a name, a number, or a list of them"),
     ],
 )
 def test_lists_that_are_neither_names_nor_places_are_refused(tmp_path, rows, words):
@@ -138,6 +143,14 @@ def test_odd_classes_are_said(caplog):
     caplog.clear()
     learned(table(label=[str(number % 30) for number in range(90)]), Options(problem="single"))
     assert "whole numbers" not in caplog.text  # they were asked for
+    learned(table(label=["yes", "?", "no"]))
+    assert "classes without a letter or digit: ?. If they say that a label is missing" in caplog.text
+    learned(table(label=["0.5", "2", "-"] + ["1.5"] * 9))
+    assert "labels that are numbers, such as '0.5', and others, such as '-'" in caplog.text
+    caplog.clear()
+    learned(table(label=["+", "-", "+"]))
+    learned(table(label=["1", "2", "three"]))
+    assert not caplog.messages
     with pytest.raises(InputError, match=r"decimal point. .* has labels such as '3,5'"):
         learned(table(label=["3,5", "4", "2,25"]))
 
@@ -180,6 +193,8 @@ def test_a_number_is_the_class_of_that_number_where_classes_are_called_by_it(cap
         (["0", "1"], ("negative", "positive"), '--label-map "0=negative,1=positive"'),
         (["Positive", "NEGATIVE"], ("negative", "positive"), '--label-map "Positive=positive,NEGATIVE=negative"'),
         (["good"], ("negative", "positive"), '--label-map "good=negative"'),
+        (["2", "1"], ("LABEL_0", "LABEL_1"), '--label-map "1=LABEL_0,2=LABEL_1"'),  # 1 alone would be LABEL_1
+        (["2", "1"], ("negative", "positive"), '--label-map "1=negative,2=positive"'),
     ],
 )
 def test_classes_by_other_names_bring_the_option_to_mind_that_renames(given, names, advised):

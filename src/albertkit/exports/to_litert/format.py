@@ -63,14 +63,14 @@ class LiteRt:
             raise InputError(f'`device` must be "cpu" for LiteRT. Received: {device!r}. Leave it out.')
         content, names, own = file.read_bytes(), list(base.OUTPUTS[head]), threading.local()
 
-        def forward(batch: PaddedBatch) -> Outputs:
+        def run(given: Tensors) -> Outputs:
             if not hasattr(own, "run"):  # an interpreter must not be used by two threads at once
                 own.interpreter = _interpreter(content)
                 own.run = own.interpreter.get_signature_runner()
-            found = own.run(**base.inputs(config, batch))
-            return base.at_positions(batch, {name: found[name] for name in names})
+            found = own.run(**given)
+            return {name: found[name] for name in names}
 
-        return forward
+        return base.forward(config, head, run)
 
 
 def _interpreter(content: bytes) -> Any:

@@ -73,11 +73,11 @@ class Onnx:
         session = onnxruntime.InferenceSession(graph, options, providers=_providers(device))
         names = list(base.OUTPUTS[head])
 
-        def forward(batch: PaddedBatch) -> Outputs:
-            found: Json = session.run(names, base.inputs(config, batch))
-            return base.at_positions(batch, dict(zip(names, found, strict=True)))
+        def run(inputs: Tensors) -> Outputs:
+            found: Json = session.run(names, inputs)
+            return dict(zip(names, found, strict=True))
 
-        return forward
+        return base.forward(config, head, run)
 
 
 def _providers(device: str | None) -> list[str | tuple[str, dict[str, str]]]:

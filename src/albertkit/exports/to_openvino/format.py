@@ -83,14 +83,13 @@ class OpenVino:
         compiled = core.compile_model(core.read_model(file), place, settings)
         names, own = list(base.OUTPUTS[head]), threading.local()
 
-        def forward(batch: PaddedBatch) -> Outputs:
+        def run(inputs: Tensors) -> Outputs:
             if not hasattr(own, "request"):  # one request must not be used by two threads at once
                 own.request = compiled.create_infer_request()
-            own.request.infer(base.inputs(config, batch), share_inputs=True)
-            found = {name: np.array(own.request.get_tensor(name).data) for name in names}
-            return base.at_positions(batch, found)
+            own.request.infer(inputs, share_inputs=True)
+            return {name: np.array(own.request.get_tensor(name).data) for name in names}
 
-        return forward
+        return base.forward(config, head, run)
 
 
 def _device(device: str | None) -> str:

@@ -60,10 +60,9 @@ class SavedModel:
         with tf.device(place):
             loaded = tf.saved_model.load(str(file.parent))
 
-        def forward(batch: PaddedBatch) -> Outputs:
+        def run(given: Tensors) -> Outputs:
             with tf.device(place):
-                given = {name: tf.constant(array) for name, array in base.inputs(config, batch).items()}
-                found = loaded.signatures[SIGNATURE](**given)
-            return base.at_positions(batch, {name: value.numpy() for name, value in found.items()})
+                found = loaded.signatures[SIGNATURE](**{name: tf.constant(array) for name, array in given.items()})
+            return {name: value.numpy() for name, value in found.items()}
 
-        return forward
+        return base.forward(config, head, run)

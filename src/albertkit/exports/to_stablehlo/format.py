@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from albertkit.arrays import Tensors
+from albertkit.arrays import Tensors, bucket
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch, trim
 from albertkit.config import AlbertConfig
@@ -62,12 +62,12 @@ class StableHlo:
         place = require_device(device) if device else None
         call = jax.jit(export.deserialize(bytearray(file.read_bytes())).call)
 
-        def forward(batch: PaddedBatch) -> Outputs:
-            rounded = batch.pad(config.max_position_embeddings, config.pad_token_id or 0)
-            given = base.inputs(config, rounded, base.shortest(config, head))
+        def run(given: Tensors) -> Outputs:
+            length = given["input_ids"].shape[-1]
+            rounded = max(min(bucket(length), config.max_position_embeddings), base.shortest(config, head))
+            arrays = base.lengthened(config, given, rounded)
             with jax.default_device(place):
-                found = call(**{name: array.astype(np.int32) for name, array in given.items()})
-            outputs = trim({name: np.asarray(value) for name, value in found.items()}, batch.input_ids.shape[-1])
-            return base.at_positions(batch, outputs)
+                found = call(**{name: array.astype(np.int32) for name, array in arrays.items()})
+            return trim({name: np.asarray(value) for name, value in found.items()}, length)
 
-        return forward
+        return base.forward(config, head, run)

@@ -60,9 +60,9 @@ class TorchExport:
         model = move_to_device_pass(torch.export.load(file), place).module()
 
         @torch.inference_mode()
-        def forward(batch: PaddedBatch) -> Outputs:
-            arrays = base.inputs(config, batch, shortest)
-            given = {name: torch.from_numpy(array).to(place) for name, array in arrays.items()}
-            return base.at_positions(batch, {name: value.cpu().numpy() for name, value in model(**given).items()})
+        def run(given: Tensors) -> Outputs:
+            arrays = base.lengthened(config, given, shortest)
+            found = model(**{name: torch.from_numpy(array).to(place) for name, array in arrays.items()})
+            return {name: value.cpu().numpy() for name, value in found.items()}
 
-        return forward
+        return base.forward(config, head, run)

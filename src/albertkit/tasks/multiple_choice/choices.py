@@ -142,6 +142,8 @@ def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | Non
             kept.append((item, _number(item) if labelled else 0))
         except InputError as error:
             errors.append((item.place, error))
+    if errors and labelled:
+        _require_numbers_from_zero(path, items)
     bad.add_errors(errors, len(items))
     found = [item for item, _ in kept]
     return Choices(
@@ -154,6 +156,17 @@ def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | Non
         [item.group for item in found],
         left_out=bad.found,
     )
+
+
+def _require_numbers_from_zero(path: str, items: Sequence[Item]) -> None:
+    """InputError where right options are numbered from 1: all are wrong then, and not only those beyond the last."""
+    numbers = [int(item.answer) for item in items if str(item.answer).strip().isdecimal()]
+    counts = {len(item.options) for item in items if isinstance(item.options, (list, tuple))}
+    if len(numbers) == len(items) and min(numbers) == 1 and max(numbers) == max(counts, default=0):
+        raise InputError(
+            f"The right option must be named by its number from 0, its letter or its text. {path} counts from 1: no "
+            "number is 0, and some are that of the last option. Take 1 off each, or write letters."
+        )
 
 
 def _require_texts(item: Item) -> None:

@@ -79,17 +79,15 @@ def read(
 
 
 def _usable(table: Table, name: str, values: list[Json], bad: BadRows) -> list[Json]:
-    """The values, None for those that are neither names, numbers nor flat lists of them, which are bad rows."""
-    wrong = {
-        row
-        for row, value in enumerate(values)
-        if any(isinstance(one, (dict, list, tuple, bytes)) for one in (value if isinstance(value, list) else [value]))
-    }
-    if not wrong:
-        return values
-    places = [table.places([row]) for row in sorted(wrong)]
-    more = f"It has {abbreviate(values[min(wrong)], 60)} in {name!r}: write it so, or name another column."
-    bad.add_all(places, len(table), "A label must be a name, a number, or a list of them.", more)
+    """The values, None for those that `label_forms.flaw` finds fault with, which are bad rows."""
+    found: dict[str, list[int]] = {}
+    for row, value in enumerate(values):
+        if flaw := label_forms.flaw(value):
+            found.setdefault(flaw, []).append(row)
+    for rule, rows in found.items():
+        more = f"It has {abbreviate(values[rows[0]], 60)} in {name!r}: write it so, or name another column."
+        bad.add_all([table.places([row]) for row in rows], len(table), rule, more)
+    wrong = {row for rows in found.values() for row in rows}
     return [None if row in wrong else value for row, value in enumerate(values)]
 
 
@@ -191,6 +189,11 @@ def _of_class_columns(
     bad: BadRows,
 ) -> tuple[list[Json], OptionsT]:
     names = [renamed.get(column, column) for column in columns]
+    if len({*names}) < len(names):
+        raise InputError(
+            f"The columns of classes must be different ones. Received: {', '.join(names)}. Name each once with "
+            "--label-column, and give no two of them one name with --label-map."
+        )
     if schema is None:
         if options.class_names and len(options.class_names) != len(columns):
             raise InputError(

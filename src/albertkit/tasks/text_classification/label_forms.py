@@ -7,7 +7,7 @@ import ast
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from albertkit.errors import InputError
 from albertkit.typing import Json
@@ -15,8 +15,9 @@ from albertkit.typing import Json
 logger = logging.getLogger(__name__)
 
 _WHOLE = re.compile(r"(-?\d+)(\.0+)?")
+_NUMBER = re.compile(r"-?\d*\.?\d+(e[-+]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"-?\d+(,\d+)?")
-_LIST = re.compile(r"\s*\[.*\]\s*", re.DOTALL)
+_LIST = re.compile(r"\s*[\[({].*[\])}]\s*", re.DOTALL)
 _NUMPY = re.compile(r"\[[\d.\s]+\]")
 _LONGEST_LIST = 10_000
 """Characters of a list that is written as text."""
@@ -74,6 +75,24 @@ def positions(labels: Sequence[Json]) -> int | None:
     return lengths.pop() if are_bits and len(lengths) == 1 and max(map(len, lists)) > 1 else None
 
 
+def flaw(label: Json) -> str:
+    """The rule that a label breaks whatever the others are, or nothing."""
+    several = isinstance(label, (list, tuple))
+    values = list(label) if several else [label]
+    if any(isinstance(value, (dict, list, tuple, set, bytes)) for value in values):
+        return "A label must be a name, a number, or a list of them."
+    if not several:
+        return ""
+    if any(value is None or value != value for value in values):
+        return "A list as a label must hold names or numbers, without gaps."
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    if any(value < 0 for value in numbers):
+        return "A list of numbers as a label must hold none below 0, such as -1 or -100 for what nobody labelled."
+    if len({*numbers}) < len(numbers) and any(value % 1 == 0 and bit(value) is None for value in numbers):
+        return "A list of numbers as a label must hold zeros and ones, or each class once."
+    return ""
+
+
 def listed(labels: Sequence[Json]) -> list[Json]:
     """Labels, of which texts such as "['a', 'b']", as a CSV keeps lists, are lists where all texts have that form."""
     texts = [label for label in labels if isinstance(label, str) and label.strip()]
@@ -83,7 +102,8 @@ def listed(labels: Sequence[Json]) -> list[Json]:
         found = {text: ast.literal_eval(_with_commas(text.strip())) for text in texts}
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return list(labels)
-    if not all(isinstance(value, list) and not any(map(_is_nested, value)) for value in found.values()):
+    found = {text: sorted(value, key=str) if isinstance(value, set) else value for text, value in found.items()}
+    if not all(isinstance(value, (dict, list, tuple)) and not any(map(_is_nested, value)) for value in found.values()):
         return list(labels)
     return [found.get(label, label) if isinstance(label, str) else label for label in labels]
 
@@ -144,8 +164,24 @@ def require_decimal_points(labels: Sequence[Json], path: str) -> None:
         )
 
 
-def renaming(unknown: Sequence[str], names: Sequence[str]) -> str:
-    """A sentence on how to give labels that a model does not know the names of its classes."""
+def tell_of_numbers(labels: Sequence[Json], path: str) -> None:
+    """Log where most labels are numbers, some with a fraction, and others are none: all become classes."""
+    names = [str(label).strip() for label in labels]
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    other = next((name for name in names if not _NUMBER.fullmatch(name)), None)
+    if other and 2 * len(numbers) > len(names) and any(map(_is_fraction, numbers)):
+        logger.warning(
+            "%s has labels that are numbers, such as %r, and others, such as %r: each is taken for a class. To predict "
+            "numbers pass --problem regression, and --missing-labels %r where that is no label.",
+            *(path, next(filter(_is_fraction, numbers)), other, other),
+        )
+
+
+def renaming(unknown: Sequence[str], names: Sequence[str], labels: Iterable[Json] = ()) -> str:
+    """A sentence on how to give labels that a model does not know the names of its classes.
+
+    `labels` are all that there are: where they count from 1, each is another class than its number says.
+    """
     if all(map(_is_fraction, unknown)):
         return ' For numbers a model has to be fine-tuned with data.problem="regression".'
     folded = {name.casefold(): name for name in names}
@@ -153,6 +189,9 @@ def renaming(unknown: Sequence[str], names: Sequence[str]) -> str:
     pairs = {label: folded[label.casefold()] for label in unknown if label.casefold() in folded}
     if not pairs and all(label in numbers for label in unknown):
         pairs = numbers
+    counted = {str(number): name for number, name in enumerate(names, start=1)}
+    if unknown and {shortest(str(label).strip()) for label in labels} == counted.keys():
+        pairs = counted
     if not pairs:
         pairs = {unknown[0]: names[0]}
     shown = ",".join(f"{old}={new}" for old, new in list(pairs.items())[:4])

@@ -124,7 +124,7 @@ def as_numbers(
     if unknown:
         known = "a finite number" if schema.problem_type == REGRESSION else f"one of {few(schema.names, _LISTED)}"
         rows = "; ".join(f"{name!r} ({place(rows, 3)})" for name, rows in list(unknown.items())[:5])
-        advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names)
+        advice = "" if schema.problem_type == REGRESSION else label_forms.renaming(list(unknown), schema.names, labels)
         rule = f"Every label must be {known}."
         rules = {row: rule for found in unknown.values() for row in found}
         raise UnusableRows(f"{rule} {path} has {len(unknown)} others: {rows}.{advice}", rules)
@@ -206,6 +206,7 @@ def _guess(labels: Sequence[Json], path: str, separator: str) -> str:
         numbers = [float(label) for label in labels]
     except (TypeError, ValueError, OverflowError):
         label_forms.require_decimal_points(labels, path)
+        label_forms.tell_of_numbers(labels, path)
         return label_forms.guess_several(labels, path, separator)
     return "regression" if any(number % 1 for number in numbers) else "single"
 
@@ -257,6 +258,13 @@ def _tell_of_names(names: Sequence[str], path: str, is_guessed: bool) -> None:
         logger.warning(
             "%s has classes that differ in nothing but capital letters: %s. Make one of them with --label-map.",
             *(path, few([name for name in names if name.casefold() in alike], _LISTED)),
+        )
+    signs = [name for name in names if not any(map(str.isalnum, name))]
+    if signs and len(signs) < len(names):
+        logger.warning(
+            "%s has classes without a letter or digit: %s. If they say that a label is missing, pass --missing-labels "
+            "%r, in a recipe data.missing_labels.",
+            *(path, few(signs, _LISTED), ",".join(signs[:_LISTED])),
         )
     if is_guessed and len(names) > _MANY and all(map(label_forms.is_whole, names)):
         logger.warning(

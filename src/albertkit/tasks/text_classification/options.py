@@ -26,6 +26,7 @@ class ClassificationOptions(LabelOptions):
     doc_stride: int = option(0, "Tokens that two windows of a text share; 0: a quarter of them.", ge=0, is_kept=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.task_name:
             glue.get(self.task_name)  # an error for a name that is none
 

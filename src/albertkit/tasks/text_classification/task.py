@@ -64,6 +64,8 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
     options = ClassificationOptions
     answer_options: ClassVar = {"top_k": BEST, "function_to_apply": None, "abstain_below": None}
     encode_options: ClassVar = {"long": "long", "stride": "doc_stride"}
+    model_options: ClassVar = {"patience": "early_exit_patience", "regression_threshold": "early_exit_threshold"}
+    can_exit_early = True
     lower_is_better: ClassVar = frozenset({"loss", "mse", "mae"})
 
     def examples(self, *inputs: Json) -> tuple[TextExamples, bool]:
@@ -118,8 +120,7 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         bad = bad or BadRows(table.path, options.skip_bad_rows)
         asked, options = options, texts.with_columns(table, options)
         values, options = label_columns.read(table, options, schema, bad)
-        if not asked.text_column:
-            texts.tell_of_others(table, options)
+        (texts.tell_of_pair if asked.text_column else texts.tell_of_others)(table, options)
         _require_kind(table, options)
         kind = schema.problem_type if schema else KINDS.get(options.problem)
         if kind == REGRESSION:

@@ -32,14 +32,14 @@ class PackedEncoder(nn.Module):
     def __init__(self, encoder: AlbertTransformer, config: AlbertConfig, make: MakeProduct) -> None:
         """`make` decides in which precision products are computed."""
         super().__init__()
-        self.encoder, self._heads = encoder, config.num_attention_heads
+        self.encoder, self.heads = encoder, config.num_attention_heads
         mapping = encoder.embedding_hidden_mapping_in
-        self._mapping = make(MAPPING, mapping.weight, mapping.bias)
+        self.mapping = make(MAPPING, mapping.weight, mapping.bias)
         groups = [
             [_Layer(cast("AlbertLayer", layer), make) for layer in cast("AlbertLayerGroup", group).albert_layers]
             for group in encoder.albert_layer_groups
         ]
-        self._runs = [layer for group in encoder.group_of_layer for layer in groups[group]]
+        self.runs = [layer for group in encoder.group_of_layer for layer in groups[group]]
 
     def forward(
         self,
@@ -52,16 +52,22 @@ class PackedEncoder(nn.Module):
         """See AlbertTransformer; with PackedSequences (1, T, E) -> last_hidden_state (1, P, H) float32."""
         if not isinstance(attention_bias, PackedSequences):
             return self.encoder(embeddings, attention_bias, head_mask, output_attentions, output_hidden_states)
-        chunks = [self._run(embeddings[0, chunk.start : chunk.stop], chunk) for chunk in _chunks(attention_bias)]
+        chunks = [
+            self._run(embeddings[0, chunk.start : chunk.stop], chunk) for chunk in split_into_chunks(attention_bias)
+        ]
         return BaseModelOutput(torch.cat(chunks)[None])
 
     def _run(self, embeddings: Tensor, chunk: "Chunk") -> Tensor:
         """(T, E) of one chunk through all layers -> (P, H) float32."""
-        states = self._mapping(self._mapping.prepare(embeddings, 0))
-        for run, layer in enumerate(self._runs):
-            wanted = chunk if run == len(self._runs) - 1 else chunk.whole()
-            states = layer(states, wanted, self._heads, run)
+        states = self.mapped(embeddings)
+        for run, layer in enumerate(self.runs):
+            wanted = chunk if run == len(self.runs) - 1 else chunk.whole()
+            states = layer(states, wanted, self.heads, run)
         return states.float()
+
+    def mapped(self, embeddings: Tensor) -> Tensor:
+        """(T, E) -> the states (T, H) that the first layer is given."""
+        return self.mapping(self.mapping.prepare(embeddings, 0))
 
 
 class Chunk(NamedTuple):
@@ -81,7 +87,7 @@ class Chunk(NamedTuple):
         return self._replace(positions=None, is_first_token=False)
 
 
-def _chunks(sequences: PackedSequences) -> Iterator[Chunk]:
+def split_into_chunks(sequences: PackedSequences) -> Iterator[Chunk]:
     """Sequences in their order, as many at a time as have CHUNK tokens, or one that has more."""
     start, size = 0, 0
     groups: list[tuple[int, int]] = []
@@ -124,9 +130,12 @@ class _Layer:
         self.ffn_output = make("ffn_output", layer.ffn_output.weight, layer.ffn_output.bias)
         self.norms = attention.LayerNorm, layer.full_layer_layer_norm
 
-    def __call__(self, states: Tensor, chunk: Chunk, heads: int, run: int) -> Tensor:
-        """(T, H) -> (P, H), in the run of that number of all runs of layers."""
-        context = self._attended(states, chunk, heads, run)
+    def __call__(self, states: Tensor, chunk: Chunk, heads: int, run: int, key_value: Tensor | None = None) -> Tensor:
+        """(T, H) -> (P, H), in the run of that number of all runs of layers.
+
+        `key_value` is what `keys_and_values` gives for the same states, where it is known already.
+        """
+        context = self._attended(states, chunk, heads, run, key_value)
         if chunk.positions is not None:  # from here on a token is by itself
             context = context if chunk.is_first_token else context[chunk.positions]
             states = states[chunk.positions]
@@ -134,14 +143,19 @@ class _Layer:
         inner = self.ffn.feed(self.ffn.prepare(attended, run), self.ffn_output, run)
         return _norm(self.ffn_output.add(inner, attended), self.norms[1])
 
-    def _attended(self, states: Tensor, chunk: Chunk, heads: int, run: int) -> Tensor:
+    def keys_and_values(self, states: Tensor, run: int) -> Tensor:
+        """(T, H) -> the keys and the values of attention, side by side (T, 2 H)."""
+        return self.key_value(self.key_value.prepare(states, run))
+
+    def _attended(self, states: Tensor, chunk: Chunk, heads: int, run: int, key_value: Tensor | None) -> Tensor:
         """(T, H) -> (T, H), of first tokens alone (P, H)."""
-        if not chunk.is_first_token:
+        if key_value is None and not chunk.is_first_token:
             query, key, value = self.query_key_value(self.query_key_value.prepare(states, run)).chunk(3, -1)
             return attend(query, key, value, chunk.groups, heads)
-        key, value = self.key_value(self.key_value.prepare(states, run)).chunk(2, -1)
-        query = self.query(self.query.prepare(states[chunk.positions], run))
-        return attend(query, key, value, chunk.groups, heads, only_first=True)
+        key, value = (self.keys_and_values(states, run) if key_value is None else key_value).chunk(2, -1)
+        asking = states[chunk.positions] if chunk.is_first_token else states
+        query = self.query(self.query.prepare(asking, run))
+        return attend(query, key, value, chunk.groups, heads, only_first=chunk.is_first_token)
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:

@@ -1,0 +1,137 @@
+"""What a measurement found, as JSON and as a picture."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from albertkit.bench import figures
+from albertkit.bench.figures import FEW_ROUNDS, Figures
+from albertkit.bench.measure import Measured
+from albertkit.bench.rows import Rows
+from albertkit.errors import MissingDependency
+from albertkit.training import plots
+from albertkit.typing import Record
+
+_PACKAGES = ("albertkit", "numpy", "torch", "tensorflow", "jax", "flax", "onnxruntime", "openvino", "transformers")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measurement with what it was of."""
+
+    model: str
+    rows: Rows
+    threads: int
+    measured: Measured
+
+    @property
+    def tokens(self) -> int:
+        """Those of the rows that were answered together."""
+        return self.rows.tokens(self.measured.rows)
+
+    @property
+    def figures(self) -> list[Figures]:
+        """The figures of every candidate that could be measured."""
+        return figures.of_all(self.measured, self.tokens)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why the others could not, by their names."""
+        return {str(one.candidate): one.error for one in self.measured.readings if one.error is not None}
+
+    @property
+    def auto(self) -> str | None:
+        """What the precision auto is in PyTorch here, as far as known."""
+        return next((one.auto for one in self.measured.readings if one.auto), None)
+
+    def notes(self, has_peer: bool) -> list[str]:
+        """Sentences on what was measured and on how far it can be trusted."""
+        measured, found = self.measured, self.figures
+        told = [
+            f"{measured.rows:,} texts with {self.tokens:,} tokens ({self.rows.data}) for {self.rows.task}, "
+            f"{measured.rounds} rounds in turn, {self.threads} threads, tokenizing left out."
+        ]
+        told += [f"{name} could not be measured: {why}" for name, why in self.failed.items()]
+        told += [] if has_peer else ["No peer is installed: Transformers is measured beside where it is."]
+        told += [f"The precision auto is {self.auto} on this machine."] if self.auto else []
+        spreads = [one.spread for one in found if one.spread is not None]
+        if measured.rounds < FEW_ROUNDS or not spreads:
+            told.append(f"Fewer than {FEW_ROUNDS} rounds tell nothing of noise: give more --seconds.")
+        elif len(found) > 1:
+            told.append(
+                f"Rounds of one candidate differ by up to {max(spreads):.0%}. A ratio with ~ is no difference: rounds "
+                "do not agree on which of the two is faster."
+            )
+        return told
+
+    def record(self) -> Record:
+        """All of it as JSON, each reading included."""
+        measured = self.measured
+        readings = {str(one.candidate): one.seconds for one in measured.readings if one.seconds}
+        return {
+            "model": self.model,
+            "task": self.rows.task,
+            "data": self.rows.data,
+            "texts": measured.rows,
+            "tokens": self.tokens,
+            "rounds": measured.rounds,
+            "stopped": measured.is_stopped,
+            "threads": self.threads,
+            "auto": self.auto,
+            "candidates": [one.record() for one in self.figures],
+            "failed": self.failed,
+            "seconds": readings,
+            "machine": _machine(),
+            "versions": _versions(),
+        }
+
+
+def _machine() -> Record:
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        named = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        model = named[0] if named else model
+    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def require_plots() -> None:
+    """MissingDependency where there is nothing to draw with."""
+    if not plots.are_possible():
+        raise MissingDependency("A plot", "Matplotlib", "plots")
+
+
+def draw(found: Sequence[Figures], target: Path) -> None:
+    """Tokens a second, with the range of the rounds, and the median and 95th percentile of single texts."""
+    pyplot = plots.prepared()
+    names, places = [one.name for one in found], range(len(found))
+    lengths = list(found[0].latency)
+    height = 1.2 + 0.35 * len(found)
+    drawn, axes = pyplot.subplots(1, 1 + len(lengths), figsize=(4.2 * (1 + len(lengths)), height), layout="constrained")
+    axes = [axes] if not lengths else list(axes)
+    errors = [(one.spread or 0) * one.tokens_per_second / 2 for one in found]
+    axes[0].barh(places, [one.tokens_per_second for one in found], xerr=errors, color=plots.BLUE)
+    axes[0].set_title("tokens a second", fontsize=10)
+    for axis, length in zip(axes[1:], lengths, strict=True):
+        for name, colour in (("p95", plots.LIGHT), ("p50", plots.BLUE)):
+            axis.barh(places, [one.latency[length][name] or 0 for one in found], color=colour, label=name)
+        axis.set_title(f"ms for one text of {length} tokens", fontsize=10)
+        axis.legend(fontsize=8)
+    for number, axis in enumerate(axes):
+        axis.set_yticks(places, names if number == 0 else [""] * len(names))
+        axis.invert_yaxis()
+    drawn.savefig(target, dpi=120)
+    pyplot.close(drawn)

@@ -1,0 +1,108 @@
+"""What every candidate answers for: rows of ids, of the user's texts or drawn by seed, and single texts by length."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from albertkit.errors import InputError
+from albertkit.inference import exported, parts, sample_rows, text_files
+from albertkit.pipelines import Pipeline
+from albertkit.tasks.features import Features
+from albertkit.typing import Json, Record
+
+SINGLES = 32
+"""Texts of each length whose latency is taken, in turn."""
+_MEDIAN, _SPREAD = 22, 0.7
+"""Drawn lengths are log-normal, as those of sentences are: the median in tokens, the deviation of the log."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one measurement."""
+
+    task: str
+    many: Features
+    """No two alike, for an engine would compute these once."""
+    singles: dict[int, Features]
+    """By length in tokens."""
+    data: str
+    """What they are, in words."""
+
+    def tokens(self, count: int) -> int:
+        """The tokens of the first `count` rows; of several sequences a row all of them."""
+        return sum(_tokens(row) for row in self.many.input_ids[:count])
+
+
+def of_model(
+    model: str | os.PathLike[str], file: str | None, lengths: list[int], most: int, seed: int, max_length: int | None
+) -> Rows:
+    """Rows for the task that a model was made for: the first `most` distinct ones of a file, or drawn ones.
+
+    InputError for a length that the model has no room for, and for a file without rows.
+    """
+    framework = None if exported.find(model, None, None) else "numpy"
+    loaded = parts.load(None, model, framework, None, None, {})
+    answerer = Pipeline(*loaded, max_length=max_length)
+    _require_lengths(lengths, loaded.engine.config.max_position_embeddings)
+    singles = {length: _drawn(answerer, loaded.engine.head, [length] * SINGLES, seed + length) for length in lengths}
+    if file is None:
+        rng = np.random.default_rng(seed)
+        drawn = rng.lognormal(np.log(_MEDIAN), _SPREAD, most).round().clip(4, answerer.max_length).astype(int)
+        many = _drawn(answerer, loaded.engine.head, drawn.tolist(), seed)
+        return Rows(loaded.task.name, many, singles, f"random ids, with lengths as sentences have them, seed {seed}")
+    many = _of_file(answerer, loaded.engine.head, file, most)
+    return Rows(loaded.task.name, many, singles, f"texts of {Path(file).name}")
+
+
+def _require_lengths(lengths: list[int], longest: int) -> None:
+    for length in lengths:
+        if not 4 <= length <= longest:
+            raise InputError(
+                f"--lengths are of texts in tokens, from 4 to what the model has places for, {longest}. Received: "
+                f"{length}."
+            )
+
+
+def _drawn(answerer: Pipeline, head: str, lengths: list[int], seed: int) -> Features:
+    """Rows of random ids between [CLS] and [SEP]; for a head that reads pairs, or choices, the second half is one."""
+    rng, tokenizer = np.random.default_rng(seed), answerer.tokenizer
+    special = set(tokenizer.all_special_ids)
+    plain = np.array([piece for piece in range(answerer.config.vocab_size) if piece not in special])
+    ids = [
+        [tokenizer.cls_token_id, *rng.choice(plain, length - 2).tolist(), tokenizer.sep_token_id] for length in lengths
+    ]
+    is_pair = head.startswith("ForQuestionAnswering") or head == "ForMultipleChoice"
+    types = [[0] * (len(row) // 2) + [1] * (len(row) - len(row) // 2) if is_pair else [0] * len(row) for row in ids]
+    if head == "ForMultipleChoice":
+        return Features([[row, row[:1] + row[:0:-1]] for row in ids], [[one, one] for one in types])
+    return sample_rows.masked(tokenizer, ids, types) if head == "ForMaskedLM" else Features(ids, types)
+
+
+def _of_file(answerer: Pipeline, head: str, file: str, most: int) -> Features:
+    """The first distinct rows of a file of data or of lines; of a masked language model with masks that are made up."""
+    task, is_plain = answerer.task, text_files.is_text(file)
+    options = answerer.data_options() if is_plain else answerer.file_options(file)
+    found: Features | None = None
+    for examples in text_files.stream(task, file, options) if is_plain else task.stream(file, options):
+        if head == "ForMaskedLM":
+            texts = [*examples.texts()]
+            part = sample_rows.of_texts(answerer.tokenizer, head, texts, answerer.max_length)
+        else:
+            part = answerer.features(examples)
+        found = part if found is None else found.joined(part)
+        if len(found.distinct()[0]) >= most:
+            break
+    if found is None or not len(found):
+        raise InputError(f"A file to measure on must have texts. Received: {file}, which has none.")
+    return found.take(found.distinct()[0][:most])
+
+
+def _tokens(row: Json) -> int:
+    return len(row) if not row or isinstance(row[0], int) else sum(map(len, row))
+
+
+def as_record(features: Features) -> Record:
+    """What a model is given of features, as JSON."""
+    return {"ids": features.input_ids, "types": features.token_type_ids, "positions": features.positions}
