@@ -72,6 +72,12 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 	$(ORACLE5)/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
+.venv-engine-peers/bin/ready: requirements/engine_peers.txt
+	$(PYTHON) -m venv .venv-engine-peers
+	.venv-engine-peers/bin/python -m pip install --quiet torch==2.13.0
+	.venv-engine-peers/bin/python -m pip install --quiet --requirement requirements/engine_peers.txt
+	touch $@
+
 .venv-oracle-tensorflow/bin/ready .venv-oracle-flax/bin/ready: .venv-oracle-%/bin/ready: requirements/oracle-%.txt
 	$(PYTHON) -m venv .venv-oracle-$*
 	.venv-oracle-$*/bin/python -m pip $(PIP) torch

@@ -1,6 +1,6 @@
 """What early exit saves and costs: accuracy, layers and tokens a second by patience, of the embedded model on SST-2.
 
-Run in the project's environment: python benchmarks/early_exit.py [--models FOLDER] [--steps 600] [--rounds 5]
+Run in the project's environment: python benchmarks/early_exit.py [--models FOLDER] [--steps 500] [--rounds 5]
 
 Two models are fine-tuned from the same start with the same batches, one of them after every layer. They are kept in
 FOLDER, where one is named, and taken from there the next time; with `--rounds 0` nothing is measured. All settings
@@ -80,7 +80,7 @@ def readings(sides: dict[str, Pipeline], rounds: int) -> tuple[int, dict[str, li
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--models", default="", help="where the two models are kept")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precisions", nargs="+", default=["fp32", "int8"])
     options = parser.parse_args()

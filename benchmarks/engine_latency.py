@@ -1,6 +1,8 @@
 """Milliseconds for one text of 16 and of 128 tokens on a CPU, by precision, against Transformers and OpenVINO.
 
-Run in the project's environment, with that of the peers beside it: python benchmarks/engine_latency.py [--size base]
+Run in the project's environment, with that of the peers beside it (`make .venv-engine-peers/bin/ready`):
+python benchmarks/engine_latency.py [--size base]
+
 Weights are random. Every side answers for single texts in a process of its own; in each round each is asked once.
 """
 

@@ -36,22 +36,6 @@ def main() -> None:
     transformer = nncf.ModelType.TRANSFORMER
     quantized = nncf.quantize(converted, data, model_type=transformer, subset_size=len(batches))
     openvino.save_model(quantized, Path(folder) / "openvino_int8.xml")
-    products = [op for op in quantized.get_ops() if op.get_type_name() == "MatMul"]
-    int8 = sum(_is_int8(op) for op in products)
-    sys.stdout.write(f"{int8} of {len(products)} products are int8\n")
-
-
-def _is_int8(op: openvino.Node) -> bool:
-    """Whether a product has a quantised input and a weight of bytes, which OpenVINO converts back only on paper."""
-    sources = [_sources(op.input_value(number).get_node()) for number in range(2)]
-    return any("FakeQuantize" in one for one in sources) and any({"FakeQuantize", "Convert"} & one for one in sources)
-
-
-def _sources(node: openvino.Node, depth: int = 2) -> set[str]:
-    found = {node.get_type_name()}
-    for number in range(node.get_input_size() if depth else 0):
-        found |= _sources(node.input_value(number).get_node(), depth - 1)
-    return found
 
 
 if __name__ == "__main__":

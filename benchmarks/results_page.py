@@ -130,6 +130,8 @@ def verdict(runs: Iterable[Record]) -> str:
     doubted = [run["title"] for run in listed if not shortcomings(run) and is_doubted(run)]
     told = f"{len(listed) - len(missed)} of {len(listed)} tasks are above all that they are compared with"
     told += f", {' and '.join(doubted)} by no more than chance may give." if doubted else "."
+    lonely = [run["title"] for run in listed if run["start"] and "the same from nothing" not in comparisons(run)]
+    told += f" {len(lonely)} of them were not run from nothing: {', '.join(lonely)}." if lonely else ""
     return f"{told} Not so: {', '.join(missed)}." if missed else told
 
 

@@ -37,7 +37,13 @@ def test_batches_run_from_long_to_short(lengths, tokens):
 def test_no_batch_could_have_taken_its_next_row(lengths, tokens):
     batches = list(arrays.by_length(lengths, tokens))
     for batch in batches[:-1]:
-        assert (len(batch) + 1) * arrays.bucket(lengths[batch[0]]) > tokens
+        more = 8 if len(batch) >= 8 else 1  # many rows are a multiple of 8
+        assert (len(batch) + more) * arrays.bucket(lengths[batch[0]]) > tokens
+        assert arrays.round_rows(len(batch)) == len(batch) or len(batch) < 8
+
+
+def test_numbers_of_rows_are_rounded_to_few():
+    assert [arrays.round_rows(rows) for rows in (1, 2, 3, 5, 8, 9, 16, 17)] == [1, 2, 4, 8, 8, 16, 16, 24]
 
 
 def test_lengths_are_rounded_to_few():

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,17 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
+NEEDS = {"exports.md": "onnx", "export-onnx.md": "onnx", "export-openvino.md": "openvino"}
+"""Pages whose blocks need more than a framework."""
+
+
+def marks(page):
+    needed = NEEDS.get(page.name)
+    return pytest.mark.skipif(bool(needed) and find_spec(str(needed)) is None, reason=f"needs {needed}")
+
+
 BLOCKS = [
-    pytest.param(language, code, id=f"{page.name}-{number}")
+    pytest.param(language, code, id=f"{page.name}-{number}", marks=marks(page))
     for page in PAGES
     if page.parent.name not in ("tutorials", "ja")  # which test_tutorials.py runs as a whole
     for number, (language, code) in enumerate(pages.BLOCK.findall(page.read_text(encoding="utf-8")))

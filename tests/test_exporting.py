@@ -9,6 +9,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+from albertkit import backends
 from albertkit.checkpoint import files
 from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
 from albertkit.exporting import export
@@ -154,6 +155,11 @@ def test_vectors_of_another_pooling_are_not_given_out(tmp_path, tokenizer):
 
 def test_texts_are_of_the_language_that_the_vocabulary_knows(tokenizer):
     assert "English" in sample_texts.of_model(tokenizer)[1]
+
+
+def test_no_framework_is_needed(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(backends, "installed", list)
+    assert export(model, tmp_path / "exported").parity["largest_difference"] < 1e-4
 
 
 def test_a_missing_package_answers_with_its_command(tmp_path, model, monkeypatch):

@@ -75,7 +75,7 @@ def export(
     chosen = _precision(form, precision)
     form.require_installed(chosen)
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, backends.resolve("auto"), None, None, fetching, options, "fp32")
+    loaded = parts.load(task, model, backends.resolve_for_answers("auto"), None, None, fetching, options, "fp32")
     for name in loaded.task.model_options:
         options.pop(name, None)
     tried = _tried(Pipeline(*loaded, max_length=max_length, **options), loaded, calibrate)

@@ -7,6 +7,7 @@ import pytest
 from albertkit import backends
 from albertkit.bench.candidates import Candidate, find, has_peer
 from albertkit.errors import InputError
+from albertkit.exports import manifest
 
 
 def names(*arguments):
@@ -41,3 +42,16 @@ def test_backends_and_precisions_can_be_chosen():
         find("a model", ["pytorch"])
     with pytest.raises(InputError, match=r"something to measure\. Received: backends numpy in int8"):
         find("a model", ["numpy"], ["int8"])
+
+
+def test_a_folder_of_exports_is_measured_in_what_it_holds(tmp_path, monkeypatch):
+    entries = [entry("onnx", "fp32"), entry("onnx", "int8"), entry("openvino", "int8")]
+    monkeypatch.setattr(manifest, "read", lambda folder: entries)
+    (tmp_path / manifest.FILE).touch()
+    assert names(tmp_path) == ["onnx fp32", "onnx int8", "openvino int8"]
+    (tmp_path / "model.safetensors").touch()
+    assert {"onnx int8", "numpy fp32"} <= set(names(tmp_path))
+
+
+def entry(form, precision):
+    return manifest.Entry(form, precision, "fill-mask", "ForMaskedLM", "a/b", {}, 1, 1, 1, 1, {}, {})

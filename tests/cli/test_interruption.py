@@ -41,7 +41,7 @@ class Answerer:
     """A pipeline that is stopped behind its first answer."""
 
     def __init__(self, *_, **__):
-        self.task, self.truncated, self.unknown = self, 0, UnknownTotals()
+        self.task, self.truncated, self.unknown, self.left_out = self, 0, UnknownTotals(), []
         self.encode_options, self.answers_as_trained = {}, {}
 
     def call_options(self, given):

@@ -16,7 +16,7 @@ from exports import common
 pytestmark = pytest.mark.torch
 
 
-@pytest.mark.parametrize("head", base.OUTPUTS)
+@pytest.mark.parametrize("head", [head for head in base.OUTPUTS if head not in ("Model", "ForTokenClassification")])
 def test_every_head_answers_as_the_model_does(tmp_path, head):
     found, forward, reference = common.written(OpenVino(), tmp_path, head, "fp32")
     for padding in ("right", None):

@@ -93,8 +93,10 @@ def one_scale(config, largest):
     return Quantization(largest, tuple(dict.fromkeys(SITES, largest) for _ in range(runs)))
 
 
+@pytest.mark.parametrize("chunk", [10, 1000])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_masked_places_have_the_scores_of_a_whole_run(precision):
+def test_masked_places_have_the_scores_of_a_whole_run(monkeypatch, precision, chunk):
+    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
     config, forward = compiled("ForMaskedLM", precision)
     ids = rows(config)
     positions = np.array([[3, 16], [0, 2], [5, 0], [5, 23], [1, 8]])

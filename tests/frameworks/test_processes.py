@@ -20,12 +20,13 @@ from frameworks import jax_process
 
 pytestmark = pytest.mark.flax
 SCRIPT = Path(jax_process.__file__)
+HALF_WRITTEN = "Error reading persistent compilation cache entry"  # by another worker of these tests
 
 
 def started(output, devices=1, **environment):
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
-        [sys.executable, "-W", "error", SCRIPT, output],
+        [sys.executable, "-W", "error", "-W", f"ignore:{HALF_WRITTEN}", SCRIPT, output],
         env={**os.environ, "PYTHONPATH": str(SCRIPT.parent.parent), "XLA_FLAGS": flags, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

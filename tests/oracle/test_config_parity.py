@@ -32,8 +32,8 @@ def comparable(config):
     text = json.loads(json.dumps(config.to_dict(), default=str))
     own = {"transformers_version", "_name_or_path", "name_or_path", "gradient_checkpointing"}
     text["dtype"] = str(text.get("dtype")).removeprefix("torch.")
-    # The keys of AlbertForSentenceEmbedding and AlbertForQuestionAnsweringBeamSearch, which only this side has.
-    own |= {"start_n_top", "end_n_top", *(key for key in text if key.startswith("sentence_"))}
+    # Only this side has AlbertForSentenceEmbedding, AlbertForQuestionAnsweringBeamSearch and early exit.
+    own |= {"start_n_top", "end_n_top", *(key for key in text if key.startswith(("sentence_", "early_exit")))}
     return {key: value for key, value in text.items() if key not in own}
 
 

@@ -15,7 +15,7 @@ from albertkit.cli.app import app  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.errors import CheckpointError, InputError  # noqa: E402
 from albertkit.inference.parity import Parity  # noqa: E402
-from albertkit.pipelines import pipeline  # noqa: E402
+from albertkit.pipelines import Pipeline, pipeline  # noqa: E402
 from albertkit.quantization import QUANTIZATION_FILE, SITES, InputStatistics  # noqa: E402
 from albertkit.quantizing import plans  # noqa: E402
 from albertkit.quantizing.quantize import quantize  # noqa: E402
@@ -80,6 +80,30 @@ def test_the_report_says_what_was_tried_and_both_scores(model, tmp_path):
     assert report["scores"]["fp32"].keys() == report["scores"]["int8"].keys() >= {"accuracy"}
 
 
+def test_labels_that_the_model_does_not_know_leave_out_the_scores_and_say_why(model, tmp_path):
+    rows = [{"text": text, "label": f"other {number % 2}"} for number, text in enumerate(sentences(40))]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    report = quantize(model, file, min_agreement=0.5).report
+    assert "scores" not in report
+    assert "LABEL_0" in report["no_scores"]
+
+
+def test_scores_are_of_no_more_examples_than_are_asked_for(model, tmp_path, monkeypatch):
+    rows = [{"text": text, "label": "LABEL_0"} for text in sentences(40)]
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    counted, evaluate = [], Pipeline.evaluate
+
+    def counting(*given, **options):
+        counted.append(options["max_eval_samples"])
+        return evaluate(*given, **options)
+
+    monkeypatch.setattr(Pipeline, "evaluate", counting)
+    assert "scores" in quantize(model, file, min_agreement=0.5, max_rows=20).report
+    assert counted == [20, 20]
+
+
 def test_where_no_way_is_good_enough_nothing_is_written(model, texts, monkeypatch):
     monkeypatch.setattr(Parity, "agreements", lambda _: {"agreement": 0.0})
     with pytest.raises(InputError, match=r"must leave 99.0% of the answers as they are. Received: 0.00%"):
@@ -142,6 +166,16 @@ def test_the_command_prints_the_report(model, texts):
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["rows"] == 60
     assert "Kept in" in done.stderr
+
+
+def test_bad_rows_are_left_out_where_that_is_asked_for_and_else_named(model, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join([*(json.dumps({"text": text}) for text in sentences(30)), '{"text": "cut']))
+    command = ["quantize", str(model), "--calibrate", str(file), "--min-agreement", "0.5"]
+    assert "line 31" in str(CliRunner().invoke(app, command).exception)
+    done = CliRunner().invoke(app, [*command, "--skip-bad-rows"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["rows"] == 30
 
 
 def statistics(config, static, token, outlier=1.0):

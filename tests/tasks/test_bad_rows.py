@@ -37,7 +37,7 @@ BAD = [
     ("question-answering", {"question": "Who?", "context": CONTEXT, "answers": [7]}, "An answer must be a mapping"),
     ("multiple-choice", "null", "must be a JSON object"),
     ("multiple-choice", {"question": "q", "choices": ["a"], "label": 0}, "at least two options"),
-    ("multiple-choice", {"question": "q", "choices": ["a", "b"], "label": 2}, "The right option must be named"),
+    ("multiple-choice", {"question": "q", "choices": ["a", "b"], "label": 5}, "The right option must be named"),
     ("multiple-choice", {"question": "", "choices": ["a", "b"], "label": 0}, "one of the first two not empty"),
 ]
 

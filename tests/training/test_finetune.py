@@ -303,7 +303,7 @@ def test_a_tokenizer_of_another_model_is_refused(trained, tmp_path):
     from albertkit.tokenization.fast import AlbertTokenizerFast
 
     other = AlbertTokenizerFast.from_pretrained(folder / "model")
-    other.add_tokens(["one", "two"])
+    other.add_tokens(["<one>", "<two>"])
     other.save_pretrained(tmp_path / "tokenizer")
     recipe = common.recipe(tmp_path, model__name=str(folder / "model"), model__tokenizer=str(tmp_path / "tokenizer"))
     recipe = recipe.changed("model", config={})

@@ -11,6 +11,7 @@ from albertkit import backends, hub
 from albertkit.backends import InferPrecision
 from albertkit.errors import InputError, did_you_mean
 from albertkit.exports import manifest, registry
+from albertkit.inference import exported as exported_models
 
 PEER = "transformers"
 """The library whose own model is measured beside: in PyTorch, float32, padded batches of PEER_ROWS rows."""
@@ -43,7 +44,7 @@ def find(
     known = (*backends.ANSWERING, *registry.names(), PEER)
     _require_known("--backends", backends_wanted, known)
     _require_known("--precisions", precisions, _PRECISIONS)
-    found = backends_wanted or _installed(exported)
+    found = backends_wanted or _installed(exported, is_export=exported_models.find(model, None, None) is not None)
     candidates = [
         Candidate(backend, precision)
         for backend in known
@@ -66,9 +67,10 @@ def has_peer() -> bool:
     return all(map(importlib.util.find_spec, (PEER, "torch")))
 
 
-def _installed(exported: Sequence[Candidate]) -> list[str]:
+def _installed(exported: Sequence[Candidate], is_export: bool) -> list[str]:
+    """Backends that can be there; for a folder of exports without weights these alone."""
     formats = dict.fromkeys(one.backend for one in exported)
-    return [*backends.installed(), "numpy", *formats, *([PEER] if has_peer() else [])]
+    return [*formats] if is_export else [*backends.installed(), "numpy", *formats, *([PEER] if has_peer() else [])]
 
 
 def _offered(backend: str, exported: Sequence[Candidate]) -> list[str]:

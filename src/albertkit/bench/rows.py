@@ -12,6 +12,8 @@ from albertkit.pipelines import Pipeline
 from albertkit.tasks.features import Features
 from albertkit.typing import Json, Record
 
+LENGTHS = (16, 128)
+"""Tokens of the single texts where none are asked for; of a model with fewer places as many as it has."""
 SINGLES = 32
 """Texts of each length whose latency is taken, in turn."""
 _MEDIAN, _SPREAD = 22, 0.7
@@ -40,12 +42,15 @@ def of_model(
 ) -> Rows:
     """Rows for the task that a model was made for: the first `most` distinct ones of a file, or drawn ones.
 
+    `lengths` are those of single texts, LENGTHS where there are none.
     InputError for a length that the model has no room for, and for a file without rows.
     """
     framework = None if exported.find(model, None, None) else "numpy"
     loaded = parts.load(None, model, framework, None, None, {})
     answerer = Pipeline(*loaded, max_length=max_length)
-    _require_lengths(lengths, loaded.engine.config.max_position_embeddings)
+    longest = loaded.engine.config.max_position_embeddings
+    _require_lengths(lengths, longest)
+    lengths = lengths or sorted({min(length, longest) for length in LENGTHS})
     singles = {length: _drawn(answerer, loaded.engine.head, [length] * SINGLES, seed + length) for length in lengths}
     if file is None:
         rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ def bench(
     model: str | os.PathLike[str],
     candidates: Sequence[Candidate],
     data: str | None = None,
-    lengths: Sequence[int] = (16, 128),
+    lengths: Sequence[int] = (),
     rows: int = 256,
     seconds: float = 60,
     threads: int | None = None,
@@ -37,5 +37,5 @@ def bench(
     def start(candidate: Candidate) -> Process:
         return Process(candidate, str(model), found, used, device)
 
-    measured = measure(candidates, start, len(found.many), lengths, seconds, told)
+    measured = measure(candidates, start, len(found.many), list(found.singles), seconds, told)
     return Result(str(model), found, used, measured)

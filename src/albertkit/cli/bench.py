@@ -27,7 +27,9 @@ def command(
     precisions: Annotated[
         str | None, Option(help="Comma-separated: fp32, bf16, int8, auto.", show_default="all that a backend has")
     ] = None,
-    lengths: Annotated[str, Option(help="Tokens of the single texts whose latency is taken.")] = "16,128",
+    lengths: Annotated[
+        str | None, Option(help="Tokens of the single texts whose latency is taken.", show_default="16,128")
+    ] = None,
     rows: Annotated[int, Option(help="Texts answered together, at most.", min=1)] = 256,
     seconds: Annotated[float, Option(help="About how long to measure, beside loading.", min=1)] = 60,
     threads: Annotated[int | None, Option(help="Threads.", show_default="the cores there are", min=1)] = None,

@@ -27,6 +27,7 @@ def command(
     label_column: options.LabelColumn = None,
     header: options.Header = None,
     max_length: options.MaxLength = None,
+    skip_bad_rows: options.SkipBadRows = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Fit the scales of int8 to texts, measure how many answers stay the same, and keep the scales with the model.
@@ -37,7 +38,8 @@ def command(
     from albertkit.quantizing.quantize import quantize
 
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
-    given = options.data_options(settings, header=options.split(header), **columns)
+    rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None}
+    given = options.data_options(settings, **rows, **columns)
     found = quantize(
         model,
         calibrate,

@@ -4,6 +4,7 @@ A format writes the network of a head with its weights, and opens what it wrote 
 Letters: B rows, C choices, L places of a row, H hidden size, V vocabulary, K starts, M ends for each.
 """
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from albertkit.arrays import Tensors, grow
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, InputError
+from albertkit.errors import CheckpointError, InputError, MissingDependency
 from albertkit.rules import require_ids
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -98,6 +99,13 @@ class ExportFormat(Protocol):
     def compile(self, file: Path, config: AlbertConfig, head: str, device: str | None = None) -> Forward:
         """The forward pass of a file that `write` has written. InputError where there is no such device."""
         ...
+
+
+def require_packages(form: ExportFormat, *packages: str) -> None:
+    """MissingDependency for the first package that is not there; the extra that brings it has the format's name."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependency(f"The format {form.title}", package, form.name)
 
 
 def require_exportable(head: str) -> None:

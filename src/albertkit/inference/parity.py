@@ -3,7 +3,7 @@
 Letters: C classes, L tokens of a row, H hidden size, K starts, M ends for each.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,8 +78,15 @@ class Parity:
 
 def measure(reference: Engine, other: Engine, features: Features) -> Parity:
     """Both engines over all rows. InputError where an answer is no number, or of another shape."""
-    parity, problem_type = Parity(tokens=sum(features.lengths())), reference.config.problem_type
-    for ours, theirs in zip(reference.run(features), other.run(features), strict=True):
+    return compare(reference.run(features), other.run(features), features, reference.config.problem_type)
+
+
+def compare(
+    reference: Iterable[Outputs], other: Iterable[Outputs], features: Features, problem_type: str | None
+) -> Parity:
+    """The same of outputs that are there already, an entry a row of the features."""
+    parity = Parity(tokens=sum(features.lengths()))
+    for ours, theirs in zip(reference, other, strict=True):
         parity.add(ours, theirs, problem_type)
     return parity
 

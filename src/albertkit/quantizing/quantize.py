@@ -7,16 +7,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 from albertkit import arrays, quantization
-from albertkit.backends import Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
-from albertkit.config import CONFIG_FILE, AlbertConfig
+from albertkit.config import CONFIG_FILE
 from albertkit.errors import InputError
-from albertkit.inference import parts, text_files
+from albertkit.inference import parity, parts, text_files
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
-from albertkit.inference.parity import Parity
 from albertkit.inference.parts import Parts
 from albertkit.pipelines import Pipeline
 from albertkit.quantization import Quantization
@@ -64,7 +62,7 @@ def quantize(
     One half of the rows that the file `texts` makes gives the scales. With the other half the ways of `plans` are
     measured one after the other, and the first in which the share `min_agreement` of the answers is that of float32 is
     kept: in the model's folder, or with a copy of the model in the folder `output`. Where the texts have labels, the
-    scores in both precisions are reported, too. Weights stay as they are.
+    scores of the first `max_rows` examples in both precisions are reported, too. Weights stay as they are.
 
     `data` are options of the task's data, such as `text_column`. InputError where no way is good enough, and for texts
     of which there are too few; MissingDependency without PyTorch, which alone computes in int8.
@@ -83,13 +81,12 @@ def quantize(
     tried: list[Record] = []
     for plan in plans.plans(checkpoint.config, statistics, checkpoint.tensors):
         engine = _engine(checkpoint, head, plan, loaded)
-        found = _parity(exact, engine.run(asked), checkpoint.config)
+        found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
         agreement = min(found.agreements().values(), default=1.0)
         tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
         if agreement >= min_agreement:
-            scores = _scores(
-                answerer, Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length), texts, data
-            )
+            int8 = Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length)
+            scores = _scores(answerer, int8, texts, {"max_eval_samples": max_rows, **data})
             report = {"texts": Path(texts).name, "rows": len(features), "tried": tried, **scores, **_machine()}
             if output is not None:
                 convert(model, output, overwrite=overwrite)
@@ -158,21 +155,14 @@ def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Eng
     return Engine.load(infer_backend("torch"), planned, head, loaded.task.batch_tokens, "cpu", "int8")
 
 
-def _parity(exact: Iterable[Outputs], quantized: Iterable[Outputs], config: AlbertConfig) -> Parity:
-    found = Parity()
-    for ours, theirs in zip(exact, quantized, strict=True):
-        found.add(ours, theirs, config.problem_type)
-    return found
-
-
 def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record) -> Record:
-    """The scores of both on the texts, where these have labels."""
+    """The scores of both on the texts, where these have labels, or why there are none."""
     if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
         return {}
     try:
         found = {name: one.evaluate(texts, **data) for name, one in (("fp32", exact), ("int8", quantized))}
-    except InputError:  # no labels
-        return {}
+    except InputError as error:
+        return {"no_scores": str(error)}
     return {"scores": {name: _numbers(scores) for name, scores in found.items()}}
 
 

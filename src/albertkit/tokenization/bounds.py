@@ -119,7 +119,7 @@ def require_normalized(source: object, normalizer: Normalizer | None, added: Ite
     """
     total = before
     for token in added:
-        total += len(normalizer.normalize_str(token) if normalizer else token)
+        total += len(normalizer.normalize_str(token) if normalizer is not None else token)
         _require(source, "characters in all added tokens once they are normalized", total, TOTAL)
     return total
 

@@ -44,7 +44,8 @@ class TokenizersSegmenter:
     def cleaned(self, text: str) -> str:
         """A text as the normalizer leaves it."""
         with guarded(self.source):
-            return self.backend.normalizer.normalize_str(text) if self.backend.normalizer else text
+            normalizer = self.backend.normalizer  # compared with None: a sequence is false in tokenizers 0.20
+            return text if normalizer is None else normalizer.normalize_str(text)
 
     def clean_with(self, normalizer: Normalizer) -> None:
         """Clean texts with this normalizer from now on."""

@@ -1,6 +1,5 @@
 """The format ONNX, written and read here, and answered by ONNX Runtime."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, MissingDependency
+from albertkit.errors import InputError
 from albertkit.exports import base
 from albertkit.exports.base import Written
 from albertkit.typing import Json
@@ -33,9 +32,7 @@ class Onnx:
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without onnx, which writes, or onnxruntime, which answers."""
-        for package in ("onnxruntime", *(() if precision is None else ("onnx",))):
-            if importlib.util.find_spec(package) is None:
-                raise MissingDependency("The format ONNX", package, "onnx")
+        base.require_packages(self, "onnxruntime", *(() if precision is None else ("onnx",)))
 
     def write(
         self,

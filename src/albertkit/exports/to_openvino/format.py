@@ -1,6 +1,5 @@
 """The format OpenVINO IR, written and answered by OpenVINO: a .xml with the graph and a .bin with the weights."""
 
-import importlib.util
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, MissingDependency
+from albertkit.errors import InputError
 from albertkit.exports import base
 from albertkit.exports.base import Written
 
@@ -39,12 +38,8 @@ class OpenVino:
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without openvino, without onnx to write, and without nncf for int8."""
-        needed = ["openvino"]
-        needed += [] if precision is None else ["onnx"]
-        needed += ["nncf"] if precision == "int8" else []
-        for package in needed:
-            if importlib.util.find_spec(package) is None:
-                raise MissingDependency("The format OpenVINO IR", package, "openvino")
+        to_write = () if precision is None else ("onnx",)
+        base.require_packages(self, "openvino", *to_write, *(("nncf",) if precision == "int8" else ()))
 
     def write(
         self,
