@@ -25,15 +25,15 @@ def counted(program: export.Exported) -> tuple[int, int]:
 
 def _inside(operation: Any) -> Iterator[Any]:
     """All operations in the regions of one, however deep."""
-    for one in _body(operation):
-        yield one
-        yield from _inside(one)
-
-
-def _body(operation: Any) -> Iterator[Any]:
     for region in operation.regions:
-        for block in region.blocks:
-            yield from (one.operation for one in block.operations)
+        for one in _body(region):
+            yield one
+            yield from _inside(one)
+
+
+def _body(region: Any) -> Iterator[Any]:
+    for block in region.blocks:
+        yield from (one.operation for one in block.operations)
 
 
 def _bytes(operation: Any) -> int:
@@ -51,12 +51,13 @@ def _products(operation: Any, functions: Mapping[str, Any]) -> int:
         return int("lhs_batching_dimensions" not in numbers)
     if operation.name in ("func.call", "call"):
         return _products(functions[ir.FlatSymbolRefAttr(operation.attributes["callee"]).value], functions)
-    inside = sum(_products(one, functions) for one in _body(operation))
-    return inside * _turns(operation) if operation.name == "stablehlo.while" else inside
+    regions = [sum(_products(one, functions) for one in _body(region)) for region in operation.regions]
+    if operation.name == "stablehlo.case":  # one of them is run, and each is made for a platform
+        return max(regions)
+    return sum(regions) * (_turns(operation) if operation.name == "stablehlo.while" else 1)
 
 
 def _turns(loop: Any) -> int:
-    """How often a loop is run: the number that its condition compares the counter with."""
-    found = [one for one in _body(loop) if one.name == "stablehlo.constant"]
-    numbers = [ir.DenseIntElementsAttr(one.attributes["value"])[0] for one in found[:1]]
-    return numbers[0] if numbers else 1
+    """How often a loop is run: the constant that its condition compares the counter with."""
+    compared = next(one for one in _body(loop.regions[0]) if one.name == "stablehlo.compare")
+    return ir.DenseIntElementsAttr(compared.operands[1].owner.attributes["value"])[0]

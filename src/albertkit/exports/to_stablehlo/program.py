@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax import Array, export
 
@@ -20,12 +19,11 @@ def traced(config: AlbertConfig, head: str, tensors: Tensors) -> export.Exported
     config = config.changed(chunk_size_feed_forward=0)  # does not change what is computed
     model = getattr(models, f"FlaxAlbert{head}")(config, _do_init=False)
     weights.load(model, model.checkpoint_prefix, config, tensors, "the checkpoint").require_complete()
-    definition, state = nnx.split(model)
-    state = jax.tree.map(np.asarray, state)  # constants of the program
+    definition, state, others = nnx.split(model, nnx.Param, ...)  # the others: keys of dropout
 
     def answer(input_ids: Array, attention_mask: Array, token_type_ids: Array) -> dict[str, Array]:
         given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        found = nnx.merge(definition, state)(**given, train=False, return_dict=True)
+        found = nnx.merge(definition, state, others)(**given, train=False, return_dict=True)
         return {name: found[name] for name in base.OUTPUTS[head]}
 
     axes = ("batch_size", *(["num_choices"] if head == "ForMultipleChoice" else []), "sequence_length")

@@ -51,10 +51,8 @@ class TorchExport:
         import torch
         from torch.export.passes import move_to_device_pass
 
-        from albertkit.exports.to_torch_export import guard
         from albertkit.torch.infer import require_device
 
-        guard.require_plain(file)
         place = require_device(device or "cpu")
         shortest = base.shortest(config, head)
         model = move_to_device_pass(torch.export.load(file), place).module()

@@ -40,12 +40,13 @@ def traced(config: AlbertConfig, head: str, tensors: Tensors) -> ExportedProgram
     model: Any = infer.build(config, head, tensors, "the checkpoint", torch.device("cpu"))
     length = max(_EXAMPLE[-1], base.shortest(config, head))
     free = _EXAMPLE[:2] if head == "ForMultipleChoice" else _EXAMPLE[:1]
-    example = torch.ones((*free, length), dtype=torch.int64)
+    # One of their own for each input: of a tensor that is given twice only the last input would be read.
+    example = {name: torch.ones((*free, length), dtype=torch.int64) for name in base.INPUTS}
     axes = {**dict.fromkeys(range(len(free)), Dim.DYNAMIC), len(free): Dim.DYNAMIC(max=config.max_position_embeddings)}
     return torch.export.export(
         _Named(model.eval(), tuple(base.OUTPUTS[head])),
         (),
-        dict.fromkeys(base.INPUTS, example),
+        example,
         dynamic_shapes=dict.fromkeys(base.INPUTS, axes),
         strict=False,
     )
