@@ -14,8 +14,8 @@ from exports import common
 pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
 
 
-@pytest.mark.parametrize("head", base.OUTPUTS)
-def test_a_head_answers_as_the_model_does(tmp_path, head):
+def test_the_signature_has_our_names_and_answers_as_the_model_does(tmp_path):
+    head = "ForMaskedLM"
     found, forward, reference = common.written(SavedModel(), tmp_path, head, "fp32", num_hidden_layers=2)
     assert found.products == 6 * 2 + 1 + common.HEAD_PRODUCTS[head]
     for padding in ("right", None):

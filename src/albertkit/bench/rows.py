@@ -38,7 +38,13 @@ class Rows:
 
 
 def of_model(
-    model: str | os.PathLike[str], file: str | None, lengths: list[int], most: int, seed: int, max_length: int | None
+    model: str | os.PathLike[str],
+    file: str | None,
+    lengths: list[int],
+    most: int,
+    seed: int,
+    max_length: int | None,
+    trust_program: bool = False,
 ) -> Rows:
     """Rows for the task that a model was made for: the first `most` distinct ones of a file, or drawn ones.
 
@@ -46,7 +52,7 @@ def of_model(
     InputError for a length that the model has no room for, and for a file without rows.
     """
     framework = None if exported.find(model, None, None) else "numpy"
-    loaded = parts.load(None, model, framework, None, None, {})
+    loaded = parts.load(None, model, framework, None, None, {}, trust_program=trust_program)
     answerer = Pipeline(*loaded, max_length=max_length)
     longest = loaded.engine.config.max_position_embeddings
     _require_lengths(lengths, longest)

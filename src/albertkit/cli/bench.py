@@ -35,6 +35,7 @@ def command(
     threads: Annotated[int | None, Option(help="Threads.", show_default="the cores there are", min=1)] = None,
     max_length: options.MaxLength = None,
     device: options.Device = None,
+    trust_program: options.TrustProgram = False,
     seed: Annotated[int, Option(help="Seed of what is drawn.")] = 0,
     json_file: Annotated[Path | None, Option("--json", help="Write all figures to this file.")] = None,
     plot: Annotated[Path | None, Option(help="Draw them to this .png.")] = None,
@@ -59,7 +60,9 @@ def command(
     each = options.numbers(lengths, "--lengths") or []
     place = options.device(device)
     with Console(stderr=True).status("reading the model") as status:
-        found = bench(model, chosen, data, each, rows, seconds, threads, max_length, place, seed, status.update)
+        found = bench(
+            model, chosen, data, each, rows, seconds, threads, max_length, place, seed, trust_program, status.update
+        )
     show(found, candidates.has_peer())
     _keep(found, json_file, plot)
 

@@ -26,6 +26,7 @@ def command(
     batch_size: options.AnswerBatchSize = None,
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
+    trust_program: options.TrustProgram = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Fit a temperature, thresholds and where to abstain, and keep them with the model.
@@ -41,7 +42,8 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None}
     given = options.data_options(settings, task_name=task_name, **rows, **columns)
-    answerer = pipeline("auto", model, framework, max_length, device=options.device(device), batch_size=batch_size)
+    on = {"device": options.device(device), "batch_size": batch_size, "trust_program": trust_program}
+    answerer = pipeline("auto", model, framework, max_length, **on)
     with RowProgress() as progress:
         answerer.progress = progress.update
         _, results = answerer.calibrate(data, target_accuracy, **given)

@@ -42,6 +42,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
 ) -> None:
     """Make a vector of each text of a file, or of each line of standard input, in their order.
 
@@ -56,6 +57,7 @@ def command(
         record_files.require_other(output, data or "")
         vector_files.require_writable(output, overwrite)
     given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
+    given |= {"trust_program": trust_program}
     made = {"pooling": pooling, "long": long, "normalize": normalize}
     answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))

@@ -74,8 +74,12 @@ class ExportFormat(Protocol):
     name: str
     title: str
     """As people call it."""
+    extra: str
+    """The extra of albertkit that brings the packages."""
     precisions: tuple[str, ...]
     """The first is the default."""
+    needs_trust: bool
+    """Whether a file may do more than compute when it is opened, as those say who wrote what opens it."""
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency where a package is missing that writing in a precision needs, or, for None, answering."""
@@ -102,10 +106,10 @@ class ExportFormat(Protocol):
 
 
 def require_packages(form: ExportFormat, *packages: str) -> None:
-    """MissingDependency for the first package that is not there; the extra that brings it has the format's name."""
+    """MissingDependency for the first package that is not there."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise MissingDependency(f"The format {form.title}", package, form.name)
+            raise MissingDependency(f"The format {form.title}", package, form.extra)
 
 
 def require_exportable(head: str) -> None:
@@ -197,7 +201,7 @@ def lengthened(config: AlbertConfig, given: Tensors, length: int) -> dict[str, n
 
 def shortest(config: AlbertConfig, head: str) -> int:
     """The least L that a traced program of a head takes: a search for answers finds a fixed number of places."""
-    return max(config.start_n_top, config.end_n_top) if head == "ForQuestionAnsweringBeamSearch" else 1
+    return max(config.start_n_top, config.end_n_top) + 1 if head == "ForQuestionAnsweringBeamSearch" else 1
 
 
 def forward(config: AlbertConfig, head: str, run: Callable[[Tensors], Outputs]) -> Forward:

@@ -7,11 +7,7 @@ import tensorflow as tf
 
 from albertkit.arrays import Tensors
 from albertkit.config import AlbertConfig
-from albertkit.exports import base
 from albertkit.exports.to_saved_model import graph
-
-HEADS = tuple(head for head in base.OUTPUTS if head != "ForQuestionAnsweringBeamSearch")
-"""The heads that the operators of LiteRT can hold."""
 
 
 def converted(config: AlbertConfig, head: str, tensors: Tensors, is_int8: bool) -> bytes:

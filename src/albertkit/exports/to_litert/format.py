@@ -3,7 +3,7 @@
 import importlib.util
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ class LiteRt:
 
     name = "litert"
     title = "LiteRT"
+    extra = "tensorflow"
     precisions = tuple(FILES)
+    needs_trust = False
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without tensorflow, which writes; to answer ai-edge-litert will do as well."""
@@ -44,12 +46,6 @@ class LiteRt:
         """Write one file. Scales of activations are measured while it answers, so `samples` are not read."""
         from albertkit.exports.to_litert import convert, counts
 
-        if head not in convert.HEADS:
-            raise InputError(
-                f"LiteRT takes {', '.join(f'Albert{name}' for name in convert.HEADS)}. Received: Albert{head}, whose "
-                "search for answers it has no operators for. Export to another format, or train a model with "
-                "AlbertForQuestionAnswering."
-            )
         file = f"{FOLDER}/{FILES[precision]}"
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(convert.converted(config, head, tensors, precision == "int8"))
@@ -63,13 +59,17 @@ class LiteRt:
             raise InputError(f'`device` must be "cpu" for LiteRT. Received: {device!r}. Leave it out.')
         content, names, own = file.read_bytes(), list(base.OUTPUTS[head]), threading.local()
 
-        def run(given: Tensors) -> Outputs:
+        def runner() -> Callable[..., Outputs]:
             if not hasattr(own, "run"):  # an interpreter must not be used by two threads at once
                 own.interpreter = _interpreter(content)
                 own.run = own.interpreter.get_signature_runner()
-            found = own.run(**given)
+            return own.run
+
+        def run(given: Tensors) -> Outputs:
+            found = runner()(**given)
             return {name: found[name] for name in names}
 
+        runner()  # what is wrong with a file is said now
         return base.forward(config, head, run)
 
 
@@ -81,6 +81,9 @@ def _interpreter(content: bytes) -> Any:
         return Interpreter(model_content=content)
     import tensorflow as tf
 
+    from albertkit.exports.to_litert import counts
+
+    counts.require_builtin(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
         return tf.lite.Interpreter(model_content=content)

@@ -1,6 +1,5 @@
 """The format SavedModel, written and answered by TensorFlow: a folder with the graph and the weights."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
-from albertkit.errors import MissingDependency
 from albertkit.exports import base
 from albertkit.exports.base import Written
 
@@ -22,12 +20,13 @@ class SavedModel:
 
     name = "saved-model"
     title = "SavedModel"
+    extra = "tensorflow"
     precisions = ("fp32",)
+    needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without tensorflow."""
-        if importlib.util.find_spec("tensorflow") is None:
-            raise MissingDependency("The format SavedModel", "tensorflow", "tensorflow")
+        base.require_packages(self, "tensorflow")
 
     def write(
         self,

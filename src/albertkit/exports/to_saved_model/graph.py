@@ -25,7 +25,9 @@ def save(config: AlbertConfig, head: str, tensors: Tensors, folder: Path) -> Non
     encoder = model if head == "Model" else model.albert
     encoder.encoder.loops = False  # each use of a layer is a node, as other converters want it, and reads one variable
     root: Any = tf.Module()
-    root.weights = [one.value for one in model.weights]  # of those of Keras itself LiteRT's converter leaves out the values
+    root.weights = [
+        one.value for one in model.weights
+    ]  # of those of Keras itself LiteRT's converter leaves out the values
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("WARNING")  # it tells of assets that there are none of

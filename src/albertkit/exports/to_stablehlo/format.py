@@ -1,6 +1,5 @@
 """The format StableHLO, written and answered by JAX: one file with the program and the weights."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from albertkit.arrays import Tensors, bucket
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch, trim
 from albertkit.config import AlbertConfig
-from albertkit.errors import MissingDependency
 from albertkit.exports import base
 from albertkit.exports.base import Written
 
@@ -22,13 +20,13 @@ class StableHlo:
 
     name = "stablehlo"
     title = "StableHLO"
+    extra = "flax"
     precisions = ("fp32",)
+    needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without jax, and without flax to write."""
-        for package in ("jax", *(() if precision is None else ("flax",))):
-            if importlib.util.find_spec(package) is None:
-                raise MissingDependency("The format StableHLO", package, "flax")
+        base.require_packages(self, "jax", *(() if precision is None else ("flax",)))
 
     def write(
         self,

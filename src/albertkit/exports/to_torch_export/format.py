@@ -1,6 +1,5 @@
 """The format of torch.export, written and answered by PyTorch: one file with the graph and the weights."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,6 @@ from albertkit.arrays import Tensors
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
-from albertkit.errors import MissingDependency
 from albertkit.exports import base
 from albertkit.exports.base import Written
 
@@ -20,12 +18,13 @@ class TorchExport:
 
     name = "torch-export"
     title = "torch.export"
+    extra = "torch"
     precisions = ("fp32",)
+    needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without torch."""
-        if importlib.util.find_spec("torch") is None:
-            raise MissingDependency("The format torch.export", "torch", "torch")
+        base.require_packages(self, "torch")
 
     def write(
         self,

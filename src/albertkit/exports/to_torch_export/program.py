@@ -38,11 +38,12 @@ def traced(config: AlbertConfig, head: str, tensors: Tensors) -> ExportedProgram
     """The program of a head, of any number of rows and any length that the model has positions for."""
     config = config.changed(attn_implementation="sdpa", chunk_size_feed_forward=0)  # neither changes what is computed
     model: Any = infer.build(config, head, tensors, "the checkpoint", torch.device("cpu"))
-    length = max(_EXAMPLE[-1], base.shortest(config, head))
+    shortest, longest = base.shortest(config, head), config.max_position_embeddings
+    length = min(_EXAMPLE[-1] + shortest, longest)
     free = _EXAMPLE[:2] if head == "ForMultipleChoice" else _EXAMPLE[:1]
     # One of their own for each input: of a tensor that is given twice only the last input would be read.
     example = {name: torch.ones((*free, length), dtype=torch.int64) for name in base.INPUTS}
-    axes = {**dict.fromkeys(range(len(free)), Dim.DYNAMIC), len(free): Dim.DYNAMIC(max=config.max_position_embeddings)}
+    axes = {**dict.fromkeys(range(len(free)), Dim.DYNAMIC), len(free): Dim.DYNAMIC(min=shortest, max=longest)}
     return torch.export.export(
         _Named(model.eval(), tuple(base.OUTPUTS[head])),
         (),
