@@ -11,8 +11,8 @@ from exports import common
 pytestmark = [pytest.mark.torch, pytest.mark.flax]
 
 
-def test_any_rows_choices_and_lengths_are_answered_as_by_the_model(tmp_path):
-    head = "ForMultipleChoice"
+def test_any_rows_and_lengths_are_answered_as_by_the_model(tmp_path):
+    head = "ForTokenClassification"
     found, forward, reference = common.written(StableHlo(), tmp_path, head, "fp32", num_hidden_layers=3)
     assert found.products == 6 * 3 + 1 + common.HEAD_PRODUCTS[head]
     for padding in ("right", None):
