@@ -22,7 +22,10 @@ PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
 NEEDS = {
-    **{"exports.md": "onnx", "export-onnx.md": "onnx", "export-openvino.md": "openvino", "export-stablehlo.md": "flax"},
+    "exports.md": "onnx",
+    "export-onnx.md": "onnx",
+    "export-openvino.md": "openvino",
+    "export-stablehlo.md": "flax",
     **dict.fromkeys(("export-saved-model.md", "export-litert.md"), "tensorflow"),
 }
 """Pages whose blocks need more than a framework."""

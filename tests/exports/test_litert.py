@@ -16,10 +16,12 @@ pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
 SIZES = {"hidden_size": 64, "embedding_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 
 
-def test_in_int8_every_product_is_converted_and_answers_stay_near(tmp_path):
-    found, forward, reference = common.written(LiteRt(), tmp_path, "ForMaskedLM", "int8", **SIZES)
-    assert found.converted == found.products == 6 * 2 + 1 + 2
-    given = common.batch("ForMaskedLM")
+@pytest.mark.parametrize(("head", "products", "small"), [("ForMaskedLM", 2, 0), ("ForMultipleChoice", 1, 1)])
+def test_in_int8_every_product_is_converted_and_answers_stay_near(tmp_path, head, products, small):
+    found, forward, reference = common.written(LiteRt(), tmp_path, head, "int8", **SIZES)
+    assert found.converted == found.products == 6 * 2 + 1 + products
+    assert ("1 more" in found.detail) == small
+    given = common.batch(head)
     assert common.largest_difference(forward(given), reference(given), given) < 0.2
 
 

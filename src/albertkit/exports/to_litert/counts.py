@@ -1,5 +1,6 @@
 """What a file of LiteRT holds: bytes of weights, and how many products with weights are in int8."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,15 +27,16 @@ def require_builtin(content: bytes) -> None:
         )
 
 
-def counted(content: bytes) -> tuple[int, int, int]:
-    """Bytes of all stored arrays, products with one of them, and how many of those are in int8.
+def counted(content: bytes) -> tuple[int, int, int, int]:
+    """Bytes of all stored arrays, products with one of them, how many of those are in int8, and how many cannot be.
 
-    Products that are too small for int8 count as they would if they were larger: as converted where others are.
+    Those that cannot have fewer than SMALLEST weights.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
     weights = [one for graph in model.subgraphs for one in _weights(model, graph, sizes)]
-    return sum(sizes), len(weights), sum(one.type == schema.TensorType.INT8 for one in weights)
+    converted = sum(one.type == schema.TensorType.INT8 for one in weights)
+    return sum(sizes), len(weights), converted, sum(math.prod(one.shape) < SMALLEST for one in weights)
 
 
 def _weights(model: Any, graph: Any, sizes: Sequence[int]) -> list[Any]:

@@ -49,9 +49,13 @@ class LiteRt:
         file = f"{FOLDER}/{FILES[precision]}"
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         (folder / file).write_bytes(convert.converted(config, head, tensors, precision == "int8"))
-        weights, products, converted = counts.counted((folder / file).read_bytes())
-        detail = "weights in int8 by output, activations by what they hold" if precision == "int8" else ""
-        return Written(file, (file,), weights, products, converted, detail)
+        weights, products, converted, small = counts.counted((folder / file).read_bytes())
+        if precision != "int8":
+            return Written(file, (file,), weights, products, 0)
+        detail = "weights in int8 by output, activations by what they hold"
+        if small:
+            detail += f"; {small} more, of fewer than {counts.SMALLEST:,} weights, stay in float32"
+        return Written(file, (file,), weights, products - small, converted, detail)
 
     def compile(self, file: Path, config: AlbertConfig, head: str, device: str | None = None) -> Forward:
         """The forward pass by LiteRT on the CPU. InputError for another device."""
