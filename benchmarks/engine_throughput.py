@@ -106,13 +106,14 @@ def matrix_rate(hidden: int, ffn: int) -> float:
     """Operations a second of the int8 products alone, of the shapes of a layer over 1,024 tokens."""
     import torch
 
-    from albertkit.torch.cpu.products import Int8Product
+    from albertkit.torch.cpu.int8 import fastest_product
 
     shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, ffn), (ffn, hidden)]
     run, times = [], []
     with torch.inference_mode():
         for inputs, outputs in shapes:
-            product = Int8Product(torch.randn(outputs, inputs), torch.randn(outputs), torch.float32, [4.0])
+            weight, bias = torch.randn(outputs, inputs), torch.randn(outputs)
+            product = fastest_product()(weight, bias, torch.float32, [4.0])
             run.append((product, product.prepare(torch.randn(1024, inputs), 0)))
         for _ in range(7):
             start = time.perf_counter()

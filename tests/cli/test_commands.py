@@ -35,7 +35,7 @@ def started(*arguments, **options):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
-    finetune.run(common.recipe(folder), folder / "model")
+    finetune.run(common.learnable(folder), folder / "model")
     return folder / "model"
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional  # noqa: E402
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.errors import InputError  # noqa: E402
 from albertkit.torch import infer  # noqa: E402
-from albertkit.torch.cpu import packed_encoder  # noqa: E402
+from albertkit.torch.packed import chunks  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import batch, random_tensors, small  # noqa: E402
 
@@ -88,7 +88,7 @@ def test_a_text_stops_after_as_many_layers_as_confirm_its_answer(problem_type, p
 
 @pytest.mark.parametrize("chunk", [1, 30])
 def test_layers_of_several_groups_and_inner_layers_count_as_they_do_in_the_config(monkeypatch, chunk):
-    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
     config = config_of(num_hidden_groups=2, inner_group_num=2)
     data = padded(rows(config))
     logits, layers = expected(every_layer(config, data), 1, SAME["single_label_classification"])

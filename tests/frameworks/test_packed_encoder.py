@@ -11,14 +11,23 @@ from albertkit.batches import MaskedBatch, PaddedBatch  # noqa: E402
 from albertkit.errors import InputError  # noqa: E402
 from albertkit.quantization import MAPPING, SITES, Quantization, per_token  # noqa: E402
 from albertkit.torch import infer, private_api  # noqa: E402
-from albertkit.torch.cpu import calibration, packed_encoder, precisions, products  # noqa: E402
-from albertkit.torch.cpu.products import Int8Product  # noqa: E402
+from albertkit.torch.packed import calibration, chunks, int8, packed_encoder, precisions, products  # noqa: E402
+from albertkit.torch.packed.int8 import FBGEMMProduct, OneDNNProduct  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
 
 pytestmark = pytest.mark.torch
 PRECISIONS = ("fp32", "bf16", "int8")
 LENGTHS = (5, 9, 9, 17, 3, 24, 9, 1)
+KINDS = [OneDNNProduct, FBGEMMProduct]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    """Each class of int8 products; the fastest one is the only one that is used otherwise."""
+    if request.param is FBGEMMProduct and not private_api.has_fbgemm():
+        pytest.skip("This build of PyTorch has no FBGEMM.")
+    return request.param
 
 
 def rows(config, lengths=LENGTHS):
@@ -67,7 +76,7 @@ def test_fp32_gives_what_the_model_gives(head, changes):
 
 @pytest.mark.parametrize("chunk", [1, 10, 27, 1000])
 def test_chunks_do_not_change_what_is_computed(monkeypatch, chunk):
-    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
     config, forward = compiled("ForSequenceClassification")
     one_by_one = np.concatenate([forward(padded([row]))["logits"] for row in rows(config)])
     np.testing.assert_allclose(forward(padded(rows(config)))["logits"], one_by_one, atol=1e-5)
@@ -80,7 +89,8 @@ def test_a_text_has_the_same_states_whatever_stands_beside_it():
 
 
 @pytest.mark.parametrize("scales", ["token", "one"])
-def test_in_int8_the_states_are_equal_to_the_last_bit(scales):
+def test_in_int8_the_states_are_equal_to_the_last_bit(monkeypatch, kind, scales):
+    monkeypatch.setattr(int8, "fastest_product", lambda: kind)
     config = longer()
     quantization = per_token(config) if scales == "token" else one_scale(config, 6.0)
     _, forward = compiled(precision="int8", quantization=quantization)
@@ -96,7 +106,7 @@ def one_scale(config, largest):
 @pytest.mark.parametrize("chunk", [10, 1000])
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_masked_places_have_the_scores_of_a_whole_run(monkeypatch, precision, chunk):
-    monkeypatch.setattr(packed_encoder, "CHUNK", chunk)
+    monkeypatch.setattr(chunks, "CHUNK", chunk)
     config, forward = compiled("ForMaskedLM", precision)
     ids = rows(config)
     positions = np.array([[3, 16], [0, 2], [5, 0], [5, 23], [1, 8]])
@@ -136,13 +146,15 @@ def test_calibration_sees_the_largest_input_and_the_error_of_int8():
 
 @pytest.mark.parametrize("hidden_act", ["gelu_new", "gelu", "relu", None])
 @pytest.mark.parametrize("known", [4.0, "token"])
-def test_a_product_of_bytes_is_the_product_of_what_its_bytes_stand_for(hidden_act, known):
+def test_a_product_of_bytes_is_the_product_of_what_its_bytes_stand_for(kind, hidden_act, known):
     torch.manual_seed(0)
     weight, bias, x = torch.randn(24, 40) * 0.1, torch.randn(24), torch.randn(7, 40)
-    product = Int8Product(weight, bias, torch.float32, [known], hidden_act)
+    x[0, 0] = 9.0  # beyond what is known
+    product = kind(weight, bias, torch.float32, [known], hidden_act)
     prepared = product.prepare(x, 0)
-    rounded = weight.abs().amax(1, keepdim=True) / products.weight_steps()
-    meant = ((prepared.values.float() - 128) * prepared.scale) @ ((weight / rounded).round() * rounded).T + bias
+    rounded = weight.abs().amax(1, keepdim=True) / int8.weight_steps()
+    values = (x / prepared.scale).round().clamp(-128, 127) * prepared.scale
+    meant = values @ ((weight / rounded).round() * rounded).T + bias
     meant = meant if product.activation is None else product.activation(meant)
     torch.testing.assert_close(product(prepared), meant, atol=2e-5, rtol=2e-5)
     residual = torch.randn(7, 24)
@@ -152,8 +164,8 @@ def test_a_product_of_bytes_is_the_product_of_what_its_bytes_stand_for(hidden_ac
 
 def test_bytes_for_the_next_product_are_those_of_a_float_output():
     torch.manual_seed(0)
-    first = Int8Product(torch.randn(32, 16) * 0.3, torch.randn(32), torch.float32, [4.0], "gelu_new")
-    second = Int8Product(torch.randn(8, 32), torch.zeros(8), torch.float32, [3.0])
+    first = OneDNNProduct(torch.randn(32, 16) * 0.3, torch.randn(32), torch.float32, [4.0], "gelu_new")
+    second = OneDNNProduct(torch.randn(8, 32), torch.zeros(8), torch.float32, [3.0])
     x = first.prepare(torch.randn(9, 16), 0)
     direct, prepared = first.feed(x, second, 0), second.prepare(first(x), 0)
     assert direct.scale == prepared.scale == pytest.approx(3 / 127)
@@ -165,31 +177,61 @@ def test_gelu_by_the_sigmoid_is_gelu_by_tanh():
     torch.testing.assert_close(products.tanh_gelu(x), functional.gelu(x, approximate="tanh"), atol=1e-6, rtol=1e-6)
 
 
-def test_smoothing_leaves_a_product_as_it_is_but_for_rounding():
+def test_smoothing_leaves_a_product_as_it_is_but_for_rounding(kind):
     torch.manual_seed(0)
     weight, bias, x = torch.randn(24, 40), torch.randn(24), torch.randn(50, 40)
     x[:, 3] *= 60  # an outlier
     exact = functional.linear(x, weight, bias)
     divisor = torch.ones(40)
     divisor[3] = 8.0
-    plain, smooth = (Int8Product(weight, bias, torch.float32, ["token"], smoothing=one) for one in (None, divisor))
+    plain, smooth = (kind(weight, bias, torch.float32, ["token"], smoothing=one) for one in (None, divisor))
     errors = [(product(product.prepare(x, 0)) - exact).abs().mean() for product in (plain, smooth)]
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_a_product_that_stays_in_float_is_exact():
+def test_a_product_that_stays_in_float_is_exact(kind):
     torch.manual_seed(0)
     weight, bias, x = torch.randn(24, 40), torch.randn(24), torch.randn(5, 40)
-    product = Int8Product(weight, bias, torch.float32, ["token", "float"], smoothing=torch.full((40,), 2.0))
+    product = kind(weight, bias, torch.float32, ["token", "float"], smoothing=torch.full((40,), 2.0))
     torch.testing.assert_close(product(product.prepare(x, 1)), functional.linear(x, weight, bias))
 
 
 def test_the_largest_bytes_do_not_clip_here():
-    steps = products.weight_steps()
-    packed = private_api.pack_int8(torch.full((16, 64), steps, dtype=torch.int8))
+    steps = int8.weight_steps()
+    weight = torch.full((16, 64), steps, dtype=torch.int8)
     values = torch.full((3, 64), 255, dtype=torch.uint8)
-    found = private_api.int8_linear(values, 1.0, 0, packed, torch.ones(16), None, torch.float32)
-    assert (found == 255 * steps * 64).all()
+    packed = private_api.pack_for_onednn(weight)
+    found = [private_api.onednn_linear(values, 1.0, 0, packed, torch.ones(16), None, torch.float32)]
+    if private_api.has_fbgemm():
+        packed = private_api.pack_for_fbgemm(weight, torch.ones(16), None)
+        found.append(private_api.fbgemm_linear(values.float(), 1.0, 0, packed))
+    for one in found:
+        assert (one == 255 * steps * 64).all()
+
+
+def test_the_products_are_those_that_are_fastest_on_this_cpu(monkeypatch):
+    for steps, has_fbgemm, expected in [
+        (63, True, FBGEMMProduct),
+        (63, False, OneDNNProduct),
+        (127, True, OneDNNProduct),
+    ]:
+        monkeypatch.setattr(int8, "weight_steps", lambda steps=steps: steps)
+        monkeypatch.setattr(private_api, "has_fbgemm", lambda has=has_fbgemm: has)
+        assert int8.fastest_product.__wrapped__() is expected
+
+
+def test_packing_for_fbgemm_leaves_the_engine_of_quantised_tensors_as_it_was_and_warns_of_nothing(recwarn):
+    if not private_api.has_fbgemm():
+        pytest.skip("This build of PyTorch has no FBGEMM.")
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = "onednn"
+    try:
+        product = FBGEMMProduct(torch.randn(8, 16), torch.zeros(8), torch.float32, [3.0])
+        assert torch.backends.quantized.engine == "onednn"
+        assert product(product.prepare(torch.randn(2, 16), 0)).shape == (2, 8)
+    finally:
+        torch.backends.quantized.engine = before
+    assert not recwarn.list
 
 
 def test_a_precision_that_there_is_none_of_is_refused_with_those_there_are():
@@ -218,7 +260,7 @@ def test_all_hidden_states_come_from_the_float_path_in_every_precision():
     model = Torch().build("Model", config, tensors)
     given = {name: torch.from_numpy(array) for name, array in padded(rows(config)).arguments().items()}
     expected = model(**given, output_hidden_states=True, output_attentions=True)
-    make = products.int8_products(torch.float32, config.hidden_act, per_token(config))
+    make = int8.int8_products(torch.float32, config.hidden_act, per_token(config))
     with torch.inference_mode():
         model.encoder = packed_encoder.PackedEncoder(model.encoder, config, make)
         found = model(**given, output_hidden_states=True, output_attentions=True)

@@ -7,8 +7,8 @@ torch = pytest.importorskip("torch")
 
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.torch import infer, models, train  # noqa: E402
-from albertkit.torch.cpu import packed_encoder  # noqa: E402
 from albertkit.torch.layers import AlbertLayer  # noqa: E402
+from albertkit.torch.packed import packed_encoder  # noqa: E402
 from albertkit.torch.packed_sequences import PackedSequences, Unpadded  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
@@ -126,7 +126,7 @@ def test_tokens_go_and_come_back():
 def test_training_and_inference_on_a_cpu_compute_nothing_for_padding(monkeypatch):
     head, config = "ForSequenceClassification", small()
     given, counted, answered = batch(head, padding="right"), [], []
-    run, run_packed = AlbertLayer.forward, packed_encoder._Layer.__call__
+    run, run_packed = AlbertLayer.forward, packed_encoder.Layer.__call__
     tokens, rows = int(given["attention_mask"].sum()), len(given["input_ids"])
 
     def counting(layer, hidden_states, *arguments):
@@ -138,7 +138,7 @@ def test_training_and_inference_on_a_cpu_compute_nothing_for_padding(monkeypatch
         return run_packed(layer, states, *arguments)
 
     monkeypatch.setattr(AlbertLayer, "forward", counting)
-    monkeypatch.setattr(packed_encoder._Layer, "__call__", counting_answers)
+    monkeypatch.setattr(packed_encoder.Layer, "__call__", counting_answers)
     state = train.init_state(config, head, random_tensors(config, head))
     train.train_step(state, [PaddedBatch(**given)], 1e-3, seed=0)
     train.eval_step(state, PaddedBatch(**given))

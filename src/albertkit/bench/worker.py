@@ -95,7 +95,7 @@ def _fastest(device: str | None) -> str:
     import torch
 
     from albertkit.torch import infer
-    from albertkit.torch.cpu.precisions import require_precision
+    from albertkit.torch.packed.precisions import require_precision
 
     place = backends.device_name(device) or ("cuda" if torch.cuda.is_available() else "cpu")
     return require_precision("auto", infer.require_device(place))

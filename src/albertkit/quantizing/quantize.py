@@ -69,7 +69,7 @@ def quantize(
     """
     folder = _folder(model, output, overwrite)
     loaded = _load(task, model)
-    from albertkit.torch.cpu import calibration  # PyTorch is there
+    from albertkit.torch.packed import calibration  # PyTorch is there
 
     checkpoint = _as_run(files.load(model), loaded)
     answerer = Pipeline(*loaded, max_length=max_length)
@@ -171,9 +171,9 @@ def _numbers(scores: Record) -> Record:
 
 
 def _machine() -> Record:
-    from albertkit.torch.cpu import products
+    from albertkit.torch.packed import int8
 
-    return {"weight_steps": products.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
+    return {"weight_steps": int8.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
 
 
 def _refusal(tried: Iterable[Record], wanted: float) -> InputError:

@@ -13,10 +13,12 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
-from albertkit.torch.cpu import early_exit
-from albertkit.torch.cpu.packed_encoder import PackedEncoder
-from albertkit.torch.cpu.precisions import hidden_dtype, require_precision, usual
-from albertkit.torch.cpu.products import MakeProduct, float_products, int8_products
+from albertkit.torch.packed import early_exit, gpu_encoder
+from albertkit.torch.packed.gpu_encoder import GPUEncoder
+from albertkit.torch.packed.int8 import int8_products
+from albertkit.torch.packed.packed_encoder import PackedEncoder
+from albertkit.torch.packed.precisions import hidden_dtype, require_precision, usual
+from albertkit.torch.packed.products import MakeProduct, float_products
 
 
 def compile(
@@ -31,12 +33,12 @@ def compile(
     """The forward of `Albert{head}` with the given weights.
 
     A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else. Runs on
-    `device`, a name of PyTorch, by default on the first GPU where there is one, and on a CPU in packed sequences.
-    With `config.early_exit_patience` rows stop at the layer where they are agreed on, on a CPU; see `cpu.early_exit`.
-    `precision` is that of the encoder's products, "auto" the fastest of this machine. `quantization` is what is known
-    of their inputs in int8, in which they are computed by default where that is known, on a CPU. WeightMismatch where
-    the head's weights are not among the tensors, InputError where there is no such device, or it does not compute in
-    that precision.
+    `device`, a name of PyTorch, by default on the first GPU where there is one, and on a CPU in packed sequences, as on
+    a GPU in bfloat16 where it has flash attention. With `config.early_exit_patience` rows stop at the layer where they
+    are agreed on, on a CPU; see `packed.early_exit`. `precision` is that of the encoder's products, "auto" the fastest
+    of this machine. `quantization` is what is known of their inputs in int8, in which they are computed by default
+    where that is known, on a CPU. WeightMismatch where the head's weights are not among the tensors, InputError where
+    there is no such device, or it does not compute in that precision.
     """
     place = require_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = require_precision(precision or usual(place, quantization is not None), place)
@@ -46,7 +48,8 @@ def compile(
             f"Early exit is computed on a CPU. Received: patience {config.early_exit_patience} on {place}. Pass "
             '`device` "cpu", or leave `patience` out.'
         )
-    if place.type == "cpu":  # accelerators would wait for the host, which finds out where the padding is
+    is_packed_on_gpu = precision == "bf16" and gpu_encoder.can_run(place, config)
+    if place.type == "cpu" or is_packed_on_gpu:
         config = config.changed(attn_implementation="packed")
     model = build(config, head, tensors, source, place)
     if place.type == "cpu":
@@ -57,6 +60,9 @@ def compile(
             return early_exit.compile(model, encoder)
     elif precision == "bf16":
         model.to(torch.bfloat16)
+        if is_packed_on_gpu:
+            with torch.inference_mode():
+                model.base_model.encoder = GPUEncoder(model.base_model.encoder, config)
     return attach(model)
 
 

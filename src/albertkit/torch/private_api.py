@@ -1,11 +1,12 @@
 """What albertkit uses of PyTorch that is not public; everything else keeps to the documented functions.
 
 Tested with torch 2.13, and wanted from 2.6 on: `torch.utils._pytree`, the trees that torch.export and DataParallel walk
-over, in which every class of outputs must be known; the int8 products of oneDNN, `torch.ops.onednn`; and the questions
-of `torch.cpu` after what the CPU has.
+over, in which every class of outputs must be known; the int8 products of oneDNN and FBGEMM, `torch.ops.onednn` and
+`torch.ops.quantized`; and the questions of `torch.cpu` after what the CPU has.
 """
 
 import platform
+import warnings
 
 import torch
 from torch import Tensor
@@ -39,12 +40,12 @@ def has_int8_products() -> bool:
     return torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
 
 
-def pack_int8(weight: Tensor) -> Tensor:
-    """(N, K) int8 -> the same as `int8_linear` takes it."""
+def pack_for_onednn(weight: Tensor) -> Tensor:
+    """(N, K) int8 -> the same as `onednn_linear` takes it."""
     return torch.ops.onednn.qlinear_prepack(weight, None)
 
 
-def int8_linear(
+def onednn_linear(
     x: Tensor,
     step: float,
     zero: int,
@@ -65,11 +66,40 @@ def int8_linear(
     return torch.ops.onednn.qlinear_pointwise(x, step, zero, packed, weight_steps, zeros, bias, *out, dtype, *post)
 
 
-def int8_linear_and_sum(
+def onednn_linear_and_sum(
     x: Tensor, step: float, zero: int, packed: Tensor, weight_steps: Tensor, bias: Tensor, residual: Tensor
 ) -> Tensor:
-    """What `int8_linear` gives, added to `residual` (T, N) float32 in its place."""
+    """What `onednn_linear` gives, added to `residual` (T, N) float32 in its place."""
     zeros = torch.zeros(len(weight_steps), dtype=torch.int64)
     weights = (packed, weight_steps, zeros, residual, bias)
     sums = ("sum", 1.0, "none", [], "")
     return torch.ops.onednn.qlinear_pointwise.binary(x, step, zero, *weights, 1.0, 0, torch.float32, 1.0, 0, *sums)
+
+
+def has_fbgemm() -> bool:
+    """Whether PyTorch was built with FBGEMM and still has what packs weights for it: quantised tensors are to go."""
+    wanted = torch.ops.quantized, "linear_with_input_q_dq_qweight_dq_output_fp32"
+    return (
+        "fbgemm" in torch.backends.quantized.supported_engines
+        and hasattr(torch, "_make_per_channel_quantized_tensor")
+        and hasattr(*wanted)
+    )
+
+
+def pack_for_fbgemm(weight: Tensor, weight_steps: Tensor, bias: Tensor | None) -> torch.ScriptObject:
+    """(N, K) int8, whose bytes are worth `weight_steps` (N,), and a bias (N,) -> what `fbgemm_linear` takes."""
+    engine = torch.backends.quantized.engine
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.quantize_per_tensor", UserWarning)
+        make = getattr(torch, "_make_per_channel_quantized_tensor")  # noqa: B009 - private to type checkers
+        quantized = make(weight, weight_steps.double(), torch.zeros(len(weight), dtype=torch.int64), 0)
+    try:
+        torch.backends.quantized.engine = "fbgemm"
+        return torch.ops.quantized.linear_prepack(quantized, bias)
+    finally:
+        torch.backends.quantized.engine = engine
+
+
+def fbgemm_linear(x: Tensor, step: float, zero: int, packed: torch.ScriptObject) -> Tensor:
+    """(T, K) float32, rounded to bytes worth `step` from `zero` on, times a packed weight -> (T, N) float32."""
+    return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, step, zero, packed)

@@ -17,7 +17,8 @@ from albertkit.backends import Forward, Outputs
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.torch.cpu.packed_encoder import Chunk, PackedEncoder, split_into_chunks
+from albertkit.torch.packed.chunks import Chunk, split_into_chunks
+from albertkit.torch.packed.packed_encoder import PackedEncoder
 from albertkit.torch.packed_sequences import PackedSequences, Unpadded
 
 Agree = Callable[[Tensor, Tensor], Tensor]

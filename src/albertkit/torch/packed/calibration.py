@@ -13,8 +13,9 @@ from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.quantization import FRACTIONS, MAPPING, SITES, InputStatistics, runs_of_layers
 from albertkit.torch import infer
-from albertkit.torch.cpu.packed_encoder import PackedEncoder
-from albertkit.torch.cpu.products import STEPS, FloatProduct, Product
+from albertkit.torch.packed.int8 import STEPS
+from albertkit.torch.packed.packed_encoder import PackedEncoder
+from albertkit.torch.packed.products import FloatProduct, Product
 
 _SMALL = 1e-30
 

@@ -3,8 +3,8 @@
 Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size, N heads, D width of a head.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,12 @@ from torch.nn import functional
 from albertkit.config import AlbertConfig
 from albertkit.outputs import BaseModelOutput
 from albertkit.quantization import MAPPING, SITES
-from albertkit.torch.cpu.attention import attend
-from albertkit.torch.cpu.products import MakeProduct
 from albertkit.torch.encoder import AlbertTransformer
 from albertkit.torch.layers import AlbertLayer, AlbertLayerGroup
+from albertkit.torch.packed.attention import Attend, attend
+from albertkit.torch.packed.chunks import Chunk, split_into_chunks
+from albertkit.torch.packed.products import MakeProduct
 from albertkit.torch.packed_sequences import AttentionBias, PackedSequences
-
-CHUNK = 1024
-"""Tokens that go through all layers together: their states and the shared weights stay in the last-level cache."""
 
 
 class PackedEncoder(nn.Module):
@@ -29,14 +27,16 @@ class PackedEncoder(nn.Module):
     The weights of a layer are packed once, however often it runs. Without dropout and without gradients.
     """
 
-    def __init__(self, encoder: AlbertTransformer, config: AlbertConfig, make: MakeProduct) -> None:
+    def __init__(
+        self, encoder: AlbertTransformer, config: AlbertConfig, make: MakeProduct, attend: Attend = attend
+    ) -> None:
         """`make` decides in which precision products are computed."""
         super().__init__()
         self.encoder, self.heads = encoder, config.num_attention_heads
         mapping = encoder.embedding_hidden_mapping_in
         self.mapping = make(MAPPING, mapping.weight, mapping.bias)
         groups = [
-            [_Layer(cast("AlbertLayer", layer), make) for layer in cast("AlbertLayerGroup", group).albert_layers]
+            [Layer(cast("AlbertLayer", layer), make, attend) for layer in cast("AlbertLayerGroup", group).albert_layers]
             for group in encoder.albert_layer_groups
         ]
         self.runs = [layer for group in encoder.group_of_layer for layer in groups[group]]
@@ -49,75 +49,33 @@ class PackedEncoder(nn.Module):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
     ) -> BaseModelOutput:
-        """See AlbertTransformer; with PackedSequences (1, T, E) -> last_hidden_state (1, P, H) float32."""
+        """See AlbertTransformer; with PackedSequences (1, T, E) -> last_hidden_state (1, P, H), of the same dtype."""
         if not isinstance(attention_bias, PackedSequences):
             return self.encoder(embeddings, attention_bias, head_mask, output_attentions, output_hidden_states)
-        chunks = [
-            self._run(embeddings[0, chunk.start : chunk.stop], chunk) for chunk in split_into_chunks(attention_bias)
-        ]
+        chunks = [self._run(embeddings[0, chunk.start : chunk.stop], chunk) for chunk in self._chunks(attention_bias)]
         return BaseModelOutput(torch.cat(chunks)[None])
 
-    def _run(self, embeddings: Tensor, chunk: "Chunk") -> Tensor:
-        """(T, E) of one chunk through all layers -> (P, H) float32."""
+    def _chunks(self, sequences: PackedSequences) -> Iterable[Chunk]:
+        """What goes through all layers together."""
+        return split_into_chunks(sequences)
+
+    def _run(self, embeddings: Tensor, chunk: Chunk) -> Tensor:
+        """(T, E) of one chunk through all layers -> (P, H)."""
         states = self.mapped(embeddings)
         for run, layer in enumerate(self.runs):
             wanted = chunk if run == len(self.runs) - 1 else chunk.whole()
             states = layer(states, wanted, self.heads, run)
-        return states.float()
+        return states.to(embeddings.dtype)
 
     def mapped(self, embeddings: Tensor) -> Tensor:
         """(T, E) -> the states (T, H) that the first layer is given."""
         return self.mapping(self.mapping.prepare(embeddings, 0))
 
 
-class Chunk(NamedTuple):
-    """Some of the sequences that are packed."""
-
-    start: int
-    stop: int
-    """Their tokens."""
-    groups: Sequence[tuple[int, int]]
-    """(number of sequences, their length), as in PackedSequences."""
-    positions: Tensor | None
-    """(P,) the tokens that are wanted, from the chunk's first on; None for all."""
-    is_first_token: bool
-
-    def whole(self) -> "Chunk":
-        """The same with all tokens wanted."""
-        return self._replace(positions=None, is_first_token=False)
-
-
-def split_into_chunks(sequences: PackedSequences) -> Iterator[Chunk]:
-    """Sequences in their order, as many at a time as have CHUNK tokens, or one that has more."""
-    start, size = 0, 0
-    groups: list[tuple[int, int]] = []
-    for count, length in sequences.groups:
-        while count:
-            room = max((CHUNK - size) // length, 0 if size else 1)
-            if not room:
-                yield _chunk(sequences, start, groups)
-                start, size, groups = start + size, 0, []
-                continue
-            taken = min(room, count)
-            groups.append((taken, length))
-            size, count = size + taken * length, count - taken
-    if groups:
-        yield _chunk(sequences, start, groups)
-
-
-def _chunk(sequences: PackedSequences, start: int, groups: Sequence[tuple[int, int]]) -> Chunk:
-    stop = start + sum(count * length for count, length in groups)
-    positions = sequences.positions
-    if positions is not None:
-        low, high = torch.searchsorted(positions, torch.tensor([start, stop])).tolist()
-        positions = positions[low:high] - start
-    return Chunk(start, stop, groups, positions, sequences.is_first_token)
-
-
-class _Layer:
+class Layer:
     """One layer of the encoder, whose weights serve every run of it."""
 
-    def __init__(self, layer: AlbertLayer, make: MakeProduct) -> None:
+    def __init__(self, layer: AlbertLayer, make: MakeProduct, attend: Attend) -> None:
         attention, site = layer.attention, SITES[0]
         three = attention.query, attention.key, attention.value
         width = attention.query.out_features
@@ -129,6 +87,8 @@ class _Layer:
         self.ffn = make("ffn", layer.ffn.weight, layer.ffn.bias, has_activation=True)
         self.ffn_output = make("ffn_output", layer.ffn_output.weight, layer.ffn_output.bias)
         self.norms = attention.LayerNorm, layer.full_layer_layer_norm
+        self.attend = attend
+        self.finish = self.uncompiled
 
     def __call__(self, states: Tensor, chunk: Chunk, heads: int, run: int, key_value: Tensor | None = None) -> Tensor:
         """(T, H) -> (P, H), in the run of that number of all runs of layers.
@@ -139,6 +99,10 @@ class _Layer:
         if chunk.positions is not None:  # from here on a token is by itself
             context = context if chunk.is_first_token else context[chunk.positions]
             states = states[chunk.positions]
+        return self.finish(context, states, run)
+
+    def uncompiled(self, context: Tensor, states: Tensor, run: int) -> Tensor:
+        """What follows attention, for each token by itself: (P, H) of what it attended to and what it was before."""
         attended = _norm(self.dense.add(self.dense.prepare(context, run), states), self.norms[0])
         inner = self.ffn.feed(self.ffn.prepare(attended, run), self.ffn_output, run)
         return _norm(self.ffn_output.add(inner, attended), self.norms[1])
@@ -151,12 +115,14 @@ class _Layer:
         """(T, H) -> (T, H), of first tokens alone (P, H)."""
         if key_value is None and not chunk.is_first_token:
             query, key, value = self.query_key_value(self.query_key_value.prepare(states, run)).chunk(3, -1)
-            return attend(query, key, value, chunk.groups, heads)
+            return self.attend(query, key, value, chunk, heads)
         key, value = (self.keys_and_values(states, run) if key_value is None else key_value).chunk(2, -1)
         asking = states[chunk.positions] if chunk.is_first_token else states
         query = self.query(self.query.prepare(asking, run))
-        return attend(query, key, value, chunk.groups, heads, only_first=chunk.is_first_token)
+        return self.attend(query, key, value, chunk, heads)
 
 
 def _norm(x: Tensor, norm: nn.LayerNorm) -> Tensor:
-    return functional.layer_norm(x.float(), norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(x.dtype)
+    return functional.layer_norm(x.to(norm.weight.dtype), norm.normalized_shape, norm.weight, norm.bias, norm.eps).to(
+        x.dtype
+    )

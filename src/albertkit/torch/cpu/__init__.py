@@ -1,1 +1,0 @@
-"""The encoder on a CPU without padding, in float32, bfloat16 or int8: for answers alone, there is no backward pass."""
