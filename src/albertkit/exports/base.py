@@ -44,8 +44,8 @@ OUTPUTS: Mapping[str, Mapping[str, tuple[str | None, ...]]] = {
 
 INTEGERS = ("int8", "uint8")
 """The precisions in which products with weights are of whole numbers of a byte."""
-GRAPH_BYTES = 2**20
-"""What a file may hold beside weights: its nodes and their names."""
+GRAPH_BYTES, LAYER_BYTES = 2**20, 2**17
+"""What a file may hold beside weights, and for each run of a layer: nodes and their names."""
 SLACK = 1.1
 """By how much weights in a file may exceed those of the checkpoint: shared ones must be there once."""
 
@@ -155,7 +155,8 @@ def require_small(written: Written, folder: Path, config: AlbertConfig, weights:
     """The bytes of all written files. CheckpointError where weights that layers share are stored more than once."""
     size = sum((folder / name).stat().st_size for name in written.files)
     limit = SLACK * size_of(config, weights, precision)
-    if written.weight_bytes > limit or size > limit + GRAPH_BYTES:
+    graph = GRAPH_BYTES + LAYER_BYTES * config.num_hidden_layers * config.inner_group_num
+    if written.weight_bytes > limit or size > limit + graph:
         raise CheckpointError(
             f"An exported file must hold shared weights once, at most {SLACK} times the checkpoint's "
             f"{limit / SLACK:,.0f} bytes. It holds {written.weight_bytes:,} bytes of weights in {size:,}. Other "
