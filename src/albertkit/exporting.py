@@ -155,13 +155,18 @@ def _tried(answerer: Pipeline, loaded: Parts, file: str | os.PathLike[str] | Non
     path = str(file)
     options = answerer.data_options() if text_files.is_text(path) else answerer.file_options(path)
     stream = text_files.stream(task, path, options) if text_files.is_text(path) else task.stream(path, options)
+    features = None
     for examples in stream:
         if head == "ForMaskedLM":  # whose texts need not have masks
             texts = [*examples.texts()][:MOST_ROWS]
-            features = sample_rows.of_texts(tokenizer, head, texts, answerer.max_length)
+            more = sample_rows.of_texts(tokenizer, head, texts, answerer.max_length)
         else:
-            features = answerer.features(examples)
-            features = features.take(range(min(MOST_ROWS, len(features))))
+            more = answerer.features(examples)
+        features = more if features is None else features.joined(more)
+        if len(features) >= MOST_ROWS:
+            break
+    if features is not None:
+        features = features.take(range(min(MOST_ROWS, len(features))))
         return Tried(head, features, f"the first {len(features)} rows of {Path(path).name}")
     raise InputError(f"An export is tried on the rows of a file. Received: {path}, which has none. Leave it out.")
 

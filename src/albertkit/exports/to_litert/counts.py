@@ -18,7 +18,7 @@ def require_builtin(content: bytes) -> None:
 
     TensorFlow's interpreter would run those of TensorFlow, too, among them such as read and write files.
     """
-    model = schema.Model.GetRootAs(content, 0)
+    model: Any = schema.Model.GetRootAs(content, 0)
     codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
     if others := [code.CustomCode() for code in codes if code.CustomCode() is not None]:
         raise CheckpointError(
@@ -32,7 +32,7 @@ def counted(content: bytes) -> tuple[int, int, int, int]:
 
     Those that cannot have fewer than SMALLEST weights.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model: Any = schema.ModelT.InitFromPackedBuf(content, 0)
     sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
     weights = [one for graph in model.subgraphs for one in _weights(model, graph, sizes)]
     converted = sum(one.type == schema.TensorType.INT8 for one in weights)

@@ -21,7 +21,7 @@ class SavedModel:
     name = "saved-model"
     title = "SavedModel"
     extra = "tensorflow"
-    precisions = ("fp32",)
+    precisions: tuple[str, ...] = ("fp32",)
     needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:

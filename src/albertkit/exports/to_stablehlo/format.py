@@ -21,7 +21,7 @@ class StableHlo:
     name = "stablehlo"
     title = "StableHLO"
     extra = "flax"
-    precisions = ("fp32",)
+    precisions: tuple[str, ...] = ("fp32",)
     needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:

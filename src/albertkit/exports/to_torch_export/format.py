@@ -19,7 +19,7 @@ class TorchExport:
     name = "torch-export"
     title = "torch.export"
     extra = "torch"
-    precisions = ("fp32",)
+    precisions: tuple[str, ...] = ("fp32",)
     needs_trust = True
 
     def require_installed(self, precision: str | None) -> None:
