@@ -1,5 +1,7 @@
 """LiteRT: files answer as the model does for any rows and lengths, in int8 with every product converted."""
 
+import json
+
 import pytest
 
 pytest.importorskip("torch")
@@ -13,7 +15,7 @@ from albertkit.exports.to_litert.format import LiteRt
 from exports import common
 
 pytestmark = [pytest.mark.torch, pytest.mark.tensorflow]
-SIZES = {"hidden_size": 64, "embedding_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+SIZES = {"vocab_size": 2000, "hidden_size": 64, "embedding_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
 
 
 @pytest.mark.parametrize(("head", "products", "small"), [("ForMaskedLM", 2, 0), ("ForMultipleChoice", 1, 1)])
@@ -21,6 +23,7 @@ def test_in_int8_every_product_is_converted_and_answers_stay_near(tmp_path, head
     found, forward, reference = common.written(LiteRt(), tmp_path, head, "int8", **SIZES)
     assert found.converted == found.products == 6 * 2 + 1 + products
     assert ("1 more" in found.detail) == small
+    assert json.dumps(vars(found))
     given = common.batch(head)
     assert common.largest_difference(forward(given), reference(given), given) < 0.2
 

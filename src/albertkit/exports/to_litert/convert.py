@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from albertkit.arrays import Tensors
 from albertkit.config import AlbertConfig
+from albertkit.exports.to_litert import tables
 from albertkit.exports.to_saved_model import graph
 
 
@@ -17,4 +18,5 @@ def converted(config: AlbertConfig, head: str, tensors: Tensors, is_int8: bool) 
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if is_int8:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        return converter.convert()
+        content = converter.convert()
+        return tables.with_one(content) if is_int8 else content

@@ -36,7 +36,7 @@ def counted(content: bytes) -> tuple[int, int, int, int]:
     sizes = [0 if buffer.data is None else len(buffer.data) for buffer in model.buffers]
     weights = [one for graph in model.subgraphs for one in _weights(model, graph, sizes)]
     converted = sum(one.type == schema.TensorType.INT8 for one in weights)
-    return sum(sizes), len(weights), converted, sum(math.prod(one.shape) < SMALLEST for one in weights)
+    return sum(sizes), len(weights), converted, len([one for one in weights if math.prod(one.shape) < SMALLEST])
 
 
 def _weights(model: Any, graph: Any, sizes: Sequence[int]) -> list[Any]:
