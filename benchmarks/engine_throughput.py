@@ -90,8 +90,8 @@ def save_model(folder: Path, size: str, rows: list[list[int]]) -> None:
     from albertkit.config import AlbertConfig
     from albertkit.quantizing import plans
     from albertkit.tokenization.fast import AlbertTokenizerFast
-    from albertkit.torch.cpu import calibration
     from albertkit.torch.models import AlbertForSequenceClassification
+    from albertkit.torch.packed import calibration
 
     AlbertForSequenceClassification(getattr(AlbertConfig, size)()).save_pretrained(folder)
     AlbertTokenizerFast(str(common.DATA / "vocab" / "spiece.model")).save_pretrained(folder)
@@ -106,7 +106,7 @@ def matrix_rate(hidden: int, ffn: int) -> float:
     """Operations a second of the int8 products alone, of the shapes of a layer over 1,024 tokens."""
     import torch
 
-    from albertkit.torch.cpu.int8 import fastest_product
+    from albertkit.torch.packed.int8 import fastest_product
 
     shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, ffn), (ffn, hidden)]
     run, times = [], []

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import safetensors.torch as safetensors
 
 torch = pytest.importorskip("torch")
 
@@ -23,7 +24,8 @@ from migration_page import Claims, names_in, table  # noqa: E402
 pytestmark = pytest.mark.torch
 
 RIGHT, ABSENT, OTHERS = "What was put right", "What is not here", "From the TensorFlow and Flax classes"
-claims = Claims(RIGHT, ABSENT, OTHERS)
+FASTER = "Early exit, int8, no framework, and speed"
+claims = Claims(RIGHT, ABSENT, OTHERS, FASTER)
 IDS = torch.tensor([[2, 17, 9, 31, 3], [2, 5, 40, 3, 0]])
 LABELS = torch.tensor([[-100, 4, -100, -100, -100], [-100, 8, -100, -100, -100]])
 
@@ -385,6 +387,78 @@ def test_absent_methods_are_listed():
         for name in methods.replace("`", "").split(", "):
             if owner.strip("`") in ("AlbertPreTrainedModel", "AlbertConfig", "AlbertTokenizer", "AlbertTokenizerFast"):
                 assert not hasattr(getattr(albertkit, owner.strip("`")), name), (owner, name)
+
+
+def options_of(command):
+    typer = pytest.importorskip("typer")
+    from albertkit.cli.app import app
+
+    found = typer.main.get_command(app)
+    for name in command.split():
+        found = found.get_command(None, name)
+    return {option for parameter in found.params for option in parameter.opts}
+
+
+@pytest.fixture
+def classifier(fast, tmp_path):
+    model = made("ForSequenceClassification", vocab_size=len(fast), num_hidden_layers=4, early_exit=True)
+    model.save_pretrained(tmp_path)
+    fast.save_pretrained(tmp_path)
+    return tmp_path
+
+
+@claims("`run_glue_with_pabee.py` and `AlbertForSequenceClassificationWithPabee`, for one text at a time")
+def test_texts_stop_early_in_any_number_and_a_classifier_for_each_layer_is_refused(classifier):
+    texts = ["the film", "a story of a man", "the end"]
+    stopping = albertkit.pipeline("text-classification", classifier, "torch", patience=1)
+    together = [one["layers"] for one in stopping.outputs(texts)]
+    assert together == [next(stopping.outputs([text]))["layers"] for text in texts]
+    assert min(together) < 4
+    assert "--early-exit" in options_of("finetune text-classification")
+    assert "--patience" in options_of("predict") & options_of("evaluate")
+    tensors = safetensors.load_file(classifier / "model.safetensors")
+    for name in ("weight", "bias"):
+        kept = tensors.pop(f"classifier.{name}")
+        tensors |= {f"classifiers.{layer}.{name}": kept.clone() for layer in range(4)}
+    safetensors.save_file(tensors, classifier / "model.safetensors")
+    with pytest.raises(WeightMismatch, match=r"lacks classifier.weight, classifier.bias"):
+        albertkit.pipeline("text-classification", classifier, "torch", patience=1)
+
+
+@claims("`quantize_dynamic(model, {torch.nn.Linear})` of PyTorch")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+def test_dynamic_quantisation_replaces_every_linear_layer():
+    model = made("ForSequenceClassification")
+    linear = [name for name, layer in model.named_modules() if type(layer) is torch.nn.Linear]
+    quantised = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear})
+    assert [
+        n for n, layer in quantised.named_modules() if type(layer) is torch.ao.nn.quantized.dynamic.Linear
+    ] == linear
+    assert len(linear) == 9
+    assert "--calibrate" in options_of("quantize")
+
+
+@claims("`load_in_8bit`, `load_in_4bit`, `BitsAndBytesConfig`")
+@pytest.mark.parametrize("keyword", ["load_in_8bit", "load_in_4bit", "quantization_config"])
+def test_quantising_while_loading_is_refused_with_what_to_do(classifier, keyword):
+    with pytest.raises(InputError, match=r'dtype="bfloat16".*`albertkit quantize`'):
+        models.AlbertForSequenceClassification.from_pretrained(classifier, **{keyword: True})
+
+
+@claims("a pipeline needs PyTorch, TensorFlow or JAX")
+def test_a_pipeline_answers_without_a_framework(classifier):
+    texts = ["the film", "a story of a man"]
+    bare = albertkit.pipeline("text-classification", classifier, framework="numpy")(texts, top_k=None)
+    full = albertkit.pipeline("text-classification", classifier, framework="torch")(texts, top_k=None)
+    for one, other in zip(bare, full, strict=True):
+        assert {each["label"]: each["score"] for each in one} == pytest.approx(
+            {each["label"]: each["score"] for each in other}, abs=1e-5
+        )
+
+
+@claims("a script of one's own for speed and memory, in the place of the `PyTorchBenchmark` that is gone")
+def test_a_command_measures_speed_and_memory():
+    assert {"--backends", "--precisions", "--data", "--json"} <= options_of("bench")
 
 
 def in_tensorflow(head, **changes):

@@ -77,6 +77,7 @@ def test_targets_keep_their_share_of_all(framework, model, tokenizer):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_mistakes_are_told(model, tmp_path, tokenizer):
     fill = pipeline("fill-mask", model, "torch", max_length=8)
     with pytest.raises(InputError, match="without"):
@@ -95,6 +96,7 @@ def test_mistakes_are_told(model, tmp_path, tokenizer):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, monkeypatch):
     loads, load = [], files.load
     monkeypatch.setattr(files, "load", lambda name: loads.append(name) or load(name))
@@ -109,6 +111,7 @@ def test_the_task_is_found_in_the_config_and_the_checkpoint_read_once(model, mon
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_options_that_a_task_does_not_have_are_refused(model):
     fill = pipeline("fill-mask", model, "torch")
     with pytest.raises(
@@ -118,6 +121,7 @@ def test_options_that_a_task_does_not_have_are_refused(model):
         fill("[MASK]", top_n=3)
 
 
+@pytest.mark.torch
 @pytest.mark.torch
 def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
     fill = pipeline("fill-mask", model, "torch")
@@ -134,6 +138,7 @@ def test_options_of_the_data_are_checked_by_name_kind_and_use(model):
             fill.data_options(**given)
 
 
+@pytest.mark.torch
 @pytest.mark.torch
 def test_options_of_evaluation_are_checked(model, tmp_path, tokenizer):
     config = small(vocab_size=len(tokenizer))
@@ -165,6 +170,7 @@ def loaded(framework, folder, head="ForSequenceClassification"):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_the_pipeline_is_a_public_name_that_takes_what_transformers_takes(classifier):
     classify = albertkit.pipeline(
         task="sentiment-analysis",
@@ -186,6 +192,7 @@ def test_the_pipeline_is_a_public_name_that_takes_what_transformers_takes(classi
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_a_pair_as_a_mapping_has_one_answer(classifier):
     classify = pipeline("text-classification", classifier, "torch")
     pair = {"text": "the good film", "text_pair": "a bad film"}
@@ -202,6 +209,7 @@ def test_a_pair_as_a_mapping_has_one_answer(classifier):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_arrays_and_generators_are_answered_in_order(classifier):
     classify = pipeline("text-classification", classifier, "torch")
     texts = [f"the {'very ' * (number % 7)}good film" for number in range(40)]
@@ -217,6 +225,7 @@ def test_arrays_and_generators_are_answered_in_order(classifier):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_a_generator_is_read_no_further_than_a_batch(classifier):
     read = []
     given = (read.append(number) or "the film" for number in range(10**9))
@@ -227,6 +236,7 @@ def test_a_generator_is_read_no_further_than_a_batch(classifier):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_an_input_of_a_generator_that_is_no_text_is_named_and_those_before_it_are_answered(classifier):
     given = iter(["a"] * 20 + [None, "b"])
     answers = pipeline("text-classification", classifier, "torch")(given)
@@ -236,6 +246,7 @@ def test_an_input_of_a_generator_that_is_no_text_is_named_and_those_before_it_ar
     assert len(found) == 20
 
 
+@pytest.mark.torch
 @pytest.mark.torch
 def test_a_text_that_cannot_be_answered_is_named_among_many(classifier, model, tokenizer, tmp_path):
     fill = pipeline("fill-mask", model, "torch")
@@ -325,6 +336,7 @@ def test_a_device_of_pytorch_is_taken_and_others_are_refused(classifier):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_a_loaded_model_that_cannot_answer_is_refused(classifier, tokenizer):
     built = loaded("torch", classifier)
     for options, told in (
@@ -342,6 +354,7 @@ def test_a_loaded_model_that_cannot_answer_is_refused(classifier, tokenizer):
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier):
     classify = pipeline("text-classification", classifier, "torch", truncation=False)
     assert len(classify("the film")) == 1
@@ -355,6 +368,8 @@ def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier):
         ({"truncation": "only_first"}, "`truncation` must be True or False"),
         ({"max_length": 0}, "`max_length` must be a whole number of at least 1. Received: 0"),
         ({"batch_size": "8"}, "`batch_size` must be a whole number of at least 1. Received: '8'"),
+        ({"max_batch_tokens": 0}, "`max_batch_tokens` must be a whole number of at least 1. Received: 0"),
+        ({"max_batch_tokens": 4096.0}, "`max_batch_tokens` must be a whole number"),
         ({"top_k": 0}, "`top_k` must be a whole number of at least 1. Received: 0"),
         ({"top_k": 1.5}, "`top_k` must be a whole number"),
         ({"function_to_apply": "relu"}, "`function_to_apply` must be .*Received: 'relu'"),
@@ -368,6 +383,7 @@ def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier):
         classify()
 
 
+@pytest.mark.torch
 @pytest.mark.torch
 def test_a_model_of_pairs_says_when_it_is_asked_for_single_texts_and_the_other_way_round(classifier, tmp_path, caplog):
     task, single = registry.get("text-classification"), {"text": "a"}
@@ -394,6 +410,7 @@ def test_a_model_of_pairs_says_when_it_is_asked_for_single_texts_and_the_other_w
 
 
 @pytest.mark.torch
+@pytest.mark.torch
 def test_a_call_says_once_that_texts_are_empty_or_unknown_to_the_vocabulary(model, caplog):
     fill = pipeline("fill-mask", model, "torch")
     fill(["the [MASK] is good", "A [MASK]"])
@@ -405,6 +422,7 @@ def test_a_call_says_once_that_texts_are_empty_or_unknown_to_the_vocabulary(mode
     assert "another language" in record.getMessage()
 
 
+@pytest.mark.torch
 @pytest.mark.torch
 def test_a_record_says_that_its_text_is_unknown_to_the_vocabulary(model):
     fill = pipeline("fill-mask", model, "torch")

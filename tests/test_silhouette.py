@@ -75,7 +75,7 @@ def outline(framework: str, file: str) -> dict[str, list[str]]:
 
 
 ONLY_ARGUMENTS = {
-    "torch": {"attn_implementation", "dtype"},
+    "torch": {"attn_implementation", "dtype", "save_function"},  # the last is what scripts for Accelerate pass
     # Keras names its layers; dropout is told by `training`, and what it draws by a seed.
     "tensorflow": {"name", "training", "seed", "saved_model", "version", "word_embeddings", "dtype"},
     # Modules are functions of everything: parameters, precision, keys, and whether dropout acts.

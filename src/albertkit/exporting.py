@@ -3,11 +3,11 @@
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from albertkit import backends, loading
+from albertkit import backends, loading, sampling
 from albertkit.arrays import Tensors
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
@@ -16,7 +16,7 @@ from albertkit.errors import CheckpointError, InputError, did_you_mean
 from albertkit.exports import base, manifest, registry
 from albertkit.exports.base import ExportFormat
 from albertkit.exports.manifest import Entry
-from albertkit.inference import export_folder, parity, parts, sample_rows, sample_texts, text_files
+from albertkit.inference import export_folder, parity, parts, sample_rows, sample_texts
 from albertkit.inference.engine import Engine
 from albertkit.inference.parity import Parity
 from albertkit.inference.parts import Parts
@@ -66,6 +66,7 @@ def export(
     *,
     task: str | None = None,
     calibrate: str | os.PathLike[str] | None = None,
+    data: Mapping[str, Json] | None = None,
     max_length: int | None = None,
     overwrite: bool = False,
     max_difference: float | None = None,
@@ -78,7 +79,8 @@ def export(
     and export.json beside, and answers through `pipeline` and `albertkit predict`. Before that the export answers the
     rows of `calibrate`, a file of data as for `predict`, by default built-in texts, and is compared with the model:
     CheckpointError where numbers differ by more than `max_difference` of the largest, or where in integers fewer
-    answers than `min_agreement` stay the same. `options` are those by which a pipeline loads and builds the model.
+    answers than `min_agreement` stay the same. `data` are options of that file, such as `text_column` and
+    `skip_bad_rows`. `options` are those by which a pipeline loads and builds the model.
     InputError for a format, a precision or a folder that will not do, MissingDependency where a package is missing.
     """
     form = registry.get(format)
@@ -88,7 +90,7 @@ def export(
     loaded = parts.load(task, model, backends.resolve_for_answers("auto"), None, None, fetching, options, "fp32")
     for name in loaded.task.model_options:
         options.pop(name, None)
-    tried = _tried(Pipeline(*loaded, max_length=max_length, **options), loaded, calibrate)
+    tried = _tried(Pipeline(*loaded, max_length=max_length, **options), loaded, calibrate, data)
     config = loaded.engine.config.changed(architectures=[f"Albert{tried.head}"])
     target = export_folder.Target.of(Path(folder), model, config, f"{format}/{chosen}", overwrite)
     tensors = loaded.task.completed(config, files.load(model, **fetching).tensors)
@@ -144,31 +146,21 @@ def _written(
     )
 
 
-def _tried(answerer: Pipeline, loaded: Parts, file: str | os.PathLike[str] | None) -> Tried:
+def _tried(
+    answerer: Pipeline, loaded: Parts, file: str | os.PathLike[str] | None, data: Mapping[str, Json] | None
+) -> Tried:
     """The rows of a file, or of built-in texts."""
     task, tokenizer, config = loaded.task, loaded.tokenizer, loaded.engine.config
     head = task.head_for(config.architectures)
     base.require_exportable(head)
+    sampling.require_file(file, "calibrate", data)
     if file is None:
-        texts, data = sample_texts.of_model(tokenizer)
-        return Tried(head, sample_rows.of_texts(tokenizer, head, texts, answerer.max_length), data)
-    path = str(file)
-    options = answerer.data_options() if text_files.is_text(path) else answerer.file_options(path)
-    stream = text_files.stream(task, path, options) if text_files.is_text(path) else task.stream(path, options)
-    features = None
-    for examples in stream:
-        if head == "ForMaskedLM":  # whose texts need not have masks
-            texts = [*examples.texts()][:MOST_ROWS]
-            more = sample_rows.of_texts(tokenizer, head, texts, answerer.max_length)
-        else:
-            more = answerer.features(examples)
-        features = more if features is None else features.joined(more)
-        if len(features) >= MOST_ROWS:
-            break
-    if features is not None:
-        features = features.take(range(min(MOST_ROWS, len(features))))
-        return Tried(head, features, f"the first {len(features)} rows of {Path(path).name}")
-    raise InputError(f"An export is tried on the rows of a file. Received: {path}, which has none. Leave it out.")
+        texts, told = sample_texts.of_model(tokenizer)
+        return Tried(head, sample_rows.of_texts(tokenizer, head, texts, answerer.max_length), told)
+    features = sampling.rows_of_file(answerer, file, MOST_ROWS, data)
+    if not len(features):
+        raise InputError(f"An export is tried on the rows of a file. Received: {file}, which has none. Leave it out.")
+    return Tried(head, features, f"the first {len(features)} rows of {Path(file).name}")
 
 
 def _require_same(found: Parity, data: str, precision: str, max_difference: float | None, min_agreement: float) -> None:

@@ -26,8 +26,8 @@ IGNORED = (
 
 _ONE_DEVICE = "A model is loaded onto one device, see `device_map`: spread it with your framework once it is loaded."
 _NO_QUANTISING = (
-    'Weights are loaded as numbers of floating point: pass dtype="bfloat16" for half the size, or quantise the loaded '
-    "model with a tool of its framework."
+    'Weights are loaded as numbers of floating point: pass dtype="bfloat16" for half the size. `albertkit quantize` '
+    "makes a model ready for int8 on a CPU, and tools of a framework quantise what is loaded."
 )
 _OWN_KERNELS = 'In PyTorch and Flax, attn_implementation="sdpa" or "eager" says how attention is computed.'
 REFUSED = {

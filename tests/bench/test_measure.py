@@ -101,7 +101,7 @@ def test_nothing_that_works_ends_it():
 def test_what_is_stopped_keeps_the_rounds_that_all_have_done():
     machine = Machine(SPEEDS, stops_in=(TWO, 6))  # two to warm up, one with all rows, two rounds
     found = machine.measure()
-    assert found.is_stopped
+    assert isinstance(found.stopped, KeyboardInterrupt)
     assert found.rounds == 2
     assert [len(one.seconds) for one in found.readings] == [2, 2]
     assert [len(one.latencies[16]) for one in found.readings] == [2 * measuring.SINGLES_A_ROUND] * 2
@@ -110,4 +110,4 @@ def test_what_is_stopped_keeps_the_rounds_that_all_have_done():
 
 def test_what_is_stopped_before_the_first_round_has_nothing():
     found = Machine(SPEEDS, stops_in=(ONE, 1)).measure()
-    assert (found.is_stopped, found.rounds, found.readings[0].seconds) == (True, 0, [])
+    assert (found.stopped is None, found.rounds, found.readings[0].seconds) == (False, 0, [])

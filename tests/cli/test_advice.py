@@ -23,6 +23,8 @@ OF_OTHERS = {"--nproc-per-node"}
 """Options of other programs."""
 
 FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "corpus build"
+READERS = ["predict", "calibrate", "embed", "score", "quantize", "export", "bench"]
+"""What reads data files beside training and `evaluate`."""
 PRINTED_BY = {
     "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
@@ -41,6 +43,7 @@ PRINTED_BY = {
     "cli/tokenizer.py": [TRAIN],
     "corpus/workers.py": [BUILD],
     "corpus/": [BUILD, TRAIN],
+    "tokenization/learning_process.py": [TRAIN],
     "tokenization/train.py": [TRAIN],
     "hub_upload.py": ["push"],
     "data_check/repeats.py": ["data check"],
@@ -55,9 +58,11 @@ PRINTED_BY = {
     "tasks/held_out.py": [FINETUNE],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],
-    "tasks/texts.py": [FINETUNE, "evaluate", "predict"],
-    "tasks/tables.py": [FINETUNE, "evaluate", "predict"],
-    "tasks/table_formats.py": [FINETUNE, "evaluate", "predict"],
+    "tasks/bad_rows.py": [FINETUNE, "evaluate", *READERS],
+    "tasks/texts.py": [FINETUNE, "evaluate", "predict", "quantize", "export", "bench"],
+    "tasks/tables.py:Table": [FINETUNE, "evaluate", "predict", "calibrate", "quantize", "export", "bench"],
+    "tasks/tables.py": [FINETUNE, "evaluate", *READERS],
+    "tasks/table_formats.py": [FINETUNE, "evaluate", *READERS],
     "tasks/fill_mask/answers.py": ["predict"],
     "tasks/fill_mask/task.py": ["predict"],
     "tasks/fill_mask/": ["finetune fill-mask", "evaluate"],
@@ -83,6 +88,8 @@ PRINTED_BY = {
     "exports/": ["export"],
     "inference/export_folder.py": ["export"],
     "quantizing/quantize.py": ["quantize"],
+    "sampling.py": [],
+    "inference/pipeline_options.py": ["evaluate", *READERS],
     "inference/early_exit.py": [FINETUNE],
     "inference/record_files.py": ["predict"],
     "inference/result_files.py": ["evaluate", "predict"],

@@ -1,6 +1,7 @@
 """albertkit bench: the table, the files, and what it says of what failed."""
 
 import json
+import signal
 
 import pytest
 from typer.testing import CliRunner
@@ -11,8 +12,10 @@ from albertkit.bench.process import Process, SideError
 from albertkit.bench.rows import of_model
 from albertkit.checkpoint import files
 from albertkit.cli.app import app
+from albertkit.errors import Interrupted
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import random_tensors, small
+from terminal import albertkit
 
 HEADS = ("ForSequenceClassification", "ForQuestionAnswering", "ForMaskedLM", "ForMultipleChoice")
 
@@ -91,12 +94,32 @@ def test_a_process_says_why_it_cannot_answer(model):
         Process(Candidate("numpy", "fp32"), str(model), rows, 1, "cuda:0")
 
 
+def test_an_answer_that_is_broken_off_ends_the_process_and_tells_what_was_measured_before(model, monkeypatch):
+    asked, ask = [], Process._ask
+
+    def stopped_at_the_sixth(self, line):
+        asked.append(line)
+        if len(asked) == 6:
+            monkeypatch.setattr(self, "_answers", None)  # so that reading the answer fails within `_ask`
+        try:
+            return ask(self, line)
+        except AttributeError:
+            raise Interrupted("", signal.SIGTERM) from None
+
+    monkeypatch.setattr(Process, "_ask", stopped_at_the_sixth)
+    few = ("--backends", "numpy", "--lengths", "8", "--rows", "4", "--seconds", "1", "--threads", "1")
+    done = albertkit("bench", model, *few)
+    assert (done.returncode, len(asked)) == (143, 6)
+    assert done.stderr.endswith("Stopped. What is said above is of 0 whole rounds.\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["--lengths", "2"], "from 4 to what the model has places for, 32. Received: 2"),
         (["--threads", "4096"], "--threads may be as many as there are cores"),
         (["--backends", "pytorch"], "Did you mean `torch`"),
+        (["--plot", "b.jpg"], "A plot is a .png. Received: b.jpg. Call it b.png"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_started(model, arguments, told):

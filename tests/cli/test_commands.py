@@ -154,7 +154,7 @@ def test_predict_refuses_columns_where_there_is_no_file(model):
     for given in (("good",), ()):
         done = albertkit("predict", model, *given, "--text-column", "body", input="good\n")
         assert done.returncode == 1
-        assert "Columns and headers are those of a --file that is a table. Received: text_column" in done.stderr
+        assert "Columns and headers are those of a file that is a table. Received: text_column" in done.stderr
 
 
 def test_predict_says_how_many_texts_were_cut(model):

@@ -42,3 +42,8 @@ def test_errors_end_with_status_1_and_name_so_many_rows(file):
 def test_json_has_all_of_it(file):
     record = json.loads(run("text-classification", "--data", file, "--json", "--set", "data.text_column=text").output)
     assert (record["task"], record["files"][0]["labels"]) == ("text-classification", {"neg": 15, "pos": 15})
+
+
+def test_a_file_in_the_place_of_a_task_is_told_as_no_task(file):
+    assert "A task must be one of text-classification, " in (told := str(run(file).exception))
+    assert f"Received: '{file}'" in told

@@ -3,6 +3,8 @@
 import os
 import signal
 import sys
+import types
+from typing import ClassVar
 
 import pytest
 
@@ -40,6 +42,8 @@ def ended(monkeypatch, capsys):
 class Answerer:
     """A pipeline that is stopped behind its first answer."""
 
+    answer: ClassVar = {"answer": 1}
+
     def __init__(self, *_, **__):
         self.task, self.truncated, self.unknown, self.left_out = self, 0, UnknownTotals(), []
         self.encode_options, self.answers_as_trained = {}, {}
@@ -47,11 +51,17 @@ class Answerer:
     def call_options(self, given):
         return given
 
+    def text_options(self):
+        pass
+
+    def read(self, path, **_):
+        return []
+
     def examples(self, texts):
         return texts, False
 
     def stream(self, parts, **_):
-        yield {"answer": 1}
+        yield self.answer
         raise KeyboardInterrupt
 
     def evaluate(self, data, official):
@@ -63,6 +73,19 @@ def test_predict_says_how_many_answers_were_printed(ended, monkeypatch):
     assert ended("predict", "m", "text") == (
         130,
         '{"answer": 1}\n',
+        "Stopped. 1 answers were printed, those of the first texts.\n",
+    )
+
+
+def test_embed_says_what_is_there(ended, monkeypatch, tmp_path):
+    monkeypatch.setattr(pipelines, "pipeline", Answerer)
+    file = tmp_path / "v.npy"
+    monkeypatch.setattr(Answerer, "answer", {"embedding": [1.0, 2.0]})
+    code, _, said = ended("embed", "m", "--data", tmp_path / "a.txt", "--output", file)
+    assert (code, said, file.exists()) == (130, f"Stopped. {file} was not written.\n", False)
+    _, out, said = ended("embed", "m", "--data", tmp_path / "a.txt")
+    assert (out, said) == (
+        '{"embedding": [1.0, 2.0]}\n',
         "Stopped. 1 answers were printed, those of the first texts.\n",
     )
 
@@ -87,6 +110,15 @@ def test_any_other_command_says_that_it_was_stopped(ended, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(summary, "summarise", stopped)
+    assert ended("info", "base") == (130, "", "Stopped. Nothing that was begun is kept.\n")
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_said_in_a_line(ended, monkeypatch):
+    class Commands(types.ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "albertkit.cli.app", Commands("albertkit.cli.app"))
     assert ended("info", "base") == (130, "", "Stopped. Nothing that was begun is kept.\n")
 
 

@@ -216,7 +216,7 @@ def test_a_file_of_lines_that_is_cut_short_or_no_text_is_named(classifier, tmp_p
         predict(classifier, tmp_path / "lines.txt")
     with pytest.raises(InputError, match=r"Reading .*none\.txt failed: No such file"):
         predict(classifier, "--file", tmp_path / "none.txt")
-    with pytest.raises(InputError, match=r"a --file that is a table. Received: text_column"):
+    with pytest.raises(InputError, match=r"a file that is a table. Received: text_column"):
         predict(classifier, tmp_path / "lines.txt", "--text-column", "a")
 
 
@@ -257,6 +257,25 @@ def test_answers_are_counted_now_and_then_where_there_is_no_terminal():
         for now[0] in (10.0, 31.0, 40.0, 62.0):
             counter.count()
     assert console.file.getvalue().splitlines() == ["2 texts answered, 0.1 a second", "4 texts answered, 0.1 a second"]
+
+
+def test_rows_that_are_computed_are_told_before_their_texts_are_answered():
+    now = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with progress.CountOfTexts(console, lambda: now[0]) as counter:
+        counter.count()
+        for now[0], done in ((20.0, 100), (31.0, 200), (40.0, 300)):
+            counter.computed(done, 4096)
+    assert console.file.getvalue() == "1 texts answered, 200 of 4,096 rows computed for the next ones\n"
+
+
+def test_the_rows_of_every_batch_are_told_to_who_waits(classifier, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(progress.CountOfTexts, "computed", lambda _, *numbers: told.append(numbers))
+    (tmp_path / "t.txt").write_text("".join(f"text {number}\n" for number in range(9)))
+    records(classifier, "--file", tmp_path / "t.txt", "--max-batch-tokens", "24")
+    assert told[-1] == (9, 9)
+    assert len(told) > 2
 
 
 def test_answers_are_counted_on_a_terminal():

@@ -130,6 +130,36 @@ def test_a_checkpoint_without_the_head_is_refused():
         Engine.load(infer, Checkpoint(whole.config, tensors, whole.source), HEAD)
 
 
+@pytest.mark.parametrize(("head", "name"), [("Model", "last_hidden_state"), ("Model", "pooler_output")])
+def test_a_batch_has_as_many_tokens_as_are_asked_for_and_a_longer_row_stands_alone(head, name):
+    features, found, sizes = rows(), {}, {}
+    for budget in (None, 1, 40, 10_000):
+        runtime = Runtime()
+        found[budget] = [row[name] for row in Engine.load(runtime, checkpoint(head), head).run(features, None, budget)]
+        sizes[budget] = [batch.input_ids.shape for batch in runtime.batches]
+        for one, other in zip(found[budget], found[None], strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [count for count, _ in sizes[1]] == [1] * len(features)
+    assert all(count * length <= 40 for count, length in sizes[40])
+    assert len(sizes[40]) > len(sizes[10_000]) == 1
+
+
+def test_what_is_held_at_a_time_goes_with_the_budget():
+    runtime, features = Runtime(), rows()
+    next(Engine.load(runtime, checkpoint("Model"), "Model").run(features, tokens=5))
+    assert 5 < sum(batch.tokens for batch in runtime.batches) <= engines.BATCHES * 5
+
+
+def test_after_every_batch_it_is_told_how_many_rows_are_done():
+    runtime, told = Runtime(), []
+    features = rows().take([*range(23), 0, 5, 0])
+    engine = Engine.load(runtime, checkpoint("Model"), "Model")
+    next(engine.run(features, tokens=40, progress=lambda *numbers: told.append(numbers)))
+    assert len(told) == len(runtime.batches) > 3
+    assert told[-1] == (26, 26)
+    assert told == sorted(told)
+
+
 @pytest.mark.parametrize("rows_of_a_batch", [1, 3, 100])
 def test_a_batch_has_as_many_rows_as_are_asked_for_at_most(rows_of_a_batch):
     runtime, features = Runtime(), rows()

@@ -28,7 +28,7 @@ def test_a_call_and_a_pipeline_may_say_how_a_context_is_cut(data, tmp_path):
     ask = pipeline("question-answering", str(tmp_path), "torch", max_seq_len=40)
     rows = []
     run = ask._engine.run
-    ask._engine.run = lambda features, size: rows.append(features) or run(features, size)
+    ask._engine.run = lambda features, *sizes: rows.append(features) or run(features, *sizes)
 
     def windows(pipe=ask, **options):
         pipe(ASKED, **options)

@@ -3,7 +3,9 @@
 Each runs with our side and with that of Transformers, from the same weights and seed, and what comes out is the same.
 """
 
+import inspect
 import random
+import textwrap
 
 import numpy as np
 import pytest
@@ -12,17 +14,18 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 datasets = pytest.importorskip("datasets")
 peft = pytest.importorskip("peft")
-pytest.importorskip("accelerate")
+accelerate = pytest.importorskip("accelerate")
 
 from accelerate.state import AcceleratorState  # noqa: E402
 from safetensors import safe_open  # noqa: E402
 from transformers.data import data_collator as collators  # noqa: E402
 
 from albertkit.config import AlbertConfig  # noqa: E402
+from albertkit.errors import CheckpointNotFound  # noqa: E402
 from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
 from albertkit.tokenization.sentencepiece import AlbertTokenizer  # noqa: E402
 from albertkit.torch import models  # noqa: E402
-from migration_page import Claims  # noqa: E402
+from migration_page import PAGE, Claims  # noqa: E402
 
 pytestmark = [pytest.mark.oracle, pytest.mark.torch]
 
@@ -159,7 +162,7 @@ def dataset(head, tokenizer, texts):
     return datasets.Dataset.from_dict({name: [row[name] for row in rows] for name in rows[0]} | labels)
 
 
-def trainer(head, model, tokenizer, texts, folder, **arguments):
+def trainer(head, model, tokenizer, texts, folder, kind=transformers.Trainer, **arguments):
     collator = (
         collators.DataCollatorForLanguageModeling(tokenizer, seed=1)
         if head == "ForMaskedLM"
@@ -169,7 +172,7 @@ def trainer(head, model, tokenizer, texts, folder, **arguments):
     defaults |= {"report_to": [], "save_strategy": "no", "use_cpu": True, "disable_tqdm": True}
     defaults |= {"adam_epsilon": 1e-2}  # Adam makes steps of gradients that are rounding alone, unless told not to
     rows = dataset(head, tokenizer, texts)
-    return transformers.Trainer(
+    return kind(
         model=model,
         args=transformers.TrainingArguments(output_dir=str(folder), **{**defaults, **arguments}),
         train_dataset=rows,
@@ -221,30 +224,60 @@ def test_trainer_checkpoints_gradients_where_transformers_refuses(both, texts, t
         trainer(head, pair(head, both[0])[1], both[1], texts, tmp_path, gradient_checkpointing=True).train()
 
 
-class SaveModel(transformers.TrainerCallback):
-    """Writes config.json and the weights of a model that is no PreTrainedModel into each checkpoint."""
+class AlbertTrainer(transformers.Trainer):
+    """As docs/migration.md has it."""
 
-    def on_save(self, args, state, control, model=None, **more):
-        model.save_pretrained(f"{args.output_dir}/checkpoint-{state.global_step}")
+    def save_model(self, output_dir=None, _internal_call=False):
+        folder = output_dir or self.args.output_dir
+        self.accelerator.unwrap_model(self.model).save_pretrained(folder)
+        self.processing_class.save_pretrained(folder)
+
+
+def test_the_page_has_the_trainer_that_is_tried_here():
+    page = textwrap.dedent(PAGE.read_text(encoding="utf-8").split("let the\nmodel save itself")[1])
+    for line in inspect.getsource(AlbertTrainer.save_model).splitlines():
+        assert line.strip() in page
 
 
 @claims("checkpoints of `Trainer`")
 @pytest.mark.parametrize("head", ["ForSequenceClassification", "ForMaskedLM"])
-def test_trainer_writes_the_weights_alone_and_a_callback_the_rest(both, texts, tmp_path, head):
-    """As docs/migration.md tells: `save_safetensors=False` where weights are tied."""
-    saving = {"save_strategy": "steps", "save_steps": 2, "save_safetensors": head != "ForMaskedLM"}
-    first = trainer(head, pair(head, both[0])[0], both[0], texts, tmp_path / "plain", **saving)
-    first.train()
-    assert not (tmp_path / "plain" / "checkpoint-4" / "config.json").exists()
-    second = trainer(head, pair(head, both[0])[0], both[0], texts, tmp_path / "whole", **saving)
-    second.add_callback(SaveModel())
-    second.train()
-    folder = tmp_path / "whole" / "checkpoint-4"
-    again = getattr(models, f"Albert{head}").from_pretrained(folder)
-    for name, tensor in second.model.state_dict().items():
-        assert torch.equal(again.state_dict()[name], tensor), name
-    assert type(both[0]).from_pretrained(folder)(texts)["input_ids"] == both[0](texts)["input_ids"]
-    assert {"optimizer.pt", "trainer_state.json", "model.safetensors"} <= {path.name for path in folder.iterdir()}
+def test_what_trainer_saves_is_a_whole_folder_for_both_where_the_model_saves_itself(both, texts, tmp_path, head):
+    saving = {"save_strategy": "steps", "save_steps": 2, "eval_strategy": "steps", "eval_steps": 2}
+    saving["load_best_model_at_end"] = True
+    given = head, pair(head, both[0])[0], both[0], texts, tmp_path
+    whole = trainer(*given, AlbertTrainer, **saving)
+    whole.train()
+    whole.save_model(tmp_path / "end")
+    for folder in (tmp_path / "end", tmp_path / "checkpoint-4"):
+        ours = getattr(models, f"Albert{head}").from_pretrained(folder).eval()
+        theirs, info = getattr(transformers, f"Albert{head}").from_pretrained(folder, output_loading_info=True)
+        assert not any(info.values())
+        rows = both[0](texts[:3], padding=True, return_tensors="pt")
+        torch.testing.assert_close(ours(**rows).logits, theirs.eval()(**rows).logits, atol=1e-4, rtol=0)
+        assert type(both[0]).from_pretrained(folder)(texts)["input_ids"] == both[0](texts)["input_ids"]
+    later = trainer(head, pair(head, both[0])[0], both[0], texts, tmp_path, AlbertTrainer, **saving)
+    with torch.no_grad():
+        next(later.model.parameters()).fill_(7)
+    later.train(resume_from_checkpoint=str(tmp_path / "checkpoint-2"))
+    close = {
+        "atol": 1e-2 if head == "ForMaskedLM" else 0,
+        "rtol": 0,
+    }  # its collator draws masks that no checkpoint holds
+    for name, tensor in whole.model.state_dict().items():
+        torch.testing.assert_close(later.model.state_dict()[name], tensor, **close)
+
+
+def test_trainer_itself_leaves_the_config_out_which_is_said_when_the_folder_is_read(both, texts, tmp_path):
+    head = "ForSequenceClassification"
+    plain = trainer(head, pair(head, both[0])[0], both[0], texts, tmp_path, save_strategy="no")
+    plain.train()
+    plain.save_model(tmp_path / "end")
+    kind = type(plain.model)
+    with pytest.raises(CheckpointNotFound, match=r"need a config.json beside them.*The Trainer of Transformers leaves"):
+        kind.from_pretrained(tmp_path / "end")
+    plain.model.config.save_pretrained(tmp_path / "end")
+    again = kind.from_pretrained(tmp_path / "end").state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in plain.model.state_dict().items())
 
 
 def test_trainer_cannot_write_tied_weights_as_safetensors(both, texts, tmp_path):
@@ -277,6 +310,33 @@ def test_without_a_collator_trainer_does_not_pad_for_our_tokenizer(both, texts, 
         for model, tokenizer in zip(pair(head, both[0]), both, strict=True)
     ]
     assert [type(one.data_collator).__name__ for one in bare] == ["function", "DataCollatorWithPadding"]
+
+
+@claims("Accelerate: `prepare`, `save_state`, `load_state`, `save_pretrained(..., save_function=accelerator.save)`")
+def test_a_loop_with_accelerate_goes_on_and_saves_as_scripts_of_transformers_do(both, texts, tmp_path):
+    head = "ForSequenceClassification"
+    accelerator = accelerate.Accelerator(cpu=True)
+    model = pair(head, both[0])[0]
+    rows = torch.utils.data.DataLoader(
+        dataset(head, both[0], texts), batch_size=4, collate_fn=collators.DataCollatorWithPadding(both[0])
+    )
+    model, optimizer, rows = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), 1e-3), rows)
+    for batch in rows:
+        accelerator.backward(model(**batch).loss)
+        optimizer.step()
+        optimizer.zero_grad()
+    accelerator.save_state(str(tmp_path / "state"))
+    trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.no_grad():
+        next(model.parameters()).fill_(7)
+    accelerator.load_state(str(tmp_path / "state"))
+    assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in trained.items())
+    accelerator.unwrap_model(model).save_pretrained(
+        tmp_path / "end", is_main_process=accelerator.is_main_process, save_function=accelerator.save
+    )
+    for kind in (models, transformers):
+        again = getattr(kind, f"Albert{head}").from_pretrained(tmp_path / "end").state_dict()
+        assert all(torch.equal(again[name], tensor) for name, tensor in trained.items())
 
 
 TASKS = {"ForSequenceClassification": "SEQ_CLS", "ForMaskedLM": None}

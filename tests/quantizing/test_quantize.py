@@ -69,6 +69,20 @@ def test_a_quantized_folder_answers_in_int8_and_is_read_as_before(model, texts):
         np.testing.assert_allclose(answers[1][0][name], values, atol=0.2 * np.abs(values).max())
 
 
+def test_states_and_answers_do_not_depend_on_how_many_tokens_are_computed_together(model, texts):
+    quantize(model, texts, min_agreement=0.5)
+    for precision, task, name, allowed in (
+        ("int8", "feature-extraction", "last_hidden_state", 0),
+        ("int8", "text-classification", "logits", 1e-6),
+        ("fp32", "text-classification", "logits", 1e-5),
+    ):
+        given = {"task": task, "model": model, "framework": "torch", "precision": precision}
+        usual = list(pipeline(**given).outputs(sentences(30)))
+        found = list(pipeline(**given, max_batch_tokens=20).outputs(sentences(30)))
+        for one, other in zip(found, usual, strict=True):
+            np.testing.assert_allclose(one[name], other[name], rtol=0, atol=allowed)
+
+
 def test_the_report_says_what_was_tried_and_both_scores(model, tmp_path):
     rows = [{"text": text, "label": f"LABEL_{number % 3}"} for number, text in enumerate(sentences(40))]
     file = tmp_path / "rows.jsonl"
@@ -165,7 +179,11 @@ def test_the_command_prints_the_report(model, texts):
     done = CliRunner().invoke(app, ["quantize", str(model), "--calibrate", str(texts), "--min-agreement", "0.5"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["rows"] == 60
-    assert "Kept in" in done.stderr
+    first, *ways, last = done.stderr.splitlines()
+    assert first == "Asking the model about 30 rows in float32, and taking the scales from 30 others."
+    assert ways
+    assert all(way.endswith("% of the answers stay as they are.") for way in ways)
+    assert last.startswith("Kept in")
 
 
 def test_bad_rows_are_left_out_where_that_is_asked_for_and_else_named(model, tmp_path):

@@ -12,7 +12,7 @@ from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.learning import MAX_LINE_LENGTH, USER_DEFINED_SYMBOLS
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
-from albertkit.tokenization.train import _sample, from_characters, train
+from albertkit.tokenization.train import _sample, _told, from_characters, train
 
 SIZE = 90
 
@@ -146,6 +146,12 @@ def test_every_process_draws_the_same_lines_by_the_same_seed(tmp_path):
     for file in sorted((tmp_path / "a").iterdir()):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
     assert (tmp_path / "a" / "spiece.model").read_bytes() != (tmp_path / "c" / "spiece.model").read_bytes()
+
+
+def test_who_waits_is_told_now_and_then_how_many_lines_were_read():
+    told, seconds = [], iter([0.0, 10.0, 31.0, 31.0, 40.0, 62.0, 62.0])
+    assert list(_told(["a", "b", "c", "d"], told.append, lambda: next(seconds))) == ["a", "b", "c", "d"]
+    assert told == ["2 lines read.", "4 lines read."]
 
 
 def test_every_line_is_as_likely_to_be_sample():

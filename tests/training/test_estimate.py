@@ -45,6 +45,14 @@ def test_a_fast_machine_is_asked_with_more_so_that_what_a_call_costs_counts_litt
     assert asked == [512, 512, 8192, 8192], "the first of each size may compile"
 
 
+def test_a_short_text_alone_is_no_measure_for_a_batch_unless_that_takes_too_long(machine):
+    forward, asked = machine(0.001, call=0.3)
+    assert estimate.seconds_per_token(forward, [Batch(12), Batch(400)]) == pytest.approx(0.001 + 0.3 / 400)
+    forward, asked = machine(0.1, call=0.3)
+    assert estimate.seconds_per_token(forward, [Batch(12), Batch(400)]) == pytest.approx(0.1 + 0.3 / 12)
+    assert 400 not in asked
+
+
 def test_the_estimate_says_that_it_is_one():
     told = estimate.in_a_sentence(0.001, 2**21, 2**21 * 125_000)
     assert told.startswith("An estimate from a short measurement: 24 years ")

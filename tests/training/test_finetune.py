@@ -464,8 +464,16 @@ def test_what_cannot_be_extended_is_said(tmp_path):
         run(recipe, tmp_path / "m", extend_to=4)
     with pytest.raises(ConfigError, match=r"goes without --resume and --overwrite"):
         run(recipe, tmp_path / "m", extend_to=12, overwrite=True)
-    with pytest.raises(TrainingError, match="recipe and data it began with"):
+    with pytest.raises(ConfigError, match=r"extended with the recipe it began with. Then and now: `seed` 42 and 1"):
         run(recipe.model_copy(update={"seed": 1}), tmp_path / "m", extend_to=12)
+    data = tmp_path / "train.csv"
+    kept = data.read_text()
+    data.write_text(kept.replace("film", "book"))
+    with pytest.raises(TrainingError, match="recipe and data it began with"):
+        run(recipe, tmp_path / "m", extend_to=12)
+    assert run_folder.finished(tmp_path / "m"), "what was refused leaves a finished run, which can be extended"
+    data.write_text(kept)
+    assert "Resumed from step-00000004." in run(recipe, tmp_path / "m", extend_to=6)[1]
     run(recipe.changed("training", keep_state=False), tmp_path / "m", overwrite=True)
     assert not (tmp_path / "m" / "checkpoints").exists()
     with pytest.raises(ConfigError, match=r"`training\.keep_state` false is begun again"):

@@ -39,8 +39,8 @@ class Measured:
     rows: int
     """How many rows are answered together."""
     rounds: int = 0
-    is_stopped: bool = False
-    """Whether somebody stopped it."""
+    stopped: KeyboardInterrupt | None = None
+    """What somebody stopped it with."""
 
 
 class _Run:
@@ -132,8 +132,8 @@ def measure(
         while run.sides and (not found.rounds or clock() < end):
             run.round(is_counted=True)
             found.rounds += 1
-    except KeyboardInterrupt:
-        found.is_stopped = True
+    except KeyboardInterrupt as stopped:
+        found.stopped = stopped
         _whole_rounds(found, len(lengths))
     finally:
         run.end()

@@ -95,11 +95,13 @@ class Process:
         return self._ask(f"latency {length} {count}")
 
     def memory(self) -> int | None:
-        """See Side."""
-        return self._ask("memory")
+        """See Side; nothing where an answer was broken off, which has ended the process."""
+        return None if self._questions.closed else self._ask("memory")
 
     def end(self) -> None:
         """See Side."""
+        if self._questions.closed:
+            return
         self._process.kill()
         self._process.communicate()
         self._errors.close()

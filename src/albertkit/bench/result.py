@@ -11,7 +11,7 @@ from albertkit.bench import figures
 from albertkit.bench.figures import FEW_ROUNDS, Figures
 from albertkit.bench.measure import Measured
 from albertkit.bench.rows import Rows
-from albertkit.errors import MissingDependency
+from albertkit.errors import InputError, MissingDependency
 from albertkit.training import plots
 from albertkit.typing import Record
 
@@ -78,7 +78,7 @@ class Result:
             "texts": measured.rows,
             "tokens": self.tokens,
             "rounds": measured.rounds,
-            "stopped": measured.is_stopped,
+            "stopped": measured.stopped is not None,
             "threads": self.threads,
             "auto": self.auto,
             "candidates": [one.record() for one in self.figures],
@@ -108,8 +108,10 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def require_plots() -> None:
-    """MissingDependency where there is nothing to draw with."""
+def require_plots(file: Path) -> None:
+    """InputError for another ending than .png, MissingDependency where there is nothing to draw with."""
+    if file.suffix.lower() != ".png":
+        raise InputError(f"A plot is a .png. Received: {file}. Call it {file.with_suffix('.png')}.")
     if not plots.are_possible():
         raise MissingDependency("A plot", "Matplotlib", "plots")
 

@@ -1,13 +1,15 @@
 """What every candidate answers for: rows of ids, of the user's texts or drawn by seed, and single texts by length."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from albertkit import sampling
 from albertkit.errors import InputError
-from albertkit.inference import exported, parts, sample_rows, text_files
+from albertkit.inference import exported, parts, sample_rows
 from albertkit.pipelines import Pipeline
 from albertkit.tasks.features import Features
 from albertkit.typing import Json, Record
@@ -44,13 +46,15 @@ def of_model(
     most: int,
     seed: int,
     max_length: int | None,
+    data: Mapping[str, Json] | None = None,
     trust_program: bool = False,
 ) -> Rows:
     """Rows for the task that a model was made for: the first `most` distinct ones of a file, or drawn ones.
 
-    `lengths` are those of single texts, LENGTHS where there are none.
+    `lengths` are those of single texts, LENGTHS where there are none. `data` are options of the file.
     InputError for a length that the model has no room for, and for a file without rows.
     """
+    sampling.require_file(file, "data", data)
     framework = None if exported.find(model, None, None) else "numpy"
     loaded = parts.load(None, model, framework, None, None, {}, trust_program=trust_program)
     answerer = Pipeline(*loaded, max_length=max_length)
@@ -63,7 +67,9 @@ def of_model(
         drawn = rng.lognormal(np.log(_MEDIAN), _SPREAD, most).round().clip(4, answerer.max_length).astype(int)
         many = _drawn(answerer, loaded.engine.head, drawn.tolist(), seed)
         return Rows(loaded.task.name, many, singles, f"random ids, with lengths as sentences have them, seed {seed}")
-    many = _of_file(answerer, loaded.engine.head, file, most)
+    many = sampling.rows_of_file(answerer, file, most, data, is_distinct=True)
+    if not len(many):
+        raise InputError(f"A file to measure on must have texts. Received: {file}, which has none.")
     return Rows(loaded.task.name, many, singles, f"texts of {Path(file).name}")
 
 
@@ -89,25 +95,6 @@ def _drawn(answerer: Pipeline, head: str, lengths: list[int], seed: int) -> Feat
     if head == "ForMultipleChoice":
         return Features([[row, row[:1] + row[:0:-1]] for row in ids], [[one, one] for one in types])
     return sample_rows.masked(tokenizer, ids, types) if head == "ForMaskedLM" else Features(ids, types)
-
-
-def _of_file(answerer: Pipeline, head: str, file: str, most: int) -> Features:
-    """The first distinct rows of a file of data or of lines; of a masked language model with masks that are made up."""
-    task, is_plain = answerer.task, text_files.is_text(file)
-    options = answerer.data_options() if is_plain else answerer.file_options(file)
-    found: Features | None = None
-    for examples in text_files.stream(task, file, options) if is_plain else task.stream(file, options):
-        if head == "ForMaskedLM":
-            texts = [*examples.texts()]
-            part = sample_rows.of_texts(answerer.tokenizer, head, texts, answerer.max_length)
-        else:
-            part = answerer.features(examples)
-        found = part if found is None else found.joined(part)
-        if len(found.distinct()[0]) >= most:
-            break
-    if found is None or not len(found):
-        raise InputError(f"A file to measure on must have texts. Received: {file}, which has none.")
-    return found.take(found.distinct()[0][:most])
 
 
 def _tokens(row: Json) -> int:

@@ -1,7 +1,7 @@
 """A model's name -> what was measured of it: rows, candidates and their processes put together."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from albertkit.bench import rows as bench_rows
 from albertkit.bench.candidates import Candidate
@@ -9,6 +9,7 @@ from albertkit.bench.measure import measure
 from albertkit.bench.process import Process, available_threads
 from albertkit.bench.result import Result
 from albertkit.errors import InputError
+from albertkit.typing import Json
 
 
 def bench(
@@ -22,17 +23,19 @@ def bench(
     max_length: int | None = None,
     device: str | int | None = None,
     seed: int = 0,
-    trust_program: bool = False,
     told: Callable[[str], None] = lambda line: None,
+    options: Mapping[str, Json] | None = None,
+    trust_program: bool = False,
 ) -> Result:
     """Measure every candidate on the same rows: see `rows.of_model` for these and `measure.measure` for the time.
 
-    `threads` is how many each may use, by default as many as there are cores. InputError for more than that.
+    `data` is a file of texts, `options` those by which it is read. `threads` is how many each may use, by default as
+    many as there are cores. InputError for more than that.
     """
     cores = available_threads()
     if threads is not None and threads > cores:
         raise InputError(f"--threads may be as many as there are cores, {cores}. Received: {threads}. Give fewer.")
-    found = bench_rows.of_model(model, data, list(lengths), rows, seed, max_length, trust_program)
+    found = bench_rows.of_model(model, data, list(lengths), rows, seed, max_length, options, trust_program)
     used = threads or cores
 
     def start(candidate: Candidate) -> Process:

@@ -123,11 +123,6 @@ def _load_file(path: Path, config: AlbertConfig | None) -> Checkpoint:
     """The checkpoint in one file, whatever its name, with the config.json beside it unless there is `config`."""
     with storage.open_folder(path.parent) as folder:
         file = folder.require(path.name)
-        if config is None and folder.file(CONFIG_FILE) is None:
-            raise CheckpointNotFound(
-                f"A file of weights needs a {CONFIG_FILE} beside it, which says what it is a model of. There is none "
-                f"beside {path}. Put one there, or pass `config`."
-            )
         return _checkpoint(folder, [file], file, config)
 
 
@@ -165,7 +160,14 @@ def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, con
 
 def _config(folder: storage.Folder) -> AlbertConfig:
     """The config of a folder, with what its files for sentence-transformers say of vectors."""
-    own: AlbertConfig = AlbertConfig.from_json_file(folder.require(CONFIG_FILE))
+    path = folder.file(CONFIG_FILE)
+    if path is None:
+        raise CheckpointNotFound(
+            f"Weights need a {CONFIG_FILE} beside them, which says what they are a model of. There is none in "
+            f"{folder.path}. Write it there with `save_pretrained` of the model or of its config, or pass `config`. "
+            "The Trainer of Transformers leaves it out: docs/migration.md says how it does not."
+        )
+    own: AlbertConfig = AlbertConfig.from_json_file(path)
     return own.changed(**sentence_transformers.read(folder))
 
 

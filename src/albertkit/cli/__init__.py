@@ -17,25 +17,22 @@ def main() -> None:
     What Ctrl-C ends says so, with status 130, and what SIGTERM ends with 143. So does a device that takes no more of
     what is printed; a pipe that was closed ends in silence.
     """
-    from rich.console import Console
-
-    from albertkit.cli.app import app
-
-    errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     is_ignored = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     if threading.current_thread() is threading.main_thread() and not is_ignored:
         signal.signal(signal.SIGTERM, _end)
     try:
+        from albertkit.cli.app import app  # Ctrl-C may come while it is imported
+
         app()
     except AlbertkitError as error:
-        errors.print(f"error: {error}", style="red")
+        _say(f"error: {error}")
         sys.exit(1)
     except (KeyboardInterrupt, SystemExit) as end:  # Typer makes of Ctrl-C an exit without a word
         stopped = _interruption(end)
         if stopped is None:
             raise
-        errors.print(str(stopped) or "Stopped. Nothing that was begun is kept.", style="red")
+        _say(str(stopped) or "Stopped. Nothing that was begun is kept.")
         sys.exit(stopped.status)
     except OSError as error:
         why = error.strerror or error
@@ -43,8 +40,14 @@ def main() -> None:
         if error.filename is None:  # what is printed has no name
             told = f"What is printed must find room. Writing it failed: {why}."
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes when it ends
-        errors.print(f"error: {told}", style="red")
+        _say(f"error: {told}")
         sys.exit(1)
+
+
+def _say(text: str) -> None:
+    from rich.console import Console
+
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False).print(text, style="red")
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

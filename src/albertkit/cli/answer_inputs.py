@@ -77,24 +77,10 @@ class Source:
 
 
 def _parts(answerer: "Pipeline", source: Source, file: str, data: "Record", skips: bool) -> "Iterable[Examples]":
-    from albertkit.errors import InputError
-    from albertkit.inference import text_files
-
-    of_calls = {*answerer.task.encode_options.values(), *answerer.task.answers_as_trained.values()}
-    of_tables = [name for name in data if name not in of_calls]
-    is_table = bool(file) and not text_files.is_text(file)
-    if of_tables and not is_table:
-        raise InputError(
-            f"Columns and headers are those of a --file that is a table. Received: {', '.join(of_tables)}. Leave them "
-            "out."
-        )
     if source.texts:
+        answerer.text_options(**data)
         return [answerer.task.examples(source.texts, *([] if source.pair is None else [[source.pair]]))[0]]
-    found = answerer.file_options(file, **data) if is_table else answerer.data_options()
-    found = replace(found, skip_bad_rows=skips)
-    if file and not is_table:
-        return text_files.stream(answerer.task, file, found)
-    return answerer.task.stream(file or cast(io.BufferedReader, sys.stdin.buffer), found)
+    return answerer.read(file or cast(io.BufferedReader, sys.stdin.buffer), **{**data, "skip_bad_rows": skips})
 
 
 def _is_path(text: str) -> bool:

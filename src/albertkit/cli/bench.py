@@ -33,6 +33,11 @@ def command(
     rows: Annotated[int, Option(help="Texts answered together, at most.", min=1)] = 256,
     seconds: Annotated[float, Option(help="About how long to measure, beside loading.", min=1)] = 60,
     threads: Annotated[int | None, Option(help="Threads.", show_default="the cores there are", min=1)] = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    settings: options.DataSettings = None,
     max_length: options.MaxLength = None,
     device: options.Device = None,
     trust_program: options.TrustProgram = False,
@@ -54,15 +59,15 @@ def command(
     for file in filter(None, (json_file, plot)):
         require_new(file, overwrite)
     if plot is not None:
-        result.require_plots()
+        result.require_plots(plot)
     wanted = options.split(backends) or (), options.split(precisions) or ()
     chosen = candidates.find(model, *wanted)
     each = options.numbers(lengths, "--lengths") or []
     place = options.device(device)
+    given = options.file_options(settings, text_column, pair_column, header, skip_bad_rows)
     with Console(stderr=True).status("reading the model") as status:
-        found = bench(
-            model, chosen, data, each, rows, seconds, threads, max_length, place, seed, trust_program, status.update
-        )
+        on = (threads, max_length, place, seed)
+        found = bench(model, chosen, data, each, rows, seconds, *on, status.update, given, trust_program)
     show(found, candidates.has_peer())
     _keep(found, json_file, plot)
 
@@ -77,8 +82,8 @@ def _keep(found: "Result", json_file: Path | None, plot: Path | None) -> None:
         storage.write_json(json_file, found.record())
     if found.figures and plot is not None:
         result.draw(found.figures, plot)
-    if found.measured.is_stopped:
-        raise Interrupted(f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
+    if stopped := found.measured.stopped:
+        raise Interrupted.of(stopped, f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
     if not found.figures:
         raise InputError("Nothing could be measured. What failed is said above. Leave it out with --backends.")
 

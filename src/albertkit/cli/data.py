@@ -46,7 +46,9 @@ def check(
 ) -> None:
     """Labels, lengths, what is cut, repeats, leaks between the files, rows that cannot be used. Exit 1: errors."""
     from albertkit.data_check.check import check as look
+    from albertkit.tasks import registry
 
+    registry.get(task)  # a file that is named in its place must not be told that there is none
     given = options.data_options(settings, max_length=max_length, header=options.split(header))
     with _files(data, held_out, hub_dataset, train_split, eval_split) as (one, other):
         report = look(task, one, other, model, given)

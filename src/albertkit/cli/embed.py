@@ -1,5 +1,6 @@
 """albertkit embed: vectors of texts, as JSON lines or in a file, and the texts that are nearest to a query."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,9 +9,10 @@ from typer import Argument, Option
 
 from albertkit.cli import options
 from albertkit.cli.answer_inputs import Source
-from albertkit.cli.predict import print_record, tell
+from albertkit.cli.predict import print_record, tell, write_all
 
 if TYPE_CHECKING:
+    from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
     from albertkit.typing import Record
 
@@ -39,6 +41,7 @@ def command(
     skip_bad_rows: options.SkipBadRows = False,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
@@ -56,8 +59,7 @@ def command(
     if output:
         record_files.require_other(output, data or "")
         vector_files.require_writable(output, overwrite)
-    given = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    given |= {"trust_program": trust_program}
+    given = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     made = {"pooling": pooling, "long": long, "normalize": normalize}
     answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))
@@ -101,28 +103,20 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]
             print_record({"query": text, **record})
 
 
-def _write(answerer: "Pipeline", vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
+def _write(answerer: "Pipeline", vectors: "Iterator[Record]", output: Path | None, overwrite: bool) -> None:
     """Print or write every record, and say what was cut or left out."""
     try:
-        _write_all(vectors, output, overwrite)
+        write_all(answerer, vectors, output, overwrite, _opened)
     finally:
         tell(answerer)
 
 
-def _write_all(vectors: "Iterable[Record]", output: Path | None, overwrite: bool) -> None:
-    """Print or write every record, with the count of them on standard error where that is a file."""
+@contextlib.contextmanager
+def _opened(output: Path, overwrite: bool) -> "Iterator[Write]":
+    """What takes a record with a vector for a file."""
     import numpy as np
-    from rich.console import Console
 
-    from albertkit.cli.progress import CountOfTexts
     from albertkit.inference import vector_files
 
-    if output is None:
-        for record in vectors:
-            print_record(record)
-        return
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    with vector_files.opened(output, overwrite) as write, CountOfTexts(console) as counter:
-        for record in vectors:
-            write({**record, vector_files.COLUMN: np.array(record[vector_files.COLUMN], np.float32)})
-            counter.count()
+    with vector_files.opened(output, overwrite) as write:
+        yield lambda record: write({**record, vector_files.COLUMN: np.array(record[vector_files.COLUMN], np.float32)})

@@ -23,6 +23,11 @@ def command(
         Path | None,
         Option(help="Data that the export is tried on, and measured by in int8.", show_default="built-in texts"),
     ] = None,
+    text_column: options.TextColumn = None,
+    pair_column: options.PairColumn = None,
+    header: options.Header = None,
+    skip_bad_rows: options.SkipBadRows = False,
+    settings: options.DataSettings = None,
     max_length: options.MaxLength = None,
     max_difference: Annotated[
         float | None, Option(help="Difference that passes, as a part of the largest number.", show_default="0.001")
@@ -44,6 +49,7 @@ def command(
         precision,
         task=task,
         calibrate=calibrate,
+        data=options.file_options(settings, text_column, pair_column, header, skip_bad_rows),
         max_length=max_length,
         overwrite=overwrite,
         max_difference=max_difference,

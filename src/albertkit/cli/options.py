@@ -79,6 +79,14 @@ AbstainBelow = Annotated[
 AnswerBatchSize = Annotated[
     int | None, Option(help="Texts computed together at most.", show_default="as many as are fast", min=1)
 ]
+MaxBatchTokens = Annotated[
+    int | None,
+    Option(
+        help="Tokens computed together at most, with their padding: fewer take less memory.",
+        show_default="4096 for most tasks",
+        min=1,
+    ),
+]
 MaxLength = Annotated[int | None, Option(help="Longest input in tokens.", show_default="that of training", min=4)]
 OutputDir = Annotated[
     Path | None,
@@ -151,10 +159,11 @@ def numbers(text: str | None, option: str) -> list[int] | None:
 def computing(
     place: str | None,
     batch_size: int | None,
-    precision: str | None,
-    patience: int | None,
-    regression_threshold: float | None,
-    trust_program: bool,
+    max_batch_tokens: int | None,
+    precision: str | None = None,
+    patience: int | None = None,
+    regression_threshold: float | None = None,
+    trust_program: bool = False,
 ) -> Record:
     """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
     others = {
@@ -163,7 +172,16 @@ def computing(
         "trust_program": trust_program or None,
     }
     given = {name: value for name, value in others.items() if value is not None}
-    return {"device": device(place), "batch_size": batch_size, "precision": precision, **given}
+    sizes = {"batch_size": batch_size, "max_batch_tokens": max_batch_tokens}
+    return {"device": device(place), "precision": precision, **sizes, **given}
+
+
+def file_options(
+    settings: list[str] | None, text_column: str | None, pair_column: str | None, header: str | None, skips: bool
+) -> Record:
+    """The options of a file of texts whose labels do not matter."""
+    columns = {"text_column": text_column, "pair_column": pair_column, "header": split(header)}
+    return data_options(settings, **columns, skip_bad_rows=skips or None)
 
 
 def data_options(settings: list[str] | None, **values: object) -> dict[str, object]:

@@ -15,6 +15,9 @@ from albertkit.cli import options
 from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from albertkit.cli.progress import CountOfTexts
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
     from albertkit.typing import Record
@@ -40,6 +43,7 @@ def command(
     n_best_size: options.NBestSize = None,
     null_threshold: options.NullThreshold = None,
     batch_size: options.AnswerBatchSize = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
@@ -67,7 +71,9 @@ def command(
     given = options.data_options(settings, header=options.split(header), **named, **lengths)
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
     target.require_usable(given, source.file)
-    on = options.computing(device, batch_size, precision, patience, regression_threshold, trust_program)
+    on = options.computing(
+        device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
+    )
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
@@ -121,12 +127,13 @@ def _answer(answerer: "Pipeline", source: Source, target: _Target, data: "Record
         with source.parts(answerer, data, target.skips) as parts:
             if target.folder:
                 result_files.require_free(target.folder, answerer.task.official_files, target.overwrite)
-                found = answerer.files(parts, {**data, "skip_bad_rows": target.skips}, **calls)
+                with counter_of(answerer):
+                    found = answerer.files(parts, {**data, "skip_bad_rows": target.skips}, **calls)
                 return result_files.write(target.folder, found)
             records = answerer.stream(parts, skip_bad_rows=target.skips, **calls)
             if target.is_submission:
                 records = answerer.submission(records, **data)
-            write_all(records, target.output, target.overwrite)
+            write_all(answerer, records, target.output, target.overwrite)
     finally:
         tell(answerer)
 
@@ -151,13 +158,21 @@ def tell(answerer: "Pipeline") -> None:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
 
-def write_all(records: Iterator[dict[str, object]], output: Path | None, overwrite: bool) -> None:
-    """Write or print every record. An interruption says what is there."""
+def write_all(
+    answerer: "Pipeline",
+    records: "Iterator[Record]",
+    output: Path | None,
+    overwrite: bool,
+    opened: "Callable[[Path, bool], AbstractContextManager[Write]] | None" = None,
+) -> None:
+    """Write or print every record. An interruption says what is there. `opened` makes a file that takes records."""
     from albertkit.errors import Interrupted
+    from albertkit.inference import record_files
 
     written = 0
+    file = None if output is None else (opened or record_files.opened)(output, overwrite)
     try:
-        with _written(output, overwrite) as write:
+        with _written(answerer, file) as write:
             for record in records:
                 write(record)
                 written += 1
@@ -169,19 +184,23 @@ def write_all(records: Iterator[dict[str, object]], output: Path | None, overwri
 
 
 @contextlib.contextmanager
-def _written(output: Path | None, overwrite: bool) -> Iterator["Write"]:
+def _written(answerer: "Pipeline", file: "AbstractContextManager[Write] | None") -> Iterator["Write"]:
     """What takes a record: standard output or a file, with the count of them on standard error unless it disturbs."""
-    from albertkit.cli.progress import CountOfTexts
-    from albertkit.inference import record_files
-
     with contextlib.ExitStack() as stack:
-        write: Write = print_record if output is None else stack.enter_context(record_files.opened(output, overwrite))
-        if output is None and sys.stdout is not None and sys.stdout.isatty():
+        write: Write = print_record if file is None else stack.enter_context(file)
+        if file is None and sys.stdout is not None and sys.stdout.isatty():
             yield write
             return
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        counter = stack.enter_context(CountOfTexts(console))
-        yield _counting(write, counter.count)
+        yield _counting(write, stack.enter_context(counter_of(answerer)).count)
+
+
+def counter_of(answerer: "Pipeline") -> "CountOfTexts":
+    """What says on standard error how many texts are answered, and how far those at hand are."""
+    from albertkit.cli.progress import CountOfTexts
+
+    counter = CountOfTexts(Console(stderr=True, highlight=False, markup=False, emoji=False))
+    answerer.progress = counter.computed
+    return counter
 
 
 def _counting(write: "Write", count: Callable[[], None]) -> "Write":

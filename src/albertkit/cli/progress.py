@@ -18,6 +18,11 @@ class CountOfTexts(ProgressBar):
         super().__init__(console, "", TimeElapsedColumn(), clock=clock)
         self._start, self._count = clock(), 0
 
+    def computed(self, done: int, total: int) -> None:
+        """So many rows are computed of those at hand, whose texts are answered together."""
+        answered = f"{self._count:,} texts answered"
+        self.show(self._count, answered, f"{answered}, {done:,} of {total:,} rows computed for the next ones")
+
     def count(self) -> None:
         """One text more is answered."""
         self._count += 1

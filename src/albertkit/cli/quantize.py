@@ -49,6 +49,7 @@ def command(
         max_rows=max_rows,
         max_length=max_length,
         overwrite=overwrite,
+        told=lambda line: typer.echo(line, err=True),
         **given,
     )
     typer.echo(json.dumps(found.report, indent=2))

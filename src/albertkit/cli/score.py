@@ -33,6 +33,7 @@ def command(
     skip_bad_rows: options.SkipBadRows = False,
     max_length: options.MaxLength = None,
     batch_size: options.AnswerBatchSize = None,
+    max_batch_tokens: options.MaxBatchTokens = None,
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
@@ -52,15 +53,14 @@ def command(
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":
         call |= {"long": "windows", "truncation": False}
-    settings = {"device": options.device(device), "batch_size": batch_size, "precision": precision}
-    settings |= {"trust_program": trust_program}
+    settings = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()
     try:
         with source.parts(scorer, given, skip_bad_rows) as parts:
             records = totals.watched(scorer.stream(parts, skip_bad_rows=skip_bad_rows, **call))
-            predict.write_all(records, output, overwrite)
+            predict.write_all(scorer, records, output, overwrite)
     finally:
         predict.tell(scorer)
     typer.echo(totals.described(), err=True)

@@ -4,7 +4,7 @@ Knows no text. Letters: B rows of a batch, L their length, P positions, V vocabu
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
 import numpy as np
@@ -18,8 +18,8 @@ from albertkit.outputs import PER_TOKEN
 from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features
 
-ROWS, POSITIONS, TOKENS = 4096, 1024, 2**15
-"""Rows that are sorted by length at a time; positions, and tokens, whose scores or states are held at a time."""
+ROWS, POSITIONS, BATCHES = 4096, 1024, 8
+"""Rows that are sorted by length at a time; positions whose scores, and batches whose states, are held at a time."""
 
 
 class Engine:
@@ -48,22 +48,33 @@ class Engine:
         forward = backend.compile(config, head, tensors, source, device, precision, known)
         return cls(forward, checkpoint.config, head, tokens)
 
-    def run(self, features: Features, rows: int | None = None) -> Iterator[Outputs]:
+    def run(
+        self,
+        features: Features,
+        rows: int | None = None,
+        tokens: int | None = None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Iterator[Outputs]:
         """The outputs of each row, by name, in the order of the rows and in bounded memory; equal rows are run once.
 
-        `rows` is the most rows of a batch; without it only tokens count.
+        `rows` is the most rows of a batch; without it only tokens count. `tokens` are the most of a batch, with their
+        padding; default: those that the engine was made for. A row that is longer is a batch of its own. `progress` is
+        told after every batch how many rows are done, and how many there are.
 
         Those of a sequence have no axis of rows; those of tokens have the row's own length in front, without padding.
         Of features with positions the `logits` (P, V) at these, and nothing else.
         """
-        for window in self._windows(features):
+        tokens = tokens or self._tokens
+        for window in self._windows(features, tokens):
             part = features.take(window)
             distinct, like = part.distinct()
             part = part.take(distinct)
             found: list[Outputs] = [{}] * len(part)
-            for batch in arrays.by_length(part.lengths(), self._tokens, rows, part.choices()):
+            done = window.stop - len(part)
+            for batch in arrays.by_length(part.lengths(), tokens, rows, part.choices()):
                 for row, outputs in zip(batch, self._answers(part.take(batch)), strict=True):
                     found[row] = outputs
+                progress(done := done + len(batch), len(features))
             yield from (dict(found[row]) for row in like)
 
     def _answers(self, features: Features) -> Iterator[Outputs]:
@@ -79,12 +90,12 @@ class Engine:
         ends = np.cumsum([len(columns) for columns in features.positions])
         return ({"logits": part} for part in np.split(logits, ends[:-1]))
 
-    def _windows(self, features: Features) -> Iterator[range]:
+    def _windows(self, features: Features, tokens: int) -> Iterator[range]:
         """Runs of rows of bounded outputs. A row with more positions than fit stands alone."""
         if features.positions is not None:
-            counts, most = [len(columns) for columns in features.positions], POSITIONS
+            counts, most = [len(columns) for columns in features.positions], min(POSITIONS, tokens)
         else:
-            counts, most = features.lengths(), TOKENS if PER_TOKEN[self.head] else math.inf
+            counts, most = features.lengths(), BATCHES * tokens if PER_TOKEN[self.head] else math.inf
         start, count = 0, 0
         for row, size in enumerate(counts):
             if row > start and (count + size > most or row - start == ROWS):

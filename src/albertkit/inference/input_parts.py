@@ -1,13 +1,13 @@
-"""Inputs of a pipeline that come one after the other -> examples, a few at a time; and what is said of a bad one."""
+"""Inputs that come one after the other -> examples, a few at a time; what is said of a bad one, or stands beside."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from albertkit.errors import InputError, UnusableRows
 from albertkit.tasks import bad_rows
 from albertkit.tasks.base import AnyTask
 from albertkit.tasks.examples import Examples
-from albertkit.typing import Json
+from albertkit.typing import Json, Record
 
 _SIZES = (1, 8, 64, 512)
 """Inputs that are taken together, so that the first is answered at once and many are answered fast."""
@@ -35,3 +35,11 @@ def refusal(part: Examples, number: int, error: InputError) -> InputError:
     """The error of the only example of a part, before which so many were answered, with where it stands."""
     told = f"{part.where([0]) or f'text {number + 1}'}: {error}"
     return InputError(f"{told} {bad_rows.WAY_OUT}" if part.path and isinstance(error, UnusableRows) else told)
+
+
+def beside(shown: Record, answer: Record, warning: str | None, tell: Callable[[str], None]) -> Record:
+    """An input and its answer as one record. A column of the name of an answer gets another, which is told."""
+    answer = answer if warning is None else {**answer, "warning": warning}
+    for name in answer.keys() & shown.keys():
+        tell(f"The column {name!r} of the input is written as {f'input_{name}'!r}, for {name!r} is an answer.")
+    return {**{f"input_{name}" if name in answer else name: value for name, value in shown.items()}, **answer}

@@ -11,7 +11,7 @@ from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
 from albertkit.typing import Json, Record
 
-DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None}
+DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None, "max_batch_tokens": None}
 """The options that every pipeline has, beside those of its task."""
 CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading.IGNORED)
 """Options of Transformers' pipelines by which no answer differs here."""
@@ -33,15 +33,17 @@ class Settings:
     """Whether longer ones are cut, or else refused."""
     batch_size: int | None
     """The most rows that are computed together."""
+    max_batch_tokens: int | None
+    """The most tokens that are computed together, with their padding."""
     data: Record = field(default_factory=dict)
     """Options of the task's data, by name, that this call is told."""
     skips: bool = False
     """Whether examples that a model cannot be given are left out, or else refused."""
 
     @classmethod
-    def of(cls, default: int, longest: int, max_length: Json, truncation: Json, batch_size: Json) -> Self:
+    def of(cls, default: int, longest: int, truncation: Json, **sizes: Json) -> Self:
         """Settings by name; a model has `longest` places, and its texts are `default` long. InputError for others."""
-        for name, value in (("max_length", max_length), ("batch_size", batch_size)):
+        for name, value in sizes.items():
             if value is not None:
                 require_count(name, value)
         if not isinstance(truncation, (bool, str, type(None))) or truncation not in _CUTS:
@@ -49,7 +51,8 @@ class Settings:
                 "`truncation` must be True or False; of a pair the longer text is cut first. Received: "
                 f"{abbreviate(truncation)}."
             )
-        return cls(min(max_length or default, longest), _CUTS[truncation], batch_size)
+        length = min(sizes["max_length"] or default, longest)
+        return cls(length, _CUTS[truncation], sizes["batch_size"], sizes["max_batch_tokens"])
 
     @property
     def encoded_length(self) -> int:

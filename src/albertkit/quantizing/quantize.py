@@ -1,12 +1,12 @@
 """albertkit's int8: scales for a model from given texts, kept with it if the answers stay as they are."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from albertkit import arrays, quantization
+from albertkit import arrays, quantization, sampling
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
@@ -55,6 +55,7 @@ def quantize(
     max_rows: int = ROWS,
     max_length: int | None = None,
     overwrite: bool = False,
+    told: Callable[[str], None] = lambda line: None,
     **data: Json,
 ) -> Quantized:
     """Find how the encoder of a model is computed in int8 so that its answers stay, and keep that with it.
@@ -64,7 +65,8 @@ def quantize(
     kept: in the model's folder, or with a copy of the model in the folder `output`. Where the texts have labels, the
     scores of the first `max_rows` examples in both precisions are reported, too. Weights stay as they are.
 
-    `data` are options of the task's data, such as `text_column`. InputError where no way is good enough, and for texts
+    `told` is given a line at every stage, for whoever waits. `data` are options of the task's data, such as
+    `text_column`. InputError where no way is good enough, and for texts
     of which there are too few; MissingDependency without PyTorch, which alone computes in int8.
     """
     folder = _folder(model, output, overwrite)
@@ -75,6 +77,7 @@ def quantize(
     answerer = Pipeline(*loaded, max_length=max_length)
     features = _features(answerer, str(texts), data, max_rows)
     seen, asked = features.take(range(0, len(features), 2)), features.take(range(1, len(features), 2))
+    told(f"Asking the model about {len(asked):,} rows in float32, and taking the scales from {len(seen):,} others.")
     exact = list(loaded.engine.run(asked))
     head = loaded.engine.head
     statistics = calibration.observe(checkpoint.config, head, checkpoint.tensors, _batches(seen, checkpoint))
@@ -83,10 +86,11 @@ def quantize(
         engine = _engine(checkpoint, head, plan, loaded)
         found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
         agreement = min(found.agreements().values(), default=1.0)
+        told(f"{plan.name}: {agreement:.2%} of the answers stay as they are.")
         tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
         if agreement >= min_agreement:
             int8 = Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length)
-            scores = _scores(answerer, int8, texts, {"max_eval_samples": max_rows, **data})
+            scores = _scores(answerer, int8, texts, {"max_eval_samples": max_rows, **data}, told)
             report = {"texts": Path(texts).name, "rows": len(features), "tried": tried, **scores, **_machine()}
             if output is not None:
                 convert(model, output, overwrite=overwrite)
@@ -124,22 +128,13 @@ def _as_run(checkpoint: Checkpoint, loaded: Parts) -> Checkpoint:
 
 def _features(answerer: Pipeline, path: str, data: Record, rows: int) -> Features:
     """As many rows of a file of texts as are asked for. InputError where it makes too few."""
-    is_plain = text_files.is_text(path)
-    options = answerer.data_options(**data) if is_plain else answerer.file_options(path, **data)
-    task = answerer.task
-    found: Features | None = None
-    for examples in text_files.stream(task, path, options) if is_plain else task.stream(path, options):
-        features = answerer.features(examples)
-        found = features if found is None else found.joined(features)
-        if len(found) >= rows:
-            break
-    count = 0 if found is None else len(found)
-    if found is None or count < _FEW:
+    found = sampling.rows_of_file(answerer, path, rows, data)
+    if len(found) < _FEW:
         raise InputError(
             f"Scales need at least {_FEW} rows of texts, such as the model will meet, and some hundreds are better. "
-            f"{path} makes {count}. Give more."
+            f"{path} makes {len(found)}. Give more."
         )
-    return found.take(range(min(count, rows)))
+    return found
 
 
 def _batches(features: Features, checkpoint: Checkpoint) -> list[PaddedBatch]:
@@ -155,10 +150,11 @@ def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Eng
     return Engine.load(infer_backend("torch"), planned, head, loaded.task.batch_tokens, "cpu", "int8")
 
 
-def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record) -> Record:
+def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record, told: Callable[[str], None]) -> Record:
     """The scores of both on the texts, where these have labels, or why there are none."""
     if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
         return {}
+    told("Scoring both on the texts, where they have labels.")
     try:
         found = {name: one.evaluate(texts, **data) for name, one in (("fp32", exact), ("int8", quantized))}
     except InputError as error:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,13 +10,17 @@ from pathlib import Path
 
 from albertkit import storage
 from albertkit.errors import InputError, abbreviate
+from albertkit.pace import SECONDS, Every
 from albertkit.tokenization import files
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.learning import MAX_LINE_LENGTH, SPECIAL_TOKENS, learn, split_line
+from albertkit.tokenization.learning_process import learn_apart
 from albertkit.tokenization.normalizer import AlbertNormalizer
 
 MAX_CHARACTERS = 2_000
 """Characters that a list of them may have: what SentencePiece is given to number them grows with its square."""
+LONG = 2_000_000
+"""Characters of texts from which on learning takes so long that somebody may want to stop it."""
 REPORTED_SHARE = 0.01
 """The share of letters with accents from which on their loss is reported."""
 
@@ -40,14 +45,15 @@ def train(
     are used at most, drawn by `seed`: the same lines give the same files. Lines are normalized as the tokenizer does
     it. Where the texts cannot fill a vocabulary of that size, InputError names the size that they can fill; without
     `exact` it is taken. A folder that holds a model or a tokenizer only gets another one with `overwrite`. `note` is
-    told where many letters lose their accents, and where lines of over MAX_LINE_LENGTH characters were split.
+    told where many letters lose their accents, where lines of over MAX_LINE_LENGTH characters were split, and how long
+    it takes. Over LONG characters are learned in a process of its own, for SentencePiece hears no Ctrl-C.
     """
     folder = Path(folder)
     _require_usable(folder, sentences, character_coverage, overwrite)
     normalizer = AlbertNormalizer(do_lower_case, keep_accents=keep_accents)
     characters: Counter[str] = Counter()
     splits: Counter[str] = Counter()
-    lines = (line for line in map(normalizer, _count_characters(texts, characters)) if line)
+    lines = (line for line in map(normalizer, _count_characters(_told(texts, note), characters)) if line)
     drawn = _sample((part for line in lines for part in split_line(line, splits)), sentences, seed)
     if splits["lines"]:
         note(
@@ -58,7 +64,9 @@ def train(
         raise InputError("The texts must hold at least one line with something in it. Received: none.")
     if not keep_accents:
         _report_lost_accents(characters, normalizer, note)
-    model = learn(drawn, vocab_size, character_coverage, exact)
+    options = {"vocab_size": vocab_size, "character_coverage": character_coverage, "exact": exact}
+    is_long = sum(map(len, drawn)) > LONG
+    model = learn_apart(drawn, note, **options) if is_long else learn(drawn, **options)
     return _saved(folder, model, do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 
@@ -135,6 +143,17 @@ def _sample(lines: Iterable[str], size: int, seed: int) -> list[str]:
         elif (place := draw.randrange(number + 1)) < size:
             drawn[place] = line
     return drawn
+
+
+def _told(
+    texts: Iterable[str], note: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+) -> Iterator[str]:
+    """The same texts, of which `note` is told now and then how many were read."""
+    is_time = Every(SECONDS, clock)
+    for number, text in enumerate(texts, start=1):
+        if is_time():
+            note(f"{number:,} lines read.")
+        yield text
 
 
 def _count_characters(texts: Iterable[str], characters: Counter[str]) -> Iterator[str]:

@@ -215,6 +215,7 @@ class AlbertModelWithMLMHead(AlbertModelWithHead):
     predictions: AlbertMLMHead
 
     _tied_weights_keys: ClassVar[list[str] | None] = ["predictions.decoder.bias", "predictions.decoder.weight"]
+    _keys_to_ignore_on_save: ClassVar[list[str] | None] = _tied_weights_keys
 
     def get_output_embeddings(self) -> nn.Linear:
         """The layer E -> V of the head."""

@@ -29,6 +29,8 @@ class AlbertModule(nn.Module):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _tied_weights_keys: ClassVar[list[str] | None] = None
+    _keys_to_ignore_on_save: ClassVar[list[str] | None] = None
+    """Names that a file of weights does without: the Trainer of Transformers asks for them when it reads one."""
     _vocabulary_is_shared: bool = False
     """Whether this is the encoder of a model whose head scores the vocabulary."""
 

@@ -125,14 +125,16 @@ class AlbertPreTrainedModel(AlbertModule):
         max_shard_size: int | str = "5GB",
         variant: str | None = None,
         safe_serialization: bool = True,
+        save_function: object = None,
     ) -> None:
         """Write `config.json` and `model.safetensors` as one step: a crash leaves the old model or the new one.
 
         `state_dict` replaces the model's own weights, `max_shard_size` limits one file ("5GB" or bytes), `variant`
         names the file `model.{variant}.safetensors`. Every process of a group may call this, and only the main one
-        writes. A model that was changed after it was built is saved as it computes, with a config that says so; see
-        `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError for tensors without plain
-        values and where `safe_serialization` is False.
+        writes. `save_function`, which scripts for Accelerate pass, is not called: in Transformers it writes pickles
+        alone, too. A model that was changed after it was built is saved as it computes, with a config that says so;
+        see `checkpoint.saved_config`. WeightMismatch where it would not come back, InputError for tensors without
+        plain values and where `safe_serialization` is False.
         """
         if not safe_serialization:
             raise InputError(

@@ -14,7 +14,11 @@ _STEP = 3
 _LONG = 1e14
 """Operations from which on a run is worth an estimate: a minute or more on the processors of today."""
 _SLOW = 0.2
-"""Seconds from which on a pass says how fast a machine is. A faster one is asked again, with a larger batch."""
+"""Seconds from which on a pass over _FEW tokens says how fast a machine is, or else a larger batch is asked."""
+_FEW = 256
+"""Tokens below which what a call costs, however few they are, is most of its time."""
+_PATIENCE = 20.0
+"""Seconds that a larger batch may take."""
 
 
 def is_long(config: AlbertConfig, sample: Batch, tokens: int) -> bool:
@@ -24,18 +28,23 @@ def is_long(config: AlbertConfig, sample: Batch, tokens: int) -> bool:
 
 
 def seconds_per_token(forward: Callable[[Batch], Outputs], samples: Sequence[Batch]) -> float:
-    """The time of a forward pass for each token, of the first of `samples` that is slow enough to be timed."""
-    seconds, tokens = 0.0, 1
+    """The time of a forward pass for each token, of the first of `samples` that is slow enough to be timed.
+
+    Small ones come first; of a few tokens it is that of the next, unless it would take too long.
+    """
+    seconds, tokens = 0.0, 0
     for batch in samples:
+        if tokens and seconds / tokens * batch.tokens > _PATIENCE:
+            break
         for _ in range(2):  # the first may have to compile
             started = time.perf_counter()
             forward(batch)
             seconds, tokens = time.perf_counter() - started, max(batch.tokens, 1)
             if seconds > 10 * _SLOW and batch is samples[0]:
                 break
-        if seconds > _SLOW:
+        if seconds > _SLOW and tokens >= _FEW:
             break
-    return seconds / tokens
+    return seconds / max(tokens, 1)
 
 
 def in_a_sentence(seconds_per_token: float, step_tokens: int, tokens: int) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from albertkit import storage
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import files, layout, sentence_transformers
-from albertkit.errors import CheckpointError, ConfigError, few
+from albertkit.errors import AlbertkitError, CheckpointError, ConfigError, few
 from albertkit.exports import manifest
 from albertkit.quantization import QUANTIZATION_FILE
 from albertkit.tasks.figures import Figure
@@ -66,6 +66,7 @@ def agreed(
         if resume or overwrite:
             raise ConfigError("--extend-to goes on with a finished run: it goes without --resume and --overwrite.")
         requested = extended(requested, output, extend_to)
+        _require_same(requested, output)
     return requested, extended_from(requested, output) if resume or extend_to else None
 
 
@@ -92,6 +93,16 @@ def extended(requested: Recipe, output: Path, steps: int) -> Recipe:
     if steps <= done:
         raise ConfigError(f"A run is extended to more steps than it had. Received: {steps:,}, and it had {done:,}.")
     return requested.with_steps(steps)
+
+
+def _require_same(requested: BaseRecipe, output: Path) -> None:
+    """ConfigError where a finished run would be extended by another recipe: its state could not be gone on from."""
+    earlier = type(requested).load(output / RECIPE, {})
+    if apart := earlier.differences(requested.with_steps(earlier.steps)):
+        raise ConfigError(
+            f"A run may only be extended with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
+            "options out, for --extend-to finds the recipe, or begin again with --overwrite."
+        )
 
 
 def extended_from(requested: Recipe, output: Path) -> Recipe | None:
@@ -147,7 +158,8 @@ def _replaceable(output: Path) -> list[str]:
 def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
     """Keep other processes out of a folder while a run goes on in it. CheckpointError where one was faster.
 
-    For a new run what an older one was about is forgotten first; its finished model stays until the end.
+    For a new run what an older one was about is forgotten first; its finished model stays until the end. A finished
+    run that was to be extended and was not, as with other data, is a finished one as before.
     """
     place = output / CHECKPOINTS
     with storage.translate_os_errors(output):
@@ -160,8 +172,14 @@ def locked(requested: BaseRecipe, output: Path, resume: bool) -> Iterator[None]:
                 forget(output)
                 (output / reporter.LOG).unlink(missing_ok=True)
                 storage.remove_named(output / reporter.TENSORBOARD, [reporter.EVENTS])
+        had, is_finished = checkpoints(place), begun(output) is None
         requested.save(place / RECIPE)  # of a run that goes on, too: some keys may have changed
-        yield
+        try:
+            yield
+        except AlbertkitError:
+            if resume and is_finished and checkpoints(place) == had:  # no step of an extension was kept
+                (place / RECIPE).unlink(missing_ok=True)
+            raise
 
 
 def forget(output: Path) -> None:
