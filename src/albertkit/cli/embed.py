@@ -48,6 +48,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
 ) -> None:
     """Make a vector of each text, of those of a file, or of the lines of standard input, in their order.
 
@@ -62,7 +63,7 @@ def command(
     if output:
         record_files.require_other(output, source.file)
         vector_files.require_writable(output, overwrite)
-    given = options.computing(device, batch_size, max_batch_tokens, precision)
+    given = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     made = {"pooling": pooling, "long": long, "normalize": normalize}
     answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))

@@ -37,6 +37,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each piece of a text is masked in turn, and the model asked for it.
 
@@ -52,7 +53,7 @@ def command(
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":
         call |= {"long": "windows", "truncation": False}
-    settings = options.computing(device, batch_size, max_batch_tokens, precision)
+    settings = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()
