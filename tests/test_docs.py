@@ -21,7 +21,13 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")]
 )
-NEEDS = {"exports.md": "onnx", "export-onnx.md": "onnx", "export-openvino.md": "openvino"}
+NEEDS = {
+    "exports.md": "onnx",
+    "export-onnx.md": "onnx",
+    "export-openvino.md": "openvino",
+    "export-stablehlo.md": "flax",
+    **dict.fromkeys(("export-saved-model.md", "export-litert.md"), "tensorflow"),
+}
 """Pages whose blocks need more than a framework."""
 
 

@@ -108,7 +108,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_
 
 
 def test_rows_of_a_file_are_what_an_export_is_tried_on(tmp_path, model):
-    (tmp_path / "texts.txt").write_text("The plot is dull.\nA story.\n", encoding="utf-8")
+    (tmp_path / "texts.txt").write_text("The plot is dull.\nA story.", encoding="utf-8")
     entry = export(model, tmp_path / "exported", calibrate=tmp_path / "texts.txt")
     assert entry.parity["data"] == "the first 2 rows of texts.txt"
     (tmp_path / "empty.txt").write_text("")

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 import albertkit  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.errors import ConfigError, InputError, TokenIdError, WeightMismatch  # noqa: E402
+from albertkit.exports import registry  # noqa: E402
 from albertkit.tokenization.fast import AlbertTokenizerFast  # noqa: E402
 from albertkit.tokenization.sentencepiece import AlbertTokenizer  # noqa: E402
 from albertkit.torch import models  # noqa: E402
@@ -341,6 +342,12 @@ def test_what_is_cut_comes_in_windows_or_is_counted(slow, fast):
 @claims("`AlbertOnnxConfig`")
 def test_names_that_are_not_public():
     assert not {"AutoModel", "AutoTokenizer", "AlbertOnnxConfig"} & set(albertkit.__all__)
+
+
+@claims("exporters (of `transformers.onnx`, `transformers.exporters`, Optimum)")
+def test_the_formats_of_exports_are_named():
+    (cell,) = (row[1] for row in table(ABSENT) if row[0].startswith("exporters"))
+    assert names_in(cell) == ["albertkit export", *registry.names()]
 
 
 @claims("`init` and `apply` of `FlaxAlbert...Module`")

@@ -67,8 +67,15 @@ SHOWN = {
     "texts that are longer than the model are cut for entities unless `stride` is given": (
         f"{SPANS}::test_long_texts_are_answered_whole_where_transformers_cuts_them",
     ),
-    "each window of a context has probabilities of its own, and equal texts are added up: more than 1 in all": (
+    "scores of answers are products of the chances of a start and of an end, of each window for itself; [CLS] and ends "
+    "before their start count, and equal texts are added up": (
+        f"{QA}/test_answers.py::test_the_probabilities_of_all_answers_that_may_be_given_add_up_to_one",
+        f"{QA}/test_answers.py::test_how_probable_answers_are_is_no_matter_of_cls_unless_there_may_be_none",
+        f"{SPANS}::test_answers_that_may_be_given_share_one_probability",
         f"{SPANS}::test_answers_of_many_windows_share_one_probability",
+    ),
+    "`align_to_words` takes the punctuation that touches a word into an answer": (
+        f"{SPANS}::test_an_answer_takes_no_punctuation_where_that_of_transformers_does",
     ),
     "`max_question_len` does nothing with the fast tokenizer": (
         "inference/test_settings.py::test_a_call_and_a_pipeline_may_say_how_a_context_is_cut",

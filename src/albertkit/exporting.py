@@ -32,7 +32,17 @@ MIN_AGREEMENT = 0.9
 """The least share of answers that must stay the same in integers, the least cosine and the least correlation."""
 MOST_ROWS = 512
 """Rows of a file that an export is tried on, the first ones."""
-_PACKAGES = ("onnx", "onnxruntime", "openvino", "nncf", "torch", "tensorflow", "jax", "ai-edge-litert")
+_PACKAGES = (
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "torch",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "ai-edge-litert",
+)
 
 
 class Tried(NamedTuple):

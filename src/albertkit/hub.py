@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
-from albertkit.errors import CheckpointNotFound, abbreviate
+from albertkit.errors import CheckpointNotFound, abbreviate, few
 
 PathLike = str | os.PathLike[str]
 
@@ -45,7 +45,7 @@ def fetch(
     used and, unless `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit
     there. `subfolder` is the path of a folder inside the model's.
 
-    Raises CheckpointNotFound where there is neither a folder nor such a model.
+    Raises CheckpointNotFound where there is neither a folder nor such a model, or a folder of several.
     """
     subfolder = "" if subfolder is None else subfolder
     if not isinstance(subfolder, (str, os.PathLike)):
@@ -63,7 +63,23 @@ def fetch(
             token=token,
             revision=revision,
         )
+    elif not subfolder:
+        require_single(folder)
     return local_path(folder / subfolder)
+
+
+def require_single(folder: Path) -> None:
+    """CheckpointNotFound for a folder that holds the runs of several seeds, and no model of its own."""
+    runs = (
+        []
+        if (folder / "config.json").exists()
+        else sorted(one.parent.name for one in folder.glob("seed-*/config.json"))
+    )
+    if runs:
+        raise CheckpointNotFound(
+            f"A model is a folder with its files. Received: {folder}, which holds the folders of several runs: "
+            f"{few(runs)}. Name one of them; eval_results.json says which is the best."
+        )
 
 
 def _present_folder(name: PathLike) -> Path | None:

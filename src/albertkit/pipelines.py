@@ -46,6 +46,7 @@ def pipeline(
     max_batch_tokens: int | None = None,
     truncation: bool | str | None = True,
     precision: InferPrecision | None = None,
+    trust_program: bool = False,
     **options: Json,
 ) -> "Pipeline":
     """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
@@ -75,6 +76,9 @@ def pipeline(
         What the encoder computes in, in PyTorch: fp32, bf16 or int8 (the latter on a CPU), or auto, the fastest of the
         machine; default: int8 for a folder that `albertkit quantize` made, and else fp32. Of a folder of exports one
         that it holds; default: the latest.
+    trust_program
+        Whether an export may be loaded that can do more than compute, one of torch.export, SavedModel or StableHLO: for
+        those of people whom you trust.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 
@@ -82,7 +86,7 @@ def pipeline(
     task's head.
     """
     fetching = loading.options(options, reads_weights=True)
-    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision)
+    loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision, trust_program)
     for name in loaded.task.model_options:
         options.pop(name, None)
     sizes = {"max_length": max_length, "batch_size": batch_size, "max_batch_tokens": max_batch_tokens}

@@ -80,6 +80,7 @@ PRINTED_BY = {
     "tasks/": [FINETUNE, "evaluate"],
     "tools/convert.py": ["convert"],
     "tools/summary.py": ["info"],
+    "inference/exported.py:_require_trusted": ["bench", "calibrate", "embed", "evaluate", "predict", "score"],
     "pipelines.py": ["evaluate", "predict"],
     "bench/": ["bench"],
     "cli/bench.py": ["bench"],

@@ -105,3 +105,10 @@ def test_the_shell_can_complete_commands():
     words = {"_ALBERTKIT_COMPLETE": "complete_bash", "COMP_WORDS": "albertkit pre", "COMP_CWORD": "1"}
     done = CliRunner().invoke(app, [], prog_name="albertkit", env=words)
     assert done.output.split() == ["pretrain", "predict"]
+
+
+@pytest.mark.parametrize("command", ["predict", "score", "embed"])
+def test_a_file_of_texts_has_the_same_two_names_in_every_command(command):
+    text = help_of(command)
+    assert re.search(r"--file\b", text)
+    assert re.search(r"--data\b", text)

@@ -256,7 +256,10 @@ def test_answers_are_counted_now_and_then_where_there_is_no_terminal():
     with progress.CountOfTexts(console, lambda: now[0]) as counter:
         for now[0] in (10.0, 31.0, 40.0, 62.0):
             counter.count()
-    assert console.file.getvalue().splitlines() == ["2 texts answered, 0.1 a second", "4 texts answered, 0.1 a second"]
+    assert console.file.getvalue().splitlines() == [
+        "2 texts answered, 16 seconds each",
+        "4 texts answered, 16 seconds each",
+    ]
 
 
 def test_rows_that_are_computed_are_told_before_their_texts_are_answered():
@@ -266,7 +269,7 @@ def test_rows_that_are_computed_are_told_before_their_texts_are_answered():
         counter.count()
         for now[0], done in ((20.0, 100), (31.0, 200), (40.0, 300)):
             counter.computed(done, 4096)
-    assert console.file.getvalue() == "1 texts answered, 200 of 4,096 rows computed for the next ones\n"
+    assert console.file.getvalue() == "1 text answered, 200 of 4,096 rows computed for the next ones\n"
 
 
 def test_the_rows_of_every_batch_are_told_to_who_waits(classifier, tmp_path, monkeypatch):

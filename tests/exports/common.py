@@ -8,6 +8,18 @@ from albertkit.rules import NO_SCORE
 from albertkit.torch import infer
 from frameworks import common
 
+HEAD_PRODUCTS = {
+    "Model": 1,
+    "ForMaskedLM": 2,
+    "ForSequenceClassification": 2,
+    "ForMultipleChoice": 2,
+    "ForTokenClassification": 1,
+    "ForQuestionAnswering": 1,
+    "ForQuestionAnsweringBeamSearch": 5,
+    "ForSentenceEmbedding": 0,
+}
+"""Products with weights that come after those of the layers, the pooler's among them."""
+
 
 def model(head, **changes):
     """A config, and random weights of a head as a format is given them."""

@@ -34,6 +34,7 @@ BAD = [
     ("question-answering", {"question": "Who?", "context": CONTEXT, "answers": "dog"}, "must stand in its context"),
     ("question-answering", {"question": "Who?", "context": " ", "answers": "dog"}, "a context that is not empty"),
     ("question-answering", {"question": 3, "context": CONTEXT, "answers": "cat"}, "A question must be a text"),
+    ("question-answering", {"question": " ", "context": CONTEXT, "answers": "cat"}, "A question must be a text that"),
     ("question-answering", {"question": "Who?", "context": CONTEXT, "answers": [7]}, "An answer must be a mapping"),
     ("multiple-choice", "null", "must be a JSON object"),
     ("multiple-choice", {"question": "q", "choices": ["a"], "label": 0}, "at least two options"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from rich.console import Console
@@ -43,6 +44,16 @@ def test_a_model_of_files_without_a_header_is_evaluated_and_answers_without_bein
     options = answerer.file_options(path)
     assert sum(map(len, answerer.task.stream(str(path), options))) == 60
     assert answerer.evaluate(common.reviews(tmp_path / "with.csv"), label_map="neg=neg")["examples"] == 60
+
+
+def test_a_run_says_how_many_windows_long_texts_fill(tmp_path):
+    path, long = common.reviews(tmp_path / "t.csv"), "the film was good " * 20
+    path.write_text(path.read_text() + f"{long},pos\n")
+    changes = {"data__train": str(path), "data__long": "windows", "training__max_steps": 1}
+    _, said = run(common.recipe(tmp_path, **changes), tmp_path / "model")
+    [count] = re.findall(r"The 61 examples of \S*t\.csv fill (\d+) windows of at most 32 tokens", said)
+    assert int(count) > 61 + len(long.split()) / 32
+    assert "dev.csv fill" not in said
 
 
 def test_a_column_for_each_class_trains_and_is_evaluated_again(tmp_path):

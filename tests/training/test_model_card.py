@@ -49,6 +49,15 @@ def test_a_card_names_no_folder_of_the_machine(tmp_path):
     assert "| corpus | corpus |" in card
 
 
+def test_counts_stand_in_the_table_of_scores_as_whole_numbers_and_are_no_scores_for_the_hub():
+    recipe = FinetuneRecipe.load(None, {"data.train": "train.csv"})
+    card = model_card.model_card(recipe, {**SCORES, "data": "dev.csv", "PER_support": 1842}, 10, [], [])
+    assert "| PER_support | 1,842 |" in card
+    assert "| accuracy | 1.0000 |" in card
+    assert not any(line in card for line in ("| step |", "| examples |", "| epoch |"))
+    assert "PER_support" not in card.split("\n# ")[0]
+
+
 def test_a_relative_name_stays_as_it_is():
     recipe = FinetuneRecipe.load(None, {"model.name": "albert/albert-base-v2", "data.train": "data/train.csv"})
     card = model_card.model_card(recipe, {**SCORES, "data": "data/dev.csv"}, 10, ["a"], [])

@@ -165,6 +165,12 @@ def test_a_run_of_a_moment_says_its_last_step():
     assert line.startswith("step 2 of 2 · loss 0.7500, mean of 2 steps")
 
 
+def test_counts_among_scores_are_printed_as_whole_numbers():
+    with reporting(None) as (told, said):
+        told.on_evaluation({"step": 2, "best": False, "PER_f1": 1.0, "PER_support": 1842})
+    assert "PER_f1 1.0000 · PER_support 1,842" in said.getvalue()
+
+
 def test_of_many_scores_the_first_are_printed_and_all_are_logged(tmp_path):
     scores = {f"score_{number}": float(number) for number in range(12)}
     with reporting(tmp_path) as (told, said):

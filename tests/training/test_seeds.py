@@ -8,9 +8,9 @@ from rich.console import Console
 
 pytest.importorskip("torch")
 
-from albertkit.errors import ConfigError
+from albertkit.errors import CheckpointNotFound, ConfigError
 from albertkit.pipelines import pipeline
-from albertkit.training import finetune, run_folder
+from albertkit.training import calibration_files, finetune, run_folder
 from albertkit.training.recipe import FinetuneRecipe
 from training import common
 
@@ -59,6 +59,9 @@ def test_a_cut_off_run_over_seeds_goes_on_and_puts_the_scores_together(tmp_path,
     assert results["best_seed"] == 1 + accuracies.index(max(accuracies))
     assert f"The best by accuracy: {output / results['best_model']}" in said
     assert pipeline("text-classification", output / results["best_model"])("good")[0]["label"] in ("neg", "pos")
+    for use in (lambda: pipeline("text-classification", output), lambda: calibration_files.require_folder(str(output))):
+        with pytest.raises(CheckpointNotFound, match=r"several runs: seed-1, seed-2, seed-3\. Name one of them"):
+            use()
     assert run_folder.begun(output) is None
     with pytest.raises(ConfigError, match="only with --overwrite"):
         run(recipe(tmp_path, 1, 2, 3), output)

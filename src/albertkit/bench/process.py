@@ -49,11 +49,25 @@ class Side(Protocol):
 class Process:
     """A `Side` that runs `bench.worker`."""
 
-    def __init__(self, candidate: Candidate, model: str, rows: Rows, threads: int, device: str | int | None) -> None:
+    def __init__(
+        self,
+        candidate: Candidate,
+        model: str,
+        rows: Rows,
+        threads: int,
+        device: str | int | None,
+        trust_program: bool = False,
+    ) -> None:
         """Start it and wait until it can answer. SideError where it cannot."""
         plan = {"model": model, "task": rows.task, "backend": candidate.backend, "precision": candidate.precision}
         singles = {length: as_record(one) for length, one in rows.singles.items()}
-        plan |= {"device": device, "threads": threads, "many": as_record(rows.many), "singles": singles}
+        plan |= {
+            "trust_program": trust_program,
+            "device": device,
+            "threads": threads,
+            "many": as_record(rows.many),
+            "singles": singles,
+        }
         environment = dict(os.environ) | dict.fromkeys(_THREADS, str(threads))
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (end closes it)
         start = time.perf_counter()

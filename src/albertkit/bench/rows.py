@@ -47,6 +47,7 @@ def of_model(
     seed: int,
     max_length: int | None,
     data: Mapping[str, Json] | None = None,
+    trust_program: bool = False,
 ) -> Rows:
     """Rows for the task that a model was made for: the first `most` distinct ones of a file, or drawn ones.
 
@@ -55,7 +56,7 @@ def of_model(
     """
     sampling.require_file(file, "data", data)
     framework = None if exported.find(model, None, None) else "numpy"
-    loaded = parts.load(None, model, framework, None, None, {})
+    loaded = parts.load(None, model, framework, None, None, {}, trust_program=trust_program)
     answerer = Pipeline(*loaded, max_length=max_length)
     longest = loaded.engine.config.max_position_embeddings
     _require_lengths(lengths, longest)

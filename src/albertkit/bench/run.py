@@ -25,6 +25,7 @@ def bench(
     seed: int = 0,
     told: Callable[[str], None] = lambda line: None,
     options: Mapping[str, Json] | None = None,
+    trust_program: bool = False,
 ) -> Result:
     """Measure every candidate on the same rows: see `rows.of_model` for these and `measure.measure` for the time.
 
@@ -34,11 +35,11 @@ def bench(
     cores = available_threads()
     if threads is not None and threads > cores:
         raise InputError(f"--threads may be as many as there are cores, {cores}. Received: {threads}. Give fewer.")
-    found = bench_rows.of_model(model, data, list(lengths), rows, seed, max_length, options)
+    found = bench_rows.of_model(model, data, list(lengths), rows, seed, max_length, options, trust_program)
     used = threads or cores
 
     def start(candidate: Candidate) -> Process:
-        return Process(candidate, str(model), found, used, device)
+        return Process(candidate, str(model), found, used, device, trust_program)
 
     measured = measure(candidates, start, len(found.many), list(found.singles), seconds, told)
     return Result(str(model), found, used, measured)

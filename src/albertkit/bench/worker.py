@@ -85,7 +85,8 @@ def load(plan: Record) -> tuple[Run, Record]:
     if plan["backend"] == PEER:
         return _peer(plan["model"], plan["task"], plan["device"]), {}
     given = (plan["task"], plan["model"], plan["backend"], plan["device"])
-    engine = parts.load(*given, tokenizer=None, fetching={}, precision=plan["precision"]).engine
+    others = {"precision": plan["precision"], "trust_program": plan["trust_program"]}
+    engine = parts.load(*given, tokenizer=None, fetching={}, **others).engine
     return lambda rows: list(engine.run(rows)), {"auto": _fastest(plan["device"])} if plan["backend"] == "torch" else {}
 
 

@@ -40,6 +40,7 @@ def command(
     settings: options.DataSettings = None,
     max_length: options.MaxLength = None,
     device: options.Device = None,
+    trust_program: options.TrustProgram = False,
     seed: Annotated[int, Option(help="Seed of what is drawn.")] = 0,
     json_file: Annotated[Path | None, Option("--json", help="Write all figures to this file.")] = None,
     plot: Annotated[Path | None, Option(help="Draw them to this .png.")] = None,
@@ -65,7 +66,8 @@ def command(
     place = options.device(device)
     given = options.file_options(settings, text_column, pair_column, header, skip_bad_rows)
     with Console(stderr=True).status("reading the model") as status:
-        found = bench(model, chosen, data, each, rows, seconds, threads, max_length, place, seed, status.update, given)
+        on = (threads, max_length, place, seed)
+        found = bench(model, chosen, data, each, rows, seconds, *on, status.update, given, trust_program)
     show(found, candidates.has_peer())
     _keep(found, json_file, plot)
 

@@ -27,6 +27,7 @@ def command(
     max_batch_tokens: options.MaxBatchTokens = None,
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
+    trust_program: options.TrustProgram = False,
     settings: options.DataSettings = None,
 ) -> None:
     """Fit a temperature, thresholds and where to abstain, and keep them with the model.
@@ -42,10 +43,11 @@ def command(
     columns = {"text_column": text_column, "pair_column": pair_column, "label_column": label_column}
     rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None}
     given = options.data_options(settings, task_name=task_name, **rows, **columns)
-    on = options.computing(device, batch_size, max_batch_tokens)
+    on = options.computing(device, batch_size, max_batch_tokens, trust_program=trust_program)
     answerer = pipeline("auto", model, framework, max_length, **on)
     with RowProgress() as progress:
         answerer.progress = progress.update
         _, results = answerer.calibrate(data, target_accuracy, **given)
     calibration_files.save(folder, getattr(answerer.config, calibration.TRAINED), results)
-    typer.echo(json.dumps(results, indent=2))
+    bins_first = sorted(results, key=lambda name: not name.startswith("bins"))  # so that a screen ends in the figures
+    typer.echo(json.dumps({name: results[name] for name in bins_first}, indent=2))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +100,7 @@ def _print(report: "Report", rows: int) -> None:
 def _print_file(console: Console, file: "FileReport") -> None:
     windows = f" in {file.inputs:,} inputs" if file.inputs != file.rows else ""
     console.print(f"\n{file.path}: {file.rows:,} rows{windows}, {file.left_out:,} left out", soft_wrap=True)
-    table = Table("text", "empty", "characters p50", "p95", "max", "tokens p50", "p95", "max", "unknown")
+    table = _table("empty", "characters p50", "p95", "max", "tokens p50", "p95", "max", "unknown", head="text")
     for column in file.columns:
         shown = (*_lengths(column.characters), *_lengths(column.tokens))
         table.add_row(column.name, f"{column.empty:,}", *shown, f"{column.unknown:.2%}")
@@ -107,14 +108,23 @@ def _print_file(console: Console, file: "FileReport") -> None:
     console.print(table)
     total = sum(file.labels.values())
     if total:
-        labels = Table("label", "count", "share", "")
+        labels = _table("count", "share", "", head="label")
         for name, count in list(file.labels.items())[:40]:
             labels.add_row(name, f"{count:,}", f"{count / total:.1%}", "█" * round(40 * count / total))
         console.print(labels)
     if len(file.labels) > 40:
         console.print(f"and {len(file.labels) - 40} labels more")
-    console.print(f"cut: {file.truncated:,} rows ({file.truncated / max(file.rows, 1):.1%})")
+    console.print(f"cut: {file.truncated:,} of {file.rows:,} rows ({file.truncated / max(file.rows, 1):.1%})")
     console.print("scripts: " + ", ".join(f"{name} {share:.1%}" for name, share in file.scripts.items()))
+
+
+def _table(*columns: str, head: str) -> Table:
+    """A table that 80 characters are enough for, so that names and numbers stand whole."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(head, no_wrap=True)
+    for column in columns:
+        table.add_column(column)
+    return table
 
 
 def _lengths(found: dict[str, int]) -> list[str]:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[str, Argument(help="Folder of a model, or its name.")],
+    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --data, or lines")] = None,
     data: Annotated[
         str,
         Option(
+            "--data",
+            "--file",
             help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy to search.",
             show_default="lines of standard input",
         ),
@@ -45,8 +48,9 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
 ) -> None:
-    """Make a vector of each text of a file, or of each line of standard input, in their order.
+    """Make a vector of each text, of those of a file, or of the lines of standard input, in their order.
 
     With --query print the texts that are nearest to it by the cosine of their vectors, nearest first. Files of any
     length are read, answered and searched in pieces.
@@ -54,15 +58,16 @@ def command(
     from albertkit.inference import record_files, vector_files
     from albertkit.pipelines import pipeline
 
-    _require_one_way(output, query, data)
+    source = Source.of(texts or [], data)
+    _require_one_way(output, query, source.file)
     if output:
-        record_files.require_other(output, data or "")
+        record_files.require_other(output, source.file)
         vector_files.require_writable(output, overwrite)
-    given = options.computing(device, batch_size, max_batch_tokens, precision)
+    given = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     made = {"pooling": pooling, "long": long, "normalize": normalize}
     answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))
-    vectors = _vectors(answerer, data, columns, skip_bad_rows)
+    vectors = _vectors(answerer, source, columns, skip_bad_rows)
     if query:
         return _search(answerer, query, vectors, top_k)
     return _write(answerer, vectors, output, overwrite)
@@ -80,14 +85,14 @@ def _require_one_way(output: Path | None, query: list[str] | None, data: str) ->
         )
 
 
-def _vectors(answerer: "Pipeline", data: str, columns: "Record", skips: bool) -> "Iterator[Record]":
+def _vectors(answerer: "Pipeline", source: Source, columns: "Record", skips: bool) -> "Iterator[Record]":
     """A record for each text, with its vector."""
     from albertkit.inference import similarity_search
 
-    if data.endswith(".npy"):
-        yield from similarity_search.kept_vectors(data, answerer.config.hidden_size)
+    if source.file.endswith(".npy"):
+        yield from similarity_search.kept_vectors(source.file, answerer.config.hidden_size)
         return
-    with Source([], data).parts(answerer, columns, skips) as parts:
+    with source.parts(answerer, columns, skips) as parts:
         yield from answerer.stream(parts, skip_bad_rows=skips)
 
 

@@ -41,6 +41,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
     patience: options.Patience = None,
     regression_threshold: options.RegressionThreshold = None,
     skip_bad_rows: options.SkipBadRows = False,
@@ -58,7 +59,9 @@ def command(
     rows = {"header": options.split(header), "skip_bad_rows": skip_bad_rows or None, "missing_labels": missing}
     given = options.data_options(settings, task_name=task_name, long=long, **columns, **labels, **lengths, **rows)
     answers: Record = {} if null_threshold is None else {"null_score_diff_threshold": null_threshold}
-    answers |= options.computing(device, batch_size, max_batch_tokens, precision, patience, regression_threshold)
+    answers |= options.computing(
+        device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
+    )
     answerer = pipeline(task, model, framework, max_length, **answers)
     with hub_file.of(data, hub_dataset, eval_split, "is scored on") as (path, place):
         scores = _scores(answerer, path, given, output_dir, overwrite, place)

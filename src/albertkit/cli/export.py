@@ -11,7 +11,7 @@ from albertkit.cli import options
 
 def command(
     model: Annotated[str, Argument(help="Folder of a model, or its name.")],
-    format: Annotated[str, Option(help="onnx or openvino.")] = "onnx",
+    format: Annotated[str, Option(help="onnx, openvino, torch-export, saved-model, litert or stablehlo.")] = "onnx",
     precision: Annotated[
         str | None, Option(help="fp32, fp16, int8 or uint8, as the format has them.", show_default="fp32")
     ] = None,

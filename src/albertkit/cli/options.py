@@ -44,6 +44,10 @@ Precision = Annotated[
     str | None,
     Option(help="fp32, bf16, int8, or auto: the fastest of this machine.", show_default="int8 if quantized, or fp32"),
 ]
+TrustProgram = Annotated[
+    bool,
+    Option("--trust-program", help="Load an export that can do more than compute, for you trust whoever wrote it."),
+]
 Patience = Annotated[
     int | None,
     Option(
@@ -60,7 +64,8 @@ Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]
 AnsweredFile = Annotated[
-    str, Option(help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False)
+    str,
+    Option("--file", "--data", help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False),
 ]
 AnswerFile = Annotated[
     Path | None,
@@ -159,10 +164,15 @@ def computing(
     precision: str | None = None,
     patience: int | None = None,
     regression_threshold: float | None = None,
+    trust_program: bool = False,
 ) -> Record:
     """How a pipeline computes its answers; early exit only where it is given: most tasks know no such options."""
-    early_exit = {"patience": patience, "regression_threshold": regression_threshold}
-    given = {name: value for name, value in early_exit.items() if value is not None}
+    others = {
+        "patience": patience,
+        "regression_threshold": regression_threshold,
+        "trust_program": trust_program or None,
+    }
+    given = {name: value for name, value in others.items() if value is not None}
     sizes = {"batch_size": batch_size, "max_batch_tokens": max_batch_tokens}
     return {"device": device(place), "precision": precision, **sizes, **given}
 

@@ -47,6 +47,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
     patience: options.Patience = None,
     regression_threshold: options.RegressionThreshold = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
@@ -70,7 +71,9 @@ def command(
     given = options.data_options(settings, header=options.split(header), **named, **lengths)
     target = _Target(output, output_dir, overwrite, bool(given.pop("skip_bad_rows", skip_bad_rows)))
     target.require_usable(given, source.file)
-    on = options.computing(device, batch_size, max_batch_tokens, precision, patience, regression_threshold)
+    on = options.computing(
+        device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
+    )
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})

@@ -20,15 +20,19 @@ class CountOfTexts(ProgressBar):
 
     def computed(self, done: int, total: int) -> None:
         """So many rows are computed of those at hand, whose texts are answered together."""
-        answered = f"{self._count:,} texts answered"
+        answered = self._answered()
         self.show(self._count, answered, f"{answered}, {done:,} of {total:,} rows computed for the next ones")
 
     def count(self) -> None:
         """One text more is answered."""
         self._count += 1
-        answered = f"{self._count:,} texts answered"
-        speed = self._count / max(self._clock() - self._start, 1e-9)
-        self.show(self._count, answered, f"{answered}, {speed:,.1f} a second")
+        answered = self._answered()
+        seconds = max(self._clock() - self._start, 1e-9) / self._count
+        speed = f"{1 / seconds:,.1f} a second" if seconds < 10 else f"{seconds:,.0f} seconds each"
+        self.show(self._count, answered, f"{answered}, {speed}")
+
+    def _answered(self) -> str:
+        return f"{self._count:,} {'text' if self._count == 1 else 'texts'} answered"
 
 
 class RowProgress(ProgressBar):
@@ -47,4 +51,5 @@ class RowProgress(ProgressBar):
     def update(self, done: int, total: int) -> None:
         """Of `total` rows so many are done."""
         left = self._time_left(done, total)
-        self.show(done, f"evaluating · {left}", f"{done:,} of {total:,} rows · {left}", total)
+        more = f" · {left}" if left else ""
+        self.show(done, f"evaluating{more}", f"{done:,} of {total:,} rows{more}", total)

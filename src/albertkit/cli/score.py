@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def command(
     model: Annotated[str, Argument(help="Folder of a model with a masked-language-model head, or its name.")],
-    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --data, or lines")] = None,
+    texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --file, or lines")] = None,
     data: options.AnsweredFile = "",
     output: options.AnswerFile = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
@@ -37,6 +37,7 @@ def command(
     device: options.Device = None,
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
+    trust_program: options.TrustProgram = False,
 ) -> None:
     """Score texts by pseudo-log-likelihood: each piece of a text is masked in turn, and the model asked for it.
 
@@ -52,7 +53,7 @@ def command(
     call = {"pll_metric": pll_metric, "long": long, "stride": stride}
     if long == "refuse":
         call |= {"long": "windows", "truncation": False}
-    settings = options.computing(device, batch_size, max_batch_tokens, precision)
+    settings = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     scorer = pipeline("pseudo-perplexity", model, framework, max_length, **settings)
     given = options.data_options(None, text_column=text_column, header=options.split(header))
     totals = _Totals()

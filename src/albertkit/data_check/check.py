@@ -82,7 +82,9 @@ def _tell_of_bad_rows(report: Report, path: str, found: Sequence[BadRow]) -> Non
     for row in found:
         places.setdefault(row.rule, []).append(row.place)
     for rule, rows in places.items():
-        report.add("error", path, f"{rule} These do not follow it; --skip-bad-rows leaves them out.", rows)
+        report.add(
+            "error", path, f"{rule} These do not follow it; training with --skip-bad-rows leaves them out.", rows
+        )
 
 
 def _config(report: Report, task: AnyTrainableTask, train: Examples, options: DataOptions) -> AlbertConfig | None:

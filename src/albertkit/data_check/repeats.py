@@ -23,7 +23,8 @@ def within(report: Report, examples: Examples) -> None:
             again.append(number)
     against = [number for number, key in enumerate(keys) if len(labels[key]) > 1]
     _add(report, examples, again, "Rows repeat an earlier one.")
-    _add(report, examples, against, "Rows that are alike have different labels: one of them is wrong.", always=True)
+    told = "Rows that are alike have different labels, of which a model can learn one."
+    _add(report, examples, against, told, always=True)
     loose: dict[Hashable, Hashable] = {}
     alike = [
         number

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from albertkit import weight_table
-from albertkit.arrays import Tensors
+from albertkit.arrays import Tensors, grow
 from albertkit.backends import Forward, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.config import AlbertConfig
@@ -44,8 +44,8 @@ OUTPUTS: Mapping[str, Mapping[str, tuple[str | None, ...]]] = {
 
 INTEGERS = ("int8", "uint8")
 """The precisions in which products with weights are of whole numbers of a byte."""
-GRAPH_BYTES = 2**20
-"""What a file may hold beside weights: its nodes and their names."""
+GRAPH_BYTES, LAYER_BYTES = 2**20, 2**17
+"""What a file may hold beside weights, and for each run of a layer: nodes and their names."""
 SLACK = 1.1
 """By how much weights in a file may exceed those of the checkpoint: shared ones must be there once."""
 
@@ -74,8 +74,12 @@ class ExportFormat(Protocol):
     name: str
     title: str
     """As people call it."""
+    extra: str
+    """The extra of albertkit that brings the packages."""
     precisions: tuple[str, ...]
     """The first is the default."""
+    needs_trust: bool
+    """Whether a file may do more than compute when it is opened, as those say who wrote what opens it."""
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency where a package is missing that writing in a precision needs, or, for None, answering."""
@@ -102,10 +106,10 @@ class ExportFormat(Protocol):
 
 
 def require_packages(form: ExportFormat, *packages: str) -> None:
-    """MissingDependency for the first package that is not there; the extra that brings it has the format's name."""
+    """MissingDependency for the first package that is not there."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise MissingDependency(f"The format {form.title}", package, form.name)
+            raise MissingDependency(f"The format {form.title}", package, form.extra)
 
 
 def require_exportable(head: str) -> None:
@@ -151,7 +155,8 @@ def require_small(written: Written, folder: Path, config: AlbertConfig, weights:
     """The bytes of all written files. CheckpointError where weights that layers share are stored more than once."""
     size = sum((folder / name).stat().st_size for name in written.files)
     limit = SLACK * size_of(config, weights, precision)
-    if written.weight_bytes > limit or size > limit + GRAPH_BYTES:
+    graph = GRAPH_BYTES + LAYER_BYTES * config.num_hidden_layers * config.inner_group_num
+    if written.weight_bytes > limit or size > limit + graph:
         raise CheckpointError(
             f"An exported file must hold shared weights once, at most {SLACK} times the checkpoint's "
             f"{limit / SLACK:,.0f} bytes. It holds {written.weight_bytes:,} bytes of weights in {size:,}. Other "
@@ -187,6 +192,17 @@ def inputs(config: AlbertConfig, batch: PaddedBatch) -> dict[str, np.ndarray]:
     mask = np.ones(shape, np.int64) if batch.attention_mask is None else batch.attention_mask
     arrays = (batch.input_ids, mask, types)
     return {name: np.ascontiguousarray(array, np.int64) for name, array in zip(INPUTS, arrays, strict=True)}
+
+
+def lengthened(config: AlbertConfig, given: Tensors, length: int) -> dict[str, np.ndarray]:
+    """Inputs by name, of at least `length` places: new ones are masked out."""
+    added, pad_id = max(length - given["input_ids"].shape[-1], 0), config.pad_token_id or 0
+    return {name: grow(array, added, pad_id if name == "input_ids" else 0) for name, array in given.items()}
+
+
+def shortest(config: AlbertConfig, head: str) -> int:
+    """The least L that a traced program of a head takes: a search for answers finds a fixed number of places."""
+    return max(config.start_n_top, config.end_n_top) + 1 if head == "ForQuestionAnsweringBeamSearch" else 1
 
 
 def forward(config: AlbertConfig, head: str, run: Callable[[Tensors], Outputs]) -> Forward:

@@ -13,8 +13,8 @@ from albertkit.exports import base, registry
 from albertkit.typing import Json, Record
 
 FILE = "export.json"
-_PLACE = re.compile(r"[\w-]+/[\w.-]+")
-"""A file in a folder of its format: nothing that leads out of it."""
+_PLACE = re.compile(r"[\w-]+(?:/[\w-]+)*/[\w-][\w.-]*")
+"""A file in a folder of its format, or in one inside that: nothing that leads out of it."""
 
 
 @dataclass(frozen=True)

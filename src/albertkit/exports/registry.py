@@ -8,6 +8,10 @@ from albertkit.exports.base import ExportFormat
 _FORMATS = {
     "onnx": "albertkit.exports.to_onnx.format:Onnx",
     "openvino": "albertkit.exports.to_openvino.format:OpenVino",
+    "torch-export": "albertkit.exports.to_torch_export.format:TorchExport",
+    "saved-model": "albertkit.exports.to_saved_model.format:SavedModel",
+    "litert": "albertkit.exports.to_litert.format:LiteRt",
+    "stablehlo": "albertkit.exports.to_stablehlo.format:StableHlo",
 }
 """Name -> module:class."""
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import NamedTuple, Unpack
 
 from albertkit import backends, hub
+from albertkit.backends import Forward
 from albertkit.checkpoint import files, layout
-from albertkit.config import CONFIG_FILE
-from albertkit.errors import CheckpointNotFound, InputError, did_you_mean
+from albertkit.config import CONFIG_FILE, AlbertConfig
+from albertkit.errors import AlbertkitError, CheckpointError, CheckpointNotFound, InputError, abbreviate, did_you_mean
 from albertkit.exports import manifest, registry
+from albertkit.exports.base import ExportFormat
 from albertkit.exports.manifest import Entry
 from albertkit.hub import FetchOptions
 from albertkit.inference.engine import Engine
@@ -67,14 +69,16 @@ def _chosen(folder: Path, wanted: str, precision: str | None) -> Entry:
 
 
 def load(
-    found: Exported, known: AnyTask | None, device: str | None, options: Mapping[str, Json]
+    found: Exported, known: AnyTask | None, device: str | None, options: Mapping[str, Json], trust_program: bool = False
 ) -> tuple[AnyTask, Engine]:
     """The task and the engine of an export; `known` is the task that is asked for, if any.
 
     Of the `options` those are read that decide how a model is built. InputError where the export is of another task, or
-    was built otherwise.
+    was built otherwise, and without `trust_program` for a format whose files may do more than compute.
     """
     entry = found.entry
+    form = registry.get(entry.format)
+    _require_trusted(found, form, trust_program)
     config = files.load_config(found.folder)
     task = known or tasks.get(entry.task)
     if entry.head != task.head_for([f"Albert{entry.head}"]):
@@ -88,7 +92,29 @@ def load(
                 f"An exported model computes as its config says. Received: {key} {value!r}, which is "
                 f"{getattr(config, key)!r} there. Leave it out, or export a model with another."
             )
-    form = registry.get(entry.format)
     form.require_installed(None)
-    forward = form.compile(manifest.opened(found.folder, entry), config, entry.head, device)
+    forward = _opened(form, manifest.opened(found.folder, entry), config, entry.head, device)
     return task, Engine(forward, config, entry.head, task.batch_tokens)
+
+
+def _require_trusted(found: Exported, form: ExportFormat, is_trusted: bool) -> None:
+    if form.needs_trust and not is_trusted:
+        raise InputError(
+            f"A program of {form.title} may do more than compute: whoever wrote it decides what is run or read on your "
+            f"machine when it is loaded. Received: {found.folder / found.entry.file}. If you trust whoever wrote it, "
+            "pass trust_program=True, or --trust-program on the command line; or take the model's weights, or an "
+            "export to another format. docs/security.md says more."
+        )
+
+
+def _opened(form: ExportFormat, file: Path, config: AlbertConfig, head: str, device: str | None) -> Forward:
+    """The forward pass of a file. CheckpointError for one that is none of the format."""
+    try:
+        return form.compile(file, config, head, device)
+    except AlbertkitError:
+        raise
+    except Exception as error:  # each runtime has errors of its own: RuntimeError, ValueError, struct.error, ...
+        raise CheckpointError(
+            f"{file} must be a file of {form.title}. It cannot be opened: "
+            f"{abbreviate(error, 200)}. Export the model again."
+        ) from error

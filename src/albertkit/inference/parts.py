@@ -39,6 +39,7 @@ def load(
     fetching: FetchOptions,
     options: Mapping[str, Json] = MappingProxyType({}),
     precision: InferPrecision | None = None,
+    trust_program: bool = False,
 ) -> Parts:
     """The parts for a task, None or "auto" for the one that the model was made for, and a model; see `pipelines`.
 
@@ -67,7 +68,7 @@ def load(
     found = exported.find(model, framework, precision, **fetching)
     words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     if found is not None:
-        return Parts(*exported.load(found, known, place, options), words)
+        return Parts(*exported.load(found, known, place, options, trust_program), words)
     checkpoint = files.load(model, **fetching)
     chosen = known or registry.of_model(checkpoint.config)
     backend = infer_backend(name := backends.resolve_for_answers(framework or "auto"))

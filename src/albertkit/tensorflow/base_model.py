@@ -96,10 +96,10 @@ def attention_bias(attention_mask: Tensor, embedded: Tensor) -> Tensor:
     """
     if attention_mask.shape.is_fully_defined() and None not in embedded.shape[:2]:
         rules.require_mask(tuple(attention_mask.shape), *embedded.shape[:2])
-    if len(attention_mask.shape) == 2:
-        attention_mask = attention_mask[:, None, None, :]
-    elif len(attention_mask.shape) == 3:
-        attention_mask = attention_mask[:, None, :, :]
+    if len(attention_mask.shape) == 2:  # by expand_dims: LiteRT cannot hold the same by an index
+        attention_mask = tf.expand_dims(attention_mask, 1)
+    if len(attention_mask.shape) == 3:
+        attention_mask = tf.expand_dims(attention_mask, 1)
     return (1 - tf.cast(attention_mask, tf.float32)) * tf.cast(embedded.dtype.min, tf.float32)
 
 

@@ -25,10 +25,11 @@ def pooled(hidden_states: Tensor, mask: Tensor | None, mode: str, special_tokens
     if mode != "cls" and not special_tokens:
         counted = (place > 1) & (place < tf.reduce_max(place, 1, keepdims=True))
     if mode == "max":
-        largest = tf.reduce_max(tf.where(counted[..., None], hidden_states, tf.float32.min), 1)
+        largest = tf.reduce_max(tf.where(tf.expand_dims(counted, -1), hidden_states, tf.float32.min), 1)
         return tf.where(tf.reduce_any(counted, 1, keepdims=True), largest, 0.0)
     share = tf.cast(counted, tf.float32)
-    return tf.reduce_sum(hidden_states * share[..., None], 1) / tf.maximum(tf.reduce_sum(share, 1, keepdims=True), 1.0)
+    total = tf.reduce_sum(hidden_states * tf.expand_dims(share, -1), 1)
+    return total / tf.maximum(tf.reduce_sum(share, 1, keepdims=True), 1.0)
 
 
 class AlbertMLMHead(Block):

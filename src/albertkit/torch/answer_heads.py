@@ -37,7 +37,7 @@ class AlbertEndLogits(nn.Module):
 
         A start outside the sequence counts as its first or last place.
         """
-        rows = torch.arange(len(starts), device=starts.device)[:, None]
+        rows = torch.arange(starts.shape[0], device=starts.device)[:, None]
         begun = hidden_states[rows, starts.clamp(0, hidden_states.shape[1] - 1)]
         pairs = torch.broadcast_tensors(hidden_states[:, None], begun[:, :, None])
         ends = self.LayerNorm(torch.tanh(self.dense_0(torch.cat(pairs, -1))))

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from albertkit import storage
+from albertkit import hub, storage
 from albertkit.errors import InputError
 from albertkit.tasks import calibration
 from albertkit.tasks.figures import Reliability
@@ -19,6 +19,7 @@ _SECTION = re.compile(r"^## Calibration\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTA
 def require_folder(model: str) -> Path:
     """The folder of a model. InputError for one that is none, such as a name of the hub."""
     folder = Path(model)
+    hub.require_single(folder)
     if not (folder / _CONFIG).is_file():
         raise InputError(
             f"A calibration is kept with its model, which must be a folder with a {_CONFIG}. Received: {model}. Save "

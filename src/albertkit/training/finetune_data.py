@@ -131,12 +131,20 @@ def _tell_of_evaluation(examples: Examples, held_out: Examples, console: Console
 def _encoded(
     task: AnyTrainableTask, start: InitialState, options: DataOptions, examples: Examples, console: Console
 ) -> Side:
-    """One side with its features. Says how many texts were cut, and how much of them the vocabulary does not know."""
+    """One side with its features.
+
+    Says how many windows long texts fill, how many texts were cut, and how much of them the vocabulary does not know.
+    """
 
     def encode(some: Examples) -> Features:
         return task.encode(start.tokenizer, start.config, some, options, labelled=True)
 
     examples, features = usable(examples, encode, options.skip_bad_rows)
+    if len(features) > len(examples):
+        console.print(
+            f"The {len(examples):,} examples of {examples.path} fill {len(features):,} windows of at most "
+            f"{options.max_length} tokens."
+        )
     if features.truncated:
         console.print(
             f"{features.truncated:,} of {len(examples):,} texts of {examples.path} are longer than "

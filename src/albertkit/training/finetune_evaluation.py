@@ -58,7 +58,7 @@ def scores(
     note(task.figures(config, side.examples, features, found))
     if told := seen.told():
         tell(f"{told} {WAY_OUT}")
-    return scored | ({COLLAPSED: 1.0} if told else {})
+    return scored | ({COLLAPSED: 1} if told else {})
 
 
 def with_warning(results: Record) -> Record:

@@ -17,6 +17,8 @@ from albertkit.typing import Json, Record
 
 _IN_HEAD = 12
 """Scores of a card that the hub reads."""
+_OF_RUN = {"step", "epoch", "examples", "rows", "tokens_held_out"}
+"""Numbers among the results of a run that stand in other places of a card than its table of scores."""
 _PACKAGES = (
     *("albertkit", "numpy", "safetensors", "sentencepiece", "tokenizers", "scikit-learn"),
     *("torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "flax", "optax"),
@@ -147,7 +149,8 @@ def _card(
     figures: Sequence[Figure] = (),
 ) -> str:
     """The page that both kinds of models have. `evaluated_on` is what the scores were taken on, `base` the start."""
-    scores = {key: f"{value:.4f}" for key, value in results.items() if isinstance(value, float) and key != "epoch"}
+    numbers = {key: value for key, value in results.items() if isinstance(value, int | float) and key not in _OF_RUN}
+    scores = {key: f"{value:,}" if isinstance(value, int) else f"{value:.4f}" for key, value in numbers.items()}
     lines = [
         *("---", *_head(results, title, tag, base, metric).splitlines(), "---", ""),
         *(f"# {title}", "", made, ""),

@@ -105,7 +105,7 @@ class Reporter:
         if record["best"]:
             self._on_best(record["step"])
         values = {key: value for key, value in record.items() if key not in ("step", "best")}
-        named = [f"{key} {value:.{'4f' if value < 1e6 else '3g'}}" for key, value in values.items()]
+        named = [f"{key} {_written(value)}" for key, value in values.items()]
         more = [f"{len(named) - _SHOWN} more in the log"] if len(named) > _SHOWN else []
         scores = " · ".join(named[:_SHOWN] + more)
         is_better = record["best"] and self._has_evaluated and self._is_telling
@@ -140,6 +140,12 @@ class Reporter:
     def _add(self, file: "_AppendOnly | None", content: bytes) -> None:
         if file and (error := file.add(content)):
             self.on_message(f"Writing {file.path} failed: {error}. Training goes on, and tries again later.")
+
+
+def _written(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.{'4f' if value < 1e6 else '3g'}}"
 
 
 class _AppendOnly:
@@ -207,5 +213,7 @@ def draw_curves(log: Path, target: Path, metric: str, best_step: int) -> None:
     right.axvline(best_step, color="#b0413e", linestyle=":", label=f"best, step {best_step}")
     right.set(xlabel="step", ylabel=metric)
     right.legend()
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)  # of a short run there are no halves of steps
     figure.savefig(target, dpi=120)
     pyplot.close(figure)

@@ -268,7 +268,8 @@ def remove_model(output: Path) -> None:
 
 def _tell_of_others(output: Path) -> None:
     """Log what else a folder holds: it may be about a model that was there before."""
-    own = (*WRITTEN, CHECKPOINTS, hub_data.FOLDER, sentence_transformers.POOLING)
+    pooling = (*sentence_transformers.FILES, sentence_transformers.POOLING)
+    own = (*WRITTEN, CHECKPOINTS, hub_data.FOLDER, *pooling)
     names = storage.Folder(output).names()
     if others := [name for name in names if not any(fnmatch.fnmatch(name, one) for one in (".*", *own))]:
         logger.warning("%s also holds what this run did not write: %s.", output, few(others, 8))

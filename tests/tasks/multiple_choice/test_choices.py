@@ -38,7 +38,7 @@ def test_race_is_read_as_json_lines_and_as_its_tree_of_files(tmp_path):
         assert found.questions == ["One _ ?", "Two?"] * 2
         assert found.labels == [2, 0, 2, 0]
         assert sorted(found.groups) == ["high", "high", "middle", "middle"]
-    assert tree.places[0] == "file high/1.txt, question 1"
+    assert tree.places[0] == "question 1 of file high/1.txt"
 
 
 def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
@@ -55,7 +55,7 @@ def test_swag_dream_copa_and_tables_of_the_usual_names_are_read(tmp_path):
     asked = {"question": "How many?", "choice": ["10", "2", "25"], "answer": "2"}
     dream.write_text(json.dumps([[["M: Hi.", "W: Oh."], [asked], "7-1"]], indent=1))
     found = read(str(dream))
-    assert (found.contexts, found.labels, found.places) == (["M: Hi.\nW: Oh."], [1], ["dialogue 7-1"])
+    assert (found.contexts, found.labels, found.places) == (["M: Hi.\nW: Oh."], [1], ["question 1 of dialogue 7-1"])
     copa = tmp_path / "copa.xml"
     copa.write_text(
         '<corpus><item id="1" asks-for="cause" most-plausible-alternative="2">'

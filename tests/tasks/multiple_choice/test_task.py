@@ -103,6 +103,12 @@ def test_scores_are_of_all_of_each_part_and_of_each_length(tokenizer):
     )
 
 
+def test_names_of_files_are_no_names_of_a_call_and_an_answer_says_which_question_it_is_of():
+    with pytest.raises(InputError, match=r"the names context, question, choices\. Received, as number 1: 'options'"):
+        TASK.examples({"question": "q", "options": ["a", "b"]})
+    assert given(("c", "q", ["a", "b"]), ("d", "q", ["a", "b"])).shown(1) == {"id": "number 2", "question": "q"}
+
+
 @pytest.mark.parametrize("value", ["text", {"question": "q"}, [{"question": "q", "choices": "ab"}], ["a"], 3])
 def test_what_is_no_question_with_choices_is_refused(value):
     with pytest.raises(InputError, match=r"Received"):

@@ -73,7 +73,9 @@ def test_scores_of_squad_2_are_also_apart_for_questions_with_and_without_an_answ
     scores = answer_scores.squad_2(PREDICTED, TRUE, ODDS, 0.0)
     # Given: cat (right), none (wrong), bird (wrong, there is none), none (right).
     assert (scores["exact_match"], scores["HasAns_exact_match"], scores["NoAns_exact_match"]) == (50, 50, 50)
-    assert (scores["total"], scores["HasAns_total"], scores["NoAns_total"]) == (4, 2, 2)
+    counts = scores["total"], scores["HasAns_total"], scores["NoAns_total"]
+    assert counts == (4, 2, 2)
+    assert {type(one) for one in counts} == {int}
 
 
 def test_the_best_threshold_is_the_lowest_odds_that_give_the_best_score():

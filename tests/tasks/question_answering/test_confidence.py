@@ -38,17 +38,20 @@ def questions(true):
     return Questions("dev.json", names, ["which?"] * len(true), [WORDS] * len(true), None, names, true)
 
 
+ANSWERS = [(start, end) for start in range(1, 5) for end in range(start, 5)]
+NONE = (0, 0)
+
+
 def drawn(sharpness, may_lack, seed=0):
     """Questions whose true answers were drawn from the probabilities of scores, and scores `sharpness` times those."""
     rng = np.random.default_rng(seed)
-    scores = rng.normal(0, 2, (COUNT, 2, TOKENS)) + (0.5 if may_lack else 0.0) * (np.arange(TOKENS) == 0)
-    scores[..., -1] = -50  # [SEP] is no part of an answer
+    scores = rng.normal(0, 2, (COUNT, 2, TOKENS))
+    listed = [*ANSWERS, *([NONE] if may_lack else [])]
     true = []
     for starts, ends in scores:
-        start, end = (int(rng.choice(TOKENS, p=np.exp(one) / np.exp(one).sum())) for one in (starts, ends))
-        inside = 1 <= start <= end <= 4
-        lacks = may_lack and start == end == 0
-        true.append([] if lacks else [WORDS[SPANS[start - 1].start : SPANS[end - 1].stop] if inside else "elsewhere"])
+        chances = np.exp([starts[start] + ends[end] for start, end in listed])
+        start, end = listed[rng.choice(len(listed), p=chances / chances.sum())]
+        true.append([WORDS[SPANS[start - 1].start : SPANS[end - 1].stop]] if start else [])
     outputs = [{"start_logits": one, "end_logits": two} for one, two in (scores * sharpness).astype(np.float32)]
     return questions(true), outputs
 
@@ -92,8 +95,8 @@ def test_words_made_whole_have_the_probability_of_their_parts_under_a_temperatur
     [answer] = TASK.decode(None, config, questions([[""]]), features, outputs)
     ends = np.exp(outputs[0]["start_logits"].astype(float) / 2)
     parts = ends[1] * (ends[1] + ends[2]) + ends[2] * ends[2]
-    inner = ends[1:5].sum()  # [SEP] is no part of an answer
-    assert answer["score"] == pytest.approx(parts / ((ends[0] + inner) ** 2), rel=1e-6)
+    every = sum(ends[start] * ends[end] for start, end in ANSWERS)
+    assert answer["score"] == pytest.approx(parts / every, rel=1e-6)
 
 
 def test_the_best_threshold_of_no_answer_is_kept_and_no_other_option_is_lost():
@@ -141,6 +144,18 @@ def test_an_accuracy_is_reached_by_answers_that_do_not_abstain_and_a_call_may_as
         abstained(abstain_below=0)
     with pytest.raises(InputError, match=r"probability from 0 to 1\. Received: 7"):
         abstained(abstain_below=7)
+
+
+def test_a_model_that_may_give_no_answer_is_judged_so_on_questions_that_all_have_one():
+    examples, outputs = drawn(1, False)
+    told = {"handle_impossible_answer": True, "null_score_diff_threshold": 0.0}
+    config = AlbertConfig(task=calibration.entry(None, TASK.name, Calibration(), told))
+    _, results = TASK.calibrate(config, examples, rows_of(COUNT), outputs)
+    answers = TASK.decode(None, config, examples, rows_of(COUNT), outputs, align_to_words=False, **told)
+    right = [one["answer"] in true for one, true in zip(answers, examples.true, strict=True)]
+    assert results["accuracy"] == pytest.approx(np.mean(right))
+    assert results["accuracy"] < TASK.calibrate(AlbertConfig(), examples, rows_of(COUNT), outputs)[1]["accuracy"]
+    assert "best_f1_threshold" not in results
 
 
 def test_too_few_questions_are_refused():

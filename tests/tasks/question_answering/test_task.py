@@ -179,7 +179,7 @@ def test_questions_are_passed_in_the_usual_forms(inputs, count, is_single):
 @pytest.mark.parametrize(
     "inputs",
     [
-        *(("q",), ("q", ""), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)),
+        *(("q",), ("q", ""), (" ", "c"), ("q", None), ({"question": "q"},), (["q"], ["c", "d"]), (7,)),
         *(({"context": "c"},), (["q"], None), ([("q", "c"), ("r", "d")],), ([["q", "r"], ["c", "d"]],)),
     ],
 )

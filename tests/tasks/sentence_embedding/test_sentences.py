@@ -133,6 +133,7 @@ def test_classes_that_are_numbers_are_named_in_their_order(tmp_path):
 def test_sentences_of_examples_are_what_they_may_share(tmp_path):
     found = sentences.read(write(tmp_path, "s1\ts2\tscore\na b\tc d\t1\n"), SentenceOptions())
     assert found.shared() == {"sentence": [("a b", "c d")]}
+    assert found.parts() == {"sentence1": ["a b"], "sentence2": ["c d"]}
     assert found.label_key(0) == 1.0
 
 

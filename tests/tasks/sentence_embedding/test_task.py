@@ -93,12 +93,13 @@ def test_scored_pairs_are_learned_and_the_folder_answers_as_it_was_trained(train
     assert embed.evaluate(data / "scored.tsv")["spearman"] == pytest.approx(results["spearman"], abs=1e-6)
 
 
-def test_pairs_are_told_apart_after_contrastive_training(data, tmp_path):
+def test_pairs_are_told_apart_after_contrastive_training(data, tmp_path, caplog):
     asked = recipe(data / "pairs.csv", data / "scored.tsv", **{"training.epochs": 6})
     results = run(asked, tmp_path / "model")
     assert results["spearman"] > 0.6
     keys = json.loads((tmp_path / "model" / "config.json").read_text())
     assert keys["sentence_special_tokens"] is True
+    assert "did not write" not in caplog.text, "the files for sentence-transformers are the run's own"
 
 
 def test_sentences_alone_teach_by_two_dropout_masks_and_need_pairs_to_be_scored(data, tmp_path):
@@ -195,8 +196,17 @@ def test_vectors_are_written_in_the_order_of_the_texts(random_model, tmp_path, e
     given = ["embed", str(random_model), "--data", str(tmp_path / "texts.txt"), "--framework", "torch"]
     done = CliRunner().invoke(app, [*given, "--output", str(output)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
+    assert f"90 answers are in {output}." in done.stderr
     expected = pipeline("sentence-embedding", random_model, "torch")(TEXTS[:3] * 30)
     np.testing.assert_allclose(np.array(read(output), np.float32), expected, atol=1e-6)
+
+
+def test_texts_of_a_command_have_a_vector_each(random_model):
+    done = CliRunner().invoke(app, ["embed", str(random_model), *TEXTS[:2], "--framework", "torch"])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == TEXTS[:2]
+    expected = pipeline("sentence-embedding", random_model, "torch")(TEXTS[:2])
+    np.testing.assert_allclose([row["embedding"] for row in rows], expected, atol=1e-6)
 
 
 def test_a_search_prints_the_nearest_texts_of_a_table_with_their_rows(random_model, tmp_path):

@@ -62,7 +62,8 @@ def test_entities_come_back_with_their_characters_from_one_window_or_several(tok
     scores = TASK.score(CONFIG, given, features, perfect(features))
     assert (scores["f1"], scores["strict_f1"], scores["accuracy"]) == (1, 1, 1)
     assert (scores["PER_support"], scores["LOC_f1"]) == (1, 1)
-    assert tuple(scores) == TASK.metrics(CONFIG)
+    assert isinstance(scores["PER_support"], int)
+    assert tuple(name for name in scores if not name.endswith("_support")) == TASK.metrics(CONFIG)
 
 
 def test_a_label_stands_at_the_first_piece_of_a_word_or_at_all(tokenizer):

@@ -28,7 +28,9 @@ class Onnx:
 
     name = "onnx"
     title = "ONNX"
+    extra = "onnx"
     precisions = tuple(FILES)
+    needs_trust = False
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without onnx, which writes, or onnxruntime, which answers."""

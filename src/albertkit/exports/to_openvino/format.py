@@ -34,7 +34,9 @@ class OpenVino:
 
     name = "openvino"
     title = "OpenVINO IR"
+    extra = "openvino"
     precisions = tuple(FILES)
+    needs_trust = False
 
     def require_installed(self, precision: str | None) -> None:
         """MissingDependency without openvino, without onnx to write, and without nncf for int8."""

@@ -20,11 +20,11 @@ from albertkit.typing import Json, Record
 
 _CONTEXT = ("context", "article", "passage", "premise", "sent1")
 _QUESTION = ("question", "query", "sent2", "startphrase")
-USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION))
-"""What columns of contexts and questions are called in files."""
 _LABEL = ("label", "answer", "answers", "correct")
 _NUMBERED = ("choice", "ending", "option", "answer", "a")
 _LISTS = ("options", "choices", "endings", "choice")
+USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION, *_LISTS))
+"""What columns of contexts, questions and lists of options are called in files."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PIECE = 256
 """Questions that are read at a time where they are only to be answered."""
@@ -69,8 +69,8 @@ class Choices(Examples):
         return self.places[number]
 
     def shown(self, number: int) -> Record:
-        """The question."""
-        return {"question": self.questions[number]}
+        """Where it stands, and the question: those of a file may all be the same."""
+        return {"id": self.places[number], "question": self.questions[number]}
 
     def parts(self) -> dict[str, list[str]]:
         """Contexts, questions, and the options of each question as one text."""
@@ -245,7 +245,7 @@ def _race(path: str, record: Json, place: str, group: str, bad: BadRows) -> Iter
         return
     rows = zip(*columns, strict=True)
     for number, (question, listed, answer) in enumerate(rows, start=1):
-        yield Item(record.get("article"), question, listed, answer, f"{place}, question {number}", group)
+        yield Item(record.get("article"), question, listed, answer, f"question {number} of {place}", group)
 
 
 def _copa(file: Path) -> Iterator[Item]:
@@ -294,9 +294,9 @@ def _dialogue(path: str, record: Json, number: int, bad: BadRows) -> Iterator[It
         )
         bad.add(f"dialogue {number}", rule, f"{rule} {path}, dialogue {number}, has {record!r:.120}.")
         return
-    for (context, question, listed, _), answer in zip(rows, right, strict=True):
+    for count, ((context, question, listed, _), answer) in enumerate(zip(rows, right, strict=True), start=1):
         # where it stands among the options, not its text, which may be a number
-        yield Item(context, question, listed, answer, f"dialogue {name or number}")
+        yield Item(context, question, listed, answer, f"question {count} of dialogue {name or number}")
 
 
 def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows) -> Iterator[Item]:

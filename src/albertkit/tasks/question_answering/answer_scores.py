@@ -126,7 +126,7 @@ def squad_1(predicted: Sequence[str], true: Sequence[Sequence[str]], metric: Met
     """The means over all questions: {"exact_match", "f1"}, and their number."""
     scores = np.array([metric.of(one, answers) for one, answers in zip(predicted, true, strict=True)]).reshape(-1, 2)
     means = 100 * scores.sum(0) / max(len(scores), 1)
-    return {"f1": float(means[1]), "exact_match": float(means[0]), "total": float(len(scores))}
+    return {"f1": float(means[1]), "exact_match": float(means[0]), "total": len(scores)}
 
 
 def squad_2(
@@ -147,11 +147,11 @@ def squad_2(
     odds = np.asarray(null_odds, np.float64)
     given = np.where((odds > threshold)[:, None], (~has_answer).astype(float)[:, None], scores)
     found = {"f1": given[:, 1], "exact_match": given[:, 0]}
-    result = {name: _mean(values) for name, values in found.items()} | {"total": float(len(scores))}
+    result = {name: _mean(values) for name, values in found.items()} | {"total": len(scores)}
     for kind, chosen in (("HasAns", has_answer), ("NoAns", ~has_answer)):
         if chosen.any():
             result |= {f"{kind}_{name}": _mean(values[chosen]) for name, values in found.items()}
-            result[f"{kind}_total"] = float(chosen.sum())
+            result[f"{kind}_total"] = int(chosen.sum())
     for name, column in (("exact_match", 0), ("f1", 1)):
         best, where = best_threshold(scores[:, column], [bool(one) for one in predicted], has_answer, odds)
         result |= {f"best_{name}": best, f"best_{name}_threshold": where}

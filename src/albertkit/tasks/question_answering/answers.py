@@ -38,11 +38,13 @@ class Found:
     null: float
     """The score of there being no answer."""
     spread: Sequence["Spread"]
-    """All that could be answered in each window."""
+    """The scores of all answers in each window."""
     pieces: Pieces
     """Those of the context."""
     temperature: float = 1.0
     """Scores are divided by it before they become probabilities."""
+    may_be_none: bool = False
+    """Whether it may be said that there is no answer; where there is none at all, nothing else can be said."""
 
     @property
     def odds(self) -> float:
@@ -51,34 +53,44 @@ class Found:
 
     @cached_property
     def log_total(self) -> float:
-        """The logarithm of the sum of exp(score) over all that could be answered, scores over the temperature."""
+        """The logarithm of the sum of exp(score) over all that may be answered, scores over the temperature."""
         totals = [one.log_total(self.temperature) for one in self.spread]
-        return float(np.logaddexp.reduce([self.null / self.temperature, *totals]))
+        none = [self.null / self.temperature] if self.may_be_none or not self.candidates else []
+        return float(np.logaddexp.reduce([*none, *totals]))
 
     def probability(self, score: float) -> float:
-        """How probable an answer of so high a score is, among all that could be answered; 1 at most."""
+        """How probable an answer of so high a score is, among all that may be answered: these add up to 1."""
         return min(float(np.exp(score / self.temperature - self.log_total)), 1.0)
 
 
 class Spread(NamedTuple):
-    """The scores of all that could be answered in a window: of each start with each end, and of [CLS] with either.
+    """The scores of all answers that a window may give: each start with each end that is near enough behind it.
 
-    Both are no answer, which counts once for all windows: those that the answer is not in say it, too. Of a model that
-    searches by beams `starts` has the scores of the answers that it found, and there are no ends.
+    Letter D: how many pieces an answer may be long. Of a model that searches by beams each answer that it found is a
+    start, with an end of 0 at the same place.
     """
 
     starts: np.ndarray
-    ends: np.ndarray | None = None
-    of_cls: np.ndarray | None = None
-    """(2,) the scores of [CLS] as a start and as an end."""
+    """(P,) -inf where none may begin."""
+    ends: np.ndarray
+    """(P,) -inf where none may end."""
+    longest: int
+
+    def scores(self) -> np.ndarray:
+        """(P, D) the score of each start with the ends from its own place on; -inf where there is no answer."""
+        width = min(self.longest, len(self.starts))
+        if not width:
+            return np.empty((0, 0))
+        ends = np.append(self.ends, np.full(width - 1, -np.inf))
+        return self.starts[:, None] + np.lib.stride_tricks.sliding_window_view(ends, width)
 
     def log_total(self, temperature: float) -> float:
-        """The logarithm of the sum of exp(score) over all of them, scores over the temperature."""
-        start = np.logaddexp.reduce(self.starts / temperature, initial=-np.inf)
-        if self.ends is None or self.of_cls is None:
-            return float(start)
-        end, of_cls = np.logaddexp.reduce(self.ends / temperature), self.of_cls / temperature
-        return float(np.logaddexp.reduce([start + end, of_cls[0] + end, start + of_cls[1]]))
+        """The logarithm of the sum of exp(score) over all of them, scores over the temperature; -inf without any."""
+        scores = self.scores()
+        best = float(scores.max(initial=-np.inf))
+        if best == -np.inf:
+            return best
+        return best / temperature + float(np.log(np.exp((scores - best) / temperature).sum()))
 
 
 def of_questions(
@@ -87,6 +99,7 @@ def of_questions(
     count: int | None = None,
     longest: int | None = None,
     temperature: float = 1.0,
+    may_be_none: bool = False,
 ) -> Iterator[Found]:
     """For each question its best `count` answers, by default as many as the options of the data say, and the score of
     there being none.
@@ -94,8 +107,8 @@ def of_questions(
     An answer lies in one window, begins and ends in the context, is at most `longest` pieces long, by default as long
     as the options of the data allow, and begins in the window that sees most around its start. None scores as [CLS]
     does, in the window where it scores least. Of a model that searches by beams, scores are log probabilities, and none
-    scores better than the best answer by the least of its log odds. Only probabilities depend on the `temperature`.
-    InputError where a score is not finite.
+    scores better than the best answer by the least of its log odds. Only probabilities depend on the `temperature`
+    and on whether it `may_be_none`. InputError where a score is not finite.
     """
     columns = features.columns
     rows = zip(features.example or (), columns["pieces"], columns["window"], columns["first"], outputs, strict=True)
@@ -116,32 +129,33 @@ def of_questions(
             spread.append(all_of_window)
         listed = _distinct(candidates)[:most_found]
         null = min(nulls) + (listed[0].score if has_beams and listed else 0.0)
-        yield Found(listed, null, spread, pieces[0], temperature)
+        yield Found(listed, null, spread, pieces[0], temperature, may_be_none)
 
 
 def _of_window(
     pieces: Pieces, window: range, first: int, row: Outputs, may_start: np.ndarray, count: int, longest: int
 ) -> tuple[list[Candidate], float, Spread]:
-    """The best answers of a window whose tokens have scores, the score of there being none, and all that could be."""
+    """The best answers of a window whose tokens have scores, the score of there being none, and those of all."""
     both = np.stack([row["start_logits"], row["end_logits"]]).astype(np.float64)
     require_finite(both)
     starts, ends = both[:, first : first + len(window)]
-    null, spread = float(both[:, 0].sum()), Spread(starts[may_start], ends, both[:, 0])
     is_text = np.array([pieces.spans[place].start < pieces.spans[place].stop for place in window], bool)
-    sums = starts[:, None] + ends[None, :]
-    distance = np.arange(len(window))[None, :] - np.arange(len(window))[:, None]
-    allowed = (distance >= 0) & (distance < longest) & (may_start & is_text)[:, None] & is_text[None, :]
-    places = np.flatnonzero(allowed)
-    if not len(places):
-        return [], null, spread
-    values = sums.ravel()[places]
-    chosen = places[np.argpartition(-values, min(count, len(values)) - 1)[:count]]
+    nowhere = np.full(len(window), -np.inf)
+    spread = Spread(np.where(may_start & is_text, starts, nowhere), np.where(is_text, ends, nowhere), longest)
+    scores = spread.scores()
+    places = np.flatnonzero(np.isfinite(scores))
     found = []
-    for start, end in zip(*np.unravel_index(chosen, sums.shape), strict=True):
-        one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
-        parts = float(starts[start]), float(ends[end])
-        found.append(Candidate(one.start, other.stop, float(sums[start, end]), parts))
-    return found, null, spread
+    for place in _highest(places, scores.ravel()[places], count):
+        start, distance = divmod(int(place), scores.shape[1])
+        one, other = pieces.spans[window.start + start], pieces.spans[window.start + start + distance]
+        parts = float(starts[start]), float(ends[start + distance])
+        found.append(Candidate(one.start, other.stop, float(scores[start, distance]), parts))
+    return found, float(both[:, 0].sum()), spread
+
+
+def _highest(places: np.ndarray, scores: np.ndarray, count: int) -> np.ndarray:
+    """The `count` places of the highest scores, or all, in any order."""
+    return places if len(places) <= count else places[np.argpartition(-scores, count - 1)[:count]]
 
 
 def _of_beams(
@@ -163,7 +177,8 @@ def _of_beams(
         one, other = pieces.spans[window.start + start], pieces.spans[window.start + end]
         if one.start < one.stop and other.start < other.stop:
             found.append(Candidate(one.start, other.stop, start_score + end_score, (start_score, end_score)))
-    return found, float(row["cls_logits"]), Spread(np.array([one.score for one in found]))
+    scores = np.array([one.score for one in found])
+    return found, float(row["cls_logits"]), Spread(scores, np.zeros(len(scores)), 1)
 
 
 def _distinct(found: Sequence[Candidate]) -> list[Candidate]:

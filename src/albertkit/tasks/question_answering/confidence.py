@@ -24,6 +24,7 @@ class Judged:
         self._metric = own or (answer_scores.SQUAD_2 if self.may_lack else answer_scores.SQUAD_1)
         self._true = examples.true or []
         self._odds = np.array([one.odds for one in found])
+        self._may_be_none = np.array([one.may_be_none for one in found], bool)
         self._is_right = np.array(
             [self._metric.of(one, true or [""])[0] > 0 for one, true in zip(best, self._true, strict=True)], bool
         )
@@ -52,7 +53,7 @@ class Judged:
         return answer_scores.squad_2(best, true, self._odds[rows].tolist(), threshold, self._metric)
 
     def _is_none(self, threshold: float) -> np.ndarray:
-        return (self._odds > threshold) if self.may_lack else np.zeros(len(self._odds), bool)
+        return self._may_be_none & (self._odds > threshold)
 
 
 def fitted(judged: Judged, threshold: float, path: str, target_accuracy: float | None) -> tuple[Calibration, Record]:

@@ -75,9 +75,9 @@ class Questions(Examples):
         """Questions and contexts."""
         return {"question": self.questions, "context": self.contexts}
 
-    def label_key(self, number: int) -> tuple[str, ...]:
-        """All answers."""
-        return tuple(sorted(set(self.true[number]))) if self.true else ()
+    def label_key(self, number: int) -> str:
+        """The first answer, which is the one that is learned."""
+        return next(iter(self.true[number]), "") if self.true else ""
 
     def shared(self) -> dict[str, list[tuple[str, ...]]]:
         """The context."""
@@ -212,9 +212,9 @@ def _stated(path: str, row: _Row, bad: BadRows) -> list[tuple[str, int]] | None:
 
 
 def _are_texts(path: str, row: _Row, bad: BadRows) -> bool:
-    """Whether a question and its context are texts, the context not empty; else it is a bad row."""
+    """Whether a question and its context are texts that are not empty; else it is a bad row."""
     for rule, value, is_right in (
-        ("A question must be a text.", row.question, isinstance(row.question, str)),
+        ("A question must be a text that is not empty.", row.question, bool(_text(row.question).strip())),
         ("A context must be a text that is not empty.", row.context, bool(_text(row.context).strip())),
     ):
         if not is_right:

@@ -64,9 +64,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """
         rows, is_single = _pairs(inputs[0] if len(inputs) == 1 else inputs)
         for number, row in enumerate(rows, start=1):
-            if not all(isinstance(part, str) for part in row) or not row[1].strip():
+            if not all(isinstance(part, str) and part.strip() for part in row):
                 raise InputError(
-                    "A question and its context must be texts, the context not empty. Received, as number "
+                    "A question and its context must be texts that are not empty. Received, as number "
                     f"{number}: {row!r:.120}."
                 )
         ones, others = [question for question, _ in rows], [context for _, context in rows]
@@ -141,7 +141,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """For each question its answer {"score", "start", "end", "answer"}, or the `top_k` best as a list.
 
         `answer` is the text between the characters `start` and `end` of the context, with `align_to_words` of whole
-        words; `score` is its probability among all that could be answered, calibrated where the model is. With
+        words; `score` is its probability among all that may be answered, calibrated where the model is. With
         `handle_impossible_answer` the empty answer is one of them; it goes first where it scores better than all others
         by more than `null_score_diff_threshold`, for which `score` finds the best values. Where answers may abstain, by
         the model's calibration or `abstain_below`, each says whether the first of them is "abstained".
@@ -152,11 +152,12 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         threshold, calibrated = options["null_score_diff_threshold"], calibration.read(config)
         below = calibration.bound(options["abstain_below"], calibrated)
         count, longest = 2 * top_k + _SPARE if is_aligned else top_k, options["max_answer_len"]
-        said = answers.of_questions(features, outputs, count, longest, calibrated.temperature)
+        may_be_none = options["handle_impossible_answer"]
+        said = answers.of_questions(features, outputs, count, longest, calibrated.temperature, may_be_none)
         decoded = []
         for context, found in zip(examples.contexts, said, strict=True):
             listed = answers.of_whole_words(found) if is_aligned else list(found.candidates)
-            if options["handle_impossible_answer"] or not listed:
+            if may_be_none or not listed:
                 listed.append(Candidate(0, 0, found.null))
             best = [_answer(context, found, one) for one in _ranked(listed, threshold)[:top_k]]
             told = calibration.abstained(best[0]["score"], below)
@@ -193,7 +194,9 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         """A temperature, the threshold of no answer, where to abstain for an accuracy; see `confidence.fitted`."""
         from albertkit.tasks.question_answering import confidence
 
-        found = list(answers.of_questions(features, outputs, 1))
+        fitted = trained_on.fitted(config, self)
+        may_be_none = examples.has_unanswerable or fitted.get("handle_impossible_answer") is True
+        found = list(answers.of_questions(features, outputs, 1, may_be_none=may_be_none))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         judged = confidence.Judged(examples, found, best)
         return confidence.fitted(judged, self._threshold(config), examples.path, target_accuracy)
@@ -228,7 +231,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         self, config: AlbertConfig, examples: Questions, features: Features, outputs: Sequence[Outputs]
     ) -> list[Figure]:
         """Scores by the length of the answer, and how often answers are right by how sure the model is of them."""
-        found = list(answers.of_questions(features, outputs))
+        found = list(answers.of_questions(features, outputs, may_be_none=examples.has_unanswerable))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         return answer_figures.of(examples, best, found, self._threshold(config))
 
@@ -280,7 +283,8 @@ def _pairs(given: Json) -> tuple[list[tuple[Json, Json]], bool]:
     is_of_pairs = isinstance(given, list) and not all(isinstance(one, str) for one in given)
     if not isinstance(given, (tuple, list)) or len(given) != 2 or is_of_pairs:
         raise InputError(
-            f"Give a question and a context, lists of both, or mappings with both names. Received: {given!r:.120}."
+            "Give a question and a context, lists of both, or mappings with both names; to a command the context with "
+            f"--pair. Received: {given!r:.120}."
         )
     question, context = given
     if isinstance(question, str):
@@ -328,7 +332,8 @@ def _require_room(examples: Questions, sizes: Sequence[int], options: QuestionOp
         others = f" The same is so of {len(without) - 1:,} others." if len(without) > 1 else ""
         raise UnusableRows(
             f"{rule} {examples.where(without[:1]) or f'Question {without[0] + 1}'} has {taken} tokens of "
-            f"{options.max_length}.{others} Make `max_length` larger, or `max_query_length` smaller.",
+            f"{options.max_length}.{others} Make `max_length` larger, or `max_query_length` smaller, which a call "
+            "of a pipeline names `max_seq_len` and `max_question_len`.",
             dict.fromkeys(without, rule),
         )
 

@@ -94,6 +94,11 @@ class Sentences(Examples):
             return self.rows[number]
         return {"text": row[0]} if len(row) == 1 else {"sentences": row}
 
+    def parts(self) -> dict[str, list[str]]:
+        """The first sentences, the second ones, and so on."""
+        columns = zip(*self.sentences, strict=True)
+        return {f"sentence{number}": list(texts) for number, texts in enumerate(columns, start=1)}
+
     def key(self, number: int) -> tuple[str, ...]:
         """The sentences."""
         return tuple(sentence.strip() for sentence in self.sentences[number])

@@ -160,7 +160,8 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
         """How vectors are made."""
         special = "with" if options.special_tokens else "without"
         dropout = f", dropout {config.hidden_dropout_prob:g}" if config.hidden_dropout_prob else ""
-        return f"{options.pooling or 'own'} pooling {special} special tokens{dropout}"
+        pooling = f"{options.pooling} pooling" if options.pooling else "pooling as the model has it, or else mean,"
+        return f"{pooling} {special} special tokens{dropout}"
 
 
 def _stacked(rows: Sequence[np.ndarray], size: int) -> np.ndarray:

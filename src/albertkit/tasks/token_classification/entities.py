@@ -142,9 +142,12 @@ class Counts:
         self._correct.update(one.type for one in true & predicted)
 
     def scores(self, kind: str | None = None) -> dict[str, float]:
-        """Precision, recall and F1 of a type, or of all entities; 0 where nothing was predicted or nothing is true."""
+        """Precision, recall, F1 and the number of true ones, of a type or of all entities.
+
+        The scores are 0 where nothing was predicted or nothing is true.
+        """
         correct, predicted, true = (
-            float(one.total() if kind is None else one[kind]) for one in (self._correct, self._predicted, self._true)
+            one.total() if kind is None else one[kind] for one in (self._correct, self._predicted, self._true)
         )
         precision, recall = correct / max(predicted, 1), correct / max(true, 1)
         both = precision + recall

@@ -29,7 +29,7 @@ from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
 _OVERALL = ("f1", "precision", "recall", "strict_f1", "accuracy")
-_OF_TYPE = ("f1", "precision", "recall", "support")
+_OF_TYPE = ("f1", "precision", "recall")
 _SHOWN = {"precision": "precision", "recall": "recall", "F1": "f1"}
 
 

@@ -1,0 +1,1 @@
+"""LiteRT, formerly TensorFlow Lite: a file for phones and small computers, converted from a SavedModel."""

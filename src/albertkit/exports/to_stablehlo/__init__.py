@@ -1,0 +1,1 @@
+"""StableHLO: the network of `albertkit.flax` in the language that XLA and other compilers read, by jax.export."""
