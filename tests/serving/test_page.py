@@ -12,10 +12,9 @@ import pytest
 pytest.importorskip("fastapi")
 pytest.importorskip("torch")
 
-import pages  # noqa: E402
-from training import common  # noqa: E402
-
-from albertkit.training import finetune  # noqa: E402
+import pages
+from albertkit.training import finetune
+from training import common
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 
