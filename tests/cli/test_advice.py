@@ -55,6 +55,7 @@ PRINTED_BY = {
     "training/seeds": [FINETUNE],
     "training/hub_data": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
+    "serving/": ["serve"],
     "tasks/held_out.py": [FINETUNE],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],

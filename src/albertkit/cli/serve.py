@@ -1,14 +1,11 @@
 """albertkit serve: models behind HTTP."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from typer import Argument, Option
 
 from albertkit.cli import options
-
-if TYPE_CHECKING:
-    from albertkit.typing import Json
 
 
 def command(
@@ -20,6 +17,7 @@ def command(
     device: options.Device = None,
     precision: options.Precision = None,
     max_length: options.MaxLength = None,
+    trust_program: options.TrustProgram = False,
     max_batch_tokens: Annotated[int, Option(help="Tokens that are computed together at most.", min=1)] = 4096,
     max_waiting_tokens: Annotated[int, Option(help="Tokens that may wait; beyond: 429.", min=1)] = 262144,
     max_request_tokens: Annotated[int, Option(help="Tokens of one request at most; beyond: 413.", min=1)] = 65536,
@@ -52,14 +50,8 @@ def command(
         raise MissingDependency("albertkit serve", str(error.name), "serve") from None
 
     keys = run.api_keys(api_keys)
-    asked: dict[str, Json] = {
-        "framework": framework,
-        "device": device,
-        "precision": precision,
-        "max_length": max_length,
-    }
-    given = {name: value for name, value in asked.items() if value is not None}
-    served = Models([Source.of(one, task=task, **given) for one in models])
+    on = options.computing(device, None, None, precision, trust_program=trust_program)
+    served = Models([Source.of(one, task=task, framework=framework, max_length=max_length, **on) for one in models])
     served.load()
     limits = Limits(
         max_batch_tokens=max_batch_tokens,
