@@ -77,7 +77,7 @@ def test_export_and_bench_take_what_they_advise(model, broken, monkeypatch):
         raise InputError("enough")
 
     def benched(*given):
-        taken.append(given[-1])
+        taken.append(given[-2])
         raise InputError("enough")
 
     monkeypatch.setattr(exporting, "export", exported)
