@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from albertkit.errors import AlbertkitError, MissingDependency
+from albertkit.errors import AlbertkitError, InputError, MissingDependency
 from albertkit.typing import Json
 
 try:
@@ -83,6 +83,8 @@ def _vectors(found: Json) -> list[list[float]]:
 
 
 def _embedding(texts: Sequence[str], model: str | None, dimensions: int | None) -> Json:
+    if isinstance(texts, str):
+        raise InputError("`texts` must be a list of texts. Received: a single text. Put it into a list.")
     chosen = {} if model is None else {"model": model}
     cut = {} if dimensions is None else {"dimensions": dimensions}
     return {"input": list(texts), "encoding_format": "base64", **chosen, **cut}

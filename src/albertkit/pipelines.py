@@ -175,9 +175,13 @@ class Pipeline:
 
         return Call(features, finish)
 
-    def run(self, features: Features) -> Iterator[Outputs]:
-        """What the model gives back for each row: what `finish` of the call that it is of takes."""
-        return self._engine.run(features)
+    def run(self, features: Features, max_batch_tokens: int | None = None) -> Iterator[Outputs]:
+        """What the model gives back for each row: what `finish` of the call that it is of takes.
+
+        `max_batch_tokens` are computed together at most, by default as many as the pipeline was told.
+        """
+        settings, _ = self._options.split(self.config, {})
+        return self._run(features, replace(settings, max_batch_tokens=max_batch_tokens or settings.max_batch_tokens))
 
     def features(self, examples: Examples) -> Features:
         """What the model is given for examples."""

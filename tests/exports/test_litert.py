@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow")
 from tensorflow.lite.python import schema_py_generated as schema
 
 from albertkit.errors import CheckpointError, InputError
-from albertkit.exports.to_litert import counts
+from albertkit.exports.to_litert import operators
 from albertkit.exports.to_litert.format import LiteRt
 from exports import common
 
@@ -42,7 +42,7 @@ def with_operator(**code):
 
 
 def test_operators_of_others_are_refused(tmp_path):
-    counts.require_builtin(with_operator())
+    operators.require_builtin(with_operator())
     (tmp_path / "model.tflite").write_bytes(with_operator(customCode="Nonsense"))
     with pytest.raises(CheckpointError, match="Nonsense"):
         LiteRt().compile(tmp_path / "model.tflite", common.model("Model")[0], "Model")

@@ -57,7 +57,7 @@ def test_sequences_of_all_lengths_are_answered_as_on_a_cpu(head):
 
 
 def test_masked_places_are_answered_as_on_a_cpu():
-    found, _, expected = made("ForMaskedLM", capture=lambda run: run)
+    found, _, expected = made("ForMaskedLM", capture=lambda run, device: run)
     for rows in (ROWS, ROWS[3:4]):
         positions = np.array([[len(rows) - 1, 0], [0, 1]])
         masked = MaskedBatch.of_rows(rows, [[0] * len(row) for row in rows], 0, positions=positions)
@@ -68,7 +68,7 @@ def test_masked_places_are_answered_as_on_a_cpu():
 def test_single_texts_of_like_length_share_a_graph_and_are_answered_as_on_a_cpu(head):
     captured = []
 
-    def capture(run):
+    def capture(run, device):
         captured.append(run)
         return run  # reads the places of its inputs again at each call, as a graph does
 
@@ -81,7 +81,7 @@ def test_single_texts_of_like_length_share_a_graph_and_are_answered_as_on_a_cpu(
 def test_answers_of_a_graph_are_not_overwritten_by_the_next_one():
     places = {}
 
-    def capture(run):
+    def capture(run, device):
         """Keeps one place for what comes out, as a graph does."""
 
         def replay():
@@ -102,7 +102,7 @@ def test_answers_of_a_graph_are_not_overwritten_by_the_next_one():
 
 
 def test_without_graphs_single_texts_are_answered_all_the_same_and_that_is_said_once(caplog):
-    def capture(run):
+    def capture(run, device):
         raise RuntimeError("no graphs on this device\nand more lines")
 
     found, _, expected = made("ForSequenceClassification", capture)

@@ -77,6 +77,7 @@ def test_the_first_model_answers_without_being_named(client):
         ("/models/sequence", {"inputs": 5}, "inputs"),
         ("/models/sequence", {"inputs": SECRET, "parameters": {"topk": 3}}, "parameters"),
         ("/models/sequence", {"inputs": SECRET, "other": 3}, "other"),
+        ("/models/sequence", {"inputs": "a", f"{SECRET} as a key": 3}, "..."),
         ("/models/sequence", {}, "inputs"),
         ("/models/questions", {"inputs": {"question": SECRET}}, "context"),
         ("/models/choices", {"inputs": {"question": SECRET, "choices": ["one"]}}, "choices"),
@@ -98,6 +99,11 @@ def test_wrong_fields_are_422_and_named_without_what_was_sent(client, path, body
         ("/models/questions", {"inputs": {"question": SECRET, "context": " "}}, "context"),
         ("/models/sequence", {"inputs": SECRET, "parameters": {"top_k": "all"}}, "top_k"),
         ("/models/sequence", {"inputs": f"{SECRET} " * 99, "parameters": {"truncation": False}}, "fit into 64 tokens"),
+        (
+            "/models/sequence",
+            {"inputs": SECRET, "parameters": {"long": "windows", "stride": 60}},
+            "half of the longest",
+        ),
         ("/v1/embeddings", {"input": SECRET, "dimensions": 99}, "at most 16"),
         ("/v1/embeddings", {"input": []}, "must hold"),
     ],
@@ -124,8 +130,10 @@ def test_a_large_body_is_413_whether_it_says_its_size_or_not(serve):
 
 
 def test_more_tokens_than_a_request_may_have_are_413(serve):
-    client = serve(max_request_tokens=20)
+    client = serve(max_request_tokens=20, max_waiting_tokens=30)
+    client.app.state.server.scheduler._waiting = 25  # too large is told before too busy
     assert client.post("/models/sequence", json={"inputs": ["one two three"] * 20}).status_code == 413
+    client.app.state.server.scheduler._waiting = 0
     assert client.post("/models/sequence", json={"inputs": "one two three"}).status_code == 200
 
 
@@ -135,6 +143,14 @@ def test_when_too_much_waits_it_is_429_with_when_to_come_back(serve, monkeypatch
     monkeypatch.setattr(scheduler, "_waiting", 10)
     found = client.post("/models/sequence", json={"inputs": "one two three"})
     assert (found.status_code, found.headers["retry-after"]) == (429, "1")
+
+
+def test_more_requests_at_a_time_than_may_be_are_429(serve):
+    client = serve(max_requests=1)
+    client.app.state.server.answering._requests = 1
+    assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 429
+    client.app.state.server.answering._requests = 0
+    assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 200
 
 
 def test_a_deadline_that_passes_is_504_and_the_server_goes_on(serve):
@@ -183,15 +199,16 @@ def test_what_there_is_none_of_is_404_and_wrong_methods_are_405(client):
 def test_an_error_of_the_model_fails_one_request_without_a_word_of_it(serve, models, monkeypatch, caplog):
     client, broken = serve(), models.get("sequence")
 
-    def run(features):
+    def run(features, most):
         raise RuntimeError(SECRET)
 
     with monkeypatch.context() as patched:
         patched.setattr(broken, "run", run)
         found = client.post("/models/sequence", json={"inputs": "a"})
-    assert found.status_code == 500
+    assert (found.status_code, found.json()["error_type"]) == (500, "500")
     assert SECRET not in found.text
-    assert SECRET not in "".join(record.getMessage() for record in caplog.records)
+    assert SECRET not in caplog.text
+    assert 'route="/models/sequence",status="500"} 1.0' in client.get("/metrics").text
     assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 200
 
 
@@ -313,7 +330,7 @@ def test_the_description_shows_an_example_a_route_and_every_refusal(client):
     routes = {path: one["post"] for path, one in described["paths"].items() if "post" in one}
     assert {"/", "/embed", "/similarity", "/rerank", "/tokenize", "/v1/embeddings", "/models/choices"} <= routes.keys()
     for route in routes.values():
-        assert {"401", "404", "408", "413", "422", "429", "503", "504"} <= route["responses"].keys()
+        assert {"401", "404", "408", "413", "422", "429", "500", "503", "504"} <= route["responses"].keys()
     for name, one in described["components"]["schemas"].items():
         if name.endswith("Request"):
             assert any("examples" in field for field in one["properties"].values()), name

@@ -2,20 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
+from fastapi.responses import JSONResponse, Response
 
-from albertkit.errors import AlbertkitError
+from albertkit.errors import InputError
 from albertkit.pipelines import Call, Pipeline
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
-from albertkit.serving.scheduler import Cancelled, DeadlinePassed, Job, QueueFull, Scheduler, Stopping
-from albertkit.typing import Json
+from albertkit.serving.scheduler import Cancelled, DeadlinePassed, Job, QueueFull, Scheduler, Stopping, tokens_of
+from albertkit.typing import Json, Record
+
+Result = TypeVar("Result")
 
 
 class Answering:
@@ -25,16 +29,52 @@ class Answering:
         self._scheduler, self._limits, self._metrics = scheduler, limits, metrics
         self._threads = CapacityLimiter(2)
         """Encoding and decoding beside the model; more threads would only take its cores."""
+        self._requests = 0
 
     async def answer(self, request: Request, name: str, model: Pipeline, inputs: Json, **options: Json) -> Json:
         """The answer of a pipeline's call, plain enough for JSON. Refusal where there is none."""
-        call = await self._beside(inputs, lambda: model.prepare(inputs, **options))
-        outputs = await self.computed(request, name, model, call)
-        return await self._beside(inputs, lambda: listed(call.finish(outputs)))
+        self._require_stride(model, options)
+        with self._inside():
+            deadline = request.state.arrived + self._limits.deadline
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    call = await self.beside(lambda: self._prepared(model, inputs, options))
+                    outputs = await self._computed(request, name, model, call, deadline)
+                    return await self.beside(lambda: listed(call.finish(outputs)))
+            except TimeoutError:
+                raise Refusal(504) from None
+            except InputError as error:  # of the inputs, or of an option that only the answer asks for
+                raise Refusal(422, rule_of(error, inputs)) from None
 
-    async def computed(self, request: Request, name: str, model: Pipeline, call: Call) -> list[Any]:
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Count a request while it is answered. Refusal where too many are."""
+        if self._requests >= self._limits.max_requests:
+            raise Refusal(429, headers={"Retry-After": "1"})
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    @staticmethod
+    def _require_stride(model: Pipeline, options: Record) -> None:
+        """Windows that move by a token at a time would make a small text endless."""
+        for name in ("stride", "doc_stride"):
+            given = options.get(name)
+            if isinstance(given, int) and given > model.max_length // 2:
+                raise Refusal(422, f"`{name}` may be at most half of the longest input, {model.max_length // 2}.")
+
+    def _prepared(self, model: Pipeline, inputs: Json, options: Record) -> Call:
+        """The inputs as the model takes them. Refusal for what cannot be answered, and for more than may be asked."""
+        call = model.prepare(inputs, **options)
+        tokens, most = sum(tokens_of(call.features)), self._limits.max_request_tokens
+        if tokens > most:
+            raise Refusal(413, f"A request may have {most} tokens. This one has {tokens}: send fewer.")
+        return call
+
+    async def _computed(self, request: Request, name: str, model: Pipeline, call: Call, deadline: float) -> list[Any]:
         """What the model gives back for each row of a call."""
-        deadline = request.state.arrived + self._limits.deadline
         try:
             job = self._scheduler.submit(model.run, call.features, deadline)
         except QueueFull:
@@ -42,41 +82,34 @@ class Answering:
         except Stopping:
             raise Refusal(503) from None
         tokens = sum(job.lengths)
-        if tokens > self._limits.max_request_tokens:
-            job.cancel()
-            raise Refusal(
-                413, f"A request may have {self._limits.max_request_tokens} tokens. This one has {tokens}: send fewer."
-            )
         self._metrics.tokens.labels(name).inc(tokens)
         try:
-            outputs = await self._wait(request, job, deadline)
+            return await self._wait(request, job)
         finally:
             waited = (job.started or time.monotonic()) - job.submitted
             self._metrics.waited.labels(name).observe(waited)
             request.state.told = {"model": name, "tokens": tokens, "waited_ms": round(1000 * waited, 2)}
-        return outputs
 
-    async def _wait(self, request: Request, job: Job, deadline: float) -> list[Any]:
-        """The outputs of a job; it is cancelled where the client goes, and where the deadline passes."""
+    async def _wait(self, request: Request, job: Job) -> list[Any]:
+        """The outputs of a job; it is cancelled where the client goes, and where nobody waits any more."""
         future = asyncio.wrap_future(job.future)
         future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody there
         gone = asyncio.create_task(_disconnected(request))
         try:
-            await asyncio.wait({future, gone}, timeout=deadline - time.monotonic(), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not future.done():
-                job.cancel()
-                raise Refusal(499, "The client is gone.") if gone.done() else Refusal(504)
+                raise Refusal(499, "The client is gone.")
             return future.result()
         except (DeadlinePassed, Cancelled):
             raise Refusal(504) from None
         finally:
             gone.cancel()
+            if not future.done():
+                job.cancel()
 
-    async def _beside(self, inputs: Json, call: Callable[[], Json]) -> Json:
-        try:
-            return await to_thread.run_sync(call, limiter=self._threads)
-        except AlbertkitError as error:
-            raise Refusal(422, rule_of(error, inputs)) from None
+    async def beside(self, call: Callable[[], Result]) -> Result:
+        """What a function gives, while other requests go on."""
+        return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
 
 
 async def _disconnected(request: Request) -> None:
@@ -91,3 +124,8 @@ def listed(answer: Json) -> Json:
     if isinstance(answer, dict):
         return {name: listed(one) for name, one in answer.items()}
     return [listed(one) for one in answer] if isinstance(answer, list | tuple) else answer
+
+
+def as_json(answer: Json) -> Response:
+    """An answer as a response, to be made beside other requests."""
+    return JSONResponse(answer)

@@ -13,9 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
-from albertkit.errors import AlbertkitError
 from albertkit.serving import schemas
-from albertkit.serving.answering import Answering
+from albertkit.serving.answering import Answering, as_json
 from albertkit.serving.embeddings import add_routes
 from albertkit.serving.errors import STATUSES, Refusal
 from albertkit.serving.limits import Limits
@@ -87,7 +86,7 @@ def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRoute
             raise Refusal(503)
         given = body.parameters.model_dump(exclude_unset=True) if body.parameters else {}
         found = await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
-        return JSONResponse(found)
+        return await server.answering.beside(lambda: as_json(found))
 
     answer.__annotations__["body"] = body_model  # known only now, to FastAPI and to who reads its description
     router = APIRouter(tags=["models"])
@@ -142,7 +141,7 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         places = [
-            {"where": [str(part) for part in one["loc"] if part != "body"], "rule": one["msg"]}
+            {"where": [_known(part, one["type"]) for part in one["loc"] if part != "body"], "rule": one["msg"]}
             for one in error.errors()[:8]
         ]
         return JSONResponse({**Refusal(422).body(), "fields": places}, 422)
@@ -154,7 +153,8 @@ def _add_handlers(app: FastAPI) -> None:
             Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status
         )
 
-    @app.exception_handler(AlbertkitError)
-    async def failed(request: Request, error: AlbertkitError) -> Response:
-        logger.error("A request failed: %s", type(error).__name__)
-        return JSONResponse(Refusal(500, "The server could not do it.").body(), 500)
+
+def _known(part: str | int, kind: str) -> str:
+    """A step to a wrong field. What is none of a schema's is the client's own: it is repeated if it may be a name."""
+    is_name = isinstance(part, int) or (part.isidentifier() and len(part) <= 32)
+    return str(part) if is_name or kind != "extra_forbidden" else "..."

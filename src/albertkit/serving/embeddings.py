@@ -3,10 +3,10 @@
 import base64
 
 import numpy as np
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from albertkit.pipelines import Pipeline
-from albertkit.serving.answering import Answering
+from albertkit.serving.answering import Answering, as_json
 from albertkit.serving.errors import Refusal
 from albertkit.serving.models import Models
 from albertkit.serving.schemas import (
@@ -16,6 +16,7 @@ from albertkit.serving.schemas import (
     SimilarityRequest,
     TokenizeRequest,
 )
+from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
 EMBEDDING = ("sentence-embedding",)
@@ -46,11 +47,12 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
     vectors = Vectors(models, answering)
 
     @app.post("/embed", tags=["vectors"])
-    async def embed(request: Request, body: EmbedRequest) -> list[list[float]]:
+    async def embed(request: Request, body: EmbedRequest) -> Response:
         """The vector of each text."""
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         options: Record = {} if body.normalize is None else {"normalize": body.normalize}
-        return (await vectors.of(request, texts, truncation=body.truncate, **options)).tolist()
+        found = await vectors.of(request, texts, truncation=body.truncate, **options)
+        return await answering.beside(lambda: as_json(found.tolist()))
 
     @app.post("/similarity", tags=["vectors"])
     async def similarity(request: Request, body: SimilarityRequest) -> list[float]:
@@ -79,27 +81,11 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
         return found[1:] @ found[0]
 
     @app.post("/tokenize", tags=["vectors"])
-    async def tokenize(request: Request, body: TokenizeRequest) -> list[list[Record]]:
+    async def tokenize(body: TokenizeRequest) -> Response:
         """The pieces of each text by the first model's tokenizer, with their places in characters."""
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         tokenizer = next(iter(models.loaded().values())).tokenizer
-        found = tokenizer(
-            texts,
-            add_special_tokens=body.add_special_tokens,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-        )
-        return [
-            [
-                {"id": number, "text": piece, "special": bool(special), "start": start, "stop": stop}
-                for number, piece, special, (start, stop) in zip(
-                    ids, tokenizer.convert_ids_to_tokens(ids), specials, places, strict=True
-                )
-            ]
-            for ids, specials, places in zip(
-                found["input_ids"], found["special_tokens_mask"], found["offset_mapping"], strict=True
-            )
-        ]
+        return await answering.beside(lambda: _pieces(tokenizer, texts, body.add_special_tokens))
 
     @app.post("/v1/embeddings", tags=["vectors"])
     async def openai(request: Request, body: OpenAIRequest) -> Record:
@@ -128,3 +114,22 @@ def _cut(vectors: np.ndarray, dimensions: int) -> np.ndarray:
 
 def _as_base64(vector: np.ndarray) -> str:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+
+
+def _pieces(tokenizer: AlbertTokenizerBase, texts: list[str], add_special_tokens: bool) -> Response:
+    """The pieces of each text with their places, as a response."""
+    found = tokenizer(
+        texts, add_special_tokens=add_special_tokens, return_offsets_mapping=True, return_special_tokens_mask=True
+    )
+    columns = found["input_ids"], found["special_tokens_mask"], found["offset_mapping"]
+    return as_json(
+        [
+            [
+                {"id": number, "text": piece, "special": bool(special), "start": start, "stop": stop}
+                for number, piece, special, (start, stop) in zip(
+                    ids, tokenizer.convert_ids_to_tokens(ids), specials, places, strict=True
+                )
+            ]
+            for ids, specials, places in zip(*columns, strict=True)
+        ]
+    )

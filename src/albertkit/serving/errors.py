@@ -6,10 +6,12 @@ from albertkit.typing import Json, Record
 STATUSES = {
     401: "No key, or a wrong one.",
     404: "There is no such model, or none for this.",
+    405: "Not by this method.",
     408: "The body did not come before the deadline.",
     413: "The body, or the number of its tokens, is too large.",
     422: "The request cannot be answered as it is.",
     429: "Too much waits: try again later.",
+    500: "A fault of the server.",
     503: "The server is starting or stopping.",
     504: "The deadline has passed.",
 }

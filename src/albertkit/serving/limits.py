@@ -10,11 +10,13 @@ class Limits(BaseModel):
 
     max_body_bytes: int = Field(2**20, ge=1)
     """Of a request's body: 413."""
-    max_request_tokens: int = Field(2**16, ge=1)
+    max_request_tokens: int = Field(2**14, ge=1)
     """Of all rows of one request, with their windows: 413."""
     max_batch_tokens: int = Field(4096, ge=1)
     """Of what is computed together. The longest that anybody waits for others goes with it."""
     max_waiting_tokens: int = Field(2**18, ge=1)
     """Of all requests that wait: 429, with Retry-After."""
+    max_requests: int = Field(2048, ge=1)
+    """That are being answered at a time: 429."""
     deadline: float = Field(30.0, gt=0)
     """Seconds from a request's arrival to its answer: 504. What is in no batch by then is not computed."""

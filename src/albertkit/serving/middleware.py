@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from albertkit.serving.errors import Refusal
 
 access = logging.getLogger("albertkit.serving.access")
+logger = logging.getLogger(__name__)
 
 OPEN = ("/health", "/ready")
 """Addresses that need no key."""
@@ -50,6 +51,11 @@ class Observed:
 
         try:
             await self.app(scope, receive, watched)
+        except Exception as error:
+            began, status = status != 499, 500
+            logger.error("A request failed: %s", type(error).__name__)
+            if not began:
+                await refuse(Refusal(500), scope, receive, send)
         finally:
             seconds = time.monotonic() - start
             route = getattr(scope.get("route"), "path", "unknown")

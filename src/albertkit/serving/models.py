@@ -27,8 +27,10 @@ class Source:
     @classmethod
     def of(cls, given: str, **options: Json) -> "Source":
         """Of FOLDER, NAME=FOLDER or NAME:TASK=FOLDER. InputError for a name that cannot stand in an address."""
-        name, _, model = given.rpartition("=")
-        name, _, task = name.partition(":")
+        name, model, task = "", given, ""
+        if "=" in given and not Path(given).exists():  # a folder may have the sign in its own name
+            name, _, model = given.partition("=")
+            name, _, task = name.partition(":")
         name, options = name or Path(model).name, {**options, **({"task": task} if task else {})}
         if not name or not all(sign.isalnum() or sign in "-_." for sign in name):
             raise InputError(

@@ -12,7 +12,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from albertkit.errors import AlbertkitError, InputError
+from albertkit.errors import InputError
 from albertkit.serving.app import Server
 from albertkit.storage import translate_os_errors
 
@@ -32,8 +32,8 @@ def api_keys(file: Path | None) -> list[str]:
         with translate_os_errors(file):
             given, source = file.read_text(encoding="utf-8").splitlines(), str(file)
     keys = [key.strip() for key in given if key.strip() and not key.lstrip().startswith("#")]
-    if file is not None and not keys:
-        raise InputError(f"A file of keys must hold one a line. Received: none in {source}. Leave it out for no keys.")
+    if not keys and (file is not None or KEYS in os.environ):
+        raise InputError(f"Keys must stand one a line of a file. Received: none in {source}. Leave it out for no keys.")
     for number, key in enumerate(keys, start=1):
         if not key.isascii() or not key.isprintable() or " " in key:
             raise InputError(
@@ -80,10 +80,10 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     try:  # a stop by signal is the usual end: uvicorn sends itself the signal again, which does nothing then
         _Process(config, server).run(sockets=[listening])
     finally:
-        server.scheduler.stop()
         for sig, handler in before.items():
             signal.signal(sig, handler)
-    logger.warning("Stopped: what was taken is answered.")
+        server.scheduler.stop()
+    logger.warning("Stopped.")
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -101,7 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _reload(server: Server) -> None:
     try:
         server.models.load()
-    except AlbertkitError as error:
-        logger.error("The models were not loaded again, and the former ones go on: %s", error)
+    except Exception as error:
+        logger.error("The models were not loaded again, and the former ones go on: %s", type(error).__name__)
     else:
         logger.warning("The models were loaded again: %s", ", ".join(server.models.names))

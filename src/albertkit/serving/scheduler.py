@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from albertkit.backends import Outputs
 from albertkit.tasks.features import Features
 
-Run = Callable[[Features], Iterable[Outputs]]
-"""Features -> the outputs of each row, in their order."""
+Run = Callable[[Features, int], Iterable[Outputs]]
+"""Features, and how many tokens are computed together at most -> the outputs of each row, in their order."""
 
 
 class QueueFull(Exception):
@@ -61,6 +61,12 @@ class Job:
     def cancel(self) -> None:
         """Nobody waits for it any more: rows that are in no batch yet are not computed."""
         self.is_cancelled = True
+
+
+def tokens_of(features: Features) -> list[int]:
+    """The tokens of each row, of all its choices together."""
+    choices = features.choices() or [1] * len(features)
+    return [length * count for length, count in zip(features.lengths(), choices, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -118,8 +124,7 @@ class Scheduler:
 
         QueueFull where too much waits, Stopping once no more is taken.
         """
-        choices = features.choices() or [1] * len(features)
-        lengths = [length * count for length, count in zip(features.lengths(), choices, strict=True)]
+        lengths = tokens_of(features)
         job = Job(run, features, lengths, Future(), deadline, time.monotonic())
         job.future.set_running_or_notify_cancel()  # who waits for it cannot end it while it is in a batch
         tokens = sum(lengths)
@@ -191,7 +196,7 @@ class Scheduler:
 
     def _compute(self, batch: Batch) -> None:
         try:
-            outputs = list(batch.jobs[0].run(batch.features()))
+            outputs = list(batch.jobs[0].run(batch.features(), self._budget))
         except Exception as error:
             if len(batch.jobs) == 1:
                 self._fail(batch.jobs[0], error)

@@ -34,11 +34,12 @@ class Choice(_Strict):
     context: StrictStr | None = None
 
 
-_Texts = StrictStr | list[StrictStr]
+_MOST = Field(max_length=4096)
+_Texts = StrictStr | Annotated[list[StrictStr], _MOST]
 INPUTS: dict[str, Any] = {
-    "text-classification": StrictStr | Pair | list[StrictStr | Pair],
-    "question-answering": Question | list[Question],
-    "multiple-choice": Choice | list[Choice],
+    "text-classification": StrictStr | Pair | Annotated[list[StrictStr | Pair], _MOST],
+    "question-answering": Question | Annotated[list[Question], _MOST],
+    "multiple-choice": Choice | Annotated[list[Choice], _MOST],
 }
 """By task, where its inputs are not a text or texts."""
 
@@ -77,7 +78,7 @@ class Sentences(_Strict):
     """One text, and those that it is compared with."""
 
     source_sentence: StrictStr
-    sentences: list[StrictStr]
+    sentences: Annotated[list[StrictStr], _MOST]
 
 
 class SimilarityRequest(_Strict):
@@ -90,7 +91,7 @@ class RerankRequest(_Strict):
     """Texts to be put in the order in which they fit a query."""
 
     query: StrictStr = Field(examples=["What is tea?"])
-    texts: list[StrictStr] = Field(examples=[["Tea is a drink.", "Rain falls."]])
+    texts: list[StrictStr] = Field(max_length=4096, examples=[["Tea is a drink.", "Rain falls."]])
     raw_scores: StrictBool = False
     return_text: StrictBool = False
     truncate: StrictBool = True

@@ -6,25 +6,9 @@ from typing import Any
 
 from tensorflow.lite.python import schema_py_generated as schema
 
-from albertkit.errors import CheckpointError
-
 SMALLEST = 1024
 """Weights of fewer numbers are left in float32 by the converter."""
 _PRODUCTS = (schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.BATCH_MATMUL)
-
-
-def require_builtin(content: bytes) -> None:
-    """CheckpointError for a file with operators that are not LiteRT's own.
-
-    TensorFlow's interpreter would run those of TensorFlow, too, among them such as read and write files.
-    """
-    model: Any = schema.Model.GetRootAs(content, 0)
-    codes = [model.OperatorCodes(number) for number in range(model.OperatorCodesLength())]
-    if others := [code.CustomCode() for code in codes if code.CustomCode() is not None]:
-        raise CheckpointError(
-            f"A file of LiteRT must compute with LiteRT's own operators alone. Received: {others[0]!r}. Export the "
-            "model again."
-        )
 
 
 def counted(content: bytes) -> tuple[int, int, int, int]:

@@ -14,6 +14,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, MissingDependency
 from albertkit.exports import base
 from albertkit.exports.base import Written
+from albertkit.exports.to_litert import operators
 
 FOLDER = "litert"
 FILES = {"fp32": "model.tflite", "int8": "model_int8.tflite"}
@@ -79,15 +80,13 @@ class LiteRt:
 
 def _interpreter(content: bytes) -> Any:
     """The interpreter of LiteRT where it is installed, or else the one that TensorFlow still has."""
+    operators.require_builtin(content)
     if importlib.util.find_spec("ai_edge_litert") is not None:
         from ai_edge_litert.interpreter import Interpreter
 
         return Interpreter(model_content=content)
     import tensorflow as tf
 
-    from albertkit.exports.to_litert import counts
-
-    counts.require_builtin(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
         return tf.lite.Interpreter(model_content=content)

@@ -196,7 +196,8 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
         fitted = trained_on.fitted(config, self)
         may_be_none = examples.has_unanswerable or fitted.get("handle_impossible_answer") is True
-        found = list(answers.of_questions(features, outputs, 1, may_be_none=may_be_none))
+        longest = trained_on.kept(config, self).get("max_answer_length", self.answer_options["max_answer_len"])
+        found = list(answers.of_questions(features, outputs, 1, longest, may_be_none=may_be_none))
         best = [best_text(context, one.candidates) for context, one in zip(examples.contexts, found, strict=True)]
         judged = confidence.Judged(examples, found, best)
         return confidence.fitted(judged, self._threshold(config), examples.path, target_accuracy)

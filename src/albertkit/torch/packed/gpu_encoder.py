@@ -41,17 +41,18 @@ def can_run(device: torch.device, config: AlbertConfig) -> bool:
     return width % 8 == 0 and width <= 256
 
 
-def capture(run: Replay) -> Replay:
+def capture(run: Replay, device: torch.device) -> Replay:
     """Record what `run` computes from tensors that stay in place -> what computes it again, as one CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # memory is reserved, and kernels are chosen, before anything is recorded
-        for _ in range(3):
-            run()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        out = run()
+    with torch.cuda.device(device):  # graphs and streams are of the current device, whichever tensors are on
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # memory is reserved, and kernels are chosen, before anything is recorded
+            for _ in range(3):
+                run()
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            out = run()
 
     def replay() -> Tensor:
         graph.replay()
@@ -71,7 +72,7 @@ class GPUEncoder(PackedEncoder):
         encoder: AlbertTransformer,
         config: AlbertConfig,
         dtype: torch.dtype = torch.bfloat16,
-        capture: Callable[[Replay], Replay] | None = capture,
+        capture: Callable[[Replay, torch.device], Replay] | None = capture,
     ) -> None:
         super().__init__(encoder, config, float_products(dtype, config.hidden_act), attend_by_offsets)
         self._capture, self._graphs, self._lock = capture, {}, threading.Lock()
@@ -99,7 +100,8 @@ class GPUEncoder(PackedEncoder):
             graph.fill(embeddings)
             assert self._capture is not None
             try:
-                replay = self._capture(lambda: super(GPUEncoder, self)._run(graph.embeddings, graph.chunk))
+                run = super()._run
+                replay = self._capture(lambda: run(graph.embeddings, graph.chunk), embeddings.device)
             except RuntimeError as error:
                 logger.warning("Single texts are computed without CUDA graphs: %s", str(error).splitlines()[0])
                 self._capture = None
