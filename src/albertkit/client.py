@@ -13,7 +13,7 @@ import base64
 import random
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -47,28 +47,34 @@ class _Asking:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._options: dict[str, Json] = {"base_url": url, "headers": headers, "timeout": timeout}
 
-    def _pauses(self) -> Iterator[float]:
-        pause = _FIRST_PAUSE
-        for _ in range(self._retries):
-            yield pause * random.uniform(0.5, 1)  # clients that were refused together do not come back together
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    def _pause(self, tries: int, came: "httpx.Response | httpx.TransportError") -> float | None:
+        """Seconds to wait before asking again after so many tries; None where what came is the last word."""
+        said = ""
+        if isinstance(came, httpx.Response):
+            may_help = came.status_code in AGAIN
+            said = came.headers.get("retry-after", "")
+        else:
+            may_help = isinstance(came, httpx.ConnectError)  # after others it may have been done all the same
+        if not may_help or tries > self._retries:
+            return None
+        if said.isdigit():
+            return min(float(said), _LONGEST_PAUSE)
+        # Clients that were refused together do not come back together.
+        return min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)
 
-    @staticmethod
-    def _found(response: "httpx.Response") -> Json:
-        """The answer. ServerError for a refusal."""
-        if response.is_success:
-            return response.json()
-        try:
-            told = str(response.json()["error"])
-        except (ValueError, KeyError, TypeError):
-            told = response.reason_phrase
-        raise ServerError(f"The server refused with {response.status_code}: {told}", response.status_code)
 
-    @staticmethod
-    def _pause(response: "httpx.Response", pause: float) -> float:
-        """Seconds to wait: what the server says, but no longer than is bearable."""
-        said = response.headers.get("retry-after", "")
-        return min(float(said), _LONGEST_PAUSE) if said.isdigit() else pause
+def _found(came: "httpx.Response | httpx.TransportError") -> Json:
+    """The answer. ServerError where none came, for a refusal, and for what is no JSON."""
+    if isinstance(came, httpx.TransportError):
+        raise ServerError(f"No answer came: {type(came).__name__}: {came}") from came
+    try:
+        found = came.json()
+        told = "" if came.is_success else str(found["error"])
+    except (ValueError, KeyError, TypeError):
+        found, told = None, "no JSON" if came.is_success else came.reason_phrase
+    if told:
+        raise ServerError(f"The server answered {came.status_code}: {told}", came.status_code)
+    return found
 
 
 def _request(model: str | None, inputs: Json, parameters: Json) -> tuple[str, Json]:
@@ -107,22 +113,23 @@ class Client(_Asking):
 
     def info(self) -> Json:
         """The server's models and limits."""
-        return self._found(self._http.get("/info"))
+        return self._ask("GET", "/info")
 
     def post(self, path: str, body: Json) -> Json:
         """What any route answers. ServerError for refusals, and where no server is to be had."""
-        pauses = self._pauses()
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **content: Json) -> Json:
+        tries = 0
         while True:
-            pause = next(pauses, None)
+            tries += 1
             try:
-                response = self._http.post(path, json=body)
+                came = self._http.request(method, path, **content)
             except httpx.TransportError as error:
-                if pause is None or not isinstance(error, httpx.ConnectError):
-                    raise ServerError(f"No answer came: {type(error).__name__}: {error}") from error
-            else:
-                if response.status_code not in AGAIN or pause is None:
-                    return self._found(response)
-                pause = self._pause(response, pause)
+                came = error
+            pause = self._pause(tries, came)
+            if pause is None:
+                return _found(came)
             time.sleep(pause)
 
     def close(self) -> None:
@@ -157,22 +164,23 @@ class AsyncClient(_Asking):
 
     async def info(self) -> Json:
         """See Client."""
-        return self._found(await self._http.get("/info"))
+        return await self._ask("GET", "/info")
 
     async def post(self, path: str, body: Json) -> Json:
         """See Client."""
-        pauses = self._pauses()
+        return await self._ask("POST", path, json=body)
+
+    async def _ask(self, method: str, path: str, **content: Json) -> Json:
+        tries = 0
         while True:
-            pause = next(pauses, None)
+            tries += 1
             try:
-                response = await self._http.post(path, json=body)
+                came = await self._http.request(method, path, **content)
             except httpx.TransportError as error:
-                if pause is None or not isinstance(error, httpx.ConnectError):
-                    raise ServerError(f"No answer came: {type(error).__name__}: {error}") from error
-            else:
-                if response.status_code not in AGAIN or pause is None:
-                    return self._found(response)
-                pause = self._pause(response, pause)
+                came = error
+            pause = self._pause(tries, came)
+            if pause is None:
+                return _found(came)
             await asyncio.sleep(pause)
 
     async def close(self) -> None:

@@ -163,6 +163,14 @@ def test_a_client_gives_up_and_says_what_the_server_said(monkeypatch):
     assert len(waited) == 2
 
 
+def test_a_client_says_what_it_was_given_in_place_of_an_answer(monkeypatch):
+    client, _ = client_of(monkeypatch, Answers(httpx.Response(200, text="<html>")))
+    with pytest.raises(ServerError, match="200: no JSON"):
+        client.info()
+    with pytest.raises(InputError, match="Put it into a list"):
+        client.embed("a text")
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.Response(422, json={"error": "no"}), httpx.Response(500), httpx.ReadTimeout("")]
 )

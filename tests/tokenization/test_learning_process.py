@@ -51,5 +51,5 @@ def test_an_interruption_ends_the_process_at_once(lines, monkeypatch):
 
 def test_a_process_that_dies_is_an_error_with_a_way_out(lines, monkeypatch):
     monkeypatch.setattr(learning_process, "__name__", "no_such_module")
-    with pytest.raises(TrainingError, match=r"ended with status 1, .*--sentences"):
+    with pytest.raises(TrainingError, match=r"status 1 and said last: .*no_such_module.*--sentences"):
         learn_apart(lines, lambda told: None, vocab_size=120)

@@ -72,7 +72,7 @@ class Process:
         self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (end closes it)
         start = time.perf_counter()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "albertkit.bench.worker"],
+            [sys.executable, "-P", "-m", "albertkit.bench.worker"],  # -P: not from the folder one is in
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

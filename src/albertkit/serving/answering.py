@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
-from fastapi.responses import JSONResponse, Response
 
 from albertkit.errors import InputError
 from albertkit.pipelines import Call, Pipeline
@@ -124,8 +123,3 @@ def listed(answer: Json) -> Json:
     if isinstance(answer, dict):
         return {name: listed(one) for name, one in answer.items()}
     return [listed(one) for one in answer] if isinstance(answer, list | tuple) else answer
-
-
-def as_json(answer: Json) -> Response:
-    """An answer as a response, to be made beside other requests."""
-    return JSONResponse(answer)

@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
 from albertkit.serving import schemas
-from albertkit.serving.answering import Answering, as_json
+from albertkit.serving.answering import Answering
 from albertkit.serving.embeddings import add_routes
 from albertkit.serving.errors import STATUSES, Refusal
 from albertkit.serving.limits import Limits
@@ -86,7 +86,7 @@ def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRoute
             raise Refusal(503)
         given = body.parameters.model_dump(exclude_unset=True) if body.parameters else {}
         found = await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
-        return await server.answering.beside(lambda: as_json(found))
+        return await server.answering.beside(lambda: JSONResponse(found))
 
     answer.__annotations__["body"] = body_model  # known only now, to FastAPI and to who reads its description
     router = APIRouter(tags=["models"])

@@ -4,9 +4,10 @@ import base64
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from albertkit.pipelines import Pipeline
-from albertkit.serving.answering import Answering, as_json
+from albertkit.serving.answering import Answering
 from albertkit.serving.errors import Refusal
 from albertkit.serving.models import Models
 from albertkit.serving.schemas import (
@@ -52,7 +53,7 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
         texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         options: Record = {} if body.normalize is None else {"normalize": body.normalize}
         found = await vectors.of(request, texts, truncation=body.truncate, **options)
-        return await answering.beside(lambda: as_json(found.tolist()))
+        return await answering.beside(lambda: JSONResponse(found.tolist()))
 
     @app.post("/similarity", tags=["vectors"])
     async def similarity(request: Request, body: SimilarityRequest) -> list[float]:
@@ -122,7 +123,7 @@ def _pieces(tokenizer: AlbertTokenizerBase, texts: list[str], add_special_tokens
         texts, add_special_tokens=add_special_tokens, return_offsets_mapping=True, return_special_tokens_mask=True
     )
     columns = found["input_ids"], found["special_tokens_mask"], found["offset_mapping"]
-    return as_json(
+    return JSONResponse(
         [
             [
                 {"id": number, "text": piece, "special": bool(special), "start": start, "stop": stop}

@@ -88,10 +88,6 @@ class Models:
         """The pipeline of a name, where there is one and it is loaded."""
         return self._loaded.get(name)
 
-    def first(self, *tasks: str) -> Pipeline | None:
-        """The first model for any of these tasks."""
-        return next((one for one in self._loaded.values() if one.task.name in tasks), None)
-
     def loaded(self) -> Mapping[str, Pipeline]:
         """Those that can answer."""
         return self._loaded

@@ -32,15 +32,17 @@ def learn_apart(
         for one in (options, *lines):
             given.write(json.dumps(one).encode() + b"\n")
         given.seek(0)
-        command = [sys.executable, "-m", __name__]
+        command = [sys.executable, "-P", "-m", __name__]  # -P: nothing is imported from the folder one is in
         process = subprocess.Popen(command, stdin=given, stdout=model, stderr=errors, start_new_session=True)
         _wait(process, told, every)
         if process.returncode == _REFUSED:
-            raise InputError(_content(errors).decode())
+            raise InputError(_content(model).decode())
         if process.returncode:
+            said = _content(errors).decode(errors="replace").strip().splitlines() or ["nothing"]
             raise TrainingError(
-                f"Learning a vocabulary must come to an end. Its process ended with status {process.returncode}, as "
-                "where memory runs out. Learn from fewer lines: --sentences, in Python `sentences`."
+                f"Learning a vocabulary must come to an end. Its process ended with status {process.returncode} and "
+                f"said last: {said[-1]}. Where memory ran out, learn from fewer lines: --sentences, in Python "
+                "`sentences`."
             )
         return _content(model)
 
@@ -65,12 +67,12 @@ def _content(file: IO[bytes]) -> bytes:
 
 
 def _serve() -> int:
-    """Learn what standard input asks for, and write the model to standard output."""
+    """Learn what standard input asks for, and write the model, or why there is none, to standard output."""
     options = json.loads(sys.stdin.readline())
     try:
         sys.stdout.buffer.write(learn(map(json.loads, sys.stdin), **options))
     except InputError as error:
-        sys.stderr.buffer.write(str(error).encode())
+        sys.stdout.buffer.write(str(error).encode())  # apart from what libraries say on standard error
         return _REFUSED
     return 0
 

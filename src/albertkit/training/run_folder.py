@@ -97,8 +97,8 @@ def extended(requested: Recipe, output: Path, steps: int) -> Recipe:
 
 def _require_same(requested: BaseRecipe, output: Path) -> None:
     """ConfigError where a finished run would be extended by another recipe: its state could not be gone on from."""
-    earlier = type(requested).load(output / RECIPE, {})
-    if apart := earlier.differences(requested.with_steps(earlier.steps)):
+    _, apart = _earlier(requested, output)
+    if apart:
         raise ConfigError(
             f"A run may only be extended with the recipe it began with. Then and now: {'; '.join(apart)}. Leave the "
             "options out, for --extend-to finds the recipe, or begin again with --overwrite."
@@ -107,14 +107,19 @@ def _require_same(requested: BaseRecipe, output: Path) -> None:
 
 def extended_from(requested: Recipe, output: Path) -> Recipe | None:
     """The recipe of the finished run in a folder, where it is the requested one but for its steps, or None."""
-    path = output / RECIPE
-    if not path.exists():
+    if not (output / RECIPE).exists():
         return None
     try:
-        earlier = type(requested).load(path, {})
+        earlier, apart = _earlier(requested, output)
     except ConfigError:  # of another kind of run
         return None
-    return None if earlier.differences(requested.with_steps(earlier.steps)) else earlier
+    return None if apart else earlier
+
+
+def _earlier(requested: Recipe, output: Path) -> tuple[Recipe, list[str]]:
+    """The recipe of the run in a folder, and what differs in the requested one, but for its steps."""
+    earlier = type(requested).load(output / RECIPE, {})
+    return earlier, earlier.differences(requested.with_steps(earlier.steps))
 
 
 def require_usable(requested: BaseRecipe, output: Path, resume: bool, overwrite: bool) -> None:

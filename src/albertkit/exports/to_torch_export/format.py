@@ -48,13 +48,13 @@ class TorchExport:
     def compile(self, file: Path, config: AlbertConfig, head: str, device: str | None = None) -> Forward:
         """The forward pass by PyTorch, on the CPU or on a device such as "cuda:0"."""
         import torch
-        from torch.export.passes import move_to_device_pass
 
+        from albertkit.exports.to_torch_export import program
         from albertkit.torch.infer import require_device
 
         place = require_device(device or "cpu")
         shortest = base.shortest(config, head)
-        model = move_to_device_pass(torch.export.load(file), place).module()
+        model = program.opened(file, place)
 
         @torch.inference_mode()
         def run(given: Tensors) -> Outputs:

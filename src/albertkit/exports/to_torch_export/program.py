@@ -1,5 +1,6 @@
 """A config and its weights -> a program of torch.export, and what a program holds."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,8 +9,14 @@ from torch.export import Dim, ExportedProgram
 
 from albertkit.arrays import Tensors
 from albertkit.config import AlbertConfig
+from albertkit.errors import OutdatedDependency
 from albertkit.exports import base
 from albertkit.torch import infer
+
+try:
+    from torch.export.passes import move_to_device_pass
+except ImportError:
+    move_to_device_pass = None
 
 _EXAMPLE = (2, 3, 4)
 """Rows, choices and length of the example: an axis of 1 would be taken as fixed, without a word."""
@@ -34,8 +41,25 @@ class _Named(nn.Module):
         return {name: found[name] for name in self.outputs}
 
 
+def require_recent() -> None:
+    """OutdatedDependency where torch.export cannot do what is asked of it here."""
+    if move_to_device_pass is None or not callable(Dim.DYNAMIC):
+        raise OutdatedDependency(
+            "Programs of torch.export are written and opened by a PyTorch that bounds free axes and moves programs to "
+            f"devices, as 2.13 does. Received: PyTorch {torch.__version__}. Update it: pip install -U torch"
+        )
+
+
+def opened(file: Path, device: torch.device) -> nn.Module:
+    """The program of a file as a module on a device; it must come from somebody who is trusted."""
+    require_recent()
+    assert move_to_device_pass is not None
+    return move_to_device_pass(torch.export.load(file), device).module()
+
+
 def traced(config: AlbertConfig, head: str, tensors: Tensors) -> ExportedProgram:
     """The program of a head, of any number of rows and any length that the model has positions for."""
+    require_recent()
     config = config.changed(attn_implementation="sdpa", chunk_size_feed_forward=0)  # neither changes what is computed
     model: Any = infer.build(config, head, tensors, "the checkpoint", torch.device("cpu"))
     shortest, longest = base.shortest(config, head), config.max_position_embeddings
