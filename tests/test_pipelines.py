@@ -432,3 +432,15 @@ def test_a_record_says_that_its_text_is_unknown_to_the_vocabulary(model):
     assert ["warning" in record for record in records] == [True, False, True, True]
     assert "2 of 2 pieces of the text are unknown" in records[0]["warning"]
     assert (fill.unknown.texts, fill.unknown.unreadable) == (4, 3)
+
+
+@pytest.mark.torch
+def test_whoever_computes_calls_together_bounds_their_tokens(model):
+    answerer = pipeline("fill-mask", model, "torch", max_batch_tokens=40)
+    call, seen, forward = answerer.prepare(TEXTS * 3), [], answerer._engine._forward
+    answerer._engine._forward = lambda batch: (seen.append(batch.input_ids.size), forward(batch))[1]
+    answer = call.finish(answerer.run(call.features))
+    assert max(seen) <= 40 < sum(seen)
+    seen.clear()
+    assert len(call.finish(answerer.run(call.features, 4096))) == len(answer) == len(TEXTS) * 3
+    assert len(seen) == 1

@@ -5,7 +5,8 @@ import pytest
 pytest.importorskip("torch")
 
 from albertkit.batches import PaddedBatch
-from albertkit.errors import InputError
+from albertkit.errors import InputError, OutdatedDependency
+from albertkit.exports.to_torch_export import program
 from albertkit.exports.to_torch_export.format import TorchExport
 from exports import common
 
@@ -24,6 +25,14 @@ def test_any_rows_and_lengths_are_answered_as_by_the_model(tmp_path):
     assert found.products == 6 * 2 + 1 + common.HEAD_PRODUCTS[head]
     for given in (common.batch(head), cut(common.batch(head, None), 1, 7)):
         assert common.largest_difference(forward(given), reference(given), given) < 1e-5
+
+
+def test_a_pytorch_that_is_too_old_is_told_before_anything_is_written_or_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(program, "move_to_device_pass", None)
+    with pytest.raises(OutdatedDependency, match="pip install -U torch"):
+        common.written(TorchExport(), tmp_path, "Model", "fp32")
+    with pytest.raises(OutdatedDependency, match="pip install -U torch"):
+        TorchExport().compile(tmp_path / "model.pt2", common.model("Model")[0], "Model", "cpu")
 
 
 def test_a_device_that_is_not_there_is_told(tmp_path):

@@ -1071,8 +1071,9 @@ def run(code, **environment):
     )
 
 
-def test_another_backend_is_refused_with_the_way_out():
-    found = run("import albertkit.tensorflow", KERAS_BACKEND="numpy")
+@pytest.mark.parametrize("lacks", ["", "import sys; sys.modules['keras'] = None; "])
+def test_another_backend_is_refused_with_the_way_out_also_where_its_own_package_is_missing(lacks):
+    found = run(lacks + "import albertkit.tensorflow", KERAS_BACKEND="numpy")
     assert found.returncode == 1
     assert "Received: Keras on numpy. Set the environment variable KERAS_BACKEND=tensorflow" in found.stderr
 

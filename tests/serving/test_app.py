@@ -1,12 +1,18 @@
 """A server answers what pipelines answer, and every refusal has its status and repeats nothing that was sent."""
 
+import asyncio
 import base64
 import threading
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
+from albertkit.errors import InputError
 from albertkit.pipelines import pipeline
+from albertkit.serving.errors import Refusal, rule_of
+from albertkit.serving.middleware import Bounded
+from albertkit.serving.scheduler import Job
 
 SECRET = "Quetzalcoatl"
 INPUTS = {
@@ -334,3 +340,48 @@ def test_the_description_shows_an_example_a_route_and_every_refusal(client):
     for name, one in described["components"]["schemas"].items():
         if name.endswith("Request"):
             assert any("examples" in field for field in one["properties"].values()), name
+
+
+def test_a_body_that_does_not_come_in_time_is_408():
+    sent = []
+
+    async def receive():
+        await asyncio.sleep(60)
+
+    async def send(message):
+        sent.append(message)
+
+    async def never(*_):
+        raise AssertionError("nothing reaches the routes")
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    asyncio.run(Bounded(never, max_body_bytes=10, deadline=0.01)(scope, receive, send))
+    assert sent[0]["status"] == 408
+
+
+def test_what_nobody_waits_for_any_more_is_cancelled_and_said_to_be_499(client):
+    class Gone:
+        async def receive(self):
+            return {"type": "http.disconnect"}
+
+    job = Job(run=None, features=None, lengths=[3], future=Future(), deadline=0, submitted=0)
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(client.app.state.server.answering._wait(Gone(), job))
+    assert refused.value.status == 499
+    assert job.is_cancelled
+
+
+def test_a_model_that_is_slow_is_504_at_the_deadline_and_answers_others_afterwards(serve, models, monkeypatch):
+    client, slow, gate = serve(deadline=0.5), models.get("sequence"), threading.Event()
+    run = slow.run
+    with monkeypatch.context() as patched:
+        patched.setattr(slow, "run", lambda features, most: (gate.wait(20), run(features, most))[1])
+        assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 504
+        gate.set()
+    assert client.post("/models/tokens", json={"inputs": "a"}).status_code == 200
+
+
+def test_a_rule_that_quotes_a_text_is_told_without_it():
+    error = InputError(f"The text {SECRET!r} must be short. Received: {SECRET} and 3 more. Cut it.")
+    told = rule_of(error, {"inputs": [{"text": SECRET}]})
+    assert told == "The text '...' must be short."

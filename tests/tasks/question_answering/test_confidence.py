@@ -74,6 +74,14 @@ def test_a_temperature_undoes_scores_that_are_too_sharp_or_too_flat(sharpness, m
     assert ("best_f1_threshold" in results) == may_lack
 
 
+def test_a_temperature_is_fitted_to_answers_as_long_as_calls_give_them_whatever_the_data_were_read_with():
+    examples, outputs = drawn(3, may_lack=False)
+    short = rows_of(COUNT)
+    short.columns["longest"] = [1] * COUNT
+    found, _ = TASK.calibrate(AlbertConfig(), examples, short, outputs)
+    assert found.temperature == pytest.approx(calibrated()[1].temperature)
+
+
 def test_answers_of_a_calibrated_model_are_the_same_ones_with_other_scores():
     config, found, _, outputs = calibrated()
     examples = questions([[""]] * COUNT)
