@@ -42,6 +42,13 @@ def test_a_file_without_usable_keys_is_refused_without_showing_them(tmp_path, co
     assert content.strip() not in str(raised.value)
 
 
+def test_a_file_of_keys_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    for file in (tmp_path / "nothing", tmp_path, tmp_path / "bytes"):
+        with pytest.raises(InputError, match=f"can be read. Received: {file}"):
+            run.api_keys(file)
+
+
 def test_names_of_models_stand_in_addresses_and_differ(tmp_path):
     assert Source.of("some/where/my-model").name == "my-model"
     assert Source.of("other=some/where").name == "other"

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 
 from albertkit.errors import InputError
 from albertkit.serving.app import Server
-from albertkit.storage import translate_os_errors
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +28,13 @@ def api_keys(file: Path | None) -> list[str]:
     if file is None:
         given, source = os.environ.get(KEYS, "").split(","), KEYS
     else:
-        with translate_os_errors(file):
+        try:
             given, source = file.read_text(encoding="utf-8").splitlines(), str(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"A file of keys must be one of text that can be read. Received: {file}: {type(error).__name__}. Name "
+                "another, or leave it out for no keys."
+            ) from None
     keys = [key.strip() for key in given if key.strip() and not key.lstrip().startswith("#")]
     if not keys and (file is not None or KEYS in os.environ):
         raise InputError(f"Keys must stand one a line of a file. Received: none in {source}. Leave it out for no keys.")
