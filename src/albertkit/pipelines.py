@@ -100,6 +100,9 @@ class Call(NamedTuple):
     """What the model is given."""
     finish: Callable[[Iterable[Outputs]], Json]
     """The outputs of each row of the features, in their order -> the answer."""
+    doubts: dict[str, int]
+    """How many of the inputs were `truncated`, are `empty`, mostly `unknown` to the vocabulary, or `unlike_training`;
+    of these names only those that any input is."""
 
 
 class Pipeline:
@@ -167,13 +170,15 @@ class Pipeline:
         config, task = self.config, self.task
         settings, chosen = self._options.split(config, options)
         examples, is_single = task.examples(*inputs)
-        features, _ = self._encoder.features(config, examples, settings)
+        features, counts = self._encoder.features(config, examples, settings)
 
         def finish(outputs: Iterable[Outputs]) -> Json:
             answers = list(task.decode(self.tokenizer, config, examples, features, outputs, **chosen))
             return task.arranged(answers, is_single, inputs[0], options)
 
-        return Call(features, finish)
+        unlike = len(examples) if task.unlike_training(config, examples) else 0
+        doubts = {"truncated": features.truncated, **counts.doubts(), "unlike_training": unlike}
+        return Call(features, finish, {name: count for name, count in doubts.items() if count})
 
     def run(self, features: Features, max_batch_tokens: int | None = None) -> Iterator[Outputs]:
         """What the model gives back for each row: what `finish` of the call that it is of takes.

@@ -38,6 +38,7 @@ class Answering:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     call = await self.beside(lambda: self._prepared(model, inputs, options))
+                    request.state.doubts = call.doubts
                     outputs = await self._computed(request, name, model, call, deadline)
                     return await self.beside(lambda: listed(call.finish(outputs)))
             except TimeoutError:

@@ -15,11 +15,12 @@ from starlette.middleware.cors import CORSMiddleware
 from albertkit import __version__
 from albertkit.serving import schemas
 from albertkit.serving.answering import Answering
+from albertkit.serving.browser import page
 from albertkit.serving.embeddings import add_routes
 from albertkit.serving.errors import STATUSES, Refusal
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
-from albertkit.serving.middleware import Bounded, Keyed, Observed
+from albertkit.serving.middleware import WARNINGS, Bounded, Keyed, Observed, Warned
 from albertkit.serving.models import Models
 from albertkit.serving.scheduler import Scheduler
 from albertkit.typing import Record
@@ -67,12 +68,17 @@ def create_app(
     app.include_router(_of_model(server, first, schemas.request_model(models.loaded()[first].task), "/"))
     add_routes(app, server.models, server.answering)
     app.include_router(_of_operation(server, has_keys=bool(keys)))
+    app.include_router(page())
     _add_handlers(app)
+    app.add_middleware(Warned)
     app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes, deadline=server.limits.deadline)
     if keys:
         app.add_middleware(Keyed, keys=list(keys))
     if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"])
+        shown = [WARNINGS, "Retry-After"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(origins), allow_methods=["*"], allow_headers=["*"], expose_headers=shown
+        )
     app.add_middleware(Observed, seen=server.metrics.request)
     return app
 

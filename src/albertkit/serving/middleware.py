@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 OPEN = ("/health", "/ready")
 """Addresses that need no key."""
+PAGE = "/page/"
+"""Where the files of the page for browsers lie. It and they need none: the page asks for the key."""
+WARNINGS = "Albertkit-Warnings"
+"""The header that says what speaks against answers."""
 
 
 async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,6 +69,28 @@ class Observed:
         return None
 
 
+class Warned:
+    """Says beside answers how many inputs were cut, are empty, unknown to the vocabulary or unlike those of training.
+
+    A header with the names of `pipelines.Call.doubts`, as a dictionary of RFC 9651: `truncated=1, unknown=2`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+
+        async def warned(message: Message) -> None:
+            doubts = scope.get("state", {}).get("doubts")
+            if doubts and message["type"] == "http.response.start" and message["status"] == 200:
+                told = ", ".join(f"{name}={count}" for name, count in doubts.items())
+                MutableHeaders(scope=message)[WARNINGS] = told
+            await send(message)
+
+        await self.app(scope, receive, warned)
+
+
 class Keyed:
     """Lets through requests with one of some keys as `Authorization: Bearer KEY`; 401 for others."""
 
@@ -73,7 +99,7 @@ class Keyed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http" or scope["path"] in OPEN or self._knows(Headers(scope=scope)):
+        if scope["type"] != "http" or _is_open(scope) or self._knows(Headers(scope=scope)):
             return await self.app(scope, receive, send)
         return await refuse(Refusal(401, headers={"WWW-Authenticate": "Bearer"}), scope, receive, send)
 
@@ -83,6 +109,12 @@ class Keyed:
             hmac.compare_digest(given.strip().encode("latin-1"), key) for key in self.keys
         ]  # all: in constant time
         return scheme.lower() == "bearer" and any(found)
+
+
+def _is_open(scope: Scope) -> bool:
+    """Whether a request needs no key: for the state of the server, and for the page with its files."""
+    path, is_read = scope["path"], scope["method"] in ("GET", "HEAD")
+    return path in OPEN or (is_read and (path == "/" or path.startswith(PAGE)))
 
 
 class Bounded:

@@ -103,6 +103,8 @@ class Models:
                 "hidden_size": one.config.hidden_size,
                 "num_hidden_layers": one.config.num_hidden_layers,
                 "labels": [one.config.id2label[number] for number in sorted(one.config.id2label)],
+                "mask_token": one.tokenizer.mask_token,
+                **one.task.about(one.config),
             }
             for name, one in self._loaded.items()
         ]

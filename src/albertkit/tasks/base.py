@@ -152,6 +152,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """A sentence where examples are of another kind than those that the model was trained on, as far as known."""
         return None
 
+    def about(self, config: AlbertConfig) -> Record:
+        """What a reader of its answers must know of a model beside its labels, ready for JSON."""
+        return {}
+
     def completed(self, config: AlbertConfig, tensors: Tensors) -> Tensors:
         """Tensors of a checkpoint with those that answers do without, where it lacks them."""
         return tensors

@@ -51,6 +51,11 @@ class UnknownCounts:
         """(N,) bool: which examples have no pieces, or more unknown ones than others."""
         return (self.pieces == 0) | (2 * self.unknown > self.pieces)
 
+    def doubts(self) -> dict[str, int]:
+        """How many examples are `empty`, and how many others mostly `unknown`."""
+        empty = int((self.pieces == 0).sum())
+        return {"empty": empty, "unknown": int(self.unreadable.sum()) - empty}
+
     def totals(self) -> UnknownTotals:
         """The sums."""
         pieces, unknown = int(self.pieces.sum()), int(self.unknown.sum())

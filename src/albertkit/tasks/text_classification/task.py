@@ -251,6 +251,17 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         is_wrapped = isinstance(inputs, str) and "top_k" not in options
         return answers[0] if is_single and not is_wrapped else answers
 
+    def about(self, config: AlbertConfig) -> Record:
+        """The kind of problem, whether pairs are asked for, if known, and above which probability a class is given."""
+        trained, schema = trained_on.read(config, self), Schema.of(config)
+        given = {"thresholds": answers.thresholds(schema, calibration.read(config))}
+        is_pair = None if trained is None else trained.is_pair
+        return {
+            "problem_type": schema.problem_type,
+            "is_pair": is_pair,
+            **(given if schema.problem_type == MULTI else {}),
+        }
+
     def unlike_training(self, config: AlbertConfig, examples: TextExamples) -> str | None:
         """A sentence where a model of pairs is given single texts, or one of single texts pairs."""
         trained = trained_on.read(config, self)
