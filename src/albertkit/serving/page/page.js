@@ -24,6 +24,9 @@ const state = {
   draw: () => {},
 };
 
+/** Whether the reader wants nothing to move. */
+const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
 /** Say something to who does not see the page. */
 const speak = (sentence) => (place('said').textContent = sentence);
 
@@ -77,6 +80,9 @@ function choose(model) {
 
 const taskName = (task) => (words.has(`task.${task}`) ? say(`task.${task}`) : task);
 
+/** How far a list of a size is scrolled so that an entry stands in its middle. */
+const middle = (size, start, length) => start - (size - length) / 2;
+
 function drawModels() {
   const one = (model) => {
     const input = el('input', { type: 'radio', name: 'model', value: model.name, checked: model === state.model });
@@ -88,10 +94,9 @@ function drawModels() {
     return el('label', {}, input, said('span', { class: 'model' }, model.name), el('span', { class: 'task' }, taskName(model.task)));
   };
   const list = el('div', { class: 'list' }, state.info.models.map(one));
-  const scrolled = place('models').querySelector('.list')?.scrollLeft ?? 0;
   place('models').replaceChildren(el('fieldset', {}, el('legend', {}, say('models')), list));
-  list.scrollLeft = scrolled;
-  list.querySelector('label:has(:checked)').scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  const chosen = list.querySelector('label:has(:checked)');
+  list.scrollTo(middle(list.clientWidth, chosen.offsetLeft, chosen.offsetWidth), middle(list.clientHeight, chosen.offsetTop, chosen.offsetHeight));
 }
 
 function drawModel() {
@@ -152,6 +157,7 @@ async function ask() {
   if (!found) return;
   state.answers[model.name] = { ...found, values, took: performance.now() - start };
   drawAnswer();
+  place('answer').scrollIntoView({ block: 'nearest', behavior: calm() ? 'auto' : 'smooth' });
   const warned = Object.entries(found.warnings).filter(([name]) => words.has(`warning.${name}`));
   speak([view.spoken(found.body, model), ...warned.map(([name, n]) => say(`warning.${name}`, { n }))].join(' '));
 }

@@ -50,7 +50,8 @@ export function number(value, digits = 3) {
 /** A probability in percent, with a digit behind the point. */
 export function percent(share) {
   const digits = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
-  return new Intl.NumberFormat(current, { style: 'percent', ...digits }).format(share);
+  const format = (value) => new Intl.NumberFormat(current, { style: 'percent', ...digits }).format(value);
+  return share > 0 && share < 0.0005 ? `< ${format(0.001)}` : format(share);
 }
 
 /** Put the words of the current language where the markup names them. */

@@ -39,7 +39,7 @@ export default {
 
 function marked(text, one, hue) {
   const kind = el('span', { class: 'kind' }, one.entity_group);
-  return el('mark', { 'data-hue': hue(one.entity_group), class: one.abstained ? 'unsure' : null }, text, ' ', kind);
+  return el('mark', { 'data-hue': hue(one.entity_group), class: one.abstained ? 'unsure' : null }, text, '\u00a0', kind);
 }
 
 function table(rows) {

@@ -63,7 +63,16 @@ function nearest(found) {
   return say('nearest', { one: best[0] + 1, other: best[1] + 1, cosine: shown(found[best[0]][best[1]]) });
 }
 
+/** From 0 for the least of the cosines between texts to 1 for the greatest: models differ in how near all texts are. */
+function shades(found) {
+  const between = found.flatMap((row, one) => row.filter((_, other) => one !== other));
+  const least = Math.min(...between);
+  const range = Math.max(Math.max(...between) - least, 0.05);
+  return (cosine) => Math.min(Math.max((cosine - least) / range, 0), 1);
+}
+
 function matrix(texts, found) {
+  const shade = shades(found);
   const head = texts.map((_, place) => el('th', { scope: 'col' }, String(place + 1)));
   const rows = found.map((row, place) =>
     el(
@@ -72,7 +81,7 @@ function matrix(texts, found) {
       el('th', { scope: 'row' }, el('span', { class: 'place' }, String(place + 1)), said('span', {}, texts[place])),
       row.map((cosine, other) => {
         const cell = el('td', { class: place === other ? 'same' : null }, shown(cosine));
-        cell.style.setProperty('--near', String(Math.max(cosine, 0)));
+        cell.style.setProperty('--near', String(shade(cosine)));
         return cell;
       }),
     ),
