@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -74,17 +76,16 @@ def serving(folders, names, *options):
     others = [f"{name}:{OTHERS[name]}={folders / 'masks'}" for name in names if name in OTHERS]
     models = [*(str(folders / name) for name in names if name not in OTHERS), *others]
     command = [sys.executable, "-m", "albertkit", "serve", *models, "--framework", "numpy", "--port", "0", *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    first = process.stderr.readline()
-    found = re.search(r"(http://\S+:\d+)", first)
-    assert found, first + process.stderr.read()
-    subprocess_log = process.stderr
-    try:
-        yield found[1]
-    finally:
-        process.kill()
-        process.wait(30)
-        subprocess_log.close()
+    with (folders / f"{len(names)}.log").open("w+") as log:  # a pipe would be full of the log of requests at last
+        process = subprocess.Popen(command, stderr=log)
+        try:
+            while not (found := re.search(r"at (http://\S+:\d+)", Path(log.name).read_text())):
+                assert process.poll() is None, Path(log.name).read_text()
+                time.sleep(0.05)
+            yield found[1]
+        finally:
+            process.kill()
+            process.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +93,60 @@ def server(folders):
     """The address of a server of all models."""
     with serving(folders, [*MODELS, *OTHERS]) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def strict(folders, tmp_path_factory):
+    """The address of a server that asks for the key `a-key` and takes little."""
+    keys = tmp_path_factory.mktemp("keys") / "keys.txt"
+    keys.write_text("a-key\n")
+    limits = ("--max-request-tokens", "40", "--max-body-bytes", "3000")
+    with serving(folders, ["classes", "masks"], *limits, "--api-keys", str(keys)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser."""
+    from playwright.sync_api import sync_playwright
+
+    assert not MISSING, f"missing: {MISSING}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, server):
+    """What opens the page at a model of a server; what a page asks of other hosts, or complains of, fails the test."""
+    contexts, strangers, complaints = [], [], []
+
+    def guarded(page, address):
+        def route(route):
+            if route.request.url.startswith(f"{address}/"):
+                return route.continue_()
+            strangers.append(route.request.url)
+            return route.abort()
+
+        page.route("**/*", route)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+
+    def opened(model="", language="en-GB", theme="light", width=1280, address=server, **options):
+        context = chromium.new_context(
+            locale=language, color_scheme=theme, viewport={"width": width, "height": 800}, **options
+        )
+        context.set_default_timeout(5_000)
+        contexts.append(context)
+        page = context.new_page()
+        guarded(page, address)
+        page.goto(f"{address}/#{model}")
+        page.wait_for_selector("main form")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert strangers == []
+    assert [one for one in complaints if not one.startswith("Failed to load resource")] == []

@@ -18,7 +18,7 @@ const state = {
   model: null,
   /** What is filled in, by task: models of one task can be asked the same. */
   values: {},
-  /** The last answer of each model, by name: `{body, warnings, values, seconds}`. */
+  /** The last answer of each model, by name: `{body, warnings, values, took}`, or `{refused, retry}`. */
   answers: {},
   /** Draws what the page shows now, in the current language. */
   draw: () => {},
@@ -47,8 +47,9 @@ async function begin() {
 
 /** The model that the address names, or else the first. */
 function wanted() {
-  const name = decodeURIComponent(location.hash.slice(1));
-  return state.info.models.find((one) => one.name === name) ?? state.info.models[0];
+  const address = (name) => `#${encodeURIComponent(name)}`;
+  const { models } = state.info;
+  return models.find(({ name }) => [`#${name}`, address(name)].includes(location.hash)) ?? models[0];
 }
 
 function askForKey() {
@@ -117,17 +118,18 @@ function drawModel() {
   drawAnswer();
 }
 
-function drawAnswer(...children) {
+function drawAnswer() {
   const found = state.answers[state.model.name];
-  const shown = children.length ? children : found ? answered(found) : [el('p', { class: 'hint' }, say('hint'))];
-  const seconds = !children.length && found ? el('span', { class: 'quiet' }, say('took', { n: Math.round(found.took) })) : null;
+  const shown = found ? answered(found) : [el('p', { class: 'hint' }, say('hint'))];
+  const seconds = found?.body ? el('span', { class: 'quiet' }, say('took', { n: Math.round(found.took) })) : null;
   const name = el('h2', { id: 'answer-name' }, say('answer'));
   busy(false);
   place('answer').replaceChildren(el('div', { class: 'title' }, name, seconds), ...shown);
 }
 
-function answered({ body, warnings, values }) {
+function answered({ body, warnings, values, refused, retry }) {
   const { model } = state;
+  if (refused) return [refusal(refused, retry)];
   const known = Object.entries(warnings).filter(([name]) => words.has(`warning.${name}`));
   const notes = known.map(([name, n]) => el('p', { class: 'warning' }, say(`warning.${name}`, { n })));
   const shown = viewOf(model.task).show({ answer: body, values, model, again, take });
@@ -179,9 +181,9 @@ async function question(asked, retry) {
     if (!(error instanceof server.Refused)) throw error;
     if (error.status === 401) askForKey();
     else {
-      delete state.answers[state.model.name];
+      state.answers[state.model.name] = { refused: error, retry };
       speak('');
-      drawAnswer(refusal(error, retry));
+      drawAnswer();
     }
     return null;
   }

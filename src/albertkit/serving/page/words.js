@@ -29,7 +29,7 @@ export function choose(language) {
 export function say(key, values = {}, language = current) {
   let found = tables[language][key];
   if (found === undefined) throw new Error(`There are no words for ${key}.`);
-  if (typeof found === 'object') found = found[new Intl.PluralRules(language).select(values.n)] ?? found.other;
+  if (typeof found === 'object') found = values.n === 1 ? found.one : found.other;
   return found.replace(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
     return typeof value === 'number' ? number(value) : value;

@@ -5,6 +5,7 @@ import { bars, el, said } from '../elements.js';
 import { percent, say } from '../words.js';
 
 const BEST = 5;
+const LONG = 48;
 const listed = (answer) => (Array.isArray(answer) ? answer : [answer]);
 const isNone = (one) => one.end <= one.start;
 const name = (one) => (isNone(one) ? say('no.answer') : one.answer);
@@ -56,7 +57,7 @@ export default {
 function headline(best) {
   return el(
     'p',
-    { class: 'result' },
+    { class: name(best).length > LONG ? 'result long' : 'result' },
     el('strong', { dir: 'auto' }, name(best)),
     best.abstained ? el('span', { class: 'unsure' }, say('unsure')) : el('span', {}, percent(best.score)),
   );
