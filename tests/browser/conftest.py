@@ -123,13 +123,11 @@ def visit(chromium, server):
     contexts, strangers, complaints = [], [], []
 
     def guarded(page, address):
-        def route(route):
-            if route.request.url.startswith(f"{address}/"):
-                return route.continue_()
+        def refuse(route):
             strangers.append(route.request.url)
-            return route.abort()
+            route.abort()
 
-        page.route("**/*", route)
+        page.route(re.compile(f"^(?!{re.escape(address)}/)"), refuse)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
 
