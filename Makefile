@@ -7,12 +7,12 @@ ORACLE5 := .venv-oracle5/bin
 FRAMEWORKS := torch tensorflow flax
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit oracle oracle-frameworks frameworks floors structure fuzz results format clean
+.PHONY: demo test lint unit browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
 
-test: lint unit oracle  ## all that must hold
+test: lint unit browser oracle  ## all that must hold
 
 lint: $(BIN)/ready
 	$(BIN)/ruff check .
@@ -22,7 +22,17 @@ lint: $(BIN)/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(BIN)/ready
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle" --ignore tests/browser
+
+browser: $(BIN)/browser-ready chromium  ## the server's page in a browser, and what axe finds in it
+	$(BIN)/python -m pytest -m browser tests/browser
+
+# With ALBERTKIT_BROWSER=required, as CI has it, a missing browser is a failure; else these tests are skipped and say so.
+chromium:  ## the browser, from the system's packages where apt has them
+	requirements/chromium.sh
+
+pictures: $(BIN)/browser-ready chromium demo  ## docs/images from the page, which the models of the demo answer
+	$(BIN)/python docs/make_pictures.py
 
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
 	$(ORACLE)/python -m pytest -n auto --dist worksteal -m oracle -W default tests/oracle
@@ -56,6 +66,10 @@ $(BIN)/ready: pyproject.toml requirements/constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip $(PIP) torch
 	$(BIN)/python -m pip $(PIP) --editable ".[dev]"
+	touch $@
+
+$(BIN)/browser-ready: $(BIN)/ready requirements/browser.txt
+	$(BIN)/python -m pip $(PIP) --requirement requirements/browser.txt
 	touch $@
 
 $(ORACLE)/ready: requirements/oracle.txt

@@ -24,6 +24,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 MISSING = [name for name in ("fastapi", "playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
 if CHROMIUM is None:
     MISSING.append("Chromium")
+if MISSING and os.environ.get("ALBERTKIT_BROWSER") == "required":
+    raise RuntimeError(f"These tests may not be skipped here, and need {', '.join(MISSING)}: see `make browser`.")
 
 SINGLE, MULTI, NUMBER = "single_label_classification", "multi_label_classification", "regression"
 CLASSES = {"id2label": {0: "negative", 1: "neutral", 2: "positive"}, "problem_type": SINGLE}
@@ -53,7 +55,7 @@ def pytest_collection_modifyitems(items):
         if "browser" not in item.path.parent.name:
             continue
         item.add_marker(pytest.mark.browser)
-        if MISSING and os.environ.get("ALBERTKIT_BROWSER") != "required":
+        if MISSING:
             item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(MISSING)}: `make chromium` installs it"))
 
 
@@ -110,7 +112,6 @@ def chromium():
     """The browser."""
     from playwright.sync_api import sync_playwright
 
-    assert not MISSING, f"missing: {MISSING}"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         yield browser
