@@ -21,7 +21,8 @@ from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import SMALL, random_tensors
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-MISSING = [name for name in ("fastapi", "playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
+PACKAGES = ("fastapi", "playwright", "axe_playwright_python")
+MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 if CHROMIUM is None:
     MISSING.append("Chromium")
 if MISSING and os.environ.get("ALBERTKIT_BROWSER") == "required":

@@ -1,6 +1,7 @@
 """Readers of the page: with the keyboard alone, in either language and theme, by any address."""
 
 import pytest
+
 from browser import walks
 
 # Not wait_for_function: beyond its first try it is evaluated within the page, whose policy forbids that.

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from browser import walks
 
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe

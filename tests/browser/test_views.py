@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from browser import walks
 
 httpx = pytest.importorskip("httpx")
@@ -177,8 +178,8 @@ def test_masks_are_filled_with_a_click_and_the_others_asked_anew(visit, server):
     page.click(".choices >> nth=1 >> button >> nth=0")
     filled = f"😀 A {word} of {anew[0]['token_str']}."
     seen = page.locator(".reading [aria-hidden], .reading").evaluate_all(
-        "all => { const shown = all[0].cloneNode(true); shown.querySelectorAll('.unseen').forEach((one) => one.remove());"
-        " return shown.textContent; }"
+        "all => { const shown = all[0].cloneNode(true);"
+        " shown.querySelectorAll('.unseen').forEach((one) => one.remove()); return shown.textContent; }"
     )
     assert seen == filled
     page.click("#answer .plain")
