@@ -27,6 +27,12 @@ const state = {
 /** Whether the reader wants nothing to move. */
 const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+/** Bring an element into view whose top is below what is seen, as that of the answer is on a narrow page. */
+function show(one) {
+  if (one.getBoundingClientRect().top < 0.8 * innerHeight) return;
+  one.scrollIntoView({ behavior: calm() ? 'auto' : 'smooth' });
+}
+
 /** Say something to who does not see the page. */
 const speak = (sentence) => (place('said').textContent = sentence);
 
@@ -159,7 +165,7 @@ async function ask() {
   if (!found) return;
   state.answers[model.name] = { ...found, values, took: performance.now() - start };
   drawAnswer();
-  place('answer').scrollIntoView({ block: 'nearest', behavior: calm() ? 'auto' : 'smooth' });
+  show(place('answer'));
   const warned = Object.entries(found.warnings).filter(([name]) => words.has(`warning.${name}`));
   speak([view.spoken(found.body, model), ...warned.map(([name, n]) => say(`warning.${name}`, { n }))].join(' '));
 }
