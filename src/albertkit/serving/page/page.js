@@ -190,6 +190,7 @@ async function question(asked, retry) {
       state.answers[state.model.name] = { refused: error, retry };
       speak('');
       drawAnswer();
+      show(place('answer'));
     }
     return null;
   }
