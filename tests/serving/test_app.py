@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import threading
 from concurrent.futures import Future
 
@@ -119,6 +120,16 @@ def test_what_cannot_be_answered_is_422_and_names_the_rule_without_what_was_sent
     assert found.status_code == 422
     assert rule in found.json()["error"]
     assert SECRET not in found.text
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_half_a_character_is_422_and_named(client, name):
+    sample = INPUTS[name][0]
+    broken = {**sample, "question": "\ud83d"} if isinstance(sample, dict) else f"{sample} \ud83d"
+    sent = {"content": json.dumps({"inputs": broken}), "headers": {"Content-Type": "application/json"}}
+    found = client.post(f"/models/{name}", **sent)
+    assert found.status_code == 422
+    assert any("well-formed Unicode" in one["rule"] for one in found.json()["fields"])
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe{}", b"[]", b'"text"', b"", b'{"inputs": NaN}'])

@@ -2,10 +2,33 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    create_model,
+)
 
 from albertkit.tasks.base import AnyTask
 from albertkit.typing import Json
+
+
+def _well_formed(text: str) -> str:
+    """The same text. ValueError for one that has no UTF-8, for an answer may repeat parts of it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text must be well-formed Unicode, without a half of a surrogate pair") from None
+    return text
+
+
+Text = Annotated[StrictStr, AfterValidator(_well_formed)]
+"""A text as a client sends it."""
 
 
 class _Strict(BaseModel):
@@ -15,35 +38,35 @@ class _Strict(BaseModel):
 class Pair(_Strict):
     """Two texts that belong together."""
 
-    text: StrictStr
-    text_pair: StrictStr | None = None
+    text: Text
+    text_pair: Text | None = None
 
 
 class Question(_Strict):
     """A question and the text in which its answer stands."""
 
-    question: StrictStr
-    context: StrictStr
+    question: Text
+    context: Text
 
 
 class Choice(_Strict):
     """A question with its possible answers and, where there is one, the text that decides."""
 
-    question: StrictStr
-    choices: list[StrictStr] = Field(min_length=2)
-    context: StrictStr | None = None
+    question: Text
+    choices: list[Text] = Field(min_length=2)
+    context: Text | None = None
 
 
 _MOST = Field(max_length=4096)
-_Texts = StrictStr | Annotated[list[StrictStr], _MOST]
+_Texts = Text | Annotated[list[Text], _MOST]
 INPUTS: dict[str, Any] = {
-    "text-classification": StrictStr | Pair | Annotated[list[StrictStr | Pair], _MOST],
+    "text-classification": Text | Pair | Annotated[list[Text | Pair], _MOST],
     "question-answering": Question | Annotated[list[Question], _MOST],
     "multiple-choice": Choice | Annotated[list[Choice], _MOST],
 }
 """By task, where its inputs are not a text or texts."""
 
-_Value = StrictStr | StrictBool | StrictInt | StrictFloat | list[StrictStr] | None
+_Value = Text | StrictBool | StrictInt | StrictFloat | list[Text] | None
 
 
 def request_model(task: AnyTask) -> type[BaseModel]:
@@ -77,8 +100,8 @@ class EmbedRequest(_Strict):
 class Sentences(_Strict):
     """One text, and those that it is compared with."""
 
-    source_sentence: StrictStr
-    sentences: Annotated[list[StrictStr], _MOST]
+    source_sentence: Text
+    sentences: Annotated[list[Text], _MOST]
 
 
 class SimilarityRequest(_Strict):
@@ -90,8 +113,8 @@ class SimilarityRequest(_Strict):
 class RerankRequest(_Strict):
     """Texts to be put in the order in which they fit a query."""
 
-    query: StrictStr = Field(examples=["What is tea?"])
-    texts: list[StrictStr] = Field(max_length=4096, examples=[["Tea is a drink.", "Rain falls."]])
+    query: Text = Field(examples=["What is tea?"])
+    texts: list[Text] = Field(max_length=4096, examples=[["Tea is a drink.", "Rain falls."]])
     raw_scores: StrictBool = False
     return_text: StrictBool = False
     truncate: StrictBool = True
@@ -108,8 +131,8 @@ class OpenAIRequest(BaseModel):
     """Texts to be turned into vectors, as clients of OpenAI ask for them; other fields are ignored."""
 
     input: _Texts = Field(examples=[["A text.", "Another text."]])
-    model: StrictStr = Field("", description="A model of this server; empty: the first that gives vectors.")
-    encoding_format: Annotated[StrictStr, Field(pattern="^(float|base64)$")] = "float"
+    model: Text = Field("", description="A model of this server; empty: the first that gives vectors.")
+    encoding_format: Annotated[Text, Field(pattern="^(float|base64)$")] = "float"
     dimensions: StrictInt | None = Field(
         None, ge=1, description="Keep so many numbers of a vector, made length 1 again."
     )
