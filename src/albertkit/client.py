@@ -6,10 +6,12 @@
         client.answer("A fine film.")
 
 What the server has no room for now (429), or while it starts or stops (503), is asked again, after as long as it says.
+How many inputs it has cut, or could not read, is logged.
 """
 
 import asyncio
 import base64
+import logging
 import random
 import struct
 import time
@@ -24,6 +26,8 @@ try:
     import httpx
 except ImportError:
     raise MissingDependency("albertkit.client", "httpx", "client") from None
+
+logger = logging.getLogger(__name__)
 
 AGAIN = (429, 503)
 """Statuses after which it is worth asking again."""
@@ -74,6 +78,8 @@ def _found(came: "httpx.Response | httpx.TransportError") -> Json:
         found, told = None, "no JSON" if came.is_success else came.reason_phrase
     if told:
         raise ServerError(f"The server answered {came.status_code}: {told}", came.status_code)
+    if doubts := came.headers.get("Albertkit-Warnings"):
+        logger.warning("Of the inputs that were sent some are not answered as they are: %s.", doubts)
     return found
 
 

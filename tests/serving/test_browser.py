@@ -64,6 +64,12 @@ def test_every_key_that_the_page_says_has_words_and_none_is_left_over():
     assert {key for key in words if key not in said | listed and not key.startswith(begun)} == set()
 
 
+def test_browsers_are_told_of_all_files_at_once():
+    index = (FILES / "index.html").read_text(encoding="utf-8")
+    told = set(re.findall(r"(?:href|src)=\"page/([^\"]+)\"", index))
+    assert told == {path.relative_to(FILES).as_posix() for path in FILES.rglob("*.*")} - {"index.html"}
+
+
 def test_scripts_make_no_markup_of_texts_and_name_no_other_host():
     for path in [*SCRIPTS, FILES / "index.html", FILES / "page.css"]:
         code = path.read_text(encoding="utf-8")

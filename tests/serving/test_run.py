@@ -170,6 +170,16 @@ def test_a_client_gives_up_and_says_what_the_server_said(monkeypatch):
     assert len(waited) == 2
 
 
+def test_a_client_logs_what_speaks_against_an_answer(monkeypatch, caplog):
+    warned = httpx.Response(200, headers={"Albertkit-Warnings": "truncated=2"}, json=[1])
+    client, _ = client_of(monkeypatch, Answers(warned, httpx.Response(200, json=[1])))
+    client.answer("a")
+    client.answer("a")
+    assert [record.getMessage() for record in caplog.records if record.name == "albertkit.client"] == [
+        "Of the inputs that were sent some are not answered as they are: truncated=2."
+    ]
+
+
 def test_a_client_says_what_it_was_given_in_place_of_an_answer(monkeypatch):
     client, _ = client_of(monkeypatch, Answers(httpx.Response(200, text="<html>")))
     with pytest.raises(ServerError, match="200: no JSON"):
