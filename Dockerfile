@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The server in an image: docs/serving.md says how it is built and run.
 
 ARG PYTHON=3.11

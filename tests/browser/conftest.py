@@ -21,6 +21,8 @@ from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import SMALL, random_tensors
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PATIENCE = 15_000
+"""Milliseconds after which what does not come is missed."""
 PACKAGES = ("fastapi", "playwright", "axe_playwright_python")
 MISSING = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
 if CHROMIUM is None:
@@ -111,8 +113,9 @@ def strict(folders, tmp_path_factory):
 @pytest.fixture(scope="session")
 def chromium():
     """The browser."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         yield browser
@@ -137,7 +140,7 @@ def visit(chromium, server):
         context = chromium.new_context(
             locale=language, color_scheme=theme, viewport={"width": width, "height": 800}, **options
         )
-        context.set_default_timeout(5_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         guarded(page, address)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +111,10 @@ def test_info_says_what_who_reads_answers_must_know(client):
     of_pairs = AlbertConfig.from_dict({**config.to_dict(), "task": trained})
     expected = {"problem_type": "multi_label_classification", "is_pair": True, "thresholds": [0.5, 0.2]}
     assert TextClassification().about(of_pairs) == expected
+
+
+def test_pictures_of_the_page_are_shown_and_small():
+    docs = Path(__file__).parents[2] / "docs"
+    shown = set(re.findall(r"images/[\w-]+\.png", (docs / "serving.md").read_text(encoding="utf-8")))
+    assert shown == {path.relative_to(docs).as_posix() for path in docs.glob("images/*")}
+    assert all((docs / name).stat().st_size < 150_000 for name in shown)
