@@ -3,7 +3,7 @@
 ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS build
-# torch answers many texts fastest and has int8 and bfloat16; numpy makes an image of a quarter of the size.
+# torch answers many texts fastest and has int8 and bfloat16; numpy makes an environment of a fifth of the size.
 ARG FRAMEWORK=torch
 # Where pip finds PyTorch; empty: where it finds all else, which for Linux may be PyTorch with CUDA.
 ARG TORCH_INDEX=
