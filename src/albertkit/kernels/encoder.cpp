@@ -339,6 +339,22 @@ bool encode(const Model &model, const Batch &batch, int threads) {
 
 }  // namespace
 
+// Ids of words, types (null for 0) and positions, (T,) each, all within their tables -> (T, E).
+//
+// By the thread that calls alone: it takes microseconds, and the threads of another library would still be about
+// when those of the encoder begin.
+extern "C" void albertkit_embed(const Embeddings *tables, const int64_t *words, const int64_t *types, const int64_t *positions, int32_t tokens, float *out) {
+    const int64_t width = tables->width;
+    for (int token = 0; token < tokens; token++, out += width) {
+        const float *word = tables->words + words[token] * width, *type = tables->types + (types ? types[token] : 0) * width;
+        const float *position = tables->positions + positions[token] * width;
+        for (int at = 0; at < width; at += 16) {
+            store(out + at, _mm512_add_ps(_mm512_add_ps(load(word + at), load(type + at)), load(position + at)));
+        }
+        normalise(out, tables->norm, width, tables->epsilon, out);
+    }
+}
+
 // 0, or 1 where there was no memory.
 extern "C" int32_t albertkit_encode(const Model *model, const Batch *batch, int32_t precision, int32_t threads) {
     switch (precision) {

@@ -25,8 +25,9 @@ PANEL = 32
 """Outputs that are computed together; sizes are multiples of it."""
 
 Weight = Callable[[str], np.ndarray]
-"""The float32 weight of a name that is canonical, without `albert.encoder.` in front."""
+"""The float32 weight of a name that is canonical, but for `albert.encoder.` or `albert.embeddings.` in front."""
 
+_TABLES = ("word", "token_type", "position")
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
 
 
@@ -57,6 +58,15 @@ class _Model(ctypes.Structure):
     )
 
 
+class _Embeddings(ctypes.Structure):
+    _fields_ = (
+        *((name, _POINTER) for name in ("words", "types", "positions")),
+        ("norm", _Norm),
+        ("width", _INT),
+        ("epsilon", ctypes.c_float),
+    )
+
+
 class _Batch(ctypes.Structure):
     _fields_ = (
         *((name, _POINTER) for name in ("embeddings", "lengths", "wanted", "out")),
@@ -76,16 +86,52 @@ def can_run(config: AlbertConfig, precision: InferPrecision, quantization: Quant
     )
 
 
-class CompiledEncoder:
+class _Kept:
+    """Holds the arrays that the library is told the places of."""
+
+    def __init__(self) -> None:
+        self._kept: list[np.ndarray] = []
+
+    def _place(self, values: np.ndarray, dtype: type[np.generic] | None = None) -> int:
+        """Where values lie; they stay there as long as this object does."""
+        array = np.ascontiguousarray(values, dtype)
+        self._kept.append(array)
+        return array.ctypes.data
+
+    def _norm(self, weight: Weight, name: str) -> _Norm:
+        return _Norm(*(self._place(weight(f"{name}.{part}"), np.float32) for part in ("weight", "bias")))
+
+
+class CompiledEmbeddings(_Kept):
+    """Sums of word, type and position embeddings, normalised, where the library computes an encoder."""
+
+    def __init__(self, config: AlbertConfig, weight: Weight) -> None:
+        """`weight` gives those that are canonical, without `albert.embeddings.` in front."""
+        super().__init__()
+        tables = (self._place(weight(f"{name}_embeddings.weight"), np.float32) for name in _TABLES)
+        norm = self._norm(weight, "LayerNorm")
+        self._tables = _Embeddings(*tables, norm, config.embedding_size, config.layer_norm_eps)
+
+    def __call__(self, words: np.ndarray, types: np.ndarray | None, positions: np.ndarray) -> np.ndarray:
+        """(T,) int64 each, all within their tables; types default to 0 -> (T, E) float32."""
+        given = [None if one is None else np.ascontiguousarray(one, np.int64) for one in (words, types, positions)]
+        out = np.empty((len(words), self._tables.width), np.float32)
+        places = [None if one is None else ctypes.c_void_p(one.ctypes.data) for one in given]
+        tables, found = ctypes.byref(self._tables), ctypes.c_void_p(out.ctypes.data)
+        library.load().albertkit_embed(tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
+        return out
+
+
+class CompiledEncoder(_Kept):
     """Sequences laid end to end through all layers; one may be called from several threads."""
 
     def __init__(
         self, config: AlbertConfig, weight: Weight, precision: InferPrecision, quantization: Quantization | None = None
     ) -> None:
-        """Takes what `can_run` says yes to; int8 wants to know what the inputs of products are like."""
+        """Takes what `can_run` says yes to. int8 wants to know what the inputs of products are like."""
+        super().__init__()
         self._precision: InferPrecision = precision
         self._quantization, self._hidden = quantization, config.hidden_size
-        self._kept: list[np.ndarray] = []
         runs = [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
         layers = sorted(set(runs))
         self._model = _Model(
@@ -125,16 +171,13 @@ class CompiledEncoder:
             both = [[weight(f"{prefix}.{name}.{part}") for name in names] for part in ("weight", "bias")]
             return self._product(np.concatenate(both[0]), np.concatenate(both[1]), site)
 
-        def norm(name: str) -> _Norm:
-            return _Norm(*(self._place(weight(f"{prefix}.{name}.{part}"), np.float32) for part in ("weight", "bias")))
-
         return _Layer(
             product(SITES[0], *(f"attention.{name}" for name in ("query", "key", "value"))),
             product("dense", "attention.dense"),
             product("ffn", "ffn"),
             product("ffn_output", "ffn_output"),
-            norm("attention.LayerNorm"),
-            norm("full_layer_layer_norm"),
+            self._norm(weight, f"{prefix}.attention.LayerNorm"),
+            self._norm(weight, f"{prefix}.full_layer_layer_norm"),
         )
 
     def _product(self, weight: np.ndarray, bias: np.ndarray, site: str) -> _Product:
@@ -161,12 +204,6 @@ class CompiledEncoder:
             "steps": np.array([_step(one) for one in self._quantization.of(site)], np.float32),
         }
         return known if smoothing is None else known | {"smoothing": (1 / smoothing).astype(np.float32)}
-
-    def _place(self, values: np.ndarray, dtype: type[np.generic] | None = None) -> int:
-        """Where values lie; they stay there as long as this encoder does."""
-        array = np.ascontiguousarray(values, dtype)
-        self._kept.append(array)
-        return array.ctypes.data
 
 
 def _step(largest: Largest) -> float:

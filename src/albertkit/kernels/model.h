@@ -35,6 +35,14 @@ struct Model {
     int32_t activation;  // see Activation
 };
 
+// The tables of the embeddings, and the norm of their sum; rows are E wide.
+struct Embeddings {
+    const float *words, *types, *positions;
+    Norm norm;
+    int32_t width;
+    float epsilon;
+};
+
 // Some sequences, laid end to end.
 struct Batch {
     const float *embeddings;  // (T, E)

@@ -15,7 +15,7 @@ from albertkit.kernels import encoder as kernels
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.packed import early_exit, gpu_encoder
-from albertkit.torch.packed.compiled_encoder import CompiledPackedEncoder
+from albertkit.torch.packed.compiled_encoder import CompiledPackedEmbeddings, CompiledPackedEncoder
 from albertkit.torch.packed.gpu_encoder import GPUEncoder
 from albertkit.torch.packed.int8 import int8_products
 from albertkit.torch.packed.packed_encoder import PackedEncoder
@@ -90,6 +90,7 @@ def _packed_encoder(
     quantization, encoder = quantization if precision == "int8" else None, model.base_model.encoder
     with torch.inference_mode():
         if not is_read_by_layer and kernels.can_run(config, precision, quantization):
+            model.base_model.embeddings = CompiledPackedEmbeddings(model.base_model.embeddings, config)
             found = CompiledPackedEncoder(encoder, config, precision, quantization)
         else:
             dtype, act = hidden_dtype(precision), config.hidden_act
@@ -130,7 +131,8 @@ def require_device(name: str) -> torch.device:
 def _without_dropout(model: Any) -> Iterator[None]:
     """A model that is being trained answers in between, and goes on as it was."""
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:
+        model.eval()
     try:
         yield
     finally:

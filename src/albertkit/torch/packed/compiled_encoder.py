@@ -1,4 +1,4 @@
-"""The encoder over sequences laid end to end by the compiled library; see `albertkit.kernels`.
+"""Embeddings and encoder over sequences laid end to end by the compiled library; see `albertkit.kernels`.
 
 Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size.
 """
@@ -9,11 +9,42 @@ from torch import Tensor, nn
 
 from albertkit.backends import InferPrecision
 from albertkit.config import AlbertConfig
-from albertkit.kernels.encoder import CompiledEncoder
+from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, Weight
 from albertkit.outputs import BaseModelOutput
 from albertkit.quantization import Quantization
 from albertkit.torch.encoder import AlbertTransformer
+from albertkit.torch.layers import AlbertEmbeddings, check_ids
 from albertkit.torch.packed_sequences import AttentionBias, PackedSequences
+
+
+class CompiledPackedEmbeddings(nn.Module):
+    """Takes the place of a model's embeddings, for ids in float32."""
+
+    def __init__(self, embeddings: AlbertEmbeddings, config: AlbertConfig) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+        self._compiled = CompiledEmbeddings(config, _weights(embeddings))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+    ) -> Tensor:
+        """See AlbertEmbeddings."""
+        if input_ids is None or position_ids is None or position_ids.shape != input_ids.shape:
+            return self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        own, given = self.embeddings, []
+        for name, ids, table in (
+            ("input_ids", input_ids, own.word_embeddings),
+            ("token_type_ids", token_type_ids, own.token_type_embeddings),
+            ("position_ids", position_ids, own.position_embeddings),
+        ):
+            if ids is not None:
+                check_ids(name, ids, table.num_embeddings)
+            given.append(None if ids is None else ids.numpy().reshape(-1))
+        return torch.from_numpy(self._compiled(*given)).unflatten(0, input_ids.shape)
 
 
 class CompiledPackedEncoder(nn.Module):
@@ -29,10 +60,7 @@ class CompiledPackedEncoder(nn.Module):
         """Takes what `kernels.encoder.can_run` says yes to."""
         super().__init__()
         self.encoder = encoder
-        weights = dict(encoder.named_parameters())
-        self._compiled = CompiledEncoder(
-            config, lambda name: weights[name].detach().float().numpy(), precision, quantization
-        )
+        self._compiled = CompiledEncoder(config, _weights(encoder), precision, quantization)
 
     def forward(
         self,
@@ -50,3 +78,8 @@ class CompiledPackedEncoder(nn.Module):
         given = embeddings[0].float().numpy()
         states = self._compiled(given, np.repeat(sizes, counts), wanted, torch.get_num_threads())
         return BaseModelOutput(torch.from_numpy(states)[None].to(embeddings.dtype))
+
+
+def _weights(module: nn.Module) -> Weight:
+    found = dict(module.named_parameters())
+    return lambda name: found[name].detach().float().numpy()
