@@ -99,6 +99,12 @@ def per_token(config: AlbertConfig) -> Quantization:
     return Quantization("token", (layer,) * runs_of_layers(config))
 
 
+def quantized_weight(weight: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """A weight (N, K) -> its bytes, int8 up to `steps`, and what a step is worth for each output, (N,) float32."""
+    scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / np.float32(steps)
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale
+
+
 def runs_of_layers(config: AlbertConfig) -> int:
     """How often a layer runs from the first state to the last."""
     return config.num_hidden_layers * config.inner_group_num

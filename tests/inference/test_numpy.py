@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 
 from albertkit.batches import MaskedBatch, PaddedBatch  # noqa: E402
 from albertkit.errors import InputError, TokenIdError, WeightMismatch  # noqa: E402
+from albertkit.kernels import library  # noqa: E402
 from albertkit.numpy import infer  # noqa: E402
 from albertkit.numpy.activations import ACTIVATIONS  # noqa: E402
 from albertkit.torch import infer as torch_infer  # noqa: E402
@@ -81,11 +82,26 @@ def test_bfloat16_weights_are_read():
     )
 
 
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_lower_precisions_want_the_compiled_library(monkeypatch, precision):
+    config, head = small(), "ForSequenceClassification"
+    monkeypatch.setattr(library, "has_precision", lambda precision: False)
+    with pytest.raises(InputError, match=rf"fp32 or auto in NumPy on this processor\. Received: '{precision}'"):
+        infer.compile(config, head, random_tensors(config, head), precision=precision)
+
+
+def test_a_model_that_the_compiled_library_does_not_compute_is_refused(monkeypatch):
+    config, head = small(hidden_size=24, num_attention_heads=2), "ForSequenceClassification"
+    monkeypatch.setattr(library, "has_precision", lambda precision: True)
+    with pytest.raises(InputError, match=r"multiples of 32 .* Received: int8 for a model that is not like that"):
+        infer.compile(config, head, random_tensors(config, head), precision="int8")
+
+
 def test_what_it_cannot_compute_is_refused():
     config, head = small(), "ForSequenceClassification"
     tensors = random_tensors(config, head)
-    with pytest.raises(InputError, match=r"fp32 or auto in NumPy\. Received: 'int8'"):
-        infer.compile(config, head, tensors, precision="int8")
+    with pytest.raises(InputError, match=r"Received: 'half'"):
+        infer.compile(config, head, tensors, precision="half")
     with pytest.raises(InputError, match=r"Received: the device 'cuda:0'"):
         infer.compile(config, head, tensors, device="cuda:0")
     without = {name: one for name, one in tensors.items() if not name.startswith("classifier")}

@@ -3,22 +3,41 @@
 Letters: B batch, L sequence length, E embedding size, H hidden size, N heads, D head width.
 """
 
+import os
+
 import numpy as np
 
 from albertkit.arrays import Tensors
+from albertkit.backends import InferPrecision
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
+from albertkit.kernels import encoder as kernels
 from albertkit.numpy.activations import ACTIVATIONS
+from albertkit.quantization import Quantization
 
 
 class Weights:
     """Tensors by name with what is computed of them."""
 
-    def __init__(self, config: AlbertConfig, tensors: Tensors) -> None:
-        """Tensors in float32 stay where they are, such as in a mapped file; others become it."""
+    def __init__(
+        self,
+        config: AlbertConfig,
+        tensors: Tensors,
+        precision: InferPrecision = "fp32",
+        quantization: Quantization | None = None,
+    ) -> None:
+        """Tensors in float32 stay where they are, such as in a mapped file; others become it.
+
+        `precision` is that of the encoder, where it is computed by the compiled library.
+        """
         self.config = config
         self._tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
         self.activation = ACTIVATIONS[config.hidden_act]
+        self.compiled: kernels.CompiledEncoder | None = None
+        if kernels.can_run(config, precision, quantization):
+            self.compiled = kernels.CompiledEncoder(
+                config, lambda name: self[f"albert.encoder.{name}"], precision, quantization
+            )
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._tensors[name]
@@ -36,14 +55,39 @@ class Weights:
         return centred / np.sqrt(spread + self.config.layer_norm_eps) * self[f"{name}.weight"] + self[f"{name}.bias"]
 
 
-def encode(weights: Weights, batch: PaddedBatch) -> np.ndarray:
-    """Ids (B, L) -> last hidden states (B, L, H)."""
-    config, bias = weights.config, _attention_bias(batch.attention_mask)
-    states = weights.dense("albert.encoder.embedding_hidden_mapping_in", _embedded(weights, batch))
+def encode(weights: Weights, batch: PaddedBatch, wanted: np.ndarray | None = None) -> np.ndarray:
+    """Ids (B, L) -> last hidden states (B, L, H), at least those of the tokens that are `wanted` (B, L)."""
+    config, mask, embedded = weights.config, batch.attention_mask, _embedded(weights, batch)
+    if weights.compiled is not None and (mask is None or mask.ndim == 2):
+        return _packed(weights.compiled, embedded, mask, wanted)
+    bias = _attention_bias(mask)
+    states = weights.dense("albert.encoder.embedding_hidden_mapping_in", embedded)
     for group in config.group_of_layer:
         for inner in range(config.inner_group_num):
             states = _layer(weights, f"albert.encoder.albert_layer_groups.{group}.albert_layers.{inner}", states, bias)
     return states
+
+
+def _packed(
+    encoder: kernels.CompiledEncoder, embedded: np.ndarray, mask: np.ndarray | None, wanted: np.ndarray | None
+) -> np.ndarray:
+    """Embeddings (B, L, E) -> last hidden states (B, L, H) of tokens, 0 for padding and for what is not `wanted`."""
+    is_token = np.ones(embedded.shape[:2], bool) if mask is None else mask != 0
+    is_token[:, 0] |= ~is_token.any(1)  # a row without tokens is answered all the same
+    is_given = is_token if wanted is None else is_token & wanted
+    places = None if wanted is None else np.flatnonzero(is_given[is_token])
+    found = encoder(embedded[is_token], is_token.sum(1), places, threads())
+    states = np.zeros((*embedded.shape[:2], found.shape[-1]), np.float32)
+    states[is_given] = found
+    return states
+
+
+def threads() -> int:
+    """The threads of the compiled library: OMP_NUM_THREADS where that says a number, else one for each core."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _embedded(weights: Weights, batch: PaddedBatch) -> np.ndarray:

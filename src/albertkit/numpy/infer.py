@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from albertkit import weight_table
 from albertkit.arrays import Tensors
 from albertkit.backends import Forward, InferPrecision, Outputs, require_fp32
@@ -9,9 +11,11 @@ from albertkit.batches import MaskedBatch, PaddedBatch, require_valid
 from albertkit.checkpoint import report
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.kernels import library
+from albertkit.kernels.encoder import ACTIVATIONS, PANEL
 from albertkit.numpy.encoder import Weights, encode
 from albertkit.numpy.heads import HEADS, predictions
-from albertkit.quantization import Quantization
+from albertkit.quantization import Quantization, per_token
 
 
 def compile(
@@ -23,18 +27,28 @@ def compile(
     precision: InferPrecision | None = None,
     quantization: Quantization | None = None,
 ) -> Forward:
-    """The forward of `Albert{head}` with the given weights, in float32, whatever is known for int8.
+    """The forward of `Albert{head}` with the given weights.
 
-    A `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else.
+    Its encoder is computed by the compiled library where that is there: then in any precision that the processor has,
+    by default in int8 where `quantization` says what is known of it, and "auto" is the fastest. Else in float32. A
+    `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else.
     WeightMismatch where the head's weights are not among the tensors, InputError for another device or precision.
     """
-    require_fp32(precision, "NumPy")
+    precision = _require_precision(precision, quantization)
     if device not in (None, "cpu"):
         raise InputError(f"NumPy computes on the cpu alone. Received: the device {device!r}. Leave it out.")
     expected, tied = weight_table.expected(config, head), weight_table.tied(config)
     found, told = report.fit(f"Albert{head}", expected, tied, tensors, source)
     told.require_complete()
-    weights = Weights(config, found)
+    if precision == "int8":
+        quantization = quantization or per_token(config)
+    weights = Weights(config, found, precision, quantization if precision == "int8" else None)
+    if weights.compiled is None and precision != "fp32":
+        raise InputError(
+            f"The compiled encoder computes widths that are multiples of {PANEL} with one of the activations "
+            f"{', '.join(ACTIVATIONS)}, in int8 where all its products are. Received: {precision} for a model that is "
+            "not like that. Leave `precision` out for fp32, or choose the framework torch."
+        )
     return lambda batch: forward(weights, head, batch)
 
 
@@ -45,11 +59,36 @@ def forward(weights: Weights, head: str, batch: PaddedBatch) -> Outputs:
     if len(shape) == 3:  # rows of several sequences
         outputs = forward(weights, head, _flat(batch))
         return {name: values.reshape(*shape[:2], *values.shape[1:]) for name, values in outputs.items()}
-    states = encode(weights, batch)
+    states = encode(weights, batch, _wanted(head, batch))
     if isinstance(batch, MaskedBatch):
         rows, columns = batch.positions.T
         return {"logits": predictions(weights, states[rows, columns])}
     return HEADS[head](weights, states, batch)
+
+
+def _wanted(head: str, batch: PaddedBatch) -> np.ndarray | None:
+    """(B, L) the tokens whose last hidden states are read by a head, None for all."""
+    wanted = np.zeros(batch.input_ids.shape, bool)
+    if isinstance(batch, MaskedBatch):
+        wanted[tuple(batch.positions.T)] = True
+    elif head in ("ForSequenceClassification", "ForMultipleChoice"):
+        wanted[:, 0] = True
+    else:
+        return None
+    return wanted
+
+
+def _require_precision(name: InferPrecision | None, quantization: Quantization | None) -> InferPrecision:
+    """The precision of a name, or the usual one. InputError where the compiled library does not compute in it here."""
+    fastest: tuple[InferPrecision, ...] = ("int8", "bf16")
+    offered: list[InferPrecision] = [one for one in fastest if library.has_precision(one)]
+    if name == "auto":
+        return offered[0] if offered else "fp32"
+    if name is None:
+        return "int8" if quantization is not None and "int8" in offered else "fp32"
+    if name != "fp32" and name not in offered:
+        require_fp32(name, "NumPy on this processor")
+    return name
 
 
 def _flat(batch: PaddedBatch) -> PaddedBatch:

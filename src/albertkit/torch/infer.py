@@ -11,14 +11,16 @@ from albertkit.backends import Forward, InferPrecision, Outputs
 from albertkit.batches import MaskedBatch, PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.kernels import encoder as kernels
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.packed import early_exit, gpu_encoder
+from albertkit.torch.packed.compiled_encoder import CompiledPackedEmbeddings, CompiledPackedEncoder
 from albertkit.torch.packed.gpu_encoder import GPUEncoder
 from albertkit.torch.packed.int8 import int8_products
 from albertkit.torch.packed.packed_encoder import PackedEncoder
 from albertkit.torch.packed.precisions import hidden_dtype, require_precision, usual
-from albertkit.torch.packed.products import MakeProduct, float_products
+from albertkit.torch.packed.products import float_products
 
 
 def compile(
@@ -53,10 +55,10 @@ def compile(
         config = config.changed(attn_implementation="packed")
     model = build(config, head, tensors, source, place)
     if place.type == "cpu":
-        make = _products(config, precision, quantization)
-        with torch.inference_mode():
-            model.base_model.encoder = encoder = PackedEncoder(model.base_model.encoder, config, make)
-        if exits_early:
+        if precision == "int8":
+            quantization = quantization or per_token(config)
+        encoder = _packed_encoder(model, config, precision, quantization, is_read_by_layer=exits_early)
+        if isinstance(encoder, PackedEncoder) and exits_early:
             return early_exit.compile(model, encoder)
     elif precision == "bf16":
         model.to(torch.bfloat16)
@@ -77,11 +79,25 @@ def build(config: AlbertConfig, head: str, tensors: Tensors, source: str, device
     return model
 
 
-def _products(config: AlbertConfig, precision: InferPrecision, quantization: Quantization | None) -> MakeProduct:
-    dtype = hidden_dtype(precision)
-    if precision != "int8":
-        return float_products(dtype, config.hidden_act)
-    return int8_products(dtype, config.hidden_act, quantization or per_token(config))
+def _packed_encoder(
+    model: Any,
+    config: AlbertConfig,
+    precision: InferPrecision,
+    quantization: Quantization | None,
+    is_read_by_layer: bool,
+) -> PackedEncoder | CompiledPackedEncoder:
+    """Put what computes on a CPU in the place of a model's encoder: the compiled library, or products of PyTorch's."""
+    quantization, encoder = quantization if precision == "int8" else None, model.base_model.encoder
+    with torch.inference_mode():
+        if not is_read_by_layer and kernels.can_run(config, precision, quantization):
+            model.base_model.embeddings = CompiledPackedEmbeddings(model.base_model.embeddings, config)
+            found = CompiledPackedEncoder(encoder, config, precision, quantization)
+        else:
+            dtype, act = hidden_dtype(precision), config.hidden_act
+            make = float_products(dtype, act) if quantization is None else int8_products(dtype, act, quantization)
+            found = PackedEncoder(encoder, config, make)
+    model.base_model.encoder = found
+    return found
 
 
 def attach(model: Any, device: str | None = None) -> Forward:
@@ -115,7 +131,8 @@ def require_device(name: str) -> torch.device:
 def _without_dropout(model: Any) -> Iterator[None]:
     """A model that is being trained answers in between, and goes on as it was."""
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:
+        model.eval()
     try:
         yield
     finally:

@@ -1,0 +1,85 @@
+// Functions of sixteen float32 at a time.
+
+#pragma once
+
+#include <immintrin.h>
+
+#include <initializer_list>
+
+#include <cstdint>
+
+namespace {
+
+enum Activation { GELU = 0, GELU_TANH = 1, RELU = 2 };
+
+using Floats = __m512;
+using Ints = __m512i;
+
+constexpr int ZERO = 128;     // the byte that stands for 0
+
+inline Floats all(float x) { return _mm512_set1_ps(x); }
+
+// e to the x, to about 1e-7 of it.
+inline Floats exponential(Floats x) {
+    x = _mm512_max_ps(_mm512_min_ps(x, all(88.0f)), all(-87.0f));
+    const Floats whole = _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    Floats rest = _mm512_fnmadd_ps(whole, all(0.693359375f), x);
+    rest = _mm512_fnmadd_ps(whole, all(-2.12194440e-4f), rest);
+    // Taylor's series about 0, of what is at most ln(2) / 2 away from it.
+    Floats sum = all(1.0f / 5040);
+    for (const float term : {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 1.0f / 2, 1.0f, 1.0f}) {
+        sum = _mm512_fmadd_ps(sum, rest, all(term));
+    }
+    return _mm512_scalef_ps(sum, whole);
+}
+
+// 1 / x: the processor's estimate, made exact to about 1e-7 of it by a step of Newton's.
+inline Floats reciprocal(Floats x) {
+    const Floats guess = _mm512_rcp14_ps(x);
+    return _mm512_mul_ps(guess, _mm512_fnmadd_ps(x, guess, all(2.0f)));
+}
+
+// x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x times a sigmoid.
+inline Floats gelu_tanh(Floats x) {
+    const Floats slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), all(-1.5957691216f * 0.044715f), all(-1.5957691216f));
+    return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(_mm512_mul_ps(slope, x)))));
+}
+
+// x / 2 (1 + erf(x / sqrt(2))); erf by formula 7.1.26 of Abramowitz and Stegun, within 1.5e-7.
+inline Floats gelu(Floats x) {
+    const Floats size = _mm512_mul_ps(_mm512_abs_ps(x), all(0.70710678f));
+    const Floats t = reciprocal(_mm512_fmadd_ps(size, all(0.3275911f), all(1.0f)));
+    Floats sum = all(1.061405429f);
+    for (const float term : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f}) {
+        sum = _mm512_fmadd_ps(sum, t, all(term));
+    }
+    const Floats tail = _mm512_mul_ps(_mm512_mul_ps(sum, t), exponential(_mm512_mul_ps(_mm512_mul_ps(size, size), all(-1.0f))));
+    const Floats half = _mm512_mul_ps(all(0.5f), tail);  // (1 - erf(|x| / sqrt(2))) / 2
+    const __mmask16 is_negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
+    return _mm512_mul_ps(x, _mm512_mask_blend_ps(is_negative, _mm512_sub_ps(all(1.0f), half), half));
+}
+
+template <int activation>
+inline Floats activated(Floats x) {
+    if constexpr (activation == GELU) return gelu(x);
+    if constexpr (activation == GELU_TANH) return gelu_tanh(x);
+    return _mm512_max_ps(x, _mm512_setzero_ps());
+}
+
+// Bytes of which each is worth 1 / `per_step`; what is beyond the largest counts as that.
+inline void store_bytes(uint8_t *out, Floats x, Floats per_step) {
+    const Ints steps = _mm512_cvtps_epi32(_mm512_mul_ps(x, per_step));
+    const Ints above = _mm512_max_epi32(_mm512_add_epi32(steps, _mm512_set1_epi32(ZERO)), _mm512_setzero_si512());
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_cvtusepi32_epi8(above));
+}
+
+inline Floats load(const float *x) { return _mm512_loadu_ps(x); }
+
+inline void store(float *out, Floats x) { _mm512_storeu_ps(out, x); }
+
+inline void store(uint16_t *out, Floats x) {
+    const __m256bh rounded = _mm512_cvtneps_pbh(x);
+    __builtin_memcpy(out, &rounded, sizeof rounded);
+}
+
+}  // namespace

@@ -1,0 +1,55 @@
+// What is handed over by encoder.py, which lays it out in the same way.
+//
+// Letters: T tokens, S sequences, P tokens that are wanted, E embedding size, H hidden size.
+
+#pragma once
+
+#include <cstdint>
+
+// The weights of a product; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
+struct Product {
+    const int32_t *weight;   // [outputs / 32][inputs / numbers in a word][32], words of four int8, two bfloat16 or a float32
+    const int32_t *offset;   // (outputs,) in int8: what stands for the zero of the inputs, 128, taken off each sum
+    const float *scale;      // (outputs,) in int8: what a step of the weight is worth
+    const float *bias;       // (outputs,)
+    const float *smoothing;  // (inputs,) what inputs are multiplied with before they become bytes, or null
+    const float *steps;      // (runs,) what a byte of the input is worth in each run; 0: each token has its own
+    int32_t inputs, outputs;
+};
+
+struct Norm {
+    const float *weight, *bias;  // (H,)
+};
+
+struct Layer {
+    Product query_key_value, dense, ffn, ffn_output;
+    Norm attention_norm, final_norm;
+};
+
+struct Model {
+    Product mapping;
+    const Layer *layers;
+    const int32_t *layer_of_run;  // (runs,)
+    int32_t runs, hidden, inner, heads;
+    float epsilon;
+    int32_t activation;  // see Activation
+};
+
+// The tables of the embeddings, and the norm of their sum; rows are E wide.
+struct Embeddings {
+    const float *words, *types, *positions;
+    Norm norm;
+    int32_t width;
+    float epsilon;
+};
+
+// Some sequences, laid end to end.
+struct Batch {
+    const float *embeddings;  // (T, E)
+    const int32_t *lengths;   // (S,)
+    const int32_t *wanted;    // (P,) tokens, from the first of all on, in rising order; null for all
+    float *out;               // (P, H), or (T, H)
+    int32_t tokens, sequences, outputs;
+};
+
+enum Precision { FP32 = 0, BF16 = 1, INT8 = 2 };

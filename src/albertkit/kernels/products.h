@@ -1,0 +1,92 @@
+// Products of whole rows, their inputs, and the norm.
+//
+// Letters: H hidden size, K inputs of a product.
+
+#pragma once
+
+#include "model.h"
+#include "tiles.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace {
+
+constexpr float STEPS = 127;  // the bytes up to the largest magnitude
+
+// A row of floats as a product takes it.
+template <class Number>
+inline float prepare(const float *x, const Product &product, int, Number *out) {
+    for (int at = 0; at < product.inputs; at += 16) store(out + at, load(x + at));
+    return 1;
+}
+
+// The same in bytes -> what a byte is worth.
+inline float prepare(const float *x, const Product &product, int run, uint8_t *out) {
+    const int width = product.inputs;
+    const float *smoothing = product.smoothing;
+    auto smoothed = [&](int at) {
+        return smoothing ? _mm512_mul_ps(load(x + at), load(smoothing + at)) : load(x + at);
+    };
+    float step = product.steps[run];
+    if (step == 0) {
+        Floats largest = _mm512_setzero_ps();
+        for (int at = 0; at < width; at += 16) largest = _mm512_max_ps(largest, _mm512_abs_ps(smoothed(at)));
+        step = std::max(_mm512_reduce_max_ps(largest), 1.17549435e-38f) / STEPS;
+    }
+    const Floats per_step = all(1 / step);
+    for (int at = 0; at < width; at += 16) store_bytes(out + at, smoothed(at), per_step);
+    return step;
+}
+
+// A row of H floats, normalised.
+inline void normalise(const float *x, const Norm &norm, int width, float epsilon, float *out) {
+    Floats sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
+    for (int at = 0; at < width; at += 16) sum = _mm512_add_ps(sum, load(x + at));
+    const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
+    for (int at = 0; at < width; at += 16) {
+        const Floats centred = _mm512_sub_ps(load(x + at), mean);
+        squares = _mm512_fmadd_ps(centred, centred, squares);
+    }
+    const Floats factor = all(1 / std::sqrt(_mm512_reduce_add_ps(squares) / width + epsilon));
+    for (int at = 0; at < width; at += 16) {
+        const Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + at), mean), factor);
+        store(out + at, _mm512_fmadd_ps(centred, load(norm.weight + at), load(norm.bias + at)));
+    }
+}
+
+// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, 16 floats)`. Bytes of a row are
+// worth `steps` (rows,) each.
+template <class By, class Finish>
+inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows, int from, int to, Finish finish) {
+    constexpr int numbers = 4 / sizeof(*x);
+    const int words = product.inputs / numbers;
+    for (int panel = from; panel < to; panel++) {
+        const int output = panel * PANEL;
+        const int32_t *weight = product.weight + size_t(panel) * words * PANEL;
+        const Floats bias[2] = {load(product.bias + output), load(product.bias + output + 16)};
+        typename By::Sum first[2];
+        [[maybe_unused]] Floats scale[2];
+        for (int half = 0; half < 2; half++) {
+            if constexpr (numbers == 4) {
+                first[half] = _mm512_loadu_si512(product.offset + output + 16 * half);
+                scale[half] = load(product.scale + output + 16 * half);
+            } else {
+                first[half] = bias[half];
+            }
+        }
+        in_tiles(rows, [&](int start, int count) {
+            const auto *tokens = reinterpret_cast<const int32_t *>(x + start * stride);
+            tile_of<By>(count, tokens, stride / numbers, weight, words, first, [&](int row, int half, typename By::Sum sum) {
+                if constexpr (numbers == 4) {
+                    const Floats worth = _mm512_mul_ps(scale[half], all(steps[start + row]));
+                    finish(start + row, output + 16 * half, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), worth, bias[half]));
+                } else {
+                    finish(start + row, output + 16 * half, sum);
+                }
+            });
+        });
+    }
+}
+
+}  // namespace

@@ -1,0 +1,161 @@
+// Threads that share work, and memory that is kept between calls.
+
+#pragma once
+
+#include <immintrin.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+
+namespace {
+
+// Threads that work on one thing together. All of them come to every `meet`.
+struct Team {
+    int size;
+    std::atomic<int> arrived{0}, meetings{0};
+
+    explicit Team(int size) : size(size) {}
+
+    void meet() {
+        if (size == 1) return;
+        const int meeting = meetings.load(std::memory_order_relaxed);
+        if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
+            arrived.store(0, std::memory_order_relaxed);
+            meetings.store(meeting + 1, std::memory_order_release);
+            return;
+        }
+        for (int spins = 0; meetings.load(std::memory_order_acquire) == meeting; spins++) {
+            if (spins < 20000) _mm_pause();
+            else sched_yield();
+        }
+    }
+};
+
+struct Member {
+    Team &team;
+    int rank;
+
+    // The part of `count` things that this member does.
+    int from(int count) const { return int(int64_t(count) * rank / team.size); }
+    int to(int count) const { return int(int64_t(count) * (rank + 1) / team.size); }
+    void meet() const { team.meet(); }
+};
+
+// Memory that grows and is kept for the next call.
+struct Memory {
+    char *start = nullptr;
+    size_t size = 0;
+
+    char *of(size_t wanted) {
+        if (wanted > size) {
+            free(start);
+            size = (wanted + 4095) / 4096 * 4096;
+            start = static_cast<char *>(aligned_alloc(4096, size));
+            if (!start) size = 0;
+        }
+        return start;
+    }
+};
+
+thread_local struct Kept {
+    Memory states, attention;
+    ~Kept() { free(states.start), free(attention.start); }
+} kept;
+
+// Workers that wait for something to do beside the thread that calls.
+class Workers {
+  public:
+    // `work(rank)` on so many threads, 0 being the one that calls; on that alone while another thread has the workers.
+    template <class Work>
+    int run(int threads, const Work &work) {
+        if (threads <= 1 || pthread_mutex_trylock(&busy)) return 1;
+        threads = std::min(threads, 1 + start(threads - 1));
+        call = [](const void *context, int rank) { (*static_cast<const Work *>(context))(rank); };
+        context = &work;
+        left.store(threads - 1, std::memory_order_relaxed);
+        pthread_mutex_lock(&mutex);
+        asked = threads - 1;
+        round.fetch_add(1, std::memory_order_release);
+        pthread_cond_broadcast(&wake);
+        pthread_mutex_unlock(&mutex);
+        work(0);
+        for (int spins = 0; left.load(std::memory_order_acquire); spins++) {
+            if (spins < 20000) _mm_pause();
+            else sched_yield();
+        }
+        pthread_mutex_unlock(&busy);
+        return threads;
+    }
+
+    // How many threads `run` would have.
+    int available(int threads) {
+        if (threads <= 1 || pthread_mutex_trylock(&busy)) return 1;
+        const int found = 1 + start(threads - 1);
+        pthread_mutex_unlock(&busy);
+        return std::min(threads, found);
+    }
+
+    // A process that was forked has none of its parent's threads.
+    void forget() {
+        pthread_mutex_init(&busy, nullptr);
+        pthread_mutex_init(&mutex, nullptr);
+        pthread_cond_init(&wake, nullptr);
+        started = 0;
+    }
+
+  private:
+    pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+    std::atomic<int> round{0}, left{0};
+    int asked = 0, started = 0;
+    void (*call)(const void *, int) = nullptr;
+    const void *context = nullptr;
+
+    struct Start {
+        Workers *workers;
+        int rank, round;
+    };
+
+    int start(int wanted) {
+        while (started < wanted) {
+            pthread_t thread;
+            auto *given = static_cast<Start *>(malloc(sizeof(Start)));
+            if (given) *given = {this, started + 1, round.load()};
+            if (!given || pthread_create(&thread, nullptr, loop, given)) {
+                free(given);
+                break;
+            }
+            pthread_detach(thread);
+            started++;
+        }
+        return started;
+    }
+
+    static void *loop(void *given) {
+        const Start mine = *static_cast<Start *>(given);
+        free(given);
+        Workers &own = *mine.workers;
+        for (int seen = mine.round;; ) {
+            for (int spins = 0; spins < 2000 && own.round.load(std::memory_order_acquire) == seen; spins++) _mm_pause();
+            pthread_mutex_lock(&own.mutex);
+            while (own.round.load(std::memory_order_acquire) == seen) pthread_cond_wait(&own.wake, &own.mutex);
+            seen = own.round.load(std::memory_order_acquire);
+            const bool is_asked = mine.rank <= own.asked;
+            pthread_mutex_unlock(&own.mutex);
+            if (is_asked) {
+                own.call(own.context, mine.rank);
+                own.left.fetch_sub(1, std::memory_order_release);
+            }
+        }
+    }
+};
+
+Workers workers;
+
+[[maybe_unused]] const int forgets = pthread_atfork(nullptr, nullptr, [] { workers.forget(); });
+
+}  // namespace

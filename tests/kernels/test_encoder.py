@@ -1,0 +1,275 @@
+"""The compiled encoder against the network as it is written down, in each precision that this processor has."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from albertkit import quantization
+from albertkit.config import AlbertConfig
+from albertkit.kernels import library
+from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, can_run
+from albertkit.numpy.activations import ACTIVATIONS
+from albertkit.quantization import SITES, Quantization, per_token, runs_of_layers
+
+LENGTHS = (7, 1, 16, 16, 31, 33, 64, 65, 2, 40)
+TOKENS = sum(LENGTHS)
+STARTS = np.cumsum((0, *LENGTHS[:-1]))
+PRECISIONS = [
+    pytest.param(one, marks=pytest.mark.skipif(not library.has_precision(one), reason=f"has no {one} by the library"))
+    for one in library.PRECISIONS
+]
+INT8 = pytest.mark.skipif(not library.has_precision("int8"), reason="has no int8 by the library")
+
+
+def config_of(**changes):
+    sizes = {"embedding_size": 32, "hidden_size": 96, "num_attention_heads": 3, "intermediate_size": 224}
+    return AlbertConfig(**{**sizes, "num_hidden_layers": 3, "vocab_size": 50, "initializer_range": 0.1, **changes})
+
+
+def weights_of(config):
+    """A function of names that gives weights as wide as those of a trained model."""
+    hidden, inner, embedding = config.hidden_size, config.intermediate_size, config.embedding_size
+    shapes = {"ffn": (inner, hidden), "ffn_output": (hidden, inner), "embedding_hidden_mapping_in": (hidden, embedding)}
+
+    def weight(name):
+        site, part = name.split(".")[-2:]
+        rows, columns = shapes.get(site, (hidden, hidden))
+        is_matrix = part == "weight" and "norm" not in site.lower()
+        mean = part == "weight" and not is_matrix
+        random = np.random.default_rng([0, *name.encode()])
+        return random.normal(mean, 0.1, (rows, columns) if is_matrix else rows).astype(np.float32)
+
+    return weight
+
+
+def embeddings_of(config, seed=1):
+    return np.random.default_rng(seed).normal(size=(TOKENS, config.embedding_size)).astype(np.float32)
+
+
+class Reference:
+    """The encoder in float64, whose products are `multiply(site, run, x, weight)`."""
+
+    def __init__(self, config, weight, multiply=lambda site, run, x, weight: x @ weight.T):
+        self.config, self.weight, self.multiply = config, weight, multiply
+        self.inputs = []
+        """(site, run, largest magnitude of the input) of each product."""
+
+    def dense(self, site, run, x, *names):
+        self.inputs.append((site, run, float(np.abs(x).max())))
+        weight = np.concatenate([self.weight(f"{name}.weight") for name in names]).astype(np.float64)
+        return self.multiply(site, run, x, weight) + np.concatenate([self.weight(f"{name}.bias") for name in names])
+
+    def norm(self, x, name):
+        centred = x - x.mean(-1, keepdims=True)
+        spread = np.sqrt(np.square(centred).mean(-1, keepdims=True) + self.config.layer_norm_eps)
+        return centred / spread * self.weight(f"{name}.weight") + self.weight(f"{name}.bias")
+
+    def __call__(self, embeddings):
+        states = self.dense(
+            "embedding_hidden_mapping_in", 0, embeddings.astype(np.float64), "embedding_hidden_mapping_in"
+        )
+        groups = [
+            (group, inner) for group in self.config.group_of_layer for inner in range(self.config.inner_group_num)
+        ]
+        for run, place in enumerate(groups):
+            states = self.layer(states, "albert_layer_groups.{}.albert_layers.{}".format(*place), run)
+        return states
+
+    def layer(self, states, name, run):
+        names = [f"{name}.attention.{part}" for part in ("query", "key", "value")]
+        qkv = self.dense("query_key_value", run, states, *names)
+        context = np.concatenate(
+            [self.attention(qkv[start : start + size]) for start, size in zip(STARTS, LENGTHS, strict=True)]
+        )
+        attended = self.norm(
+            states + self.dense("dense", run, context, f"{name}.attention.dense"), f"{name}.attention.LayerNorm"
+        )
+        inner = ACTIVATIONS[self.config.hidden_act](self.dense("ffn", run, attended, f"{name}.ffn"))
+        out = self.dense("ffn_output", run, inner, f"{name}.ffn_output")
+        return self.norm(attended + out, f"{name}.full_layer_layer_norm")
+
+    def attention(self, qkv):
+        heads = self.config.num_attention_heads
+        q, k, v = (part.reshape(len(qkv), heads, -1).swapaxes(0, 1) for part in np.split(qkv, 3, -1))
+        scores = np.exp(q @ k.swapaxes(1, 2) / np.sqrt(q.shape[-1]))
+        return (scores / scores.sum(-1, keepdims=True) @ v).swapaxes(0, 1).reshape(len(qkv), -1)
+
+
+def quantization_of(config, weight, smoothing=None):
+    """Scales up to the largest magnitudes of the float network."""
+    seen = Reference(config, weight)
+    seen(embeddings_of(config))
+    (_, _, mapping), *products = seen.inputs
+    layers = [{site: largest for site, at, largest in products if at == run} for run in range(runs_of_layers(config))]
+    if smoothing:
+        layers = [{site: largest / float(smoothing[site].min()) for site, largest in layer.items()} for layer in layers]
+    return Quantization(mapping, layers, smoothing or {})
+
+
+def quantized(known):
+    """A product whose input and weight are rounded to bytes, but computed exactly."""
+
+    def multiply(site, run, x, weight):
+        smoothing = known.smoothing.get(site, np.ones(x.shape[-1]))
+        x, weight = x / smoothing, weight * smoothing
+        largest = known.of(site)[run]
+        step = (np.abs(x).max(-1, keepdims=True) if largest == "token" else largest) / 127
+        scale = np.abs(weight).max(1, keepdims=True) / 127
+        return ((x / step).round().clip(-128, 127) * step) @ ((weight / scale).round() * scale).T
+
+    return multiply
+
+
+def error(found, wanted):
+    """The root mean square of the difference, as a share of the values'."""
+    return float(np.sqrt(np.square(found - wanted).mean() / np.square(wanted).mean()))
+
+
+def encoder_of(config, precision, known=None):
+    weight = weights_of(config)
+    known = known or (per_token(config) if precision == "int8" else None)
+    assert can_run(config, precision, known)
+    return CompiledEncoder(config, weight, precision, known)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hidden_act": "gelu"},
+        {"hidden_act": "relu"},
+        {"num_hidden_groups": 3},
+        {"inner_group_num": 2},
+        {"hidden_size": 128, "num_attention_heads": 2},
+        {"intermediate_size": 32},
+    ],
+)
+@pytest.mark.parametrize(("precision", "bound"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
+def test_states_are_those_of_the_network(precision, bound, changes):
+    if not library.has_precision(precision):
+        pytest.skip(f"has no {precision} by the library")
+    config = config_of(**changes)
+    wanted = Reference(config, weights_of(config))(embeddings_of(config))
+    assert error(encoder_of(config, precision)(embeddings_of(config), LENGTHS, None, 1), wanted) < bound
+
+
+@INT8
+@pytest.mark.parametrize("way", ["one scale", "tokens", "smoothing"])
+@pytest.mark.parametrize("act", ["gelu_new", "gelu", "relu"])
+def test_int8_rounds_as_it_is_told_to(way, act):
+    config = config_of(hidden_act=act, num_hidden_layers=1)
+    weight, random = weights_of(config), np.random.default_rng(2)
+    widths = {site: 224 if site == "ffn_output" else 96 for site in SITES}
+    smoothing = {site: np.exp(random.normal(0, 0.3, width)).astype(np.float32) for site, width in widths.items()}
+    known = {
+        "one scale": quantization_of(config, weight),
+        "tokens": per_token(config),
+        "smoothing": quantization_of(config, weight, smoothing),
+    }[way]
+    given = embeddings_of(config)
+    found = encoder_of(config, "int8", known)(given, LENGTHS, None, 1)
+    rounded, exact = Reference(config, weight, quantized(known))(given), Reference(config, weight)(given)
+    # Keys in bfloat16 take some bytes over an edge, each as far as rounding itself does.
+    assert error(found, rounded) < 0.65 * error(rounded, exact)
+    assert error(found, exact) < 1.02 * error(rounded, exact)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_token_is_the_same_whatever_stands_beside_it_on_any_number_of_threads(precision):
+    config = config_of()
+    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    whole = encoder(given, LENGTHS, None, 1)
+    for threads in (2, 3):
+        np.testing.assert_array_equal(encoder(given, LENGTHS, None, threads), whole)
+        for start, size in zip(STARTS, LENGTHS, strict=True):
+            alone = encoder(given[start : start + size], [size], None, threads)
+            np.testing.assert_array_equal(alone, whole[start : start + size])
+    many = np.concatenate([given] * 9)  # more than a thread takes at once
+    for threads in (1, 2):
+        np.testing.assert_array_equal(encoder(many, LENGTHS * 9, None, threads), np.concatenate([whole] * 9))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_of_the_last_layer_what_is_wanted_is_computed_alone(precision, threads):
+    config = config_of()
+    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    whole = encoder(given, LENGTHS, None, 1)
+    some = np.sort(np.random.default_rng(3).choice(TOKENS, 23, replace=False))
+    for wanted in (STARTS, some, np.array([TOKENS - 1]), np.array([], np.int64)):
+        np.testing.assert_array_equal(encoder(given, LENGTHS, wanted, threads), whole[wanted])
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_threads_of_python_and_forked_processes_have_answers_of_their_own(precision):
+    config = config_of()
+    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    whole, found = encoder(given, LENGTHS, None, 2), []
+
+    def ask():
+        found.extend(np.array_equal(encoder(given, LENGTHS, None, 2), whole) for _ in range(20))
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+    assert len(found) == 80
+    assert all(found)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_forked_process_has_threads_of_its_own(precision):
+    config = config_of()
+    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    whole = encoder(given, LENGTHS, None, 2)
+    child = os.fork()
+    if not child:
+        os._exit(not np.array_equal(encoder(given, LENGTHS, None, 2), whole))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no library")
+@pytest.mark.parametrize("has_types", [True, False])
+def test_embeddings_are_summed_and_normalised(has_types):
+    config, random = config_of(type_vocab_size=3, max_position_embeddings=20), np.random.default_rng(4)
+    shapes = {"word": 50, "token_type": 3, "position": 20}
+    tables = {
+        f"{name}_embeddings.weight": random.normal(size=(rows, 32)).astype(np.float32) for name, rows in shapes.items()
+    }
+    norm = {f"LayerNorm.{name}": random.normal(size=32).astype(np.float32) for name in ("weight", "bias")}
+    ids, types, places = (random.integers(0, rows, 11) for rows in shapes.values())
+    types = types if has_types else None
+    found = CompiledEmbeddings(config, {**tables, **norm}.__getitem__)(ids, types, places)
+    words, kinds, positions = (tables[f"{name}_embeddings.weight"] for name in shapes)
+    summed = words[ids] + kinds[np.zeros(11, int) if types is None else types] + positions[places]
+    centred = summed - summed.mean(-1, keepdims=True)
+    wanted = centred / np.sqrt(np.square(centred).mean(-1, keepdims=True) + config.layer_norm_eps)
+    np.testing.assert_allclose(found, wanted * norm["LayerNorm.weight"] + norm["LayerNorm.bias"], atol=1e-5)
+
+
+def test_what_it_does_not_compute(monkeypatch):
+    monkeypatch.setattr(library, "has_precision", lambda precision: precision != "bf16")
+    config = config_of()
+    assert can_run(config, "fp32", None)
+    assert can_run(config, "int8", per_token(config))
+    assert not can_run(config, "bf16", None)
+    assert not can_run(config_of(hidden_act="silu"), "fp32", None)
+    for changes in ({"embedding_size": 40}, {"intermediate_size": 200}, {"num_attention_heads": 6}):
+        assert not can_run(config_of(**changes), "fp32", None)
+    layers = [{**layer, "dense": "float"} for layer in per_token(config).layers]
+    assert not can_run(config, "int8", Quantization("token", layers))
+    assert not can_run(config, "int8", Quantization("float", per_token(config).layers))
+
+
+def test_a_quantized_weight_is_within_half_a_step_of_what_it_was():
+    weight = np.random.default_rng(5).normal(size=(6, 40)).astype(np.float32)
+    weight[2] = 0
+    numbers, scale = quantization.quantized_weight(weight, 127)
+    assert numbers.dtype == np.int8
+    assert (np.abs(numbers).max(1)[[0, 1, 3, 4, 5]] == 127).all()
+    assert (np.abs(numbers * scale[:, None] - weight) <= scale[:, None] * 0.5001).all()
