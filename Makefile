@@ -5,6 +5,7 @@ BIN := .venv/bin
 ORACLE := .venv-oracle/bin
 ORACLE5 := .venv-oracle5/bin
 FRAMEWORKS := torch tensorflow flax
+KERNELS := hatch_build.py $(wildcard src/albertkit/kernels/*.cpp src/albertkit/kernels/*.h)
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
 .PHONY: demo test lint unit browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
@@ -62,7 +63,7 @@ format: $(BIN)/ready
 	$(BIN)/ruff check --fix .
 
 # PyTorch comes first and alone: pulled in by another package it would come with CUDA.
-$(BIN)/ready: pyproject.toml requirements/constraints.txt
+$(BIN)/ready: pyproject.toml requirements/constraints.txt $(KERNELS)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip $(PIP) torch
 	$(BIN)/python -m pip $(PIP) --editable ".[dev]"
@@ -99,13 +100,13 @@ $(ORACLE5)/ready: requirements/oracle5.txt
 	.venv-oracle-$*/bin/python -m pip $(PIP) --no-deps --editable .
 	touch $@
 
-.venv-torch/bin/ready: pyproject.toml requirements/constraints.txt
+.venv-torch/bin/ready: pyproject.toml requirements/constraints.txt $(KERNELS)
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip $(PIP) torch
 	.venv-torch/bin/python -m pip $(PIP) --editable ".[torch]"
 	touch $@
 
-.venv-tensorflow/bin/ready .venv-flax/bin/ready: .venv-%/bin/ready: pyproject.toml
+.venv-tensorflow/bin/ready .venv-flax/bin/ready: .venv-%/bin/ready: pyproject.toml $(KERNELS)
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip $(PIP) --editable ".[$*]"
 	touch $@

@@ -22,7 +22,7 @@ def can_inspect(values: Tensor) -> bool:
     return not torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  (documented all the same)
 
 
-def check_ids(name: str, ids: Tensor, size: int) -> None:
+def _check_ids(name: str, ids: Tensor, size: int) -> None:
     """TokenIdError for an id outside 0..size-1, wherever the values can be seen."""
     if can_inspect(ids) and ids.numel():
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
@@ -68,11 +68,11 @@ class AlbertEmbeddings(nn.Module):
             rules.require_length(length, longest)
             position_ids = torch.arange(length, device=words.device)
         else:
-            check_ids("position_ids", position_ids, longest)
+            _check_ids("position_ids", position_ids, longest)
         if token_type_ids is None:
             token_types = self.token_type_embeddings.weight[0]
         else:
-            check_ids("token_type_ids", token_type_ids, self.token_type_embeddings.num_embeddings)
+            _check_ids("token_type_ids", token_type_ids, self.token_type_embeddings.num_embeddings)
             token_types = self.token_type_embeddings(token_type_ids)
         embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
@@ -82,7 +82,7 @@ class AlbertEmbeddings(nn.Module):
         rules.require_inputs(input_ids, inputs_embeds)
         if input_ids is not None:
             rules.require_ids_array("input_ids", tuple(input_ids.shape), not input_ids.is_floating_point())
-            check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
+            _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
         return self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from albertkit import rules
 from albertkit.backends import InferPrecision
 from albertkit.config import AlbertConfig
 from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, Weight
 from albertkit.outputs import BaseModelOutput
 from albertkit.quantization import Quantization
 from albertkit.torch.encoder import AlbertTransformer
-from albertkit.torch.layers import AlbertEmbeddings, check_ids
+from albertkit.torch.layers import AlbertEmbeddings
 from albertkit.torch.packed_sequences import AttentionBias, PackedSequences
 
 
@@ -41,9 +42,10 @@ class CompiledPackedEmbeddings(nn.Module):
             ("token_type_ids", token_type_ids, own.token_type_embeddings),
             ("position_ids", position_ids, own.position_embeddings),
         ):
-            if ids is not None:
-                check_ids(name, ids, table.num_embeddings)
-            given.append(None if ids is None else ids.numpy().reshape(-1))
+            numbers = None if ids is None else ids.numpy().reshape(-1)
+            if numbers is not None and numbers.size:
+                rules.require_ids(name, int(numbers.min()), int(numbers.max()), table.num_embeddings)
+            given.append(numbers)
         return torch.from_numpy(self._compiled(*given)).unflatten(0, input_ids.shape)
 
 
