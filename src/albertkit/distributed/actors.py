@@ -52,11 +52,8 @@ class Actors:
             again = {"max_restarts": -1, "max_task_retries": cluster.TRIES}
             kind = ray.remote(Worker).options(**self.cluster.resources, **again)
             actors = [kind.remote(make) for _ in range(count)]
-            try:
-                yield _InOrder(ray, self.cluster, actors).results(blocks)
-            finally:
-                for actor in actors:
-                    ray.kill(actor)
+            # They end when nothing refers to them any more, or with the connection.
+            yield _InOrder(ray, self.cluster, actors).results(blocks)
 
 
 class _InOrder:

@@ -126,7 +126,7 @@ def too_small(cluster: Cluster, there: Json) -> ConfigError:
     has = f"{there.get('CPU', 0):g} cores and {there.get('GPU', 0):g} GPUs"
     return ConfigError(
         f"A worker must fit into the cluster. None was ready in {READY_WITHIN:g} seconds. Received: workers of "
-        f"{wanted} each; the cluster has {has}. Ask for less with --cpus-per-worker and --gpus-per-worker, or add machines."
+        f"{wanted} each; the cluster has {has}. Ask for less of --cpus-per-worker and --gpus-per-worker."
     )
 
 
