@@ -1,11 +1,15 @@
 """Where a command computes: on this machine, or by workers of a Ray cluster."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Option
 
 if TYPE_CHECKING:
     from albertkit.distributed.cluster import Cluster
+    from albertkit.typing import Record
 
 _PANEL = "Ray"
 
@@ -52,3 +56,15 @@ def cluster(
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers must be at least 1. Received: {workers}.")
     return cluster.Cluster(address or "", workers or 0, 1 if cpus is None else cpus, gpus or 0)
+
+
+def trained_by(run: "Callable[..., Record]", cluster: "Cluster | None") -> "Callable[..., Record]":
+    """A run of training, or the same by the workers of a cluster, if there is one."""
+    if cluster is None:
+        return run
+    from albertkit.distributed import training
+
+    def by_workers(recipe: Any, output: Path, **how: Any) -> "Record":
+        return training.run(run, recipe, output, cluster, tell=typer.echo, **how)
+
+    return by_workers

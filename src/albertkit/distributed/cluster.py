@@ -19,6 +19,7 @@ READY_WITHIN = 600.0
 """Seconds in which the first worker must be ready: a cluster that grows starts a machine for it."""
 TRIES = 3
 """How often a block is done again whose worker has died: one that kills every worker must end."""
+_LONGEST = 200
 _HERE = "local"
 _VARIABLE = "RAY_ADDRESS"
 
@@ -101,7 +102,7 @@ class Cluster:
             found = ray.get(ray.remote(pkgutil.resolve_name).remote("albertkit:__version__"), timeout=READY_WITHIN)
         except Exception as error:
             if "albertkit" not in str(error):
-                raise TrainingError(f"The cluster must do work. It answered: {_last_line(error)}.") from error
+                raise TrainingError(f"The cluster must do work. It answered: {last_line(error)}.") from error
             found = "none"
         if found != __version__:
             raise ConfigError(
@@ -136,14 +137,16 @@ def own_error(error: BaseException) -> AlbertkitError:
     if isinstance(cause, AlbertkitError):
         return cause
     return TrainingError(
-        f"A worker must do its work. It died or failed {TRIES + 1} times at the same block: {_last_line(error)}. Where "
+        f"A worker must do its work. It died or failed {TRIES + 1} times at the same block: {last_line(error)}. Where "
         "it was for lack of memory, pass fewer --workers, or more --cpus-per-worker. What is written stays: run the "
         "same command again."
     )
 
 
-def _last_line(error: BaseException) -> str:
-    return ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
+def last_line(error: BaseException) -> str:
+    """What an error of Ray says in the end: before it stand traces of several processes."""
+    line = ([line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__])[-1]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
 def _require_reachable(address: str) -> None:
