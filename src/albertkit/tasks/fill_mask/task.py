@@ -11,6 +11,7 @@ from albertkit.batches import PretrainingBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows
 from albertkit.tasks import texts
+from albertkit.tasks.tables import Table
 from albertkit.tasks.base import Augment, TrainableTask
 from albertkit.tasks.features import Features, not_finite
 from albertkit.tasks.fill_mask import masked_rows, raw_texts
@@ -40,9 +41,13 @@ class FillMask(TrainableTask[TextExamples, MaskedLMOptions]):
         """Texts; a single one where it is a string. InputError for pairs."""
         return texts.given(*inputs)
 
-    def stream(self, source: str | BufferedReader, options: MaskedLMOptions) -> Iterator[TextExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: MaskedLMOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         return texts.stream(source, options)
+
+    def located(self, path: str, options: MaskedLMOptions) -> MaskedLMOptions:
+        """With the columns of the texts; see `texts.located`."""
+        return texts.located(path, options)
 
     def read(
         self, path: str, options: MaskedLMOptions, config: AlbertConfig | None = None

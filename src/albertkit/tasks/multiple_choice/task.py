@@ -15,6 +15,7 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks import calibration, figures, pieces
+from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features, require_finite
@@ -37,6 +38,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
 
     name = "multiple-choice"
     head = "ForMultipleChoice"
+    rows_together = 256
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
     answer_options: ClassVar = {"abstain_below": None}
@@ -68,13 +70,17 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         ]
         return choices.checked("", items, labelled=False), is_single
 
-    def stream(self, source: str | BufferedReader, options: ChoiceOptions) -> Iterator[Choices]:
+    def stream(self, source: str | BufferedReader | Table, options: ChoiceOptions) -> Iterator[Choices]:
         """The questions of a file; see `choices`."""
-        if not isinstance(source, str):
+        if not isinstance(source, (str, Table)):
             raise InputError(
                 "Questions come from a file with their options. Received: lines of text. Name it with --file."
             )
         yield from choices.stream(source, options)
+
+    def is_table(self, path: str) -> bool:
+        """Whether it is in none of the forms of RACE, COPA and DREAM."""
+        return choices.is_table(path)
 
     def read(
         self, path: str, options: ChoiceOptions, config: AlbertConfig | None = None

@@ -14,6 +14,7 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate
 from albertkit.tasks import calibration, piece_splits, pieces, trained_on
+from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
@@ -40,6 +41,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
     name = "question-answering"
     head = "ForQuestionAnswering"
+    rows_together = 256
     heads = tuple(_HEADS.values())
     options = QuestionOptions
     input_names = ("question", "context")
@@ -73,15 +75,19 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         places = [f"number {number}" for number in range(1, len(rows) + 1)]
         return Questions("", places, ones, others, None, places), is_single
 
-    def stream(self, source: str | BufferedReader, options: QuestionOptions) -> Iterator[Questions]:
+    def stream(self, source: str | BufferedReader | Table, options: QuestionOptions) -> Iterator[Questions]:
         """The questions of a file, see `questions`, or of lines of JSON with `question` and `context`."""
-        if isinstance(source, str):
+        if isinstance(source, (str, Table)):
             yield from questions.stream(source, options)
             return
         raise InputError(
             "Questions come from a file with their contexts. Received: lines of text. Name it with --file: JSON lines "
             "of question and context, or a file in the form of SQuAD."
         )
+
+    def is_table(self, path: str) -> bool:
+        """Whether it is not in the form of SQuAD."""
+        return not questions.is_squad(path)
 
     def read(
         self, path: str, options: QuestionOptions, config: AlbertConfig | None = None

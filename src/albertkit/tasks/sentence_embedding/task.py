@@ -12,6 +12,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.sentence_embedding import long_texts, sentences, vectors
@@ -40,9 +41,13 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
             raise InputError(f"A vector is that of one text. Received: {len(inputs)} inputs. Pass a list of texts.")
         return sentences.given(inputs[0])
 
-    def stream(self, source: str | BufferedReader, options: SentenceOptions) -> Iterator[Sentences]:
+    def stream(self, source: str | BufferedReader | Table, options: SentenceOptions) -> Iterator[Sentences]:
         """The texts of a file or of lines, in parts; see `sentences.stream`."""
         return sentences.stream(source, options)
+
+    def located(self, path: str, options: SentenceOptions) -> SentenceOptions:
+        """With the column of the texts, and none of their pairs; see `texts.located`."""
+        return sentences.located(path, options)
 
     def read(
         self, path: str, options: SentenceOptions, config: AlbertConfig | None = None

@@ -16,6 +16,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.rules import IGNORED
 from albertkit.tasks import calibration, figures, piece_splits, pieces, tables, texts
+from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
@@ -38,6 +39,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
     name = "token-classification"
     head = "ForTokenClassification"
+    rows_together = 1024
     heads = ("ForTokenClassification",)
     options = TagOptions
     answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,), "abstain_below": None}
@@ -50,13 +52,17 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
             raise InputError("Entities are found in one text. Received: a pair. Pass its texts one by one.")
         return TaggedExamples("", given.first, None, None, [row + 1 for row in given.rows]), is_single
 
-    def stream(self, source: str | BufferedReader, options: TagOptions) -> Iterator[TaggedExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: TagOptions) -> Iterator[TaggedExamples]:
         """The texts of a file, see `tagged_files`, or of lines, in parts."""
-        if isinstance(source, str):
+        if isinstance(source, (str, Table)):
             yield from tagged_files.stream(source, options)
             return
         for table in tables.lines(source):
             yield TaggedExamples(table.path, table.columns["text"], None, None, table.lines)
+
+    def is_table(self, path: str) -> bool:
+        """Whether it has a column of texts or of lists of words, and is not in the form of CoNLL."""
+        return tagged_files.is_table(path)
 
     def read(
         self, path: str, options: TagOptions, config: AlbertConfig | None = None
