@@ -10,11 +10,12 @@ import csv
 import hashlib
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from albertkit.corpus import inputs
 from albertkit.errors import InputError, MissingDependency
@@ -23,10 +24,11 @@ from albertkit.prediction.sources import ARRAY, PARQUET, WHOLE, Source
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
 from albertkit.tasks.examples import Examples
-from albertkit.typing import Json, Record
+from albertkit.typing import Json
 
 SIZE = 2**22
 """Bytes after which a block ends, however few rows it has."""
+_LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 _READING_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
 
@@ -77,11 +79,26 @@ def blocks(
     before = sum(source.size for source in sources[: at.file])
     for file, source in enumerate(sources[at.file :], start=at.file):
         start = at if file == at.file else Position(file)
-        for block in _of_file(source, start, pipeline):
-            stop = block.stop if block.stop.offset >= 0 else Position(file + 1)
-            yield replace(block, number=number, stop=stop, done=before + min(block.done, source.size))
+        for block in _told_of_end(_of_file(source, start, pipeline)):
+            yield replace(block, number=number, done=before + min(block.done, source.size))
             number += 1
         before += source.size
+
+
+def _told_of_end(found: Iterator[Block]) -> Iterator[Block]:
+    """Blocks of a file, of which the last goes on with the next file: so none is opened again that is finished."""
+    held: Block | None = None
+    try:
+        for block in found:
+            if held is not None:
+                yield held
+            held = block
+    except Exception:
+        if held is not None:
+            yield held
+        raise
+    if held is not None:
+        yield replace(held, stop=Position(held.start.file + 1))
 
 
 def _of_file(source: Source, start: Position, pipeline: Pipeline) -> Iterator[Block]:
@@ -105,7 +122,7 @@ def _of_file(source: Source, start: Position, pipeline: Pipeline) -> Iterator[Bl
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[tuple[io.BufferedReader, BinaryIO, bool]]:
     """The content of a file as UTF-8, the file itself, and whether a byte of the one is that of the other."""
-    with open(path, "rb") as raw, inputs.decompress(Path(path), raw) as unpacked:
+    with Path(path).open("rb") as raw, inputs.decompress(Path(path), raw) as unpacked:
         file = encodings.as_utf8(unpacked, path)
         yield file, raw, file is raw
 
@@ -120,7 +137,6 @@ def _of_lines(source: Source, start: Position, rows: int) -> Iterator[Block]:
         cut = _csv_rows(file, start.line) if source.kind == ".csv" else _lines(file, source.path, start.line)
         at, content, count = start, bytearray(), 0
         is_header = source.has_header_line and start.line == 1
-        numbers: list[int] = []
         for row in cut:
             if is_header and row.strip():
                 is_header = False
@@ -135,13 +151,13 @@ def _of_lines(source: Source, start: Position, rows: int) -> Iterator[Block]:
                 at, count = block.stop, 0
                 content.clear()
         if content.strip():
-            yield _block(at, bytes(content), raw.tell(), is_last=True)
+            yield _block(at, bytes(content), raw.tell())
 
 
-def _block(at: Position, content: bytes, done: int, is_last: bool = False) -> Block:
+def _block(at: Position, content: bytes, done: int) -> Block:
     mark = b"\xef\xbb\xbf" if at.offset == 0 and content.startswith(b"\xef\xbb\xbf") else b""
     lines = range(at.line, at.line + _count(content))
-    stop = Position(at.file, -1 if is_last else at.offset + len(content), lines.stop)
+    stop = Position(at.file, at.offset + len(content), lines.stop)
     return Block(0, at, stop, done, content[len(mark) :], lines)
 
 
@@ -191,22 +207,28 @@ def _of_array(source: Source, start: Position, rows: int) -> Iterator[Block]:
     with _opened(source.path) as (file, raw, _):
         text = io.TextIOWrapper(file, "utf-8-sig", newline="")
         found: list[tuple[str, int]] = []
-        size, number = 0, 0
+        size = number = before = 0
         values = table_formats.array(Path(source.path), 1, iter(text.readline, ""))
         for one, line, _ in values:
-            found.append((one.replace("\r", " ").replace("\n", " "), line))
+            found.append((_LINE_END.sub(" ", one), line))
             size += len(one)
             if len(found) == rows or size >= SIZE:
-                yield from _joined(found, start, number, raw.tell())
-                found, size, number = [], 0, number + 1
-        yield from _joined(found, start, number, raw.tell())
+                yield from _joined(found, start, number, before, raw.tell())
+                found, size, number, before = [], 0, number + 1, before + len(found)
+        yield from _joined(found, start, number, before, raw.tell())
 
 
-def _joined(found: Sequence[tuple[str, int]], start: Position, number: int, done: int) -> Iterator[Block]:
+def _numbered(found: Sequence[tuple[str, int]], before: int) -> list[int]:
+    """The lines of objects, or where several stand in one line their numbers in the array."""
+    lines = [line for _, line in found]
+    return lines if len(set(lines)) == len(lines) else list(range(before + 1, before + len(lines) + 1))
+
+
+def _joined(found: Sequence[tuple[str, int]], start: Position, number: int, before: int, done: int) -> Iterator[Block]:
     if found and number >= start.offset:
         content = "".join(f"{one}\n" for one, _ in found).encode("utf-8", "surrogatepass")
-        lines = [line for _, line in found]
-        yield Block(0, Position(start.file, number), Position(start.file, number + 1), done, content, lines)
+        places = Position(start.file, number), Position(start.file, number + 1)
+        yield Block(0, *places, done, content, _numbered(found, before))
 
 
 def _of_parts(source: Source, start: Position, pipeline: Pipeline) -> Iterator[Block]:

@@ -1,11 +1,9 @@
 """A file that rows are read from: how it is read, and by what it is known again when a run goes on."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Self
 
 from albertkit.corpus import inputs
 from albertkit.errors import InputError
@@ -43,7 +41,7 @@ class Source:
     """When it was last written, in nanoseconds."""
 
     @classmethod
-    def of(cls, pipeline: Pipeline, path: str, data: Record) -> Self:
+    def of(cls, pipeline: Pipeline, path: str, data: Record) -> "Source":
         """A file as the task of a pipeline reads it; `data` are options of its data, by name.
 
         InputError for a file that is missing, empty or none that the task reads, and for options that do not fit it.
@@ -74,9 +72,9 @@ def fingerprint(path: str) -> Record:
     """Size, digest of both ends and time of the last change of a file, or nothing of a folder."""
     if Path(path).is_dir():
         return {}
-    status = os.stat(path)
+    status = Path(path).stat()
     digest = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         digest.update(file.read(_END))
         file.seek(max(status.st_size - _END, 0))
         digest.update(file.read(_END))
@@ -125,7 +123,13 @@ def _of_table(source: Source, pipeline: Pipeline) -> Source:
     if ending in (".csv", ".tsv"):
         names = tuple(field.strip() for field in tables.first_fields(path))
         has_line = not options.header or names == tuple(options.header)
-        return replace(source, kind=ending, options=options, header=names if has_line else tuple(options.header), has_header_line=has_line)
+        return replace(
+            source,
+            kind=ending,
+            options=options,
+            header=names if has_line else tuple(options.header),
+            has_header_line=has_line,
+        )
     with tables.open_bytes(path) as file:
         is_array = file.read(4096).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"[")
     kind = ARRAY if is_array else ".jsonl"

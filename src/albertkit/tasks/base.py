@@ -20,8 +20,8 @@ from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
-from albertkit.tasks.tables import Table
 from albertkit.tasks.figures import Figure
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -118,6 +118,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         **options: Json,
     ) -> list[Answer]:
         """The answer for each example, from the outputs of each row in turn. InputError where they are not finite."""
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """What each part of an answer of `records` is, by name, for formats with columns of one kind.
+
+        str, int, float or bool, [kind] for a list, {name: kind} for parts, and object for what may be any of these.
+        """
+        return {"answers": object}
 
     def records(
         self,

@@ -15,9 +15,9 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import texts
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization import columns
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -81,6 +81,10 @@ class FeatureExtraction(Task[TextExamples, TextOptions]):
         asked = options.get("return_tensors")
         make = columns.array_maker("np" if asked is True else asked) if asked else np.ndarray.tolist
         return [make(found) for found in self._found(outputs, bool(options.get("pool")))]
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return {"features": [float] if options.get("pool") else [[float]]}
 
     def records(
         self,

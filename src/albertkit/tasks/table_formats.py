@@ -95,7 +95,7 @@ def fields(path: Path, file: TextIO, kind: str, first: int = 1) -> Iterator[Row]
         raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
 
 
-def grid_reader(lines: Iterable[str], kind: str) -> "csv._reader":
+def grid_reader(lines: Iterable[str], kind: str) -> Json:
     """What makes rows of fields of the lines of a .csv or .tsv."""
     style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
     return csv.reader(lines, **style)

@@ -211,9 +211,7 @@ def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
             return
 
 
-def of_lines(
-    path: str, kind: str, content: bytes, lines: Sequence[int], header: Sequence[str], bad: BadRows
-) -> Table:
+def of_lines(path: str, kind: str, content: bytes, lines: Sequence[int], header: Sequence[str], bad: BadRows) -> Table:
     """The rows of some whole lines of a file, which may be none.
 
     `kind` is the ending by which a file is read, .txt too; `lines` are their numbers. `header` has all names of a CSV

@@ -11,7 +11,6 @@ from albertkit.batches import PretrainingBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows
 from albertkit.tasks import texts
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import Augment, TrainableTask
 from albertkit.tasks.features import Features, not_finite
 from albertkit.tasks.fill_mask import masked_rows, raw_texts
@@ -19,6 +18,7 @@ from albertkit.tasks.fill_mask.answers import answer, best, targets, words_of
 from albertkit.tasks.fill_mask.masked_rows import Masking
 from albertkit.tasks.fill_mask.raw_texts import MaskedLMOptions
 from albertkit.tasks.inputs import require_count
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record

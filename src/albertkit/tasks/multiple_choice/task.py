@@ -15,13 +15,13 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
 from albertkit.tasks import calibration, figures, pieces
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.figures import Figure
 from albertkit.tasks.multiple_choice import choices
 from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -131,6 +131,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
             truncated += is_cut
         labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
         return Features(ids, types, labels, whole=asked, truncated=truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        return {"label": int, "choice": str, "score": float, **told, "scores": [float]}
 
     def decode(
         self,

@@ -16,11 +16,11 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import pieces, texts
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import Task
 from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, not_finite
 from albertkit.tasks.pseudo_perplexity.masked_copies import MaskedCopies
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -86,6 +86,11 @@ class PseudoPerplexity(Task[TextExamples, ScoreOptions]):
         for number, one in enumerate(whole):
             truncated += copies.add(number, one, is_cut=options.long == "truncate")
         return copies.features([one.ids for one in whole], truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        means = dict.fromkeys(("pll", "pll_per_token", "pll_per_word", "pseudo_perplexity"), float)
+        return {**means, **dict.fromkeys(("tokens", "words", "windows"), int)}
 
     def decode(
         self,

@@ -14,7 +14,6 @@ from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate
 from albertkit.tasks import calibration, piece_splits, pieces, trained_on
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
@@ -26,6 +25,7 @@ from albertkit.tasks.question_answering.answers import Candidate, Found
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
 from albertkit.tasks.spans import Span
+from albertkit.tasks.tables import Table
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -134,6 +134,12 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
                 rows.add(number, ids, whole[context], window, answer)
         truncated = sum(len(question) > options.max_query_length for question in asked)
         return rows.features(labelled, truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        one = {"score": float, "start": int, "end": int, "answer": str, **told}
+        return one if options.get("top_k", 1) == 1 else {"answers": [one]}
 
     def decode(
         self,

@@ -12,11 +12,11 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.sentence_embedding import long_texts, sentences, vectors
 from albertkit.tasks.sentence_embedding.sentences import SentenceOptions, Sentences
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -124,6 +124,10 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
         require_finite(found)
         asked = options.get("normalize")
         return list(vectors.normalized(found) if (config.sentence_normalize if asked is None else asked) else found)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return {"embedding": [float]}
 
     def records(
         self,

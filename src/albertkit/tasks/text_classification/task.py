@@ -222,6 +222,10 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
         return answers.ranked(logits, config, answers.asked(options), calibration.read(config))
 
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return answers.kinds(Schema.of(config), answers.asked(options), calibration.read(config))
+
     def records(
         self,
         tokenizer: AlbertTokenizerBase,

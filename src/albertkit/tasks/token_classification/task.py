@@ -16,13 +16,13 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, UnusableRows, abbreviate, few
 from albertkit.rules import IGNORED
 from albertkit.tasks import calibration, figures, piece_splits, pieces, tables, texts
-from albertkit.tasks.tables import Table
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.spans import Span
+from albertkit.tasks.tables import Table
 from albertkit.tasks.token_classification import entities, tagged_files, tags
 from albertkit.tasks.token_classification.tagged_texts import TaggedExamples, TagOptions
 from albertkit.tasks.windows import windows
@@ -271,6 +271,12 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def describe(self, options: TagOptions, config: AlbertConfig) -> str:
         """The types of entities."""
         return f"entities of the types {', '.join(tags.types(_names(config))[:20])}"
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        entity = {"entity_group": str, "score": float, "word": str, "start": int, "end": int}
+        return {"entities": [{**entity, **told}]}
 
     def records(
         self,
