@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import long_run, options
 from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
@@ -55,6 +55,15 @@ def command(
     top_k: options.TopK = None,
     abstain_below: options.AbstainBelow = None,
     skip_bad_rows: options.SkipBadRows = False,
+    label_field: options.LabelField = None,
+    score_field: options.ScoreField = None,
+    filter_by: options.FilterBy = None,
+    left_out: options.LeftOut = None,
+    replace_fields: Annotated[bool, Option("--replace-fields", help="Replace fields of these names.")] = False,
+    output_format: options.FolderFormat = None,
+    part_rows: options.PartRows = None,
+    workers: options.Workers = None,
+    threads: options.Threads = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -66,6 +75,9 @@ def command(
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
+    labels = {"label_field": label_field, "score_field": score_field, "filter_by": filter_by, "left_out": left_out}
+    parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
+    scale = options.given(**labels, **parts, replaces_fields=replace_fields or None)
     named = {"task_name": task_name, "text_column": text_column, "pair_column": pair_column}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, header=options.split(header), **named, **lengths)
@@ -74,6 +86,11 @@ def command(
     on = options.computing(
         device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
     )
+    if long_run.is_meant(source, output, scale):
+        made = {"task": task, "model": model, "framework": framework, "max_length": max_length, **on}
+        calls = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
+        long_run.answer(source, output, made, given, calls, target.skips, overwrite, scale)
+        return
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
@@ -94,9 +111,9 @@ class _Target:
         from albertkit.errors import InputError
         from albertkit.inference import record_files
 
-        if self.output:
+        if self.output and not long_run.writes(self.output):
             record_files.require_other(self.output, source)
-            record_files.require_writable(self.output, self.overwrite)
+            record_files.require_writable(self.output, self.overwrite, (".jsonl.gz", ".jsonl.zst"))
         if self.output and self.folder:
             raise InputError(
                 "Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out."

@@ -211,6 +211,40 @@ def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
             return
 
 
+def of_lines(path: str, kind: str, content: bytes, lines: Sequence[int], header: Sequence[str], bad: BadRows) -> Table:
+    """The rows of some whole lines of a file, which may be none.
+
+    `kind` is the ending by which a file is read, .txt too; `lines` are their numbers. `header` has all names of a CSV
+    or TSV, also those without one, and names that JSON had before. InputError, naming the line, as from `pieces`.
+    """
+    place, names = Path(path), dict[str, None]()
+    first = lines[0] if lines else 1
+    text = _whole(path, content, lines)
+    file = io.StringIO(text, newline="")
+    if kind == ".txt":
+        numbered = zip(content.splitlines(), lines, strict=True)
+        return Table(path, {"text": [line.decode() for line, _ in numbered]}, list(lines))
+    if kind in (".csv", ".tsv"):
+        names.update(dict.fromkeys(filter(None, header)))
+        rows = list(table_formats.grid_rows(place, table_formats.fields(place, file, kind, first), header, names, bad))
+        grid = zip(*(row.content for row in rows), strict=True) if rows else [()] * len(names)
+        return Table(path, dict(zip(names, map(list, grid), strict=True)), [row.line for row in rows])
+    names.update(dict.fromkeys(header))
+    rows = list(table_formats.json_rows(place, zip(lines, file, strict=True), names, bad))
+    return Table(path, _Records(names, [row.content for row in rows]), [row.line for row in rows])
+
+
+def _whole(path: str, content: bytes, lines: Sequence[int]) -> str:
+    """The text of lines. InputError, naming the line, where it is not UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        for number, line in zip(lines, content.splitlines(), strict=True):
+            for _ in _decoded(path, number, [line]):
+                pass
+        raise
+
+
 def open_bytes(path: str | Path) -> io.BufferedReader:
     """A file of text, unpacked where its ending says so, as UTF-8. InputError where there is none."""
     _require_file(Path(path))
