@@ -9,6 +9,7 @@ from typer import Option
 
 if TYPE_CHECKING:
     from albertkit.distributed.cluster import Cluster
+    from albertkit.prediction.run import Engine as AnsweringEngine
     from albertkit.typing import Record
 
 _PANEL = "Ray"
@@ -56,6 +57,15 @@ def cluster(
     if workers is not None and workers < 1:
         raise ConfigError(f"--workers must be at least 1. Received: {workers}.")
     return cluster.Cluster(address or "", workers or 0, 1 if cpus is None else cpus, gpus or 0)
+
+
+def answering(cluster: "Cluster | None") -> "AnsweringEngine | None":
+    """What answers the blocks of files: the workers of a cluster, if there is one."""
+    if cluster is None:
+        return None
+    from albertkit.distributed import answers
+
+    return answers.by_workers(cluster)
 
 
 def trained_by(run: "Callable[..., Record]", cluster: "Cluster | None") -> "Callable[..., Record]":

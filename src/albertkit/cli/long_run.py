@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
-from albertkit.cli import hub_file
+from albertkit.cli import engines, hub_file
 from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
+    from albertkit.distributed.cluster import Cluster
     from albertkit.pipelines import Pipeline
     from albertkit.prediction.totals import Totals
     from albertkit.typing import Record
@@ -52,6 +53,7 @@ def answer(
     skips: bool,
     overwrite: bool,
     scale: "Record",
+    cluster: "Cluster | None" = None,
 ) -> None:
     """Answer for all rows, and say how many there are, what was cut, and what was left out."""
     from albertkit.cli.progress import PredictionProgress
@@ -62,7 +64,7 @@ def answer(
     with hub_file.of(source.file, source.hub_dataset, source.split, "answers for") as (path, _):
         request = run.Request(model, [path], output or Path(), **given)
         with PredictionProgress(console) as bar:
-            totals, answerer = run.run(request, bar.print, bar.update)
+            totals, answerer = run.run(request, bar.print, bar.update, engines.answering(cluster))
     _tell(totals, answerer, output)
 
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
-from albertkit.cli import long_run, options
+from albertkit.cli import engines, long_run, options
 from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
@@ -64,6 +64,10 @@ def command(
     part_rows: options.PartRows = None,
     workers: options.Workers = None,
     threads: options.Threads = None,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
+    gpus_per_worker: engines.GpusPerWorker = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -78,6 +82,9 @@ def command(
     labels = {"label_field": label_field, "score_field": score_field, "filter_by": filter_by, "left_out": left_out}
     parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
     scale = options.given(**labels, **parts, replaces_fields=replace_fields or None)
+    cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
+    if cluster:
+        scale = {**scale, "workers": 1, "threads": threads or cluster.threads}
     named = {"task_name": task_name, "text_column": text_column, "pair_column": pair_column}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, header=options.split(header), **named, **lengths)
@@ -86,10 +93,10 @@ def command(
     on = options.computing(
         device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
     )
-    if long_run.is_meant(source, output, scale):
+    if long_run.is_meant(source, output, {"engine": engine, **scale} if cluster else scale):
         made = {"task": task, "model": model, "framework": framework, "max_length": max_length, **on}
         calls = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
-        long_run.answer(source, output, made, given, calls, target.skips, overwrite, scale)
+        long_run.answer(source, output, made, given, calls, target.skips, overwrite, scale, cluster)
         return
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)

@@ -52,6 +52,11 @@ class Cluster:
             )
 
     @property
+    def threads(self) -> int:
+        """Those in which a worker computes."""
+        return max(int(self.cpus), 1)
+
+    @property
     def resources(self) -> dict[str, float]:
         """Of a worker, as Ray takes them."""
         return {"num_cpus": self.cpus, "num_gpus": self.gpus}
@@ -98,8 +103,11 @@ class Cluster:
         count = self.workers or max(int(cores // self.cpus) if self.cpus else 1, 1)
         if self.gpus and not self.workers:
             count = max(min(count, int(there.get("GPU", 0) // self.gpus)), 1)
+        release = ray.remote(pkgutil.resolve_name).options(**self.resources)
         try:
-            found = ray.get(ray.remote(pkgutil.resolve_name).remote("albertkit:__version__"), timeout=READY_WITHIN)
+            found = ray.get(release.remote("albertkit:__version__"), timeout=READY_WITHIN)
+        except ray.exceptions.GetTimeoutError:
+            raise too_small(self, there) from None
         except Exception as error:
             if "albertkit" not in str(error):
                 raise TrainingError(f"The cluster must do work. It answered: {last_line(error)}.") from error
