@@ -1,6 +1,6 @@
 """Where a command computes: on this machine, or by workers of a Ray cluster."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +9,8 @@ from typer import Option
 
 if TYPE_CHECKING:
     from albertkit.distributed.cluster import Cluster
+    from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.prediction.run import Engine as AnsweringEngine
     from albertkit.typing import Record
 
@@ -66,6 +68,17 @@ def answering(cluster: "Cluster | None") -> "AnsweringEngine | None":
     from albertkit.distributed import answers
 
     return answers.by_workers(cluster)
+
+
+def records(
+    cluster: "Cluster", answerer: "Pipeline", model: "Record", path: str, data: "Record", skips: bool
+) -> "tuple[Answers, Iterator[Record]]":
+    """The answers for a file by workers of a cluster, and a record for each row; see `prediction.records`."""
+    from albertkit.distributed import answers
+    from albertkit.prediction.records import Answers, RecordAnswerer
+
+    found = Answers(answerer, model, path, data, skips, cluster.threads)
+    return found, found.records(answers.by_workers(cluster, RecordAnswerer))
 
 
 def trained_by(run: "Callable[..., Record]", cluster: "Cluster | None") -> "Callable[..., Record]":

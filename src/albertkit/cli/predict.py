@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from albertkit.cli.progress import CountOfTexts
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.typing import Record
 
 
@@ -169,7 +170,7 @@ def _given(null_threshold: float | None, **options: object) -> "Record":
     return {name: value for name, value in {**options, **none}.items() if value is not None}
 
 
-def tell(answerer: "Pipeline") -> None:
+def tell(answerer: "Pipeline | Answers") -> None:
     """Say on standard error how many texts were left out or cut, and how many the vocabulary does not know."""
     from albertkit.tasks import bad_rows
 
@@ -183,7 +184,7 @@ def tell(answerer: "Pipeline") -> None:
 
 
 def write_all(
-    answerer: "Pipeline",
+    answerer: "Pipeline | Answers",
     records: "Iterator[Record]",
     output: Path | None,
     overwrite: bool,
@@ -208,7 +209,7 @@ def write_all(
 
 
 @contextlib.contextmanager
-def _written(answerer: "Pipeline", file: "AbstractContextManager[Write] | None") -> Iterator["Write"]:
+def _written(answerer: "Pipeline | Answers", file: "AbstractContextManager[Write] | None") -> Iterator["Write"]:
     """What takes a record: standard output or a file, with the count of them on standard error unless it disturbs."""
     with contextlib.ExitStack() as stack:
         write: Write = print_record if file is None else stack.enter_context(file)
@@ -218,7 +219,7 @@ def _written(answerer: "Pipeline", file: "AbstractContextManager[Write] | None")
         yield _counting(write, stack.enter_context(counter_of(answerer)).count)
 
 
-def counter_of(answerer: "Pipeline") -> "CountOfTexts":
+def counter_of(answerer: "Pipeline | Answers") -> "CountOfTexts":
     """What says on standard error how many texts are answered, and how far those at hand are."""
     from albertkit.cli.progress import CountOfTexts
 

@@ -36,7 +36,7 @@ class FileBlocks(Iterable[tuple[Block, Block]]):
             yield block, block
 
 
-def by_workers(cluster: Cluster) -> Engine:
+def by_workers(cluster: Cluster, kind: type[Answerer] = Answerer) -> Engine:
     """An engine of `prediction.run` whose blocks are read and answered in a cluster, which must see the files."""
 
     def answers(settings: Answering, blocks: Iterator[Block], _: Pipeline) -> Answers:
@@ -44,11 +44,11 @@ def by_workers(cluster: Cluster) -> Engine:
         if first is None:
             return
         read = FileBlocks(settings.sources, str(settings.model["task"]), first.start, first.number)
-        with Datasets(cluster).map(functools.partial(_answerer, settings), read) as found:
+        with Datasets(cluster).map(functools.partial(_answerer, kind, settings), read) as found:
             yield from found
 
     return answers
 
 
-def _answerer(settings: Answering) -> Callable[[Block], Finished]:
-    return Answerer(settings).noted
+def _answerer(kind: type[Answerer], settings: Answering) -> Callable[[Block], Finished]:
+    return kind(settings).noted

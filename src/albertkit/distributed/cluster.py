@@ -75,6 +75,7 @@ class Cluster:
             return
         address = self.address or os.environ.get(_VARIABLE, "") or _HERE
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent that nobody has asked for
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what its own code in C++ prints about itself
         quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == _HERE:
             ray.init(address=_HERE, include_dashboard=False, **self._of_this_machine(beside), **quiet)

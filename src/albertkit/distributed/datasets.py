@@ -5,6 +5,7 @@ an actor had when it died another one does again; what a reader had read is read
 """
 
 import contextlib
+import functools
 import logging
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -50,7 +51,7 @@ class Datasets:
             batch_format="pyarrow",
             zero_copy_batch=True,
             compute=data.ActorPoolStrategy(size=count),
-            max_task_retries=cluster.TRIES,
+            ray_remote_args_fn=functools.partial(dict, max_task_retries=cluster.TRIES),
             num_cpus=self.cluster.cpus,
             num_gpus=self.cluster.gpus,
         )

@@ -86,19 +86,25 @@ class Answerer:
 
     def __call__(self, block: Block) -> Finished:
         """The rows of a block with their answers. InputError, saying where, for a row that cannot be used."""
-        settings, source = self._settings, self._settings.sources[block.start.file]
-        table, bad = _table(source, block, settings.skips)
-        parts = [block.examples] if table is None else self._pipeline.task.stream(table, source.options)
-        answers = self._pipeline.answers(
-            [part for part in parts if part is not None], skip_bad_rows=settings.skips, **settings.calls
-        )
-        rows = _Rows(settings, source, block, table, self._pipeline.record)
+        table, bad, answers = self.answered(block)
+        source = self._settings.sources[block.start.file]
+        rows = _Rows(self._settings, source, block, table, self._pipeline.record)
         for one in answers:
             rows.add(one)
         contents = rows.contents()
-        left_out = (*bad, *self._pipeline.left_out)
-        counted = self._pipeline.truncated, self._pipeline.unknown
-        return Finished(*contents, rows.filtered, left_out, *counted)
+        return Finished(*contents, rows.filtered, *self._counted(bad))
+
+    def answered(self, block: Block) -> tuple[Table | None, Sequence[BadRow], Iterator[Answered]]:
+        """The table of a block, or None where it has examples in its place, its unreadable rows, and the answers."""
+        settings, source = self._settings, self._settings.sources[block.start.file]
+        table, bad = _table(source, block, settings.skips)
+        parts = [block.examples] if table is None else self._pipeline.task.stream(table, source.options)
+        whole = [part for part in parts if part is not None]
+        return table, bad, self._pipeline.answers(whole, skip_bad_rows=settings.skips, **settings.calls)
+
+    def _counted(self, bad: Sequence[BadRow]) -> tuple[tuple[BadRow, ...], int, UnknownTotals]:
+        """What was counted of the answers that were given last."""
+        return (*bad, *self._pipeline.left_out), self._pipeline.truncated, self._pipeline.unknown
 
     def noted(self, block: Block) -> Finished:
         """The same, with what is logged on the way in it."""
