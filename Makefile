@@ -22,7 +22,8 @@ lint: $(BIN)/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(BIN)/ready
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle and not ray"
+	$(BIN)/python -m pytest -m ray tests/distributed
 
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5
 	$(ORACLE)/python -m pytest -n auto --dist worksteal -m oracle -W default tests/oracle

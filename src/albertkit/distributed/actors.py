@@ -48,12 +48,16 @@ class Actors:
     ) -> Generator[Iterator[tuple[Kept, Result]]]:
         """See `ordered_map.Workers`. TrainingError where a block fails again and again."""
         ray = cluster.require()
+        stays_connected = ray.is_initialized()
         with self.cluster.connected() as count:
             again = {"max_restarts": -1, "max_task_retries": cluster.TRIES}
             kind = ray.remote(Worker).options(**self.cluster.resources, **again)
             actors = [kind.remote(make) for _ in range(count)]
-            # They end when nothing refers to them any more, or with the connection.
-            yield _InOrder(ray, self.cluster, actors).results(blocks)
+            try:
+                yield _InOrder(ray, self.cluster, actors).results(blocks)
+            finally:
+                for actor in actors if stays_connected else ():  # else they end with the connection
+                    ray.kill(actor)
 
 
 class _InOrder:

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import logging
 import pickle
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -38,23 +39,25 @@ class Datasets:
         """
         ray = cluster.require()
         with self.cluster.connected(_READERS) as count, _settings():
-            yield _results(ray, self._dataset(make, blocks, count))
+            with contextlib.closing(_results(ray, self._dataset(make, blocks, count))) as results:
+                yield results
 
     def _dataset(self, make: Callable[[], Json], blocks: Iterable[Json], count: int) -> Json:
         from ray import data
 
         read = data.read_datasource(_source(blocks), num_cpus=_READERS, override_num_blocks=1)
-        return read.map_batches(
-            _Call,
-            fn_constructor_args=(make,),
-            batch_size=1,
-            batch_format="pyarrow",
-            zero_copy_batch=True,
-            compute=data.ActorPoolStrategy(size=count),
-            ray_remote_args_fn=functools.partial(dict, max_task_retries=cluster.TRIES),
-            num_cpus=self.cluster.cpus,
-            num_gpus=self.cluster.gpus,
-        )
+        with warnings.catch_warnings():  # that the bound of retries will be given otherwise from Ray 2.64 on
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return read.map_batches(
+                _Call,
+                fn_constructor_args=(make,),
+                batch_size=1,
+                batch_format="pyarrow",
+                compute=data.ActorPoolStrategy(min_size=1, max_size=count, initial_size=count),
+                num_cpus=self.cluster.cpus,
+                num_gpus=self.cluster.gpus,
+                ray_remote_args_fn=functools.partial(dict, max_task_retries=cluster.TRIES),
+            )
 
 
 @contextlib.contextmanager
@@ -62,18 +65,16 @@ def _settings() -> Iterator[None]:
     """Ray Data as it keeps the order, hands on each block by itself, and is silent."""
     from ray.data import DataContext
 
-    before = DataContext.get_current()
-    changed = before.copy()
+    changed = DataContext.get_current().copy()
     changed.execution_options.preserve_order = True
     changed.target_max_block_size = 1  # in bytes: else it collects rows up to 128 MiB, and one actor had them all
     changed.enable_progress_bars = False
     logger, level = logging.getLogger("ray.data"), logging.getLogger("ray.data").level
-    DataContext._set_current(changed)
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with DataContext.current(changed):
+            yield
     finally:
-        DataContext._set_current(before)
         logger.setLevel(level)
 
 
@@ -133,8 +134,8 @@ def _unpickled(table: Json) -> Json:
     return pickle.loads(table.column(_COLUMN)[0].as_buffer())  # noqa: S301
 
 
-def _results(ray: Json, dataset: Json) -> Iterator[tuple[Json, Json]]:
-    found = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1))
+def _results(ray: Json, dataset: Json) -> Generator[tuple[Json, Json]]:
+    found = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     while True:
         try:
             table = next(found, None)
