@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from albertkit import __version__, hub
 from albertkit.errors import ConfigError, InputError, Interrupted
 from albertkit.inference import record_files
 from albertkit.pipelines import Pipeline, pipeline
-from albertkit.prediction import columns, cutting, journal, labelling, outputs, sources
+from albertkit.prediction import columns, cutting, journal, labelling, outputs, sources, threads
 from albertkit.prediction.answering import Answerer, Answering, Finished
 from albertkit.prediction.cutting import Block
 from albertkit.prediction.journal import Journal, Output
@@ -60,7 +59,7 @@ class Request:
     overwrite: bool = False
     workers: int = 1
     threads: int | None = None
-    """Of each process; None: all cores among them."""
+    """Of each process; None: the cores, shared by the processes. The last bits of float32 differ by it."""
 
 
 class Plan(NamedTuple):
@@ -108,8 +107,8 @@ def _require_new(target: Output, first: Output, overwrite: bool) -> None:
         return  # what is there then, it was begun beside
     if target.part_rows is None:
         record_files.require_new(target.path, overwrite)
-    elif target.path.is_dir() and any(target.path.iterdir()) and not overwrite:
-        name = min(path.name for path in target.path.iterdir())
+    elif not overwrite and target.path.is_dir() and (held := journal.foreign(target.path)):
+        name = held[0]
         raise InputError(
             f"Parts go into a new or empty folder. {target.path} holds {name}. Give another --output, or pass "
             "--overwrite to replace answers."
@@ -122,6 +121,8 @@ def plan(request: Request) -> Plan:
     InputError for inputs, outputs and conditions that cannot be; other errors as of `pipelines.pipeline`.
     """
     found = targets(request)
+    if request.threads and request.workers == 1:
+        threads.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
     files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
@@ -131,9 +132,9 @@ def plan(request: Request) -> Plan:
     schema = columns.schema(loaded, files, labels, added) if found[0].form == outputs.PARQUET else None
     left_out_form = found[1].form if len(found) > 1 else None
     model = {**request.model, "task": loaded.task.name}
-    threads = request.threads or (max(_cores() // request.workers, 1) if request.workers > 1 else None)
+    count = request.threads or threads.of_each(request.workers)
     answering = Answering(
-        model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, threads
+        model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
     return Plan(answering, found, _settings(request, answering, found), loaded)
 
@@ -163,6 +164,7 @@ def _settings(request: Request, answering: Answering, found: Sequence[Output]) -
         "albertkit": __version__,
         "model": model_digest(str(request.model["model"])),
         "answers": {**model, **answering.calls},
+        "threads": answering.threads,
         "labels": asdict(answering.labels),
         "outputs": [{"file": str(one.path), "format": one.form, "part_rows": one.part_rows} for one in found],
         "inputs": [_bound(source) for source in answering.sources],
@@ -284,7 +286,3 @@ def in_processes(count: int) -> Engine:
             yield from workers.answers(blocks)
 
     return answers
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
