@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from albertkit.prediction.workers import Workers
 from albertkit.storage.commit import MODEL_FILE
 from albertkit.typing import Record
 
+MANY_BYTES = 2**24
+"""Of files whose rows are answered by several processes: these begin in some seconds."""
 PART_ROWS = 500_000
 """Rows of a part of a folder, unless others are asked for."""
 
@@ -57,7 +60,8 @@ class Request:
     folder_format: str = "jsonl"
     part_rows: int = PART_ROWS
     overwrite: bool = False
-    workers: int = 1
+    workers: int | None = None
+    """Processes; None: one a core for files of many rows, on a CPU."""
     threads: int | None = None
     """Of each process; None: the cores, shared by the processes. The last bits of float32 differ by it."""
 
@@ -70,6 +74,8 @@ class Plan(NamedTuple):
     settings: Record
     """What it is bound to."""
     pipeline: Pipeline
+    workers: int
+    """Processes that answer, unless another engine does."""
 
 
 def is_folder(output: Path) -> bool:
@@ -121,7 +127,7 @@ def plan(request: Request) -> Plan:
     InputError for inputs, outputs and conditions that cannot be; other errors as of `pipelines.pipeline`.
     """
     found = targets(request)
-    if request.threads and request.workers == 1:
+    if request.threads:
         threads.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
@@ -132,11 +138,28 @@ def plan(request: Request) -> Plan:
     schema = columns.schema(loaded, files, labels, added) if found[0].form == outputs.PARQUET else None
     left_out_form = found[1].form if len(found) > 1 else None
     model = {**request.model, "task": loaded.task.name}
-    count = request.threads or threads.of_each(request.workers)
+    workers = request.workers or _processes(model, files)
+    count = request.threads or threads.of_each(workers)
     answering = Answering(
         model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
-    return Plan(answering, found, _settings(request, answering, found), loaded)
+    return Plan(answering, found, _settings(request, answering, found), loaded, workers)
+
+
+def _processes(model: Record, files: Sequence[Source]) -> int:
+    """A process a core where PyTorch or NumPy computes on a CPU, for so many rows that they make up for their start."""
+    is_long = sum(source.size for source in files) >= MANY_BYTES
+    if not is_long or model.get("framework") not in (None, "auto", "torch", "numpy"):
+        return 1
+    device = model.get("device")
+    on_cpu = device in ("cpu", -1) or (device is None and not has_gpu())
+    return threads.cores() if on_cpu else 1
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch is here, and sees a GPU."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_available())
 
 
 def _labels(request: Request, loaded: Pipeline, calls: Record) -> tuple[Labelling, Record]:
@@ -221,7 +244,7 @@ def run(
         journal.clear(made.targets)
     with Journal.opened(made.targets, made.settings, made.answering.schema) as book:
         try:
-            _carry_out(made, book, engine or in_processes(request.workers), note, progress)
+            _carry_out(made, book, engine or in_processes(made.workers), note, progress)
         except KeyboardInterrupt as stopped:
             told = f"{book.totals.answers:,} answers are kept: run the same command again and it goes on behind them."
             raise Interrupted.of(
