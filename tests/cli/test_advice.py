@@ -28,6 +28,8 @@ READERS = ["predict", "calibrate", "embed", "score", "quantize", "export", "benc
 PRINTED_BY = {
     "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
+    "cli/long_run.py": ["predict"],
+    "prediction/": ["predict"],
     "cli/answer_inputs.py": ["predict"],
     "cli/hub_file.py": ["evaluate", "predict"],
     "cli/embed.py": ["embed"],

@@ -92,7 +92,10 @@ FolderFormat = Annotated[
     Option(help="Of the parts of a folder: jsonl, jsonl.gz, jsonl.zst or parquet.", show_default="jsonl"),
 ]
 PartRows = Annotated[int | None, Option(help="Rows of a part of a folder.", show_default="500,000", min=1)]
-Workers = Annotated[int | None, Option(help="Processes that answer a file.", show_default="1", min=1)]
+Workers = Annotated[
+    int | None,
+    Option(help="Processes that answer a file.", show_default="1; the cores from 16 MB on", min=1),
+]
 Threads = Annotated[
     int | None, Option(help="Threads of each process.", show_default="the cores, shared by the processes", min=1)
 ]

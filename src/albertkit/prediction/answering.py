@@ -2,8 +2,6 @@
 
 import json
 import logging
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +10,7 @@ from typing import NamedTuple
 from albertkit.errors import InputError
 from albertkit.inference.record_files import json_line
 from albertkit.pipelines import Answered, Pipeline, pipeline
-from albertkit.prediction import labelling, outputs
+from albertkit.prediction import labelling, outputs, threads
 from albertkit.prediction.cutting import Block
 from albertkit.prediction.labelling import Labelling
 from albertkit.prediction.sources import ARRAY, PARQUET, WHOLE, Source
@@ -51,9 +49,9 @@ class Answering:
     """Of each process; None: as many as the framework takes by itself."""
 
     def load(self) -> Pipeline:
-        """The pipeline; in a process of its own, with so many threads."""
+        """The pipeline, in a process of its own with so many threads."""
         if self.threads:
-            limit_threads(self.threads)
+            threads.limit(self.threads)
         return pipeline(**self.model)
 
 
@@ -110,15 +108,6 @@ class Answerer:
         """The same, with what is logged on the way in it."""
         notes, found = _logged(lambda: self(block))
         return found._replace(notes=notes)
-
-
-def limit_threads(count: int) -> None:
-    """Compute in so many threads: by the variables that libraries read once, and where PyTorch is here already."""
-    for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "RAYON"):
-        os.environ[f"{name}_NUM_THREADS"] = str(count)
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(count)
 
 
 class _Kept(logging.Handler):

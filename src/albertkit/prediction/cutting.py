@@ -28,6 +28,8 @@ from albertkit.typing import Json
 
 SIZE = 2**22
 """Bytes after which a block ends, however few rows it has."""
+_PAGE = 64
+"""Rows of Parquet that are read at a time."""
 _LINE_END = re.compile(r"[\r\n][ \t\r\n]*")
 _READING_ERRORS = (EOFError, OSError, lzma.LZMAError, zlib.error)
 
@@ -250,30 +252,49 @@ def _of_parquet(source: Source, start: Position, rows: int) -> Iterator[Block]:
     try:
         with parquet.ParquetFile(source.path, buffer_size=2**20, pre_buffer=False) as file:
             total, at, held = max(file.metadata.num_rows, 1), start.offset, list[Json]()
-            for batch in _batches(file, start.offset):
+            count, size, unit = 0, 0, min(rows, _PAGE)
+            for batch in _batches(file, start.offset, unit):
                 held.append(batch)
-                if sum(one.num_rows for one in held) >= rows or sum(one.nbytes for one in held) >= SIZE:
+                count, size = count + batch.num_rows, size + _text_bytes(batch)
+                if at + count == file.metadata.num_rows or (
+                    (count % min(rows, _PAGE)) == 0 and (count >= rows or size >= SIZE)
+                ):
                     yield (block := _of_rows(source, start.file, at, held, total))
-                    at, held = block.stop.offset, []
-            if held:
-                yield _of_rows(source, start.file, at, held, total)
+                    at, held, count, size = block.stop.offset, [], 0, 0
     except (pyarrow.ArrowException, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{source.path} must be a complete Parquet file. Reading it failed: {error}.") from error
 
 
-def _batches(file: Json, start: int) -> Iterator[Json]:
-    """The batches of a Parquet file from a row on, without the row groups before it."""
+def _batches(file: Json, start: int, most: int) -> Iterator[Json]:
+    """The batches of a Parquet file from a row on, without the row groups before it.
+
+    None crosses a row whose number is a multiple of `most`: so blocks are the same wherever reading begins.
+    """
     groups = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    first = 0
-    while first < len(groups) and groups[first] <= start:
-        start -= groups[first]
+    first = at = 0
+    while first < len(groups) and at + groups[first] <= start:
+        at += groups[first]
         first += 1
-    for batch in file.iter_batches(batch_size=64, row_groups=range(first, len(groups)), use_threads=False):
-        if start < batch.num_rows:
-            yield batch.slice(start)
-        start = max(start - batch.num_rows, 0)
+    for batch in file.iter_batches(batch_size=_PAGE, row_groups=range(first, len(groups)), use_threads=False):
+        end = at + batch.num_rows
+        place = max(at, start)
+        while place < end:
+            following = min(end, place - place % most + most)
+            yield batch.slice(place - at, following - place)
+            place = following
+        at = end
+
+
+def _text_bytes(batch: Json) -> int:
+    """Bytes of the texts of a batch."""
+    import pyarrow
+    import pyarrow.compute
+
+    functions: Json = pyarrow.compute
+    columns = [column for column in batch.columns if pyarrow.types.is_string(column.type)]
+    return sum(functions.sum(functions.binary_length(column)).as_py() or 0 for column in columns)
 
 
 def _of_rows(source: Source, file: int, at: int, held: Sequence[Json], total: int) -> Block:

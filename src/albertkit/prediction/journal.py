@@ -27,10 +27,11 @@ from albertkit.prediction import outputs
 from albertkit.prediction.answering import Finished
 from albertkit.prediction.cutting import Block, Position
 from albertkit.prediction.totals import Totals
+from albertkit.storage.commit import RESERVED_PREFIX
 from albertkit.storage.filesystem import flush_to_disk
 from albertkit.typing import Json, Record
 
-PREFIX = ".albertkit-predict"
+PREFIX = f"{RESERVED_PREFIX}predict"
 MANIFEST = "manifest.json"
 """In a folder of parts what they are."""
 KEPT = "What is finished is kept: make room and run the same command again."
@@ -102,6 +103,8 @@ class Journal:
             found._state.mkdir(parents=True, exist_ok=True)
         with storage.try_exclusive_lock(found._state), contextlib.ExitStack() as stack:
             with storage.translate_os_errors(found._state, KEPT):
+                for target in targets:
+                    storage.clear_abandoned(target.path if target.part_rows is not None else target.path.parent)
                 found._begin(settings)
                 stack.callback(found._close)
                 found._open()
@@ -140,6 +143,7 @@ class Journal:
                     self._finish_part(number)
             self._write_manifest()
             self._close()
+            (self._state / _JOURNAL).unlink()  # without it nothing is begun
             shutil.rmtree(self._state)
 
     def rebind(self, settings: Record) -> None:
@@ -150,6 +154,8 @@ class Journal:
     def _begin(self, settings: Record) -> None:
         path = self._state / _BEGUN
         if not path.exists() or not self._read_lines():
+            for other in self._state.iterdir():
+                other.unlink()
             self.begun = settings
             storage.write_json(path, settings)
             return
@@ -275,7 +281,7 @@ def clear(targets: Sequence[Output]) -> None:
     """
     target = targets[0]
     if target.part_rows is not None and target.path.is_dir():
-        names = sorted(path.name for path in target.path.iterdir() if path.name not in (PREFIX, MANIFEST))
+        names = [name for name in foreign(target.path) if name != MANIFEST]
         if others := [name for name in names if not name.startswith("part-")]:
             raise InputError(
                 f"--overwrite replaces answers and nothing else. {target.path} holds {others[0]} beside them. Move "
@@ -286,6 +292,11 @@ def clear(targets: Sequence[Output]) -> None:
     if target.state.exists():
         with storage.try_exclusive_lock(target.state):
             shutil.rmtree(target.state)
+
+
+def foreign(folder: Path) -> list[str]:
+    """The names in a folder of parts that no run leaves there before its first part is finished."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(RESERVED_PREFIX))
 
 
 def is_begun(target: Output) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from albertkit import __version__, hub
 from albertkit.errors import ConfigError, InputError, Interrupted
 from albertkit.inference import record_files
 from albertkit.pipelines import Pipeline, pipeline
-from albertkit.prediction import columns, cutting, journal, labelling, outputs, sources
+from albertkit.prediction import columns, cutting, journal, labelling, outputs, sources, threads
 from albertkit.prediction.answering import Answerer, Answering, Finished
 from albertkit.prediction.cutting import Block
 from albertkit.prediction.journal import Journal, Output
@@ -24,6 +24,8 @@ from albertkit.prediction.workers import Workers
 from albertkit.storage.commit import MODEL_FILE
 from albertkit.typing import Record
 
+MANY_BYTES = 2**24
+"""Of files whose rows are answered by several processes: these begin in some seconds."""
 PART_ROWS = 500_000
 """Rows of a part of a folder, unless others are asked for."""
 
@@ -58,9 +60,10 @@ class Request:
     folder_format: str = "jsonl"
     part_rows: int = PART_ROWS
     overwrite: bool = False
-    workers: int = 1
+    workers: int | None = None
+    """Processes; None: one a core for files of many rows, on a CPU."""
     threads: int | None = None
-    """Of each process; None: all cores among them."""
+    """Of each process; None: the cores, shared by the processes. The last bits of float32 differ by it."""
 
 
 class Plan(NamedTuple):
@@ -71,6 +74,8 @@ class Plan(NamedTuple):
     settings: Record
     """What it is bound to."""
     pipeline: Pipeline
+    workers: int
+    """Processes that answer, unless another engine does."""
 
 
 def is_folder(output: Path) -> bool:
@@ -108,8 +113,8 @@ def _require_new(target: Output, first: Output, overwrite: bool) -> None:
         return  # what is there then, it was begun beside
     if target.part_rows is None:
         record_files.require_new(target.path, overwrite)
-    elif target.path.is_dir() and any(target.path.iterdir()) and not overwrite:
-        name = min(path.name for path in target.path.iterdir())
+    elif not overwrite and target.path.is_dir() and (held := journal.foreign(target.path)):
+        name = held[0]
         raise InputError(
             f"Parts go into a new or empty folder. {target.path} holds {name}. Give another --output, or pass "
             "--overwrite to replace answers."
@@ -122,6 +127,8 @@ def plan(request: Request) -> Plan:
     InputError for inputs, outputs and conditions that cannot be; other errors as of `pipelines.pipeline`.
     """
     found = targets(request)
+    if request.threads:
+        threads.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
     files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
@@ -131,11 +138,28 @@ def plan(request: Request) -> Plan:
     schema = columns.schema(loaded, files, labels, added) if found[0].form == outputs.PARQUET else None
     left_out_form = found[1].form if len(found) > 1 else None
     model = {**request.model, "task": loaded.task.name}
-    threads = request.threads or (max(_cores() // request.workers, 1) if request.workers > 1 else None)
+    workers = request.workers or _processes(model, files)
+    count = request.threads or threads.of_each(workers)
     answering = Answering(
-        model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, threads
+        model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
-    return Plan(answering, found, _settings(request, answering, found), loaded)
+    return Plan(answering, found, _settings(request, answering, found), loaded, workers)
+
+
+def _processes(model: Record, files: Sequence[Source]) -> int:
+    """A process a core where PyTorch or NumPy computes on a CPU, for so many rows that they make up for their start."""
+    is_long = sum(source.size for source in files) >= MANY_BYTES
+    if not is_long or model.get("framework") not in (None, "auto", "torch", "numpy"):
+        return 1
+    device = model.get("device")
+    on_cpu = device in ("cpu", -1) or (device is None and not has_gpu())
+    return threads.cores() if on_cpu else 1
+
+
+def has_gpu() -> bool:
+    """Whether PyTorch is here, and sees a GPU."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_available())
 
 
 def _labels(request: Request, loaded: Pipeline, calls: Record) -> tuple[Labelling, Record]:
@@ -163,6 +187,7 @@ def _settings(request: Request, answering: Answering, found: Sequence[Output]) -
         "albertkit": __version__,
         "model": model_digest(str(request.model["model"])),
         "answers": {**model, **answering.calls},
+        "threads": answering.threads,
         "labels": asdict(answering.labels),
         "outputs": [{"file": str(one.path), "format": one.form, "part_rows": one.part_rows} for one in found],
         "inputs": [_bound(source) for source in answering.sources],
@@ -219,7 +244,7 @@ def run(
         journal.clear(made.targets)
     with Journal.opened(made.targets, made.settings, made.answering.schema) as book:
         try:
-            _carry_out(made, book, engine or in_processes(request.workers), note, progress)
+            _carry_out(made, book, engine or in_processes(made.workers), note, progress)
         except KeyboardInterrupt as stopped:
             told = f"{book.totals.answers:,} answers are kept: run the same command again and it goes on behind them."
             raise Interrupted.of(
@@ -284,7 +309,3 @@ def in_processes(count: int) -> Engine:
             yield from workers.answers(blocks)
 
     return answers
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -15,6 +15,7 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import TrainingError
+from albertkit.prediction import threads
 
 if TYPE_CHECKING:
     from albertkit.prediction.answering import Answerer, Answering, Finished
@@ -103,13 +104,13 @@ _answerer: "Answerer"
 """Of each of the processes; set by `_start`."""
 
 
-def _start(settings: bytes, threads: int | None) -> None:
+def _start(settings: bytes, count: int | None) -> None:
     global _answerer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that reads and writes
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    for name in ("OMP", "MKL", "OPENBLAS", "RAYON") if threads else ():
-        os.environ[f"{name}_NUM_THREADS"] = str(threads)  # before anything is imported that reads them
-    from albertkit.prediction.answering import Answerer
+    if count:
+        threads.limit(count)
+    from albertkit.prediction.answering import Answerer  # what it imports reads that
 
     loaded: Any = pickle.loads(settings)  # noqa: S301 - by the process that began this one
     _answerer = Answerer(loaded)
