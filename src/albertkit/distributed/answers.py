@@ -26,12 +26,15 @@ class FileBlocks(Iterable[tuple[Block, Block]]):
 
     sources: tuple[Source, ...]
     task: str
+    rows: int
+    """Of a block at most, as the process decides that begins the run."""
     start: Position
     number: int
     """That of the first block."""
 
     def __iter__(self) -> Iterator[tuple[Block, Block]]:
-        reader = cast("Pipeline", SimpleNamespace(task=registry.get(self.task)))  # a model is not needed to read
+        task = SimpleNamespace(rows_together=self.rows, stream=registry.get(self.task).stream)
+        reader = cast("Pipeline", SimpleNamespace(task=task))  # a model is not needed to read
         for block in cutting.blocks(self.sources, reader, self.start, self.number):
             yield block, block
 
@@ -39,11 +42,12 @@ class FileBlocks(Iterable[tuple[Block, Block]]):
 def by_workers(cluster: Cluster, kind: type[Answerer] = Answerer) -> Engine:
     """An engine of `prediction.run` whose blocks are read and answered in a cluster, which must see the files."""
 
-    def answers(settings: Answering, blocks: Iterator[Block], _: Pipeline) -> Answers:
+    def answers(settings: Answering, blocks: Iterator[Block], loaded: Pipeline) -> Answers:
         first = next(blocks, None)  # only where to begin is asked here: the cluster reads for itself
         if first is None:
             return
-        read = FileBlocks(settings.sources, str(settings.model["task"]), first.start, first.number)
+        task = loaded.task
+        read = FileBlocks(settings.sources, task.name, task.rows_together, first.start, first.number)
         with Datasets(cluster).map(functools.partial(_answerer, kind, settings), read) as found:
             yield from found
 

@@ -38,9 +38,12 @@ class Datasets:
         TrainingError where a block fails again and again.
         """
         ray = cluster.require()
-        with self.cluster.connected(_READERS) as count, _settings():
-            with contextlib.closing(_results(ray, self._dataset(make, blocks, count))) as results:
-                yield results
+        with (
+            self.cluster.connected(_READERS) as count,
+            _settings(),
+            contextlib.closing(_results(ray, self._dataset(make, blocks, count))) as results,
+        ):
+            yield results
 
     def _dataset(self, make: Callable[[], Json], blocks: Iterable[Json], count: int) -> Json:
         from ray import data
