@@ -1,8 +1,9 @@
 """Two workers of a Ray cluster against one, on the two cores of this machine: `predict` and `corpus build`.
 
 Real texts: reviews for a classifier that is trained first, from the model that comes with the package, on the example
-reviews; books and Wikipedia for the corpus. A cluster is there before a reading begins, as on real ones; the start of
-workers and the loading of the model count. One worker and two take turns, and their outputs are compared.
+reviews; books and Wikipedia for the corpus. A cluster is there before a reading begins. Rates are those from the first
+results on, for a start takes the same seconds however long a run is; those of whole commands, with the start of workers
+and the loading of the model, stand beside them. The outputs of one worker and of two are compared.
 
 Run in the project's environment: python benchmarks/ray_scale.py
 """
@@ -26,8 +27,8 @@ from albertkit.prediction import run
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 ROOT = Path(__file__).parents[1]
-ROWS, CHARS = 32_768, 60
-"""Rows, and the characters of each: eight blocks."""
+ROWS, CHARS = 90_112, 60
+"""Rows, and the characters of each: 22 blocks."""
 
 
 def texts(name: str, count: int) -> list[str]:
@@ -36,7 +37,7 @@ def texts(name: str, count: int) -> list[str]:
 
 
 def review_rows(folder: Path, rows: int) -> Path:
-    whole = " ".join(texts("imdb-unsup-00.jsonl.xz", 3_000))
+    whole = " ".join(texts("imdb-unsup-00.jsonl.xz", 8_000))
     path = folder / "reviews.jsonl"
     parts = [whole[number * CHARS : (number + 1) * CHARS] for number in range(rows)]
     path.write_text("".join(json.dumps({"id": number, "text": text}) + "\n" for number, text in enumerate(parts)))
@@ -46,7 +47,7 @@ def review_rows(folder: Path, rows: int) -> Path:
 def documents(folder: Path, megabytes: float) -> Path:
     path, size = folder / "documents.jsonl", 0
     with path.open("w", encoding="utf-8") as file:
-        for name in ("books-00.jsonl.xz", "enwiki-00.jsonl.xz"):
+        for name in (*(f"books-0{number}.jsonl.xz" for number in range(4)), "enwiki-00.jsonl.xz"):
             for text in texts(name, 10_000):
                 size += file.write(json.dumps({"text": text}) + "\n")
                 if size > megabytes * 1e6:
@@ -61,26 +62,52 @@ def classifier(folder: Path) -> Path:
     return folder / "classifier"
 
 
-def predict(model: Path, rows: Path, output: Path, workers: int) -> float:
-    """Seconds of a run."""
-    asked = Cluster(workers=workers)
+class Watch:
+    """How much is done when: seconds of the whole, and the rate from the first results on."""
+
+    def __init__(self) -> None:
+        self.begun = time.perf_counter()
+        self.readings: list[tuple[float, float]] = []
+
+    def __call__(self, done: float) -> None:
+        """Note that so much is done."""
+        if done and (not self.readings or done > self.readings[-1][1]):
+            self.readings.append((time.perf_counter(), done))
+
+    def figures(self, skipped: int) -> dict[str, float]:
+        """`skipped` results count as the start."""
+        (first, before), (last, done) = self.readings[skipped - 1], self.readings[-1]
+        return {
+            "rate": (done - before) / (last - first),
+            "seconds": time.perf_counter() - self.begun,
+            "start": first - self.begun,
+        }
+
+
+def predict(model: Path, rows: Path, output: Path, workers: int) -> dict[str, float]:
     request = run.Request({"task": None, "model": str(model)}, [str(rows)], output, overwrite=True, threads=1)
-    begun = time.perf_counter()
-    run.run(request, engine=by_workers(asked))
-    return time.perf_counter() - begun
+    watch = Watch()
+    asked = by_workers(Cluster(workers=workers))
+    run.run(request, progress=lambda total, done, totals: watch(totals.answers), engine=asked)
+    return watch.figures(workers)
 
 
-def build(source: Path, output: Path, workers: int) -> float:
-    """Seconds of a build."""
+def build(source: Path, output: Path, workers: int) -> dict[str, float]:
     tokenizer = AlbertTokenizerFast(common.DATA / "vocab" / "spiece.model")
-    begun = time.perf_counter()
-    builder.build([source], output, tokenizer, elsewhere=Actors(Cluster(workers=workers)), overwrite=True)
-    return time.perf_counter() - begun
+    watch = Watch()
+    builder.build(
+        [source],
+        output,
+        tokenizer,
+        elsewhere=Actors(Cluster(workers=workers)),
+        overwrite=True,
+        progress=lambda total, read, size, tokens: watch(size / 1e6),
+    )
+    return watch.figures(4)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--megabytes", type=float, default=150)
     options = parser.parse_args()
@@ -94,39 +121,30 @@ def main() -> None:
             review_rows(folder, options.rows),
             documents(folder, options.megabytes),
         )
-        size = source.stat().st_size / 1e6
         outputs = {count: folder / f"answers-{count}.jsonl" for count in (1, 2)}
         corpora = {count: folder / f"corpus-{count}" for count in (1, 2)}
-        answering = common.in_turn(
-            lambda: predict(model, rows, outputs[2], 2), lambda: predict(model, rows, outputs[1], 1), options.rounds, 0
-        )
-        building = common.in_turn(
-            lambda: build(source, corpora[2], 2), lambda: build(source, corpora[1], 1), options.rounds, 0
-        )
+        found = {count: {"rows/s": predict(model, rows, outputs[count], count)} for count in (2, 1)}
+        for count in (2, 1):
+            found[count]["MB/s"] = build(source, corpora[count], count)
         if outputs[1].read_bytes() != outputs[2].read_bytes():
             raise SystemExit("the answers differ")
         heads = [json.loads((folder / "corpus.json").read_text())["fingerprint"] for folder in corpora.values()]
         if heads[0] != heads[1]:
             raise SystemExit("the corpora differ")
-    common.write(
-        "ray_scale",
-        {"predict, rows/s of two workers over one": answering["ratio"], "corpus build, MB/s": building["ratio"]},
-        {
-            "workers": 2,
-            "rows": options.rows,
-            "rows/s": round(options.rows / answering["ours"], 1),
-            "MB/s": round(size / building["ours"], 2),
-            "seconds": {"predict": answering["readings"]["ours"], "corpus build": building["readings"]["ours"]},
-        },
-        {
-            "workers": 1,
-            "rows/s": round(options.rows / answering["peer"], 1),
-            "MB/s": round(size / building["peer"], 2),
-            "seconds": {"predict": answering["readings"]["peer"], "corpus build": building["readings"]["peer"]},
-        },
-        ("albertkit", "ray", "torch", "pyarrow"),
-    )
     ray.shutdown()
+    ratios = {
+        "predict, rows/s of two workers over one": found[2]["rows/s"]["rate"] / found[1]["rows/s"]["rate"],
+        "predict, the whole command": found[1]["rows/s"]["seconds"] / found[2]["rows/s"]["seconds"],
+        "corpus build, MB/s of two workers over one": found[2]["MB/s"]["rate"] / found[1]["MB/s"]["rate"],
+        "corpus build, the whole command": found[1]["MB/s"]["seconds"] / found[2]["MB/s"]["seconds"],
+    }
+    sizes = {"rows": options.rows, "characters of a row": CHARS, "MB": options.megabytes}
+    kept = {
+        count: {name: {key: round(value, 2) for key, value in one.items()} for name, one in figures.items()}
+        for count, figures in found.items()
+    }
+    packages = ("albertkit", "ray", "torch", "pyarrow")
+    common.write("ray_scale", ratios, {"workers": 2, **sizes, **kept[2]}, {"workers": 1, **sizes, **kept[1]}, packages)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What docs/scale.md names can be used: scripts that a shell can read, a manifest of what KubeRay knows, options that are there."""
+"""What docs/scale.md names: scripts that a shell can read, a manifest of what KubeRay knows, commands that are there."""
 
 import re
 import shutil
@@ -84,4 +84,4 @@ def test_the_command_of_the_manifest_is_one(monkeypatch):
     verb = command.get_command(None, words[1])
     known = {name for parameter in verb.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
-    Cluster("auto")
+    assert Cluster(words[words.index("--address") + 1]).address == "auto"

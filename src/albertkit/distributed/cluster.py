@@ -39,9 +39,10 @@ class Cluster:
     """GPUs of each, or a part of one."""
 
     def __post_init__(self) -> None:
-        for name, value, least in (("workers", self.workers, 0), ("cpus-per-worker", self.cpus, 0)):
-            if value < least:
-                raise ConfigError(f"--{name} must be at least 1. Received: {value}.")
+        if self.workers < 0:
+            raise ConfigError(f"--workers must be at least 1. Received: {self.workers}.")
+        if self.cpus <= 0:
+            raise ConfigError(f"--cpus-per-worker must be more than 0. Received: {self.cpus}.")
         if self.gpus < 0:
             raise ConfigError(f"--gpus-per-worker must not be negative. Received: {self.gpus}.")
         if self.address.startswith("ray://"):
@@ -101,7 +102,7 @@ class Cluster:
         """How many workers; see `connected`."""
         there = ray.cluster_resources()
         cores = there.get("CPU", 0) - beside
-        count = self.workers or max(int(cores // self.cpus) if self.cpus else 1, 1)
+        count = self.workers or max(int(cores // self.cpus), 1)
         if self.gpus and not self.workers:
             count = max(min(count, int(there.get("GPU", 0) // self.gpus)), 1)
         release = ray.remote(pkgutil.resolve_name).options(**self.resources)
