@@ -1,4 +1,4 @@
-"""What docs/scale.md names: scripts that a shell can read, a manifest of what KubeRay knows, commands that are there."""
+"""What docs/scale.md names: scripts that a shell can read, a manifest of what KubeRay knows, a command that is one."""
 
 import re
 import shutil
