@@ -2,8 +2,8 @@
 
 Real texts: reviews for a classifier that is trained first, from the model that comes with the package, on the example
 reviews; books and Wikipedia for the corpus. A cluster is there before a reading begins. Seconds are those of whole
-commands, with the start of workers and the loading of the model; of a corpus, which takes few seconds here, the rate from
-the first results on stands beside them. The outputs of one worker and of two are compared.
+commands, with the start of workers and the loading of the model; of a corpus, which takes few seconds here, the rate
+from the first results on stands beside them. The outputs of one worker and of two are compared.
 
 Run in the project's environment: python benchmarks/ray_scale.py
 """
