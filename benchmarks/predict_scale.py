@@ -54,13 +54,13 @@ print(len(texts) / (time.perf_counter() - start))
 
 
 def sentences() -> Iterator[str]:
-    """Sentences of books of 20 to 200 characters, over and over where there are too few."""
+    """Sentences of books of 10 to 60 characters, over and over where there are too few."""
     while True:
         for path in BOOKS:
             with lzma.open(path, "rt", encoding="utf-8") as file:
                 for line in file:
                     for one in SENTENCE.split(" ".join(json.loads(line)["text"].split())):
-                        if 20 <= len(one) <= 200:
+                        if 10 <= len(one) <= 60:
                             yield one
 
 
