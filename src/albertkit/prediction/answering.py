@@ -71,11 +71,6 @@ class Finished(NamedTuple):
     notes: tuple[str, ...] = ()
     """What was logged on the way, where that is told by another process."""
 
-    @property
-    def answered(self) -> int:
-        """Rows with an answer."""
-        return self.unknown.texts
-
 
 class Answerer:
     """Answers blocks with a model that is loaded."""
