@@ -47,20 +47,20 @@ texts = [json.loads(line)["text"] for line in open(source, encoding="utf-8")]
 classify(texts[:64], batch_size=size, truncation=True, max_length=128)
 start = time.perf_counter()
 with open(source + ".peer", "w", encoding="utf-8") as file:
-    for text, answer in zip(texts, classify(iter(texts), batch_size=size, truncation=True, max_length=128)):
+    for text, answer in zip(texts, classify((one for one in texts), batch_size=size, truncation=True, max_length=128)):
         file.write(json.dumps({"text": text, "scores": answer}) + "\\n")
 print(len(texts) / (time.perf_counter() - start))
 """
 
 
 def sentences() -> Iterator[str]:
-    """Sentences of books of 20 to 200 characters, over and over where there are too few."""
+    """Sentences of books of 10 to 60 characters, over and over where there are too few."""
     while True:
         for path in BOOKS:
             with lzma.open(path, "rt", encoding="utf-8") as file:
                 for line in file:
                     for one in SENTENCE.split(" ".join(json.loads(line)["text"].split())):
-                        if 20 <= len(one) <= 200:
+                        if 10 <= len(one) <= 60:
                             yield one
 
 
@@ -192,7 +192,7 @@ def speeds(model: Path, source: Path, folder: Path, peer: str, rounds: int) -> d
     cores = psutil.cpu_count() or 1
     found: dict[str, list[float]] = {}
     few = folder / "few.jsonl"
-    few.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[:4096]), encoding="utf-8")
+    few.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[:2048]), encoding="utf-8")
     for _ in range(rounds):
         for name, asked in (
             (f"1 process, {cores} threads", ["--workers", "1", "--threads", str(cores)]),
@@ -230,7 +230,7 @@ def scale(model: Path, folder: Path, count: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
-    parser.add_argument("--speed-lines", type=int, default=32_768)
+    parser.add_argument("--speed-lines", type=int, default=20_480)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer", default="", help="Python of an environment with Transformers.")
     parser.add_argument("--part", choices=("all", "scale", "speed"), default="all")

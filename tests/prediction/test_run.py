@@ -391,3 +391,18 @@ def test_tasks_with_formats_of_their_own_go_on_too(tmp_path, data):
         answered(tagger, [tmp_path / "d.conll"], tmp_path / "out.jsonl", killed_at(1))
     assert answered(tagger, [tmp_path / "d.conll"], tmp_path / "out.jsonl") == whole
     assert len(whole.splitlines()) == 2500
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_blocks_without_a_row_that_can_be_used_are_passed_over(model, tmp_path, kind):
+    source, output = tmp_path / f"d.{kind}", tmp_path / "out.jsonl"
+    good, bad = ('{"text": "it"}', "{broken") if kind == "jsonl" else ("it,1", "it,1,2")
+    head = [] if kind == "jsonl" else ["text,other"]
+    source.write_text("\n".join([*head, good, *[bad] * 30, *[""] * 20, good]))
+    totals, _ = run.run(request(model, [source], output, skips=True))
+    assert (totals.answers, totals.left_out) == (2, 30)
+    assert len(output.read_text().splitlines()) == 2
+    source.write_text("\n".join([*head, *[bad] * 30]))
+    with pytest.raises(InputError, match="holds none"):
+        run.run(request(model, [source], tmp_path / "none.jsonl", skips=True))
+    assert not (tmp_path / "none.jsonl").exists()

@@ -70,6 +70,13 @@ AnsweredFile = Annotated[
 AnswerFile = Annotated[
     Path | None,
     Option(
+        help="Write to this file: .jsonl, .csv or .parquet.",
+        show_default="JSON lines on standard output",
+    ),
+]
+RowsFile = Annotated[
+    Path | None,
+    Option(
         help="Write to this file: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .tsv for GLUE; or a folder.",
         show_default="JSON lines on standard output",
     ),

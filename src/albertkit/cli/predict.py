@@ -30,7 +30,7 @@ def command(
     file: options.AnsweredFile = "",
     hub_dataset: options.HubDataset = "",
     eval_split: options.AnsweredSplit = "",
-    output: options.AnswerFile = None,
+    output: options.RowsFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
     task_name: options.TaskName = None,

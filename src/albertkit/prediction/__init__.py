@@ -7,7 +7,7 @@ columns     the columns of Parquet, known before the first row
 outputs     rows -> bytes, for JSON lines and Parquet, and bytes -> files
 answering   a block -> the bytes of its rows, by a model; pure: the same bytes whoever asks, and wherever
 workers     the same in several processes, in order
-threads     how many each process computes in
+limits      threads and caches of a process
 totals      what is counted on the way
 journal     what is finished: bytes first, then a line that says so
 run         all of these together

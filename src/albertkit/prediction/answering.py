@@ -10,7 +10,7 @@ from typing import NamedTuple
 from albertkit.errors import InputError
 from albertkit.inference.record_files import json_line
 from albertkit.pipelines import Answered, Pipeline, pipeline
-from albertkit.prediction import labelling, outputs, threads
+from albertkit.prediction import labelling, limits, outputs
 from albertkit.prediction.cutting import Block
 from albertkit.prediction.labelling import Labelling
 from albertkit.prediction.sources import ARRAY, PARQUET, WHOLE, Source
@@ -50,8 +50,9 @@ class Answering:
 
     def load(self) -> Pipeline:
         """The pipeline, in a process of its own with so many threads."""
+        limits.bound_caches()
         if self.threads:
-            threads.limit(self.threads)
+            limits.limit(self.threads)
         return pipeline(**self.model)
 
 
@@ -69,11 +70,6 @@ class Finished(NamedTuple):
     unknown: UnknownTotals
     notes: tuple[str, ...] = ()
     """What was logged on the way, where that is told by another process."""
-
-    @property
-    def answered(self) -> int:
-        """Rows with an answer."""
-        return self.unknown.texts
 
 
 class Answerer:

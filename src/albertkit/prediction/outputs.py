@@ -13,7 +13,7 @@ from typing import BinaryIO
 from albertkit import storage
 from albertkit.errors import InputError, MissingDependency
 from albertkit.inference.record_files import json_line
-from albertkit.typing import Json, Record
+from albertkit.typing import Json
 
 PARQUET = ".parquet"
 LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
@@ -136,8 +136,3 @@ def _groups(source: BinaryIO) -> Iterator[Json]:
             held, count = [], 0
     if held:
         yield pyarrow.concat_tables(held)
-
-
-def empty(names: Sequence[str]) -> Record:
-    """No rows of columns."""
-    return {name: [] for name in names}

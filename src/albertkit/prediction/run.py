@@ -13,7 +13,7 @@ from albertkit import __version__, hub
 from albertkit.errors import ConfigError, InputError, Interrupted
 from albertkit.inference import record_files
 from albertkit.pipelines import Pipeline, pipeline
-from albertkit.prediction import columns, cutting, journal, labelling, outputs, sources, threads
+from albertkit.prediction import columns, cutting, journal, labelling, limits, outputs, sources
 from albertkit.prediction.answering import Answerer, Answering, Finished
 from albertkit.prediction.cutting import Block
 from albertkit.prediction.journal import Journal, Output
@@ -127,8 +127,9 @@ def plan(request: Request) -> Plan:
     InputError for inputs, outputs and conditions that cannot be; other errors as of `pipelines.pipeline`.
     """
     found = targets(request)
+    limits.bound_caches()
     if request.threads:
-        threads.limit(request.threads)
+        limits.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
     files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
@@ -139,7 +140,7 @@ def plan(request: Request) -> Plan:
     left_out_form = found[1].form if len(found) > 1 else None
     model = {**request.model, "task": loaded.task.name}
     workers = request.workers or _processes(model, files)
-    count = request.threads or threads.of_each(workers)
+    count = request.threads or limits.of_each(workers)
     answering = Answering(
         model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
@@ -153,7 +154,7 @@ def _processes(model: Record, files: Sequence[Source]) -> int:
         return 1
     device = model.get("device")
     on_cpu = device in ("cpu", -1) or (device is None and not has_gpu())
-    return threads.cores() if on_cpu else 1
+    return limits.cores() if on_cpu else 1
 
 
 def has_gpu() -> bool:

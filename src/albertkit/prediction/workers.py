@@ -15,7 +15,7 @@ from multiprocessing import connection
 from typing import TYPE_CHECKING, Any
 
 from albertkit.errors import TrainingError
-from albertkit.prediction import threads
+from albertkit.prediction import limits
 
 if TYPE_CHECKING:
     from albertkit.prediction.answering import Answerer, Answering, Finished
@@ -109,7 +109,7 @@ def _start(settings: bytes, count: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that reads and writes
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     if count:
-        threads.limit(count)
+        limits.limit(count)
     from albertkit.prediction.answering import Answerer  # what it imports reads that
 
     loaded: Any = pickle.loads(settings)  # noqa: S301 - by the process that began this one
