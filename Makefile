@@ -23,7 +23,8 @@ lint: $(BIN)/ready
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 unit: $(BIN)/ready
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle" --ignore tests/browser
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle and not ray" --ignore tests/browser
+	$(BIN)/python -m pytest -m ray tests/distributed
 
 browser: $(BIN)/browser-ready chromium  ## the server's page in a browser, and what axe finds in it
 	$(BIN)/python -m pytest -m browser tests/browser

@@ -105,6 +105,17 @@ class Call(NamedTuple):
     of these names only those that any input is."""
 
 
+class Answered(NamedTuple):
+    """The answer for an example."""
+
+    examples: Examples
+    number: int
+    """Of the example among these."""
+    answer: Json
+    warning: str | None
+    """What is said of an example that is empty or mostly unknown to the vocabulary."""
+
+
 class Pipeline:
     """A model with its tokenizer, ready to answer for a task."""
 
@@ -154,7 +165,7 @@ class Pipeline:
         inputs = (*inputs, *(options.pop(name) for name in self.task.input_names if name in options))
         settings, chosen = self._options.split(self.config, options)
         if len(inputs) == 1 and (stream := task_inputs.stream(inputs[0])) is not None:
-            return self._each(input_parts.of_stream(self.task, stream, settings.batch_size), settings, chosen)
+            return self._plain(input_parts.of_stream(self.task, stream, settings.batch_size), settings, chosen)
         call = self.prepare(*inputs, **options)
         answer = call.finish(self._run(call.features, settings))
         self._encoder.warn_of_unknown()
@@ -206,6 +217,15 @@ class Pipeline:
         example that cannot be answered; those before it were given out. With `skip_bad_rows` examples that the model
         cannot be given have no record, and stand in `left_out`, as do those that the parts were read without.
         """
+        answers = self.answers(parts, skip_bad_rows=skip_bad_rows, **options)
+        return (self.record(one) for one in answers)
+
+    def record(self, one: Answered) -> Record:
+        """An example and its answer, for JSON. That a column gets another name is said once."""
+        return input_parts.beside(one.examples.shown(one.number), one.answer, one.warning, self._encoder.tell)
+
+    def answers(self, parts: Iterable[Examples], *, skip_bad_rows: bool = False, **options: Json) -> Iterator[Answered]:
+        """The same, each answer with the example that it is for."""
         settings, chosen = self._options.split(self.config, options)
         return self._each(parts, replace(settings, skips=skip_bad_rows), chosen, as_records=True)
 
@@ -337,7 +357,7 @@ class Pipeline:
 
     def _each(
         self, parts: Iterable[Examples], settings: Settings, options: Record, as_records: bool = False
-    ) -> Iterator[Json]:
+    ) -> Iterator[Answered]:
         """The answer for each example of all parts. One that cannot be answered is found by halving its part."""
         truncated, unknown, number = 0, UnknownTotals(), 0
         for whole in self._encoder.noted(parts):
@@ -357,13 +377,13 @@ class Pipeline:
                 truncated, unknown, number = truncated + self.truncated, unknown + self.unknown, number + len(part)
                 self._encoder.truncated, self._encoder.unknown = truncated, unknown
                 for row, answer in enumerate(answers):
-                    yield (
-                        input_parts.beside(part.shown(row), answer, counts.warning(row), self._encoder.tell)
-                        if as_records
-                        else answer
-                    )
-        if not as_records:
-            self._encoder.warn_of_unknown()
+                    yield Answered(part, row, answer, counts.warning(row))
+
+    def _plain(self, parts: Iterable[Examples], settings: Settings, options: Record) -> Iterator[Json]:
+        """The answers alone."""
+        for one in self._each(parts, settings, options):
+            yield one.answer
+        self._encoder.warn_of_unknown()
 
     def _run(self, features: Features, settings: Settings) -> Iterator[Outputs]:
         return self._engine.run(features, settings.batch_size, settings.max_batch_tokens, self.progress)

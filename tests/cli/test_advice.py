@@ -19,7 +19,7 @@ PACKAGE = Path(albertkit.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 KEY = re.compile(r"(?<![\w./-])(?:data|training|model)\.(?!ckpt)[a-z_]+(?!\w*[.(])")
 COMMAND = re.compile(r"albertkit ([a-z-]+(?: [a-z-]+)*)")
-OF_OTHERS = {"--nproc-per-node"}
+OF_OTHERS = {"--nproc-per-node", "--head"}
 """Options of other programs."""
 
 FINETUNE, TRAIN, BUILD = "finetune text-classification", "tokenizer train", "corpus build"
@@ -28,6 +28,8 @@ READERS = ["predict", "calibrate", "embed", "score", "quantize", "export", "benc
 PRINTED_BY = {
     "cli/options.py": ["evaluate", "predict"],
     "cli/predict.py": ["predict"],
+    "cli/long_run.py": ["predict"],
+    "prediction/": ["predict"],
     "cli/answer_inputs.py": ["predict"],
     "cli/hub_file.py": ["evaluate", "predict"],
     "cli/embed.py": ["embed"],
@@ -41,7 +43,10 @@ PRINTED_BY = {
     "checkpoint/report.py": ["info"],
     "cli/corpus.py": [BUILD],
     "cli/tokenizer.py": [TRAIN],
-    "corpus/workers.py": [BUILD],
+    "corpus/builder.py": [BUILD],
+    "cli/engines.py": ["predict", "embed", "pretrain", FINETUNE],
+    "distributed/training.py": ["pretrain", FINETUNE],
+    "distributed/": ["predict", "embed", "pretrain", FINETUNE],
     "corpus/": [BUILD, TRAIN],
     "tokenization/learning_process.py": [TRAIN],
     "tokenization/train.py": [TRAIN],

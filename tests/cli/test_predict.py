@@ -123,7 +123,8 @@ def test_answers_are_written_as_parquet(classifier, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     source = table(tmp_path / "t.csv")
     predict(classifier, "--file", source, "--output", tmp_path / "out.parquet")
-    assert parquet.read_table(tmp_path / "out.parquet").to_pylist() == records(classifier, "--file", source)
+    plain = [{**row, "warning": None} for row in records(classifier, "--file", source)]
+    assert parquet.read_table(tmp_path / "out.parquet").to_pylist() == plain
 
 
 def test_lists_in_csv_are_json(tmp_path, data):
@@ -155,28 +156,31 @@ def test_an_output_is_whole_or_not_there(classifier, tmp_path, ending):
 
 
 def test_an_output_of_another_kind_is_refused_before_a_model_is_read(tmp_path):
-    with pytest.raises(InputError, match=r"must end in one of .jsonl, .csv, .parquet, .tsv. Received: out.xlsx"):
+    with pytest.raises(
+        InputError, match=r"must end in one of .jsonl.gz, .jsonl.zst, .jsonl, .csv, .*\. Received: out.xlsx"
+    ):
         predict("no-model", "it", "--output", "out.xlsx")
     (tmp_path / "out.csv").mkdir()
     with pytest.raises(InputError, match="Name a file"):
         predict("no-model", "it", "--output", tmp_path / "out.csv", "--overwrite")
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_table_loses_no_column_that_comes_later(classifier, tmp_path, ending):
-    pytest.importorskip("pyarrow")
+def test_a_table_loses_no_column_that_comes_later(classifier, tmp_path):
     rows = [{"text": "it", "a": 1}] * 70 + [{"text": "it", "a": 1, "b": 2}] * 5000
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(InputError, match=r"Received a row with b, too. Write to .jsonl"):
-        predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / f"out.{ending}")
-    assert not (tmp_path / f"out.{ending}").exists()
+        predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_column_of_parquet_with_values_of_two_kinds_is_told(classifier, tmp_path):
-    pytest.importorskip("pyarrow")
-    (tmp_path / "t.jsonl").write_text('{"text": "it", "a": 1}\n{"text": "it", "a": "x"}\n')
-    with pytest.raises(InputError, match=r"must hold one kind of value.*Write to .jsonl"):
-        predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / "out.parquet")
+def test_rows_of_json_stand_in_one_column_of_parquet_whatever_they_hold(classifier, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    lines = ['{"text": "it", "a": 1}'] * 70 + ['{"text": "it", "a": "x", "b": 1.50}'] * 5000
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / "out.parquet")
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert table.column("record").to_pylist() == lines
+    assert table.schema.names == ["text", "record", "label", "score", "scores", "warning"]
 
 
 def test_values_that_json_does_not_have_are_written_as_text(classifier, tmp_path):
@@ -303,3 +307,46 @@ def test_a_few_texts_are_answered_alike_with_and_without_a_framework(classifier)
     for ours, wanted in zip(map(json.loads, lines), records(classifier, *TEXTS), strict=True):
         assert (ours["text"], ours["label"]) == (wanted["text"], wanted["label"])
         assert ours["scores"] == pytest.approx(wanted["scores"], abs=1e-5)
+
+
+def test_rows_of_a_file_are_labelled_and_kept_by_conditions(classifier, tmp_path):
+    lines = [json.dumps({"id": number, "text": TEXTS[number % 3], "n": 10**25}) for number in range(30)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    labels = ("--label-field", "quality", "--score-field", "sure")
+    done = predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / "all.jsonl", *labels)
+    assert f"30 answers are in {tmp_path / 'all.jsonl'}." in done.stderr
+    every = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert [json.dumps({name: row[name] for name in ("id", "text", "n")}) for row in every] == lines
+    condition = f"score>={max(row['sure'] for row in every)}"
+    asked = (*labels, "--filter-by", condition, "--left-out", tmp_path / "left.jsonl")
+    done = predict(classifier, "--file", tmp_path / "t.jsonl", "--output", tmp_path / "kept.jsonl", *asked)
+    kept, left = ((tmp_path / f"{name}.jsonl").read_text().splitlines() for name in ("kept", "left"))
+    assert f"{len(left)} of 30 rows are not kept by --filter-by." in done.stderr
+    assert sorted([*kept, *left]) == sorted((tmp_path / "all.jsonl").read_text().splitlines())
+    assert kept
+    assert left
+
+
+def test_options_for_files_of_any_size_are_refused_where_they_do_nothing(classifier, tmp_path):
+    source = table(tmp_path / "t.csv")
+    for arguments, told in (
+        (("it", "--label-field", "q"), r"--label-field is for the rows of a file .* Received: no file"),
+        (("--file", source, "--workers", "2"), "--workers is for the rows of a file"),
+        (("--file", source, "--output", tmp_path / "o.csv", "--replace-fields"), "--replace-fields is for the rows"),
+        (("it", "--output", tmp_path / "o.jsonl.gz"), "Texts that are not in a file go to .jsonl, .csv or .parquet"),
+        (("--file", source, "--output", source, "--overwrite"), "must not replace the texts"),
+    ):
+        with pytest.raises(InputError, match=told):
+            predict(classifier, *arguments)
+
+
+def test_how_far_a_run_is_stands_in_a_line_now_and_then():
+    from albertkit.prediction.totals import BadKind, Totals
+
+    now, told = [0.0], io.StringIO()
+    bar = progress.PredictionProgress(Console(file=told, width=200), clock=lambda: now[0])
+    with bar:
+        bar.update(1000, 100, Totals(answers=50))
+        now[0] = 31.0
+        bar.update(1000, 410, Totals(answers=360, filtered=7, bad=(BadKind("", "", 3, ()),)))
+    assert told.getvalue() == "41% · 360 rows · 7 not kept · 3 that cannot be used · 10 rows/s · 59 s left\n"

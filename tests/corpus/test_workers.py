@@ -1,49 +1,23 @@
-"""Encoding: results in the order of the batches, whichever comes first, and few batches held at a time."""
-
-from concurrent.futures import Future
+"""Encoding: texts to sentences and tokens, and what is held of a batch meanwhile."""
 
 import numpy as np
-import pytest
 
 from albertkit.corpus import workers
 from albertkit.corpus.document_batches import DocumentBatch
 from albertkit.corpus.sentences import SentenceSplitter
+from albertkit.ordered_map import Processes
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
-class Pool:
-    """A pool whose work is done in pairs: of two batches, the second first."""
-
-    def __init__(self):
-        self.late = None
-
-    def submit(self, work, texts):
-        future = Future()
-        if self.late:
-            future.set_result(texts)
-            first, its_texts = self.late
-            first.set_result(its_texts)
-        self.late = None if self.late else (future, texts)
-        return future
-
-
-@pytest.mark.parametrize("batches", [0, 2, 4, 20])
-@pytest.mark.parametrize("most", [3, 5])
-def test_batches_come_in_order_and_few_are_held(batches, most):
-    given = taken = 0
-
-    def source():
-        nonlocal given
-        for number in range(batches):
-            given += 1
-            assert given - taken <= most
-            yield DocumentBatch([str(number)])
-
-    for batch, got in workers._encode_in_order(Pool(), source(), most):
-        assert got == [str(taken)]
-        assert not batch.texts  # those are with the process that encodes them
-        taken += 1
-    assert taken == batches
+def test_a_batch_gives_its_texts_away(tmp_path, data):
+    AlbertTokenizerFast(data / "spiece.model").save_pretrained(tmp_path)
+    batches = [DocumentBatch([text]) for text in ("the cat", "a dog")]
+    one = Processes(1, "")
+    with workers.encode_batches(tmp_path, SentenceSplitter(method="lines"), one, batches) as encoded:
+        for number, (batch, ids) in enumerate(encoded):
+            assert batch is batches[number]
+            assert not batch.texts  # those are with the worker that encodes them
+            assert ids.documents.tolist() == [1]
 
 
 def test_texts_become_sentences_and_tokens(data, tmp_path):

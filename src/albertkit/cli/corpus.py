@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.table import Table
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import engines, options
 
 if TYPE_CHECKING:
     from albertkit.corpus.shards import Corpus
+    from albertkit.distributed.cluster import Cluster
+    from albertkit.ordered_map import Workers
     from albertkit.tokenization.base import AlbertTokenizerBase
 
 app = typer.Typer(help="Make the corpus that a model is pre-trained on.", no_args_is_help=True)
@@ -38,9 +40,14 @@ def build(
     ] = "paragraph",
     deduplicate: Annotated[bool, Option("--deduplicate", help="Leave out documents whose text came before.")] = False,
     skip_broken: options.SkipBroken = False,
-    workers: Annotated[int | None, Option(help="Processes.", show_default="all cores, 16 at most")] = None,
+    workers: Annotated[
+        int | None, Option(help="Processes, or workers of a cluster.", show_default="all cores, 16 at most")
+    ] = None,
     shard_tokens: Annotated[int, Option(help="Least tokens of a shard; texts come by the million characters.")] = 2**24,
     overwrite: Annotated[bool, Option("--overwrite", help="Begin anew, whatever corpus is there.")] = False,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
 ) -> None:
     """Documents to shards of ids: text, JSON lines, Parquet, WikiExtractor output."""
     from albertkit import hub
@@ -56,6 +63,7 @@ def build(
         deduplicate,
         shard_tokens,
     )
+    cluster = engines.cluster(engine, address, workers, cpus_per_worker, None)
     is_file = hub.local_path(tokenizer).is_file()
     loaded = AlbertTokenizerFast(tokenizer) if is_file else AlbertTokenizerFast.from_pretrained(tokenizer)
     with BuildProgress(Console(highlight=False, markup=False, emoji=False)) as bar:
@@ -64,7 +72,8 @@ def build(
             output,
             loaded,
             settings,
-            processes=workers,
+            processes=None if cluster else workers,
+            elsewhere=_actors(cluster),
             overwrite=overwrite,
             note=bar.print,
             progress=bar.update,
@@ -72,6 +81,15 @@ def build(
     _report_unknown(corpus, loaded)
     left_out = statistics.describe_left_out(corpus)
     typer.echo(f"{corpus}{f'; left out: {left_out}' if left_out else ''}")
+
+
+def _actors(cluster: "Cluster | None") -> "Workers | None":
+    """The workers of a cluster, if there is one."""
+    if cluster is None:
+        return None
+    from albertkit.distributed.actors import Actors
+
+    return Actors(cluster)
 
 
 def _report_unknown(corpus: "Corpus", tokenizer: "AlbertTokenizerBase") -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import engines, options
 from albertkit.cli.answer_inputs import Source
 from albertkit.cli.predict import print_record, tell, write_all
 
 if TYPE_CHECKING:
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.typing import Record
 
 
@@ -49,6 +50,11 @@ def command(
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     trust_program: options.TrustProgram = False,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    workers: engines.Workers = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
+    gpus_per_worker: engines.GpusPerWorker = None,
 ) -> None:
     """Make a vector of each text, of those of a file, or of the lines of standard input, in their order.
 
@@ -59,14 +65,21 @@ def command(
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], data)
+    cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
     _require_one_way(output, query, source.file)
+    if cluster:
+        _require_for_cluster(source.file, query)
     if output:
         record_files.require_other(output, source.file)
         vector_files.require_writable(output, overwrite)
     given = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
-    made = {"pooling": pooling, "long": long, "normalize": normalize}
-    answerer = pipeline("sentence-embedding", model, framework, max_length, **given, **made)
+    asked = {"pooling": pooling, "long": long, "normalize": normalize}
+    made = {"model": model, "framework": framework, "max_length": max_length, **given, **asked}
+    answerer = pipeline("sentence-embedding", **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))
+    if cluster:
+        found = engines.records(cluster, answerer, made, source.file, columns, skip_bad_rows)
+        return _write(*found, output, overwrite)
     vectors = _vectors(answerer, source, columns, skip_bad_rows)
     if query:
         return _search(answerer, query, vectors, top_k)
@@ -82,6 +95,17 @@ def _require_one_way(output: Path | None, query: list[str] | None, data: str) ->
     if data.endswith(".npy") and not query:
         raise InputError(
             f"Vectors are searched with --query. Received: --data {data} without one. Name a file of texts."
+        )
+
+
+def _require_for_cluster(data: str, query: list[str] | None) -> None:
+    """InputError for what a cluster does not do."""
+    from albertkit.errors import InputError
+
+    if query or not data or data.endswith(".npy"):
+        raise InputError(
+            f"A cluster makes vectors of the texts of a file. Received: --engine ray and {data or 'no file'}"
+            f"{' with --query' if query else ''}. Name a file of texts with --data, and search its vectors afterwards."
         )
 
 
@@ -107,7 +131,7 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]
             print_record({"query": text, **record})
 
 
-def _write(answerer: "Pipeline", vectors: "Iterator[Record]", output: Path | None, overwrite: bool) -> None:
+def _write(answerer: "Pipeline | Answers", vectors: "Iterator[Record]", output: Path | None, overwrite: bool) -> None:
     """Print or write every record, and say what was cut or left out."""
     try:
         write_all(answerer, vectors, output, overwrite, _opened)

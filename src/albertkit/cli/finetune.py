@@ -11,7 +11,7 @@ import typer
 from typer import Option
 from typer.core import TyperGroup
 
-from albertkit.cli import options
+from albertkit.cli import engines, options
 from albertkit.cli.script_options import EPILOG, ScriptCommand
 
 if typing.TYPE_CHECKING:
@@ -71,6 +71,11 @@ def _shared(
     resume: options.Resume = False,
     extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    workers: engines.Workers = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
+    gpus_per_worker: engines.GpusPerWorker = None,
 ) -> None:
     """The options that all tasks have."""
 
@@ -85,6 +90,11 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         resume: bool,
         extend_to: int | None,
         overwrite: bool,
+        engine: str,
+        address: str | None,
+        workers: int | None,
+        cpus_per_worker: float | None,
+        gpus_per_worker: float | None,
         **values: Any,
     ) -> None:
         from albertkit.training import finetune, run_folder
@@ -97,7 +107,9 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         values["seeds"] = options.numbers(values["seeds"], "--seeds")
         overrides = {_KEYS.get(name, f"data.{name}"): value for name, value in values.items()}
         loaded = FinetuneRecipe.load(recipe, overrides, settings or (), task.name)
-        finetune.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
+        cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
+        train = engines.trained_by(finetune.run, cluster)
+        train(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
 
     shared = dict(inspect.signature(_shared).parameters)
     if not task.can_exit_early:

@@ -70,9 +70,41 @@ AnsweredFile = Annotated[
 AnswerFile = Annotated[
     Path | None,
     Option(
-        help="Write to this file: .jsonl, .csv, .parquet, or .tsv for the server of GLUE.",
+        help="Write to this file: .jsonl, .csv or .parquet.",
         show_default="JSON lines on standard output",
     ),
+]
+RowsFile = Annotated[
+    Path | None,
+    Option(
+        help="Write to this file: .jsonl, .jsonl.gz, .jsonl.zst, .csv, .parquet, .tsv for GLUE; or a folder.",
+        show_default="JSON lines on standard output",
+    ),
+]
+LabelField = Annotated[
+    str | None, Option(help="Add the best label to each row under this name, all else as it was.", show_default=False)
+]
+ScoreField = Annotated[
+    str | None, Option(help="Add the probability of that label under this name.", show_default=False)
+]
+FilterBy = Annotated[
+    list[str] | None,
+    Option(help="Keep rows for which label=NAME,OTHER, score>=0.5 or scores.NAME>=0.5 holds; repeatable: all of them."),
+]
+LeftOut = Annotated[
+    Path | None, Option(help="File of lines of JSON for the rows that are not kept.", show_default=False)
+]
+FolderFormat = Annotated[
+    str | None,
+    Option(help="Of the parts of a folder: jsonl, jsonl.gz, jsonl.zst or parquet.", show_default="jsonl"),
+]
+PartRows = Annotated[int | None, Option(help="Rows of a part of a folder.", show_default="500,000", min=1)]
+Workers = Annotated[
+    int | None,
+    Option(help="Processes that answer a file.", show_default="1; the cores from 16 MB on", min=1),
+]
+Threads = Annotated[
+    int | None, Option(help="Threads of each process.", show_default="the cores, shared by the processes", min=1)
 ]
 AbstainBelow = Annotated[
     float | None, Option(help="Confidence below which an answer abstains.", show_default="that of the calibration")
@@ -135,6 +167,11 @@ LabelColumn = Annotated[
 PairColumn = Annotated[str | None, Option(help="Column of the second text of a pair.")]
 Header = Annotated[str | None, Option(help="Comma-separated column names of a file without a header.")]
 DataSettings = Annotated[list[str] | None, Option("--set", help="Any option of the task's data: key=value.")]
+
+
+def given(**values: object) -> dict[str, object]:
+    """Those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def device(text: str | None) -> str | int | None:

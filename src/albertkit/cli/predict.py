@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import engines, long_run, options
 from albertkit.cli.answer_inputs import Source
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from albertkit.cli.progress import CountOfTexts
     from albertkit.inference.record_files import Write
     from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.typing import Record
 
 
@@ -29,7 +30,7 @@ def command(
     file: options.AnsweredFile = "",
     hub_dataset: options.HubDataset = "",
     eval_split: options.AnsweredSplit = "",
-    output: options.AnswerFile = None,
+    output: options.RowsFile = None,
     output_dir: options.OutputDir = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace output files that are there.")] = False,
     task_name: options.TaskName = None,
@@ -55,6 +56,19 @@ def command(
     top_k: options.TopK = None,
     abstain_below: options.AbstainBelow = None,
     skip_bad_rows: options.SkipBadRows = False,
+    label_field: options.LabelField = None,
+    score_field: options.ScoreField = None,
+    filter_by: options.FilterBy = None,
+    left_out: options.LeftOut = None,
+    replace_fields: Annotated[bool, Option("--replace-fields", help="Replace fields of these names.")] = False,
+    output_format: options.FolderFormat = None,
+    part_rows: options.PartRows = None,
+    workers: options.Workers = None,
+    threads: options.Threads = None,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
+    gpus_per_worker: engines.GpusPerWorker = None,
     settings: options.DataSettings = None,
 ) -> None:
     """Answer for texts: from arguments, a file, or lines of standard input, a record each, in their order.
@@ -66,6 +80,12 @@ def command(
     from albertkit.pipelines import pipeline
 
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
+    labels = {"label_field": label_field, "score_field": score_field, "filter_by": filter_by, "left_out": left_out}
+    parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
+    scale = options.given(**labels, **parts, replaces_fields=replace_fields or None)
+    cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
+    if cluster:
+        scale = {**scale, "workers": 1, "threads": threads or cluster.threads}
     named = {"task_name": task_name, "text_column": text_column, "pair_column": pair_column}
     lengths = {"doc_stride": doc_stride, "max_answer_length": max_answer_length, "n_best_size": n_best_size}
     given = options.data_options(settings, header=options.split(header), **named, **lengths)
@@ -74,6 +94,11 @@ def command(
     on = options.computing(
         device, batch_size, max_batch_tokens, precision, patience, regression_threshold, trust_program
     )
+    if long_run.is_meant(source, output, {"engine": engine, **scale} if cluster else scale):
+        made = {"task": task, "model": model, "framework": framework, "max_length": max_length, **on}
+        calls = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
+        long_run.answer(source, output, made, given, calls, target.skips, overwrite, scale, cluster)
+        return
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
@@ -94,9 +119,9 @@ class _Target:
         from albertkit.errors import InputError
         from albertkit.inference import record_files
 
-        if self.output:
+        if self.output and not long_run.writes(self.output):
             record_files.require_other(self.output, source)
-            record_files.require_writable(self.output, self.overwrite)
+            record_files.require_writable(self.output, self.overwrite, (".jsonl.gz", ".jsonl.zst"))
         if self.output and self.folder:
             raise InputError(
                 "Answers go to a file or, for official scripts, into a folder. Received: both. Leave one out."
@@ -145,7 +170,7 @@ def _given(null_threshold: float | None, **options: object) -> "Record":
     return {name: value for name, value in {**options, **none}.items() if value is not None}
 
 
-def tell(answerer: "Pipeline") -> None:
+def tell(answerer: "Pipeline | Answers") -> None:
     """Say on standard error how many texts were left out or cut, and how many the vocabulary does not know."""
     from albertkit.tasks import bad_rows
 
@@ -159,7 +184,7 @@ def tell(answerer: "Pipeline") -> None:
 
 
 def write_all(
-    answerer: "Pipeline",
+    answerer: "Pipeline | Answers",
     records: "Iterator[Record]",
     output: Path | None,
     overwrite: bool,
@@ -184,7 +209,7 @@ def write_all(
 
 
 @contextlib.contextmanager
-def _written(answerer: "Pipeline", file: "AbstractContextManager[Write] | None") -> Iterator["Write"]:
+def _written(answerer: "Pipeline | Answers", file: "AbstractContextManager[Write] | None") -> Iterator["Write"]:
     """What takes a record: standard output or a file, with the count of them on standard error unless it disturbs."""
     with contextlib.ExitStack() as stack:
         write: Write = print_record if file is None else stack.enter_context(file)
@@ -194,7 +219,7 @@ def _written(answerer: "Pipeline", file: "AbstractContextManager[Write] | None")
         yield _counting(write, stack.enter_context(counter_of(answerer)).count)
 
 
-def counter_of(answerer: "Pipeline") -> "CountOfTexts":
+def counter_of(answerer: "Pipeline | Answers") -> "CountOfTexts":
     """What says on standard error how many texts are answered, and how far those at hand are."""
     from albertkit.cli.progress import CountOfTexts
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from albertkit.cli import options
+from albertkit.cli import engines, options
 
 
 def command(
@@ -27,6 +27,11 @@ def command(
     resume: options.Resume = False,
     extend_to: options.ExtendTo = None,
     overwrite: options.Overwrite = False,
+    engine: engines.Engine = "local",
+    address: engines.Address = None,
+    workers: engines.Workers = None,
+    cpus_per_worker: engines.CpusPerWorker = None,
+    gpus_per_worker: engines.GpusPerWorker = None,
 ) -> None:
     """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""
     from albertkit.training import pretrain, run_folder
@@ -44,4 +49,6 @@ def command(
         "training.learning_rate": learning_rate,
     }
     loaded = PretrainRecipe.load(recipe or run_folder.own_recipe(output, resume, extend_to), overrides, settings or ())
-    pretrain.run(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)
+    cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
+    train = engines.trained_by(pretrain.run, cluster)
+    train(loaded, output, resume=resume, overwrite=overwrite, extend_to=extend_to)

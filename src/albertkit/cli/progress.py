@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TimeElapsedColumn
 
 from albertkit.errors import Interrupted
 from albertkit.pace import TimeLeft
 from albertkit.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from albertkit.prediction.totals import Totals
 
 
 class CountOfTexts(ProgressBar):
@@ -33,6 +37,29 @@ class CountOfTexts(ProgressBar):
 
     def _answered(self) -> str:
         return f"{self._count:,} {'text' if self._count == 1 else 'texts'} answered"
+
+
+class PredictionProgress(ProgressBar):
+    """Says on standard error how far the answers for files are."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(console, "reading", BarColumn(), TaskProgressColumn(), clock=clock)
+        self._start: tuple[float, int] | None = None  # time and rows at the first update
+        self._time_left = TimeLeft(clock)
+
+    def update(self, total: int, done: int, totals: "Totals") -> None:
+        """Of `total` bytes of the inputs so many are read. Speed and time left are those since the first call."""
+        now, rows = self._clock(), totals.answers
+        if self._start is None:
+            self._start = now, rows
+            self.restart(done, total)
+        left = self._time_left(done, total)
+        speed = (rows - self._start[1]) / max(now - self._start[0], 1e-9)
+        others = {"not kept": totals.filtered, "that cannot be used": totals.left_out}
+        counts = "".join(f" · {count:,} {name}" for name, count in others.items() if count)
+        text = f"{rows:,} rows{counts} · {speed:,.0f} rows/s"
+        text = f"{text} · {left}" if left else text
+        self.show(done, text, f"{done / max(total, 1):.0%} · {text}", total)
 
 
 class RowProgress(ProgressBar):

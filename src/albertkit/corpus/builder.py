@@ -31,6 +31,7 @@ from albertkit.corpus.shard_writer import ShardWriter
 from albertkit.corpus.shards import Corpus, Shard
 from albertkit.corpus.workers import EncodedBatches
 from albertkit.errors import ConfigError, InputError, Interrupted
+from albertkit.ordered_map import Processes, Workers
 from albertkit.tokenization.base import AlbertTokenizerBase
 
 MAX_DEFAULT_PROCESSES = 16
@@ -71,6 +72,7 @@ class BuildSettings:
         }
 
 
+_FEWER = "Run the same command again with fewer --workers: it goes on where this one stopped."
 _KEPT = "The shards that are finished are kept: make room and run the same command again."
 
 
@@ -81,6 +83,7 @@ def build(
     settings: BuildSettings | None = None,
     *,
     processes: int | None = None,
+    elsewhere: Workers | None = None,
     overwrite: bool = False,
     note: Note = lambda text: None,
     progress: ReportProgress = lambda total, completed, text_bytes, tokens: None,
@@ -88,7 +91,8 @@ def build(
     """Build a corpus of files, folders and patterns, or go on with the build that was cut off in `output`.
 
     `processes` encode, by default one a core, MAX_DEFAULT_PROCESSES at most; the result is the same whatever their
-    number. `note` and `progress` are called while it goes on, see Note and ReportProgress.
+    number. `elsewhere` are workers in their place, such as those of a cluster, which must see `output` under the same
+    path. `note` and `progress` are called while it goes on, see Note and ReportProgress.
 
     InputError for inputs that are missing, broken or empty, and for a folder that holds something else; ConfigError
     where a build was begun with other settings; CheckpointError where writing fails or another process builds there;
@@ -98,6 +102,7 @@ def build(
     processes = min(count_cores(), MAX_DEFAULT_PROCESSES) if processes is None else processes
     if processes < 1:
         raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
+    encoders = elsewhere or Processes(processes, _FEWER)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"The output must be a folder. Received: {folder}, which is a file.")
     files = find_readable_files(inputs, folder, note)
@@ -116,7 +121,7 @@ def build(
             note(f"{folder} holds this corpus already")
         else:
             with storage.translate_os_errors(folder, _KEPT), _interruption_told():
-                _Build(folder, files, tokenizer, settings, note, progress).finish(processes, described)
+                _Build(folder, files, tokenizer, settings, note, progress).finish(encoders, described)
         (folder / duplicates.FILE_NAME).unlink(missing_ok=True)
         return Corpus.open(folder)
 
@@ -154,14 +159,14 @@ class _Build:
         if self._records:
             note(f"going on behind {len(self._records)} finished shards")
 
-    def finish(self, processes: int, described: Sequence[InputFile]) -> None:
+    def finish(self, encoders: Workers, described: Sequence[InputFile]) -> None:
         """Make the shards that are not there yet, and write corpus.json."""
         with contextlib.ExitStack() as stack:
             index = stack.enter_context(contextlib.closing(self._open_index())) if self._settings.deduplicate else None
             last = self._records[-1] if self._records else None
             batches = DocumentBatches(self._files, self._settings.reader_options, index, last)
-            tokenizer_folder = self._folder / layout.TOKENIZER_FOLDER
-            encoding = workers.encode_batches(tokenizer_folder, self._settings.splitter, processes, batches)
+            tokenizer_folder = (self._folder / layout.TOKENIZER_FOLDER).absolute()
+            encoding = workers.encode_batches(tokenizer_folder, self._settings.splitter, encoders, batches)
             encoded = self._report(stack.enter_context(encoding), batches)
             while record := self._write_shard(encoded, index):
                 self._records.append(record)

@@ -1,16 +1,9 @@
-"""Texts to sentences to ids, in several processes at once, the results in the order of the batches."""
+"""Texts to sentences to ids, by several workers at once, the results in the order of the batches."""
 
-import contextlib
+import functools
 import itertools
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import connection
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +12,7 @@ import numpy as np
 from albertkit.corpus import shard_writer
 from albertkit.corpus.document_batches import DocumentBatch
 from albertkit.corpus.sentences import SentenceSplitter
-from albertkit.errors import TrainingError
+from albertkit.ordered_map import Workers
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 
@@ -59,67 +52,15 @@ class DocumentEncoder:
 EncodedBatches = Iterator[tuple[DocumentBatch, EncodedDocuments]]
 
 
-@contextlib.contextmanager
 def encode_batches(
-    tokenizer: Path, splitter: SentenceSplitter, processes: int, batches: Iterable[DocumentBatch]
-) -> Generator[EncodedBatches]:
-    """Each batch with its ids, in order; made by so many processes, or where it is one, by this one.
-
-    At any time only a few batches more than there are processes are held. TrainingError where a process dies.
-    """
-    if processes == 1:
-        encode = DocumentEncoder(tokenizer, splitter)
-        yield ((batch, encode(batch.texts)) for batch in batches)
-        return
-    # Not forked from a process that may hold threads and locks, but from a fresh one where the system can.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([__name__])
-    pool = ProcessPoolExecutor(processes, context, _start_process, (tokenizer, splitter))
-    try:
-        yield _encode_in_order(pool, batches, 2 * processes + 1)
-    except BrokenProcessPool:
-        raise TrainingError(
-            f"Every process must live until the end. One of {processes} died, most likely for lack of memory. Run the "
-            "same command again with fewer --workers: it goes on where this one stopped."
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+    tokenizer: Path, splitter: SentenceSplitter, workers: Workers, batches: Iterable[DocumentBatch]
+) -> AbstractContextManager[EncodedBatches]:
+    """Each batch with its ids, in order; see `Workers.map`. `tokenizer` is a folder that every worker can read."""
+    return workers.map(functools.partial(DocumentEncoder, tokenizer, splitter), _taken(batches))
 
 
-def _encode_in_order(pool: ProcessPoolExecutor, batches: Iterable[DocumentBatch], max_waiting: int) -> EncodedBatches:
-    waiting: deque[tuple[DocumentBatch, Future[EncodedDocuments]]] = deque()
+def _taken(batches: Iterable[DocumentBatch]) -> Iterator[tuple[DocumentBatch, list[str]]]:
+    """Batches and their texts, which are with the worker that encodes them from then on."""
     for batch in batches:
-        waiting.append((batch, pool.submit(_encode, batch.texts)))
-        batch.texts = []  # they are with the process that encodes them
-        if len(waiting) >= max_waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    while waiting:
-        first, future = waiting.popleft()
-        yield first, future.result()
-
-
-_encoder: DocumentEncoder
-"""Of each of the processes; set by `_start_process`."""
-
-
-def _start_process(tokenizer: Path, splitter: SentenceSplitter) -> None:
-    global _encoder
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that reads and writes
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    _encoder = DocumentEncoder(tokenizer, splitter)
-
-
-def _exit_with_parent() -> None:
-    """A parent that was killed cannot say so: without this, its processes would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _encode(texts: Sequence[str]) -> EncodedDocuments:
-    return _encoder(texts)
+        texts, batch.texts = batch.texts, []
+        yield batch, texts

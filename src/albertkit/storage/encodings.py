@@ -165,6 +165,11 @@ class _Transcoded(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def close(self) -> None:
+        """Close the file, too."""
+        self._file.close()
+        super().close()
+
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer that is written
         is_last = False
         while not self._waiting and not is_last:

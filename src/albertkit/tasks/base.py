@@ -21,6 +21,7 @@ from albertkit.tasks.data_options import DataOptions
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.features import Features, stacked
 from albertkit.tasks.figures import Figure
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -63,6 +64,8 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The names of what `files` may give."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
+    rows_together: ClassVar[int] = 4096
+    """Rows of a file that are answered together at most: enough to batch them by length."""
     can_exit_early: ClassVar[bool] = False
     """Whether its head can learn to answer after every layer of the encoder."""
     plain_text_task: ClassVar[str | None] = None
@@ -75,8 +78,19 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         """What a person passes to a pipeline, as examples, and whether it is a single one."""
 
     @abstractmethod
-    def stream(self, source: str | BufferedReader, options: OptionsT) -> Iterator[ExamplesT]:
-        """The examples of a file, by its name, or of lines of text, without labels and in parts of bounded size."""
+    def stream(self, source: str | BufferedReader | Table, options: OptionsT) -> Iterator[ExamplesT]:
+        """The examples of a file, by its name, or of lines of text, without labels and in parts of bounded size.
+
+        Of a table they are those of its rows, by options that `located` has completed.
+        """
+
+    def is_table(self, path: str) -> bool:
+        """Whether a file that `stream` reads is a table, of whose rows any run can be answered by itself."""
+        return True
+
+    def located(self, path: str, options: OptionsT) -> OptionsT:
+        """The options with what is found in the first rows of a table: header and columns. InputError for none."""
+        return options
 
     @abstractmethod
     def encode(
@@ -104,6 +118,13 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
         **options: Json,
     ) -> list[Answer]:
         """The answer for each example, from the outputs of each row in turn. InputError where they are not finite."""
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """What each part of an answer of `records` is, by name, for formats with columns of one kind.
+
+        str, int, float or bool, [kind] for a list, {name: kind} for parts, and object for what may be any of these.
+        """
+        return {"answers": object}
 
     def records(
         self,

@@ -85,6 +85,11 @@ def entry(present: Json, task: str, calibration: Calibration, decided: Record | 
     return {**kept, KEY: calibration.record()}
 
 
+def kind(stated: Json, config: AlbertConfig) -> Record:
+    """What `abstained` adds to the kinds of an answer: see `Task.answer_kinds`."""
+    return {"abstained": bool} if bound(stated, read(config)) else {}
+
+
 def bound(stated: Json, found: Calibration) -> float:
     """The confidence below which an answer abstains: that of a call, or else of the model. InputError for no number."""
     if stated is None:

@@ -56,6 +56,10 @@ class Examples(ABC):
     def place(self, number: int) -> str:
         """Where an example stands in its file, such as line 3."""
 
+    def line(self, number: int) -> int | None:
+        """The first line of the row of a table that an example is made of; None where it is of none."""
+        return None
+
     def where(self, chosen: Sequence[int]) -> str:
         """Where examples stand, for a message: file and places, or nothing where they come from no file."""
         return f"{self.path}, {few([self.place(number) for number in chosen])}" if self.path else ""

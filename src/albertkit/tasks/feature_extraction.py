@@ -17,6 +17,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import texts
 from albertkit.tasks.base import Task
 from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization import columns
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -36,9 +37,13 @@ class FeatureExtraction(Task[TextExamples, TextOptions]):
         """Texts or pairs, or texts and as many second texts; see `inputs.pairs`."""
         return texts.given(*inputs)
 
-    def stream(self, source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: TextOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         return texts.stream(source, options)
+
+    def located(self, path: str, options: TextOptions) -> TextOptions:
+        """With the columns of the texts; see `texts.located`."""
+        return texts.located(path, options)
 
     def completed(self, config: AlbertConfig, tensors: Tensors) -> Tensors:
         """With a pooler of zeros where there is none: its states are then zeros, which nothing else gives."""
@@ -76,6 +81,10 @@ class FeatureExtraction(Task[TextExamples, TextOptions]):
         asked = options.get("return_tensors")
         make = columns.array_maker("np" if asked is True else asked) if asked else np.ndarray.tolist
         return [make(found) for found in self._found(outputs, bool(options.get("pool")))]
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return {"features": [float] if options.get("pool") else [[float]]}
 
     def records(
         self,

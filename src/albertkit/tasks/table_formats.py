@@ -1,10 +1,11 @@
 """The formats of data files, each to rows: CSV, TSV, JSON and Parquet, with errors that name file and line."""
 
 import csv
+import itertools
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -47,20 +48,25 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
     out, which is logged. A row of another number of fields is a bad one.
     """
     all_names = _distinct(path, list(header), bool(header))
-    is_first = True
-    for line, row, lines in fields(path, file, kind):
-        if is_first:
-            is_first = False
-            stated = [field.strip() for field in row]
-            if not header or stated == all_names:
-                all_names = all_names or _distinct(path, stated)
-                _require_unquoted(path, kind, stated)
-                _tell_of_header(path, header)
-                continue
+    rows = fields(path, file, kind)
+    for first in itertools.islice(rows, 1):
+        stated = [field.strip() for field in first.content]
+        if not header or stated == all_names:
+            all_names = all_names or _distinct(path, stated)
+            _require_unquoted(path, kind, stated)
+            _tell_of_header(path, header)
+        else:
+            rows = itertools.chain([first], rows)
+    yield from grid_rows(path, rows, all_names, names, bad)
+
+
+def grid_rows(path: Path, rows: Iterable[Row], all_names: Sequence[str], names: Names, bad: BadRows) -> Iterator[Row]:
+    """Rows of `fields` below a header, without the fields of columns that have no name."""
+    for line, row, lines in rows:
         if len(row) != len(all_names):
             message = (
                 f"{_FIELDS} {path}, line {line}, has {len(row)} "
-                f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(all_names)}"
+                f"where the header has {len(all_names)}: {', '.join(all_names)}.{other_delimiter(list(all_names))}"
             )
             if lines > 1:  # quotes that are not closed where they should be took rows in
                 raise InputError(message)
@@ -73,18 +79,26 @@ def read_grid(path: Path, file: TextIO, kind: str, names: Names, header: Sequenc
         yield Row(line, kept, sum(map(len, kept)))
 
 
-def fields(path: Path, file: TextIO, kind: str) -> Iterator[Row]:
-    """The fields of every row of a .csv or .tsv that is not blank, a header among them; their size is in lines."""
-    style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
-    rows = csv.reader(_lines(path, file), **style)
-    following = 1
+def fields(path: Path, file: TextIO, kind: str, first: int = 1) -> Iterator[Row]:
+    """The fields of every row of a .csv or .tsv that is not blank, a header among them; their size is in lines.
+
+    `first` is the number of the first line of `file`.
+    """
+    rows = grid_reader(_lines(path, file, first), kind)
+    following = first
     try:
         for row in rows:
-            line, following = following, rows.line_num + 1
+            line, following = following, rows.line_num + first
             if any(field.strip() for field in row):
-                yield Row(line, row, rows.line_num - line + 1)
+                yield Row(line, row, following - line)
     except csv.Error as error:
         raise InputError(f"{path}, line {following}, is not valid {kind[1:].upper()}: {error}.") from error
+
+
+def grid_reader(lines: Iterable[str], kind: str) -> Json:
+    """What makes rows of fields of the lines of a .csv or .tsv."""
+    style: Record = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if kind == ".tsv" else {"strict": True}
+    return csv.reader(lines, **style)
 
 
 def _require_unquoted(path: Path, kind: str, names: list[str]) -> None:
@@ -103,15 +117,21 @@ def _tell_of_header(path: Path, header: Sequence[str]) -> None:
 
 def read_json(path: Path, file: TextIO, names: Names, bad: BadRows) -> Iterator[Row]:
     """The rows of JSON lines, one object each, or of one array of objects. What is no object is a bad row."""
-    lines = _lines(path, file)
-    is_first = True
-    for number, line in enumerate(lines, start=1):
+    lines = enumerate(_lines(path, file), start=1)
+    for number, line in lines:
+        if line.lstrip().startswith("["):
+            for raw, counted, record in array(path, number, itertools.chain([line], (line for _, line in lines))):
+                yield from _record(path, counted, record, len(raw), names, bad)
+            return
+        if line.strip():
+            yield from json_rows(path, itertools.chain([(number, line)], lines), names, bad)
+
+
+def json_rows(path: Path, lines: Iterable[tuple[int, str]], names: Names, bad: BadRows) -> Iterator[Row]:
+    """The rows of lines of JSON, each with its number."""
+    for number, line in lines:
         if not line.strip():
             continue
-        is_array, is_first = is_first and line.lstrip().startswith("["), False
-        if is_array:
-            yield from _read_array(path, number, line, lines, names, bad)
-            return
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -130,9 +150,13 @@ def _reason(error: Exception) -> str:
     return f"{error.msg}, character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
 
 
-def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names: Names, bad: BadRows) -> Iterator[Row]:
-    """The objects of an array that begins in line `number`. InputError where it breaks: no row begins behind that."""
-    parts, length = [first], len(first)
+def array(path: Path, number: int, lines: Iterable[str]) -> Iterator[tuple[str, int, Json]]:
+    """The values of an array that begins in line `number`: of each its text, its line and itself.
+
+    InputError where the array breaks: no row begins behind that.
+    """
+    parts: list[str] = []
+    length = 0
     for line in lines:
         parts.append(line)
         length += len(line)
@@ -155,7 +179,7 @@ def _read_array(path: Path, number: int, first: str, lines: Iterator[str], names
         except (ValueError, RecursionError) as error:
             told = f"{path}, line {number}, must be a JSON object of the array: {error}.{_CUT_SHORT}"
             raise InputError(told) from error
-        yield from _record(path, number, record, end - place, names, bad)
+        yield text[place:end], number, record
         place, wanted = end, "comma"
     if more := text[place + 1 :].strip():
         raise InputError(f"{path} must end with its array. More follows: {more[:40]!r}. Take it out.")
@@ -207,8 +231,8 @@ def other_delimiter(names: list[str]) -> str:
     return f" Fields are separated by commas in .csv, by tabs in .tsv; here it looks like {found!r}. {way_out}."
 
 
-def _lines(path: Path, file: TextIO) -> Iterator[str]:
-    number = 0
+def _lines(path: Path, file: TextIO, first: int = 1) -> Iterator[str]:
+    number = first - 1
     while line := file.readline(LONGEST + 1):
         number += 1
         if len(line) > LONGEST:

@@ -211,6 +211,35 @@ def lines(file: io.BufferedReader, path: str = "") -> Iterator[Table]:
             return
 
 
+def of_lines(path: str, kind: str, content: bytes, lines: Sequence[int], header: Sequence[str], bad: BadRows) -> Table:
+    """The rows of some whole lines of a file, which may be none.
+
+    `kind` is the ending by which a file is read, .txt too; `lines` are their numbers. `header` has all names of a CSV
+    or TSV, also those without one, and names that JSON had before. InputError, naming the line, as from `pieces`.
+    """
+    place, names = Path(path), dict[str, None]()
+    if kind in (".csv", ".tsv"):
+        names.update(dict.fromkeys(filter(None, header)))
+        text = io.StringIO("".join(one for _, one in _text_lines(path, content, lines, keepends=True)), newline="")
+        fields = table_formats.fields(place, text, kind, lines[0] if lines else 1)
+        rows = list(table_formats.grid_rows(place, fields, header, names, bad))
+        grid = zip(*(row.content for row in rows), strict=True) if rows else [()] * len(names)
+        return Table(path, dict(zip(names, map(list, grid), strict=True)), [row.line for row in rows])
+    found = _text_lines(path, content, lines)
+    if kind == ".txt":
+        return Table(path, {"text": [line for _, line in found]}, list(lines))
+    names.update(dict.fromkeys(header))
+    rows = list(table_formats.json_rows(place, found, names, bad))
+    return Table(path, _Records(names, [row.content for row in rows]), [row.line for row in rows])
+
+
+def _text_lines(path: str, content: bytes, lines: Sequence[int], keepends: bool = False) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, one at a time. InputError, naming the line, where one is not UTF-8."""
+    for number, line in zip(lines, content.splitlines(keepends), strict=True):
+        [row] = _decoded(path, number, [line])
+        yield number, row.content
+
+
 def open_bytes(path: str | Path) -> io.BufferedReader:
     """A file of text, unpacked where its ending says so, as UTF-8. InputError where there is none."""
     _require_file(Path(path))

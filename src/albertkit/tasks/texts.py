@@ -76,6 +76,10 @@ class TextExamples(Examples):
         """The line."""
         return self.table.places([self.rows[number]])
 
+    def line(self, number: int) -> int:
+        """The first line of its row."""
+        return self.table.lines[self.rows[number]]
+
     def shown(self, number: int) -> Record:
         """The text, the second one where there is one, and what else stands in the row."""
         second = None if self.second is None or self.sources else self.second[number]
@@ -124,17 +128,33 @@ def given(texts: Json, pairs: Json = None) -> tuple[TextExamples, bool]:
     return TextExamples("", table, first, second, None, numbers), inputs.is_single(texts)
 
 
-def stream(source: str | BufferedReader, options: TextOptions) -> Iterator[TextExamples]:
-    """The texts of a file, or of lines of text, in parts and without labels.
+def stream(source: str | BufferedReader | Table, options: TextOptions) -> Iterator[TextExamples]:
+    """The texts of a file, of lines of text, or of a table whose columns are `located`, in parts and without labels.
 
     InputError where a later part has columns by which others would have been taken from the first on.
     """
     bad = BadRows(source if isinstance(source, str) else "", options.skip_bad_rows)
+    if isinstance(source, Table):
+        bad.path = source.path
+        part = taken(source, with_columns(source, options), bad=bad)
+        return streamed([_without(part, bad)], bad)
     if isinstance(source, str):
         pieces = tables.pieces(source, options.header, bad)
     else:
         pieces, options = tables.lines(source), replace(options, text_column="text")
     return streamed(_parts(pieces, options, bad), bad)
+
+
+def located(path: str, options: OptionsT) -> OptionsT:
+    """The options with the columns of the first rows of a file, of which what `stream` says of columns is said.
+
+    InputError where there is no text.
+    """
+    table = next(tables.pieces(path, options.header, BadRows(path, options.skip_bad_rows)))
+    (tell_of_pair if options.text_column else tell_of_others)(table, found := with_columns(table, options))
+    for name in filter(None, (found.text_column, found.pair_column)):
+        table.column(name, "pair" if name == found.pair_column else "text")
+    return found
 
 
 def _parts(pieces: Iterable[Table], options: TextOptions, bad: BadRows) -> Iterator[TextExamples]:

@@ -18,6 +18,7 @@ from albertkit.tasks.fill_mask.answers import answer, best, targets, words_of
 from albertkit.tasks.fill_mask.masked_rows import Masking
 from albertkit.tasks.fill_mask.raw_texts import MaskedLMOptions
 from albertkit.tasks.inputs import require_count
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -40,9 +41,13 @@ class FillMask(TrainableTask[TextExamples, MaskedLMOptions]):
         """Texts; a single one where it is a string. InputError for pairs."""
         return texts.given(*inputs)
 
-    def stream(self, source: str | BufferedReader, options: MaskedLMOptions) -> Iterator[TextExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: MaskedLMOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         return texts.stream(source, options)
+
+    def located(self, path: str, options: MaskedLMOptions) -> MaskedLMOptions:
+        """With the columns of the texts; see `texts.located`."""
+        return texts.located(path, options)
 
     def read(
         self, path: str, options: MaskedLMOptions, config: AlbertConfig | None = None

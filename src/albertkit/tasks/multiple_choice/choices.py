@@ -68,6 +68,11 @@ class Choices(Examples):
         """As the file names it."""
         return self.places[number]
 
+    def line(self, number: int) -> int | None:
+        """The line, of a question that is one row of a table."""
+        name, _, line = self.places[number].partition(" ")
+        return int(line) if name == "line" and line.isdecimal() else None
+
     def shown(self, number: int) -> Record:
         """Where it stands, and the question: those of a file may all be the same."""
         return {"id": self.places[number], "question": self.questions[number]}
@@ -119,14 +124,21 @@ def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
     return found
 
 
-def stream(path: str, options: ChoiceOptions) -> Iterator[Choices]:
-    """The questions of a file in parts, without the right options."""
+def stream(source: str | Table, options: ChoiceOptions) -> Iterator[Choices]:
+    """The questions of a file, or of a table, in parts and without the right options."""
+    path = source if isinstance(source, str) else source.path
     bad = BadRows(path, options.skip_bad_rows)
-    return streamed(_parts(path, options, bad), bad)
+    is_file = isinstance(source, str)
+    items = _items(source, options, bad) if is_file else _of_table(source, options, labelled=False, bad=bad)
+    return streamed(_parts(path, items, bad), bad)
 
 
-def _parts(path: str, options: ChoiceOptions, bad: BadRows) -> Iterator[Choices]:
-    items = _items(path, options, bad)
+def is_table(path: str) -> bool:
+    """Whether the questions of a file are the rows of a table: not those of RACE, COPA and DREAM."""
+    return not Path(path).is_dir() and Path(path).suffix != ".xml" and not _is_dream(Path(path))
+
+
+def _parts(path: str, items: Iterator[Item], bad: BadRows) -> Iterator[Choices]:
     while part := list(islice(items, _PIECE)):
         yield checked(path, part, labelled=False, bad=bad)
 
@@ -221,8 +233,8 @@ def _items(path: str, options: ChoiceOptions, bad: BadRows, labelled: bool = Fal
             yield from _race(path, content, name, file.parent.name, bad)
     elif place.suffix == ".xml":
         yield from _copa(place)
-    elif (content := _dream(place, bad)) is not None:
-        yield from content
+    elif _is_dream(place):
+        yield from _dream(place, bad)
     else:
         for table in tables.pieces(path, options.header, bad):
             yield from _of_table(table, options, labelled, bad)
@@ -265,20 +277,17 @@ def _copa(file: Path) -> Iterator[Item]:
         yield Item(item.findtext("p"), _ASKED.get(item.get("asks-for", "")), listed, number, place)
 
 
-def _dream(file: Path, bad: BadRows) -> Iterator[Item] | None:
-    """The questions of a JSON array of [turns, questions, id], as DREAM is; None for another file."""
+def _is_dream(file: Path) -> bool:
+    """Whether a file is a JSON array of [turns, questions, id], as DREAM is."""
     if file.suffix != ".json":
-        return None
+        return False
     with tables.open_bytes(file) as opened:
-        start = "".join(opened.read(4096).decode("utf-8", "ignore").split())
-    if not start.startswith("[[["):
-        return None
+        return "".join(opened.read(4096).decode("utf-8", "ignore").split()).startswith("[[[")
 
-    def items() -> Iterator[Item]:
-        for number, record in enumerate(_json(file), start=1):
-            yield from _dialogue(str(file), record, number, bad)
 
-    return items()
+def _dream(file: Path, bad: BadRows) -> Iterator[Item]:
+    for number, record in enumerate(_json(file), start=1):
+        yield from _dialogue(str(file), record, number, bad)
 
 
 def _dialogue(path: str, record: Json, number: int, bad: BadRows) -> Iterator[Item]:

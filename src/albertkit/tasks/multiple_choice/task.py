@@ -21,6 +21,7 @@ from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.figures import Figure
 from albertkit.tasks.multiple_choice import choices
 from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -37,6 +38,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
 
     name = "multiple-choice"
     head = "ForMultipleChoice"
+    rows_together = 256
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
     answer_options: ClassVar = {"abstain_below": None}
@@ -68,13 +70,17 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         ]
         return choices.checked("", items, labelled=False), is_single
 
-    def stream(self, source: str | BufferedReader, options: ChoiceOptions) -> Iterator[Choices]:
+    def stream(self, source: str | BufferedReader | Table, options: ChoiceOptions) -> Iterator[Choices]:
         """The questions of a file; see `choices`."""
-        if not isinstance(source, str):
+        if not isinstance(source, (str, Table)):
             raise InputError(
                 "Questions come from a file with their options. Received: lines of text. Name it with --file."
             )
         yield from choices.stream(source, options)
+
+    def is_table(self, path: str) -> bool:
+        """Whether it is in none of the forms of RACE, COPA and DREAM."""
+        return choices.is_table(path)
 
     def read(
         self, path: str, options: ChoiceOptions, config: AlbertConfig | None = None
@@ -125,6 +131,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
             truncated += is_cut
         labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
         return Features(ids, types, labels, whole=asked, truncated=truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        return {"label": int, "choice": str, "score": float, **told, "scores": [float]}
 
     def decode(
         self,

@@ -20,6 +20,7 @@ from albertkit.tasks.base import Task
 from albertkit.tasks.data_options import option
 from albertkit.tasks.features import Features, not_finite
 from albertkit.tasks.pseudo_perplexity.masked_copies import MaskedCopies
+from albertkit.tasks.tables import Table
 from albertkit.tasks.texts import TextExamples, TextOptions
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -43,6 +44,7 @@ class PseudoPerplexity(Task[TextExamples, ScoreOptions]):
 
     name = "pseudo-perplexity"
     head = "ForMaskedLM"
+    rows_together = 256
     heads = ("ForMaskedLM", "ForPreTraining")
     options = ScoreOptions
     encode_options: ClassVar = {"pll_metric": "pll_metric", "long": "long", "stride": "doc_stride"}
@@ -51,9 +53,13 @@ class PseudoPerplexity(Task[TextExamples, ScoreOptions]):
         """Texts; a single one where it is a string. InputError for pairs."""
         return texts.given(*inputs)
 
-    def stream(self, source: str | BufferedReader, options: ScoreOptions) -> Iterator[TextExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: ScoreOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         return texts.stream(source, options)
+
+    def located(self, path: str, options: ScoreOptions) -> ScoreOptions:
+        """With the columns of the texts; see `texts.located`."""
+        return texts.located(path, options)
 
     def encode(
         self,
@@ -80,6 +86,11 @@ class PseudoPerplexity(Task[TextExamples, ScoreOptions]):
         for number, one in enumerate(whole):
             truncated += copies.add(number, one, is_cut=options.long == "truncate")
         return copies.features([one.ids for one in whole], truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        means = dict.fromkeys(("pll", "pll_per_token", "pll_per_word", "pseudo_perplexity"), float)
+        return {**means, **dict.fromkeys(("tokens", "words", "windows"), int)}
 
     def decode(
         self,

@@ -67,6 +67,11 @@ class Questions(Examples):
         """As the file names it."""
         return self.places[number]
 
+    def line(self, number: int) -> int | None:
+        """The line, of a question that is one row of a table."""
+        name, _, line = self.places[number].partition(" ")
+        return int(line) if name == "line" and line.isdecimal() else None
+
     def shown(self, number: int) -> Record:
         """The id and the question."""
         return {"id": self.ids[number], "question": self.questions[number]}
@@ -128,15 +133,17 @@ def _is_empty(value: Json) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
-def stream(path: str, options: QuestionOptions) -> Iterator[Questions]:
-    """The questions of a file in parts, without their answers."""
+def stream(source: str | Table, options: QuestionOptions) -> Iterator[Questions]:
+    """The questions of a file, or of a table, in parts and without their answers."""
+    path = source if isinstance(source, str) else source.path
     bad = BadRows(path, options.skip_bad_rows)
-    return streamed(_parts(path, options, bad), bad)
+    rows = _rows(source, options, bad) if isinstance(source, str) else _of_table(source, options)
+    return streamed(_parts(path, rows, bad), bad)
 
 
-def _parts(path: str, options: QuestionOptions, bad: BadRows) -> Iterator[Questions]:
+def _parts(path: str, rows: Iterable[_Row], bad: BadRows) -> Iterator[Questions]:
     part: list[_Row] = []
-    for row in _rows(path, options, bad):
+    for row in rows:
         part += [row] if _are_texts(path, row, bad) else []
         if len(part) == _PIECE:
             yield _unlabelled(path, part)
@@ -228,7 +235,7 @@ def _text(value: Json) -> str:
 
 
 def _rows(path: str, options: QuestionOptions, bad: BadRows, labelled: bool = False) -> Iterator[_Row]:
-    if _is_squad(path):
+    if is_squad(path):
         yield from _squad(path, bad)
         return
     for table in tables.pieces(path, options.header, bad):
@@ -248,7 +255,7 @@ def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
         yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", True)
 
 
-def _is_squad(path: str) -> bool:
+def is_squad(path: str) -> bool:
     """Whether a file is one JSON object, as SQuAD is: its first line alone is none."""
     if ".json" not in path or ".jsonl" in path:
         return False

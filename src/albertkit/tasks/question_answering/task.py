@@ -25,6 +25,7 @@ from albertkit.tasks.question_answering.answers import Candidate, Found
 from albertkit.tasks.question_answering.question_rows import QuestionRows
 from albertkit.tasks.question_answering.questions import QuestionOptions, Questions
 from albertkit.tasks.spans import Span
+from albertkit.tasks.tables import Table
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -40,6 +41,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
 
     name = "question-answering"
     head = "ForQuestionAnswering"
+    rows_together = 256
     heads = tuple(_HEADS.values())
     options = QuestionOptions
     input_names = ("question", "context")
@@ -73,15 +75,19 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
         places = [f"number {number}" for number in range(1, len(rows) + 1)]
         return Questions("", places, ones, others, None, places), is_single
 
-    def stream(self, source: str | BufferedReader, options: QuestionOptions) -> Iterator[Questions]:
+    def stream(self, source: str | BufferedReader | Table, options: QuestionOptions) -> Iterator[Questions]:
         """The questions of a file, see `questions`, or of lines of JSON with `question` and `context`."""
-        if isinstance(source, str):
+        if isinstance(source, (str, Table)):
             yield from questions.stream(source, options)
             return
         raise InputError(
             "Questions come from a file with their contexts. Received: lines of text. Name it with --file: JSON lines "
             "of question and context, or a file in the form of SQuAD."
         )
+
+    def is_table(self, path: str) -> bool:
+        """Whether it is not in the form of SQuAD."""
+        return not questions.is_squad(path)
 
     def read(
         self, path: str, options: QuestionOptions, config: AlbertConfig | None = None
@@ -128,6 +134,12 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
                 rows.add(number, ids, whole[context], window, answer)
         truncated = sum(len(question) > options.max_query_length for question in asked)
         return rows.features(labelled, truncated)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `decode`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        one = {"score": float, "start": int, "end": int, "answer": str, **told}
+        return one if options.get("top_k", 1) == 1 else {"answers": [one]}
 
     def decode(
         self,

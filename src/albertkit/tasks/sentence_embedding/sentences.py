@@ -87,6 +87,10 @@ class Sentences(Examples):
         """The line."""
         return f"line {self.lines[number]}"
 
+    def line(self, number: int) -> int:
+        """The first line of its row."""
+        return self.lines[number]
+
     def shown(self, number: int) -> Record:
         """The sentence and what else stands in its row, or all sentences of a row of several."""
         row = self.sentences[number]
@@ -120,16 +124,27 @@ def given(inputs: Json) -> tuple[Sentences, bool]:
     return Sentences("", [[text] for text in found.first], None, [row + 1 for row in found.rows]), is_single
 
 
-def stream(source: str | BufferedReader, options: SentenceOptions) -> Iterator[Sentences]:
+def located(path: str, options: SentenceOptions) -> SentenceOptions:
+    """The options with the column of the texts; of pairs that of the first ones, which is said."""
+    found = texts.located(path, options)
+    if found.pair_column:
+        _tell_of_pairs(path, found.text_column)
+    return replace(found, pair_column="")
+
+
+def _tell_of_pairs(path: str, column: str) -> None:
+    logger.warning(
+        "%s has pairs: the vectors are those of %r alone. Name another column with --text-column.", path, column
+    )
+
+
+def stream(source: str | BufferedReader | Table, options: SentenceOptions) -> Iterator[Sentences]:
     """The texts of a column of a file, or of lines of text, in parts; of pairs the first ones, which is said."""
     is_told = False
     for part in texts.stream(source, options):
         if part.second is not None and not is_told:
             is_told = True
-            logger.warning(
-                "%s has pairs: the vectors are those of %r alone. Name another column with --text-column.",
-                *(part.path, part.sources[0]),
-            )
+            _tell_of_pairs(part.path, part.sources[0])
         yield _alone(part)
 
 

@@ -16,6 +16,7 @@ from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.features import Features, require_finite
 from albertkit.tasks.sentence_embedding import long_texts, sentences, vectors
 from albertkit.tasks.sentence_embedding.sentences import SentenceOptions, Sentences
+from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
 
@@ -40,9 +41,13 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
             raise InputError(f"A vector is that of one text. Received: {len(inputs)} inputs. Pass a list of texts.")
         return sentences.given(inputs[0])
 
-    def stream(self, source: str | BufferedReader, options: SentenceOptions) -> Iterator[Sentences]:
+    def stream(self, source: str | BufferedReader | Table, options: SentenceOptions) -> Iterator[Sentences]:
         """The texts of a file or of lines, in parts; see `sentences.stream`."""
         return sentences.stream(source, options)
+
+    def located(self, path: str, options: SentenceOptions) -> SentenceOptions:
+        """With the column of the texts, and none of their pairs; see `texts.located`."""
+        return sentences.located(path, options)
 
     def read(
         self, path: str, options: SentenceOptions, config: AlbertConfig | None = None
@@ -119,6 +124,10 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
         require_finite(found)
         asked = options.get("normalize")
         return list(vectors.normalized(found) if (config.sentence_normalize if asked is None else asked) else found)
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return {"embedding": [float]}
 
     def records(
         self,

@@ -61,6 +61,17 @@ def records(logits: np.ndarray, schema: Schema, asked: Asked = ORDINARY, found: 
     return answered
 
 
+def kinds(schema: Schema, asked: Asked = ORDINARY, found: Calibration = NONE) -> Record:
+    """What the parts of the answers of `records` are; see `Task.answer_kinds`."""
+    if schema.problem_type == REGRESSION:
+        return {"value": float}
+    scores = dict.fromkeys(schema.names, float)
+    if schema.problem_type == MULTI:
+        return {"labels": [str], "scores": scores}
+    told = {"abstained": bool} if calibration.bound(asked.abstain_below, found) else {}
+    return {"label": str, "score": float, **told, "scores": scores}
+
+
 def ranked(logits: np.ndarray, config: AlbertConfig, asked: Asked, found: Calibration) -> list[Json]:
     """(N, C) logits -> the best classes of each example as Transformers answers; see `TextClassification.decode`."""
     schema = Schema.of(config)

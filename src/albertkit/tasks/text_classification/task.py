@@ -72,11 +72,17 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """Texts or pairs, or texts and as many second texts; see `inputs.pairs`."""
         return texts.given(*inputs)
 
-    def stream(self, source: str | BufferedReader, options: ClassificationOptions) -> Iterator[TextExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: ClassificationOptions) -> Iterator[TextExamples]:
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         if options.task_name and isinstance(source, str):
             options = glue_files.completed(options, source, needs_label=False)
         return texts.stream(source, options)
+
+    def located(self, path: str, options: ClassificationOptions) -> ClassificationOptions:
+        """With header and columns of a task of GLUE, or the columns of the texts; see `texts.located`."""
+        if options.task_name:
+            return glue_files.completed(options, path, needs_label=False)
+        return texts.located(path, options)
 
     def splits(self, path: str, options: ClassificationOptions) -> Mapping[str, str]:
         """The files of the folder of a task of GLUE; see `glue_files.splits`."""
@@ -215,6 +221,10 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """
         logits = long_texts.merged(answers.logits_of(outputs, config), features, len(examples))
         return answers.ranked(logits, config, answers.asked(options), calibration.read(config))
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        return answers.kinds(Schema.of(config), answers.asked(options), calibration.read(config))
 
     def records(
         self,

@@ -31,7 +31,7 @@ def read(path: str, options: TagOptions) -> TaggedExamples:
 
 
 def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
-    if _is_table(path):
+    if is_table(path):
         table = tables.read(path, options.header, bad)
         examples = _of_labelled_table(table, options, bad)
         for values in relatives.of_table(table).values():
@@ -47,14 +47,16 @@ def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
     return _of_columns(path, found, tags, options, bad)
 
 
-def stream(path: str, options: TagOptions) -> Iterator[TaggedExamples]:
-    """The texts of a file in parts, without their entities."""
+def stream(source: str | Table, options: TagOptions) -> Iterator[TaggedExamples]:
+    """The texts of a file, or of a table, in parts and without their entities."""
+    path = source if isinstance(source, str) else source.path
     bad = BadRows(path, options.skip_bad_rows)
-    return streamed(_parts(path, options, bad), bad)
+    parts = _parts(source, options, bad) if isinstance(source, str) else [_of_table(source, options, bad)]
+    return streamed(parts, bad)
 
 
 def _parts(path: str, options: TagOptions, bad: BadRows) -> Iterator[TaggedExamples]:
-    if _is_table(path):
+    if is_table(path):
         for table in tables.pieces(path, options.header, bad):
             yield _of_table(table, options, bad)
         return
@@ -63,7 +65,8 @@ def _parts(path: str, options: TagOptions, bad: BadRows) -> Iterator[TaggedExamp
         yield _of_columns(path, part, None, options, bad)
 
 
-def _is_table(path: str) -> bool:
+def is_table(path: str) -> bool:
+    """Whether a file is a table, by its ending, and not columns of CoNLL."""
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     return any(suffix in _TABLES for suffix in suffixes[-2:])
 

@@ -56,6 +56,10 @@ class TaggedExamples(Examples):
         """The line."""
         return f"line {self.lines[number]}"
 
+    def line(self, number: int) -> int:
+        """The first line of its row."""
+        return self.lines[number]
+
     def noted(self, found: str) -> "TaggedExamples":
         """The same with one thing more that was found."""
         return replace(self, found=f"{self.found}, {found}" if self.found else found)

@@ -22,6 +22,7 @@ from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.spans import Span
+from albertkit.tasks.tables import Table
 from albertkit.tasks.token_classification import entities, tagged_files, tags
 from albertkit.tasks.token_classification.tagged_texts import TaggedExamples, TagOptions
 from albertkit.tasks.windows import windows
@@ -38,6 +39,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
 
     name = "token-classification"
     head = "ForTokenClassification"
+    rows_together = 1024
     heads = ("ForTokenClassification",)
     options = TagOptions
     answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,), "abstain_below": None}
@@ -50,13 +52,17 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
             raise InputError("Entities are found in one text. Received: a pair. Pass its texts one by one.")
         return TaggedExamples("", given.first, None, None, [row + 1 for row in given.rows]), is_single
 
-    def stream(self, source: str | BufferedReader, options: TagOptions) -> Iterator[TaggedExamples]:
+    def stream(self, source: str | BufferedReader | Table, options: TagOptions) -> Iterator[TaggedExamples]:
         """The texts of a file, see `tagged_files`, or of lines, in parts."""
-        if isinstance(source, str):
+        if isinstance(source, (str, Table)):
             yield from tagged_files.stream(source, options)
             return
         for table in tables.lines(source):
             yield TaggedExamples(table.path, table.columns["text"], None, None, table.lines)
+
+    def is_table(self, path: str) -> bool:
+        """Whether it has a column of texts or of lists of words, and is not in the form of CoNLL."""
+        return tagged_files.is_table(path)
 
     def read(
         self, path: str, options: TagOptions, config: AlbertConfig | None = None
@@ -265,6 +271,12 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def describe(self, options: TagOptions, config: AlbertConfig) -> str:
         """The types of entities."""
         return f"entities of the types {', '.join(tags.types(_names(config))[:20])}"
+
+    def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
+        """Those of `records`."""
+        told = calibration.kind(options.get("abstain_below"), config)
+        entity = {"entity_group": str, "score": float, "word": str, "start": int, "end": int}
+        return {"entities": [{**entity, **told}]}
 
     def records(
         self,

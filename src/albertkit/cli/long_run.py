@@ -1,0 +1,81 @@
+"""Files of any size to a file or a folder: with a bar, and on again from where a run was cut off."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from albertkit.cli import engines, hub_file
+from albertkit.cli.answer_inputs import Source
+
+if TYPE_CHECKING:
+    from albertkit.distributed.cluster import Cluster
+    from albertkit.pipelines import Pipeline
+    from albertkit.prediction.totals import Totals
+    from albertkit.typing import Record
+
+
+def writes(output: Path | None) -> bool:
+    """Whether an output is one of those that a run goes on with: lines of JSON, Parquet, or a folder."""
+    from albertkit.prediction import outputs, run
+
+    return output is not None and (run.is_folder(output) or outputs.format_of(output) is not None)
+
+
+def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
+    """Whether rows of a file go to such an output. InputError for options of one without it."""
+    from albertkit.errors import InputError
+
+    has_rows = bool(source.file or source.hub_dataset or source.split)
+    if has_rows and writes(output):
+        return True
+    if scale:
+        option = f"--{next(iter(scale)).replace('_', '-').replace('replaces', 'replace').replace('folder', 'output')}"
+        raise InputError(
+            f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst or .parquet, or to a folder. "
+            f"Received: {f'--output {output}' if has_rows else 'no file'}. Name both with --file and --output."
+        )
+    if output is not None and writes(output) and output.suffix not in (".jsonl", ".parquet"):
+        raise InputError(
+            f"Texts that are not in a file go to .jsonl, .csv or .parquet. Received: {output}. Name a file of texts, "
+            "or another output."
+        )
+    return False
+
+
+def answer(
+    source: Source,
+    output: Path | None,
+    model: "Record",
+    data: "Record",
+    calls: "Record",
+    skips: bool,
+    overwrite: bool,
+    scale: "Record",
+    cluster: "Cluster | None" = None,
+) -> None:
+    """Answer for all rows, and say how many there are, what was cut, and what was left out."""
+    from albertkit.cli.progress import PredictionProgress
+    from albertkit.prediction import run
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    given: Any = {"data": data, "calls": calls, "skips": skips, "overwrite": overwrite, **scale}
+    with hub_file.of(source.file, source.hub_dataset, source.split, "answers for") as (path, _):
+        request = run.Request(model, [path], output or Path(), **given)
+        with PredictionProgress(console) as bar:
+            totals, answerer = run.run(request, bar.print, bar.update, engines.answering(cluster))
+    _tell(totals, answerer, output)
+
+
+def _tell(totals: "Totals", answerer: "Pipeline", output: Path | None) -> None:
+    if told := totals.describe_left_out():
+        typer.echo(told, err=True)
+    if totals.truncated:
+        typer.echo(f"{totals.truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+    if totals.unknown.unreadable:
+        typer.echo(totals.unknown.describe(answerer.tokenizer), err=True)
+    kept = totals.answers - totals.filtered
+    if totals.filtered:
+        typer.echo(f"{totals.filtered:,} of {totals.answers:,} rows are not kept by --filter-by.", err=True)
+    typer.echo(f"{kept:,} {'answer is' if kept == 1 else 'answers are'} in {output}.", err=True)

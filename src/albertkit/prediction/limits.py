@@ -1,0 +1,33 @@
+"""What a process computes with: its threads and caches. Imports nothing that reads that when it is imported."""
+
+import os
+import sys
+
+_LIBRARIES = ("OMP", "MKL", "OPENBLAS", "RAYON")
+
+
+def limit(count: int) -> None:
+    """Compute in so many threads: by the variables that libraries read once, and where PyTorch is here already."""
+    for name in _LIBRARIES:
+        os.environ[f"{name}_NUM_THREADS"] = str(count)
+    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = str(count)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)
+
+
+def bound_caches() -> None:
+    """Keep oneDNN from holding products of a thousand shapes, lengths that hardly come again: 700 MB in int8."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+
+def of_each(workers: int) -> int:
+    """The threads of each of so many processes, where none are asked for: of one alone what its environment says."""
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    if workers == 1 and stated.isdecimal():
+        return int(stated)
+    return max(cores() // workers, 1)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
