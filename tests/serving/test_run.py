@@ -93,6 +93,15 @@ def server(tmp_path_factory):
     process.stderr.close()
 
 
+@pytest.mark.parametrize(("key", "status"), [("a-key", 413), ("wrong", 401)])
+def test_a_refusal_reaches_a_client_that_is_still_sending(server, key, status):
+    address, _ = server
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    for _ in range(5):  # each with a connection of its own
+        found = httpx.post(f"{address}/models/small-en", content=b'"' + b"a" * 8_000_000, headers=headers, timeout=30)
+        assert found.status_code == status
+
+
 def test_a_server_answers_clients_reads_its_models_again_and_stops_once_what_it_took_is_answered(server):
     address, process = server
     with Client(address, api_key="a-key") as client:

@@ -1,6 +1,7 @@
 """What every request goes through before its route: time and log, keys, and the size of its body. Plain ASGI."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 import logging
@@ -21,6 +22,8 @@ OPEN = ("/health", "/ready")
 """Addresses that need no key."""
 PAGE = "/page/"
 """Where the files of the page for browsers lie. It and they need none: the page asks for the key."""
+PASSED_OVER, PATIENCE = 2**26, 5.0
+"""Bytes of a refused body that are taken in at most, and the seconds that they may take."""
 WARNINGS = "Albertkit-Warnings"
 """The header that says what speaks against answers."""
 
@@ -28,6 +31,22 @@ WARNINGS = "Albertkit-Warnings"
 async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with a refusal."""
     await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, send)
+
+
+async def refuse_unread(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    """The same to a request whose body is not read yet, or not to its end.
+
+    As much of it as PASSED_OVER is taken in and dropped first: a connection that is closed over unread bytes is reset,
+    and the client loses the answer. One that waits to be told to go on (`Expect`) has sent none.
+    """
+    if "expect" not in Headers(scope=scope):
+        size, is_going_on = 0, True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while is_going_on and size < PASSED_OVER:
+                    message = await receive()
+                    size, is_going_on = size + len(message.get("body", b"")), message.get("more_body", False)
+    await refuse(refusal, scope, receive, send)
 
 
 class Observed:
@@ -101,7 +120,7 @@ class Keyed:
         """See ASGI."""
         if scope["type"] != "http" or _is_open(scope) or self._knows(Headers(scope=scope)):
             return await self.app(scope, receive, send)
-        return await refuse(Refusal(401, headers={"WWW-Authenticate": "Bearer"}), scope, receive, send)
+        return await refuse_unread(Refusal(401, headers={"WWW-Authenticate": "Bearer"}), scope, receive, send)
 
     def _knows(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -135,7 +154,7 @@ class Bounded:
             return await refuse(Refusal(408, headers={"Connection": "close"}), scope, receive, send)
         if body is None:
             detail = f"A body may have {self.most} bytes. Send less, such as fewer inputs at a time."
-            return await refuse(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)
+            return await refuse_unread(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:

@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 KEYS = "ALBERTKIT_API_KEYS"
 """The environment variable that holds keys, separated by commas."""
+_KEEP_ALIVE = 75
+"""Seconds until a connection that nobody uses is closed.
+
+More than clients wait before they close it themselves, 5 in httpx: of two that close at once the client's next request
+is lost.
+"""
 _GRACE = 5.0
 """Seconds beyond the deadline of a request that a stop waits for those that are being answered."""
 
@@ -74,6 +80,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=round(server.limits.deadline + _GRACE),
     )
     shown = f"[{host}]" if ":" in host else host
