@@ -144,6 +144,7 @@ def encoder_of(config, precision, known=None):
         {"inner_group_num": 2},
         {"hidden_size": 128, "num_attention_heads": 2},
         {"intermediate_size": 32},
+        {"embedding_size": 512},
     ],
 )
 @pytest.mark.parametrize(("precision", "bound"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
