@@ -105,7 +105,7 @@ struct Attention {
         const Floats top = all(_mm512_reduce_max_ps(largest));
         for (int at = 0; at < padded; at += 16) {
             const Floats below = _mm512_mul_ps(_mm512_sub_ps(load(row + at), top), factor);
-            const Floats found = _mm512_maskz_mov_ps(mask_at(at), exponential(below));
+            const Floats found = _mm512_maskz_mov_ps(mask_at(at), PER_WORD == 1 ? exponential(below) : rough_exponential(below));
             sum = _mm512_add_ps(sum, found);
             store(out + at, found);
         }

@@ -191,13 +191,13 @@ class Block {
         const int panels = model.inner / PANEL, from = me.from(panels), to = me.to(panels);
         auto each = [&](auto finish) { multiply<By>(layer.ffn, input, apart(wide), steps, rows, from, to, finish); };
         if constexpr (!IS_INT8) {
-            each([&](int one, int output, Floats found) { store(inner + one * apart(wide) + output, activated<activation>(found)); });
+            each([&](int one, int output, Floats found) { store(inner + one * apart(wide) + output, activated<activation, !std::is_same_v<By, ByFloats>>(found)); });
         } else {
             const Product &next = layer.ffn_output;
             const float step = next.steps[run];
             if (step == 0) {  // what a byte is worth is known when a row is whole
                 each([&](int one, int output, Floats found) {
-                    store(inner_floats + one * apart(model.inner) + output, activated<activation>(found));
+                    store(inner_floats + one * apart(model.inner) + output, activated<activation, !std::is_same_v<By, ByFloats>>(found));
                 });
                 me.meet();
                 for (int one = me.from(rows); one < me.to(rows); one++) {
@@ -207,7 +207,7 @@ class Block {
             }
             const Floats per_step = all(1 / step);
             each([&](int one, int output, Floats found) {
-                Floats x = activated<activation>(found);
+                Floats x = activated<activation, !std::is_same_v<By, ByFloats>>(found);
                 if (next.smoothing) x = _mm512_mul_ps(x, load(next.smoothing + output));
                 store_bytes(inner + one * apart(wide) + output, x, per_step);
             });

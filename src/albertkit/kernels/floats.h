@@ -33,6 +33,15 @@ inline Floats exponential(Floats x) {
     return _mm512_scalef_ps(sum, whole);
 }
 
+// The same to about 1e-5 of it, in half the time: for what is rounded to bfloat16 or to bytes.
+inline Floats rough_exponential(Floats x) {
+    const Floats power = _mm512_max_ps(_mm512_mul_ps(x, all(1.44269504f)), all(-126.0f));
+    const Floats rest = _mm512_reduce_ps(power, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    Floats sum = all(9.6181291e-3f);  // of 2 to the rest
+    for (const float term : {5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f}) sum = _mm512_fmadd_ps(sum, rest, all(term));
+    return _mm512_scalef_ps(sum, _mm512_sub_ps(power, rest));
+}
+
 // 1 / x: the processor's estimate, made exact to about 1e-7 of it by a step of Newton's.
 inline Floats reciprocal(Floats x) {
     const Floats guess = _mm512_rcp14_ps(x);
@@ -40,9 +49,12 @@ inline Floats reciprocal(Floats x) {
 }
 
 // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x times a sigmoid.
+template <bool is_rough>
 inline Floats gelu_tanh(Floats x) {
     const Floats slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), all(-1.5957691216f * 0.044715f), all(-1.5957691216f));
-    return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(_mm512_mul_ps(slope, x)))));
+    const Floats z = _mm512_mul_ps(slope, x);
+    if constexpr (is_rough) return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(all(1.0f), rough_exponential(_mm512_min_ps(z, all(80.0f))))));
+    return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(z))));
 }
 
 // x / 2 (1 + erf(x / sqrt(2))); erf by formula 7.1.26 of Abramowitz and Stegun, within 1.5e-7.
@@ -59,10 +71,11 @@ inline Floats gelu(Floats x) {
     return _mm512_mul_ps(x, _mm512_mask_blend_ps(is_negative, _mm512_sub_ps(all(1.0f), half), half));
 }
 
-template <int activation>
+// `is_rough`: as exact as bfloat16 and bytes are.
+template <int activation, bool is_rough>
 inline Floats activated(Floats x) {
     if constexpr (activation == GELU) return gelu(x);
-    if constexpr (activation == GELU_TANH) return gelu_tanh(x);
+    if constexpr (activation == GELU_TANH) return gelu_tanh<is_rough>(x);
     return _mm512_max_ps(x, _mm512_setzero_ps());
 }
 

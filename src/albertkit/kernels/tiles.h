@@ -33,14 +33,18 @@ struct ByFloats {  // one float32 a word
 };
 
 // `rows` tokens times one panel, [words][32], added to `first` for each -> (rows, 2 halves of the panel).
+//
+// Meanwhile the panel that follows is fetched, for weights do not fit a core's own cache.
 template <class By, int rows>
 [[gnu::noinline]] void tile(const int32_t *tokens, size_t stride, const int32_t *panel, int words, const typename By::Sum *first,
                             typename By::Sum (*out)[2]) {
+    const size_t following = size_t(words) * PANEL;
     typename By::Sum sums[rows][2];
 #pragma GCC unroll 12
     for (int row = 0; row < rows; row++) sums[row][0] = first[0], sums[row][1] = first[1];
     for (int word = 0; word < words; word++, panel += PANEL) {
         const Ints low = _mm512_loadu_si512(panel), high = _mm512_loadu_si512(panel + 16);
+        _mm_prefetch(panel + following, _MM_HINT_T1), _mm_prefetch(panel + following + 16, _MM_HINT_T1);
 #pragma GCC unroll 12
         for (int row = 0; row < rows; row++) {
             const Ints token = _mm512_set1_epi32(tokens[row * stride + word]);

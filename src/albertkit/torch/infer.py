@@ -65,7 +65,7 @@ def compile(
         if is_packed_on_gpu:
             with torch.inference_mode():
                 model.base_model.encoder = GPUEncoder(model.base_model.encoder, config)
-    return attach(model)
+    return _forward_of(model.eval())
 
 
 def build(config: AlbertConfig, head: str, tensors: Tensors, source: str, device: torch.device) -> Any:
@@ -104,11 +104,21 @@ def attach(model: Any, device: str | None = None) -> Forward:
     """The forward of a model as it is at each call, on its own device; moved to `device` first, where one is named."""
     if device is not None:
         model.to(require_device(device))
+    answer = _forward_of(model)
+
+    def forward(batch: PaddedBatch) -> Outputs:
+        with _without_dropout(model):
+            return answer(batch)
+
+    return forward
+
+
+def _forward_of(model: Any) -> Forward:
+    """The forward of a model that does not drop anything out."""
 
     @torch.inference_mode()
     def forward(batch: PaddedBatch) -> Outputs:
-        with _without_dropout(model):
-            outputs = _outputs(model, batch, next(model.parameters()).device)
+        outputs = _outputs(model, batch, next(model.parameters()).device)
         return {name: value.float().cpu().numpy() for name, value in outputs.items()}
 
     return forward
