@@ -83,9 +83,9 @@ def _require_precision(
     InputError where it does not compute in it here.
     """
     known: dict[InferPrecision, Quantization | None] = {"int8": quantization or per_token(config), "bf16": None}
-    offered = [one for one in known if can_run(config, one, known[one])]
+    offered: list[InferPrecision] = [one for one in known if can_run(config, one, known[one])]
     if name == "auto":
-        chosen = offered[0] if offered else "fp32"
+        chosen: InferPrecision = offered[0] if offered else "fp32"
         logger.warning(f"Answers are computed in {chosen}, the fastest precision of NumPy for this model here.")
         return chosen
     if name is None:
