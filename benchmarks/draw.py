@@ -43,7 +43,10 @@ def main() -> None:
     axes.axvline(1, color="#b0413e", linewidth=1)
     axes.invert_yaxis()
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set(xlabel="times as fast as Transformers, on two CPU cores; each bar from a machine that results.md names", xlim=(0, max(values) * 1.12))
+    axes.set(
+        xlabel="times as fast as Transformers, on two CPU cores; each bar from a machine that results.md names",
+        xlim=(0, max(values) * 1.12),
+    )
     figure.savefig(TARGET, metadata={"Date": None})
 
 
