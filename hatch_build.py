@@ -5,6 +5,7 @@ Without one the package is whole all the same: PyTorch or NumPy multiply in its 
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,18 +34,32 @@ class CompileKernels(BuildHookInterface):
 
 
 def _compile(root: Path) -> bool:
-    """Whether the library is there now."""
+    """Whether the library is there now; why it is not is said on the standard error, which pip shows with --verbose."""
     library = root / LIBRARY
     library.unlink(missing_ok=True)  # one of older sources would be taken for that of these
-    compiler = os.environ.get("CXX") or next(filter(shutil.which, ("c++", "g++", "clang++")), None)
-    if compiler is None or platform.machine().lower() not in ("x86_64", "amd64") or sys.platform == "win32":
-        return False
-    command = [compiler, *FLAGS, *STATIC, "-o", str(library), str(root / SOURCE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    why = _reason_against(root, library)
+    if why:
+        library.unlink(missing_ok=True)  # what a compiler left that was stopped halfway
+        print(f"albertkit.kernels is left out, and answers take longer: {why}", file=sys.stderr)  # noqa: T201
+    return not why
+
+
+def _reason_against(root: Path, library: Path) -> str:
+    """Why the library could not be compiled, or nothing."""
+    if platform.machine().lower() not in ("x86_64", "amd64") or sys.platform == "win32":
+        return f"it is for x86-64 processors, not under Windows, and this is {sys.platform} on {platform.machine()}."
+    found = next(filter(shutil.which, ("c++", "g++", "clang++")), "")
+    compiler = shlex.split(os.environ.get("CXX") or found)  # CXX may have options, or be "ccache g++"
+    if not compiler:
+        return "there is no C++ compiler. Install g++, or name one in the environment variable CXX."
+    command = [*compiler, *FLAGS, *STATIC, "-o", str(library), str(root / SOURCE)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        return f"the compiler {shlex.join(compiler)} cannot be run: {error.strerror}."
     if done.returncode:
-        told = "\n".join(done.stderr.splitlines()[:5])
-        print(f"albertkit.kernels is left out, for {compiler} did not compile it:\n{told}", file=sys.stderr)  # noqa: T201
-    return not done.returncode
+        return "\n".join([f"{shlex.join(compiler)} did not compile it:", *done.stderr.splitlines()[:5]])
+    return ""
 
 
 if __name__ == "__main__":

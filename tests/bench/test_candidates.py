@@ -8,10 +8,22 @@ from albertkit import backends
 from albertkit.bench.candidates import Candidate, find, has_peer
 from albertkit.errors import InputError
 from albertkit.exports import manifest
+from albertkit.kernels import library
 
 
 def names(*arguments):
     return [str(one) for one in find(*arguments)]
+
+
+@pytest.fixture(autouse=True)
+def has_precision(monkeypatch):
+    """By default without the compiled library, wherever these tests run."""
+    monkeypatch.setattr(library, "has_precision", lambda name: False)
+
+
+def test_numpy_has_the_precisions_of_the_compiled_library(monkeypatch):
+    monkeypatch.setattr(library, "has_precision", lambda name: name != "bf16")
+    assert names("a model", ["numpy"]) == ["numpy fp32", "numpy int8"]
 
 
 @pytest.fixture

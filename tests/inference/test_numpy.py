@@ -10,12 +10,14 @@ from albertkit.errors import InputError, TokenIdError, WeightMismatch  # noqa: E
 from albertkit.kernels import library  # noqa: E402
 from albertkit.numpy import infer  # noqa: E402
 from albertkit.numpy.activations import ACTIVATIONS  # noqa: E402
+from albertkit.quantization import Quantization, per_token  # noqa: E402
 from albertkit.torch import infer as torch_infer  # noqa: E402
 from albertkit.torch.activations import ACTIVATIONS as OF_TORCH  # noqa: E402
 from frameworks.common import AXES, HEADS, OF_SEVERAL, batch, difference, random_tensors, small  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
+OF_32 = {"embedding_size": 32, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 32}
 ARGUMENTS = ("input_ids", "token_type_ids", "attention_mask")
 
 
@@ -95,6 +97,27 @@ def test_a_model_that_the_compiled_library_does_not_compute_is_refused(monkeypat
     monkeypatch.setattr(library, "has_precision", lambda precision: True)
     with pytest.raises(InputError, match=r"multiples of 32 .* Received: int8 for a model that is not like that"):
         infer.compile(config, head, random_tensors(config, head), precision="int8")
+
+
+@pytest.mark.parametrize("kind", ["auto", "quantized"])
+def test_such_a_model_answers_in_float32_where_nothing_else_is_asked_for(monkeypatch, caplog, kind):
+    head, asked = "ForSequenceClassification", padded("ForSequenceClassification")
+    monkeypatch.setattr(library, "has_precision", lambda precision: precision != "fp32")
+    config = small(hidden_size=24, num_attention_heads=2) if kind == "auto" else small(**OF_32)
+    layers = [{**layer, "dense": "float"} for layer in per_token(config).layers]
+    asked_for = {"precision": "auto"} if kind == "auto" else {"quantization": Quantization("token", layers)}
+    tensors = random_tensors(config, head)
+    found, wanted = (infer.compile(config, head, tensors, **one)(asked) for one in (asked_for, {}))
+    np.testing.assert_array_equal(found["logits"], wanted["logits"])
+    assert ("Answers are computed in fp32, the fastest precision of NumPy" in caplog.text) == (kind == "auto")
+
+
+def test_auto_is_the_fastest_that_the_processor_has(monkeypatch, caplog):
+    config, head = small(**OF_32), "ForSequenceClassification"
+    monkeypatch.setattr(infer, "can_run", lambda config, precision, quantization: precision == "bf16")
+    monkeypatch.setattr(infer, "Weights", lambda config, tensors, precision, quantization: precision)
+    assert infer.compile(config, head, random_tensors(config, head), precision="auto")
+    assert "Answers are computed in bf16" in caplog.text
 
 
 def test_what_it_cannot_compute_is_refused():

@@ -1,7 +1,10 @@
 """The compiled encoder against the network as it is written down, in each precision that this processor has."""
 
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -144,6 +147,7 @@ def encoder_of(config, precision, known=None):
         {"inner_group_num": 2},
         {"hidden_size": 128, "num_attention_heads": 2},
         {"intermediate_size": 32},
+        {"embedding_size": 512},
     ],
 )
 @pytest.mark.parametrize(("precision", "bound"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
@@ -231,6 +235,28 @@ def test_a_forked_process_has_threads_of_its_own(precision):
     if not child:
         os._exit(not np.array_equal(encoder(given, LENGTHS, None, 2), whole))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+MANY_THREADS = """
+import os
+import numpy as np
+from albertkit.config import AlbertConfig
+from albertkit.kernels.encoder import CompiledEncoder
+sizes = {"embedding_size": 32, "hidden_size": 32, "intermediate_size": 32, "num_attention_heads": 1}
+config = AlbertConfig(**sizes, num_hidden_layers=1)
+encoder = CompiledEncoder(config, lambda name: np.ones((32, 32) if name.endswith("weight") else 32, np.float32), "fp32")
+given, before = np.ones((7, 32), np.float32), len(os.listdir("/proc/self/task"))
+few = encoder(given, [7], None, -1)
+assert np.array_equal(encoder(given, [7], None, 10_000), few)
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+
+
+@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no library")
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="does not tell threads")
+def test_no_more_threads_are_started_than_processors_can_have_use_for():
+    done = subprocess.run([sys.executable, "-c", MANY_THREADS], capture_output=True, text=True, check=True)
+    assert 1 <= int(done.stdout) <= 255
 
 
 @pytest.mark.skipif(not library.has_precision("fp32"), reason="has no library")

@@ -39,3 +39,17 @@ def test_the_processor_is_asked_by_the_number_of_a_precision(monkeypatch):
 
     monkeypatch.setattr(library, "load", Library)
     assert [library.has_precision(one) for one in library.PRECISIONS] == [False, True, False]
+
+
+@pytest.mark.parametrize("version", [None, library.VERSION - 1])
+def test_a_library_of_other_sources_is_refused_with_the_way_out(monkeypatch, caplog, version):
+    kind = type("Other", (), {} if version is None else {"albertkit_version": lambda self: version})
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: kind())
+    assert library.load() is None
+    assert "is of another version of albertkit and is not used" in caplog.text
+    assert "Install albertkit again." in caplog.text
+
+
+def test_both_sides_state_the_same_version():
+    header = library._FILE.with_name("model.h").read_text()
+    assert f"constexpr int32_t VERSION = {library.VERSION};" in header

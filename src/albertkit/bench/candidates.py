@@ -12,6 +12,7 @@ from albertkit.backends import InferPrecision
 from albertkit.errors import InputError, did_you_mean
 from albertkit.exports import manifest, registry
 from albertkit.inference import exported as exported_models
+from albertkit.kernels import library
 
 PEER = "transformers"
 """The library whose own model is measured beside: in PyTorch, float32, padded batches of PEER_ROWS rows."""
@@ -79,6 +80,8 @@ def _offered(backend: str, exported: Sequence[Candidate]) -> list[str]:
         return [name for name in _OF_TORCH if name != "auto"]
     if backend in registry.names():
         return [one.precision for one in exported if one.backend == backend] or ["auto"]
+    if backend == "numpy":
+        return [name for name in library.PRECISIONS if name == "fp32" or library.has_precision(name)]
     return ["fp32"]
 
 

@@ -10,11 +10,14 @@
 // L length of a sequence, K inputs of a product.
 
 #include "model.h"
+#include "threads.h"
 
 #include <atomic>
 #include <cstdlib>
 
 extern "C" {
+
+int32_t albertkit_version() { return VERSION; }
 
 // Whether this processor computes in a precision.
 int32_t albertkit_has_precision(int32_t precision) {
@@ -29,11 +32,11 @@ int32_t albertkit_has_precision(int32_t precision) {
 }
 }
 
+// What stands above runs on any processor, as when the library is loaded or the process forks; what follows does not.
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,bmi,bmi2")
 
 #include "attention.h"
 #include "products.h"
-#include "threads.h"
 
 namespace {
 
@@ -49,7 +52,7 @@ class Block {
     static constexpr bool IS_INT8 = std::is_same_v<By, ByBytes>;
 
   public:
-    Block(const Model &model, const Batch &batch) : model(model), batch(batch), hidden(model.hidden), wide(std::max(model.hidden, model.inner)) {
+    Block(const Model &model, const Batch &batch) : model(model), batch(batch), hidden(model.hidden), wide(std::max({model.hidden, model.inner, model.mapping.inputs})) {
         for (int one = 0; one < batch.sequences; one++) longest = std::max(longest, batch.lengths[one]);
     }
 

@@ -116,8 +116,8 @@ class CompiledEmbeddings(_Kept):
         """(T,) int64 each, all within their tables; types default to 0 -> (T, E) float32."""
         given = [None if one is None else np.ascontiguousarray(one, np.int64) for one in (words, types, positions)]
         out = np.empty((len(words), self._tables.width), np.float32)
-        places = [None if one is None else ctypes.c_void_p(one.ctypes.data) for one in given]
-        tables, found = ctypes.byref(self._tables), ctypes.c_void_p(out.ctypes.data)
+        places = [None if one is None else one.ctypes.data for one in given]
+        tables, found = ctypes.byref(self._tables), out.ctypes.data
         library.load().albertkit_embed(tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
         return out
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import logging
 import os
 from pathlib import Path
 
@@ -12,18 +13,43 @@ PRECISIONS: tuple[InferPrecision, ...] = ("fp32", "bf16", "int8")
 
 SWITCH = "ALBERTKIT_KERNELS"
 """The environment variable that is 0 where the library shall not be used."""
+VERSION = 1
+"""Of what the library is given, as in model.h."""
 _FILE = Path(__file__).with_name("libalbertkit.so")
+
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+_ARGUMENTS = {
+    "albertkit_version": (),
+    "albertkit_has_precision": (_INT,),
+    "albertkit_embed": (_POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER),
+    "albertkit_encode": (_POINTER, _POINTER, _INT, _INT),
+}
+
+logger = logging.getLogger(__name__)
 
 
 @functools.cache
 def load() -> ctypes.CDLL | None:
-    """The library, or None: the package was installed without a compiler, or it is switched off by SWITCH."""
+    """The library, or None: the package was installed without a compiler, or it is switched off by SWITCH.
+
+    One of other sources, beside which Python's files have changed since, is refused with a warning.
+    """
     if os.environ.get(SWITCH) == "0":
         return None
     try:
-        return ctypes.CDLL(str(_FILE))
+        library = ctypes.CDLL(str(_FILE))
     except OSError:
         return None
+    if getattr(library, "albertkit_version", int)() != VERSION:
+        logger.warning(
+            f"The compiled encoder {_FILE} is of another version of albertkit and is not used, so answers take longer. "
+            "Install albertkit again."
+        )
+        return None
+    for name, arguments in _ARGUMENTS.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = arguments, None if name == "albertkit_embed" else _INT
+    return library
 
 
 @functools.cache

@@ -6,6 +6,10 @@
 
 #include <cstdint>
 
+// To be raised, also in library.py, with each change of what follows or of the arguments of a function: a library of
+// older sources is refused by it.
+constexpr int32_t VERSION = 1;
+
 // The weights of a product; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {
     const int32_t *weight;   // [outputs / 32][inputs / numbers in a word][32], words of four int8, two bfloat16 or a float32

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr float STEPS = 127;  // the bytes up to the largest magnitude
+constexpr float LEAST = 1e-30f;  // for the largest magnitude of a row: of a smaller one 1 / step would be infinite
 
 // A row of floats as a product takes it.
 template <class Number>
@@ -32,7 +33,7 @@ inline float prepare(const float *x, const Product &product, int run, uint8_t *o
     if (step == 0) {
         Floats largest = _mm512_setzero_ps();
         for (int at = 0; at < width; at += 16) largest = _mm512_max_ps(largest, _mm512_abs_ps(smoothed(at)));
-        step = std::max(_mm512_reduce_max_ps(largest), 1.17549435e-38f) / STEPS;
+        step = std::max(_mm512_reduce_max_ps(largest), LEAST) / STEPS;
     }
     const Floats per_step = all(1 / step);
     for (int at = 0; at < width; at += 16) store_bytes(out + at, smoothed(at), per_step);

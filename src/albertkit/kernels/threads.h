@@ -13,6 +13,8 @@
 
 namespace {
 
+constexpr int MOST_THREADS = 256;
+
 // Threads that work on one thing together. All of them come to every `meet`.
 struct Team {
     int size;
@@ -69,7 +71,8 @@ thread_local struct Kept {
 // Workers that wait for something to do beside the thread that calls.
 class Workers {
   public:
-    // `work(rank)` on so many threads, 0 being the one that calls; on that alone while another thread has the workers.
+    // `work(rank)` on so many threads, 0 being the one that calls -> how many. 1: nothing was done, for another thread has
+    // the workers.
     template <class Work>
     int run(int threads, const Work &work) {
         if (threads <= 1 || pthread_mutex_trylock(&busy)) return 1;
@@ -121,7 +124,7 @@ class Workers {
     };
 
     int start(int wanted) {
-        while (started < wanted) {
+        while (started < std::min(wanted, MOST_THREADS - 1)) {
             pthread_t thread;
             auto *given = static_cast<Start *>(malloc(sizeof(Start)));
             if (given) *given = {this, started + 1, round.load()};

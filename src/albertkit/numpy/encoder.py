@@ -58,7 +58,8 @@ class Weights:
 def encode(weights: Weights, batch: PaddedBatch, wanted: np.ndarray | None = None) -> np.ndarray:
     """Ids (B, L) -> last hidden states (B, L, H), at least those of the tokens that are `wanted` (B, L)."""
     config, mask, embedded = weights.config, batch.attention_mask, _embedded(weights, batch)
-    if weights.compiled is not None and (mask is None or mask.ndim == 2):
+    # As in PyTorch, rows that begin with padding are not packed: the state of their first place is asked for, too.
+    if weights.compiled is not None and (mask is None or (mask.ndim == 2 and bool((mask[:, 0] != 0).all()))):
         return _packed(weights.compiled, embedded, mask, wanted)
     bias = _attention_bias(mask)
     states = weights.dense("albert.encoder.embedding_hidden_mapping_in", embedded)
@@ -73,7 +74,6 @@ def _packed(
 ) -> np.ndarray:
     """Embeddings (B, L, E) -> last hidden states (B, L, H) of tokens, 0 for padding and for what is not `wanted`."""
     is_token = np.ones(embedded.shape[:2], bool) if mask is None else mask != 0
-    is_token[:, 0] |= ~is_token.any(1)  # a row without tokens is answered all the same
     is_given = is_token if wanted is None else is_token & wanted
     places = None if wanted is None else np.flatnonzero(is_given[is_token])
     found = encoder(embedded[is_token], is_token.sum(1), places, threads())

@@ -1,6 +1,7 @@
 """The forward pass in NumPy as a function of NumPy arrays. Answers alone: it trains nothing."""
 
 import dataclasses
+import logging
 
 import numpy as np
 
@@ -12,10 +13,12 @@ from albertkit.checkpoint import report
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.kernels import library
-from albertkit.kernels.encoder import ACTIVATIONS, PANEL
+from albertkit.kernels.encoder import ACTIVATIONS, PANEL, can_run
 from albertkit.numpy.encoder import Weights, encode
 from albertkit.numpy.heads import HEADS, predictions
 from albertkit.quantization import Quantization, per_token
+
+logger = logging.getLogger(__name__)
 
 
 def compile(
@@ -34,7 +37,7 @@ def compile(
     `MaskedBatch` gives the `logits` (P, V) of a masked-language-model head at its positions and nowhere else.
     WeightMismatch where the head's weights are not among the tensors, InputError for another device or precision.
     """
-    precision = _require_precision(precision, quantization)
+    precision = _require_precision(precision, config, quantization)
     if device not in (None, "cpu"):
         raise InputError(f"NumPy computes on the cpu alone. Received: the device {device!r}. Leave it out.")
     expected, tied = weight_table.expected(config, head), weight_table.tied(config)
@@ -43,12 +46,6 @@ def compile(
     if precision == "int8":
         quantization = quantization or per_token(config)
     weights = Weights(config, found, precision, quantization if precision == "int8" else None)
-    if weights.compiled is None and precision != "fp32":
-        raise InputError(
-            f"The compiled encoder computes widths that are multiples of {PANEL} with one of the activations "
-            f"{', '.join(ACTIVATIONS)}, in int8 where all its products are. Received: {precision} for a model that is "
-            "not like that. Leave `precision` out for fp32, or choose the framework torch."
-        )
     return lambda batch: forward(weights, head, batch)
 
 
@@ -78,16 +75,29 @@ def _wanted(head: str, batch: PaddedBatch) -> np.ndarray | None:
     return wanted
 
 
-def _require_precision(name: InferPrecision | None, quantization: Quantization | None) -> InferPrecision:
-    """The precision of a name, or the usual one. InputError where the compiled library does not compute in it here."""
-    fastest: tuple[InferPrecision, ...] = ("int8", "bf16")
-    offered: list[InferPrecision] = [one for one in fastest if library.has_precision(one)]
+def _require_precision(
+    name: InferPrecision | None, config: AlbertConfig, quantization: Quantization | None
+) -> InferPrecision:
+    """The precision of a name, or the usual one; "auto" the fastest in which the compiled library computes the encoder.
+
+    InputError where it does not compute in it here.
+    """
+    known: dict[InferPrecision, Quantization | None] = {"int8": quantization or per_token(config), "bf16": None}
+    offered: list[InferPrecision] = [one for one in known if can_run(config, one, known[one])]
     if name == "auto":
-        return offered[0] if offered else "fp32"
+        chosen: InferPrecision = offered[0] if offered else "fp32"
+        logger.warning(f"Answers are computed in {chosen}, the fastest precision of NumPy for this model here.")
+        return chosen
     if name is None:
         return "int8" if quantization is not None and "int8" in offered else "fp32"
     if name != "fp32" and name not in offered:
-        require_fp32(name, "NumPy on this processor")
+        if name not in known or not library.has_precision(name):
+            require_fp32(name, "NumPy on this processor")
+        raise InputError(
+            f"The compiled encoder computes widths that are multiples of {PANEL} with one of the activations "
+            f"{', '.join(ACTIVATIONS)}, in int8 where all its products are. Received: {name} for a model that is "
+            "not like that. Leave `precision` out for fp32, or choose the framework torch."
+        )
     return name
 
 

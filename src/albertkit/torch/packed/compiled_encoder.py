@@ -34,7 +34,8 @@ class CompiledPackedEmbeddings(nn.Module):
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """See AlbertEmbeddings."""
-        if input_ids is None or position_ids is None or position_ids.shape != input_ids.shape:
+        others = position_ids, input_ids if token_type_ids is None else token_type_ids
+        if input_ids is None or any(ids is None or ids.shape != input_ids.shape for ids in others):
             return self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         own, given = self.embeddings, []
         for name, ids, table in (
