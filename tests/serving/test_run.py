@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 
+from albertkit.cli import serve  # noqa: E402
 from albertkit.client import AsyncClient, Client, ServerError  # noqa: E402
-from albertkit.errors import InputError  # noqa: E402
+from albertkit.errors import CheckpointNotFound, InputError  # noqa: E402
 from albertkit.serving import run  # noqa: E402
 from albertkit.serving.models import Models, Source  # noqa: E402
 from terminal import albertkit  # noqa: E402
@@ -75,6 +77,13 @@ def test_a_folder_without_a_model_ends_the_command_with_its_name(tmp_path):
     done = albertkit("serve", tmp_path / "nothing")
     assert done.returncode != 0
     assert "nothing" in done.stderr
+
+
+def test_products_of_lengths_that_hardly_come_again_are_not_kept(monkeypatch, tmp_path):
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    with pytest.raises(CheckpointNotFound):
+        serve.command([str(tmp_path / "none")])
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,9 @@ def command(
     taken is answered.
     """
     from albertkit.errors import MissingDependency
+    from albertkit.prediction.limits import bound_caches
 
+    bound_caches()
     try:
         from albertkit.serving import run
         from albertkit.serving.app import create_app
