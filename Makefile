@@ -8,12 +8,14 @@ FRAMEWORKS := torch tensorflow flax
 KERNELS := hatch_build.py $(wildcard src/albertkit/kernels/*.cpp src/albertkit/kernels/*.h)
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
+.PHONY: demo test lint unit ray browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
 
 demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
 	$(BIN)/python examples/demo.py
 
-test: lint unit browser oracle  ## all that must hold
+test: lint unit  ## all that must hold
+	$(MAKE) --jobs 2 --output-sync ray browser  # both wait most of their time
+	$(MAKE) oracle
 
 lint: $(BIN)/ready
 	$(BIN)/ruff check .
@@ -24,6 +26,8 @@ lint: $(BIN)/ready
 
 unit: $(BIN)/ready
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not oracle and not ray" --ignore tests/browser
+
+ray: $(BIN)/ready  ## the same work on a cluster of this machine
 	$(BIN)/python -m pytest -m ray tests/distributed
 
 browser: $(BIN)/browser-ready chromium  ## the server's page in a browser, and what axe finds in it
