@@ -52,10 +52,12 @@ def test_a_worker_that_dies_loses_nothing(ray, kind, tmp_path):
 
 @MAPS
 def test_a_block_that_kills_every_worker_ends_it(ray, kind):
+    results = []
     with kind(TWO).map(block_work.make_killer, block_work.Numbers(4)) as found:
-        assert [next(found)[1] for _ in range(2)] == [0, 1]
         with pytest.raises(TrainingError, match=r"4 times at the same block.*run the same command again"):
-            next(found)
+            results.extend(result for _, result in found)
+    # A block that waits at a worker which is killed again and again may be the first to be given up.
+    assert results == [0, 1][: len(results)]
 
 
 def test_few_blocks_are_held(ray):
