@@ -15,7 +15,6 @@ import collections
 import contextlib
 import itertools
 import json
-import os
 import random
 import socket
 import statistics
@@ -156,23 +155,6 @@ async def many(port: int, asked: list[str], wanted: dict[str, float], process: p
     }
 
 
-def outside_the_model(folder: Path) -> float:
-    """The share of the server's CPU time that is not the model's, with texts of 16 tokens; see `main`."""
-    port = free_port()
-    text = "the film is a small and quiet wonder that nobody will forget"
-    with server(ours(folder, port, "int8"), port) as process:
-        asyncio.run(closed_loop(port, [text], 64, 2))
-        before, computed = sum(process.cpu_times()[:2]), batch_seconds(port)
-        asyncio.run(closed_loop(port, [f"{text} {number}" for number in range(1000)], 64, 15))
-        spent = sum(process.cpu_times()[:2]) - before
-        return 1 - (batch_seconds(port) - computed) * len(os.sched_getaffinity(0)) / spent
-
-
-def batch_seconds(port: int) -> float:
-    lines = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
-    return float(next(line.split()[-1] for line in lines if line.startswith("albertkit_batch_seconds_sum")))
-
-
 def ours(folder: Path, port: int, precision: str) -> list[str]:
     given = ["--port", str(port), "--framework", "torch", "--device", "cpu", "--precision", precision]
     return [sys.executable, "-m", "albertkit", "serve", f"classify={folder}", *given]
@@ -197,7 +179,6 @@ def speed(work: Path, options: argparse.Namespace) -> tuple[dict, dict, dict]:
     for name, one in found.items():
         ratios[f"{name}: requests a second over peer"] = one["requests a second"] / peer["requests a second"]
         ratios[f"{name}: p99 at half of the peer's rate, over peer"] = one["p99"] / peer["p99"]
-    ratios["int8, 16 tokens: CPU time outside the model"] = outside_the_model(folder)
     return ratios, found, peer
 
 
