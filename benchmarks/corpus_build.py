@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 import common
-from albertkit.corpus import builder
+from albertkit import processors
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 VOCABULARY = common.DATA / "vocab" / "spiece.model"
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=len(FILES), help="files for the memory, from the last backwards")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    cores = builder.count_cores()
+    cores = processors.count()
     tokenizer = AlbertTokenizerFast(VOCABULARY)
     library, bare = tokenizer.backend_tokenizer, tokenizer._segmenter
     with tempfile.TemporaryDirectory() as name:

@@ -54,6 +54,16 @@ def kill(number):
     return number
 
 
+def make_sleeper():
+    return sleep
+
+
+def sleep(number):
+    """All but the first take ten minutes."""
+    time.sleep(600 if number else 0)
+    return os.getpid()
+
+
 class Numbers:
     """Blocks that are the same whenever they are read; the last one may be an error."""
 

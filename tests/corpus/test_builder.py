@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from albertkit import storage
+from albertkit import processors, storage
 from albertkit.corpus import build_folder, builder, chunks, document_batches, duplicates, layout, shards, workers
 from albertkit.corpus.builder import BuildSettings, build
 from albertkit.corpus.reader import ReaderOptions
@@ -475,7 +475,7 @@ def test_figures_are_those_of_the_arrays(reference):
 
 
 def test_the_cores_of_a_process_are_counted():
-    assert 1 <= builder.count_cores() <= os.cpu_count()
+    assert 1 <= processors.count() <= os.cpu_count()
 
 
 def test_a_full_disk_says_what_is_kept_and_how_to_go_on(small, texts, tokenizer, tmp_path, monkeypatch):

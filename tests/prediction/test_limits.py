@@ -2,6 +2,7 @@
 
 import pytest
 
+from albertkit import processors
 from albertkit.prediction import limits
 
 
@@ -13,7 +14,7 @@ def environment(monkeypatch):
 
 
 def test_threads_are_those_of_the_environment_or_the_cores_among_the_processes(environment, monkeypatch):
-    monkeypatch.setattr(limits, "cores", lambda: 6)
+    monkeypatch.setattr(processors, "count", lambda: 6)
     assert [limits.of_each(workers) for workers in (1, 2, 4, 6, 9)] == [6, 3, 1, 1, 1]
     environment["OMP_NUM_THREADS"] = "5"
     assert [limits.of_each(workers) for workers in (1, 2)] == [5, 3]

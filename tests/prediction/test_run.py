@@ -20,8 +20,9 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pyarrow")
 
+from albertkit import ordered_map
 from albertkit.errors import CheckpointError, ConfigError, InputError, TrainingError
-from albertkit.prediction import cutting, journal, run, workers
+from albertkit.prediction import cutting, journal, run
 from albertkit.prediction.answering import Answerer
 from albertkit.tasks.base import Task
 from prediction import inputs
@@ -359,22 +360,22 @@ def test_processes_give_the_bytes_of_one_and_one_that_dies_is_done_again(model, 
     whole = answered(model, [source], tmp_path / "whole.jsonl")
     kills = []
 
-    def submit(self, block, own=workers.Workers._submit):
+    def submit(self, block, own=ordered_map._Pool._submit):
         found = own(self, block)
         if block.number in kills:
             kills.remove(block.number)
             with contextlib.suppress(BrokenProcessPool):
                 found.result()
-            for process in list(self._pool._processes.values()):
+            for process in list(self._executor._processes.values()):
                 process.kill()
         return found
 
-    monkeypatch.setattr(workers.Workers, "_submit", submit)
+    monkeypatch.setattr(ordered_map._Pool, "_submit", submit)
     kills.append(4)
     assert answered(model, [source], tmp_path / "two.jsonl", workers=2) == whole
     assert "One of 2 processes died" in caplog.text
     kills.extend([2, 10])
-    with pytest.raises(TrainingError, match=r"died twice, .* Run the same command again with fewer --workers"):
+    with pytest.raises(TrainingError, match=r"one died, and again .* Run the same command again with fewer --workers"):
         answered(model, [source], tmp_path / "again.jsonl", workers=2)
     assert answered(model, [source], tmp_path / "again.jsonl") == whole
     source.write_text("\n".join([*source.read_text().splitlines()[:30], "{broken"]))

@@ -132,11 +132,3 @@ class Process:
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors.read().splitlines() if line.strip()]
         return f"its process ended with status {status}" + (f": {lines[-1]}" if lines else "")
-
-
-def available_threads() -> int:
-    """The cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+from albertkit import processors
 from albertkit.bench import rows as bench_rows
 from albertkit.bench.candidates import Candidate
 from albertkit.bench.measure import measure
-from albertkit.bench.process import Process, available_threads
+from albertkit.bench.process import Process
 from albertkit.bench.result import Result
 from albertkit.errors import InputError
 from albertkit.typing import Json
@@ -32,7 +33,7 @@ def bench(
     `data` is a file of texts, `options` those by which it is read. `threads` is how many each may use, by default as
     many as there are cores. InputError for more than that.
     """
-    cores = available_threads()
+    cores = processors.count()
     if threads is not None and threads > cores:
         raise InputError(f"--threads may be as many as there are cores, {cores}. Received: {threads}. Give fewer.")
     found = bench_rows.of_model(model, data, list(lengths), rows, seed, max_length, options, trust_program)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from albertkit import storage
+from albertkit import processors, storage
 from albertkit.corpus import (
     build_folder,
     document_batches,
@@ -99,7 +99,7 @@ def build(
     TrainingError where a process dies.
     """
     settings, folder = settings or BuildSettings(), Path(output)
-    processes = min(count_cores(), MAX_DEFAULT_PROCESSES) if processes is None else processes
+    processes = min(processors.count(), MAX_DEFAULT_PROCESSES) if processes is None else processes
     if processes < 1:
         raise ConfigError(f"`workers` must be at least 1. Received: {processes}.")
     encoders = elsewhere or Processes(processes, _FEWER)
@@ -134,11 +134,6 @@ def _interruption_told() -> Iterator[None]:
     except KeyboardInterrupt as stopped:
         text = "Stopped. The shards that are finished are kept: run the same command again and it goes on behind them."
         raise Interrupted.of(stopped, text) from None
-
-
-def count_cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Build:

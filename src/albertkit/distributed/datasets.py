@@ -134,7 +134,7 @@ def _row(value: Json) -> Json:
 
 def _unpickled(table: Json) -> Json:
     """What stands in the only row of a table, which this process or one of its workers has pickled."""
-    return pickle.loads(table.column(_COLUMN)[0].as_buffer())  # noqa: S301
+    return pickle.loads(table.column(_COLUMN)[0].as_buffer())  # noqa: S301 - pickled by this run alone
 
 
 def _results(ray: Json, dataset: Json) -> Generator[tuple[Json, Json]]:

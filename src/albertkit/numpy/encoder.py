@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from albertkit import processors
 from albertkit.arrays import Tensors
 from albertkit.backends import InferPrecision
 from albertkit.batches import PaddedBatch
@@ -87,7 +88,7 @@ def threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked):
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors.count()
 
 
 def _embedded(weights: Weights, batch: PaddedBatch) -> np.ndarray:

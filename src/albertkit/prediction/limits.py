@@ -3,6 +3,8 @@
 import os
 import sys
 
+from albertkit import processors
+
 _LIBRARIES = ("OMP", "MKL", "OPENBLAS", "RAYON")
 
 
@@ -25,9 +27,4 @@ def of_each(workers: int) -> int:
     stated = os.environ.get("OMP_NUM_THREADS", "")
     if workers == 1 and stated.isdecimal():
         return int(stated)
-    return max(cores() // workers, 1)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(processors.count() // workers, 1)

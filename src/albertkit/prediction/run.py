@@ -1,17 +1,20 @@
 """A run: files in, answers out, and on again from where it was cut off."""
 
+import functools
 import hashlib
 import itertools
 import json
+import pickle
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from albertkit import __version__, hub
+from albertkit import __version__, hub, processors
 from albertkit.errors import ConfigError, InputError, Interrupted
 from albertkit.inference import record_files
+from albertkit.ordered_map import Processes
 from albertkit.pipelines import Pipeline, pipeline
 from albertkit.prediction import columns, cutting, journal, labelling, limits, outputs, sources
 from albertkit.prediction.answering import Answerer, Answering, Finished
@@ -20,7 +23,7 @@ from albertkit.prediction.journal import Journal, Output
 from albertkit.prediction.labelling import Condition, Labelling
 from albertkit.prediction.sources import Source
 from albertkit.prediction.totals import Totals
-from albertkit.prediction.workers import Workers
+from albertkit.prediction.workers import make_answerer
 from albertkit.storage.commit import MODEL_FILE
 from albertkit.typing import Record
 
@@ -28,6 +31,11 @@ MANY_BYTES = 2**24
 """Of files whose rows are answered by several processes: these begin in some seconds."""
 PART_ROWS = 500_000
 """Rows of a part of a folder, unless others are asked for."""
+
+_FEWER = (
+    "Run the same command again with fewer --workers, or a smaller --max-batch-tokens: it goes on where this one "
+    "stopped."
+)
 
 Answers = Iterator[tuple[Block, Finished]]
 Engine = Callable[[Answering, Iterator[Block], Pipeline], Answers]
@@ -154,7 +162,7 @@ def _processes(model: Record, files: Sequence[Source]) -> int:
         return 1
     device = model.get("device")
     on_cpu = device in ("cpu", -1) or (device is None and not has_gpu())
-    return limits.cores() if on_cpu else 1
+    return processors.count() if on_cpu else 1
 
 
 def has_gpu() -> bool:
@@ -306,7 +314,8 @@ def in_processes(count: int) -> Engine:
             for block in blocks:
                 yield block, answer(block)
             return
-        with Workers(settings, count) as workers:
-            yield from workers.answers(blocks)
+        make = functools.partial(make_answerer, pickle.dumps(settings), settings.threads)
+        with Processes(count, _FEWER, imports_ahead=False).map(make, ((block, block) for block in blocks)) as found:
+            yield from found
 
     return answers
