@@ -20,6 +20,7 @@ test: lint unit  ## all that must hold
 lint: $(BIN)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror src/albertkit/kernels/*.cpp src/albertkit/kernels/*.h
 	$(BIN)/codespell src tests docs examples benchmarks README.md CONTRIBUTING.md CHANGELOG.md
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -66,6 +67,7 @@ results:  ## docs/results.md from the kept figures
 format: $(BIN)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i src/albertkit/kernels/*.cpp src/albertkit/kernels/*.h
 
 # PyTorch comes first and alone: pulled in by another package it would come with CUDA.
 $(BIN)/ready: pyproject.toml requirements/constraints.txt $(KERNELS)

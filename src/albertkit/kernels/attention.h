@@ -14,8 +14,10 @@ namespace {
 
 inline void transpose(const int32_t *from, size_t stride, int rows, int32_t *to, size_t to_stride) {
     Ints x[16], y[16];
-    for (int row = 0; row < 16; row++) x[row] = row < rows ? _mm512_loadu_si512(from + row * stride) : _mm512_setzero_si512();
-    for (int i = 0; i < 16; i += 2) y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]), y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    for (int row = 0; row < 16; row++)
+        x[row] = row < rows ? _mm512_loadu_si512(from + row * stride) : _mm512_setzero_si512();
+    for (int i = 0; i < 16; i += 2)
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]), y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
     for (int i = 0; i < 16; i += 4) {
         x[i] = _mm512_unpacklo_epi64(y[i], y[i + 2]), x[i + 1] = _mm512_unpackhi_epi64(y[i], y[i + 2]);
         x[i + 2] = _mm512_unpacklo_epi64(y[i + 1], y[i + 3]), x[i + 3] = _mm512_unpackhi_epi64(y[i + 1], y[i + 3]);
@@ -48,7 +50,8 @@ struct Attention {
         return padded * width * 2 * sizeof(Value) + ROWS * padded * (sizeof(Value) + sizeof(float)) + 4 * width;
     }
 
-    Attention(int length, int width, char *memory) : length(length), width(width), padded((length + PANEL - 1) / PANEL * PANEL) {
+    Attention(int length, int width, char *memory)
+        : length(length), width(width), padded((length + PANEL - 1) / PANEL * PANEL) {
         scores = reinterpret_cast<float *>(memory);
         keys = reinterpret_cast<int32_t *>(scores + ROWS * padded);
         values = keys + size_t(padded) * width / PER_WORD;
@@ -67,7 +70,8 @@ struct Attention {
         }
         for (int column = 0; column < width; column += PANEL) {
             int32_t *to = values + size_t(column / PANEL) * value_words() * PANEL;
-            for (int at = 0; at < length; at += PER_WORD, to += PANEL) interleave(value + at * stride + column, stride, at + 1 < length, to);
+            for (int at = 0; at < length; at += PER_WORD, to += PANEL)
+                interleave(value + at * stride + column, stride, at + 1 < length, to);
         }
     }
 
@@ -78,15 +82,18 @@ struct Attention {
             const auto *tokens = reinterpret_cast<const int32_t *>(query + start * stride);
             const int words = width / PER_WORD;
             for (int panel = 0; panel < padded; panel += PANEL) {
-                tile_of<By>(count, tokens, stride / PER_WORD, keys + size_t(panel) * words, words, zero,
-                            [&](int row, int half, Floats sum) { store(scores + row * padded + panel + 16 * half, sum); });
+                tile_of<By>(
+                    count, tokens, stride / PER_WORD, keys + size_t(panel) * words, words, zero,
+                    [&](int row, int half, Floats sum) { store(scores + row * padded + panel + 16 * half, sum); });
             }
             float sums[ROWS];
             for (int row = 0; row < count; row++) sums[row] = softmax(scores + row * padded, weights + row * padded);
             for (int column = 0; column < width; column += PANEL) {
                 tile_of<By>(count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
-                            values + size_t(column) * value_words(), value_words(), zero, [&](int row, int half, Floats sum) {
-                                store(out + (start + row) * out_stride + column + 16 * half, _mm512_mul_ps(sum, all(1 / sums[row])));
+                            values + size_t(column) * value_words(), value_words(), zero,
+                            [&](int row, int half, Floats sum) {
+                                store(out + (start + row) * out_stride + column + 16 * half,
+                                      _mm512_mul_ps(sum, all(1 / sums[row])));
                             });
             }
         });
@@ -99,13 +106,17 @@ struct Attention {
     float softmax(const float *row, Value *out) const {
         const Floats factor = all(1 / std::sqrt(float(width)));
         const Floats lowest = all(-INFINITY);
-        auto mask_at = [&](int at) { return length - at >= 16 ? __mmask16(0xffff) : __mmask16((1u << std::max(length - at, 0)) - 1); };
+        auto mask_at = [&](int at) {
+            return length - at >= 16 ? __mmask16(0xffff) : __mmask16((1u << std::max(length - at, 0)) - 1);
+        };
         Floats largest = lowest, sum = _mm512_setzero_ps();
-        for (int at = 0; at < length; at += 16) largest = _mm512_max_ps(largest, _mm512_mask_loadu_ps(lowest, mask_at(at), row + at));
+        for (int at = 0; at < length; at += 16)
+            largest = _mm512_max_ps(largest, _mm512_mask_loadu_ps(lowest, mask_at(at), row + at));
         const Floats top = all(_mm512_reduce_max_ps(largest));
         for (int at = 0; at < padded; at += 16) {
             const Floats below = _mm512_mul_ps(_mm512_sub_ps(load(row + at), top), factor);
-            const Floats found = _mm512_maskz_mov_ps(mask_at(at), PER_WORD == 1 ? exponential(below) : rough_exponential(below));
+            const Floats found =
+                _mm512_maskz_mov_ps(mask_at(at), PER_WORD == 1 ? exponential(below) : rough_exponential(below));
             sum = _mm512_add_ps(sum, found);
             store(out + at, found);
         }
@@ -118,9 +129,11 @@ struct Attention {
             _mm512_storeu_si512(to, _mm512_loadu_si512(rows));
             _mm512_storeu_si512(to + 16, _mm512_loadu_si512(rows + 16));
         } else {
-            alignas(64) static const uint16_t order[32] = {0, 32, 1, 33, 2, 34, 3, 35, 4, 36, 5, 37, 6, 38, 7, 39,
-                                                           8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
-            const Ints one = _mm512_loadu_si512(rows), other = is_pair ? _mm512_loadu_si512(rows + stride) : _mm512_setzero_si512();
+            alignas(64) static const uint16_t order[32] = {0,  32, 1,  33, 2,  34, 3,  35, 4,  36, 5,
+                                                           37, 6,  38, 7,  39, 8,  40, 9,  41, 10, 42,
+                                                           11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+            const Ints one = _mm512_loadu_si512(rows),
+                       other = is_pair ? _mm512_loadu_si512(rows + stride) : _mm512_setzero_si512();
             const Ints low = _mm512_load_si512(order), high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
             _mm512_storeu_si512(to, _mm512_permutex2var_epi16(one, low, other));
             _mm512_storeu_si512(to + 16, _mm512_permutex2var_epi16(one, high, other));

@@ -1,10 +1,10 @@
-// The encoder of ALBERT over sequences laid end to end, for x86-64 processors with AVX-512: in float32, in bfloat16 where
-// the processor multiplies it, and in int8 where it has VNNI.
+// The encoder of ALBERT over sequences laid end to end, for x86-64 processors with AVX-512: in float32, in bfloat16
+// where the processor multiplies it, and in int8 where it has VNNI.
 //
 // Bytes are multiplied and added up in int32. What lies between the products is float32; queries, keys and values are
-// bfloat16 in both lower precisions where there is that. A token's numbers do not depend on what stands beside it, nor on
-// the number of threads. Each thread takes sequences of its own through all layers; where there are too few for that, all
-// threads share one piece of work and meet after each step.
+// bfloat16 in both lower precisions where there is that. A token's numbers do not depend on what stands beside it, nor
+// on the number of threads. Each thread takes sequences of its own through all layers; where there are too few for
+// that, all threads share one piece of work and meet after each step.
 //
 // Letters: T tokens, S sequences, P tokens that are wanted, H hidden size, F feed-forward width, N heads, D head width,
 // L length of a sequence, K inputs of a product.
@@ -23,7 +23,8 @@ int32_t albertkit_version() { return VERSION; }
 int32_t albertkit_has_precision(int32_t precision) {
     __builtin_cpu_init();
     const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
+                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+                            __builtin_cpu_supports("fma");
     switch (precision) {
         case FP32: return has_avx512;
         case BF16: return has_avx512 && __builtin_cpu_supports("avx512bf16");
@@ -35,309 +36,121 @@ int32_t albertkit_has_precision(int32_t precision) {
 // What stands above runs on any processor, as when the library is loaded or the process forks; what follows does not.
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,bmi,bmi2")
 
-#include "attention.h"
-#include "products.h"
+#include "block.h"
 
 namespace {
 
-constexpr int BLOCK = 192;    // tokens that one thread takes through all layers together: their states stay in its cache
+constexpr int BLOCK = 192;  // tokens that one thread takes through all layers together: their states stay in its cache
 
-// Rows lie a little further apart than they are wide: at powers of two they would all want the same places of the cache.
-inline size_t apart(size_t width) { return (width + 63) / 64 * 64 + 64; }
-
-// Some sequences on their way through all layers. `Value` is what queries, keys and values are kept in.
-template <class By, class Value>
-class Block {
-    using Number = typename By::Number;
-    static constexpr bool IS_INT8 = std::is_same_v<By, ByBytes>;
-
+// A batch cut into parts of whole sequences.
+class Cuts {
   public:
-    Block(const Model &model, const Batch &batch) : model(model), batch(batch), hidden(model.hidden), wide(std::max({model.hidden, model.inner, model.mapping.inputs})) {
-        for (int one = 0; one < batch.sequences; one++) longest = std::max(longest, batch.lengths[one]);
-    }
+    explicit Cuts(const Batch &batch)
+        : batch(batch),
+          places(static_cast<Place *>(malloc(sizeof(Place) * (batch.sequences + 2)))),
+          parts(static_cast<Batch *>(malloc(sizeof(Batch) * (batch.sequences + 1)))),
+          wanted(static_cast<int32_t *>(malloc(sizeof(int32_t) * (batch.outputs + 1)))) {}
+    ~Cuts() { free(places), free(parts), free(wanted); }
+    Cuts(const Cuts &) = delete;
 
-    bool allocate() {
-        const size_t T = batch.tokens, row = apart(hidden);
-        const size_t sizes[] = {
-            T * row * 4, T * row * 4, T * row * 4, T * 3 * row * sizeof(Value), T * row * sizeof(Value), T * apart(wide) * sizeof(Number),
-            T * apart(wide) * sizeof(Number), T * 4, T * 4, has_token_steps() ? T * apart(model.inner) * 4 : 0, size_t(batch.sequences + 1) * 8};
-        size_t total = 0;
-        for (const size_t size : sizes) total += size + 64;
-        char *next = kept.states.of(total);
-        if (!next) return false;
-        auto take = [&, at = 0]() mutable {
-            char *found = next;
-            next += (sizes[at++] + 63) / 64 * 64;
-            return found;
-        };
-        states = reinterpret_cast<float *>(take()), sums = reinterpret_cast<float *>(take()), context = reinterpret_cast<float *>(take());
-        qkv = reinterpret_cast<Value *>(take()), queries = reinterpret_cast<Value *>(take());
-        input = reinterpret_cast<Number *>(take()), inner = reinterpret_cast<Number *>(take());
-        steps = reinterpret_cast<float *>(take()), inner_steps = reinterpret_cast<float *>(take());
-        inner_floats = reinterpret_cast<float *>(take());
-        places = reinterpret_cast<int32_t *>(take());
-        asked = places + batch.sequences + 1;
-        find_places();
-        return true;
-    }
+    bool has_memory() const { return places && parts && wanted; }
 
-    void run(const Member &me) {
-        char *memory = kept.attention.of(Attention<Value>::bytes(longest, hidden / model.heads));
-        if (!memory) has_failed.store(true);
-        me.meet();
-        if (has_failed.load()) return;
-        map(me);
-        for (int run = 0; run < model.runs; run++) layer(me, run, memory);
-        const size_t row = apart(hidden);
-        for (int one = me.from(rows_at_end()); one < me.to(rows_at_end()); one++) {
-            __builtin_memcpy(batch.out + size_t(one) * hidden, states + one * row, hidden * sizeof(float));
+    // No part but one of a single sequence has more than `most` tokens. -> number of parts
+    int into(int most) {
+        Place at{0, 0, 0};
+        count = 0;
+        places[0] = at;
+        for (int size = 0; at.sequence < batch.sequences; at.sequence++) {
+            const int length = batch.lengths[at.sequence];
+            if (size && size + length > most) places[++count] = at, size = 0;
+            size += length, at.token += length;
+            while (batch.wanted && at.output < batch.outputs && batch.wanted[at.output] < at.token) at.output++;
         }
+        places[++count] = at;
+        return count;
     }
 
-    std::atomic<bool> has_failed{false};
+    // Tokens of the largest part.
+    int largest() const {
+        int found = 0;
+        for (int one = 0; one < count; one++) found = std::max(found, places[one + 1].token - places[one].token);
+        return found;
+    }
+
+    // The parts as batches, whose states are written to where those of the whole go.
+    const Batch *batches(size_t embedding, size_t hidden) {
+        for (int one = 0; one < count; one++) {
+            const Place &from = places[one], &to = places[one + 1];
+            for (int at = from.output; batch.wanted && at < to.output; at++) wanted[at] = batch.wanted[at] - from.token;
+            parts[one] = {batch.embeddings + from.token * embedding,
+                          batch.lengths + from.sequence,
+                          batch.wanted ? wanted + from.output : nullptr,
+                          batch.out + (batch.wanted ? from.output : from.token) * hidden,
+                          to.token - from.token,
+                          to.sequence - from.sequence,
+                          to.output - from.output};
+        }
+        return parts;
+    }
 
   private:
-    const Model &model;
+    struct Place {
+        int sequence, token, output;
+    };
     const Batch &batch;
-    int hidden, wide, longest = 0;
-    float *states, *sums, *context, *steps, *inner_steps, *inner_floats;
-    Value *qkv, *queries;
-    Number *input, *inner;  // of products, and of the second one of the feed-forward block
-    int32_t *places, *asked;  // (S + 1,) where sequences begin, among all tokens and among those that are wanted
-
-    int rows_at_end() const { return batch.wanted ? batch.outputs : batch.tokens; }
-
-    bool has_token_steps() const {
-        for (int run = 0; IS_INT8 && run < model.runs; run++) {
-            if (model.layers[model.layer_of_run[run]].ffn_output.steps[run] == 0) return true;
-        }
-        return false;
-    }
-
-    void find_places() {
-        places[0] = asked[0] = 0;
-        for (int one = 0, token = 0; one < batch.sequences; one++) {
-            places[one + 1] = places[one] + batch.lengths[one];
-            while (batch.wanted && token < batch.outputs && batch.wanted[token] < places[one + 1]) token++;
-            asked[one + 1] = batch.wanted ? token : places[one + 1];
-        }
-    }
-
-    // Embeddings -> the states that the first layer is given, and its input.
-    void map(const Member &me) {
-        const size_t row = apart(hidden), width = model.mapping.inputs;
-        const int T = batch.tokens;
-        for (int one = me.from(T); one < me.to(T); one++) {
-            steps[one] = prepare(batch.embeddings + one * width, model.mapping, 0, input + one * apart(wide));
-        }
-        me.meet();
-        const int panels = hidden / PANEL;
-        multiply<By>(model.mapping, input, apart(wide), steps, T, me.from(panels), me.to(panels),
-                 [&](int one, int output, Floats found) { store(states + one * row + output, found); });
-        me.meet();
-        prepare_rows(me, T, states, model.layers[model.layer_of_run[0]].query_key_value, 0);
-        me.meet();
-    }
-
-    void prepare_rows(const Member &me, int rows, const float *x, const Product &product, int run) {
-        for (int one = me.from(rows); one < me.to(rows); one++) {
-            steps[one] = prepare(x + one * apart(hidden), product, run, input + one * apart(wide));
-        }
-    }
-
-    void layer(const Member &me, int run, char *memory) {
-        const Layer &layer = model.layers[model.layer_of_run[run]];
-        const bool is_last = run == model.runs - 1;
-        const int rows = is_last ? rows_at_end() : batch.tokens;
-        attend(me, layer, is_last && batch.wanted, memory);
-        const size_t row = apart(hidden);
-        prepare_rows(me, rows, context, layer.dense, run);
-        me.meet();
-        add(me, layer.dense, input, steps, rows);
-        me.meet();
-        for (int one = me.from(rows); one < me.to(rows); one++) {
-            normalise(sums + one * row, layer.attention_norm, hidden, model.epsilon, states + one * row);
-            steps[one] = prepare(states + one * row, layer.ffn, run, input + one * apart(wide));
-        }
-        me.meet();
-        switch (model.activation) {
-            case GELU: feed<GELU>(me, layer, run, rows); break;
-            case GELU_TANH: feed<GELU_TANH>(me, layer, run, rows); break;
-            default: feed<RELU>(me, layer, run, rows);
-        }
-        me.meet();
-        add(me, layer.ffn_output, inner, inner_steps, rows);
-        me.meet();
-        const Product *next = is_last ? nullptr : &model.layers[model.layer_of_run[run + 1]].query_key_value;
-        for (int one = me.from(rows); one < me.to(rows); one++) {
-            normalise(sums + one * row, layer.final_norm, hidden, model.epsilon, states + one * row);
-            if (next) steps[one] = prepare(states + one * row, *next, run + 1, input + one * apart(wide));
-        }
-        me.meet();
-    }
-
-    // sums = states + the product.
-    void add(const Member &me, const Product &product, const Number *x, const float *worth, int rows) {
-        const size_t row = apart(hidden);
-        const int panels = hidden / PANEL;
-        multiply<By>(product, x, apart(wide), worth, rows, me.from(panels), me.to(panels), [&](int one, int output, Floats found) {
-            store(sums + one * row + output, _mm512_add_ps(found, load(states + one * row + output)));
-        });
-    }
-
-    // The first half of the feed-forward block, up to the input of its second half.
-    template <int activation>
-    void feed(const Member &me, const Layer &layer, int run, int rows) {
-        const int panels = model.inner / PANEL, from = me.from(panels), to = me.to(panels);
-        auto each = [&](auto finish) { multiply<By>(layer.ffn, input, apart(wide), steps, rows, from, to, finish); };
-        if constexpr (!IS_INT8) {
-            each([&](int one, int output, Floats found) { store(inner + one * apart(wide) + output, activated<activation, !std::is_same_v<By, ByFloats>>(found)); });
-        } else {
-            const Product &next = layer.ffn_output;
-            const float step = next.steps[run];
-            if (step == 0) {  // what a byte is worth is known when a row is whole
-                each([&](int one, int output, Floats found) {
-                    store(inner_floats + one * apart(model.inner) + output, activated<activation, !std::is_same_v<By, ByFloats>>(found));
-                });
-                me.meet();
-                for (int one = me.from(rows); one < me.to(rows); one++) {
-                    inner_steps[one] = prepare(inner_floats + one * apart(model.inner), next, run, inner + one * apart(wide));
-                }
-                return;
-            }
-            const Floats per_step = all(1 / step);
-            each([&](int one, int output, Floats found) {
-                Floats x = activated<activation, !std::is_same_v<By, ByFloats>>(found);
-                if (next.smoothing) x = _mm512_mul_ps(x, load(next.smoothing + output));
-                store_bytes(inner + one * apart(wide) + output, x, per_step);
-            });
-            for (int one = me.from(rows); one < me.to(rows); one++) inner_steps[one] = step;
-        }
-    }
-
-    // What tokens attend to, of all or of those that are wanted alone, into `context`.
-    void attend(const Member &me, const Layer &layer, bool is_of_wanted, char *memory) {
-        const size_t row = apart(hidden), side = 3 * row;
-        const int panels = hidden / PANEL, first = is_of_wanted ? panels : 0, count = 3 * panels - first;
-        multiply<By>(layer.query_key_value, input, apart(wide), steps, batch.tokens, first + me.from(count), first + me.to(count),
-                 [&](int one, int output, Floats found) { store(qkv + one * side + output, found); });
-        me.meet();
-        if (is_of_wanted) ask(me, layer);
-        const int width = hidden / model.heads, items = batch.sequences * model.heads;
-        const Value *query = is_of_wanted ? queries : qkv;
-        const size_t query_side = is_of_wanted ? row : side;
-        for (int item = me.rank; item < items; item += me.team.size) {
-            const int one = item / model.heads, column = item % model.heads * width, asking = asked_of(one, is_of_wanted);
-            if (!asking) continue;
-            const int start = is_of_wanted ? asked[one] : places[one];
-            Attention<Value> attention(batch.lengths[one], width, memory);
-            const Value *key = qkv + places[one] * side + hidden + column;
-            attention.read(key, key + hidden, side);
-            attention.answer(query + start * query_side + column, query_side, asking, context + start * row + column, row);
-        }
-        me.meet();
-    }
-
-    int asked_of(int one, bool is_of_wanted) const { return is_of_wanted ? asked[one + 1] - asked[one] : batch.lengths[one]; }
-
-    // The queries of the tokens that are wanted; their states and inputs move to the front.
-    void ask(const Member &me, const Layer &layer) {
-        const size_t row = apart(hidden);
-        if (me.rank == 0) {
-            for (int one = 0; one < batch.outputs; one++) {
-                const int from = batch.wanted[one];
-                __builtin_memmove(states + one * row, states + from * row, hidden * sizeof(float));
-                __builtin_memmove(input + one * apart(wide), input + from * apart(wide), hidden * sizeof(Number));
-                steps[one] = steps[from];
-            }
-        }
-        me.meet();
-        const int panels = hidden / PANEL;
-        multiply<By>(layer.query_key_value, input, apart(wide), steps, batch.outputs, me.from(panels), me.to(panels),
-                 [&](int one, int output, Floats found) { store(queries + one * row + output, found); });
-        me.meet();
-    }
-};
-
-// The sequences of a batch from one place on: their tokens, and which of the wanted ones are theirs.
-struct Part {
-    int sequence, token, output;  // the first of each
-};
-
-inline Batch between(const Batch &batch, const Part &from, const Part &to, int32_t *wanted, int embedding, int hidden) {
-    for (int one = from.output; batch.wanted && one < to.output; one++) wanted[one] = batch.wanted[one] - from.token;
-    const int first_row = batch.wanted ? from.output : from.token;
-    return {batch.embeddings + size_t(from.token) * embedding, batch.lengths + from.sequence, batch.wanted ? wanted + from.output : nullptr,
-            batch.out + size_t(first_row) * hidden, to.token - from.token, to.sequence - from.sequence, to.output - from.output};
-}
-
-// Where to cut a batch so that no part but one of a single sequence has more than `most` tokens. -> number of parts
-inline int cut(const Batch &batch, int most, Part *parts) {
-    Part at{0, 0, 0};
+    Place *places;
+    Batch *parts;
+    int32_t *wanted;
     int count = 0;
-    parts[0] = at;
-    for (int size = 0; at.sequence < batch.sequences; at.sequence++) {
-        const int length = batch.lengths[at.sequence];
-        if (size && size + length > most) parts[++count] = at, size = 0;
-        size += length, at.token += length;
-        while (batch.wanted && at.output < batch.outputs && batch.wanted[at.output] < at.token) at.output++;
-    }
-    parts[++count] = at;
-    return count;
+};
+
+// Each part by one thread, which takes the next when it is done. -> whether there was memory
+template <class By, class Value>
+bool encode_apart(const Model &model, const Batch *parts, int count, int threads) {
+    std::atomic<int> next{0};
+    std::atomic<bool> has_failed{false};
+    auto work = [&](int) {
+        for (int one; (one = next.fetch_add(1)) < count;) {
+            Block<By, Value> block(model, parts[one]);
+            Team alone(1);
+            if (block.allocate())
+                block.run({alone, 0});
+            else
+                has_failed.store(true);
+            if (block.has_failed) has_failed.store(true);
+        }
+    };
+    if (workers.run(threads, work) == 1) work(0);  // another thread has the workers
+    return !has_failed;
 }
 
-inline int largest(const Part *parts, int count) {
-    int found = 0;
-    for (int one = 0; one < count; one++) found = std::max(found, parts[one + 1].token - parts[one].token);
-    return found;
+// One part after the other, each by all threads. -> whether there was memory
+template <class By, class Value>
+bool encode_together(const Model &model, const Batch *parts, int count, int threads) {
+    for (int one = 0; one < count; one++) {
+        Block<By, Value> block(model, parts[one]);
+        if (!block.allocate()) return false;
+        Team team(threads), alone(1);
+        if (workers.run(threads, [&](int rank) { block.run({team, rank}); }) == 1) block.run({alone, 0});
+        if (block.has_failed) return false;
+    }
+    return true;
 }
 
 template <class By, class Value>
 bool encode(const Model &model, const Batch &batch, int threads) {
-    const int embedding = model.mapping.inputs;
-    auto *parts = static_cast<Part *>(malloc(sizeof(Part) * (batch.sequences + 2)));
-    auto *wanted = static_cast<int32_t *>(malloc(sizeof(int32_t) * (batch.outputs + 1)));
-    std::atomic<bool> has_failed{!parts || !wanted};
-    if (!has_failed) {
-        threads = workers.available(threads);
-        const int share = (batch.tokens + threads - 1) / threads;
-        // As many parts as threads if they are few, of about the same size.
-        int count = cut(batch, std::min(BLOCK, share + share / 8), parts);
-        if (threads > 1 && (count < threads || largest(parts, count) > share + share / 8 || (count % threads && count < 4 * threads))) count = 1;
-        std::atomic<int> next{0};
-        if (count > 1) {
-            auto work = [&](int) {
-                for (int one; (one = next.fetch_add(1)) < count;) {
-                    const Batch part = between(batch, parts[one], parts[one + 1], wanted, embedding, model.hidden);
-                    Block<By, Value> block(model, part);
-                    Team alone(1);
-                    if (block.allocate()) block.run({alone, 0});
-                    else block.has_failed.store(true);
-                    if (block.has_failed) has_failed.store(true);
-                }
-            };
-            if (workers.run(threads, work) == 1) work(0);
-        } else {
-            count = cut(batch, 4 * BLOCK, parts);
-            for (int one = 0; one < count && !has_failed; one++) {
-                const Batch part = between(batch, parts[one], parts[one + 1], wanted, embedding, model.hidden);
-                Block<By, Value> block(model, part);
-                if (!block.allocate()) {
-                    has_failed.store(true);
-                    break;
-                }
-                Team team(threads);
-                auto work = [&](int rank) { block.run({team, rank}); };
-                if (workers.run(threads, work) == 1) {
-                    Team alone(1);
-                    block.run({alone, 0});
-                }
-                if (block.has_failed) has_failed.store(true);
-            }
-        }
+    Cuts cuts(batch);
+    if (!cuts.has_memory()) return false;
+    threads = workers.available(threads);
+    const int share = (batch.tokens + threads - 1) / threads, most = share + share / 8;
+    const int count = cuts.into(std::min(BLOCK, most));
+    // Where parts are few, there must be as many for each thread, and none much larger than its share.
+    const bool is_even = threads == 1 || count >= 4 * threads || (count >= threads && count % threads == 0);
+    if (count > 1 && is_even && cuts.largest() <= most) {
+        return encode_apart<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), count, threads);
     }
-    free(parts), free(wanted);
-    return !has_failed;
+    const int together = cuts.into(4 * BLOCK);
+    return encode_together<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), together, threads);
 }
 
 }  // namespace
@@ -346,10 +159,12 @@ bool encode(const Model &model, const Batch &batch, int threads) {
 //
 // By the thread that calls alone: it takes microseconds, and the threads of another library would still be about
 // when those of the encoder begin.
-extern "C" void albertkit_embed(const Embeddings *tables, const int64_t *words, const int64_t *types, const int64_t *positions, int32_t tokens, float *out) {
+extern "C" void albertkit_embed(const Embeddings *tables, const int64_t *words, const int64_t *types,
+                                const int64_t *positions, int32_t tokens, float *out) {
     const int64_t width = tables->width;
     for (int token = 0; token < tokens; token++, out += width) {
-        const float *word = tables->words + words[token] * width, *type = tables->types + (types ? types[token] : 0) * width;
+        const float *word = tables->words + words[token] * width,
+                    *type = tables->types + (types ? types[token] : 0) * width;
         const float *position = tables->positions + positions[token] * width;
         for (int at = 0; at < width; at += 16) {
             store(out + at, _mm512_add_ps(_mm512_add_ps(load(word + at), load(type + at)), load(position + at)));

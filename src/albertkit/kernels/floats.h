@@ -15,14 +15,15 @@ enum Activation { GELU = 0, GELU_TANH = 1, RELU = 2 };
 using Floats = __m512;
 using Ints = __m512i;
 
-constexpr int ZERO = 128;     // the byte that stands for 0
+constexpr int ZERO = 128;  // the byte that stands for 0
 
 inline Floats all(float x) { return _mm512_set1_ps(x); }
 
 // e to the x, to about 1e-7 of it.
 inline Floats exponential(Floats x) {
     x = _mm512_max_ps(_mm512_min_ps(x, all(88.0f)), all(-87.0f));
-    const Floats whole = _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const Floats whole =
+        _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Floats rest = _mm512_fnmadd_ps(whole, all(0.693359375f), x);
     rest = _mm512_fnmadd_ps(whole, all(-2.12194440e-4f), rest);
     // Taylor's series about 0, of what is at most ln(2) / 2 away from it.
@@ -38,7 +39,8 @@ inline Floats rough_exponential(Floats x) {
     const Floats power = _mm512_max_ps(_mm512_mul_ps(x, all(1.44269504f)), all(-126.0f));
     const Floats rest = _mm512_reduce_ps(power, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Floats sum = all(9.6181291e-3f);  // of 2 to the rest
-    for (const float term : {5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f}) sum = _mm512_fmadd_ps(sum, rest, all(term));
+    for (const float term : {5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f})
+        sum = _mm512_fmadd_ps(sum, rest, all(term));
     return _mm512_scalef_ps(sum, _mm512_sub_ps(power, rest));
 }
 
@@ -53,7 +55,9 @@ template <bool is_rough>
 inline Floats gelu_tanh(Floats x) {
     const Floats slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), all(-1.5957691216f * 0.044715f), all(-1.5957691216f));
     const Floats z = _mm512_mul_ps(slope, x);
-    if constexpr (is_rough) return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(all(1.0f), rough_exponential(_mm512_min_ps(z, all(80.0f))))));
+    if constexpr (is_rough)
+        return _mm512_mul_ps(
+            x, _mm512_rcp14_ps(_mm512_add_ps(all(1.0f), rough_exponential(_mm512_min_ps(z, all(80.0f))))));
     return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(z))));
 }
 
@@ -65,7 +69,8 @@ inline Floats gelu(Floats x) {
     for (const float term : {-1.453152027f, 1.421413741f, -0.284496736f, 0.254829592f}) {
         sum = _mm512_fmadd_ps(sum, t, all(term));
     }
-    const Floats tail = _mm512_mul_ps(_mm512_mul_ps(sum, t), exponential(_mm512_mul_ps(_mm512_mul_ps(size, size), all(-1.0f))));
+    const Floats tail =
+        _mm512_mul_ps(_mm512_mul_ps(sum, t), exponential(_mm512_mul_ps(_mm512_mul_ps(size, size), all(-1.0f))));
     const Floats half = _mm512_mul_ps(all(0.5f), tail);  // (1 - erf(|x| / sqrt(2))) / 2
     const __mmask16 is_negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
     return _mm512_mul_ps(x, _mm512_mask_blend_ps(is_negative, _mm512_sub_ps(all(1.0f), half), half));

@@ -12,7 +12,8 @@ constexpr int32_t VERSION = 1;
 
 // The weights of a product; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {
-    const int32_t *weight;   // [outputs / 32][inputs / numbers in a word][32], words of four int8, two bfloat16 or a float32
+    const int32_t
+        *weight;  // [outputs / 32][inputs / numbers in a word][32], words of four int8, two bfloat16 or a float32
     const int32_t *offset;   // (outputs,) in int8: what stands for the zero of the inputs, 128, taken off each sum
     const float *scale;      // (outputs,) in int8: what a step of the weight is worth
     const float *bias;       // (outputs,)

@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr float STEPS = 127;  // the bytes up to the largest magnitude
+constexpr float STEPS = 127;     // the bytes up to the largest magnitude
 constexpr float LEAST = 1e-30f;  // for the largest magnitude of a row: of a smaller one 1 / step would be infinite
 
 // A row of floats as a product takes it.
@@ -56,10 +56,11 @@ inline void normalise(const float *x, const Norm &norm, int width, float epsilon
     }
 }
 
-// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, 16 floats)`. Bytes of a row are
-// worth `steps` (rows,) each.
+// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, 16 floats)`. Bytes of a row
+// are worth `steps` (rows,) each.
 template <class By, class Finish>
-inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows, int from, int to, Finish finish) {
+inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows,
+                     int from, int to, Finish finish) {
     constexpr int numbers = 4 / sizeof(*x);
     const int words = product.inputs / numbers;
     for (int panel = from; panel < to; panel++) {
@@ -78,14 +79,16 @@ inline void multiply(const Product &product, const typename By::Number *x, size_
         }
         in_tiles(rows, [&](int start, int count) {
             const auto *tokens = reinterpret_cast<const int32_t *>(x + start * stride);
-            tile_of<By>(count, tokens, stride / numbers, weight, words, first, [&](int row, int half, typename By::Sum sum) {
-                if constexpr (numbers == 4) {
-                    const Floats worth = _mm512_mul_ps(scale[half], all(steps[start + row]));
-                    finish(start + row, output + 16 * half, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), worth, bias[half]));
-                } else {
-                    finish(start + row, output + 16 * half, sum);
-                }
-            });
+            tile_of<By>(count, tokens, stride / numbers, weight, words, first,
+                        [&](int row, int half, typename By::Sum sum) {
+                            if constexpr (numbers == 4) {
+                                const Floats worth = _mm512_mul_ps(scale[half], all(steps[start + row]));
+                                finish(start + row, output + 16 * half,
+                                       _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), worth, bias[half]));
+                            } else {
+                                finish(start + row, output + 16 * half, sum);
+                            }
+                        });
         });
     }
 }

@@ -31,8 +31,10 @@ struct Team {
             return;
         }
         for (int spins = 0; meetings.load(std::memory_order_acquire) == meeting; spins++) {
-            if (spins < 20000) _mm_pause();
-            else sched_yield();
+            if (spins < 20000)
+                _mm_pause();
+            else
+                sched_yield();
         }
     }
 };
@@ -71,8 +73,8 @@ thread_local struct Kept {
 // Workers that wait for something to do beside the thread that calls.
 class Workers {
   public:
-    // `work(rank)` on so many threads, 0 being the one that calls -> how many. 1: nothing was done, for another thread has
-    // the workers.
+    // `work(rank)` on so many threads, 0 being the one that calls -> how many. 1: nothing was done, for another thread
+    // has the workers.
     template <class Work>
     int run(int threads, const Work &work) {
         if (threads <= 1 || pthread_mutex_trylock(&busy)) return 1;
@@ -87,8 +89,10 @@ class Workers {
         pthread_mutex_unlock(&mutex);
         work(0);
         for (int spins = 0; left.load(std::memory_order_acquire); spins++) {
-            if (spins < 20000) _mm_pause();
-            else sched_yield();
+            if (spins < 20000)
+                _mm_pause();
+            else
+                sched_yield();
         }
         pthread_mutex_unlock(&busy);
         return threads;
@@ -142,7 +146,7 @@ class Workers {
         const Start mine = *static_cast<Start *>(given);
         free(given);
         Workers &own = *mine.workers;
-        for (int seen = mine.round;; ) {
+        for (int seen = mine.round;;) {
             for (int spins = 0; spins < 2000 && own.round.load(std::memory_order_acquire) == seen; spins++) _mm_pause();
             pthread_mutex_lock(&own.mutex);
             while (own.round.load(std::memory_order_acquire) == seen) pthread_cond_wait(&own.wake, &own.mutex);

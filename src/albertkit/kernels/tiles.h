@@ -8,8 +8,8 @@
 
 namespace {
 
-constexpr int PANEL = 32;     // outputs that a tile computes, in two registers
-constexpr int ROWS = 12;      // tokens that a tile computes at most: 24 sums are kept in registers
+constexpr int PANEL = 32;  // outputs that a tile computes, in two registers
+constexpr int ROWS = 12;   // tokens that a tile computes at most: 24 sums are kept in registers
 
 // Kinds of sums: each step adds the products of one 32-bit word of a token with those of 16 outputs. In assembler, for
 // compilers that are given the same as a function move sums from register to register and into memory.
@@ -17,27 +17,33 @@ constexpr int ROWS = 12;      // tokens that a tile computes at most: 24 sums ar
 struct ByBytes {  // four bytes a word
     using Number = uint8_t;
     using Sum = Ints;
-    static void add(Sum &sum, Ints token, Ints outputs) { asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs)); }
+    static void add(Sum &sum, Ints token, Ints outputs) {
+        asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
+    }
 };
 
 struct ByHalves {  // two bfloat16 a word
     using Number = uint16_t;
     using Sum = Floats;
-    static void add(Sum &sum, Ints token, Ints outputs) { asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs)); }
+    static void add(Sum &sum, Ints token, Ints outputs) {
+        asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
+    }
 };
 
 struct ByFloats {  // one float32 a word
     using Number = float;
     using Sum = Floats;
-    static void add(Sum &sum, Ints token, Ints outputs) { asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs)); }
+    static void add(Sum &sum, Ints token, Ints outputs) {
+        asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
+    }
 };
 
 // `rows` tokens times one panel, [words][32], added to `first` for each -> (rows, 2 halves of the panel).
 //
 // Meanwhile the panel that follows is fetched, for weights do not fit a core's own cache.
 template <class By, int rows>
-[[gnu::noinline]] void tile(const int32_t *tokens, size_t stride, const int32_t *panel, int words, const typename By::Sum *first,
-                            typename By::Sum (*out)[2]) {
+[[gnu::noinline]] void tile(const int32_t *tokens, size_t stride, const int32_t *panel, int words,
+                            const typename By::Sum *first, typename By::Sum (*out)[2]) {
     const size_t following = size_t(words) * PANEL;
     typename By::Sum sums[rows][2];
 #pragma GCC unroll 12
@@ -58,10 +64,11 @@ template <class By, int rows>
 
 // The same for any number of rows up to ROWS; `finish(row, half of the panel, sum)` takes what comes out.
 template <class By, class Finish>
-inline void tile_of(int rows, const int32_t *tokens, size_t stride, const int32_t *panel, int words, const typename By::Sum *first, Finish finish) {
-    static constexpr decltype(&tile<By, 1>) of_rows[] = {
-        tile<By, 1>, tile<By, 2>, tile<By, 3>, tile<By, 4>,  tile<By, 5>,  tile<By, 6>,
-        tile<By, 7>, tile<By, 8>, tile<By, 9>, tile<By, 10>, tile<By, 11>, tile<By, 12>};
+inline void tile_of(int rows, const int32_t *tokens, size_t stride, const int32_t *panel, int words,
+                    const typename By::Sum *first, Finish finish) {
+    static constexpr decltype(&tile<By, 1>) of_rows[] = {tile<By, 1>, tile<By, 2>,  tile<By, 3>,  tile<By, 4>,
+                                                         tile<By, 5>, tile<By, 6>,  tile<By, 7>,  tile<By, 8>,
+                                                         tile<By, 9>, tile<By, 10>, tile<By, 11>, tile<By, 12>};
     typename By::Sum sums[ROWS][2];
     of_rows[rows - 1](tokens, stride, panel, words, first, sums);
     for (int row = 0; row < rows; row++) finish(row, 0, sums[row][0]), finish(row, 1, sums[row][1]);
