@@ -11,11 +11,11 @@ from albertkit import rules
 from albertkit.backends import InferPrecision
 from albertkit.config import AlbertConfig
 from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, Weight
-from albertkit.outputs import BaseModelOutput
 from albertkit.quantization import Quantization
 from albertkit.torch.encoder import AlbertTransformer
 from albertkit.torch.layers import AlbertEmbeddings
-from albertkit.torch.packed_sequences import AttentionBias, PackedSequences
+from albertkit.torch.packed.packed_encoder import EncoderOfPacked
+from albertkit.torch.packed_sequences import PackedSequences
 
 
 class CompiledPackedEmbeddings(nn.Module):
@@ -50,8 +50,8 @@ class CompiledPackedEmbeddings(nn.Module):
         return torch.from_numpy(self._compiled(*given)).unflatten(0, input_ids.shape)
 
 
-class CompiledPackedEncoder(nn.Module):
-    """Takes the place of a model's encoder as PackedEncoder does, on as many threads as PyTorch has."""
+class CompiledPackedEncoder(EncoderOfPacked):
+    """The encoder by the compiled library, on as many threads as PyTorch has."""
 
     def __init__(
         self,
@@ -61,26 +61,16 @@ class CompiledPackedEncoder(nn.Module):
         quantization: Quantization | None,
     ) -> None:
         """Takes what `kernels.encoder.can_run` says yes to."""
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder)
         self._compiled = CompiledEncoder(config, _weights(encoder), precision, quantization)
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        attention_bias: AttentionBias = None,
-        head_mask: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-    ) -> BaseModelOutput:
-        """See AlbertTransformer; with PackedSequences (1, T, E) -> last_hidden_state (1, P, H), of the same dtype."""
-        if not isinstance(attention_bias, PackedSequences):
-            return self.encoder(embeddings, attention_bias, head_mask, output_attentions, output_hidden_states)
-        counts, sizes = np.array(attention_bias.groups, np.int32).T
-        wanted = None if attention_bias.positions is None else attention_bias.positions.numpy()
-        given = embeddings[0].float().numpy()
+    def encode(self, embeddings: Tensor, sequences: PackedSequences) -> Tensor:
+        """See EncoderOfPacked."""
+        counts, sizes = np.array(sequences.groups, np.int32).T
+        wanted = None if sequences.positions is None else sequences.positions.numpy()
+        given = embeddings.float().numpy()
         states = self._compiled(given, np.repeat(sizes, counts), wanted, torch.get_num_threads())
-        return BaseModelOutput(torch.from_numpy(states)[None].to(embeddings.dtype))
+        return torch.from_numpy(states).to(embeddings.dtype)
 
 
 def _weights(module: nn.Module) -> Weight:

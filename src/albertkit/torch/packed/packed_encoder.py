@@ -3,6 +3,7 @@
 Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size, N heads, D width of a head.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import cast
 
@@ -21,25 +22,15 @@ from albertkit.torch.packed.products import MakeProduct
 from albertkit.torch.packed_sequences import AttentionBias, PackedSequences
 
 
-class PackedEncoder(nn.Module):
+class EncoderOfPacked(nn.Module, ABC):
     """Takes the place of a model's encoder for packed sequences; anything else goes through the encoder itself.
 
-    The weights of a layer are packed once, however often it runs. Without dropout and without gradients.
+    Without dropout and without gradients.
     """
 
-    def __init__(
-        self, encoder: AlbertTransformer, config: AlbertConfig, make: MakeProduct, attend: Attend = attend
-    ) -> None:
-        """`make` decides in which precision products are computed."""
+    def __init__(self, encoder: AlbertTransformer) -> None:
         super().__init__()
-        self.encoder, self.heads = encoder, config.num_attention_heads
-        mapping = encoder.embedding_hidden_mapping_in
-        self.mapping = make(MAPPING, mapping.weight, mapping.bias)
-        groups = [
-            [Layer(cast("AlbertLayer", layer), make, attend) for layer in cast("AlbertLayerGroup", group).albert_layers]
-            for group in encoder.albert_layer_groups
-        ]
-        self.runs = [layer for group in encoder.group_of_layer for layer in groups[group]]
+        self.encoder = encoder
 
     def forward(
         self,
@@ -52,8 +43,33 @@ class PackedEncoder(nn.Module):
         """See AlbertTransformer; with PackedSequences (1, T, E) -> last_hidden_state (1, P, H), of the same dtype."""
         if not isinstance(attention_bias, PackedSequences):
             return self.encoder(embeddings, attention_bias, head_mask, output_attentions, output_hidden_states)
-        chunks = [self._run(embeddings[0, chunk.start : chunk.stop], chunk) for chunk in self._chunks(attention_bias)]
-        return BaseModelOutput(torch.cat(chunks)[None])
+        return BaseModelOutput(self.encode(embeddings[0], attention_bias)[None])
+
+    @abstractmethod
+    def encode(self, embeddings: Tensor, sequences: PackedSequences) -> Tensor:
+        """(T, E) -> the last hidden states (P, H) of what is wanted, of the same dtype."""
+
+
+class PackedEncoder(EncoderOfPacked):
+    """The encoder by PyTorch's products. The weights of a layer are packed once, however often it runs."""
+
+    def __init__(
+        self, encoder: AlbertTransformer, config: AlbertConfig, make: MakeProduct, attend: Attend = attend
+    ) -> None:
+        """`make` decides in which precision products are computed."""
+        super().__init__(encoder)
+        self.heads = config.num_attention_heads
+        mapping = encoder.embedding_hidden_mapping_in
+        self.mapping = make(MAPPING, mapping.weight, mapping.bias)
+        groups = [
+            [Layer(cast("AlbertLayer", layer), make, attend) for layer in cast("AlbertLayerGroup", group).albert_layers]
+            for group in encoder.albert_layer_groups
+        ]
+        self.runs = [layer for group in encoder.group_of_layer for layer in groups[group]]
+
+    def encode(self, embeddings: Tensor, sequences: PackedSequences) -> Tensor:
+        """See EncoderOfPacked."""
+        return torch.cat([self._run(embeddings[one.start : one.stop], one) for one in self._chunks(sequences)])
 
     def _chunks(self, sequences: PackedSequences) -> Iterable[Chunk]:
         """What goes through all layers together."""
