@@ -91,3 +91,10 @@ def test_a_copy_of_a_forward_answers_as_the_first():
     assert any(isinstance(getattr(one.cell_contents, "encoder", None), CompiledPackedEncoder) for one in model)
     again = copy.deepcopy(forward)(asked)
     np.testing.assert_array_equal(again["last_hidden_state"], forward(asked)["last_hidden_state"])
+
+
+def test_early_exit_is_not_lost_where_the_library_computes_such_a_model():
+    head = "ForSequenceClassification"
+    config = widths(early_exit=True, early_exit_patience=1)
+    outputs = torch_infer.compile(config, head, random_tensors(config, head), device="cpu")(given(head))
+    assert outputs["layers"].shape == outputs["logits"].shape[:1]

@@ -1,0 +1,75 @@
+"""Refusals of requests whose bodies are not read: what is taken in of them first."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("fastapi")
+httpx = pytest.importorskip("httpx")
+
+from albertkit.serving import middleware, run  # noqa: E402
+from albertkit.serving.limits import Limits  # noqa: E402
+from albertkit.serving.middleware import Bounded, Keyed  # noqa: E402
+
+
+async def never(scope, receive, send):
+    raise AssertionError("A request that is refused has come through.")
+
+
+REFUSING = {413: Bounded(never, max_body_bytes=10, deadline=5.0), 401: Keyed(never, ["a-key"])}
+
+
+def asked(app, parts, headers=(), wait=0.0):
+    """The status, and how many parts of a body were taken in before it was sent."""
+    taken, sent = [], []
+    scope = {"type": "http", "method": "POST", "path": "/models/a", "headers": [(b"content-length", b"1000"), *headers]}
+
+    async def receive():
+        await asyncio.sleep(wait)
+        taken.append(parts[len(taken)])
+        return {"type": "http.request", "body": taken[-1], "more_body": len(taken) < len(parts)}
+
+    async def send(message):
+        sent.append((message, len(taken)))
+
+    asyncio.run(app(scope, receive, send))
+    return sent[0][0]["status"], sent[0][1]
+
+
+@pytest.mark.parametrize("status", REFUSING)
+def test_a_body_is_taken_in_before_it_is_refused(status):
+    assert asked(REFUSING[status], [b"a" * 250] * 4) == (status, 4)
+
+
+@pytest.mark.parametrize("status", REFUSING)
+def test_a_client_that_waits_to_be_told_to_go_on_is_refused_at_once(status):
+    assert asked(REFUSING[status], [b"a" * 1000], [(b"expect", b"100-continue")]) == (status, 0)
+
+
+@pytest.mark.parametrize("status", REFUSING)
+def test_of_a_body_without_end_a_bounded_part_is_taken_in(monkeypatch, status):
+    monkeypatch.setattr(middleware, "PASSED_OVER", 600)
+    assert asked(REFUSING[status], [b"a" * 250] * 100) == (status, 3)
+
+
+@pytest.mark.parametrize("status", REFUSING)
+def test_a_body_that_is_late_is_not_waited_for(monkeypatch, status):
+    monkeypatch.setattr(middleware, "PATIENCE", 0.05)
+    assert asked(REFUSING[status], [b"a"] * 100, wait=0.04) in ((status, 1), (status, 2))
+
+
+def test_connections_are_kept_longer_than_clients_keep_them(monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    def config(app, **options):
+        assert options["timeout_keep_alive"] > httpx.Limits().keepalive_expiry
+        raise Stopped
+
+    monkeypatch.setattr(run.uvicorn, "Config", config)
+    monkeypatch.setattr(run, "_listen", lambda host, port: None)
+    monkeypatch.setattr(run.signal, "signal", lambda *given: None)
+    app = SimpleNamespace(state=SimpleNamespace(server=SimpleNamespace(limits=Limits())))
+    with pytest.raises(Stopped):
+        run.serve(app, "127.0.0.1", 0)
