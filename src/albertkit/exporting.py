@@ -104,7 +104,7 @@ def export(
 def _precision(form: ExportFormat, precision: str | None) -> str:
     if precision is not None and precision not in form.precisions:
         raise InputError(
-            f"{form.title} is written in {', '.join(form.precisions)}. Received: {precision!r}."
+            f"{form.title} is written in {', '.join(form.precisions)}. Received: {precision!r}. Ask for one of these."
             f"{did_you_mean(precision, form.precisions)}"
         )
     return precision or form.precisions[0]

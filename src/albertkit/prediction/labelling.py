@@ -61,7 +61,9 @@ class Condition:
         try:
             return cls(of, name, sign, bound=float(to))
         except ValueError:
-            raise InputError(f"A condition compares with a number. Received: {text!r}.") from None
+            raise InputError(
+                f"A condition compares with a number. Received: {text!r}. Write one such as score>=0.5."
+            ) from None
 
     def holds(self, answer: Record) -> bool:
         """Whether an answer meets it."""

@@ -328,7 +328,7 @@ def _require_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"A data file must be there. Received: {path}, where there is none.") from None
+        raise InputError(f"A data file must be there. Received: {path}, where there is none. Check the path.") from None
     except (OSError, ValueError) as error:  # a name that is too long or holds a zero byte, a folder that is closed
         why = getattr(error, "strerror", None) or error
         raise InputError(f"A data file must be there. Received: {str(path)[:80]!r}: {why}. Check the path.") from None
