@@ -155,6 +155,31 @@ async def many(port: int, asked: list[str], wanted: dict[str, float], process: p
     }
 
 
+def outside_the_model(folder: Path) -> float:
+    """The share of the server's CPU time that is not the model's, of texts of 16 tokens, by its time for them alone.
+
+    The model answers them at its best, all at once; a server's smaller batches count as outside.
+    """
+    from albertkit.pipelines import pipeline
+    from albertkit.tasks.features import Features
+
+    asked = [f"the film is a small and quiet wonder that nobody will forget {number}" for number in range(1000)]
+    classify = pipeline("text-classification", str(folder), "torch", device="cpu", precision="int8")
+    rows = classify.tokenizer(asked)["input_ids"]
+    features = Features(rows, [[0] * len(row) for row in rows])
+    for _ in range(2):
+        start = time.process_time()
+        list(classify._engine.run(features))
+        alone = (time.process_time() - start) / len(asked)
+    port = free_port()
+    with server(ours(folder, port, "int8"), port) as process:
+        asyncio.run(closed_loop(port, asked, 64, 2))
+        before = sum(process.cpu_times()[:2])
+        seconds = 15
+        rate = asyncio.run(closed_loop(port, asked, 64, seconds))
+        return 1 - alone * rate * seconds / (sum(process.cpu_times()[:2]) - before)
+
+
 def ours(folder: Path, port: int, precision: str) -> list[str]:
     given = ["--port", str(port), "--framework", "torch", "--device", "cpu", "--precision", precision]
     return [sys.executable, "-m", "albertkit", "serve", f"classify={folder}", *given]
@@ -179,6 +204,7 @@ def speed(work: Path, options: argparse.Namespace) -> tuple[dict, dict, dict]:
     for name, one in found.items():
         ratios[f"{name}: requests a second over peer"] = one["requests a second"] / peer["requests a second"]
         ratios[f"{name}: p99 at half of the peer's rate, over peer"] = one["p99"] / peer["p99"]
+    ratios["int8, 16 tokens: CPU time outside the model"] = outside_the_model(folder)
     return ratios, found, peer
 
 
