@@ -24,8 +24,8 @@ def test_libraries_are_told_before_they_are_imported(environment, monkeypatch):
     monkeypatch.delitem(limits.sys.modules, "torch", raising=False)
     limits.limit(3)
     assert {environment[f"{name}_NUM_THREADS"] for name in ("OMP", "MKL", "OPENBLAS", "RAYON")} == {"3"}
-    limits.bound_caches()
+    limits.share_machine()
     assert environment["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
     environment["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "7"
-    limits.bound_caches()
+    limits.share_machine()
     assert environment["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"

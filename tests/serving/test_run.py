@@ -16,6 +16,7 @@ httpx = pytest.importorskip("httpx")
 from albertkit.cli import serve  # noqa: E402
 from albertkit.client import AsyncClient, Client, ServerError  # noqa: E402
 from albertkit.errors import CheckpointNotFound, InputError  # noqa: E402
+from albertkit.kernels import library  # noqa: E402
 from albertkit.serving import run  # noqa: E402
 from albertkit.serving.models import Models, Source  # noqa: E402
 from terminal import albertkit  # noqa: E402
@@ -79,11 +80,18 @@ def test_a_folder_without_a_model_ends_the_command_with_its_name(tmp_path):
     assert "nothing" in done.stderr
 
 
-def test_products_of_lengths_that_hardly_come_again_are_not_kept(monkeypatch, tmp_path):
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+@pytest.mark.parametrize("has_library", [True, False])
+def test_a_server_keeps_few_products_and_lets_threads_sleep_where_the_library_computes(
+    monkeypatch, tmp_path, has_library
+):
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "of before")  # so that it is put back
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(library, "has_precision", lambda precision: has_library)
     with pytest.raises(CheckpointNotFound):
         serve.command([str(tmp_path / "none")])
     assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "64"
+    assert os.environ.get("OMP_WAIT_POLICY") == ("PASSIVE" if has_library else None)
 
 
 @pytest.fixture(scope="module")

@@ -41,9 +41,9 @@ def command(
     taken is answered.
     """
     from albertkit.errors import MissingDependency
-    from albertkit.prediction.limits import bound_caches
+    from albertkit.prediction.limits import share_machine
 
-    bound_caches()
+    share_machine()
     try:
         from albertkit.serving import run
         from albertkit.serving.app import create_app

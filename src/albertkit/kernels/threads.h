@@ -31,7 +31,7 @@ struct Team {
             return;
         }
         for (int spins = 0; meetings.load(std::memory_order_acquire) == meeting; spins++) {
-            if (spins < 20000)
+            if (spins < 1000)
                 _mm_pause();
             else
                 sched_yield();
@@ -89,7 +89,7 @@ class Workers {
         pthread_mutex_unlock(&mutex);
         work(0);
         for (int spins = 0; left.load(std::memory_order_acquire); spins++) {
-            if (spins < 20000)
+            if (spins < 1000)
                 _mm_pause();
             else
                 sched_yield();

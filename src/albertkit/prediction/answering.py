@@ -50,7 +50,7 @@ class Answering:
 
     def load(self) -> Pipeline:
         """The pipeline, in a process of its own with so many threads."""
-        limits.bound_caches()
+        limits.share_machine()
         if self.threads:
             limits.limit(self.threads)
         return pipeline(**self.model)

@@ -135,7 +135,7 @@ def plan(request: Request) -> Plan:
     InputError for inputs, outputs and conditions that cannot be; other errors as of `pipelines.pipeline`.
     """
     found = targets(request)
-    limits.bound_caches()
+    limits.share_machine()
     if request.threads:
         limits.limit(request.threads)
     loaded = pipeline(**request.model)
