@@ -68,6 +68,8 @@ class _Embeddings(ctypes.Structure):
 
 
 class Batch(ctypes.Structure):
+    """Some sequences, laid end to end; see model.h."""
+
     _fields_ = (
         *((name, _POINTER) for name in ("embeddings", "lengths", "wanted", "out")),
         *((name, _INT) for name in ("tokens", "sequences", "outputs")),

@@ -73,7 +73,9 @@ class Memory:
         large = [one for one in self._free if len(one) >= size]
         whole = min(large, key=len) if large else np.empty(size, np.uint8)
         self._free = [one for one in self._free if one is not whole and large]  # else they are too small: let them go
-        lent = whole[:]
+        # Slices of a slice hold on to the whole alone; those of an array that a buffer became hold on to that.
+        buffer = memoryview(whole)  # type: ignore[arg-type]  # arrays are typed as buffers from Python 3.12 on
+        lent = np.frombuffer(buffer, np.uint8)
         weakref.finalize(lent, self._take_back, whole).atexit = False
         return lent
 
@@ -135,9 +137,7 @@ class EncoderStep:
         self._run(kept, "train_forward", *self._numbers)
         return out, kept
 
-    def backward(
-        self, kept: np.ndarray, of_states: np.ndarray, gradients: Sequence[np.ndarray | None]
-    ) -> np.ndarray:
+    def backward(self, kept: np.ndarray, of_states: np.ndarray, gradients: Sequence[np.ndarray | None]) -> np.ndarray:
         """The gradient of the states that `forward` gave -> that of the embeddings (T, E).
 
         Adds to `gradients`, float32 in C order and of the weights' shapes, None for those that are not wanted.

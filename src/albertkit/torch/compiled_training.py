@@ -82,5 +82,6 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether a module is one of this package or of torch's plainest, with nothing hung on it."""
-    is_known = type(module) in (*PLAIN, nn.Dropout, nn.ModuleList) or type(module).__module__ == "albertkit.torch.layers"
+    kind = type(module)
+    is_known = kind in (*PLAIN, nn.Dropout, nn.ModuleList) or kind.__module__ == "albertkit.torch.layers"
     return is_known and not any(getattr(module, hooks) for hooks in _HOOKS)

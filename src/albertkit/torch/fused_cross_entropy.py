@@ -36,7 +36,8 @@ class _SummedLoss(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]  # PyTorch: any arguments
         gradient, states, weight = ctx.saved_tensors
         to_states = (gradient @ weight).to(ctx.kinds[0]) * upstream
-        to_weight = (gradient.mT @ (states * upstream.to(states.dtype))).to(ctx.kinds[1])  # of both the smaller is scaled
+        states = states * upstream.to(states.dtype)  # smaller than the product
+        to_weight = (gradient.mT @ states).to(ctx.kinds[1])
         to_bias = gradient.sum(0).to(ctx.kinds[2]) * upstream
         return to_states, to_weight, to_bias, None
 
