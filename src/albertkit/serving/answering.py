@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,10 +33,10 @@ class Answering:
     async def answer(self, request: Request, name: str, model: Pipeline, inputs: Json, **options: Json) -> Json:
         """The answer of a pipeline's call, plain enough for JSON. Refusal where there is none."""
         self._require_stride(model, options)
+        deadline = request.state.arrived + self._limits.deadline
         with self._inside():
-            deadline = request.state.arrived + self._limits.deadline
             try:
-                async with asyncio.timeout(deadline - time.monotonic()):
+                async with asyncio.timeout(deadline - time.monotonic()), connected(request):
                     call = await self.beside(lambda: self._prepared(model, inputs, options))
                     request.state.doubts = call.doubts
                     outputs = await self._computed(request, name, model, call, deadline)
@@ -84,37 +84,49 @@ class Answering:
         tokens = sum(job.lengths)
         self._metrics.tokens.labels(name).inc(tokens)
         try:
-            return await self._wait(request, job)
+            return await self._wait(job)
         finally:
             waited = (job.started or time.monotonic()) - job.submitted
             self._metrics.waited.labels(name).observe(waited)
             request.state.told = {"model": name, "tokens": tokens, "waited_ms": round(1000 * waited, 2)}
 
-    async def _wait(self, request: Request, job: Job) -> list[Any]:
-        """The outputs of a job; it is cancelled where the client goes, and where nobody waits any more."""
-        future = asyncio.wrap_future(job.future)
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody there
-        gone = asyncio.create_task(_disconnected(request))
+    async def _wait(self, job: Job) -> list[Any]:
+        """The outputs of a job; it is cancelled where nobody waits for it any more."""
         try:
-            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not future.done():
-                raise Refusal(499, "The client is gone.")
-            return future.result()
+            return await asyncio.wrap_future(job.future)
         except (DeadlinePassed, Cancelled):
             raise Refusal(504) from None
-        finally:
-            gone.cancel()
-            if not future.done():
-                job.cancel()
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
 
     async def beside(self, call: Callable[[], Result]) -> Result:
         """What a function gives, while other requests go on."""
         return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+@asynccontextmanager
+async def connected(request: Request) -> AsyncIterator[None]:
+    """End what is done inside once the client goes: Refusal with 499, which nobody reads but the log."""
+    work, is_gone = asyncio.current_task(), False
+
+    async def watch() -> None:
+        nonlocal is_gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        is_gone = True
+        if work:
+            work.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not is_gone or (work and work.uncancel()):  # by somebody else, such as the deadline
+            raise
+        raise Refusal(499, "The client is gone.") from None
+    finally:
+        watching.cancel()
 
 
 def listed(answer: Json) -> Json:

@@ -40,7 +40,7 @@ class Vectors:
         """(N, H) float32."""
         name, answerer = self.model(model)
         found = await self._answering.answer(request, name, answerer, texts, **options)
-        return np.asarray(found, np.float32).reshape(len(texts), -1)
+        return np.asarray(found, np.float32).reshape(len(texts), answerer.config.hidden_size)  # none: (0, H)
 
 
 def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
