@@ -11,6 +11,7 @@ import pytest
 
 from albertkit.errors import InputError
 from albertkit.pipelines import pipeline
+from albertkit.serving import json_parts
 from albertkit.serving.answering import connected
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.middleware import Bounded
@@ -264,6 +265,25 @@ def test_vectors_are_those_of_the_pipeline_in_every_form(client, models):
     np.testing.assert_allclose(read, expected, atol=1e-5)
     cut = client.post("/v1/embeddings", json={"input": texts[0], "dimensions": 5}).json()["data"][0]["embedding"]
     np.testing.assert_allclose(cut, expected[0, :5] / np.linalg.norm(expected[0, :5]), atol=1e-5)
+
+
+def test_long_answers_have_the_same_content_as_short_ones(client, models, monkeypatch):
+    texts = [f"Text number {number}." for number in range(50)]
+    asked = [
+        ("/embed", {"inputs": texts}),
+        ("/v1/embeddings", {"input": texts}),
+        ("/tokenize", {"inputs": texts}),
+        ("/models/masks", {"inputs": "A [MASK] and a [MASK].", "parameters": {"top_k": 200}}),
+    ]
+    whole = [client.post(path, json=body) for path, body in asked]
+    monkeypatch.setattr(json_parts, "SIZE", 100)
+    monkeypatch.setattr(json_parts, "_TOGETHER", 50)
+    for (path, body), before in zip(asked, whole, strict=True):
+        found = client.post(path, json=body)
+        assert "content-length" in before.headers
+        assert "content-length" not in found.headers
+        assert found.headers["content-type"] == before.headers["content-type"] == "application/json"
+        assert found.content == before.content
 
 
 def test_no_texts_have_no_vectors_nor_ranks(client):

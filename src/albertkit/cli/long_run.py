@@ -49,9 +49,9 @@ def require_none(scale: "Record", source: Source, output: Path | None) -> None:
     if scale:
         option = f"--{next(iter(scale)).replace('_', '-').replace('replaces', 'replace').replace('folder', 'output')}"
         raise InputError(
-            f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst, .parquet, .npy or .npz, or to a "
-            f"folder. Received: {f'--output {output}' if _has_rows(source) else 'no file'}. Name both with --file and "
-            "--output."
+            f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst, .parquet, .npy or .npz, or "
+            f"to a folder. Received: {f'--output {output}' if _has_rows(source) else 'no file'}. Name both with --file "
+            "and --output."
         )
 
 

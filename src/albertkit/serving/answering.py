@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
 
 from albertkit.errors import InputError
 from albertkit.pipelines import Call, Pipeline
+from albertkit.serving import json_parts
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
@@ -30,21 +31,49 @@ class Answering:
         """Encoding and decoding beside the model; more threads would only take its cores."""
         self._requests = 0
 
-    async def answer(self, request: Request, name: str, model: Pipeline, inputs: Json, **options: Json) -> Json:
-        """The answer of a pipeline's call, plain enough for JSON. Refusal where there is none."""
+    async def answer(
+        self,
+        request: Request,
+        name: str,
+        model: Pipeline,
+        inputs: Json,
+        shaped: Callable[[Json], Json] = lambda answer: answer,
+        **options: Json,
+    ) -> Response:
+        """The answer of a pipeline's call, or what `shaped` makes of it; see `response`. Refusal for none."""
         self._require_stride(model, options)
         deadline = request.state.arrived + self._limits.deadline
         with self._inside():
             try:
                 async with asyncio.timeout(deadline - time.monotonic()), connected(request):
-                    call = await self.beside(lambda: self._prepared(model, inputs, options))
+                    call = await self._beside(lambda: self._prepared(model, inputs, options))
                     request.state.doubts = call.doubts
                     outputs = await self._computed(request, name, model, call, deadline)
-                    return await self.beside(lambda: listed(call.finish(outputs)))
+                    return await self.response(lambda: shaped(call.finish(outputs)))
             except TimeoutError:
                 raise Refusal(504) from None
             except InputError as error:  # of the inputs, or of an option that only the answer asks for
                 raise Refusal(422, rule_of(error, inputs)) from None
+
+    async def response(self, made: Callable[[], Json]) -> Response:
+        """What a function gives, as JSON: all at once, or where that is long part by part as the client takes it."""
+
+        def begun() -> tuple[bytes, bytes | None, Iterator[bytes]]:
+            found = json_parts.parts(made())
+            return next(found), next(found, None), found
+
+        first, second, others = await self._beside(begun)
+        if second is None:
+            return Response(first, media_type="application/json")
+
+        async def each() -> AsyncIterator[bytes]:
+            yield first
+            part = second
+            while part is not None:
+                yield part
+                part = await self._beside(lambda: next(others, None))
+
+        return StreamingResponse(each(), media_type="application/json")
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -100,7 +129,7 @@ class Answering:
             job.cancel()
             raise
 
-    async def beside(self, call: Callable[[], Result]) -> Result:
+    async def _beside(self, call: Callable[[], Result]) -> Result:
         """What a function gives, while other requests go on."""
         return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
 
@@ -127,12 +156,3 @@ async def connected(request: Request) -> AsyncIterator[None]:
         raise Refusal(499, "The client is gone.") from None
     finally:
         watching.cancel()
-
-
-def listed(answer: Json) -> Json:
-    """Arrays and their numbers as lists and numbers of Python."""
-    if isinstance(answer, np.ndarray | np.generic):
-        return answer.tolist()
-    if isinstance(answer, dict):
-        return {name: listed(one) for name, one in answer.items()}
-    return [listed(one) for one in answer] if isinstance(answer, list | tuple) else answer

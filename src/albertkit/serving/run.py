@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from albertkit.errors import InputError
-from albertkit.serving.app import Server
+from albertkit.serving.app import Server, settle
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     """
     server: Server = app.state.server
     listening = _listen(host, port)
+    settle()
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
     config = uvicorn.Config(
@@ -116,7 +117,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _reload(server: Server) -> None:
     try:
-        server.models.load()
+        server.reload()
     except Exception as error:
         logger.error("The models were not loaded again, and the former ones go on: %s", type(error).__name__)
     else:
