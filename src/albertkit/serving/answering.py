@@ -20,6 +20,8 @@ from albertkit.serving.scheduler import Cancelled, DeadlinePassed, Job, QueueFul
 from albertkit.typing import Json, Record
 
 Result = TypeVar("Result")
+_FEW_BYTES, _FEW_NUMBERS = 2**11, 2**12
+"""Of a body, and of what a model gives back for it: a request of no more is encoded and decoded at once."""
 
 
 class Answering:
@@ -46,23 +48,25 @@ class Answering:
         with self._inside():
             try:
                 async with asyncio.timeout(deadline - time.monotonic()), connected(request):
-                    call = await self._beside(lambda: self._prepared(model, inputs, options))
+                    is_small = len(await request.body()) <= _FEW_BYTES
+                    call = await self._done(lambda: self._prepared(model, inputs, options), at_once=is_small)
                     request.state.doubts = call.doubts
                     outputs = await self._computed(request, name, model, call, deadline)
-                    return await self.response(lambda: shaped(call.finish(outputs)))
+                    is_small = is_small and sum(one.size for row in outputs for one in row.values()) <= _FEW_NUMBERS
+                    return await self.response(lambda: shaped(call.finish(outputs)), at_once=is_small)
             except TimeoutError:
                 raise Refusal(504) from None
             except InputError as error:  # of the inputs, or of an option that only the answer asks for
                 raise Refusal(422, rule_of(error, inputs)) from None
 
-    async def response(self, made: Callable[[], Json]) -> Response:
+    async def response(self, made: Callable[[], Json], at_once: bool = False) -> Response:
         """What a function gives, as JSON: all at once, or where that is long part by part as the client takes it."""
 
         def begun() -> tuple[bytes, bytes | None, Iterator[bytes]]:
             found = json_parts.parts(made())
             return next(found), next(found, None), found
 
-        first, second, others = await self._beside(begun)
+        first, second, others = await self._done(begun, at_once)
         if second is None:
             return Response(first, media_type="application/json")
 
@@ -71,7 +75,7 @@ class Answering:
             part = second
             while part is not None:
                 yield part
-                part = await self._beside(lambda: next(others, None))
+                part = await self._done(lambda: next(others, None))
 
         return StreamingResponse(each(), media_type="application/json")
 
@@ -129,8 +133,13 @@ class Answering:
             job.cancel()
             raise
 
-    async def _beside(self, call: Callable[[], Result]) -> Result:
-        """What a function gives, while other requests go on."""
+    async def _done(self, call: Callable[[], Result], at_once: bool = False) -> Result:
+        """What a function gives: at once, or in a thread while other requests go on.
+
+        To hand it to a thread and back takes longer than to encode a sentence.
+        """
+        if at_once:
+            return call()
         return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
 
 
