@@ -20,7 +20,10 @@ from scoring.data import is_held_out, lines
 HELD_OUT = 0.1
 TYPES = {
     **{name: name for name in ("PER", "LOC", "ORG")},
-    **{"person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG"},
+    "person": "PER",
+    "location": "LOC",
+    "corporation": "ORG",
+    "group": "ORG",
 }
 """What the types of WNUT 2017, WikiANN and CoNLL-2003 are called here; others are none."""
 

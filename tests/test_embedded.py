@@ -12,6 +12,7 @@ import pytest
 
 import albertkit
 from albertkit import backends, hub
+from albertkit import embedded as embedded_models
 from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound
@@ -64,8 +65,8 @@ def run(tmp_path, data):
 def embedded(packager, run, tmp_path, monkeypatch):
     """A packaged model under a name of its own."""
     packager.package([run], None, tmp_path / "models" / "tiny", None)
-    monkeypatch.setitem(hub.EMBEDDED, "albertkit/tiny", "tiny")
-    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setitem(embedded_models.MODELS, "albertkit/tiny", embedded_models.Embedded("en", ("fill-mask",)))
+    monkeypatch.setattr(embedded_models.importlib.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(socket, "socket", None)
     return "albertkit/tiny"
 
@@ -175,7 +176,7 @@ def test_weights_in_half_precision_load_and_train_as_float32(framework, packager
 
 
 def test_a_copy_without_the_model_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(embedded_models.importlib.resources, "files", lambda package: tmp_path)
     with pytest.raises(CheckpointNotFound, match=r"comes with the package. This copy lacks it.*Install albertkit anew"):
         hub.fetch(NAME, ["*"])
 

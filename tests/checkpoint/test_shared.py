@@ -1,0 +1,86 @@
+"""A folder that shares weights with another model: what is kept, what is read, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from albertkit.checkpoint import files, layout, shared
+from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.tools.convert import convert
+from frameworks.common import random_tensors, small
+
+WORDS = "albert.embeddings.word_embeddings.weight"
+
+
+@pytest.fixture
+def base(tmp_path):
+    config = small()
+    tensors = random_tensors(config, "ForPreTraining")
+    files.save(tmp_path / "base", config, tensors, "AlbertForPreTraining")
+    return tmp_path / "base", config, tensors
+
+
+@pytest.fixture
+def task(base, tmp_path):
+    """A model of a task with the words of the base, and weights of its own."""
+    folder, config, held = base
+    tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS]}
+    own = tmp_path / "task"
+    files.save(own, config, tensors, "AlbertForTokenClassification")
+    (own / "model.safetensors").unlink()
+    found = shared.write(own, tensors, str(folder), held, [WORDS])
+    assert set(found) == {WORDS}
+    return own, tensors
+
+
+def test_it_is_read_as_the_whole_model_and_keeps_less(task, base):
+    folder, tensors = task
+    read = files.load(folder).tensors
+    assert read.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(read[name], tensor)
+    words = tensors[WORDS].nbytes
+    whole = sum(tensor.nbytes for tensor in tensors.values())
+    assert (folder / layout.OWN).stat().st_size < whole - words + 10_000
+    assert not (folder / "model.safetensors").exists()
+
+
+def test_it_is_converted_to_a_whole_folder(task, tmp_path):
+    folder, tensors = task
+    convert(folder, tmp_path / "whole")
+    np.testing.assert_array_equal(files.load(tmp_path / "whole").tensors[WORDS], tensors[WORDS])
+    assert (tmp_path / "whole" / "model.safetensors").exists()
+
+
+def test_what_differs_is_not_shared(base, tmp_path):
+    folder, config, held = base
+    tensors = random_tensors(config, "ForTokenClassification")
+    other = {**tensors, WORDS: held[WORDS] + np.float32(1e-3)}
+    (tmp_path / "own").mkdir()
+    assert shared.write(tmp_path / "own", other, str(folder), held, [WORDS]) == {}
+
+
+def test_another_base_is_refused(task, base):
+    folder, config, held = base
+    changed = {**held, WORDS: held[WORDS] * np.float32(1.001)}
+    files.save(folder, config, changed, "AlbertForPreTraining")
+    with pytest.raises(CheckpointError, match=r"shares albert\.embeddings.*It is another\. Use the release of"):
+        files.load(task[0])
+
+
+def test_a_missing_base_is_named(task, base):
+    for path in base[0].iterdir():
+        path.unlink()
+    base[0].rmdir()
+    with pytest.raises(CheckpointNotFound, match="base"):
+        files.load(task[0])
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"model": "a"}, {"model": 3, "tensors": {"a": "b"}}, {"model": "a", "tensors": {}}]
+)
+def test_a_damaged_note_is_refused(task, content):
+    (task[0] / shared.BASE).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="must name a model and the checksums"):
+        files.load(task[0])
