@@ -1,10 +1,12 @@
-"""Models that come with the package: found by name without a network, and packaged by recipes/package_small_en.py."""
+"""Models that come with the package: found by name without a network, and packaged by models/pretrained.py."""
 
 import importlib
 import importlib.util
 import json
+import re
 import shutil
 import socket
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from albertkit import backends, hub
 from albertkit import embedded as embedded_models
 from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
+from albertkit.inference import parts
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.backends import train_backend
 from frameworks.adapters import ADAPTERS
@@ -29,7 +32,7 @@ FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in A
 
 @pytest.fixture(scope="module")
 def packager():
-    spec = importlib.util.spec_from_file_location("package_small_en", ROOT / "recipes" / "package_small_en.py")
+    spec = importlib.util.spec_from_file_location("pretrained", ROOT / "models" / "pretrained.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -189,6 +192,62 @@ def test_the_packaged_folder_is_complete_and_small():
     assert checkpoint.config.architectures == ["AlbertForPreTraining"]
     assert all(np.isfinite(tensor).all() for tensor in checkpoint.tensors.values())
     assert len(AlbertTokenizerFast.from_pretrained(NAME)) == checkpoint.config.vocab_size
+
+
+def test_a_task_without_a_model_takes_that_of_the_package_and_says_so(embedded, monkeypatch, caplog):
+    monkeypatch.delitem(embedded_models.MODELS, NAME)
+    assert parts.chosen_model("masked-lm", None, None) == embedded
+    assert f"masked-lm is answered by {embedded}, a small model" in caplog.text
+    assert parts.chosen_model("ner", "mine", None) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "language", "told"),
+    [
+        ("fill-mask", None, "xx", r"`language` must be that of a model of the package: en.*Received: 'xx'"),
+        (
+            "feature-extraction",
+            None,
+            "ja",
+            r"For feature-extraction in 'ja' there is none; there are some for .*fill-mask",
+        ),
+        ("fill-mask", "mine", "en", r"`language` chooses among the models.*Received: 'en' beside 'mine'"),
+        ("fil-mask", None, None, r"A task must be one of .*Received: 'fil-mask'. Did you mean `fill-mask`"),
+        (None, None, None, r"A pipeline needs a model, .* or a task.*Received: neither"),
+    ],
+)
+def test_where_the_package_has_no_model_it_says_what_there_is(task, model, language, told, monkeypatch):
+    monkeypatch.setitem(embedded_models.MODELS, "albertkit/b", embedded_models.Embedded("ja", ("fill-mask",)))
+    with pytest.raises(InputError, match=told):
+        parts.chosen_model(task, model, language)
+
+
+def test_a_task_may_stand_in_place_of_a_model(embedded, tmp_path, monkeypatch):
+    monkeypatch.delitem(embedded_models.MODELS, NAME)
+    monkeypatch.chdir(tmp_path)
+    assert parts.model_or_task("mlm", "auto", None) == (embedded, "fill-mask")
+    assert parts.model_or_task("mlm", "feature-extraction", "en") == (embedded, "feature-extraction")
+    assert parts.model_or_task(NAME, "auto", None) == (NAME, "auto")
+    (tmp_path / "mlm").mkdir()
+    assert parts.model_or_task("mlm", "auto", None) == ("mlm", "auto")
+
+
+@pytest.mark.parametrize("name", embedded_models.MODELS)
+def test_every_model_of_the_package_has_a_folder_with_a_card_and_its_terms(name):
+    folder = embedded_models.folder(name)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"# {name}\n" in card
+    assert re.search(r"^license: (apache-2\.0|cc-by-4\.0|cc-by-sa-[34]\.0)$", card, re.MULTILINE)
+    assert f"language: {embedded_models.MODELS[name].language}\n" in card
+    assert re.search(r"^## (Figures|Scores)$", card, re.MULTILINE)
+    assert files.load(name).config.architectures
+
+
+def test_every_folder_is_of_a_model_and_all_fit_into_a_wheel():
+    folders = {path.name: path for path in FOLDER.parent.iterdir()}
+    assert {f"albertkit/{name}" for name in folders} == embedded_models.MODELS.keys()
+    held = [path for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
+    assert sum(len(zlib.compress(path.read_bytes(), 6)) for path in held) < 38_000_000, "a wheel is at most 40 MB"
 
 
 @pytest.mark.torch

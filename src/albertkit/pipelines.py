@@ -89,7 +89,7 @@ def pipeline(
     Raises InputError for a task, option or device that there is none for, and CheckpointError where the model lacks the
     task's head.
     """
-    model = parts.chosen(task, model, language)
+    model = parts.chosen_model(task, model, language)
     fetching = loading.options(options, reads_weights=True)
     loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision, trust_program)
     for name in loaded.task.model_options:

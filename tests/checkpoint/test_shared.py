@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from albertkit.checkpoint import files, layout, shared
+from albertkit.checkpoint import files, layout, shared, weight_files
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tools.convert import convert
 from frameworks.common import random_tensors, small
@@ -25,13 +25,14 @@ def base(tmp_path):
 def task(base, tmp_path):
     """A model of a task with the words of the base, and weights of its own."""
     folder, config, held = base
-    tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS]}
+    tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS].copy()}
+    tensors[WORDS][[3, 5]] += np.float32([[0.5], [-0.001]])
     own = tmp_path / "task"
     files.save(own, config, tensors, "AlbertForTokenClassification")
     (own / "model.safetensors").unlink()
-    found = shared.write(own, tensors, str(folder), held, [WORDS])
+    found = shared.write(own, tensors, str(folder), held, [WORDS], 0.01)
     assert set(found) == {WORDS}
-    return own, tensors
+    return own, {**tensors, **found}
 
 
 def test_it_is_read_as_the_whole_model_and_keeps_less(task, base):
@@ -53,12 +54,37 @@ def test_it_is_converted_to_a_whole_folder(task, tmp_path):
     assert (tmp_path / "whole" / "model.safetensors").exists()
 
 
-def test_what_differs_is_not_shared(base, tmp_path):
+def test_rows_that_differ_by_little_are_those_of_the_base(task, base):
+    found, (_, _, held) = task[1][WORDS], base
+    np.testing.assert_allclose(found[3], held[WORDS][3] + 0.5, atol=1e-5)
+    np.testing.assert_array_equal(np.delete(found, 3, 0), np.delete(held[WORDS], 3, 0))
+
+
+def test_changes_are_rounded_to_15_steps_of_the_largest_of_a_row(base, tmp_path):
     folder, config, held = base
-    tensors = random_tensors(config, "ForTokenClassification")
-    other = {**tensors, WORDS: held[WORDS] + np.float32(1e-3)}
+    rng = np.random.default_rng(0)
+    change = rng.normal(size=held[WORDS].shape).astype(np.float32)
+    tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS] + change}
     (tmp_path / "own").mkdir()
-    assert shared.write(tmp_path / "own", other, str(folder), held, [WORDS]) == {}
+    found = shared.write(tmp_path / "own", tensors, str(folder), held, [WORDS])[WORDS]
+    most = np.abs(change).max(1, keepdims=True) / 15 / 2
+    assert (np.abs(found - tensors[WORDS]) <= most * 1.01 + 1e-6).all()
+    assert (np.abs(found - tensors[WORDS]) > most / 4).any()
+
+
+@pytest.mark.parametrize("damage", ["shape", "row", "missing"])
+def test_changes_that_do_not_fit_are_refused(task, damage):
+    path = task[0] / shared.CHANGES
+    held = dict(weight_files.read_safetensors(path).tensors)
+    if damage == "missing":
+        held = {"other": np.ones(1, np.float32)}
+    elif damage == "row":
+        held[f"{WORDS}.rows"] = np.int32([10**6])
+    else:
+        held[f"{WORDS}.steps"] = np.ones((1, 3), np.int8)
+    weight_files.write_safetensors(path, held)
+    with pytest.raises(CheckpointError, match=r"must hold the changes of albert\.embeddings"):
+        files.load(task[0])
 
 
 def test_another_base_is_refused(task, base):

@@ -14,7 +14,9 @@ from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 
 NAMES = [
-    *("small_en", "small_en_again", "small_en_sst2", "small_en_stable", "small_ja", "small_ja_stable", "sst2_scratch"),
+    *("small_en", "small_en_again", "small_en_ner", "small_en_qa", "small_en_sentiment", "small_en_similarity"),
+    *("small_en_sst2", "small_en_stable", "small_ja", "small_ja_choice", "small_ja_ner", "small_ja_qa"),
+    *("small_ja_similarity", "small_ja_stable", "sst2_scratch"),
 ]
 
 

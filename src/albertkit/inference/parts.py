@@ -81,7 +81,7 @@ def load(
     return Parts(chosen, engine, words)
 
 
-def chosen(task: str | None, model: Model, language: str | None) -> Model:
+def chosen_model(task: str | None, model: Model, language: str | None) -> Model:
     """The model that answers: the one that is given, or that of the package for a task in a language, which is told.
 
     InputError where neither is named, or a language beside a model.
@@ -90,7 +90,7 @@ def chosen(task: str | None, model: Model, language: str | None) -> Model:
         if language is not None:
             raise InputError(
                 "`language` chooses among the models that come with the package. Received: "
-                f"{language!r} beside {_kind(model)}. Leave it out, or leave the model out."
+                f"{language!r} beside {abbreviate(model, 60)}. Leave one of them out."
             )
         return model
     if task in (None, "auto") or Path(str(task)).is_dir():
@@ -101,10 +101,22 @@ def chosen(task: str | None, model: Model, language: str | None) -> Model:
         )
     found = embedded.default(registry.get(task).name, language)
     logger.warning(
-        "%s is answered by %s, a small model that comes with the package. Another: pipeline(%r, %r).",
-        *(task, found, task, "its folder or name"),
+        "%s is answered by %s, a small model that comes with the package. For another, name it: its folder, or its "
+        "name on the hub.",
+        *(task, found),
     )
     return found
+
+
+def model_or_task(model: str, task: str, language: str | None) -> tuple[str, str]:
+    """The model and the task of a command, in which the name of a task may stand in place of a model.
+
+    It then means the model of the package for that task and language, which is told; a folder of that name comes first.
+    InputError as in `chosen_model`.
+    """
+    if not registry.is_known(model) or Path(model).exists():
+        return str(chosen_model(task, model, language)), task
+    return str(chosen_model(model, None, language)), registry.full_name(model) if task == "auto" else task
 
 
 def _attached(
