@@ -273,3 +273,11 @@ def test_the_example_of_its_card_answers_with_words():
         assert len(answers) == 50
         assert all(answer["token_str"].strip() for answer in answers)
         assert not any("is  ." in answer["sequence"] for answer in answers)
+
+
+def test_the_pages_on_models_say_what_is_in_the_package():
+    spec = importlib.util.spec_from_file_location("models_page", ROOT / "models" / "page.py")
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    for name, head in page.HEADS.items():
+        assert page.table(head) in (ROOT / "docs" / name).read_text(encoding="utf-8"), "python models/page.py writes it"

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from albertkit import embedded
 from albertkit.checkpoint import files, layout, shared, weight_files
 from albertkit.errors import CheckpointError, CheckpointNotFound
 from albertkit.tools.convert import convert
@@ -13,24 +14,32 @@ from frameworks.common import random_tensors, small
 WORDS = "albert.embeddings.word_embeddings.weight"
 
 
+NAME = "albertkit/base"
+DAMAGED = [{}, {"model": NAME}, {"model": NAME, "tensors": {}}]
+DAMAGED += [{"model": one, "tensors": {"a": "b"}} for one in (3, None, ["a"], "owner/other", "/folder")]
+
+
 @pytest.fixture
-def base(tmp_path):
-    config = small()
+def base(tmp_path, monkeypatch):
+    """The folder of a model of the package, its config, and its weights."""
+    monkeypatch.setitem(embedded.MODELS, NAME, embedded.Embedded("en", ()))
+    monkeypatch.setattr(embedded.importlib.resources, "files", lambda package: tmp_path)
+    config, folder = small(), tmp_path / "models" / "base"
     tensors = random_tensors(config, "ForPreTraining")
-    files.save(tmp_path / "base", config, tensors, "AlbertForPreTraining")
-    return tmp_path / "base", config, tensors
+    files.save(folder, config, tensors, "AlbertForPreTraining")
+    return folder, config, tensors
 
 
 @pytest.fixture
 def task(base, tmp_path):
     """A model of a task with the words of the base, and weights of its own."""
-    folder, config, held = base
+    _, config, held = base
     tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS].copy()}
     tensors[WORDS][[3, 5]] += np.float32([[0.5], [-0.001]])
     own = tmp_path / "task"
     files.save(own, config, tensors, "AlbertForTokenClassification")
     (own / "model.safetensors").unlink()
-    found = shared.write(own, tensors, str(folder), held, [WORDS], 0.01)
+    found = shared.write(own, tensors, NAME, held, [WORDS], 0.01)
     assert set(found) == {WORDS}
     return own, {**tensors, **found}
 
@@ -61,12 +70,12 @@ def test_rows_that_differ_by_little_are_those_of_the_base(task, base):
 
 
 def test_changes_are_rounded_to_15_steps_of_the_largest_of_a_row(base, tmp_path):
-    folder, config, held = base
+    _, config, held = base
     rng = np.random.default_rng(0)
     change = rng.normal(size=held[WORDS].shape).astype(np.float32)
     tensors = {**random_tensors(config, "ForTokenClassification"), WORDS: held[WORDS] + change}
     (tmp_path / "own").mkdir()
-    found = shared.write(tmp_path / "own", tensors, str(folder), held, [WORDS])[WORDS]
+    found = shared.write(tmp_path / "own", tensors, NAME, held, [WORDS])[WORDS]
     most = np.abs(change).max(1, keepdims=True) / 15 / 2
     assert (np.abs(found - tensors[WORDS]) <= most * 1.01 + 1e-6).all()
     assert (np.abs(found - tensors[WORDS]) > most / 4).any()
@@ -99,14 +108,12 @@ def test_a_missing_base_is_named(task, base):
     for path in base[0].iterdir():
         path.unlink()
     base[0].rmdir()
-    with pytest.raises(CheckpointNotFound, match="base"):
+    with pytest.raises(CheckpointNotFound, match=r"comes with the package\. This copy lacks it"):
         files.load(task[0])
 
 
-@pytest.mark.parametrize(
-    "content", [{}, {"model": "a"}, {"model": 3, "tensors": {"a": "b"}}, {"model": "a", "tensors": {}}]
-)
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_note_is_refused(task, content):
     (task[0] / shared.BASE).write_text(json.dumps(content))
-    with pytest.raises(CheckpointError, match="must name a model and the checksums"):
+    with pytest.raises(CheckpointError, match="must name a model of the package"):
         files.load(task[0])

@@ -1,4 +1,4 @@
-"""A folder that shares weights with another model: it keeps its own, and how the others differ from that model's.
+"""A folder that shares weights with a model of the package: its own, and how the others differ from that model's.
 
 So the models of a language's tasks keep the vectors of its vocabulary, most of a small model, once, and beside them
 in int8 how the vectors of pieces that training met have changed. The files have names of their own, for whoever reads
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from albertkit import quantization, storage
+from albertkit import embedded, quantization, storage
 from albertkit.arrays import Tensors
 from albertkit.checkpoint import layout, weight_files
 from albertkit.errors import CheckpointError, abbreviate
@@ -38,11 +38,12 @@ def read(folder: Folder, load: Callable[[str], Tensors]) -> Tensors:
     """
     file = folder.require(BASE)
     stored = storage.read_json(file)
-    base, sums = stored.get("model"), stored.get("tensors")
-    if not isinstance(base, str) or not isinstance(sums, dict) or not sums:
+    base, sums = str(stored.get("model")), stored.get("tensors")
+    # Nothing else than these: a stranger's folder shall not say what is read or fetched from where.
+    if base not in embedded.MODELS or not isinstance(sums, dict) or not sums:
         raise CheckpointError(
-            f"{file} must name a model and the checksums of its weights. Received: {abbreviate(stored)}. Repeat the "
-            "download or copy."
+            f"{file} must name a model of the package, {' or '.join(embedded.MODELS)}, and the checksums of its "
+            f"weights. Received: {abbreviate(stored)}. Repeat the download or copy, or get a whole model."
         )
     held = load(base)
     for name, stated in sums.items():
