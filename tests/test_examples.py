@@ -25,6 +25,9 @@ FINETUNING = [path for path in PATHS if path not in PRETRAINING]
 OF_PEOPLE = {"token-classification": "entities", "question-answering": "questions", "multiple-choice": "choices"}
 """What examples/people/make.py calls its data of a task."""
 
+UNASKED = ("feature-extraction", "pseudo-perplexity")
+"""What the demo leaves out: numbers say little to the eye."""
+
 pytestmark = pytest.mark.torch
 
 
@@ -42,7 +45,7 @@ def test_the_example_reviews_are_what_their_program_writes(tmp_path):
 
 
 def test_the_demonstration_compares_the_answers_of_frameworks(tmp_path, monkeypatch, capsys):
-    demo = load(ROOT / "examples" / "demo.py")
+    demo = load(ROOT / "examples" / "train.py")
     finetune.run(common.recipe(tmp_path), tmp_path / "model")
     monkeypatch.setattr(demo, "OUTPUT", tmp_path / "model")
     monkeypatch.setattr(backends, "installed", lambda: ["torch"])
@@ -94,8 +97,18 @@ def test_every_recipe_pre_trains(path, tmp_path):
 
 
 def test_the_demo_runs_commands_that_exist_on_files_that_exist():
-    demo = load(ROOT / "examples" / "demo.py")
+    demo = load(ROOT / "examples" / "train.py")
     words = [word for _, *rest in demo.STEPS for word in rest]
     assert {"finetune", "evaluate", "predict", "info", demo.MODEL} <= set(words)
     assert all(text.count("[MASK]") == 1 for text in demo.SENTENCES)
     assert all((ROOT / word).exists() for word in words if re.match(r"examples/", word))
+
+
+def test_the_demo_shows_an_answer_of_every_task_that_the_package_has_a_model_for(capsys):
+    demo = load(ROOT / "examples" / "demo.py")
+    asked = {(task, model.language) for model in embedded.MODELS.values() for task in model.tasks}
+    assert asked - demo.CALLS.keys() <= {(task, one) for task in UNASKED for one in ("en", "ja")}
+    demo.main()
+    said = capsys.readouterr().out
+    assert all(f"pipeline({task!r}, language={language!r})" in said for task, language in asked & demo.CALLS.keys())
+    assert "score 0." in said
