@@ -19,6 +19,7 @@ from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
 from albertkit.inference import parts
+from albertkit.pipelines import pipeline
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.backends import train_backend
 from frameworks.adapters import ADAPTERS
@@ -253,7 +254,6 @@ def test_every_folder_is_of_a_model_and_all_fit_into_a_wheel():
 @pytest.mark.torch
 def test_the_embedded_model_knows_some_english():
     pytest.importorskip("torch")
-    from albertkit import pipeline
 
     fill = pipeline("fill-mask", NAME, framework="torch")
     words = [answer["token_str"] for answer in fill("He went to [MASK] house.", top_k=20)]
@@ -263,7 +263,6 @@ def test_the_embedded_model_knows_some_english():
 @pytest.mark.torch
 def test_the_example_of_its_card_answers_with_words():
     pytest.importorskip("torch")
-    from albertkit import pipeline
 
     fill = pipeline("fill-mask", NAME, framework="torch")
     text = "The capital of France is [MASK]."
@@ -281,3 +280,30 @@ def test_the_pages_on_models_say_what_is_in_the_package():
     spec.loader.exec_module(page)
     for name, head in page.HEADS.items():
         assert page.table(head) in (ROOT / "docs" / name).read_text(encoding="utf-8"), "python models/page.py writes it"
+
+
+EASY = {
+    ("token-classification", "en"): (("Mary Walker lives in London.",), {("PER", "Mary Walker"), ("LOC", "London")}),
+    ("question-answering", "en"): (("Where does Mary live?", "Mary lives in London."), "London"),
+    ("text-classification", "en"): (("The story is gripping and the cast is warm.",), "positive"),
+    ("token-classification", "ja"): (("夏目漱石は東京で生まれた。",), {("人名", "夏目漱石"), ("地名", "東京")}),
+    ("question-answering", "ja"): (("太郎はどこで生まれましたか。", "太郎は京都で生まれた。"), "京都"),
+}
+"""What any model of a task gets right."""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("task", "language"), EASY)
+def test_a_model_of_a_task_is_right_where_that_is_easy(task, language):
+    pytest.importorskip("torch")
+    if not any(task in model.tasks and model.language == language for model in embedded_models.MODELS.values()):
+        pytest.skip(f"the package has no model for {task} in {language} yet")
+    inputs, wanted = EASY[task, language]
+    options = {"aggregation_strategy": "simple"} if task == "token-classification" else {}
+    answer = pipeline(task, language=language, **options)(*inputs)
+    if task == "token-classification":
+        assert {(one["entity_group"], inputs[0][one["start"] : one["end"]]) for one in answer} == wanted
+    elif task == "question-answering":
+        assert wanted in answer["answer"]
+    else:
+        assert answer[0]["label"] == wanted
