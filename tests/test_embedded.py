@@ -307,3 +307,19 @@ def test_a_model_of_a_task_is_right_where_that_is_easy(task, language):
         assert wanted in answer["answer"]
     else:
         assert answer[0]["label"] == wanted
+
+
+def test_the_card_of_the_japanese_model_is_in_both_languages(packager, run, tmp_path):
+    about = json.loads((run / "run.json").read_text())
+    about["resolved"]["data"]["eval"] = "held-out"
+    (run / "run.json").write_text(json.dumps(about))
+    packager.package([run], None, tmp_path / "out", name="small-ja")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "# albertkit/small-ja\n",
+        "language: ja\n",
+        "濁点・半濁点は残ります",
+        "12,345 tokens, and 4,321 more held out",
+    ):
+        assert words in card
+    assert "small-en" not in card
