@@ -15,8 +15,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("src/albertkit/kernels/encoder.cpp")
-LIBRARY = SOURCE.with_name("libalbertkit.so")
+FOLDER = Path("src/albertkit/kernels")
+SOURCES = ("encoder.cpp", "training.cpp")
+LIBRARY = FOLDER / "libalbertkit.so"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-fno-rtti", "-pthread")
 STATIC = ("-static-libgcc", "-static-libstdc++")  # nothing is wanted of the system but its C library
 
@@ -52,7 +53,7 @@ def _reason_against(root: Path, library: Path) -> str:
     compiler = shlex.split(os.environ.get("CXX") or found)  # CXX may have options, or be "ccache g++"
     if not compiler:
         return "there is no C++ compiler. Install g++, or name one in the environment variable CXX."
-    command = [*compiler, *FLAGS, *STATIC, "-o", str(library), str(root / SOURCE)]
+    command = [*compiler, *FLAGS, *STATIC, "-o", str(library), *(str(root / FOLDER / one) for one in SOURCES)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -49,7 +49,7 @@ ONLY_TORCH = {
 ONLY_THERE = {
     # Tools that replace layers go by torch's own types. The others do not compute packed sequences: their graphs want
     # rows of one shape. Nor do they train the head after every layer.
-    "torch": {"early_exit", "fused_cross_entropy", "packed_sequences", "plain_layers"},
+    "torch": {"compiled_training", "early_exit", "fused_cross_entropy", "packed_sequences", "plain_layers"},
     # A loop is told what it keeps; Keras calls models with inputs in any form, and trains them itself.
     "tensorflow": {"remat", "call_inputs", "keras_training", "table_data", "typing"},
     # JAX is told where every value lies, compiles for a config, and takes parameters as a tree.

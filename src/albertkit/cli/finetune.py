@@ -97,6 +97,9 @@ def _command(task: "TrainableTask[Any, Any]") -> types.FunctionType:
         gpus_per_worker: float | None,
         **values: Any,
     ) -> None:
+        from albertkit.prediction import limits
+
+        limits.train()
         from albertkit.training import finetune, run_folder
         from albertkit.training.recipe import FinetuneRecipe
 

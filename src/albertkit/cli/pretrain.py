@@ -34,6 +34,9 @@ def command(
     gpus_per_worker: engines.GpusPerWorker = None,
 ) -> None:
     """Pre-train a new ALBERT, or go on with one, on masked pieces and the order of texts."""
+    from albertkit.prediction import limits
+
+    limits.train()
     from albertkit.training import pretrain, run_folder
     from albertkit.training.pretrain_recipe import PretrainRecipe
 

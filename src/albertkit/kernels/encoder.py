@@ -67,7 +67,9 @@ class _Embeddings(ctypes.Structure):
     )
 
 
-class _Batch(ctypes.Structure):
+class Batch(ctypes.Structure):
+    """Some sequences, laid end to end; see model.h."""
+
     _fields_ = (
         *((name, _POINTER) for name in ("embeddings", "lengths", "wanted", "out")),
         *((name, _INT) for name in ("tokens", "sequences", "outputs")),
@@ -157,7 +159,7 @@ class CompiledEncoder(_Kept):
         wanted = None if wanted is None else np.ascontiguousarray(wanted, np.int32)
         out = np.empty((len(embeddings if wanted is None else wanted), self._hidden), np.float32)
         places = [None if array is None else array.ctypes.data for array in (embeddings, lengths, wanted, out)]
-        batch = _Batch(*places, len(embeddings), len(lengths), len(out))
+        batch = Batch(*places, len(embeddings), len(lengths), len(out))
         number = library.PRECISIONS.index(self._precision)
         model, given = ctypes.byref(self._model), ctypes.byref(batch)
         if library.load().albertkit_encode(model, given, number, threads):  # type: ignore[union-attr]  # `can_run` found it

@@ -61,8 +61,8 @@ inline Floats gelu_tanh(Floats x) {
     return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(z))));
 }
 
-// x / 2 (1 + erf(x / sqrt(2))); erf by formula 7.1.26 of Abramowitz and Stegun, within 1.5e-7.
-inline Floats gelu(Floats x) {
+// (1 + erf(x / sqrt(2))) / 2; erf by formula 7.1.26 of Abramowitz and Stegun, within 1.5e-7.
+inline Floats distribution(Floats x) {
     const Floats size = _mm512_mul_ps(_mm512_abs_ps(x), all(0.70710678f));
     const Floats t = reciprocal(_mm512_fmadd_ps(size, all(0.3275911f), all(1.0f)));
     Floats sum = all(1.061405429f);
@@ -73,8 +73,10 @@ inline Floats gelu(Floats x) {
         _mm512_mul_ps(_mm512_mul_ps(sum, t), exponential(_mm512_mul_ps(_mm512_mul_ps(size, size), all(-1.0f))));
     const Floats half = _mm512_mul_ps(all(0.5f), tail);  // (1 - erf(|x| / sqrt(2))) / 2
     const __mmask16 is_negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
-    return _mm512_mul_ps(x, _mm512_mask_blend_ps(is_negative, _mm512_sub_ps(all(1.0f), half), half));
+    return _mm512_mask_blend_ps(is_negative, _mm512_sub_ps(all(1.0f), half), half);
 }
+
+inline Floats gelu(Floats x) { return _mm512_mul_ps(x, distribution(x)); }
 
 // `is_rough`: as exact as bfloat16 and bytes are.
 template <int activation, bool is_rough>
@@ -82,6 +84,38 @@ inline Floats activated(Floats x) {
     if constexpr (activation == GELU) return gelu(x);
     if constexpr (activation == GELU_TANH) return gelu_tanh<is_rough>(x);
     return _mm512_max_ps(x, _mm512_setzero_ps());
+}
+
+// Of GELU by tanh the value, and what it rises by with x.
+template <bool is_rough>
+inline Floats gelu_tanh_and_slope(Floats x, Floats &slope) {
+    const Floats square = _mm512_mul_ps(x, x), twice = all(-1.5957691216f);
+    const Floats z = _mm512_mul_ps(_mm512_fmadd_ps(square, all(-1.5957691216f * 0.044715f), twice), x);
+    const Floats limited = _mm512_min_ps(z, all(80.0f));
+    const Floats above = _mm512_add_ps(all(1.0f), is_rough ? rough_exponential(limited) : exponential(limited));
+    const Floats sigmoid = is_rough ? _mm512_rcp14_ps(above) : reciprocal(above);
+    const Floats value = _mm512_mul_ps(x, sigmoid);
+    const Floats steepness = _mm512_fmadd_ps(square, all(1.5957691216f * 3 * 0.044715f), all(1.5957691216f));
+    slope = _mm512_fmadd_ps(_mm512_mul_ps(value, _mm512_sub_ps(all(1.0f), sigmoid)), steepness, sigmoid);
+    return value;
+}
+
+// The same of GELU itself, whose slope is its normal distribution and x times the density.
+inline Floats gelu_and_slope(Floats x, Floats &slope) {
+    const Floats share = distribution(x), half_square = _mm512_mul_ps(_mm512_mul_ps(x, x), all(-0.5f));
+    const Floats density = _mm512_mul_ps(all(0.3989422804f), exponential(half_square));
+    slope = _mm512_fmadd_ps(x, density, share);
+    return _mm512_mul_ps(x, share);
+}
+
+// `is_rough`: as in `activated`.
+template <int activation, bool is_rough>
+inline Floats activated_and_slope(Floats x, Floats &slope) {
+    if constexpr (activation == GELU) return gelu_and_slope(x, slope);
+    if constexpr (activation == GELU_TANH) return gelu_tanh_and_slope<is_rough>(x, slope);
+    const Floats zero = _mm512_setzero_ps();
+    slope = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, zero, _CMP_GT_OQ), zero, all(1.0f));
+    return _mm512_max_ps(x, zero);
 }
 
 // Bytes of which each is worth 1 / `per_step`; what is beyond the largest counts as that.
@@ -92,6 +126,11 @@ inline void store_bytes(uint8_t *out, Floats x, Floats per_step) {
 }
 
 inline Floats load(const float *x) { return _mm512_loadu_ps(x); }
+
+inline Floats load(const uint16_t *x) {
+    const Ints wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(x)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+}
 
 inline void store(float *out, Floats x) { _mm512_storeu_ps(out, x); }
 

@@ -13,17 +13,22 @@ PRECISIONS: tuple[InferPrecision, ...] = ("fp32", "bf16", "int8")
 
 SWITCH = "ALBERTKIT_KERNELS"
 """The environment variable that is 0 where the library shall not be used."""
-VERSION = 1
+VERSION = 2
 """Of what the library is given, as in model.h."""
 _FILE = Path(__file__).with_name("libalbertkit.so")
 
-_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+_POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 _ARGUMENTS = {
     "albertkit_version": (),
     "albertkit_has_precision": (_INT,),
     "albertkit_embed": (_POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER),
     "albertkit_encode": (_POINTER, _POINTER, _INT, _INT),
+    "albertkit_measure_training": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
+    "albertkit_train_forward": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
+    "albertkit_train_backward": (_POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _INT, _INT, _POINTER),
+    "albertkit_cross_entropy": (_POINTER, _INT, _LONG, _LONG, _POINTER, _POINTER, _INT),
 }
+_WITH_RESULT = ("albertkit_version", "albertkit_has_precision", "albertkit_encode")
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +53,7 @@ def load() -> ctypes.CDLL | None:
         return None
     for name, arguments in _ARGUMENTS.items():
         function = getattr(library, name)
-        function.argtypes, function.restype = arguments, None if name == "albertkit_embed" else _INT
+        function.argtypes, function.restype = arguments, _INT if name in _WITH_RESULT else None
     return library
 
 

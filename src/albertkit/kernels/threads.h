@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-namespace {
+namespace albertkit {
 
 constexpr int MOST_THREADS = 256;
 
@@ -65,10 +65,12 @@ struct Memory {
     }
 };
 
-thread_local struct Kept {
+struct Kept {
     Memory states, attention;
     ~Kept() { free(states.start), free(attention.start); }
-} kept;
+};
+
+inline thread_local Kept kept;
 
 // Workers that wait for something to do beside the thread that calls.
 class Workers {
@@ -161,8 +163,10 @@ class Workers {
     }
 };
 
-Workers workers;
+inline Workers workers;  // those of the whole library
 
-[[maybe_unused]] const int forgets = pthread_atfork(nullptr, nullptr, [] { workers.forget(); });
+[[maybe_unused]] inline const int forgets = pthread_atfork(nullptr, nullptr, [] { workers.forget(); });
 
-}  // namespace
+}  // namespace albertkit
+
+using namespace albertkit;

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from albertkit.config import AlbertConfig
+from albertkit.kernels.training import Memory
 from albertkit.outputs import BaseModelOutput
+from albertkit.torch import compiled_training
 from albertkit.torch.layers import AlbertLayerGroup
-from albertkit.torch.packed_sequences import AttentionBias, bias_for_layer
+from albertkit.torch.packed_sequences import AttentionBias, PackedSequences, bias_for_layer
 from albertkit.torch.plain_layers import linear
 
 
@@ -26,7 +28,9 @@ class AlbertTransformer(nn.Module):
         super().__init__()
         self.embedding_hidden_mapping_in = linear(config.embedding_size, config.hidden_size)
         self.albert_layer_groups = nn.ModuleList(AlbertLayerGroup(config) for _ in range(config.num_hidden_groups))
+        self.config = config
         self.group_of_layer = config.group_of_layer
+        self._memory = Memory()
         self.gradient_checkpointing = config.gradient_checkpointing
         self.gradient_checkpointing_kwargs: dict[str, Any] = {"use_reentrant": False}
 
@@ -42,6 +46,10 @@ class AlbertTransformer(nn.Module):
 
         `attention_bias` broadcasts to (B, N, L, L). `head_mask` has an entry a layer, broadcasting to the same.
         """
+        if isinstance(attention_bias, PackedSequences) and not (output_attentions or output_hidden_states):
+            states = self._compiled(embeddings, attention_bias)
+            if states is not None:
+                return BaseModelOutput(last_hidden_state=states)
         hidden_states = self.embedding_hidden_mapping_in(embeddings)
         all_hidden_states, attentions = (hidden_states,), ()
         for layer, group in enumerate(self.group_of_layer):
@@ -55,6 +63,12 @@ class AlbertTransformer(nn.Module):
             hidden_states=all_hidden_states if output_hidden_states else None,
             attentions=attentions if output_attentions else None,
         )
+
+    def _compiled(self, embeddings: Tensor, sequences: PackedSequences) -> Tensor | None:
+        """The last hidden states by the compiled library, where that is there for this encoder as it is now."""
+        if self.gradient_checkpointing or not compiled_training.can_train(self, self.config, embeddings):
+            return None
+        return compiled_training.encode(self, self.config, embeddings, sequences, self._memory)
 
     def _run(
         self, group: int, hidden_states: Tensor, *arguments: AttentionBias | bool

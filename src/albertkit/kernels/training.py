@@ -1,0 +1,176 @@
+"""The encoder in training by the compiled library: NumPy arrays in and out, weights as they are, float32.
+
+Letters: S sequences, T tokens, P tokens that are wanted, E embedding size, H hidden size.
+"""
+
+import ctypes
+import weakref
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from albertkit.backends import Precision
+from albertkit.config import AlbertConfig
+from albertkit.kernels import encoder, library
+
+MAPPING = tuple(f"embedding_hidden_mapping_in.{part}" for part in ("weight", "bias"))
+_LAYERS = ("attention.query", "attention.key", "attention.value", "attention.dense", "attention.LayerNorm", "ffn")
+_PARTS = tuple(
+    f"{name}.{part}" for name in (*_LAYERS, "ffn_output", "full_layer_layer_norm") for part in ("weight", "bias")
+)
+_POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
+
+
+def names(config: AlbertConfig) -> list[str]:
+    """The weights of an encoder in the order of the library; canonical but for `albert.encoder.` in front."""
+    places = [(group, inner) for group in range(config.num_hidden_groups) for inner in range(config.inner_group_num)]
+    prefixes = ["albert_layer_groups.{}.albert_layers.{}".format(*place) for place in places]
+    return [*MAPPING, *(f"{prefix}.{part}" for prefix in prefixes for part in _PARTS)]
+
+
+def can_train(config: AlbertConfig, precision: Precision) -> bool:
+    """Whether the library is there and trains such an encoder, without dropout, on this processor."""
+    return encoder.can_run(config, precision, None)
+
+
+class _Model(ctypes.Structure):
+    _fields_ = (
+        ("weights", _POINTER),
+        ("layer_of_run", _POINTER),
+        *((name, _INT) for name in ("layers", "runs", "embedding", "hidden", "inner", "heads")),
+        ("epsilon", ctypes.c_float),
+        ("activation", _INT),
+    )
+
+
+class _Room(ctypes.Structure):
+    _fields_ = (
+        ("kept", _POINTER),
+        ("scratch", _POINTER),
+        ("kept_size", ctypes.c_int64),
+        ("scratch_size", ctypes.c_int64),
+    )
+
+
+class Memory:
+    """Lends memory, and keeps what comes back for the next that asks: fresh memory would have to be filled with zeros.
+
+    What is lent comes back when no array of it is left. Copies of this begin with none.
+    """
+
+    MOST = 2
+    """Pieces that are kept; the smallest go."""
+
+    def __init__(self) -> None:
+        self._free: list[np.ndarray] = []
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
+
+    def lend(self, size: int) -> np.ndarray:
+        """(size or more,) bytes."""
+        large = [one for one in self._free if len(one) >= size]
+        whole = min(large, key=len) if large else np.empty(size, np.uint8)
+        self._free = [one for one in self._free if one is not whole and large]  # else they are too small: let them go
+        # Slices of a slice hold on to the whole alone; those of an array that a buffer became hold on to that.
+        buffer = memoryview(whole)  # type: ignore[arg-type]  # arrays are typed as buffers from Python 3.12 on
+        lent = np.frombuffer(buffer, np.uint8)
+        weakref.finalize(lent, self._take_back, whole).atexit = False
+        return lent
+
+    def _take_back(self, whole: np.ndarray) -> None:
+        self._free = sorted([*self._free, whole], key=len)[-self.MOST :]
+
+
+class EncoderStep:
+    """One pass over sequences laid end to end, and back."""
+
+    def __init__(
+        self,
+        config: AlbertConfig,
+        weights: Sequence[np.ndarray],
+        precision: Precision,
+        threads: int,
+        memory: Memory,
+        is_kept: bool = True,
+    ) -> None:
+        """Takes what `can_train` says yes to; `weights` (float32, C order) are in the order of `names`.
+
+        Without `is_kept` there is no way back, and less memory is needed.
+        """
+        runs = [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
+        self._layer_of_run = np.array([group * config.inner_group_num + inner for group, inner in runs], np.int32)
+        self._weights, self._config, self._memory = list(weights), config, memory
+        self._places = _places(self._weights)
+        self._numbers = library.PRECISIONS.index(precision), int(is_kept), threads
+        self._model = _Model(
+            ctypes.cast(self._places, _POINTER),
+            self._layer_of_run.ctypes.data,
+            config.num_hidden_groups * config.inner_group_num,
+            len(runs),
+            config.embedding_size,
+            config.hidden_size,
+            config.intermediate_size,
+            config.num_attention_heads,
+            config.layer_norm_eps,
+            encoder.ACTIVATIONS[config.hidden_act],
+        )
+
+    def forward(
+        self, embeddings: np.ndarray, lengths: np.ndarray, wanted: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As CompiledEncoder: (T, E) float32, lengths (S,), wanted (P,) in rising order or None -> (P or T, H).
+
+        And the bytes that `backward` wants.
+        """
+        self._embeddings = np.ascontiguousarray(embeddings, np.float32)
+        self._lengths = np.ascontiguousarray(lengths, np.int32)
+        self._wanted = None if wanted is None else np.ascontiguousarray(wanted, np.int32)
+        out = np.empty((len(embeddings if wanted is None else wanted), self._config.hidden_size), np.float32)
+        given = (self._embeddings, self._lengths, self._wanted, out)
+        places = [None if array is None else array.ctypes.data for array in given]
+        self._batch = encoder.Batch(*places, len(embeddings), len(lengths), len(out))
+        self._room = _Room()
+        self._call("measure_training", *self._numbers, self._room)
+        kept = self._memory.lend(self._room.kept_size)
+        self._run(kept, "train_forward", *self._numbers)
+        return out, kept
+
+    def backward(self, kept: np.ndarray, of_states: np.ndarray, gradients: Sequence[np.ndarray | None]) -> np.ndarray:
+        """The gradient of the states that `forward` gave -> that of the embeddings (T, E).
+
+        Adds to `gradients`, float32 in C order and of the weights' shapes, None for those that are not wanted.
+        """
+        of_states = np.ascontiguousarray(of_states, np.float32)
+        of_embeddings = np.empty_like(self._embeddings)
+        precision, _, threads = self._numbers
+        places = of_states.ctypes.data, of_embeddings.ctypes.data, _places(gradients)
+        self._run(kept, "train_backward", *places, precision, threads)
+        return of_embeddings
+
+    def _run(self, kept: np.ndarray, name: str, *arguments: object) -> None:
+        scratch = self._memory.lend(self._room.scratch_size)
+        self._room.kept, self._room.scratch = kept.ctypes.data, scratch.ctypes.data
+        self._call(name, *arguments, self._room)
+
+    def _call(self, name: str, *arguments: object) -> None:
+        function = getattr(library.load(), f"albertkit_{name}")
+        structures = (ctypes.byref(one) for one in (self._model, self._batch))
+        function(*structures, *(ctypes.byref(one) if isinstance(one, _Room) else one for one in arguments))
+
+
+def cross_entropy(scores: np.ndarray, precision: Precision, labels: np.ndarray, threads: int) -> np.ndarray:
+    """Scores (M, V), float32 or the bits of bfloat16 as uint16, and labels (M,) int64 -> losses (M,) float32.
+
+    The scores become the gradient of the losses' sum. For what `library.has_precision` says yes to.
+    """
+    losses = np.empty(len(labels), np.float32)
+    number, (rows, classes) = library.PRECISIONS.index(precision), scores.shape
+    places = labels.ctypes.data, losses.ctypes.data
+    library.load().albertkit_cross_entropy(scores.ctypes.data, number, rows, classes, *places, threads)  # type: ignore[union-attr]  # see above
+    return losses
+
+
+def _places(arrays: Sequence[np.ndarray | None]) -> ctypes.Array[ctypes.c_void_p]:
+    return (_POINTER * len(arrays))(*(None if array is None else array.ctypes.data for array in arrays))

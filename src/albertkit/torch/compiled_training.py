@@ -1,0 +1,87 @@
+"""The encoder in training by the compiled library, as one function of PyTorch; see `albertkit.kernels.training`.
+
+Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from albertkit.backends import Precision
+from albertkit.config import AlbertConfig
+from albertkit.kernels import training
+from albertkit.torch.packed_sequences import PackedSequences
+from albertkit.torch.plain_layers import PLAIN
+
+
+def can_train(encoder: nn.Module, config: AlbertConfig, embeddings: Tensor) -> bool:
+    """Whether `encode` gives what the encoder's own layers would: none of them is replaced, hooked or has dropout."""
+    parameters = list(encoder.parameters())
+    return (
+        embeddings.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+        and embeddings.dtype in (torch.float32, torch.bfloat16)
+        and training.can_train(config, _precision())
+        and all(_is_plain(module) for module in encoder.modules() if module is not encoder)
+        and all(type(one) is nn.Parameter and one.dtype == torch.float32 and one.is_contiguous() for one in parameters)
+        and not (encoder.training and (config.hidden_dropout_prob or config.attention_probs_dropout_prob))
+    )
+
+
+def encode(
+    encoder: nn.Module, config: AlbertConfig, embeddings: Tensor, sequences: PackedSequences, memory: training.Memory
+) -> Tensor:
+    """(1, T, E) -> the last hidden states (1, P, H) float32, or (1, T, H) where no tokens are named as wanted.
+
+    In bfloat16 where autocast says so. Has first derivatives only.
+    """
+    own = dict(encoder.named_parameters())
+    weights = [own[name] for name in training.names(config)]
+    positions, order = sequences.positions, None
+    if positions is not None and bool((positions[1:] < positions[:-1]).any()):
+        positions, order = positions.sort()
+    counts, sizes = np.array(sequences.groups, np.int32).T
+    given = config, np.repeat(sizes, counts), None if positions is None else positions.numpy(), _precision(), memory
+    states = _Encode.apply(embeddings[0].float(), given, *weights)  # type: ignore[no-untyped-call]  # PyTorch gives it no type
+    return (states if order is None else states[order.argsort()])[None]
+
+
+class _Encode(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, embeddings: Tensor, given: tuple[Any, ...], *weights: Tensor) -> Tensor:
+        config, lengths, wanted, precision, memory = given
+        is_kept = any(ctx.needs_input_grad)
+        arrays = [weight.detach().numpy() for weight in weights]
+        step = training.EncoderStep(config, arrays, precision, torch.get_num_threads(), memory, is_kept)
+        states, kept = step.forward(embeddings.detach().numpy(), lengths, wanted)
+        ctx.step = step
+        # PyTorch lets go of these when the backward pass is through, and says so where weights have changed before.
+        ctx.save_for_backward(torch.from_numpy(kept), *weights)
+        return torch.from_numpy(states)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_states: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # PyTorch: any arguments
+        kept, *weights = ctx.saved_tensors
+        is_wanted = ctx.needs_input_grad[2:]
+        found = [torch.zeros_like(one) if wanted else None for one, wanted in zip(weights, is_wanted, strict=True)]
+        arrays = [None if one is None else one.numpy() for one in found]
+        of_embeddings = ctx.step.backward(kept.numpy(), of_states.numpy(), arrays)
+        return torch.from_numpy(of_embeddings), None, *found
+
+
+def _precision() -> Precision:
+    is_bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
+    return "bf16" if is_bf16 else "fp32"
+
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether a module is one of this package or of torch's plainest, with nothing hung on it."""
+    kind = type(module)
+    is_known = kind in (*PLAIN, nn.Dropout, nn.ModuleList) or kind.__module__ == "albertkit.torch.layers"
+    return is_known and not any(getattr(module, hooks) for hooks in _HOOKS)
