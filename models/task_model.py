@@ -12,6 +12,7 @@ import argparse
 import json
 import lzma
 import shutil
+import statistics
 import sys
 import tomllib
 from pathlib import Path
@@ -91,13 +92,11 @@ def scores(about: dict[str, Any], recipe: FinetuneRecipe, folder: Path, work: Pa
 
 
 def cost(run: Path) -> tuple[int, float]:
-    """The steps of a run by its log, and the minutes they took."""
+    """The steps of a run by its log, and their minutes: steps times the median of those logged."""
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     steps = [row for row in rows if "evaluation" not in row]
-    seconds, last = 0.0, 0
-    for one in steps:  # each tells the seconds of a step, over those since the one before
-        seconds, last = seconds + (one["step"] - last) * one["seconds"], one["step"]
-    return last, round(seconds / 60, 1)
+    last = steps[-1]["step"]
+    return last, round(last * statistics.median(one["seconds"] for one in steps) / 60, 1)
 
 
 def card(name: str, about: dict[str, Any], made: Made) -> str:
@@ -131,7 +130,7 @@ def card(name: str, about: dict[str, Any], made: Made) -> str:
         f"|---|---|{'---|' * len(named)}",
         *(*rows, "", "## Training", ""),
         f"`make -C models {name}`: the recipe `{about['recipe']}` of the package, {made.steps:,} steps of "
-        f"{training.batch_size} examples ({training.epochs:g} passes) in {made.minutes:g} minutes on two cores, peak "
+        f"{training.batch_size} examples ({training.epochs:g} passes) in about {made.minutes:.0f} minutes on one busy CPU core, peak "
         f"rate {training.learning_rate:g}. {made.rounding} Weights load as float32.",
         *("", "## Limits", ""),
         f"It has three million parameters, and what it began with has seen little: read the card of `{base}`. Expect "
