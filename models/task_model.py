@@ -130,8 +130,8 @@ def card(name: str, about: dict[str, Any], made: Made) -> str:
         f"|---|---|{'---|' * len(named)}",
         *(*rows, "", "## Training", ""),
         f"`make -C models {name}`: the recipe `{about['recipe']}` of the package, {made.steps:,} steps of "
-        f"{training.batch_size} examples ({training.epochs:g} passes) in about {made.minutes:.0f} minutes on one busy CPU core, peak "
-        f"rate {training.learning_rate:g}. {made.rounding} Weights load as float32.",
+        f"{training.batch_size} examples ({training.epochs:g} passes) in about {made.minutes:.0f} minutes on one busy CPU "
+        f"core, peak rate {training.learning_rate:g}. {made.rounding} Weights load as float32.",
         *("", "## Limits", ""),
         f"It has three million parameters, and what it began with has seen little: read the card of `{base}`. Expect "
         "the scores above and no more; larger models are better at this everywhere.",
