@@ -98,11 +98,13 @@ def similarity_en(folder: Path) -> None:
 
 
 def sentiment_en(folder: Path) -> None:
-    """The reviews of the project itself."""
-    for name, own in (("train", "train"), ("dev", "eval")):
-        shutil.copy(
-            Path(__file__).parents[1] / "examples" / "reviews" / f"{name}.csv", folder / f"sentiment_en_{own}.csv"
-        )
+    """The reviews of the project itself; those of SST-2 to be judged by."""
+    own = Path(__file__).parents[1] / "examples" / "reviews"
+    shutil.copy(own / "train.csv", folder / "sentiment_en_train.csv")
+    shutil.copy(own / "dev.csv", folder / "sentiment_en_eval.csv")
+    names = {"0": "negative", "1": "positive"}
+    rows = data.table("glue/SST-2/dev.tsv", "\t")
+    lines(folder / "sentiment_en_sst2.jsonl", [{"text": one["sentence"], "label": names[one["label"]]} for one in rows])
 
 
 def japanese_tasks(folder: Path) -> None:

@@ -30,8 +30,6 @@ from scoring import baselines
 HERE = Path(__file__).parent
 ABOUT = tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8"))
 WORDS = "albert.embeddings.word_embeddings.weight"
-LEAST = 0.005
-"""Vectors of pieces that training did not meet change by less: weight decay alone."""
 KEPT = ("evaluations.csv", "recipe.toml", "curves.png")
 """What stays of a run beside its log, in models/runs."""
 DATA = ("max_length", "doc_stride", "max_qa_length", "highest_score")
@@ -70,7 +68,7 @@ def write(folder: Path, run: Path, base: str) -> str:
     tensors, told = rounded({name: tensor for name, tensor in checkpoint.tensors.items() if name != WORDS})
     keys = storage.read_json(run / CONFIG_FILE) | {"dtype": "float32"}
     storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
-    shared.write(folder, tensors | {WORDS: checkpoint.tensors[WORDS]}, base, files.load(base).tensors, [WORDS], LEAST)
+    shared.write(folder, tensors | {WORDS: checkpoint.tensors[WORDS]}, base, files.load(base).tensors, [WORDS])
     AlbertTokenizerFast.from_pretrained(run).write(folder)
     (folder / tokenizer_files.TOKENIZER).unlink(missing_ok=True)  # it is made from the SentencePiece model
     return told
@@ -130,8 +128,8 @@ def card(name: str, about: dict[str, Any], made: Made) -> str:
         f"|---|---|{'---|' * len(named)}",
         *(*rows, "", "## Training", ""),
         f"`make -C models {name}`: the recipe `{about['recipe']}` of the package, {made.steps:,} steps of "
-        f"{training.batch_size} examples ({training.epochs:g} passes) in about {made.minutes:.0f} minutes on one busy CPU "
-        f"core, peak rate {training.learning_rate:g}. {made.rounding} Weights load as float32.",
+        f"{training.batch_size} examples ({training.epochs:g} passes) in about {made.minutes:.0f} minutes on one busy "
+        f"core of a CPU, peak rate {training.learning_rate:g}. {made.rounding} Weights load as float32.",
         *("", "## Limits", ""),
         f"It has three million parameters, and what it began with has seen little: read the card of `{base}`. Expect "
         "the scores above and no more; larger models are better at this everywhere.",

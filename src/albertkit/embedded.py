@@ -21,6 +21,8 @@ class Embedded(NamedTuple):
 
 MODELS = {
     "albertkit/small-en": Embedded("en", ("fill-mask", "pseudo-perplexity", "feature-extraction")),
+    "albertkit/small-en-ner": Embedded("en", ("token-classification",)),
+    "albertkit/small-en-sentiment": Embedded("en", ("text-classification",)),
 }
 """By their names, which are those of folders behind `albertkit/`."""
 
