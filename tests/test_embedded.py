@@ -69,7 +69,8 @@ def run(tmp_path, data):
 def embedded(packager, run, tmp_path, monkeypatch):
     """A packaged model under a name of its own."""
     packager.package([run], None, tmp_path / "models" / "tiny", None)
-    monkeypatch.setitem(embedded_models.MODELS, "albertkit/tiny", embedded_models.Embedded("en", ("fill-mask",)))
+    tiny = {"albertkit/tiny": embedded_models.Embedded("en", ("fill-mask",))}
+    monkeypatch.setattr(embedded_models, "MODELS", tiny | embedded_models.MODELS)
     monkeypatch.setattr(embedded_models.importlib.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(socket, "socket", None)
     return "albertkit/tiny"
@@ -196,7 +197,6 @@ def test_the_packaged_folder_is_complete_and_small():
 
 
 def test_a_task_without_a_model_takes_that_of_the_package_and_says_so(embedded, monkeypatch, caplog):
-    monkeypatch.delitem(embedded_models.MODELS, NAME)
     assert parts.chosen_model("masked-lm", None, None) == embedded
     assert f"masked-lm is answered by {embedded}, a small model" in caplog.text
     assert parts.chosen_model("ner", "mine", None) == "mine"
@@ -224,7 +224,6 @@ def test_where_the_package_has_no_model_it_says_what_there_is(task, model, langu
 
 
 def test_a_task_may_stand_in_place_of_a_model(embedded, tmp_path, monkeypatch):
-    monkeypatch.delitem(embedded_models.MODELS, NAME)
     monkeypatch.chdir(tmp_path)
     assert parts.model_or_task("mlm", "auto", None) == (embedded, "fill-mask")
     assert parts.model_or_task("mlm", "feature-extraction", "en") == (embedded, "feature-extraction")
