@@ -8,10 +8,13 @@ FRAMEWORKS := torch tensorflow flax
 KERNELS := hatch_build.py $(wildcard src/albertkit/kernels/*.cpp src/albertkit/kernels/*.h)
 PIP := install --quiet --disable-pip-version-check --constraint requirements/constraints.txt
 
-.PHONY: demo test lint unit ray browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
+.PHONY: demo train-demo test lint unit ray browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
 
-demo: $(BIN)/ready  ## fill in words, fine-tune a classifier on the example reviews, evaluate it and let it answer
+demo: $(BIN)/ready  ## an answer of each task, in English and Japanese, by the models that come with the package
 	$(BIN)/python examples/demo.py
+
+train-demo: $(BIN)/ready  ## fine-tune a small model for every task on the examples, evaluate it and let it answer
+	$(BIN)/python examples/train.py
 
 test: lint unit  ## all that must hold
 	$(MAKE) --jobs 2 --output-sync ray browser  # both wait most of their time
@@ -38,7 +41,7 @@ browser: $(BIN)/browser-ready chromium  ## the server's page in a browser, and w
 chromium:  ## the browser, from the system's packages where apt has them
 	requirements/chromium.sh
 
-pictures: $(BIN)/browser-ready chromium demo  ## docs/images from the page, which the models of the demo answer
+pictures: $(BIN)/browser-ready chromium train-demo  ## docs/images from the page, which the models of the demo answer
 	$(BIN)/python docs/make_pictures.py
 
 oracle: $(ORACLE)/ready $(ORACLE5)/ready  ## parity with Transformers 4, and checkpoints exchanged with Transformers 5

@@ -1,4 +1,4 @@
-"""Pictures of the server's page, as docs/images shows them, with the models that `make demo` leaves in demo/.
+"""Pictures of the server's page, as docs/images shows them, with the models that `make train-demo` leaves in demo/.
 
 Run by `make pictures`, from the root of the repository.
 """

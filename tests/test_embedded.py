@@ -1,10 +1,12 @@
-"""Models that come with the package: found by name without a network, and packaged by recipes/package_small_en.py."""
+"""Models that come with the package: found by name without a network, and packaged by models/pretrained.py."""
 
 import importlib
 import importlib.util
 import json
+import re
 import shutil
 import socket
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,12 @@ import pytest
 
 import albertkit
 from albertkit import backends, hub
+from albertkit import embedded as embedded_models
 from albertkit.checkpoint import files, weight_files
 from albertkit.config import AlbertConfig
-from albertkit.errors import CheckpointError, CheckpointNotFound
+from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
+from albertkit.inference import parts
+from albertkit.pipelines import pipeline
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training.backends import train_backend
 from frameworks.adapters import ADAPTERS
@@ -28,7 +33,7 @@ FRAMEWORKS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in A
 
 @pytest.fixture(scope="module")
 def packager():
-    spec = importlib.util.spec_from_file_location("package_small_en", ROOT / "recipes" / "package_small_en.py")
+    spec = importlib.util.spec_from_file_location("pretrained", ROOT / "models" / "pretrained.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -64,8 +69,9 @@ def run(tmp_path, data):
 def embedded(packager, run, tmp_path, monkeypatch):
     """A packaged model under a name of its own."""
     packager.package([run], None, tmp_path / "models" / "tiny", None)
-    monkeypatch.setitem(hub.EMBEDDED, "albertkit/tiny", "tiny")
-    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    tiny = {"albertkit/tiny": embedded_models.Embedded("en", ("fill-mask",))}
+    monkeypatch.setattr(embedded_models, "MODELS", tiny | embedded_models.MODELS)
+    monkeypatch.setattr(embedded_models.importlib.resources, "files", lambda package: tmp_path)
     monkeypatch.setattr(socket, "socket", None)
     return "albertkit/tiny"
 
@@ -175,7 +181,7 @@ def test_weights_in_half_precision_load_and_train_as_float32(framework, packager
 
 
 def test_a_copy_without_the_model_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub.importlib.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(embedded_models.importlib.resources, "files", lambda package: tmp_path)
     with pytest.raises(CheckpointNotFound, match=r"comes with the package. This copy lacks it.*Install albertkit anew"):
         hub.fetch(NAME, ["*"])
 
@@ -190,10 +196,63 @@ def test_the_packaged_folder_is_complete_and_small():
     assert len(AlbertTokenizerFast.from_pretrained(NAME)) == checkpoint.config.vocab_size
 
 
+def test_a_task_without_a_model_takes_that_of_the_package_and_says_so(embedded, monkeypatch, caplog):
+    assert parts.chosen_model("masked-lm", None, None) == embedded
+    assert f"masked-lm is answered by {embedded}, a small model" in caplog.text
+    assert parts.chosen_model("ner", "mine", None) == "mine"
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "language", "told"),
+    [
+        ("fill-mask", None, "xx", r"`language` must be that of a model of the package: en.*Received: 'xx'"),
+        (
+            "feature-extraction",
+            None,
+            "ja",
+            r"For feature-extraction in 'ja' there is none; there are some for .*fill-mask",
+        ),
+        ("fill-mask", "mine", "en", r"`language` chooses among the models.*Received: 'en' beside 'mine'"),
+        ("fil-mask", None, None, r"A task must be one of .*Received: 'fil-mask'. Did you mean `fill-mask`"),
+        (None, None, None, r"A pipeline needs a model, .* or a task.*Received: neither"),
+    ],
+)
+def test_where_the_package_has_no_model_it_says_what_there_is(task, model, language, told, monkeypatch):
+    monkeypatch.setitem(embedded_models.MODELS, "albertkit/b", embedded_models.Embedded("ja", ("fill-mask",)))
+    with pytest.raises(InputError, match=told):
+        parts.chosen_model(task, model, language)
+
+
+def test_a_task_may_stand_in_place_of_a_model(embedded, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parts.model_or_task("mlm", "auto", None) == (embedded, "fill-mask")
+    assert parts.model_or_task("mlm", "feature-extraction", "en") == (embedded, "feature-extraction")
+    assert parts.model_or_task(NAME, "auto", None) == (NAME, "auto")
+    (tmp_path / "mlm").mkdir()
+    assert parts.model_or_task("mlm", "auto", None) == ("mlm", "auto")
+
+
+@pytest.mark.parametrize("name", embedded_models.MODELS)
+def test_every_model_of_the_package_has_a_folder_with_a_card_and_its_terms(name):
+    folder = embedded_models.folder(name)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"# {name}\n" in card
+    assert re.search(r"^license: (apache-2\.0|cc-by-4\.0|cc-by-sa-[34]\.0)$", card, re.MULTILINE)
+    assert f"language: {embedded_models.MODELS[name].language}\n" in card
+    assert re.search(r"^## (Figures|Scores)$", card, re.MULTILINE)
+    assert files.load(name).config.architectures
+
+
+def test_every_folder_is_of_a_model_and_all_fit_into_a_wheel():
+    folders = {path.name: path for path in FOLDER.parent.iterdir()}
+    assert {f"albertkit/{name}" for name in folders} == embedded_models.MODELS.keys()
+    held = [path for folder in folders.values() for path in folder.rglob("*") if path.is_file()]
+    assert sum(len(zlib.compress(path.read_bytes(), 6)) for path in held) < 38_000_000, "a wheel is at most 40 MB"
+
+
 @pytest.mark.torch
 def test_the_embedded_model_knows_some_english():
     pytest.importorskip("torch")
-    from albertkit import pipeline
 
     fill = pipeline("fill-mask", NAME, framework="torch")
     words = [answer["token_str"] for answer in fill("He went to [MASK] house.", top_k=20)]
@@ -203,7 +262,6 @@ def test_the_embedded_model_knows_some_english():
 @pytest.mark.torch
 def test_the_example_of_its_card_answers_with_words():
     pytest.importorskip("torch")
-    from albertkit import pipeline
 
     fill = pipeline("fill-mask", NAME, framework="torch")
     text = "The capital of France is [MASK]."
@@ -213,3 +271,54 @@ def test_the_example_of_its_card_answers_with_words():
         assert len(answers) == 50
         assert all(answer["token_str"].strip() for answer in answers)
         assert not any("is  ." in answer["sequence"] for answer in answers)
+
+
+def test_the_pages_on_models_say_what_is_in_the_package():
+    spec = importlib.util.spec_from_file_location("models_page", ROOT / "models" / "page.py")
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    for name, head in page.HEADS.items():
+        assert page.table(head) in (ROOT / "docs" / name).read_text(encoding="utf-8"), "python models/page.py writes it"
+
+
+EASY = {
+    ("token-classification", "en"): (("Mary Walker lives in London.",), {("PER", "Mary Walker"), ("LOC", "London")}),
+    ("question-answering", "en"): (("Where does Mary live?", "Mary lives in London."), "London"),
+    ("text-classification", "en"): (("The story is gripping and the cast is warm.",), "positive"),
+    ("token-classification", "ja"): (("夏目漱石は東京で生まれた。",), {("人名", "夏目漱石"), ("地名", "東京")}),
+    ("question-answering", "ja"): (("太郎はどこで生まれましたか。", "太郎は京都で生まれた。"), "京都"),
+}
+"""What any model of a task gets right."""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("task", "language"), EASY)
+def test_a_model_of_a_task_is_right_where_that_is_easy(task, language):
+    pytest.importorskip("torch")
+    if not any(task in model.tasks and model.language == language for model in embedded_models.MODELS.values()):
+        pytest.skip(f"the package has no model for {task} in {language} yet")
+    inputs, wanted = EASY[task, language]
+    options = {"aggregation_strategy": "simple"} if task == "token-classification" else {}
+    answer = pipeline(task, language=language, **options)(*inputs)
+    if task == "token-classification":
+        assert {(one["entity_group"], inputs[0][one["start"] : one["end"]]) for one in answer} == wanted
+    elif task == "question-answering":
+        assert wanted in answer["answer"]
+    else:
+        assert answer[0]["label"] == wanted
+
+
+def test_the_card_of_the_japanese_model_is_in_both_languages(packager, run, tmp_path):
+    about = json.loads((run / "run.json").read_text())
+    about["resolved"]["data"]["eval"] = "held-out"
+    (run / "run.json").write_text(json.dumps(about))
+    packager.package([run], None, tmp_path / "out", name="small-ja")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "# albertkit/small-ja\n",
+        "language: ja\n",
+        "濁点・半濁点は残ります",
+        "12,345 tokens, and 4,321 more held out",
+    ):
+        assert words in card
+    assert "small-en" not in card

@@ -2,7 +2,7 @@
 
 import pytest
 
-from albertkit import hub, loading
+from albertkit import embedded, hub, loading
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointNotFound, ConfigError, InputError
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -35,7 +35,7 @@ def test_the_old_name_of_the_token_reaches_the_hub(monkeypatch):
 
     def fetch(name, patterns, **options):
         asked.append(options.get("token"))
-        return hub.embedded_folder(NAME)
+        return embedded.folder(NAME)
 
     monkeypatch.setattr(hub, "fetch", fetch)
     for kind in (AlbertConfig, AlbertTokenizer, AlbertTokenizerFast):

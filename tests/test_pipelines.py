@@ -349,7 +349,7 @@ def test_a_loaded_model_that_cannot_answer_is_refused(classifier, tokenizer):
             albertkit.pipeline(**{"task": "text-classification", "model": built, **options})
     with pytest.raises(InputError, match=r"A model must be a name, a folder, or a model of this package. Received: "):
         albertkit.pipeline("text-classification", object())
-    with pytest.raises(InputError, match=r"needs a model.*Received: none. A task comes before it: pipeline\(model="):
+    with pytest.raises(InputError, match=r"needs a model.*Received: neither. A task comes before it: pipeline\(model="):
         albertkit.pipeline(str(classifier))
 
 

@@ -53,6 +53,19 @@ def texts(folder: Path) -> Iterator[str]:
             yield from (paragraph["context"], *(one["question"] for one in paragraph["qas"]))
 
 
+def documents(folder: Path) -> Iterator[str]:
+    """The same texts as documents to pre-train on, whose lines follow each other: of JSQuAD the articles."""
+    for row in records(ner_wikipedia(folder).train):
+        yield row["text"]
+    for row in records(jsts(folder).train):
+        yield from (row["sentence1"], row["sentence2"])
+    for row in records(jcommonsenseqa(folder).train):
+        yield row["question"]
+    for article in json.loads(jsquad(folder).train.read_bytes())["data"]:
+        # Each context begins with the title of its article and a mark, " [SEP] ".
+        yield "\n".join(paragraph["context"].partition(" [SEP] ")[2] for paragraph in article["paragraphs"])
+
+
 def vocabulary(pieces: int, folder: Path) -> str:
     """The folder of a tokenizer that learned so many pieces from them, with the marks of voiced letters."""
     made = folder / f"vocabulary-ja-{pieces}"

@@ -1,17 +1,14 @@
 """A model's name -> a local folder. Everyone who needs files asks here; nobody else knows that a hub exists."""
 
-import importlib.resources
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict
 
+from albertkit import embedded
 from albertkit.errors import CheckpointNotFound, abbreviate, few
 
 PathLike = str | os.PathLike[str]
-
-EMBEDDED = {"albertkit/small-en": "small-en"}
-"""The models that come with this package: their folders under albertkit/models, by name."""
 
 
 class FetchOptions(TypedDict, total=False):
@@ -41,9 +38,9 @@ def fetch(
 ) -> Path:
     """The local folder that holds the files matching `patterns` of a model.
 
-    `name` is a folder, used as it is, a model of EMBEDDED, or `owner/model` on the Hugging Face hub, whose cache is
-    used and, unless `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or commit
-    there. `subfolder` is the path of a folder inside the model's.
+    `name` is a folder, used as it is, one of `embedded.MODELS`, or `owner/model` on the Hugging Face hub, whose cache
+    is used and, unless `local_files_only` or HF_HUB_OFFLINE says otherwise, filled. `revision` is a branch, tag or
+    commit there. `subfolder` is the path of a folder inside the model's.
 
     Raises CheckpointNotFound where there is neither a folder nor such a model, or a folder of several.
     """
@@ -51,7 +48,7 @@ def fetch(
     if not isinstance(subfolder, (str, os.PathLike)):
         given = abbreviate(subfolder)
         raise CheckpointNotFound(f"`subfolder` must be a path inside a model's folder. Received: {given}.")
-    folder = _present_folder(name)
+    folder = present_folder(name)
     if folder is None:
         allowed = [f"{subfolder}/{pattern}" if subfolder else pattern for pattern in patterns]
         folder = _download(
@@ -82,7 +79,7 @@ def require_single(folder: Path) -> None:
         )
 
 
-def _present_folder(name: PathLike) -> Path | None:
+def present_folder(name: PathLike) -> Path | None:
     """The folder of a model that need not be asked for, or None for one that the hub or its cache may have.
 
     CheckpointNotFound for what is neither a folder nor a name.
@@ -93,8 +90,8 @@ def _present_folder(name: PathLike) -> Path | None:
     if name != "" and path.exists():
         what = f"file. {_instead_of(path)}" if path.is_file() else "device or a FIFO."
         raise CheckpointNotFound(f"A model is a folder or a name on the hub. Received: {path}, which is a {what}")
-    if str(name) in EMBEDDED:
-        return embedded_folder(str(name))
+    if str(name) in embedded.MODELS:
+        return embedded.folder(str(name))
     if not _is_hub_name(str(name)):
         raise CheckpointNotFound(
             f"A model is a folder or an `owner/model` name on the hub. Received: {str(name)!r}, and there is no such "
@@ -168,17 +165,6 @@ def local_path(name: object) -> Path:
         why = getattr(error, "strerror", None) or error
         raise CheckpointNotFound(f"{rule} Received: {str(name)[:80]!r}: {why}. Check the path.") from None
     return path
-
-
-def embedded_folder(name: str) -> Path:
-    """The folder of a model of EMBEDDED. CheckpointNotFound where it was left out of this copy of the package."""
-    folder = Path(str(importlib.resources.files("albertkit"))) / "models" / EMBEDDED[name]
-    if not folder.is_dir():
-        raise CheckpointNotFound(
-            f"{name!r} comes with the package. This copy lacks it: there is no {folder}. Install albertkit anew, or "
-            "name another model."
-        )
-    return folder
 
 
 def _is_hub_name(name: str) -> bool:

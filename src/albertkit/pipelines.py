@@ -47,6 +47,7 @@ def pipeline(
     truncation: bool | str | None = True,
     precision: InferPrecision | None = None,
     trust_program: bool = False,
+    language: str | None = None,
     **options: Json,
 ) -> "Pipeline":
     """The pipeline of a task with a model: of a folder, of the hub, or one that is loaded.
@@ -57,6 +58,7 @@ def pipeline(
         the model was made for.
     model
         A name or folder, or a model of this package, which then answers as it is at each call and needs a `tokenizer`.
+        Without one a small model that comes with albertkit answers, which is told; docs/models.md says how well.
     framework
         torch, tensorflow or flax, or a format that the model was exported to, such as onnx; default, or auto: the first
         that is installed, that of a loaded model, and of a folder of exports alone the format of the latest.
@@ -79,12 +81,15 @@ def pipeline(
     trust_program
         Whether an export may be loaded that can do more than compute, one of torch.export, SavedModel or StableHLO: for
         those of people whom you trust.
+    language
+        Without a model: en, the default, or ja.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 
     Raises InputError for a task, option or device that there is none for, and CheckpointError where the model lacks the
     task's head.
     """
+    model = parts.chosen_model(task, model, language)
     fetching = loading.options(options, reads_weights=True)
     loaded = parts.load(task, model, framework, device, tokenizer, fetching, options, precision, trust_program)
     for name in loaded.task.model_options:

@@ -13,7 +13,11 @@ from albertkit.training import named_recipes
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
 
-NAMES = ["small_en", "small_en_again", "small_en_sst2", "small_en_stable", "sst2_scratch"]
+NAMES = [
+    *("small_en", "small_en_again", "small_en_ner", "small_en_qa", "small_en_sentiment", "small_en_similarity"),
+    *("small_en_sst2", "small_en_stable", "small_ja", "small_ja_choice", "small_ja_ner", "small_ja_qa"),
+    *("small_ja_similarity", "small_ja_stable", "sst2_scratch"),
+]
 
 
 def test_the_recipes_of_the_package_are_listed_with_what_they_are_for():

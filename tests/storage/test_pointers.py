@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from albertkit import hub, storage
+from albertkit import embedded, storage
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
 from albertkit.corpus.reader import DocumentReader, ReaderOptions
@@ -27,7 +27,7 @@ WORDS = r"pointer of git-lfs.* 46,747,112 bytes.*git lfs pull"
 @pytest.fixture
 def folder(tmp_path):
     """A copy of a whole model."""
-    return Path(shutil.copytree(hub.embedded_folder("albertkit/small-en"), tmp_path / "model"))
+    return Path(shutil.copytree(embedded.folder("albertkit/small-en"), tmp_path / "model"))
 
 
 @pytest.mark.parametrize(

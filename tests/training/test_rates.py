@@ -55,5 +55,19 @@ def test_a_frozen_encoder_leaves_the_head_alone_to_train():
 
 @pytest.mark.parametrize(("is_new", "changes"), [(True, {}), (False, {"layer_decay": 0.9})])
 def test_what_does_not_go_with_a_frozen_encoder_is_refused(is_new, changes):
-    with pytest.raises(ConfigError, match=r"`training\.freeze_encoder` leaves an encoder as it is"):
+    with pytest.raises(ConfigError, match=r"`training\.freeze_encoder` leaves weights as they are"):
         factors(is_new=is_new, freeze_encoder=True, **changes)
+
+
+def test_frozen_word_embeddings_are_no_part_of_what_is_trained():
+    found = factors(freeze_word_embeddings=True, layer_decay=0.5)
+    assert {name for name, value in found.items() if value == 0} == {WORDS}
+    assert found[WORDS.replace("word", "position")] == 0.25
+    assert found["albert.encoder.embedding_hidden_mapping_in.weight"] == 0.25
+    assert found[LAYER.format(0, 0)] == 0.5
+    assert factors(freeze_word_embeddings=True, freeze_encoder=True)[LAYER.format(0, 0)] == 0
+
+
+def test_new_word_embeddings_are_not_frozen():
+    with pytest.raises(ConfigError, match=r"`training\.freeze_word_embeddings` leaves weights as they are.*new"):
+        factors(is_new=True, freeze_word_embeddings=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from albertkit import hub, quantization, storage, weight_table
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import framework_names, layout, sentence_transformers, weight_files
+from albertkit.checkpoint import framework_names, layout, sentence_transformers, shared, weight_files
 from albertkit.checkpoint.formats import legacy, original
 from albertkit.checkpoint.framework_names import Translated
 from albertkit.checkpoint.layout import WeightFormat
@@ -134,10 +134,12 @@ def _load_format(
     fetching: FetchOptions,
 ) -> Checkpoint | None:
     """The checkpoint that a model has in one format, or None where it has none."""
-    wanted = [CONFIG_FILE, QUANTIZATION_FILE, *sentence_transformers.PATTERNS, *form.patterns(variant)]
-    path = hub.fetch(name, wanted, **fetching)
+    beside = [CONFIG_FILE, QUANTIZATION_FILE, *sentence_transformers.PATTERNS, *shared.PATTERNS]
+    path = hub.fetch(name, [*beside, *form.patterns(variant)], **fetching)
     with storage.open_folder(path) as folder:
         files = _weight_files(folder, form, variant)
+        if not files and form is layout.SAFETENSORS and variant is None and (own := shared.find(folder)):
+            files = [own]
         if not files:
             return None
         return _checkpoint(folder, files, files[0] if len(files) == 1 else path, config)
@@ -151,6 +153,8 @@ def _checkpoint(folder: storage.Folder, files: Sequence[Path], source: Path, con
     translated = _translated(files, stored)
     weight_files.require_floats(translated.tensors, source)
     tensors = _as_stated(translated.tensors, own)
+    if source.name == layout.OWN:
+        tensors |= shared.read(folder, lambda base: load(base).tensors)
     notes, dtypes = (*stored[0].notes, *translated.notes), _dtypes(translated.tensors)
     known, told = quantization.read(folder, own, tensors)
     return Checkpoint(

@@ -37,6 +37,11 @@ FLAX = WeightFormat("flax_model", "msgpack")
 FORMATS = (SAFETENSORS, PICKLE, KERAS, FLAX)
 """The first that a folder holds is read."""
 
+OWN = "own.safetensors"
+"""The weights of a model that shares the others with another; see `checkpoint.shared`."""
+SINGLE = (*(form.single(None) for form in FORMATS), OWN)
+"""The names that a file of all weights of a folder may have."""
+
 STALE = tuple(SAFETENSORS.patterns(None))
 """The weight files of an old model that must not survive a save without `variant`."""
 OTHER_FORMATS = tuple(pattern for form in FORMATS if form is not SAFETENSORS for pattern in form.patterns(None))

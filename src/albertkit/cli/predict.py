@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    model: Annotated[str, Argument(help="Folder of a trained model, or its name.")],
+    model: Annotated[
+        str, Argument(help="Folder of a trained model, its name, or a task: the model of the package for it.")
+    ],
     texts: options.Texts = None,
     file: options.AnsweredFile = "",
     hub_dataset: options.HubDataset = "",
@@ -53,6 +55,9 @@ def command(
     regression_threshold: options.RegressionThreshold = None,
     pair: Annotated[str | None, Option(help="Second text of a pair, for one text given as an argument.")] = None,
     task: options.Task = "auto",
+    language: Annotated[
+        str | None, Option(help="With a task in place of a model: en or ja.", show_default="en")
+    ] = None,
     top_k: options.TopK = None,
     abstain_below: options.AbstainBelow = None,
     skip_bad_rows: options.SkipBadRows = False,
@@ -76,9 +81,11 @@ def command(
     Files of any length are read and answered in pieces, and what else a row holds is passed on with its answer. A
     classifier gives its classes, a pre-trained model the best tokens for each [MASK] of a text.
     """
+    from albertkit.inference import parts as answering
     from albertkit.inference.backends import for_texts
     from albertkit.pipelines import pipeline
 
+    model, task = answering.model_or_task(model, task, language)
     source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
     labels = {"label_field": label_field, "score_field": score_field, "filter_by": filter_by, "left_out": left_out}
     parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}

@@ -10,7 +10,6 @@ from albertkit.typing import Json
 
 FEW = 2000
 """Characters of texts that NumPy has answered before a framework is imported, in models of any size."""
-_WEIGHTS = tuple(form.single(None) for form in layout.FORMATS)
 
 
 def for_texts(texts: Sequence[str], model: Json, framework: str | None, **others: Json) -> str | None:
@@ -22,8 +21,8 @@ def for_texts(texts: Sequence[str], model: Json, framework: str | None, **others
     is_open = framework in (None, "auto") and all(value is None for value in others.values())
     if not is_open or not texts or sum(map(len, texts)) > FEW:
         return framework
-    folder = hub.local_path(model)
-    has_weights = any((folder / name).is_file() for name in _WEIGHTS)
+    folder = hub.present_folder(model) or hub.local_path(model)
+    has_weights = any((folder / name).is_file() for name in layout.SINGLE)
     return "numpy" if has_weights and not (folder / QUANTIZATION_FILE).exists() else framework
 
 

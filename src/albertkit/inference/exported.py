@@ -20,8 +20,6 @@ from albertkit.tasks import registry as tasks
 from albertkit.tasks.base import AnyTask
 from albertkit.typing import Json
 
-_WEIGHTS = tuple(form.single(None) for form in layout.FORMATS)
-
 
 class Exported(NamedTuple):
     """An export in a folder."""
@@ -49,7 +47,8 @@ def find(
             f"{' or '.join(registry.names())}, or auto. Received: {framework!r}.{did_you_mean(wanted, known)}"
         )
     folder = hub.local_path(model)
-    if wanted != "auto" or not (folder / manifest.FILE).is_file() or any((folder / one).exists() for one in _WEIGHTS):
+    has_weights = any((folder / one).exists() for one in layout.SINGLE)
+    if wanted != "auto" or has_weights or not (folder / manifest.FILE).is_file():
         return None
     return Exported(folder, _chosen(folder, wanted, precision))
 

@@ -1,12 +1,13 @@
 """A model's name, its folder or itself -> what answers for a task: the task, an engine and a tokenizer."""
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from albertkit import backends
+from albertkit import backends, embedded
 from albertkit.backends import InferPrecision
 from albertkit.checkpoint import files
 from albertkit.errors import InputError, abbreviate
@@ -20,6 +21,8 @@ from albertkit.tasks.base import AnyTask
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.typing import Json, Model
+
+logger = logging.getLogger(__name__)
 
 
 class Parts(NamedTuple):
@@ -49,9 +52,6 @@ def load(
     lacks the task's head.
     """
     place = backends.device_name(device)
-    if model is None:
-        hint = f" A task comes before it: pipeline(model={str(task)!r})." if task and Path(task).is_dir() else ""
-        raise InputError(f"A pipeline needs a model: its name, its folder, or itself. Received: none.{hint}")
     known = None if task in (None, "auto") else registry.get(task)
     if own := backends.framework_of(model):
         if precision is not None:
@@ -79,6 +79,44 @@ def load(
     head = chosen.head_for(config.architectures)
     engine = Engine.load(backend, checkpoint, head, chosen.batch_tokens, place, precision)
     return Parts(chosen, engine, words)
+
+
+def chosen_model(task: str | None, model: Model, language: str | None) -> Model:
+    """The model that answers: the one that is given, or that of the package for a task in a language, which is told.
+
+    InputError where neither is named, or a language beside a model.
+    """
+    if model is not None:
+        if language is not None:
+            raise InputError(
+                "`language` chooses among the models that come with the package. Received: "
+                f"{language!r} beside {abbreviate(model, 60)}. Leave one of them out."
+            )
+        return model
+    if task in (None, "auto") or Path(str(task)).is_dir():
+        hint = f" A task comes before it: pipeline(model={str(task)!r})." if task and Path(task).is_dir() else ""
+        raise InputError(
+            "A pipeline needs a model, its name, its folder, or itself; or a task, for which the package may have one. "
+            f"Received: neither.{hint}"
+        )
+    found = embedded.default(registry.get(task).name, language)
+    logger.warning(
+        "%s is answered by %s, a small model that comes with the package. For another, name it: its folder, or its "
+        "name on the hub.",
+        *(task, found),
+    )
+    return found
+
+
+def model_or_task(model: str, task: str, language: str | None) -> tuple[str, str]:
+    """The model and the task of a command, in which the name of a task may stand in place of a model.
+
+    It then means the model of the package for that task and language, which is told; a folder of that name comes first.
+    InputError as in `chosen_model`.
+    """
+    if not registry.is_known(model) or Path(model).exists():
+        return str(chosen_model(task, model, language)), task
+    return str(chosen_model(model, None, language)), registry.full_name(model) if task == "auto" else task
 
 
 def _attached(

@@ -40,6 +40,11 @@ def full_name(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
+def is_known(name: str) -> bool:
+    """Whether a task is called so, by any of its names."""
+    return full_name(name) in _TASKS
+
+
 def get(name: str) -> AnyTask:
     """The task called `name`. InputError where there is none."""
     name = full_name(name)

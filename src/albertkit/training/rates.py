@@ -1,4 +1,4 @@
-"""Learning rates by the place of a weight: decay from the head down, a rate of the head's own, a frozen encoder.
+"""Learning rates by the place of a weight: decay from the head down, a rate of the head's own, what is frozen.
 
 ALBERT's layers share their weights, so that a rate belongs to a block of weights and not to a depth: the published
 models have one block, which runs at every depth. There are more with `num_hidden_groups` or `inner_group_num` above 1.
@@ -22,16 +22,19 @@ def of(config: AlbertConfig, training: TrainingSection, is_new: bool) -> Rates:
     frozen encoder is all that is not the head, the pooler too. ConfigError for what does not go together.
     """
     decay, is_frozen = training.layer_decay, training.freeze_encoder
-    if is_frozen and (decay < 1 or is_new):
-        raise ConfigError(
-            "`training.freeze_encoder` leaves an encoder as it is, which must be a trained one, with no rates in it. "
-            f"Received: {'a newly initialised model' if is_new else f'`training.layer_decay` {decay}'} with it. Name a "
-            "checkpoint with --model, and leave the decay out."
-        )
+    for key in ("freeze_encoder", "freeze_word_embeddings"):
+        if getattr(training, key) and (is_new or (decay < 1 and is_frozen)):
+            raise ConfigError(
+                f"`training.{key}` leaves weights as they are, which must be trained ones, with no rates in them. "
+                f"Received: {'a newly initialised model' if is_new else f'`training.layer_decay` {decay}'} with it. "
+                "Name a checkpoint with --model, and leave the decay out."
+            )
     head = training.head_learning_rate / training.learning_rate if training.head_learning_rate else 1.0
     if is_frozen:
         return (("albert.", 0.0), ("", head))
     inside = _decayed(config, decay) if decay < 1 else ()
+    if training.freeze_word_embeddings:
+        inside = (("albert.embeddings.word_embeddings.", 0.0), *inside)
     return (*inside, ("albert.", 1.0), ("", head)) if inside or head != 1 else ()
 
 

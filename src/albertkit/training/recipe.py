@@ -202,6 +202,8 @@ class TrainingSection(OptimizationSection):
     """Peak of the rate of the head; 0: that of the encoder."""
     freeze_encoder: bool = False
     """Train the head alone, on what the encoder gives as it is."""
+    freeze_word_embeddings: bool = False
+    """Leave the vectors of the vocabulary as they are, which models of several tasks may share then."""
     label_smoothing: Part = 0.0
     """Share of each label that the training loss spreads over all classes alike; for labels that are one class."""
     word_dropout: Part = 0.0

@@ -1,6 +1,6 @@
-"""Put a pre-trained model into the package as albertkit/small-en: weights in half precision, tokenizer, model card.
+"""Put a pre-trained model into the package: weights in half precision, tokenizer, model card.
 
-    python recipes/package_small_en.py RUN [RUN ...] [--corpus DIR] [--output DIR]
+    python models/pretrained.py RUN [RUN ...] [--name small-en] [--corpus DIR] [--output DIR]
 
 Each RUN is a folder of `albertkit pretrain`, in the order of training; the last one gives the weights, the others,
 which may have been ended early, are counted in what it cost. What is not in the files of the runs, of the corpus and of
@@ -12,7 +12,7 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,13 +27,58 @@ from albertkit.training import run_folder
 from albertkit.training.pretrain_recipe import PretrainRecipe
 
 ROOT = Path(__file__).parents[1]
-OUTPUT = ROOT / "src" / "albertkit" / "models" / "small-en"
+MODELS = ROOT / "src" / "albertkit" / "models"
 RESULTS = ROOT / "benchmarks" / "results" / "small_en.json"
 LIMIT = 12_000_000
 """Bytes that the folder may take."""
 
 
-def package(runs: list[Path], corpus: Path | None, output: Path, results: Path | None = RESULTS) -> str:
+class About(NamedTuple):
+    """What the card of a model says of it beside its figures."""
+
+    language: str
+    kind: str
+    example: str
+    data: str
+    """Where the text is from; a sentence goes on behind it."""
+    unlike: str
+    """What is said of the data behind its size."""
+    limits: str
+    translated: str = ""
+    """The card in short, in the language of the model."""
+
+
+ABOUT = {
+    "small-en": About(
+        "en",
+        "A small English ALBERT",
+        "The capital of France is [MASK].",
+        "Public-domain English books, such as Project Gutenberg keeps, and articles of the English Wikipedia (whose "
+        "text is under CC BY-SA)",
+        "No reviews and no labelled data.",
+        "Much of its text is a century old or more, and it repeats what that says of people. It knows hardly any "
+        "facts; do not ask it for them.",
+    ),
+    "small-ja": About(
+        "ja",
+        "A small Japanese ALBERT",
+        "吾輩は[MASK]である。",
+        "Works of Aozora Bunko in modern spelling whose terms are free (public domain in Japan), and the texts, "
+        "without labels, of training data of Japanese tasks: JGLUE (CC BY-SA 4.0) and named entities of Wikipedia (CC "
+        "BY-SA 3.0)",
+        "About a hundredth of the works, drawn by a hash of their numbers, is held out (models/texts_ja.py), and so is "
+        "all that the tasks are judged by.",
+        "Most of its text is from before 1960: little of it says anything of today, much is dialogue of novels, and it "
+        "repeats what that says of people. It knows hardly any facts; do not ask it for them. Voicing marks are kept "
+        "(`keep_accents`), capitals are not.",
+        (Path(__file__).parent / "small_ja.md").read_text(encoding="utf-8").strip(),
+    ),
+}
+
+
+def package(
+    runs: list[Path], corpus: Path | None, output: Path, results: Path | None = RESULTS, name: str = "small-en"
+) -> str:
     """Write the folder of the embedded model as one step, and say in a sentence what rounding changed.
 
     CheckpointError where a weight is too large for half precision, or the folder for the package.
@@ -46,7 +91,8 @@ def package(runs: list[Path], corpus: Path | None, output: Path, results: Path |
     # Positions beyond the rows of training have never been trained.
     tokenizer.model_max_length = max(run["resolved"]["data"]["length"] for run in resolved)
     built = corpus or Path(resolved[-1]["resolved"]["data"]["corpus"])
-    card = model_card(runs, resolved, storage.read_json(built / "corpus.json"), checkpoint.config, told, results)
+    made = storage.read_json(built / "corpus.json")
+    card = model_card(name, runs, resolved, made, checkpoint.config, told, results if name == "small-en" else None)
     stale = (*layout.STALE, *tokenizer_files.PATTERNS)
     with storage.atomic_replace(output, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, tensors, "AlbertForPreTraining")
@@ -113,6 +159,7 @@ def stage(number: int, recipe: dict[str, Any], spent: dict[str, float]) -> str:
 
 
 def model_card(
+    name: str,
     runs: list[Path],
     resolved: list[dict[str, Any]],
     corpus: dict[str, Any],
@@ -126,20 +173,21 @@ def model_card(
     held_out = storage.read_json(runs[-1] / "eval_results.json")
     environment, recipe = resolved[-1], resolved[-1]["resolved"]
     megabytes = corpus["statistics"]["text_bytes"] / 1e6
+    about = ABOUT[name]
     longest = max(run["resolved"]["data"]["length"] for run in resolved)
     scores = {key: value for key, value in held_out.items() if isinstance(value, float) and key != "epoch"}
     lines = [
         "---",
-        "language: en",
+        f"language: {about.language}",
         "library_name: albertkit",
         "license: apache-2.0",
         "pipeline_tag: fill-mask",
         "tags: [albert]",
         "---",
         "",
-        "# albertkit/small-en",
+        f"# albertkit/{name}",
         "",
-        f"A small English ALBERT of {config.num_parameters('ForPreTraining'):,} parameters that comes with albertkit: "
+        f"{about.kind} of {config.num_parameters('ForPreTraining'):,} parameters that comes with albertkit: "
         f"{config.num_hidden_layers} layers of width {config.hidden_size} that share one set of weights, embeddings of "
         f"width {config.embedding_size}, an uncased vocabulary of {config.vocab_size:,} pieces. It was pre-trained by "
         "`albertkit corpus build` and `albertkit pretrain` and nothing else, from new weights, as a start for small "
@@ -148,15 +196,16 @@ def model_card(
         "```python",
         "from albertkit import pipeline",
         "",
-        'pipeline("fill-mask", "albertkit/small-en")("The capital of France is [MASK].")',
+        f'pipeline("fill-mask", "albertkit/{name}")("{about.example}")',
         "```",
         "",
+        *([about.translated, ""] if about.translated else []),
         "## Data",
         "",
-        "Public-domain English books, such as Project Gutenberg keeps, and articles of the English Wikipedia (whose "
-        f"text is under CC BY-SA): {corpus['documents']:,} documents, {megabytes:,.0f} MB of text, "
-        f"{corpus['tokens']:,} tokens, of which {held_out['tokens_held_out']:,} were held out. No reviews and no "
-        "labelled data. The vocabulary was learned from the same text.",
+        f"{about.data}: {corpus['documents']:,} documents, {megabytes:,.0f} MB of text, "
+        f"{corpus['tokens']:,} tokens, {'and' if recipe['data'].get('eval') else 'of which'} "
+        f"{held_out['tokens_held_out']:,} {'more' if recipe['data'].get('eval') else 'were'} held out. "
+        f"{about.unlike} The vocabulary was learned from the same text.",
         "",
         "## Training",
         "",
@@ -191,8 +240,7 @@ def model_card(
         "",
         f"It is small and saw little: {megabytes:,.0f} MB of text, where the published models saw 16 GB many times "
         f"over and are better at everything. It was trained on rows of {longest} tokens. Positions beyond are "
-        f"untrained, and its tokenizer says so (`model_max_length` {longest}). Much of its text is a century old or "
-        "more, and it repeats what that says of people. It knows hardly any facts; do not ask it for them.",
+        f"untrained, and its tokenizer says so (`model_max_length` {longest}). {about.limits}",
         "",
     ]
     return "\n".join(lines)
@@ -226,10 +274,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--corpus", type=Path, help="the corpus of the last run, if it is not where its recipe says")
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--name", choices=ABOUT, default="small-en")
+    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     try:
-        sys.stdout.write(package(options.runs, options.corpus, options.output) + "\n")
+        sys.stdout.write(
+            package(options.runs, options.corpus, options.output or MODELS / options.name, name=options.name) + "\n"
+        )
     except (AlbertkitError, FileNotFoundError) as error:
         sys.exit(f"error: {error}")
 
