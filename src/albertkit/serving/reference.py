@@ -97,7 +97,8 @@ def _kind(description: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"a list of {_kind(description, schema['items'])}"
     words = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
-    return words.get(schema.get("type", ""), schema.get("type", "a value"))
+    kind: str = schema.get("type", "a value")
+    return words.get(kind, kind)
 
 
 def _command(method: str, path: str, body: Mapping[str, Any]) -> str:
