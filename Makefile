@@ -61,8 +61,9 @@ floors: $(FRAMEWORKS:%=.venv-floors-%/bin/ready)  ## the lowest versions that py
 structure:  ## sizes of files and functions, import cycles, docstrings, how much is untyped
 	$(PYTHON) benchmarks/structure.py
 
-fuzz: $(BIN)/ready  ## damaged files, random texts, killed saves: the whole of what the tests try a part of
+fuzz: $(BIN)/ready  ## damaged files, random texts, killed saves, bad requests: the whole of what the tests try a part of
 	$(BIN)/python benchmarks/fuzz.py
+	$(BIN)/python benchmarks/serving_faults.py
 
 results:  ## docs/results.md from the kept figures
 	$(PYTHON) benchmarks/results_page.py

@@ -68,7 +68,7 @@ def test_what_one_call_writes_is_bounded_however_it_is_nested(monkeypatch):
     encode = json_parts._encode
     monkeypatch.setattr(json_parts, "_encode", lambda value: sizes.append(str(value).count(",")) or encode(value))
     rows = WIDE.tolist()
-    nested = [[rows[:40]], [rows[40:90]], [{"a": 1, "b": [2] * 30}] * 4000, {"c": [rows[90:]], "d": "e"}]
+    nested = [[rows[:8]], [rows[8:20]], [{"a": 1, "b": [2] * 30}] * 1000, {"c": [rows[20:40]], "d": "e"}]
     assert b"".join(json_parts.parts(nested)) == whole(nested)
     assert max(sizes) < 2 * json_parts._TOGETHER
     assert len(sizes) > sum(sizes) / json_parts._TOGETHER

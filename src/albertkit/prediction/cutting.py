@@ -137,35 +137,38 @@ def _of_lines(source: Source, start: Position, rows: int) -> Iterator[Block]:
         else:
             _skip(file, start.offset)
         cut = _csv_rows(file, start.line) if source.kind == ".csv" else _lines(file, source.path, start.line)
-        at, content, count = start, bytearray(), 0
+        at, held, size = start, list[bytes](), 0
         is_header = source.has_header_line and start.line == 1
         for row in cut:
+            held.append(row)
+            size += len(row)
             if is_header and row.strip():
                 is_header = False
-                at = Position(at.file, at.offset + len(content) + len(row), at.line + _count(bytes(content) + row))
-                content.clear()
-                continue
-            content += row
-            count += 1
-            if count >= rows or len(content) >= SIZE:
-                block = _block(at, bytes(content), raw.tell())
+                at = Position(at.file, at.offset + size, at.line + _count(b"".join(held)))
+                held, size = [], 0
+            elif len(held) >= rows or size >= SIZE:
+                content, held, size = b"".join(held), [], 0
+                del row  # while the block is answered nothing else holds what may be one long line
+                at, block = _block(at, content, raw.tell())
+                del content
                 yield block
-                at, count = block.stop, 0
-                content.clear()
-        if content.strip():
-            yield _block(at, bytes(content), raw.tell())
+                del block
+        if any(map(bytes.strip, held)):
+            yield _block(at, b"".join(held), raw.tell())[1]
 
 
-def _block(at: Position, content: bytes, done: int) -> Block:
+def _block(at: Position, content: bytes, done: int) -> tuple[Position, Block]:
+    """Where the next block begins, and this one."""
     mark = b"\xef\xbb\xbf" if at.offset == 0 and content.startswith(b"\xef\xbb\xbf") else b""
     lines = range(at.line, at.line + _count(content))
     stop = Position(at.file, at.offset + len(content), lines.stop)
-    return Block(0, at, stop, done, content[len(mark) :], lines)
+    return stop, Block(0, at, stop, done, content[len(mark) :], lines)
 
 
 def _count(content: bytes) -> int:
-    """Lines as the readers of rows count them."""
-    return len(content.splitlines())
+    """Lines as the readers of rows count them, `bytes.splitlines`, without a copy of them."""
+    ends = content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
+    return ends + bool(content and not content.endswith((b"\n", b"\r")))
 
 
 def _skip(file: io.BufferedReader, count: int) -> None:

@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
-from albertkit.serving import schemas
+from albertkit.serving import reference, schemas
 from albertkit.serving.answering import Answering
-from albertkit.serving.browser import page
+from albertkit.serving.browser import HEADERS, page
 from albertkit.serving.embeddings import add_routes
 from albertkit.serving.errors import STATUSES, Refusal
 from albertkit.serving.limits import Limits
@@ -76,7 +76,8 @@ def create_app(
     With `keys` every request needs one of them; pages of the `origins` may ask from a browser.
     """
     server = Server(models, limits or Limits.model_validate({}))
-    app = FastAPI(title="albertkit", version=__version__, description="ALBERT models behind HTTP.", responses=REFUSALS)
+    about: Record = {"title": "albertkit", "version": __version__, "description": "ALBERT models behind HTTP."}
+    app = FastAPI(**about, responses=REFUSALS, docs_url=None, redoc_url=None)  # those pages need another host
     app.state.server = server
     for name, one in models.loaded().items():
         app.include_router(_of_model(server, name, schemas.request_model(one.task), f"/models/{name}"))
@@ -85,6 +86,11 @@ def create_app(
     add_routes(app, server.models, server.answering)
     app.include_router(_of_operation(server, has_keys=bool(keys)))
     app.include_router(page())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(reference.page(app.openapi(), STATUSES), headers=HEADERS, media_type="text/html")
+
     _add_handlers(app)
     app.add_middleware(Warned)
     app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes, deadline=server.limits.deadline)
