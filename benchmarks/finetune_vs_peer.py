@@ -29,8 +29,14 @@ import common
 from albertkit.typing import Record
 
 PEER = Path(__file__).with_name("finetune_peer.py")
-MATRICES = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product_flash_attention")
-"""The operations of PyTorch that are matrix products, attention's among them; a name begins with one of these."""
+MATRICES = (
+    *("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product_flash_attention"),
+    "_Encode",
+)
+"""The operations of PyTorch that are matrix products, attention's among them; a name begins with one of these.
+
+So do the two passes of the encoder by the compiled library, `_Encode` and `_EncodeBackward`, all of which is counted.
+"""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_predict_says_how_many_answers_were_printed(ended, monkeypatch):
 
 def test_embed_says_what_is_there(ended, monkeypatch, tmp_path):
     monkeypatch.setattr(pipelines, "pipeline", Answerer)
-    file = tmp_path / "v.npy"
+    file = tmp_path / "v.csv"
     monkeypatch.setattr(Answerer, "answer", {"embedding": [1.0, 2.0]})
     code, _, said = ended("embed", "m", "--data", tmp_path / "a.txt", "--output", file)
     assert (code, said, file.exists()) == (130, f"Stopped. {file} was not written.\n", False)

@@ -203,6 +203,15 @@ def test_frozen_weights_get_no_gradient_and_the_others_theirs():
         torch.testing.assert_close(values, whole[name])
 
 
+def test_memory_of_steps_is_let_go_where_training_ends():
+    model = encoder()
+    results(model, sequences())
+    assert model._memory._free
+    with torch.no_grad():
+        model.eval()(embedded(), sequences())
+    assert not model._memory._free
+
+
 def test_without_gradients_states_are_the_same():
     model = encoder()
     states = model(embedded(), sequences("some")).last_hidden_state

@@ -176,3 +176,13 @@ def test_of_packed_tokens_only_those_that_are_asked_for_come_back(checkpointing)
     whole = encoder(embedded, PackedSequences(((2, 4), (1, 3)))).last_hidden_state
     assert (found.shape, whole.shape) == ((1, 3, config.hidden_size), (1, 11, config.hidden_size))
     torch.testing.assert_close(found, whole[:, places])
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 1), (1, 7), (3, 4)])
+def test_rows_without_padding_stay_where_they_are(rows, length):
+    packing = Unpadded.of_mask(torch.ones((rows, length)))
+    x = torch.arange(rows * length).view(rows, length)
+    assert packing.groups == ((rows, length),)
+    assert packing.pack(x).tolist() == [x.flatten().tolist()]
+    assert packing.unpack(packing.pack(x)).equal(x)
+    assert packing.starts.tolist() == x[:, 0].tolist()

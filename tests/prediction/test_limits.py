@@ -29,3 +29,15 @@ def test_libraries_are_told_before_they_are_imported(environment, monkeypatch):
     environment["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "7"
     limits.share_machine()
     assert environment["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
+
+
+@pytest.mark.parametrize(("quota", "stated", "expected"), [(2.0, None, "2"), (None, None, None), (2.0, "5", "5")])
+def test_in_a_container_with_a_share_of_the_processors_there_are_no_more_threads(
+    environment, monkeypatch, quota, stated, expected
+):
+    monkeypatch.setattr(processors, "available", lambda: 64)
+    monkeypatch.setattr(processors, "of_quota", lambda: quota)
+    if stated:
+        environment["OMP_NUM_THREADS"] = stated
+    limits.share_machine()
+    assert environment.get("OMP_NUM_THREADS") == expected

@@ -15,6 +15,7 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -22,6 +23,8 @@ pytest.importorskip("pyarrow")
 
 from albertkit import ordered_map
 from albertkit.errors import CheckpointError, ConfigError, InputError, TrainingError
+from albertkit.inference import vector_files
+from albertkit.pipelines import pipeline
 from albertkit.prediction import cutting, journal, run
 from albertkit.prediction.answering import Answerer
 from albertkit.tasks.base import Task
@@ -79,6 +82,50 @@ def test_a_run_that_is_cut_off_gives_the_bytes_of_one_that_is_not(model, tmp_pat
         assert not output.exists()
     assert answered(model, [source], output) == whole
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, f"whole.{ending}", output.name])
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory, data):
+    return made(tmp_path_factory.mktemp("encoder"), data, "ForSentenceEmbedding")
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+def test_vectors_that_were_cut_off_have_the_bytes_of_those_written_one_by_one(encoder, tmp_path, ending):
+    source, output = write(tmp_path / "d.csv"), tmp_path / f"out{ending}"
+    whole = answered(encoder, [source], tmp_path / f"whole{ending}")
+    vectors = np.load(tmp_path / f"whole{ending}")
+    vectors = vectors["embedding"] if ending == ".npz" else vectors
+    np.testing.assert_allclose(vectors, pipeline(None, encoder)([inputs.text(n) for n in range(40)]), atol=1e-6)
+    with vector_files.opened(tmp_path / f"one-by-one{ending}") as add:
+        for vector in vectors:
+            add({"embedding": vector})
+    assert (tmp_path / f"one-by-one{ending}").read_bytes() == whole
+    for count in (3, 0, 1):
+        with pytest.raises(Killed):
+            answered(encoder, [source], output, killed_at(count))
+        assert not output.exists()
+    assert answered(encoder, [source], output) == whole
+    parts = answered(encoder, [source], tmp_path / "parts", folder_format=ending[1:], part_rows=14)
+    assert list(parts) == [f"part-0000{number}{ending}" for number in range(3)]
+
+
+def test_vectors_of_parquet_have_32_bits_and_a_column_for_warnings_of_any_row(encoder, tmp_path):
+    from pyarrow import parquet
+
+    (tmp_path / "d.txt").write_text("the film\n好\nthe end\n")
+    answered(encoder, [tmp_path / "d.txt"], tmp_path / "out.parquet")
+    table = parquet.read_table(tmp_path / "out.parquet")
+    assert str(table.schema.field("embedding").type) == "list<element: float>"
+    assert [one is None for one in table["warning"].to_pylist()] == [True, False, True]
+    np.testing.assert_allclose(table["embedding"][0].as_py(), pipeline(None, encoder)("the film"), atol=1e-6)
+
+
+def test_a_file_of_numpy_is_for_vectors(model, tmp_path):
+    source = write(tmp_path / "d.csv")
+    with pytest.raises(
+        InputError, match=r"holds vectors.*out\.npy for answers of text-classification\. Write to .jsonl"
+    ):
+        answered(model, [source], tmp_path / "out.npy")
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"])

@@ -11,6 +11,8 @@ import pytest
 
 from albertkit.errors import InputError
 from albertkit.pipelines import pipeline
+from albertkit.serving import json_parts
+from albertkit.serving.answering import connected
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.middleware import Bounded
 from albertkit.serving.scheduler import Job
@@ -265,6 +267,32 @@ def test_vectors_are_those_of_the_pipeline_in_every_form(client, models):
     np.testing.assert_allclose(cut, expected[0, :5] / np.linalg.norm(expected[0, :5]), atol=1e-5)
 
 
+def test_long_answers_have_the_same_content_as_short_ones(client, models, monkeypatch):
+    texts = [f"Text number {number}." for number in range(50)]
+    asked = [
+        ("/embed", {"inputs": texts}),
+        ("/v1/embeddings", {"input": texts}),
+        ("/tokenize", {"inputs": texts}),
+        ("/models/masks", {"inputs": "A [MASK] and a [MASK].", "parameters": {"top_k": 200}}),
+    ]
+    whole = [client.post(path, json=body) for path, body in asked]
+    monkeypatch.setattr(json_parts, "SIZE", 100)
+    monkeypatch.setattr(json_parts, "_TOGETHER", 50)
+    for (path, body), before in zip(asked, whole, strict=True):
+        found = client.post(path, json=body)
+        assert "content-length" in before.headers
+        assert "content-length" not in found.headers
+        assert found.headers["content-type"] == before.headers["content-type"] == "application/json"
+        assert found.content == before.content
+
+
+def test_no_texts_have_no_vectors_nor_ranks(client):
+    assert client.post("/embed", json={"inputs": []}).json() == []
+    assert client.post("/rerank", json={"query": "a", "texts": []}).json() == []
+    assert client.post("/similarity", json={"inputs": {"source_sentence": "a", "sentences": []}}).json() == []
+    assert client.post("/tokenize", json={"inputs": []}).json() == []
+
+
 def test_similarity_and_rerank_go_by_the_cosine(client, models):
     source, others = "A cup of tea.", ["Rain.", "A cup of tea.", "A pot of tea."]
     vectors = np.array(models.get("vectors")([source, *others]))
@@ -375,11 +403,28 @@ def test_what_nobody_waits_for_any_more_is_cancelled_and_said_to_be_499(client):
         async def receive(self):
             return {"type": "http.disconnect"}
 
+    async def wait():
+        async with connected(Gone()):
+            await client.app.state.server.answering._wait(job)
+
     job = Job(run=None, features=None, lengths=[3], future=Future(), deadline=0, submitted=0)
     with pytest.raises(Refusal) as refused:
-        asyncio.run(client.app.state.server.answering._wait(Gone(), job))
+        asyncio.run(wait())
     assert refused.value.status == 499
     assert job.is_cancelled
+
+
+def test_a_deadline_that_ends_an_answer_is_not_taken_for_a_client_that_is_gone():
+    class There:
+        async def receive(self):
+            await asyncio.sleep(60)
+
+    async def wait():
+        async with asyncio.timeout(0.01), connected(There()):
+            await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(wait())
 
 
 def test_a_model_that_is_slow_is_504_at_the_deadline_and_answers_others_afterwards(serve, models, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -72,6 +73,23 @@ def test_names_of_models_stand_in_addresses_and_differ(tmp_path):
 def test_an_address_that_is_taken_is_refused_with_the_way_out():
     with run._listen("127.0.0.1", 0) as taken, pytest.raises(InputError, match="--port"):
         run._listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_small_parts_of_answers_are_sent_at_once():
+    async def accepted(listening):
+        made = asyncio.get_running_loop().create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                made.set_result(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        server = await asyncio.get_running_loop().create_server(Protocol, sock=listening)
+        with socket.create_connection(listening.getsockname()):
+            found = await asyncio.wait_for(made, 20)
+        server.close()
+        return found
+
+    assert asyncio.run(accepted(run._listen("127.0.0.1", 0)))
 
 
 def test_a_folder_without_a_model_ends_the_command_with_its_name(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from albertkit.cli import engines, options
+from albertkit.cli import engines, long_run, options
 from albertkit.cli.answer_inputs import Source
 from albertkit.cli.predict import print_record, tell, write_all
 
@@ -32,7 +32,10 @@ def command(
     ] = "",
     output: Annotated[
         Path | None,
-        Option(help="Write to this file: .npy, .npz, .parquet, .jsonl or .csv.", show_default="JSON lines"),
+        Option(
+            help="Write to this file: .npy, .npz, .parquet, .jsonl, .jsonl.gz or .csv; or into this folder.",
+            show_default="JSON lines",
+        ),
     ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
     query: Annotated[list[str] | None, Option(help="Print the texts that are nearest to this one; repeatable.")] = None,
@@ -50,16 +53,19 @@ def command(
     framework: options.AnsweringFramework = None,
     precision: options.Precision = None,
     trust_program: options.TrustProgram = False,
+    output_format: options.FolderFormat = None,
+    part_rows: options.PartRows = None,
+    workers: options.Workers = None,
+    threads: options.Threads = None,
     engine: engines.Engine = "local",
     address: engines.Address = None,
-    workers: engines.Workers = None,
     cpus_per_worker: engines.CpusPerWorker = None,
     gpus_per_worker: engines.GpusPerWorker = None,
 ) -> None:
     """Make a vector of each text, of those of a file, or of the lines of standard input, in their order.
 
     With --query print the texts that are nearest to it by the cosine of their vectors, nearest first. Files of any
-    length are read, answered and searched in pieces.
+    length are read, answered and searched in pieces; with --output the same command goes on where it was cut off.
     """
     from albertkit.inference import record_files, vector_files
     from albertkit.pipelines import pipeline
@@ -69,14 +75,23 @@ def command(
     _require_one_way(output, query, source.file)
     if cluster:
         _require_for_cluster(source.file, query)
-    if output:
+    parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
+    is_run = not query and bool(source.file) and long_run.writes(output)
+    if not is_run:
+        long_run.require_none(options.given(**{**parts, "workers": None if cluster else workers}), source, output)
+    if output and not is_run:
         record_files.require_other(output, source.file)
         vector_files.require_writable(output, overwrite)
     given = options.computing(device, batch_size, max_batch_tokens, precision, trust_program=trust_program)
     asked = {"pooling": pooling, "long": long, "normalize": normalize}
     made = {"model": model, "framework": framework, "max_length": max_length, **given, **asked}
-    answerer = pipeline("sentence-embedding", **made)
     columns = options.data_options(None, text_column=text_column, header=options.split(header))
+    if is_run:
+        on = {"workers": 1, "threads": threads or cluster.threads} if cluster else {}
+        model_of = {**made, "task": "sentence-embedding"}
+        scale = {**options.given(**parts), **on}
+        return long_run.answer(source, output, model_of, columns, {}, skip_bad_rows, overwrite, scale, cluster)
+    answerer = pipeline("sentence-embedding", **made)
     if cluster:
         found = engines.records(cluster, answerer, made, source.file, columns, skip_bad_rows)
         return _write(*found, output, overwrite)

@@ -27,21 +27,32 @@ def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
     """Whether rows of a file go to such an output. InputError for options of one without it."""
     from albertkit.errors import InputError
 
-    has_rows = bool(source.file or source.hub_dataset or source.split)
-    if has_rows and writes(output):
+    if _has_rows(source) and writes(output):
         return True
-    if scale:
-        option = f"--{next(iter(scale)).replace('_', '-').replace('replaces', 'replace').replace('folder', 'output')}"
-        raise InputError(
-            f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst or .parquet, or to a folder. "
-            f"Received: {f'--output {output}' if has_rows else 'no file'}. Name both with --file and --output."
-        )
+    require_none(scale, source, output)
     if output is not None and writes(output) and output.suffix not in (".jsonl", ".parquet"):
         raise InputError(
             f"Texts that are not in a file go to .jsonl, .csv or .parquet. Received: {output}. Name a file of texts, "
             "or another output."
         )
     return False
+
+
+def _has_rows(source: Source) -> bool:
+    return bool(source.file or source.hub_dataset or source.split)
+
+
+def require_none(scale: "Record", source: Source, output: Path | None) -> None:
+    """InputError for options of a run where there is none."""
+    from albertkit.errors import InputError
+
+    if scale:
+        option = f"--{next(iter(scale)).replace('_', '-').replace('replaces', 'replace').replace('folder', 'output')}"
+        raise InputError(
+            f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst, .parquet, .npy or .npz, or "
+            f"to a folder. Received: {f'--output {output}' if _has_rows(source) else 'no file'}. Name both with --file "
+            "and --output."
+        )
 
 
 def answer(

@@ -4,38 +4,83 @@
 
 #include <immintrin.h>
 #include <pthread.h>
+#ifdef __linux__
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#else
 #include <sched.h>
+#endif
 
 #include <algorithm>
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <cstdlib>
 
 namespace albertkit {
 
 constexpr int MOST_THREADS = 256;
+constexpr int PAUSES = 1000;
+
+// A number that threads wait for: some microseconds actively, for what they wait for is near where all of them have a
+// core, and then asleep, for where another process has the core of one it may be milliseconds away.
+struct Awaited {
+    std::atomic<int> value{0};
+
+    // Until the number is another than this.
+    void wait(int seen) {
+        for (int pauses = 0; pauses < PAUSES; pauses++) {
+            if (value.load(std::memory_order_acquire) != seen) return;
+            _mm_pause();
+        }
+        asleep.fetch_add(1);
+        while (value.load() == seen) sleep(seen);
+        asleep.fetch_sub(1);
+    }
+
+    // A new one. Who has seen `asleep` too early finds this one when it falls asleep.
+    void set(int next) {
+        value.store(next);
+        wake();
+    }
+
+    void subtract_one() {
+        value.fetch_sub(1);
+        wake();
+    }
+
+  private:
+    std::atomic<int> asleep{0};
+
+#ifdef __linux__
+    void sleep(int seen) { syscall(SYS_futex, &value, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0); }
+    void wake() {
+        if (asleep.load()) syscall(SYS_futex, &value, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+    }
+#else
+    void sleep(int) { sched_yield(); }
+    void wake() {}
+#endif
+};
 
 // Threads that work on one thing together. All of them come to every `meet`.
 struct Team {
     int size;
-    std::atomic<int> arrived{0}, meetings{0};
+    std::atomic<int> arrived{0};
+    Awaited meetings;
 
     explicit Team(int size) : size(size) {}
 
     void meet() {
         if (size == 1) return;
-        const int meeting = meetings.load(std::memory_order_relaxed);
+        const int meeting = meetings.value.load(std::memory_order_relaxed);
         if (arrived.fetch_add(1, std::memory_order_acq_rel) == size - 1) {
             arrived.store(0, std::memory_order_relaxed);
-            meetings.store(meeting + 1, std::memory_order_release);
+            meetings.set(meeting + 1);
             return;
         }
-        for (int spins = 0; meetings.load(std::memory_order_acquire) == meeting; spins++) {
-            if (spins < 1000)
-                _mm_pause();
-            else
-                sched_yield();
-        }
+        meetings.wait(meeting);
     }
 };
 
@@ -83,19 +128,14 @@ class Workers {
         threads = std::min(threads, 1 + start(threads - 1));
         call = [](const void *context, int rank) { (*static_cast<const Work *>(context))(rank); };
         context = &work;
-        left.store(threads - 1, std::memory_order_relaxed);
+        left.value.store(threads - 1, std::memory_order_relaxed);
         pthread_mutex_lock(&mutex);
         asked = threads - 1;
         round.fetch_add(1, std::memory_order_release);
         pthread_cond_broadcast(&wake);
         pthread_mutex_unlock(&mutex);
         work(0);
-        for (int spins = 0; left.load(std::memory_order_acquire); spins++) {
-            if (spins < 1000)
-                _mm_pause();
-            else
-                sched_yield();
-        }
+        while (const int others = left.value.load(std::memory_order_acquire)) left.wait(others);
         pthread_mutex_unlock(&busy);
         return threads;
     }
@@ -119,7 +159,8 @@ class Workers {
   private:
     pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER, mutex = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
-    std::atomic<int> round{0}, left{0};
+    std::atomic<int> round{0};
+    Awaited left;
     int asked = 0, started = 0;
     void (*call)(const void *, int) = nullptr;
     const void *context = nullptr;
@@ -157,7 +198,7 @@ class Workers {
             pthread_mutex_unlock(&own.mutex);
             if (is_asked) {
                 own.call(own.context, mine.rank);
-                own.left.fetch_sub(1, std::memory_order_release);
+                own.left.subtract_one();
             }
         }
     }

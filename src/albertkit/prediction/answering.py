@@ -42,7 +42,7 @@ class Answering:
     left_out_form: str | None = None
     """The format of the file of rows that no condition keeps, if there is one."""
     schema: Json = None
-    """That of Arrow, for Parquet."""
+    """That of Arrow for Parquet, and how many numbers each vector has for .npy and .npz."""
     kinds: Record = field(default_factory=dict)
     """Of the columns of answers, for Parquet."""
     threads: int | None = None
@@ -223,6 +223,8 @@ class _Rows:
         return written, tuple(len(rows) for _, rows in sinks)
 
     def _written(self, form: str, rows: Sequence[tuple[int | None, Answered]]) -> bytes:
+        if form in outputs.VECTORS:
+            return outputs.vectors([one.answer for _, one in rows])
         if form != outputs.PARQUET:
             return outputs.packed(form, [self._line(*row) for row in rows])
         return outputs.tabled(self._settings.schema, self._columns(rows)) if rows else b""

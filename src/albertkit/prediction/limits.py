@@ -21,11 +21,14 @@ def share_machine() -> None:
     """What suits a process that answers for long, unless its environment says otherwise; before PyTorch is imported.
 
     oneDNN must not hold products of a thousand shapes, lengths that hardly come again: 700 MB in int8. And where the
-    compiled library computes, threads of OpenMP must not wait actively on its cores: a third of a server's CPU time.
+    compiled library computes, threads of OpenMP must not wait actively on its cores: a third of a server's CPU time. In
+    a container with a share of a machine PyTorch would have a thread for each of the machine's cores.
     """
     from albertkit.kernels import library
 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    if processors.count() < processors.available():
+        os.environ.setdefault("OMP_NUM_THREADS", str(processors.count()))
     if library.has_precision("fp32"):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 

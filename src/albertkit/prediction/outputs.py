@@ -1,7 +1,8 @@
 """Rows -> bytes that may be put one behind the other, and these -> the file that is left.
 
 Lines of JSON may be packed: members of gzip and frames of zstd stand one behind the other, too. Of Parquet the bytes
-are tables in Arrow's format of streams, which become row groups of one file when it is complete.
+are tables in Arrow's format of streams, which become row groups of one file when it is complete; of .npy and .npz the
+numbers of vectors, which get their header then.
 """
 
 import gzip
@@ -10,14 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from albertkit import storage
 from albertkit.errors import InputError, MissingDependency
+from albertkit.inference import vector_files
 from albertkit.inference.record_files import json_line
 from albertkit.typing import Json
 
 PARQUET = ".parquet"
 LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
-FORMATS = (*LINES, PARQUET)
+VECTORS = vector_files.FORMATS
+FORMATS = (*LINES, PARQUET, *VECTORS)
 _GROUP = 2**16
 """Rows of a row group at least, but for the last."""
 
@@ -87,7 +92,7 @@ def schema(columns: Mapping[str, Json], answers: Mapping[str, Json]) -> Json:
 
 
 def _type(kind: Json) -> Json:
-    """str, int, float, bool, [kind], {name: kind}, or object for any value as text of JSON -> a type of Arrow."""
+    """str, int, float, np.float32, bool, [kind], {name: kind}, or object for any value as JSON -> a type of Arrow."""
     import pyarrow
 
     if isinstance(kind, list):
@@ -95,7 +100,7 @@ def _type(kind: Json) -> Json:
     if isinstance(kind, Mapping):
         return pyarrow.struct([(name, _type(one)) for name, one in kind.items()])
     plain = {str: pyarrow.string, int: pyarrow.int64, float: pyarrow.float64, bool: pyarrow.bool_}
-    return plain.get(kind, pyarrow.string)()
+    return {**plain, np.float32: pyarrow.float32}.get(kind, pyarrow.string)()
 
 
 def value(kind: Json, found: Json) -> Json:
@@ -103,10 +108,24 @@ def value(kind: Json, found: Json) -> Json:
     return json_line(found) if kind is object and found is not None else found
 
 
+def vectors(answers: Sequence[Mapping[str, Json]]) -> bytes:
+    """The vectors of answers, float32."""
+    return np.array([one[vector_files.COLUMN] for one in answers], np.float32).tobytes()
+
+
 def finish(form: str, spool: Path, target: Path, schema: Json) -> None:
-    """Make the file of the bytes that stand in `spool`, which is gone then: as one step. OSError where that fails."""
-    if form != PARQUET:
+    """Make the file of the bytes that stand in `spool`, which is gone then: as one step. OSError where that fails.
+
+    `schema` is that of Arrow for Parquet, and of VECTORS how many numbers each has.
+    """
+    if form in LINES:
         os.replace(spool, target)
+        return
+    if form in VECTORS:
+        count = spool.stat().st_size // (schema * np.dtype(np.float32).itemsize)
+        with spool.open("rb") as source, storage.replacing(target) as file:
+            vector_files.write_rows(form, file, source, count, schema)
+        spool.unlink()
         return
     from pyarrow import parquet
 

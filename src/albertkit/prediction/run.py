@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from albertkit import __version__, hub, processors
 from albertkit.errors import ConfigError, InputError, Interrupted
-from albertkit.inference import record_files
+from albertkit.inference import record_files, vector_files
 from albertkit.ordered_map import Processes
 from albertkit.pipelines import Pipeline, pipeline
 from albertkit.prediction import columns, cutting, journal, labelling, limits, outputs, sources
@@ -144,7 +144,11 @@ def plan(request: Request) -> Plan:
     calls = {**loaded.call_options(request.data), **request.calls}
     labels, kinds = _labels(request, loaded, calls)
     added = columns.of_answers(kinds, labels)
-    schema = columns.schema(loaded, files, labels, added) if found[0].form == outputs.PARQUET else None
+    schema = None
+    if found[0].form == outputs.PARQUET:
+        schema = columns.schema(loaded, files, labels, added)
+    elif found[0].form in outputs.VECTORS:
+        schema = _width(found[0], loaded, kinds)
     left_out_form = found[1].form if len(found) > 1 else None
     model = {**request.model, "task": loaded.task.name}
     workers = request.workers or _processes(model, files)
@@ -153,6 +157,16 @@ def plan(request: Request) -> Plan:
         model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
     return Plan(answering, found, _settings(request, answering, found), loaded, workers)
+
+
+def _width(target: Output, loaded: Pipeline, kinds: Record) -> int:
+    """How many numbers each vector has. InputError for answers that are no vectors."""
+    if vector_files.COLUMN not in kinds:
+        raise InputError(
+            f"A file of NumPy holds vectors: those of sentence-embedding. Received: {target.path} for answers of "
+            f"{loaded.task.name}. Write to .jsonl or .parquet in its place."
+        )
+    return loaded.config.hidden_size
 
 
 def _processes(model: Record, files: Sequence[Source]) -> int:

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-import numpy as np
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
 
 from albertkit.errors import InputError
 from albertkit.pipelines import Call, Pipeline
+from albertkit.serving import json_parts
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
@@ -19,6 +20,8 @@ from albertkit.serving.scheduler import Cancelled, DeadlinePassed, Job, QueueFul
 from albertkit.typing import Json, Record
 
 Result = TypeVar("Result")
+_FEW_BYTES, _FEW_NUMBERS = 2**11, 2**12
+"""Of a body, and of what a model gives back for it: a request of no more is encoded and decoded at once."""
 
 
 class Answering:
@@ -30,21 +33,51 @@ class Answering:
         """Encoding and decoding beside the model; more threads would only take its cores."""
         self._requests = 0
 
-    async def answer(self, request: Request, name: str, model: Pipeline, inputs: Json, **options: Json) -> Json:
-        """The answer of a pipeline's call, plain enough for JSON. Refusal where there is none."""
+    async def answer(
+        self,
+        request: Request,
+        name: str,
+        model: Pipeline,
+        inputs: Json,
+        shaped: Callable[[Json], Json] = lambda answer: answer,
+        **options: Json,
+    ) -> Response:
+        """The answer of a pipeline's call, or what `shaped` makes of it; see `response`. Refusal for none."""
         self._require_stride(model, options)
+        deadline = request.state.arrived + self._limits.deadline
         with self._inside():
-            deadline = request.state.arrived + self._limits.deadline
             try:
-                async with asyncio.timeout(deadline - time.monotonic()):
-                    call = await self.beside(lambda: self._prepared(model, inputs, options))
+                async with asyncio.timeout(deadline - time.monotonic()), connected(request):
+                    is_small = len(await request.body()) <= _FEW_BYTES
+                    call = await self._done(lambda: self._prepared(model, inputs, options), at_once=is_small)
                     request.state.doubts = call.doubts
                     outputs = await self._computed(request, name, model, call, deadline)
-                    return await self.beside(lambda: listed(call.finish(outputs)))
+                    is_small = is_small and sum(one.size for row in outputs for one in row.values()) <= _FEW_NUMBERS
+                    return await self.response(lambda: shaped(call.finish(outputs)), at_once=is_small)
             except TimeoutError:
                 raise Refusal(504) from None
             except InputError as error:  # of the inputs, or of an option that only the answer asks for
                 raise Refusal(422, rule_of(error, inputs)) from None
+
+    async def response(self, made: Callable[[], Json], at_once: bool = False) -> Response:
+        """What a function gives, as JSON: all at once, or where that is long part by part as the client takes it."""
+
+        def begun() -> tuple[bytes, bytes | None, Iterator[bytes]]:
+            found = json_parts.parts(made())
+            return next(found), next(found, None), found
+
+        first, second, others = await self._done(begun, at_once)
+        if second is None:
+            return Response(first, media_type="application/json")
+
+        async def each() -> AsyncIterator[bytes]:
+            yield first
+            part = second
+            while part is not None:
+                yield part
+                part = await self._done(lambda: next(others, None))
+
+        return StreamingResponse(each(), media_type="application/json")
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
@@ -84,43 +117,51 @@ class Answering:
         tokens = sum(job.lengths)
         self._metrics.tokens.labels(name).inc(tokens)
         try:
-            return await self._wait(request, job)
+            return await self._wait(job)
         finally:
             waited = (job.started or time.monotonic()) - job.submitted
             self._metrics.waited.labels(name).observe(waited)
             request.state.told = {"model": name, "tokens": tokens, "waited_ms": round(1000 * waited, 2)}
 
-    async def _wait(self, request: Request, job: Job) -> list[Any]:
-        """The outputs of a job; it is cancelled where the client goes, and where nobody waits any more."""
-        future = asyncio.wrap_future(job.future)
-        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # it may fail with nobody there
-        gone = asyncio.create_task(_disconnected(request))
+    async def _wait(self, job: Job) -> list[Any]:
+        """The outputs of a job; it is cancelled where nobody waits for it any more."""
         try:
-            await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not future.done():
-                raise Refusal(499, "The client is gone.")
-            return future.result()
+            return await asyncio.wrap_future(job.future)
         except (DeadlinePassed, Cancelled):
             raise Refusal(504) from None
-        finally:
-            gone.cancel()
-            if not future.done():
-                job.cancel()
+        except asyncio.CancelledError:
+            job.cancel()
+            raise
 
-    async def beside(self, call: Callable[[], Result]) -> Result:
-        """What a function gives, while other requests go on."""
+    async def _done(self, call: Callable[[], Result], at_once: bool = False) -> Result:
+        """What a function gives: at once, or in a thread while other requests go on.
+
+        To hand it to a thread and back takes longer than to encode a sentence.
+        """
+        if at_once:
+            return call()
         return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+@asynccontextmanager
+async def connected(request: Request) -> AsyncIterator[None]:
+    """End what is done inside once the client goes: Refusal with 499, which nobody reads but the log."""
+    work, is_gone = asyncio.current_task(), False
 
+    async def watch() -> None:
+        nonlocal is_gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        is_gone = True
+        if work:
+            work.cancel()
 
-def listed(answer: Json) -> Json:
-    """Arrays and their numbers as lists and numbers of Python."""
-    if isinstance(answer, np.ndarray | np.generic):
-        return answer.tolist()
-    if isinstance(answer, dict):
-        return {name: listed(one) for name, one in answer.items()}
-    return [listed(one) for one in answer] if isinstance(answer, list | tuple) else answer
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not is_gone or (work and work.uncancel()):  # by somebody else, such as the deadline
+            raise
+        raise Refusal(499, "The client is gone.") from None
+    finally:
+        watching.cancel()

@@ -1,5 +1,6 @@
 """The server: routes for models, for vectors, and for whoever runs it."""
 
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,21 @@ class Server:
         self.metrics.watch(self.scheduler)
         self.answering = Answering(self.scheduler, limits, self.metrics)
 
+    def reload(self) -> None:
+        """Load all models again; requests that were taken are answered by the former ones."""
+        self.models.load()
+        settle()
+
+
+def settle() -> None:
+    """Leave all that a server holds from its start on out of Python's search for garbage.
+
+    That search holds everything up: for a third of a second with PyTorch and a model among what it goes through.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
 
 def create_app(
     models: Models, limits: Limits | None = None, keys: Sequence[str] = (), origins: Sequence[str] = ()
@@ -86,13 +102,12 @@ def create_app(
 def _of_model(server: Server, name: str, body_model: Any, path: str) -> APIRouter:
     """The route on which one model answers for its task."""
 
-    async def answer(request: Request, body: Any) -> Any:
+    async def answer(request: Request, body: Any) -> Response:
         model = server.models.get(name)
         if model is None:
             raise Refusal(503)
         given = body.parameters.model_dump(exclude_unset=True) if body.parameters else {}
-        found = await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
-        return await server.answering.beside(lambda: JSONResponse(found))
+        return await server.answering.answer(request, name, model, schemas.plain(body.inputs), **given)
 
     answer.__annotations__["body"] = body_model  # known only now, to FastAPI and to who reads its description
     router = APIRouter(tags=["models"])
@@ -131,7 +146,7 @@ def _of_operation(server: Server, has_keys: bool) -> APIRouter:
         @router.post("/reload")
         async def reload() -> Record:
             """Load all models again; requests that were taken are answered by the former ones."""
-            await to_thread.run_sync(server.models.load)
+            await to_thread.run_sync(server.reload)
             return {"models": server.models.names}
 
     return router

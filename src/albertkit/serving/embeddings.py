@@ -1,10 +1,10 @@
 """Routes for vectors, named as those of text-embeddings-inference and of OpenAI."""
 
 import base64
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 
 from albertkit.pipelines import Pipeline
 from albertkit.serving.answering import Answering
@@ -36,11 +36,22 @@ class Vectors:
                 return known, one
         raise Refusal(404, "No model of this server gives vectors under that name. Serve one for sentence-embedding.")
 
-    async def of(self, request: Request, texts: list[str], model: str = "", **options: Json) -> np.ndarray:
-        """(N, H) float32."""
+    async def of(
+        self,
+        request: Request,
+        texts: list[str],
+        shaped: Callable[[np.ndarray], Json] = lambda found: found,
+        model: str = "",
+        **options: Json,
+    ) -> Response:
+        """What `shaped` makes of the vectors, (N, H) float32; without it these."""
         name, answerer = self.model(model)
-        found = await self._answering.answer(request, name, answerer, texts, **options)
-        return np.asarray(found, np.float32).reshape(len(texts), -1)
+        width = answerer.config.hidden_size
+
+        def of_vectors(found: Json) -> Json:
+            return shaped(np.asarray(found, np.float32).reshape(len(texts), width))  # none: (0, H)
+
+        return await self._answering.answer(request, name, answerer, texts, of_vectors, **options)
 
 
 def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
@@ -50,59 +61,73 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
     @app.post("/embed", tags=["vectors"])
     async def embed(request: Request, body: EmbedRequest) -> Response:
         """The vector of each text."""
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         options: Record = {} if body.normalize is None else {"normalize": body.normalize}
-        found = await vectors.of(request, texts, truncation=body.truncate, **options)
-        return await answering.beside(lambda: JSONResponse(found.tolist()))
+        return await vectors.of(request, _listed(body.inputs), truncation=body.truncate, **options)
 
-    @app.post("/similarity", tags=["vectors"])
-    async def similarity(request: Request, body: SimilarityRequest) -> list[float]:
+    @app.post("/similarity", tags=["vectors"], response_model=list[float])
+    async def similarity(request: Request, body: SimilarityRequest) -> Response:
         """The cosine of each sentence and the source sentence."""
         texts = [body.inputs.source_sentence, *body.inputs.sentences]
-        found = await vectors.of(request, texts, normalize=True)
-        return (found[1:] @ found[0]).tolist()
+        return await vectors.of(request, texts, lambda found: found[1:] @ found[0], normalize=True)
 
-    @app.post("/rerank", tags=["vectors"])
-    async def rerank(request: Request, body: RerankRequest) -> list[Record]:
+    @app.post("/rerank", tags=["vectors"], response_model=list[Record])
+    async def rerank(request: Request, body: RerankRequest) -> Response:
         """Texts from the one that fits the query best on: by a model of pairs with one number, or else by cosine."""
-        scores = await _scores(request, body)
-        order = sorted(range(len(body.texts)), key=lambda row: -scores[row])
-        text = {row: {"text": body.texts[row]} if body.return_text else {} for row in order}
-        return [{"index": row, "score": float(scores[row]), **text[row]} for row in order]
-
-    async def _scores(request: Request, body: RerankRequest) -> np.ndarray:
         for name, one in models.loaded().items():
             if one.task.name == "text-classification" and one.config.num_labels == 1:
                 pairs = [{"text": body.query, "text_pair": text} for text in body.texts]
                 options = {"function_to_apply": "none", "truncation": body.truncate}
-                found = await answering.answer(request, name, one, pairs, **options)
-                scores = np.array([one["score"] for one in found])
-                return scores if body.raw_scores else 1 / (1 + np.exp(-scores))
-        found = await vectors.of(request, [body.query, *body.texts], normalize=True, truncation=body.truncate)
-        return found[1:] @ found[0]
+                return await answering.answer(
+                    request, name, one, pairs, lambda found: _of_pairs(body, found), **options
+                )
+        texts = [body.query, *body.texts]
+        return await vectors.of(
+            request, texts, lambda found: _ranked(body, found[1:] @ found[0]), normalize=True, truncation=body.truncate
+        )
 
     @app.post("/tokenize", tags=["vectors"])
     async def tokenize(body: TokenizeRequest) -> Response:
         """The pieces of each text by the first model's tokenizer, with their places in characters."""
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
         tokenizer = next(iter(models.loaded().values())).tokenizer
-        return await answering.beside(lambda: _pieces(tokenizer, texts, body.add_special_tokens))
+        return await answering.response(lambda: _pieces(tokenizer, _listed(body.inputs), body.add_special_tokens))
 
-    @app.post("/v1/embeddings", tags=["vectors"])
-    async def openai(request: Request, body: OpenAIRequest) -> Record:
+    @app.post("/v1/embeddings", tags=["vectors"], response_model=Record)
+    async def openai(request: Request, body: OpenAIRequest) -> Response:
         """The vectors of texts in the form of OpenAI's API."""
-        texts = [body.input] if isinstance(body.input, str) else body.input
+        texts = _listed(body.input)
         if not texts:
             raise Refusal(422, "`input` must hold a text.")
         name, _ = vectors.model(body.model)
-        found = await vectors.of(request, texts, name)
-        if body.dimensions is not None:
-            found = _cut(found, body.dimensions)
-        tokens = request.state.told["tokens"]
-        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        written = [_as_base64(one) if body.encoding_format == "base64" else one.tolist() for one in found]
-        rows = [{"object": "embedding", "index": row, "embedding": one} for row, one in enumerate(written)]
-        return {"object": "list", "data": rows, "model": name, "usage": usage}
+
+        def shaped(found: np.ndarray) -> Json:
+            cut = found if body.dimensions is None else _cut(found, body.dimensions)
+            tokens = request.state.told["tokens"]
+            usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+            return {"object": "list", "data": _of_openai(cut, body.encoding_format), "model": name, "usage": usage}
+
+        return await vectors.of(request, texts, shaped, name)
+
+
+def _listed(inputs: str | list[str]) -> list[str]:
+    return [inputs] if isinstance(inputs, str) else inputs
+
+
+def _of_pairs(body: RerankRequest, found: Json) -> list[Record]:
+    """The ranking by a model of pairs, whose numbers are logits."""
+    scores = np.array([one["score"] for one in found])
+    return _ranked(body, scores if body.raw_scores else 1 / (1 + np.exp(-scores)))
+
+
+def _ranked(body: RerankRequest, scores: np.ndarray) -> list[Record]:
+    order = sorted(range(len(body.texts)), key=lambda row: -scores[row])
+    text = {row: {"text": body.texts[row]} if body.return_text else {} for row in order}
+    return [{"index": row, "score": float(scores[row]), **text[row]} for row in order]
+
+
+def _of_openai(vectors: np.ndarray, encoding: str) -> Iterator[Record]:
+    for row, vector in enumerate(vectors):
+        written = _as_base64(vector) if encoding == "base64" else vector
+        yield {"object": "embedding", "index": row, "embedding": written}
 
 
 def _cut(vectors: np.ndarray, dimensions: int) -> np.ndarray:
@@ -117,20 +142,18 @@ def _as_base64(vector: np.ndarray) -> str:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
-def _pieces(tokenizer: AlbertTokenizerBase, texts: list[str], add_special_tokens: bool) -> Response:
-    """The pieces of each text with their places, as a response."""
+def _pieces(tokenizer: AlbertTokenizerBase, texts: list[str], add_special_tokens: bool) -> Iterator[Iterator[Record]]:
+    """The pieces of each text with their places."""
     found = tokenizer(
         texts, add_special_tokens=add_special_tokens, return_offsets_mapping=True, return_special_tokens_mask=True
     )
-    columns = found["input_ids"], found["special_tokens_mask"], found["offset_mapping"]
-    return JSONResponse(
-        [
-            [
-                {"id": number, "text": piece, "special": bool(special), "start": start, "stop": stop}
-                for number, piece, special, (start, stop) in zip(
-                    ids, tokenizer.convert_ids_to_tokens(ids), specials, places, strict=True
-                )
-            ]
-            for ids, specials, places in zip(*columns, strict=True)
-        ]
-    )
+    for row in zip(found["input_ids"], found["special_tokens_mask"], found["offset_mapping"], strict=True):
+        yield _pieces_of(tokenizer, *row)
+
+
+def _pieces_of(
+    tokenizer: AlbertTokenizerBase, ids: list[int], specials: list[int], places: list[tuple[int, int]]
+) -> Iterator[Record]:
+    texts = tokenizer.convert_ids_to_tokens(ids)
+    for number, piece, special, (start, stop) in zip(ids, texts, specials, places, strict=True):
+        yield {"id": number, "text": piece, "special": bool(special), "start": start, "stop": stop}

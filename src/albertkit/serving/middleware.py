@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -137,7 +138,10 @@ def _is_open(scope: Scope) -> bool:
 
 
 class Bounded:
-    """Reads the body before anything else does: 413 for one that is too large, 408 for one that is late."""
+    """Reads the body before anything else does: 413 for one that is too large, 408 for one that is late.
+
+    One whose client goes in the middle goes no further.
+    """
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, deadline: float) -> None:
         self.app, self.most, self.deadline = app, max_body_bytes, deadline
@@ -152,6 +156,8 @@ class Bounded:
                 body = None if stated.isdigit() and int(stated) > self.most else await self._read(receive)
         except TimeoutError:
             return await refuse(Refusal(408, headers={"Connection": "close"}), scope, receive, send)
+        except ClientDisconnect:
+            return None
         if body is None:
             detail = f"A body may have {self.most} bytes. Send less, such as fewer inputs at a time."
             return await refuse_unread(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)
@@ -166,8 +172,8 @@ class Bounded:
         parts, size = [], 0
         while True:
             message: dict[str, Any] = dict(await receive())
-            if message["type"] != "http.request":  # gone in the middle
-                return b""
+            if message["type"] != "http.request":
+                raise ClientDisconnect
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self.most:

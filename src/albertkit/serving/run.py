@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from albertkit.errors import InputError
-from albertkit.serving.app import Server
+from albertkit.serving.app import Server, settle
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     """
     server: Server = app.state.server
     listening = _listen(host, port)
+    settle()
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
     config = uvicorn.Config(
@@ -98,10 +99,15 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """A socket that says that it is of TCP: asyncio's connections send small parts at once only then.
+
+    Otherwise the body of each answer waits 40 ms for the client to confirm its head.
+    """
     try:
-        return socket.create_server(
+        made = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048
         )
+        return socket.socket(made.family, made.type, socket.IPPROTO_TCP, made.detach())
     except (OSError, OverflowError) as error:
         raise InputError(
             f"A server needs an address of this machine that is free. Received: {host} and port {port}: {error}. Name "
@@ -111,7 +117,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _reload(server: Server) -> None:
     try:
-        server.models.load()
+        server.reload()
     except Exception as error:
         logger.error("The models were not loaded again, and the former ones go on: %s", type(error).__name__)
     else:

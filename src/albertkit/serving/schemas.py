@@ -1,6 +1,6 @@
 """What requests look like, by task: checked before anything is computed, and shown in the server's OpenAPI."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -132,7 +132,7 @@ class OpenAIRequest(BaseModel):
 
     input: _Texts = Field(examples=[["A text.", "Another text."]])
     model: Text = Field("", description="A model of this server; empty: the first that gives vectors.")
-    encoding_format: Annotated[Text, Field(pattern="^(float|base64)$")] = "float"
+    encoding_format: Literal["float", "base64"] = "float"
     dimensions: StrictInt | None = Field(
         None, ge=1, description="Keep so many numbers of a vector, made length 1 again."
     )

@@ -122,7 +122,7 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
         """What each part of an answer of `records` is, by name, for formats with columns of one kind.
 
-        str, int, float or bool, [kind] for a list, {name: kind} for parts, and object for what may be any of these.
+        str, int, float, np.float32 or bool, [kind] for a list, {name: kind} for parts, and object for any of these.
         """
         return {"answers": object}
 

@@ -43,7 +43,10 @@ def encode(
     if positions is not None and bool((positions[1:] < positions[:-1]).any()):
         positions, order = positions.sort()
     counts, sizes = np.array(sequences.groups, np.int32).T
-    given = config, np.repeat(sizes, counts), None if positions is None else positions.numpy(), _precision(), memory
+    is_kept = torch.is_grad_enabled() and any(one.requires_grad for one in (embeddings, *weights))
+    memory = memory if is_kept else training.Memory()  # nothing comes after an answer that would use it again
+    tokens = None if positions is None else positions.numpy()
+    given = config, np.repeat(sizes, counts), tokens, _precision(), memory, is_kept
     states = _Encode.apply(embeddings[0].float(), given, *weights)  # type: ignore[no-untyped-call]  # PyTorch gives it no type
     return (states if order is None else states[order.argsort()])[None]
 
@@ -51,8 +54,7 @@ def encode(
 class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, embeddings: Tensor, given: tuple[Any, ...], *weights: Tensor) -> Tensor:
-        config, lengths, wanted, precision, memory = given
-        is_kept = any(ctx.needs_input_grad)
+        config, lengths, wanted, precision, memory, is_kept = given
         arrays = [weight.detach().numpy() for weight in weights]
         step = training.EncoderStep(config, arrays, precision, torch.get_num_threads(), memory, is_kept)
         states, kept = step.forward(embeddings.detach().numpy(), lengths, wanted)

@@ -3,7 +3,7 @@
 Letters: B batch, L sequence length, E embedding size, H hidden size, N heads.
 """
 
-from typing import Any
+from typing import Any, Self
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -33,6 +33,12 @@ class AlbertTransformer(nn.Module):
         self._memory = Memory()
         self.gradient_checkpointing = config.gradient_checkpointing
         self.gradient_checkpointing_kwargs: dict[str, Any] = {"use_reentrant": False}
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module; memory that steps would use again is let go where training ends."""
+        if not mode:
+            self._memory = Memory()
+        return super().train(mode)
 
     def forward(
         self,

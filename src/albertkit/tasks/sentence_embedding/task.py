@@ -127,7 +127,7 @@ class SentenceEmbedding(TrainableTask[Sentences, SentenceOptions]):
 
     def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
         """Those of `records`."""
-        return {"embedding": [float]}
+        return {"embedding": [np.float32]}
 
     def records(
         self,
