@@ -322,3 +322,21 @@ def test_the_card_of_the_japanese_model_is_in_both_languages(packager, run, tmp_
     ):
         assert words in card
     assert "small-en" not in card
+
+
+ALIKE = {
+    "en": ("A man is playing a guitar.", "A man plays the guitar.", "The train is late today."),
+    "ja": ("男性がギターを弾いている。", "男の人がギターを演奏している。", "電車が遅れている。"),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("language", ALIKE)
+def test_vectors_of_sentences_that_mean_the_same_are_closer(language):
+    pytest.importorskip("torch")
+    if not any(
+        "sentence-embedding" in one.tasks and one.language == language for one in embedded_models.MODELS.values()
+    ):
+        pytest.skip(f"the package has no vectors of sentences in {language} yet")
+    one, same, other = pipeline("sentence-embedding", language=language)(list(ALIKE[language]))
+    assert one @ same > one @ other + 0.2
