@@ -10,8 +10,9 @@ PIP := install --quiet --disable-pip-version-check --constraint requirements/con
 
 .PHONY: demo train-demo test lint unit ray browser chromium pictures oracle oracle-frameworks frameworks floors structure fuzz results format clean
 
-demo: $(BIN)/ready  ## an answer of each task, in English and Japanese, by the models that come with the package
+demo: $(BIN)/ready  ## answers by the models that come with the package; then a small model for every task is trained and asked
 	$(BIN)/python examples/demo.py
+	$(BIN)/python examples/train.py
 
 train-demo: $(BIN)/ready  ## fine-tune a small model for every task on the examples, evaluate it and let it answer
 	$(BIN)/python examples/train.py

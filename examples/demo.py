@@ -1,4 +1,4 @@
-"""An answer of each task, in English and in Japanese, by the small models that come with the package.
+"""An answer of each task that a small model of the package is for, in each of its languages.
 
 Prints what one would type in Python, and the answer. Nothing is downloaded or trained. Run by `make demo`.
 """

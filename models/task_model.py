@@ -121,8 +121,7 @@ def card(name: str, about: dict[str, Any], made: Made) -> str:
         *("```", "", "## Data and terms", "", *(f"- {one}" for one in about["data"]), ""),
         f"The terms of this model: {about['license']}.",
         *("", "## Scores", ""),
-        "Of this folder, on data that it was not trained on and by which nothing was chosen. In brackets: "
-        f"{about['baseline']}.",
+        f"Of this folder, on data that it was not trained on. In brackets: {about['baseline']}.",
         "",
         f"| data | examples | {' | '.join(named)} |",
         f"|---|---|{'---|' * len(named)}",

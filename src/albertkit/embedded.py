@@ -23,7 +23,6 @@ MODELS = {
     "albertkit/small-en": Embedded("en", ("fill-mask", "pseudo-perplexity", "feature-extraction")),
     "albertkit/small-en-ner": Embedded("en", ("token-classification",)),
     "albertkit/small-en-similarity": Embedded("en", ("sentence-embedding",)),
-    "albertkit/small-en-sentiment": Embedded("en", ("text-classification",)),
 }
 """By their names, which are those of folders behind `albertkit/`."""
 
