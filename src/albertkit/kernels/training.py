@@ -10,8 +10,10 @@ from typing import Self
 
 import numpy as np
 
+from albertkit import rules, weight_table
 from albertkit.backends import Precision
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.kernels import encoder, library
 
 MAPPING = tuple(f"embedding_hidden_mapping_in.{part}" for part in ("weight", "bias"))
@@ -27,6 +29,12 @@ def names(config: AlbertConfig) -> list[str]:
     places = [(group, inner) for group in range(config.num_hidden_groups) for inner in range(config.inner_group_num)]
     prefixes = ["albert_layer_groups.{}.albert_layers.{}".format(*place) for place in places]
     return [*MAPPING, *(f"{prefix}.{part}" for prefix in prefixes for part in _PARTS)]
+
+
+def shapes(config: AlbertConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of these weights."""
+    known = weight_table.expected(config, "Model")
+    return {name: known[f"albert.encoder.{name}"] for name in names(config)}
 
 
 def can_train(config: AlbertConfig, precision: Precision) -> bool:
@@ -122,11 +130,12 @@ class EncoderStep:
     ) -> tuple[np.ndarray, np.ndarray]:
         """As CompiledEncoder: (T, E) float32, lengths (S,), wanted (P,) in rising order or None -> (P or T, H).
 
-        And the bytes that `backward` wants.
+        And the bytes that `backward` wants. InputError where lengths or wanted tokens are not those of embeddings.
         """
         self._embeddings = np.ascontiguousarray(embeddings, np.float32)
         self._lengths = np.ascontiguousarray(lengths, np.int32)
         self._wanted = None if wanted is None else np.ascontiguousarray(wanted, np.int32)
+        _require_places(self._embeddings, (int(self._lengths.sum()), self._config.embedding_size), self._wanted)
         out = np.empty((len(embeddings if wanted is None else wanted), self._config.hidden_size), np.float32)
         given = (self._embeddings, self._lengths, self._wanted, out)
         places = [None if array is None else array.ctypes.data for array in given]
@@ -163,13 +172,30 @@ class EncoderStep:
 def cross_entropy(scores: np.ndarray, precision: Precision, labels: np.ndarray, threads: int) -> np.ndarray:
     """Scores (M, V), float32 or the bits of bfloat16 as uint16, and labels (M,) int64 -> losses (M,) float32.
 
-    The scores become the gradient of the losses' sum. For what `library.has_precision` says yes to.
+    The scores become the gradient of the losses' sum. For what `library.has_precision` says yes to. InputError for
+    a label that is no class.
     """
+    if len(labels):
+        rules.require_labels("labels", int(labels.min()), int(labels.max()), scores.shape[1])
     losses = np.empty(len(labels), np.float32)
     number, (rows, classes) = library.PRECISIONS.index(precision), scores.shape
     places = labels.ctypes.data, losses.ctypes.data
     library.load().albertkit_cross_entropy(scores.ctypes.data, number, rows, classes, *places, threads)  # type: ignore[union-attr]  # see above
     return losses
+
+
+def _require_places(embeddings: np.ndarray, shape: tuple[int, int], wanted: np.ndarray | None) -> None:
+    tokens, width = shape
+    if embeddings.shape != shape:
+        raise InputError(
+            f"Embeddings must have the shape ({tokens}, {width}): the lengths of the sequences add up to {tokens} tokens, "
+            f"and the embedding size is {width}. Received: {embeddings.shape}. Give those of these sequences alone."
+        )
+    if wanted is not None and len(wanted) and not 0 <= wanted[0] <= wanted[-1] < tokens:
+        raise InputError(
+            f"The tokens whose states are wanted must lie in 0..{tokens - 1}. Received: {wanted[0]} to {wanted[-1]}. "
+            "Count them from the first token of the first sequence on."
+        )
 
 
 def _places(arrays: Sequence[np.ndarray | None]) -> ctypes.Array[ctypes.c_void_p]:

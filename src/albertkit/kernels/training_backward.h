@@ -46,12 +46,13 @@ class BackwardPass : public TrainingPass<By> {
 
     int64_t lay_out_scratch(char *memory, int threads) {
         Arena arena(memory);
-        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0, width = H / model.heads;
+        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0, R = this->most_rows(),
+                     width = H / model.heads;
         of_states = arena.take<float>(T * own), of_wanted = arena.take<float>(P * own);
-        of_fed = arena.take<Number>(T * own), of_inner = arena.take<Number>(T * spread(F));
-        fed = arena.take<Number>(T * spread(F)), of_dense = arena.take<Number>(T * own);
-        attended = arena.take<Number>(T * own), of_context = arena.take<Number>(T * own);
-        of_query = arena.take<Number>(T * own), of_key_value = arena.take<Number>(T * spread(2 * H));
+        of_fed = arena.take<Number>(R * own), of_inner = arena.take<Number>(R * spread(F));
+        fed = arena.take<Number>(R * spread(F)), of_dense = arena.take<Number>(R * own);
+        attended = arena.take<Number>(R * own), of_context = arena.take<Number>(R * own);
+        of_query = arena.take<Number>(R * own), of_key_value = arena.take<Number>(T * spread(2 * H));
         input = arena.take<Number>(T * own), wanted_input = arena.take<Number>(P * own);
         of_norms = arena.take<float>(size_t(threads) * NORMS * H);
         weight_gradient.lay_out(arena, std::max({H, F, E}), T, threads);
