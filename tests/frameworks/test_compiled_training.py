@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -170,6 +171,23 @@ def test_two_passes_before_the_way_back():
     sum(weighed(states) for states in outputs).backward()
     found = {name: one.grad for name, one in model.named_parameters()}
     require_near(found, {name: wanted[name] for name in found}, 2e-5)
+
+
+def test_two_threads_at_once(threads):
+    """One of them has the workers, and none the memory of the other."""
+    threads(2)
+    model = encoder()
+
+    def found(number):
+        given = (number * embedded()).requires_grad_()
+        for _ in range(10):
+            (gradient,) = torch.autograd.grad(weighed(model(given, sequences("some")).last_hidden_state), given)
+        return gradient
+
+    alone = [found(number) for number in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(found, (1, 2)))
+    assert all(map(torch.equal, alone, together))
 
 
 def test_a_graph_that_is_kept_can_be_gone_back_twice():

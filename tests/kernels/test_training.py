@@ -37,7 +37,23 @@ def test_memory_that_is_too_small_goes():
     memory = training.Memory()
     memory.lend(1000)
     assert len(memory.lend(2000)) == 2000
-    assert [len(one) for one in memory._free] == [2000]
+    assert [len(one) for one in memory._free.values()] == [2000]
+
+
+def test_no_more_pieces_are_kept_than_are_needed():
+    memory = training.Memory()
+    lent = [memory.lend(size) for size in (3000, 1000, 2000)]
+    del lent
+    assert sorted(len(one) for one in memory._free.values()) == [2000, 3000]
+
+
+def test_a_piece_that_another_thread_took_meanwhile_is_not_lent_again(monkeypatch):
+    memory = training.Memory()
+    memory.lend(1000)
+    seen = memory._by_size()
+    first = memory.lend(1000)
+    monkeypatch.setattr(memory, "_by_size", lambda: seen)  # as it was before the other took it
+    assert place(memory.lend(1000)) != place(first)
 
 
 def test_copies_of_a_memory_have_none():

@@ -71,24 +71,36 @@ class Memory:
     """Pieces that are kept; the smallest go."""
 
     def __init__(self) -> None:
-        self._free: list[np.ndarray] = []
+        self._free: dict[int, np.ndarray] = {}
+        """By `id`: of two threads that want a piece, or while garbage is collected, one alone takes it out."""
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()
 
     def lend(self, size: int) -> np.ndarray:
         """(size or more,) bytes."""
-        large = [one for one in self._free if len(one) >= size]
-        whole = min(large, key=len) if large else np.empty(size, np.uint8)
-        self._free = [one for one in self._free if one is not whole and large]  # else they are too small: let them go
+        whole = self._taken(size)
+        if whole is None:
+            self._free.clear()  # they are too small: let them go
+            whole = np.empty(size, np.uint8)
         # Slices of a slice hold on to the whole alone; those of an array that a buffer became hold on to that.
         buffer = memoryview(whole)  # type: ignore[arg-type]  # arrays are typed as buffers from Python 3.12 on
         lent = np.frombuffer(buffer, np.uint8)
         weakref.finalize(lent, self._take_back, whole).atexit = False
         return lent
 
+    def _taken(self, size: int) -> np.ndarray | None:
+        """The smallest piece that is large enough and that nobody else has taken."""
+        large = [one for one in self._by_size() if len(one) >= size]
+        return next((one for one in large if self._free.pop(id(one), None) is not None), None)
+
+    def _by_size(self) -> list[np.ndarray]:
+        return sorted(self._free.copy().values(), key=len)
+
     def _take_back(self, whole: np.ndarray) -> None:
-        self._free = sorted([*self._free, whole], key=len)[-self.MOST :]
+        self._free[id(whole)] = whole
+        for small in self._by_size()[: -self.MOST]:
+            self._free.pop(id(small), None)
 
 
 class EncoderStep:
@@ -188,8 +200,8 @@ def _require_places(embeddings: np.ndarray, shape: tuple[int, int], wanted: np.n
     tokens, width = shape
     if embeddings.shape != shape:
         raise InputError(
-            f"Embeddings must have the shape ({tokens}, {width}): the lengths of the sequences add up to {tokens} tokens, "
-            f"and the embedding size is {width}. Received: {embeddings.shape}. Give those of these sequences alone."
+            f"Embeddings must have the shape ({tokens}, {width}): the sequences have {tokens} tokens together, and the "
+            f"embedding size is {width}. Received: {embeddings.shape}. Give those of these sequences alone."
         )
     if wanted is not None and len(wanted) and not 0 <= wanted[0] <= wanted[-1] < tokens:
         raise InputError(
