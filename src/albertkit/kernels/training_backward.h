@@ -55,14 +55,13 @@ class BackwardPass : public TrainingPass<By> {
         of_query = arena.take<Number>(R * own), of_key_value = arena.take<Number>(T * spread(2 * H));
         input = arena.take<Number>(T * own), wanted_input = arena.take<Number>(P * own);
         of_norms = arena.take<float>(size_t(threads) * NORMS * H);
-        weight_gradient.lay_out(arena, std::max({H, F, E}), T, threads);
+        weight_gradient.lay_out(arena, std::max({H, F, E}), weights.no_bias(), threads);
         attention_size = AttentionGradient<Number>::bytes(this->longest(), width);
         attention_memory = arena.take<char>(threads * attention_size);
         return arena.size();
     }
 
     void run(const Member &me) {
-        weight_gradient.no_bias = weights.no_bias();
         const int last = model.runs - 1;
         float *of_last = this->is_selected(last) ? of_wanted : of_states;
         for (int row = me.from(this->rows_of(last)); row < me.to(this->rows_of(last)); row++) {

@@ -19,11 +19,11 @@ from albertkit.torch.plain_layers import PLAIN
 def can_train(encoder: nn.Module, config: AlbertConfig, embeddings: Tensor) -> bool:
     """Whether `encode` gives what the encoder's own layers would: none of them is replaced, hooked or has dropout."""
     return (
-        type(embeddings) is Tensor
+        not _is_watched()
+        and type(embeddings) is Tensor
         and embeddings.device.type == "cpu"
         and embeddings.dtype in (torch.float32, torch.bfloat16)
         and embeddings.shape[-1] == config.embedding_size
-        and not _is_watched()
         and training.can_train(config, _precision())
         and all(_is_plain(module, config) for module in encoder.modules() if module is not encoder)
         and _has_plain_weights(encoder, config)
