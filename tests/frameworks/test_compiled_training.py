@@ -327,6 +327,27 @@ def test_what_is_kept_may_lie_elsewhere_on_the_way_back(wanted):
         assert torch.equal(after[name], values), name
 
 
+def test_weights_may_lie_elsewhere_on_the_way_back():
+    """FSDP frees their storage behind the forward pass, and fills it again before the other."""
+    model = encoder()
+    before = results(model, sequences())
+    given = embedded().requires_grad_()
+    model.zero_grad()
+    loss = weighed(model(given, sequences()).last_hidden_state)
+    held = []
+    for parameter in model.parameters():
+        storage, values = parameter.untyped_storage(), parameter.detach().clone()
+        storage.resize_(0)
+        held.append(torch.full_like(values, torch.nan))  # likely where they were
+        storage.resize_(values.nbytes)
+        with torch.autograd._unsafe_preserve_version_counter(parameter):
+            parameter.detach().copy_(values)
+    loss.backward()
+    assert torch.equal(given.grad, before["embeddings"])
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter.grad, before[name]), name
+
+
 @pytest.mark.parametrize("given", [embedded(TOKENS - 1), embedded(TOKENS + 1), embedded(width=64)])
 def test_embeddings_of_other_sequences_or_widths_are_an_error(given):
     with pytest.raises((ValueError, RuntimeError), match=r"must have the shape|cannot be multiplied"):

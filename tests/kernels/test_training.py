@@ -7,6 +7,7 @@ import pytest
 
 from albertkit import weight_table
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError
 from albertkit.kernels import library, training
 
 
@@ -73,3 +74,23 @@ def test_cross_entropy_of_any_number_of_classes(classes):
     losses = training.cross_entropy(scores, "fp32", labels, 2)
     np.testing.assert_allclose(losses, -np.log(shares[np.arange(7), labels]), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(scores, shares - np.eye(classes)[labels], atol=1e-6)
+
+
+@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library")
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 2, 3], [[0], [1], [2]][:2], [0, 1, 5], [0, -1, 1]])
+def test_labels_that_do_not_belong_to_the_scores_are_an_error(labels):
+    scores = np.zeros((3, 5), np.float32)
+    with pytest.raises(InputError, match=r"must lie in|must have the shape"):
+        training.cross_entropy(scores, "fp32", np.array(labels), 1)
+    assert not scores.any()
+
+
+@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library")
+def test_labels_of_any_integers():
+    scores = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
+    scores[1] = scores[0]
+    losses = [
+        training.cross_entropy(one, "fp32", np.arange(6, dtype=kind)[::2] // 2, 1)
+        for one, kind in zip(scores, (np.int32, np.int64), strict=True)
+    ]
+    np.testing.assert_array_equal(*losses)

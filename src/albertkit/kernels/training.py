@@ -121,11 +121,10 @@ class EncoderStep:
         """
         runs = [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
         self._layer_of_run = np.array([group * config.inner_group_num + inner for group, inner in runs], np.int32)
-        self._weights, self._config, self._memory = list(weights), config, memory
-        self._places = _places(self._weights)
+        self._config, self._memory = config, memory
         self._numbers = library.PRECISIONS.index(precision), int(is_kept), threads
         self._model = _Model(
-            ctypes.cast(self._places, _POINTER),
+            None,
             self._layer_of_run.ctypes.data,
             config.num_hidden_groups * config.inner_group_num,
             len(runs),
@@ -136,6 +135,11 @@ class EncoderStep:
             config.layer_norm_eps,
             encoder.ACTIVATIONS[config.hidden_act],
         )
+        self._find(weights)
+
+    def _find(self, weights: Sequence[np.ndarray]) -> None:
+        self._weights, self._places = list(weights), _places(weights)
+        self._model.weights = ctypes.cast(self._places, _POINTER)
 
     def forward(
         self, embeddings: np.ndarray, lengths: np.ndarray, wanted: np.ndarray | None
@@ -158,11 +162,19 @@ class EncoderStep:
         self._run(kept, "train_forward", *self._numbers)
         return out, kept
 
-    def backward(self, kept: np.ndarray, of_states: np.ndarray, gradients: Sequence[np.ndarray | None]) -> np.ndarray:
+    def backward(
+        self,
+        kept: np.ndarray,
+        weights: Sequence[np.ndarray],
+        of_states: np.ndarray,
+        gradients: Sequence[np.ndarray | None],
+    ) -> np.ndarray:
         """The gradient of the states that `forward` gave -> that of the embeddings (T, E).
 
+        The weights are the same as then, but may lie elsewhere by now.
         Adds to `gradients`, float32 in C order and of the weights' shapes, None for those that are not wanted.
         """
+        self._find(weights)
         of_states = np.ascontiguousarray(of_states, np.float32)
         of_embeddings = np.empty_like(self._embeddings)
         precision, _, threads = self._numbers
@@ -182,11 +194,13 @@ class EncoderStep:
 
 
 def cross_entropy(scores: np.ndarray, precision: Precision, labels: np.ndarray, threads: int) -> np.ndarray:
-    """Scores (M, V), float32 or the bits of bfloat16 as uint16, and labels (M,) int64 -> losses (M,) float32.
+    """Scores (M, V), float32 or the bits of bfloat16 as uint16, and labels (M,) integer -> losses (M,) float32.
 
     The scores become the gradient of the losses' sum. For what `library.has_precision` says yes to. InputError for
-    a label that is no class.
+    labels of another shape, or that are no classes.
     """
+    labels = np.ascontiguousarray(labels, np.int64)
+    rules.require_labels_array("labels", labels.shape, scores.shape[:1])
     if len(labels):
         rules.require_labels("labels", int(labels.min()), int(labels.max()), scores.shape[1])
     losses = np.empty(len(labels), np.float32)

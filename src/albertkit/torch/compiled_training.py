@@ -3,6 +3,7 @@
 Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,7 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, embeddings: Tensor, given: tuple[Any, ...], *weights: Tensor) -> Tensor:
         config, lengths, wanted, precision, memory, is_kept = given
-        arrays = [weight.detach().numpy() for weight in weights]
-        step = training.EncoderStep(config, arrays, precision, torch.get_num_threads(), memory, is_kept)
+        step = training.EncoderStep(config, _arrays(weights), precision, torch.get_num_threads(), memory, is_kept)
         states, kept = step.forward(embeddings.detach().numpy(), lengths, wanted)
         ctx.step = step
         # PyTorch lets go of these when the backward pass is through, and says so where weights have changed before.
@@ -71,8 +71,13 @@ class _Encode(torch.autograd.Function):
         found = [torch.zeros_like(one) if wanted else None for one, wanted in zip(weights, is_wanted, strict=True)]
         arrays = [None if one is None else one.numpy() for one in found]
         # Detached: with create_graph=True it would have derivatives, which only this function's result lacks.
-        of_embeddings = ctx.step.backward(kept.numpy(), of_states.detach().numpy(), arrays)
+        of_embeddings = ctx.step.backward(kept.numpy(), _arrays(weights), of_states.detach().numpy(), arrays)
         return torch.from_numpy(of_embeddings), None, *found
+
+
+def _arrays(weights: Sequence[Tensor]) -> list[np.ndarray]:
+    """Not by `numpy()`, after which the storage of a tensor cannot be resized, as FSDP does between the passes."""
+    return [np.from_dlpack(weight.detach()) for weight in weights]
 
 
 def _precision() -> Precision:
