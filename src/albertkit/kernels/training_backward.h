@@ -238,7 +238,6 @@ class BackwardPass : public TrainingPass<By> {
                 weights.back_mapping, of_fed + start * own, own, count,
                 [&](int row, int at, Floats found) { store(of_embeddings + size_t(start + row) * E + at, found); });
         });
-        me.meet();
         weight_gradient.add(me, embeddings, spread(E), E, T,
                             {WeightTarget<Number>{of_fed, own, H, gradients[0], gradients[1]}});
     }
