@@ -39,6 +39,8 @@ ONLY_TORCH = {
     # Precisions of CPUs are PyTorch's alone, and what looks into a model for them builds it itself.
     "infer": {"build"},
     "weights": {"to_torch"},
+    # Memory of training steps goes where training ends, which a module of PyTorch is told.
+    "encoder": {"train"},
     # A module is what PyTorch spreads over processes.
     "train": {"Objective"},
     # In JAX an optimizer is its numbers, and what it remembers is handed to it.

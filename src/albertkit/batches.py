@@ -309,6 +309,12 @@ class PretrainingBatch:
             sop_labels=None if self.sop_labels is None else _of_size(self.sop_labels, sequences, IGNORED),
         )
 
+    def without_ignored(self) -> "PretrainingBatch":
+        """The same without the masked pieces that count for no loss."""
+        is_counted = self.mlm_labels != IGNORED
+        kept = {"mlm_positions": self.mlm_positions[is_counted], "mlm_labels": self.mlm_labels[is_counted]}
+        return self if is_counted.all() else dataclasses.replace(self, **kept)
+
     def unpad(self) -> tuple["PretrainingBatch", tuple[tuple[int, int], ...]]:
         """The T tokens end to end as one row (1, T), longest sequences first, and the runs of one length.
 

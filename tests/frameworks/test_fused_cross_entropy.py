@@ -65,3 +65,31 @@ def test_half_precision_keeps_losses_and_gradients_in_that_of_the_weights():
     assert [one.dtype for one in found] == [torch.float32] * 3
     for one, other in zip(found, wanted, strict=True):
         assert (one - other).abs().max() <= 2e-2 * other.abs().max()
+
+
+@pytest.mark.parametrize("label", [-100, -1, V])
+def test_a_label_that_is_no_class_is_an_error(label):
+    arrays, labels = given(3)
+    labels[1] = label
+    with pytest.raises((ValueError, RuntimeError), match=r"must lie in 0\.\.36|out of bounds"):
+        fused_cross_entropy.summed_loss(*arrays, labels)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_a_score_that_is_not_finite_shows(bf16, value):
+    """Also where it is that of another class than the label."""
+    arrays, labels = given(3)
+    arrays[2].data[0] = value
+    labels[:] = 5
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        loss = fused_cross_entropy.summed_loss(*arrays, labels)
+    assert not loss.isfinite()
+    assert not any(one.isfinite().all() for one in torch.autograd.grad(loss, arrays))
+
+
+def test_it_has_first_derivatives_only():
+    arrays, labels = given(3)
+    (found, *_) = torch.autograd.grad(fused_cross_entropy.summed_loss(*arrays, labels), arrays, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
+        found.sum().backward()

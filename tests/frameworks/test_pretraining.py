@@ -82,6 +82,18 @@ def test_the_loss_is_that_of_the_model_itself(adapter):
     assert train.train_step(state, [batch], 0.0, 0)["loss"] == pytest.approx(losses, abs=1e-5)
 
 
+def test_a_masked_piece_that_counts_for_no_loss_changes_nothing(adapter):
+    batch = rows.packed([rows.sequences(np.random.default_rng(3), 2)])
+    places, labels = batch.mlm_positions, batch.mlm_labels
+    more = replace(batch, mlm_positions=np.append(places, places[:1]), mlm_labels=np.append(labels, np.int32(-100)))
+    records = []
+    for one in (batch, more):
+        train, state = begun(adapter.name)
+        records.append(train.train_step(state, [one], 0.0, 0))
+    for name, value in records[0].items():
+        assert records[1][name] == pytest.approx(value, rel=1e-5), name
+
+
 def test_a_sequence_is_predicted_alike_alone_and_packed_with_others(adapter):
     train, state = begun(adapter.name)
     first, second, third = rows.sequences(np.random.default_rng(1), 3)

@@ -19,9 +19,14 @@ constexpr int ZERO = 128;  // the byte that stands for 0
 
 inline Floats all(float x) { return _mm512_set1_ps(x); }
 
+// The larger and the smaller of the two. NaN is passed on: where one is NaN the processor gives the second of them.
+inline Floats at_least(float limit, Floats x) { return _mm512_max_ps(all(limit), x); }
+
+inline Floats at_most(float limit, Floats x) { return _mm512_min_ps(all(limit), x); }
+
 // e to the x, to about 1e-7 of it.
 inline Floats exponential(Floats x) {
-    x = _mm512_max_ps(_mm512_min_ps(x, all(88.0f)), all(-87.0f));
+    x = at_least(-87.0f, at_most(88.0f, x));
     const Floats whole =
         _mm512_roundscale_ps(_mm512_mul_ps(x, all(1.44269504f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Floats rest = _mm512_fnmadd_ps(whole, all(0.693359375f), x);
@@ -36,7 +41,7 @@ inline Floats exponential(Floats x) {
 
 // The same to about 1e-5 of it, in half the time: for what is rounded to bfloat16 or to bytes.
 inline Floats rough_exponential(Floats x) {
-    const Floats power = _mm512_max_ps(_mm512_mul_ps(x, all(1.44269504f)), all(-126.0f));
+    const Floats power = at_least(-126.0f, _mm512_mul_ps(x, all(1.44269504f)));
     const Floats rest = _mm512_reduce_ps(power, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     Floats sum = all(9.6181291e-3f);  // of 2 to the rest
     for (const float term : {5.5504109e-2f, 2.4022651e-1f, 6.9314718e-1f, 1.0f})
@@ -56,8 +61,7 @@ inline Floats gelu_tanh(Floats x) {
     const Floats slope = _mm512_fmadd_ps(_mm512_mul_ps(x, x), all(-1.5957691216f * 0.044715f), all(-1.5957691216f));
     const Floats z = _mm512_mul_ps(slope, x);
     if constexpr (is_rough)
-        return _mm512_mul_ps(
-            x, _mm512_rcp14_ps(_mm512_add_ps(all(1.0f), rough_exponential(_mm512_min_ps(z, all(80.0f))))));
+        return _mm512_mul_ps(x, _mm512_rcp14_ps(_mm512_add_ps(all(1.0f), rough_exponential(at_most(80.0f, z)))));
     return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(all(1.0f), exponential(z))));
 }
 
@@ -83,7 +87,7 @@ template <int activation, bool is_rough>
 inline Floats activated(Floats x) {
     if constexpr (activation == GELU) return gelu(x);
     if constexpr (activation == GELU_TANH) return gelu_tanh<is_rough>(x);
-    return _mm512_max_ps(x, _mm512_setzero_ps());
+    return at_least(0, x);
 }
 
 // Of GELU by tanh the value, and what it rises by with x.
@@ -91,7 +95,7 @@ template <bool is_rough>
 inline Floats gelu_tanh_and_slope(Floats x, Floats &slope) {
     const Floats square = _mm512_mul_ps(x, x), twice = all(-1.5957691216f);
     const Floats z = _mm512_mul_ps(_mm512_fmadd_ps(square, all(-1.5957691216f * 0.044715f), twice), x);
-    const Floats limited = _mm512_min_ps(z, all(80.0f));
+    const Floats limited = at_most(80.0f, z);
     const Floats above = _mm512_add_ps(all(1.0f), is_rough ? rough_exponential(limited) : exponential(limited));
     const Floats sigmoid = is_rough ? _mm512_rcp14_ps(above) : reciprocal(above);
     const Floats value = _mm512_mul_ps(x, sigmoid);
@@ -115,7 +119,7 @@ inline Floats activated_and_slope(Floats x, Floats &slope) {
     if constexpr (activation == GELU_TANH) return gelu_tanh_and_slope<is_rough>(x, slope);
     const Floats zero = _mm512_setzero_ps();
     slope = _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, zero, _CMP_GT_OQ), zero, all(1.0f));
-    return _mm512_max_ps(x, zero);
+    return at_least(0, x);
 }
 
 // Bytes of which each is worth 1 / `per_step`; what is beyond the largest counts as that.

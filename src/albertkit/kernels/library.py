@@ -13,7 +13,7 @@ PRECISIONS: tuple[InferPrecision, ...] = ("fp32", "bf16", "int8")
 
 SWITCH = "ALBERTKIT_KERNELS"
 """The environment variable that is 0 where the library shall not be used."""
-VERSION = 2
+VERSION = 3
 """Of what the library is given, as in model.h."""
 _FILE = Path(__file__).with_name("libalbertkit.so")
 

@@ -6,10 +6,9 @@
 
 #include <cstdint>
 
-// To be raised, also in library.py, with each change of what follows, of training.h or of the arguments of a
-// function: a library of
-// older sources is refused by it.
-constexpr int32_t VERSION = 2;
+// To be raised, also in library.py, with each change of what follows, of training.h or of the arguments of a function:
+// a library of older sources is refused by it.
+constexpr int32_t VERSION = 3;
 
 // The weights of a product; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {

@@ -46,22 +46,22 @@ class BackwardPass : public TrainingPass<By> {
 
     int64_t lay_out_scratch(char *memory, int threads) {
         Arena arena(memory);
-        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0, width = H / model.heads;
+        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0, R = this->most_rows(),
+                     width = H / model.heads;
         of_states = arena.take<float>(T * own), of_wanted = arena.take<float>(P * own);
-        of_fed = arena.take<Number>(T * own), of_inner = arena.take<Number>(T * spread(F));
-        fed = arena.take<Number>(T * spread(F)), of_dense = arena.take<Number>(T * own);
-        attended = arena.take<Number>(T * own), of_context = arena.take<Number>(T * own);
-        of_query = arena.take<Number>(T * own), of_key_value = arena.take<Number>(T * spread(2 * H));
+        of_fed = arena.take<Number>(R * own), of_inner = arena.take<Number>(R * spread(F));
+        fed = arena.take<Number>(R * spread(F)), of_dense = arena.take<Number>(R * own);
+        attended = arena.take<Number>(R * own), of_context = arena.take<Number>(R * own);
+        of_query = arena.take<Number>(R * own), of_key_value = arena.take<Number>(T * spread(2 * H));
         input = arena.take<Number>(T * own), wanted_input = arena.take<Number>(P * own);
         of_norms = arena.take<float>(size_t(threads) * NORMS * H);
-        weight_gradient.lay_out(arena, std::max({H, F, E}), T, threads);
+        weight_gradient.lay_out(arena, std::max({H, F, E}), weights.no_bias(), threads);
         attention_size = AttentionGradient<Number>::bytes(this->longest(), width);
         attention_memory = arena.take<char>(threads * attention_size);
         return arena.size();
     }
 
     void run(const Member &me) {
-        weight_gradient.no_bias = weights.no_bias();
         const int last = model.runs - 1;
         float *of_last = this->is_selected(last) ? of_wanted : of_states;
         for (int row = me.from(this->rows_of(last)); row < me.to(this->rows_of(last)); row++) {
@@ -238,7 +238,6 @@ class BackwardPass : public TrainingPass<By> {
                 weights.back_mapping, of_fed + start * own, own, count,
                 [&](int row, int at, Floats found) { store(of_embeddings + size_t(start + row) * E + at, found); });
         });
-        me.meet();
         weight_gradient.add(me, embeddings, spread(E), E, T,
                             {WeightTarget<Number>{of_fed, own, H, gradients[0], gradients[1]}});
     }

@@ -22,7 +22,7 @@ inline size_t spread(size_t width) { return (width + 63) / 64 * 64 + 64; }
 // deviation, which is kept beside it.
 template <class Number>
 struct KeptRun {
-    Number *query, *key_value, *context, *attended, *inner, *final;  // (R, H), (T, 2 H), (R, H), (R, H), (R, F), (R, H)
+    Number *key_value, *query, *context, *attended, *inner, *final;  // (T, 2 H), (R, H), (R, H), (R, H), (R, F), (R, H)
     float *attended_inverse, *final_inverse;                         // (R,)
     float *logarithms;                                               // (N, R); see Attention
 };
@@ -56,8 +56,10 @@ class TrainingPass {
         for (int run = 0; run < model.runs; run++) {
             if (!is_kept) arena = before;
             const size_t R = rows_of(run), own = spread(H);
-            const KeptRun<Number> kept = {arena.take<Number>(R * own),
-                                          arena.take<Number>(T * spread(2 * H)),
+            // Keys and values first: a member may write those of this run where, in a run that is not kept, another
+            // still reads answers of attention of the run before, which had fewer rows or more.
+            const KeptRun<Number> kept = {arena.take<Number>(T * spread(2 * H)),
+                                          arena.take<Number>(R * own),
                                           arena.take<Number>(R * own),
                                           arena.take<Number>(R * own),
                                           arena.take<Number>(R * spread(F)),
@@ -82,6 +84,7 @@ class TrainingPass {
 
     bool is_selected(int run) const { return batch.wanted && run == model.runs - 1; }
     int rows_of(int run) const { return is_selected(run) ? batch.outputs : T; }
+    size_t most_rows() const { return std::max(T, rows_of(model.runs - 1)); }  // a token may be wanted several times
     const LayerProducts &layer_of(int run) const { return weights.layers[model.layer_of_run[run]]; }
 
     void find_places() {

@@ -127,7 +127,7 @@ class TrainingWeights {
   private:
     static constexpr int PER_WORD = 4 / sizeof(Number);
     const TrainedModel &model;
-    float *zeros;
+    float *zeros = nullptr;
 
     const float *of(int layer, int part) const { return model.weights[OF_MAPPING + layer * PARTS + part]; }
 

@@ -28,9 +28,9 @@ class WeightGradient {
     static constexpr size_t APART = TOKENS + 64;
 
   public:
-    const float *no_bias;  // zeros
-
-    void lay_out(Arena &arena, int widest, int, int threads) {
+    // `zeros`: as many as the widest inputs.
+    void lay_out(Arena &arena, int widest, const float *zeros, int threads) {
+        no_bias = zeros;
         panels = arena.take<int32_t>(size_t(widest) * TOKENS / PER_WORD);
         turned_size = size_t(ROWS_AT_ONCE) * APART;
         turned = arena.take<Number>(threads * turned_size);
@@ -54,6 +54,7 @@ class WeightGradient {
     }
 
   private:
+    const float *no_bias;
     int32_t *panels;  // [K / 32][words of tokens][32]
     Number *turned;   // of each thread (ROWS_AT_ONCE, APART)
     size_t turned_size;

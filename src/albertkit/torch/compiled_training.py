@@ -3,6 +3,7 @@
 Letters: T tokens, P tokens that are wanted, E embedding size, H hidden size.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,15 @@ from albertkit.torch.plain_layers import PLAIN
 
 def can_train(encoder: nn.Module, config: AlbertConfig, embeddings: Tensor) -> bool:
     """Whether `encode` gives what the encoder's own layers would: none of them is replaced, hooked or has dropout."""
-    parameters = list(encoder.parameters())
     return (
-        embeddings.device.type == "cpu"
-        and not torch.compiler.is_compiling()
+        not _is_watched()
+        and type(embeddings) is Tensor
+        and embeddings.device.type == "cpu"
         and embeddings.dtype in (torch.float32, torch.bfloat16)
+        and embeddings.shape[-1] == config.embedding_size
         and training.can_train(config, _precision())
-        and all(_is_plain(module) for module in encoder.modules() if module is not encoder)
-        and all(type(one) is nn.Parameter and one.dtype == torch.float32 and one.is_contiguous() for one in parameters)
-        and not (encoder.training and (config.hidden_dropout_prob or config.attention_probs_dropout_prob))
+        and all(_is_plain(module, config) for module in encoder.modules() if module is not encoder)
+        and _has_plain_weights(encoder, config)
     )
 
 
@@ -37,7 +38,7 @@ def encode(
 
     In bfloat16 where autocast says so. Has first derivatives only.
     """
-    own = dict(encoder.named_parameters())
+    own = dict(encoder.named_parameters(remove_duplicate=False))
     weights = [own[name] for name in training.names(config)]
     positions, order = sequences.positions, None
     if positions is not None and bool((positions[1:] < positions[:-1]).any()):
@@ -55,8 +56,7 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, embeddings: Tensor, given: tuple[Any, ...], *weights: Tensor) -> Tensor:
         config, lengths, wanted, precision, memory, is_kept = given
-        arrays = [weight.detach().numpy() for weight in weights]
-        step = training.EncoderStep(config, arrays, precision, torch.get_num_threads(), memory, is_kept)
+        step = training.EncoderStep(config, _arrays(weights), precision, torch.get_num_threads(), memory, is_kept)
         states, kept = step.forward(embeddings.detach().numpy(), lengths, wanted)
         ctx.step = step
         # PyTorch lets go of these when the backward pass is through, and says so where weights have changed before.
@@ -70,8 +70,14 @@ class _Encode(torch.autograd.Function):
         is_wanted = ctx.needs_input_grad[2:]
         found = [torch.zeros_like(one) if wanted else None for one, wanted in zip(weights, is_wanted, strict=True)]
         arrays = [None if one is None else one.numpy() for one in found]
-        of_embeddings = ctx.step.backward(kept.numpy(), of_states.numpy(), arrays)
+        # Detached: with create_graph=True it would have derivatives, which only this function's result lacks.
+        of_embeddings = ctx.step.backward(kept.numpy(), _arrays(weights), of_states.detach().numpy(), arrays)
         return torch.from_numpy(of_embeddings), None, *found
+
+
+def _arrays(weights: Sequence[Tensor]) -> list[np.ndarray]:
+    """Not by `numpy()`, after which the storage of a tensor cannot be resized, as FSDP does between the passes."""
+    return [np.from_dlpack(weight.detach()) for weight in weights]
 
 
 def _precision() -> Precision:
@@ -79,11 +85,33 @@ def _precision() -> Precision:
     return "bf16" if is_bf16 else "fp32"
 
 
+def _is_watched() -> bool:
+    """Whether PyTorch is following each operation, so that one it does not know would be missing or an error."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  (documented all the same)
+        or torch._C._are_functorch_transforms_active()
+        or bool(nn.modules.module._has_any_global_hook())
+    )
+
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def _is_plain(module: nn.Module) -> bool:
-    """Whether a module is one of this package or of torch's plainest, with nothing hung on it."""
+def _is_plain(module: nn.Module, config: AlbertConfig) -> bool:
+    """Whether a module is one of this package or of torch's plainest, as the config has it and nothing hung on it."""
     kind = type(module)
     is_known = kind in (*PLAIN, nn.Dropout, nn.ModuleList) or kind.__module__ == "albertkit.torch.layers"
-    return is_known and not any(getattr(module, hooks) for hooks in _HOOKS)
+    has_dropout = kind is nn.Dropout and module.training and module.p
+    has_own_epsilon = kind is nn.LayerNorm and module.eps != config.layer_norm_eps
+    is_changed = "forward" in vars(module) or any(getattr(module, hooks) for hooks in _HOOKS)
+    return is_known and not (has_dropout or has_own_epsilon or is_changed)
+
+
+def _has_plain_weights(encoder: nn.Module, config: AlbertConfig) -> bool:
+    """Whether the weights are those of the config, as the library reads them; tied ones have several names."""
+    own = dict(encoder.named_parameters(remove_duplicate=False))
+    return {name: tuple(one.shape) for name, one in own.items()} == training.shapes(config) and all(
+        type(one) is nn.Parameter and one.device.type == "cpu" and one.dtype == torch.float32 and one.is_contiguous()
+        for one in own.values()
+    )

@@ -33,6 +33,7 @@ class _SummedLoss(torch.autograd.Function):
         return loss
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # type: ignore[override]  # PyTorch: any arguments
         gradient, states, weight = ctx.saved_tensors
         to_states = (gradient @ weight).to(ctx.kinds[0]) * upstream

@@ -49,7 +49,7 @@ class Objective(nn.Module):
             outputs = self.model(**_on_device(given, self.model))
             outputs.loss = _loss(self.model, batch, outputs)
             return {"loss": _summed_loss(self.model, batch, outputs)} if self.training else dict(outputs)
-        inputs, states, starts = _packed(self.model, batch)
+        inputs, states, starts = _packed(self.model, batch.without_ignored() if self.training else batch)
         labels, head = inputs["mlm_labels"], self.model.predictions
         if self.training:
             decoder = head.decoder
