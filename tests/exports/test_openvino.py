@@ -1,16 +1,21 @@
 """OpenVINO: heads answer as PyTorch does with the names of inputs and outputs kept, in int8 by the count."""
 
+import os
+import subprocess
+import sys
+
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("onnx")
-pytest.importorskip("openvino")
-
-import openvino
 
 from albertkit.errors import InputError
 from albertkit.exports import base
 from albertkit.exports.to_openvino.format import OpenVino
+from albertkit.exports.to_openvino.reports import unreported
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+with unreported():
+    openvino = pytest.importorskip("openvino")
+
 from exports import common
 
 pytestmark = pytest.mark.torch
@@ -69,3 +74,32 @@ def test_memory_for_shapes_is_bounded_and_floats_stay_floats(tmp_path, monkeypat
     settings = asked[0][3]
     assert int(settings["CPU_RUNTIME_CACHE_CAPACITY"]) <= 16
     assert settings["INFERENCE_PRECISION_HINT"] == "f32"
+
+
+WATCHED = """
+from openvino_telemetry.backend import backend_ga4
+
+backend_ga4.GA4Backend.send = lambda backend, message: print("sent")
+from albertkit.errors import InputError
+from albertkit.exports.to_openvino.format import OpenVino
+
+"""
+EXPORTED = """
+try:
+    OpenVino().compile("nothing.xml", None, "Model")
+except RuntimeError:
+    pass
+import nncf, openvino
+"""
+
+
+@pytest.mark.parametrize(("program", "is_reported"), [("import openvino", True), (EXPORTED, False)])
+def test_an_export_is_not_reported_to_anybody(program, is_reported):
+    """What OpenVINO sends by itself when it is imported is not sent here, nor what NNCF would."""
+    pytest.importorskip("openvino_telemetry")
+    pytest.importorskip("nncf")
+    unset = {name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED + program], env=unset, capture_output=True, text=True, check=True
+    )
+    assert ("sent" in done.stdout) is is_reported, done.stdout + done.stderr

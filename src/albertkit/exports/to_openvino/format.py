@@ -13,6 +13,7 @@ from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.exports import base
 from albertkit.exports.base import Written
+from albertkit.exports.to_openvino.reports import unreported
 
 FOLDER = "openvino"
 """Where the files lie in the folder of a model: there sentence-transformers and the hub look for them."""
@@ -53,10 +54,12 @@ class OpenVino:
         samples: Sequence[PaddedBatch],
     ) -> Written:
         """Write the two files. Scales of activations in int8 are those that NNCF measures on `samples`."""
-        import openvino
-
         from albertkit.exports.to_onnx import network
-        from albertkit.exports.to_openvino import counts, quantize
+
+        with unreported():
+            import openvino
+
+            from albertkit.exports.to_openvino import counts, quantize
 
         detail = ""
         model = openvino.Core().read_model(network.build(config, head, tensors).SerializeToString())
@@ -73,7 +76,8 @@ class OpenVino:
 
     def compile(self, file: Path, config: AlbertConfig, head: str, device: str | None = None) -> Forward:
         """The forward pass by OpenVINO, on the CPU or on a device such as "gpu" or "gpu:1"."""
-        import openvino
+        with unreported():
+            import openvino
 
         core, place = openvino.Core(), _device(device)
         settings = {**SETTINGS, **({"CPU_RUNTIME_CACHE_CAPACITY": str(SHAPES_KEPT)} if place == "CPU" else {})}
