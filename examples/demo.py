@@ -41,7 +41,6 @@ def told(value: object) -> str:
 
 def main() -> None:
     """Ask whatever there is a model for."""
-    logging.getLogger("albertkit").setLevel(logging.ERROR)  # which model answers is printed here
     for (task, language), inputs in CALLS.items():
         try:
             name = embedded.default(task, language)
@@ -54,4 +53,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("albertkit").setLevel(logging.ERROR)  # which model answers is printed here
     main()

@@ -34,8 +34,8 @@ SHOWN = {
         "test_pipelines.py::test_longer_texts_are_refused_where_they_may_not_be_cut",
         f"{PEER}::test_all_scores_have_another_option_and_no_scores_may_be_asked_for",
     ),
-    "a task without a model takes some model": (
-        "test_pipelines.py::test_a_loaded_model_that_cannot_answer_is_refused",
+    "a task without a model takes some model of the hub": (
+        "test_migration_pipelines.py::test_a_pipeline_without_a_model_takes_one_of_the_package_or_is_refused",
     ),
     "one of Transformers' own classes as the model": (
         "test_pipelines.py::test_a_loaded_model_that_cannot_answer_is_refused",
@@ -130,6 +130,9 @@ def test_a_model_that_learned_from_questions_without_an_answer_gives_none(data, 
 
 
 @pytest.mark.torch
-def test_a_pipeline_without_a_model_is_refused():
-    with pytest.raises(InputError, match="needs a model"):
+def test_a_pipeline_without_a_model_takes_one_of_the_package_or_is_refused(caplog):
+    with pytest.raises(InputError, match=r"there is none; .* Name a model"):
         albertkit.pipeline("text-classification")
+    with caplog.at_level("INFO", "albertkit"):
+        assert albertkit.pipeline("fill-mask", framework="torch")("He took his [MASK] and left.", top_k=1)
+    assert "albertkit/small-en" in caplog.text

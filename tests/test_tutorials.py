@@ -18,7 +18,9 @@ from training import common
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("docs/tutorials", "docs/ja")
-PAGES = sorted(path for name in FOLDERS for path in (ROOT / name).glob("*.md") if path.name != "README.md")
+PAGES = sorted(
+    path for name in FOLDERS for path in (ROOT / name).glob("*.md") if path.name not in ("README.md", "models.md")
+)
 MODELS = ("albertkit/small-en", "ken11/albert-base-japanese-v1")
 """The checkpoints of the pages, in whose place comes one that is made here."""
 
