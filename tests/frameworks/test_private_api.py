@@ -13,7 +13,10 @@ from albertkit import backends
 
 PACKAGE = Path(albertkit.__file__).parent
 NAMES = {
-    "torch": ["torch.utils._pytree.register_pytree_node"],
+    "torch": [
+        *("torch.utils._pytree.register_pytree_node", "torch._C._are_functorch_transforms_active"),
+        "torch.nn.modules.module._has_any_global_hook",
+    ],
     "tensorflow": [
         *("keras.src.backend.common.variables.AutocastScope", "keras.src.models.functional.Functional"),
         *("keras.Layer._flatten_layers", "keras.Layer._open_name_scope", "keras.src.utils.tracking.Tracker.unlock"),

@@ -373,7 +373,7 @@ def long_file(tmp_path_factory):
 
 
 def command(model, source, output, *more):
-    own = "from albertkit.tasks.base import Task; Task.rows_together = 500; from albertkit.cli import main; main()"
+    own = "from albertkit.tasks.base import Task; Task.rows_together = 200; from albertkit.cli import main; main()"
     arguments = ["predict", str(model), "--file", str(source), "--output", str(output), *more]
     return [sys.executable, "-c", own, *arguments]
 
@@ -397,7 +397,7 @@ def test_a_real_process_that_is_killed_again_and_again_gives_the_same_bytes(mode
     done = subprocess.run(command(model, long_file, output), capture_output=True, text=True, check=True)
     assert "going on behind" in done.stderr
     assert "30,000 answers are in" in done.stderr
-    monkeypatch.setattr(Task, "rows_together", 500)
+    monkeypatch.setattr(Task, "rows_together", 200)
     assert output.read_bytes() == answered(model, [long_file], tmp_path / "whole.jsonl")
     assert len({json.loads(line)["id"] for line in output.read_text().splitlines()}) == 30_000
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from albertkit.backends import Precision
 from albertkit.config import AlbertConfig
 from albertkit.kernels import training
+from albertkit.torch import private_api
 from albertkit.torch.packed_sequences import PackedSequences
 from albertkit.torch.plain_layers import PLAIN
 
@@ -90,8 +91,8 @@ def _is_watched() -> bool:
     return (
         torch.compiler.is_compiling()
         or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]  (documented all the same)
-        or torch._C._are_functorch_transforms_active()
-        or bool(nn.modules.module._has_any_global_hook())
+        or private_api.is_transformed()
+        or private_api.has_global_hooks()
     )
 
 

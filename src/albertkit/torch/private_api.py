@@ -103,3 +103,13 @@ def pack_for_fbgemm(weight: Tensor, weight_steps: Tensor, bias: Tensor | None) -
 def fbgemm_linear(x: Tensor, step: float, zero: int, packed: torch.ScriptObject) -> Tensor:
     """(T, K) float32, rounded to bytes worth `step` from `zero` on, times a packed weight -> (T, N) float32."""
     return torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(x, step, zero, packed)
+
+
+def is_transformed() -> bool:
+    """Whether a transform of `torch.func`, such as `grad` or `vmap`, is at work."""
+    return torch._C._are_functorch_transforms_active()
+
+
+def has_global_hooks() -> bool:
+    """Whether hooks are registered that PyTorch calls for every module."""
+    return bool(torch.nn.modules.module._has_any_global_hook())
