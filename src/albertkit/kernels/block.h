@@ -14,10 +14,6 @@
 
 namespace {
 
-// Rows lie a little further apart than they are wide: at powers of two they would all want the same places of the
-// cache.
-inline size_t apart(size_t width) { return (width + 63) / 64 * 64 + 64; }
-
 // Some sequences on their way through all layers. `Value` is what queries, keys and values are kept in.
 template <class By, class Value>
 class Block {

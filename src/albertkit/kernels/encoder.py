@@ -88,6 +88,11 @@ def can_run(config: AlbertConfig, precision: InferPrecision, quantization: Quant
     )
 
 
+def runs_of(config: AlbertConfig) -> list[tuple[int, int]]:
+    """The group, and the layer in it, of each run of a layer."""
+    return [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
+
+
 class _Kept:
     """Holds the arrays that the library is told the places of."""
 
@@ -134,7 +139,7 @@ class CompiledEncoder(_Kept):
         super().__init__()
         self._precision: InferPrecision = precision
         self._quantization, self._hidden = quantization, config.hidden_size
-        runs = [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
+        runs = runs_of(config)
         layers = sorted(set(runs))
         self._model = _Model(
             self._product(weight(f"{MAPPING}.weight"), weight(f"{MAPPING}.bias"), MAPPING),

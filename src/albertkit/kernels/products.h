@@ -15,6 +15,10 @@ namespace {
 constexpr float STEPS = 127;     // the bytes up to the largest magnitude
 constexpr float LEAST = 1e-30f;  // for the largest magnitude of a row: of a smaller one 1 / step would be infinite
 
+// Rows lie a little further apart than they are wide: at powers of two they would all want the same places of the
+// cache.
+inline size_t apart(size_t width) { return (width + 63) / 64 * 64 + 64; }
+
 // A row of floats as a product takes it.
 template <class Number>
 inline float prepare(const float *x, const Product &product, int, Number *out) {
@@ -40,8 +44,10 @@ inline float prepare(const float *x, const Product &product, int run, uint8_t *o
     return step;
 }
 
-// A row of H floats, normalised.
-inline void normalise(const float *x, const Norm &norm, int width, float epsilon, float *out) {
+// A row of H floats, normalised: `each(place, 16 of them, the same after scale and bias)`. -> the inverse of its
+// deviation
+template <class Each>
+inline float normalise(const float *x, const Norm &norm, int width, float epsilon, Each each) {
     Floats sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
     for (int at = 0; at < width; at += 16) sum = _mm512_add_ps(sum, load(x + at));
     const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
@@ -49,11 +55,16 @@ inline void normalise(const float *x, const Norm &norm, int width, float epsilon
         const Floats centred = _mm512_sub_ps(load(x + at), mean);
         squares = _mm512_fmadd_ps(centred, centred, squares);
     }
-    const Floats factor = all(1 / std::sqrt(_mm512_reduce_add_ps(squares) / width + epsilon));
+    const float inverse = 1 / std::sqrt(_mm512_reduce_add_ps(squares) / width + epsilon);
     for (int at = 0; at < width; at += 16) {
-        const Floats centred = _mm512_mul_ps(_mm512_sub_ps(load(x + at), mean), factor);
-        store(out + at, _mm512_fmadd_ps(centred, load(norm.weight + at), load(norm.bias + at)));
+        const Floats normal = _mm512_mul_ps(_mm512_sub_ps(load(x + at), mean), all(inverse));
+        each(at, normal, _mm512_fmadd_ps(normal, load(norm.weight + at), load(norm.bias + at)));
     }
+    return inverse;
+}
+
+inline void normalise(const float *x, const Norm &norm, int width, float epsilon, float *out) {
+    normalise(x, norm, width, epsilon, [&](int at, Floats, Floats scaled) { store(out + at, scaled); });
 }
 
 // What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, 16 floats)`. Bytes of a row

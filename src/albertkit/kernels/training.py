@@ -119,7 +119,7 @@ class EncoderStep:
 
         Without `is_kept` there is no way back, and less memory is needed.
         """
-        runs = [(group, inner) for group in config.group_of_layer for inner in range(config.inner_group_num)]
+        runs = encoder.runs_of(config)
         self._layer_of_run = np.array([group * config.inner_group_num + inner for group, inner in runs], np.int32)
         self._config, self._memory = config, memory
         self._numbers = library.PRECISIONS.index(precision), int(is_kept), threads

@@ -46,13 +46,13 @@ class BackwardPass : public TrainingPass<By> {
 
     int64_t lay_out_scratch(char *memory, int threads) {
         Arena arena(memory);
-        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0, R = this->most_rows(),
+        const size_t own = apart(H), P = batch.wanted ? batch.outputs : 0, R = this->most_rows(),
                      width = H / model.heads;
         of_states = arena.take<float>(T * own), of_wanted = arena.take<float>(P * own);
-        of_fed = arena.take<Number>(R * own), of_inner = arena.take<Number>(R * spread(F));
-        fed = arena.take<Number>(R * spread(F)), of_dense = arena.take<Number>(R * own);
+        of_fed = arena.take<Number>(R * own), of_inner = arena.take<Number>(R * apart(F));
+        fed = arena.take<Number>(R * apart(F)), of_dense = arena.take<Number>(R * own);
         attended = arena.take<Number>(R * own), of_context = arena.take<Number>(R * own);
-        of_query = arena.take<Number>(R * own), of_key_value = arena.take<Number>(T * spread(2 * H));
+        of_query = arena.take<Number>(R * own), of_key_value = arena.take<Number>(T * apart(2 * H));
         input = arena.take<Number>(T * own), wanted_input = arena.take<Number>(P * own);
         of_norms = arena.take<float>(size_t(threads) * NORMS * H);
         weight_gradient.lay_out(arena, std::max({H, F, E}), weights.no_bias(), threads);
@@ -65,7 +65,7 @@ class BackwardPass : public TrainingPass<By> {
         const int last = model.runs - 1;
         float *of_last = this->is_selected(last) ? of_wanted : of_states;
         for (int row = me.from(this->rows_of(last)); row < me.to(this->rows_of(last)); row++) {
-            std::copy_n(of_out + size_t(row) * H, H, of_last + row * spread(H));
+            std::copy_n(of_out + size_t(row) * H, H, of_last + row * apart(H));
         }
         for (int run = last; run >= 0; run--) {
             float *rows = this->is_selected(run) ? of_wanted : of_states;
@@ -105,7 +105,7 @@ class BackwardPass : public TrainingPass<By> {
     void feed(const Member &me, int run, float *rows) {
         const auto &kept = runs[run];
         const LayerProducts &layer = this->layer_of(run);
-        const size_t own = spread(H), wide = spread(F);
+        const size_t own = apart(H), wide = apart(F);
         float *norms = of_norms + size_t(me.rank) * NORMS * H;
         this->in_blocks(me, this->rows_of(run), [&](int start, int count) {
             for (int row = start; row < start + count; row++) {
@@ -136,7 +136,7 @@ class BackwardPass : public TrainingPass<By> {
 
     void attend(const Member &me, int run) {
         const auto &kept = runs[run];
-        const size_t own = spread(H), both = spread(2 * H), R = this->rows_of(run);
+        const size_t own = apart(H), both = apart(2 * H), R = this->rows_of(run);
         const int width = H / model.heads;
         for (int number = me.rank; number < batch.sequences * model.heads; number += me.team.size) {
             const auto item = this->item_of(number, run);
@@ -158,7 +158,7 @@ class BackwardPass : public TrainingPass<By> {
     // From queries, keys and values to the states that the run was given, of a member's tokens.
     void ask(const Member &me, int run) {
         const LayerProducts &layer = this->layer_of(run);
-        const size_t own = spread(H), both = spread(2 * H);
+        const size_t own = apart(H), both = apart(2 * H);
         auto add_to = [&](int row, int at, Floats found) {
             float *place = of_states + row * own + at;
             store(place, _mm512_add_ps(found, load(place)));
@@ -192,14 +192,14 @@ class BackwardPass : public TrainingPass<By> {
     }
 
     void add_to_weights(const Member &me, int run) {
-        const size_t own = spread(H), both = spread(2 * H);
+        const size_t own = apart(H), both = apart(2 * H);
         const int R = this->rows_of(run);
         const Number *x = run ? input : first;
         auto target = [&](const Number *of_output, size_t stride, int outputs, int part) {
             return WeightTarget<Number>{of_output, stride, outputs, gradient_of(run, part), gradient_of(run, part + 1)};
         };
-        weight_gradient.add(me, fed, spread(F), F, R, {target(of_fed, own, H, FFN_OUTPUT)});
-        weight_gradient.add(me, attended, own, H, R, {target(of_inner, spread(F), F, FFN)});
+        weight_gradient.add(me, fed, apart(F), F, R, {target(of_fed, own, H, FFN_OUTPUT)});
+        weight_gradient.add(me, attended, own, H, R, {target(of_inner, apart(F), F, FFN)});
         weight_gradient.add(me, runs[run].context, own, H, R, {target(of_dense, own, H, DENSE)});
         const auto of_query = target(this->of_query, own, H, QUERY), of_key = target(of_key_value, both, H, KEY),
                    of_value = target(of_key_value + H, both, H, VALUE);
@@ -228,7 +228,7 @@ class BackwardPass : public TrainingPass<By> {
     }
 
     void map(const Member &me) {
-        const size_t own = spread(H);
+        const size_t own = apart(H);
         this->in_blocks(me, T, [&](int start, int count) {
             for (int row = start; row < start + count; row++) {
                 for (int at = 0; at < H; at += 16) store(of_fed + row * own + at, load(of_states + row * own + at));
@@ -238,7 +238,7 @@ class BackwardPass : public TrainingPass<By> {
                 weights.back_mapping, of_fed + start * own, own, count,
                 [&](int row, int at, Floats found) { store(of_embeddings + size_t(start + row) * E + at, found); });
         });
-        weight_gradient.add(me, embeddings, spread(E), E, T,
+        weight_gradient.add(me, embeddings, apart(E), E, T,
                             {WeightTarget<Number>{of_fed, own, H, gradients[0], gradients[1]}});
     }
 };

@@ -13,20 +13,9 @@ namespace {
 template <class Number>
 inline float normalise_and_keep(const float *x, const Norm &norm, int width, float epsilon, float *out, Number *numbers,
                                 Number *normal) {
-    Floats sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
-    for (int at = 0; at < width; at += 16) sum = _mm512_add_ps(sum, load(x + at));
-    const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
-    for (int at = 0; at < width; at += 16) {
-        const Floats centred = _mm512_sub_ps(load(x + at), mean);
-        squares = _mm512_fmadd_ps(centred, centred, squares);
-    }
-    const float inverse = 1 / std::sqrt(_mm512_reduce_add_ps(squares) / width + epsilon);
-    for (int at = 0; at < width; at += 16) {
-        const Floats found = _mm512_mul_ps(_mm512_sub_ps(load(x + at), mean), all(inverse));
-        const Floats scaled = _mm512_fmadd_ps(found, load(norm.weight + at), load(norm.bias + at));
+    return normalise(x, norm, width, epsilon, [&](int at, Floats found, Floats scaled) {
         store(normal + at, found), store(out + at, scaled), store(numbers + at, scaled);
-    }
-    return inverse;
+    });
 }
 
 template <class By>
@@ -42,13 +31,13 @@ class ForwardPass : public TrainingPass<By> {
 
     int64_t lay_out_scratch(char *memory, int threads) {
         Arena arena(memory);
-        const size_t own = spread(H), P = batch.wanted ? batch.outputs : 0;
+        const size_t own = apart(H), P = batch.wanted ? batch.outputs : 0;
         states = arena.take<float>(T * own), wanted_states = arena.take<float>(P * own);
         input = arena.take<Number>(T * own), wanted_input = arena.take<Number>(P * own);
         sums = arena.take<float>(threads * ROWS_AT_ONCE * own),
         attended = arena.take<float>(threads * ROWS_AT_ONCE * own);
         attended_numbers = arena.take<Number>(threads * ROWS_AT_ONCE * own);
-        inner = arena.take<Number>(threads * ROWS_AT_ONCE * spread(F));
+        inner = arena.take<Number>(threads * ROWS_AT_ONCE * apart(F));
         attention_size = Attention<Number>::bytes(this->longest(), H / model.heads);
         attention_memory = arena.take<char>(threads * attention_size);
         return arena.size();
@@ -82,14 +71,14 @@ class ForwardPass : public TrainingPass<By> {
     char *attention_memory;
 
     void map(const Member &me) {
-        const size_t own = spread(H);
+        const size_t own = apart(H);
         this->in_blocks(me, T, [&](int start, int count) {
             for (int row = start; row < start + count; row++) {
                 for (int at = 0; at < E; at += 16) {
-                    store(embeddings + row * spread(E) + at, load(batch.embeddings + size_t(row) * E + at));
+                    store(embeddings + row * apart(E) + at, load(batch.embeddings + size_t(row) * E + at));
                 }
             }
-            this->product_of(weights.mapping, embeddings + start * spread(E), spread(E), count,
+            this->product_of(weights.mapping, embeddings + start * apart(E), apart(E), count,
                              [&](int row, int at, Floats found) {
                                  store(states + (start + row) * own + at, found);
                                  store(first + (start + row) * own + at, found);
@@ -102,7 +91,7 @@ class ForwardPass : public TrainingPass<By> {
         const auto &kept = runs[run];
         const Product &product = this->layer_of(run).query_key_value;
         const Number *x = run ? input : first;
-        const size_t own = spread(H), both = spread(2 * H);
+        const size_t own = apart(H), both = apart(2 * H);
         const bool is_selected = this->is_selected(run);
         const int of_queries = H / PANEL;
         this->in_blocks(me, T, [&](int start, int count) {
@@ -129,7 +118,7 @@ class ForwardPass : public TrainingPass<By> {
 
     void attend(const Member &me, int run) {
         const auto &kept = runs[run];
-        const size_t own = spread(H), both = spread(2 * H), rows = this->rows_of(run);
+        const size_t own = apart(H), both = apart(2 * H), rows = this->rows_of(run);
         const int width = H / model.heads;
         for (int number = me.rank; number < batch.sequences * model.heads; number += me.team.size) {
             const auto item = this->item_of(number, run);
@@ -148,7 +137,7 @@ class ForwardPass : public TrainingPass<By> {
     void feed(const Member &me, int run) {
         const auto &kept = runs[run];
         const LayerProducts &layer = this->layer_of(run);
-        const size_t own = spread(H), wide = spread(F), part = size_t(me.rank) * ROWS_AT_ONCE;
+        const size_t own = apart(H), wide = apart(F), part = size_t(me.rank) * ROWS_AT_ONCE;
         const bool is_last = run == model.runs - 1;
         const float *before = this->is_selected(run) ? wanted_states : states;
         float *const sum = sums + part * own, *const after = attended + part * own;

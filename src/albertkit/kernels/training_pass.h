@@ -14,10 +14,6 @@ namespace {
 
 constexpr int ROWS_AT_ONCE = 96;  // rows that a thread takes from product to product, so that they stay in its cache
 
-// Rows lie a little further apart than they are wide: at powers of two they would all want the same places of the
-// cache.
-inline size_t spread(size_t width) { return (width + 63) / 64 * 64 + 64; }
-
 // What a run keeps. `attended` and `final` are what went into the norms, less its mean and times the inverse of its
 // deviation, which is kept beside it.
 template <class Number>
@@ -49,20 +45,20 @@ class TrainingPass {
         runs = arena.take<KeptRun<Number>>(model.runs);
         places = arena.take<int32_t>(batch.sequences + 1);
         asked = arena.take<int32_t>(batch.sequences + 1);
-        embeddings = arena.take<Number>(T * spread(E));
-        first = arena.take<Number>(T * spread(H));
+        embeddings = arena.take<Number>(T * apart(E));
+        first = arena.take<Number>(T * apart(H));
         const Arena before = arena;
         int64_t size = 0;
         for (int run = 0; run < model.runs; run++) {
             if (!is_kept) arena = before;
-            const size_t R = rows_of(run), own = spread(H);
+            const size_t R = rows_of(run), own = apart(H);
             // Keys and values first: a member may write those of this run where, in a run that is not kept, another
             // still reads answers of attention of the run before, which had fewer rows or more.
-            const KeptRun<Number> kept = {arena.take<Number>(T * spread(2 * H)),
+            const KeptRun<Number> kept = {arena.take<Number>(T * apart(2 * H)),
                                           arena.take<Number>(R * own),
                                           arena.take<Number>(R * own),
                                           arena.take<Number>(R * own),
-                                          arena.take<Number>(R * spread(F)),
+                                          arena.take<Number>(R * apart(F)),
                                           arena.take<Number>(R * own),
                                           arena.take<float>(R),
                                           arena.take<float>(R),
