@@ -281,31 +281,13 @@ def test_the_pages_on_models_say_what_is_in_the_package():
         assert page.table(head) in (ROOT / "docs" / name).read_text(encoding="utf-8"), "python models/page.py writes it"
 
 
-EASY = {
-    ("token-classification", "en"): (("Mary Walker lives in London.",), {("PER", "Mary Walker"), ("LOC", "London")}),
-    ("question-answering", "en"): (("Where does Mary live?", "Mary lives in London."), "London"),
-    ("text-classification", "en"): (("The story is gripping and the cast is warm.",), "positive"),
-    ("token-classification", "ja"): (("夏目漱石は東京で生まれた。",), {("人名", "夏目漱石"), ("地名", "東京")}),
-    ("question-answering", "ja"): (("太郎はどこで生まれましたか。", "太郎は京都で生まれた。"), "京都"),
-}
-"""What any model of a task gets right."""
-
-
 @pytest.mark.torch
-@pytest.mark.parametrize(("task", "language"), EASY)
-def test_a_model_of_a_task_is_right_where_that_is_easy(task, language):
+def test_the_model_of_entities_is_right_where_that_is_easy():
     pytest.importorskip("torch")
-    if not any(task in model.tasks and model.language == language for model in embedded_models.MODELS.values()):
-        pytest.skip(f"the package has no model for {task} in {language} yet")
-    inputs, wanted = EASY[task, language]
-    options = {"aggregation_strategy": "simple"} if task == "token-classification" else {}
-    answer = pipeline(task, language=language, **options)(*inputs)
-    if task == "token-classification":
-        assert {(one["entity_group"], inputs[0][one["start"] : one["end"]]) for one in answer} == wanted
-    elif task == "question-answering":
-        assert wanted in answer["answer"]
-    else:
-        assert answer[0]["label"] == wanted
+    text = "Mary Walker lives in London."
+    answer = pipeline("token-classification", language="en", aggregation_strategy="simple")(text)
+    found = {(one["entity_group"], text[one["start"] : one["end"]]) for one in answer}
+    assert found == {("PER", "Mary Walker"), ("LOC", "London")}
 
 
 def test_the_card_of_the_japanese_model_is_in_both_languages(packager, run, tmp_path):
@@ -324,19 +306,9 @@ def test_the_card_of_the_japanese_model_is_in_both_languages(packager, run, tmp_
     assert "small-en" not in card
 
 
-ALIKE = {
-    "en": ("A man is playing a guitar.", "A man plays the guitar.", "The train is late today."),
-    "ja": ("男性がギターを弾いている。", "男の人がギターを演奏している。", "電車が遅れている。"),
-}
-
-
 @pytest.mark.torch
-@pytest.mark.parametrize("language", ALIKE)
-def test_vectors_of_sentences_that_mean_the_same_are_closer(language):
+def test_vectors_of_sentences_that_mean_the_same_are_closer():
     pytest.importorskip("torch")
-    if not any(
-        "sentence-embedding" in one.tasks and one.language == language for one in embedded_models.MODELS.values()
-    ):
-        pytest.skip(f"the package has no vectors of sentences in {language} yet")
-    one, same, other = pipeline("sentence-embedding", language=language)(list(ALIKE[language]))
+    texts = ["A man is playing a guitar.", "A man plays the guitar.", "The train is late today."]
+    one, same, other = pipeline("sentence-embedding", language="en")(texts)
     assert one @ same > one @ other + 0.2

@@ -82,7 +82,7 @@ def pipeline(
         Whether an export may be loaded that can do more than compute, one of torch.export, SavedModel or StableHLO: for
         those of people whom you trust.
     language
-        Without a model: en, the default, or ja.
+        Without a model that of the texts, two letters; default: en.
     options
         Those of the task's calls, such as `top_k`, and those that load a model of the hub, such as `revision`.
 
@@ -124,13 +124,7 @@ class Answered(NamedTuple):
 class Pipeline:
     """A model with its tokenizer, ready to answer for a task."""
 
-    def __init__(
-        self,
-        task: AnyTask,
-        engine: Engine,
-        tokenizer: AlbertTokenizerBase,
-        **options: Json,
-    ) -> None:
+    def __init__(self, task: AnyTask, engine: Engine, tokenizer: AlbertTokenizerBase, **options: Json) -> None:
         """`options` are what a call takes; those given here are the defaults of every call."""
         self.task, self.config, self.tokenizer = task, engine.config, tokenizer
         self._engine = engine
