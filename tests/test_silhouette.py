@@ -24,9 +24,11 @@ ONLY_TORCH = {
     "model_with_head": {"tie_weights"},
     # What Transformers calls by this name gives weights to a model of PyTorch.
     "pretrained": {"load_tf_weights_in_albert"},
-    # JAX has a public function for it.
+    # JAX has public functions for it, and no hooks on modules.
     "private_api": {
         "register_outputs",
+        "is_transformed",
+        "has_global_hooks",
         "has_bfloat16_products",
         "has_int8_products",
         "pack_for_onednn",
