@@ -43,6 +43,15 @@ def test_runs_find_a_recipe_of_the_package_by_its_name(tmp_path, monkeypatch):
     assert FinetuneRecipe.load("sst2_scratch", {}).seed == 7
 
 
+def test_the_folder_of_a_run_does_not_hide_the_recipe_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small_en").mkdir()
+    (tmp_path / "mine").mkdir()
+    assert PretrainRecipe.load("small_en", {"data.corpus": "c"}).model.name == "stable"
+    with pytest.raises(ConfigError, match="Received: mine, a folder. `albertkit recipe list` names them"):
+        FinetuneRecipe.load("mine", {})
+
+
 def test_a_recipe_that_is_not_there_is_told_with_the_nearest_name():
     with pytest.raises(ConfigError, match=r"Received: small_en_sst, where there is none. Did you mean `small_en_sst2`"):
         FinetuneRecipe.load("small_en_sst", {})

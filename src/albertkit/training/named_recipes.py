@@ -58,12 +58,13 @@ def find(name: str | Path) -> Path:
     ConfigError where there is neither.
     """
     path = Path(name)
-    if path.exists():
+    if path.exists() and not path.is_dir():  # a run may be kept in a folder that is called as its recipe is
         return path
     known = {recipe.name: recipe.path for recipe in all_recipes()}
     if path.name == str(path) and path.name.removesuffix(_ENDING) in known:
         return known[path.name.removesuffix(_ENDING)]
     raise ConfigError(
         "A recipe must be a TOML file, or the name of one that comes with the package. Received: "
-        f"{path}, where there is none.{did_you_mean(path.stem, known)} `albertkit recipe list` names them."
+        f"{path}, {'a folder' if path.is_dir() else 'where there is none'}.{did_you_mean(path.stem, known)} "
+        "`albertkit recipe list` names them."
     )
