@@ -493,6 +493,15 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
     assert f"{tmp_path} holds config.json, model.tflite." in str(caught.value)
 
 
+@pytest.mark.parametrize("place", ["checkpoints/step-00000200", "checkpoint-200"])
+def test_the_folder_of_a_run_that_has_not_ended_names_its_newest_checkpoint(tmp_path, place):
+    for age, folder in enumerate((tmp_path / place.replace("200", "100"), tmp_path / place)):
+        files.save(folder, small(), drawn(small(), "AlbertModel"), "AlbertModel")
+        os.utime(folder / "model.safetensors", (1_000_000 + age, 1_000_000 + age))
+    with pytest.raises(CheckpointNotFound, match=f"The newest model below it is {tmp_path / place}: name that."):
+        files.load(tmp_path)
+
+
 def test_a_folder_that_may_be_entered_but_not_listed_is_said_to_lack_the_file(tmp_path, monkeypatch):
     """As one of another user with the mode 0711."""
     small().save_pretrained(tmp_path)

@@ -277,8 +277,18 @@ def _listing(name: str | os.PathLike[str]) -> str:
         return f"{name} has none. Check that it is a model of this kind."
     held = f"{name} holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}."
     weights = [entry for entry in entries if Path(entry).suffix in _READERS]
-    advice = f"To read one of these files, name it: {Path(name) / weights[0]}." if weights else "Name another folder."
-    return f"{held} {advice}"
+    if weights:
+        return f"{held} To read one of these files, name it: {Path(name) / weights[0]}."
+    below = _newest_below(Path(name))
+    return f"{held} {f'The newest model below it is {below}: name that.' if below else 'Name another folder.'}"
+
+
+def _newest_below(folder: Path) -> Path | None:
+    """The folder of weights written last among the checkpoints of a run that has not ended, ours or Trainer's."""
+    with contextlib.suppress(OSError):
+        found = [path for depth in ("*/", "*/*/") for path in folder.glob(f"{depth}{layout.SAFETENSORS.single(None)}")]
+        return max(found, key=lambda path: path.stat().st_mtime).parent if found else None
+    return None
 
 
 def save(
