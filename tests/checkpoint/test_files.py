@@ -496,7 +496,7 @@ def test_a_folder_without_weights_says_what_it_holds(tmp_path):
 @pytest.mark.parametrize("place", ["checkpoints/step-00000200", "checkpoint-200"])
 def test_the_folder_of_a_run_that_has_not_ended_names_its_newest_checkpoint(tmp_path, place):
     for age, folder in enumerate((tmp_path / place.replace("200", "100"), tmp_path / place)):
-        files.save(folder, small(), drawn(small(), "AlbertModel"), "AlbertModel")
+        files.save(folder, small(), drawn(small(), "Model"), "AlbertModel")
         os.utime(folder / "model.safetensors", (1_000_000 + age, 1_000_000 + age))
     with pytest.raises(CheckpointNotFound, match=f"The newest model below it is {tmp_path / place}: name that."):
         files.load(tmp_path)

@@ -48,7 +48,7 @@ def test_the_folder_of_a_run_does_not_hide_the_recipe_of_its_name(tmp_path, monk
     (tmp_path / "small_en").mkdir()
     (tmp_path / "mine").mkdir()
     assert PretrainRecipe.load("small_en", {"data.corpus": "c"}).model.name == "stable"
-    with pytest.raises(ConfigError, match="Received: mine, a folder. `albertkit recipe list` names them"):
+    with pytest.raises(ConfigError, match=r"Received: mine, a folder\. `albertkit recipe list` names them"):
         FinetuneRecipe.load("mine", {})
 
 
