@@ -39,11 +39,11 @@ def main() -> None:
     common.write("engine_memory", ratios, ours, peer, ("albertkit", "torch", "numpy"))
 
 
-def held(name: str, python: str, folder: Path, rows: int) -> float:
+def held(name: str, python: str, folder: Path, rows: int) -> int:
     """Bytes at the most, of a process of its own."""
     side = Side(name, python, folder, folder / "rows.json", None)
     side.ask(f"run {rows}")
-    found = side.ask("memory")
+    found = int(side.ask("memory"))
     side.end()
     print(f"{name}: {found / 1e6:,.0f} MB", file=sys.stderr)  # noqa: T201  (a run is long: each side is told when it is done)
     return found
