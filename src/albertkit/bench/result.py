@@ -140,6 +140,7 @@ def draw(found: Sequence[Figures], target: Path, title: str) -> None:
     axes[0].barh(places, rates, xerr=list(zip(*beyond, strict=True)), color=plots.BLUE, ecolor=plots.RED)
     axes[0].set_title("tokens a second, and the slowest and fastest round", fontsize=10)
     axes[0].xaxis.set_major_formatter("{x:,.0f}")
+    axes[0].locator_params(axis="x", nbins=5)  # more of such long numbers would touch
     for axis, length in zip(axes[1:], lengths, strict=True):
         for name, colour in (("p95", plots.LIGHT), ("p50", plots.BLUE)):
             axis.barh(places, [one.latency[length][name] or 0 for one in found], color=colour, label=name)
