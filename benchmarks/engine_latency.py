@@ -18,6 +18,7 @@ import common
 from engine_throughput import HERE, PRECISIONS, made_peers, save_model, sides
 
 LENGTHS = (16, 128)
+THEIRS = ("peer", "openvino-LATENCY", "exporter-LATENCY")
 
 
 def main() -> None:
@@ -36,7 +37,7 @@ def main() -> None:
             folder = Path(work) / str(length)
             save_model(folder, options.size, rows)
             made_peers(folder, rows, options.peers)
-            started = sides(folder, options.precisions, ["peer", "openvino-LATENCY"], options.peers)
+            started = sides(folder, options.precisions, THEIRS, options.peers)
             readings: dict[str, list[float]] = {side.name: [] for side in started}
             for side in started:
                 side.ask("run 5")

@@ -1,19 +1,24 @@
-"""Transformers' own model as OpenVINO int8, as its exporter makes it: NNCF's post-training quantisation.
+"""Transformers' own model as OpenVINO int8 by NNCF's post-training quantisation, converted in two ways.
 
 Run in the environment of requirements/engine_peers.txt: python benchmarks/engine_peers.py FOLDER ROWS.json
-Writes openvino_int8.xml into the folder of the model.
+Writes into the folder of the model openvino_int8.xml, which OpenVINO's `convert_model` traces, and exporter_int8.xml,
+by the exporter of Transformers and its own quantiser, both as they are by default.
 """
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nncf
 import openvino
 import torch
 from transformers import AlbertForSequenceClassification
+from transformers.exporters import NNCFOpenVINOQuantizer, OpenVINOConfig, OpenVINOExporter
 
 from engine_side import padded
+
+Batches = Sequence[dict[str, torch.Tensor]]
 
 
 class _Logits(torch.nn.Module):
@@ -25,17 +30,28 @@ class _Logits(torch.nn.Module):
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
 
-def main() -> None:
-    folder, file = sys.argv[1:]
-    model = AlbertForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa").eval()
-    batches = list(padded(json.loads(Path(file).read_text())[:128]))
+def converted(model: AlbertForSequenceClassification, batches: Batches) -> openvino.Model:
+    """By OpenVINO and NNCF themselves."""
     free = {name: openvino.PartialShape([-1, -1]) for name in batches[0]}
     with torch.no_grad():
-        converted = openvino.convert_model(_Logits(model), example_input=batches[0], input=list(free.items()))
+        traced = openvino.convert_model(_Logits(model), example_input=batches[0], input=list(free.items()))
     data = nncf.Dataset([{name: tensor.numpy() for name, tensor in batch.items()} for batch in batches])
-    transformer = nncf.ModelType.TRANSFORMER
-    quantized = nncf.quantize(converted, data, model_type=transformer, subset_size=len(batches))
-    openvino.save_model(quantized, Path(folder) / "openvino_int8.xml")
+    return nncf.quantize(traced, data, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches))
+
+
+def exported(model: AlbertForSequenceClassification, batches: Batches) -> openvino.Model:
+    """By Transformers' exporter."""
+    quantizer = NNCFOpenVINOQuantizer(calibration_dataset=batches)
+    config = OpenVINOConfig(dynamic=True, quantizer=quantizer)
+    return OpenVINOExporter().export(model, dict(batches[0]), config=config).program
+
+
+def main() -> None:
+    folder, file = Path(sys.argv[1]), sys.argv[2]
+    model = AlbertForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa").eval()
+    batches = list(padded(json.loads(Path(file).read_text())[:128]))
+    openvino.save_model(converted(model, batches), folder / "openvino_int8.xml")
+    openvino.save_model(exported(model, batches), folder / "exporter_int8.xml", compress_to_fp16=False)
 
 
 if __name__ == "__main__":

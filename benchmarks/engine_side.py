@@ -6,7 +6,6 @@ python engine_side.py SIDE FOLDER ROWS.json. It prints "ready", and then for eac
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,13 +16,13 @@ Rows = list[list[int]]
 BATCH = 32
 
 
-def ours(folder: str, precision: str | None) -> Callable[[Rows], Any]:
+def ours(folder: str, precision: str | None, backend: str = "torch") -> Callable[[Rows], Any]:
     """`precision` None: the default of a build that has no other."""
     from albertkit.pipelines import pipeline
     from albertkit.tasks.features import Features
 
     given = {} if precision is None else {"precision": precision}
-    engine = pipeline("text-classification", folder, "torch", device="cpu", **given)._engine
+    engine = pipeline("text-classification", folder, backend, device="cpu", **given)._engine
     return lambda rows: list(engine.run(Features(rows, [[0] * len(row) for row in rows])))
 
 
@@ -55,13 +54,13 @@ def padded(rows: Rows) -> Any:
         yield {"input_ids": ids, "attention_mask": mask}
 
 
-def openvino(folder: str, hint: str) -> Callable[[Rows], Any]:
-    """The int8 model that `engine_peers.py` made of the peer's own with NNCF, by OpenVINO's asynchronous queue."""
+def openvino(file: Path, hint: str) -> Callable[[Rows], Any]:
+    """An int8 model that `engine_peers.py` made of the peer's own with NNCF, by OpenVINO's asynchronous queue."""
     import openvino
 
     core = openvino.Core()
     core.set_property("CPU", {"CPU_RUNTIME_CACHE_CAPACITY": "64"})
-    compiled = core.compile_model(Path(folder) / "openvino_int8.xml", "CPU", {"PERFORMANCE_HINT": hint})
+    compiled = core.compile_model(file, "CPU", {"PERFORMANCE_HINT": hint})
 
     def run(rows: Rows) -> list[Any]:
         batches = [{name: tensor.numpy() for name, tensor in one.items()} for one in padded(rows)]
@@ -79,12 +78,21 @@ def openvino(folder: str, hint: str) -> Callable[[Rows], Any]:
 
 
 def made(side: str, folder: str) -> Callable[[Rows], Any]:
-    """The function of a side: before, fp32, bf16, int8, peer, openvino-THROUGHPUT or openvino-LATENCY."""
+    """The function of a side: before, peer, a precision in PyTorch or with its backend, such as int8 and numpy-int8, or
+    `openvino` or `exporter` with a hint, such as openvino-THROUGHPUT.
+    """
     if side == "peer":
         return peer(folder)
-    if side.startswith("openvino-"):
-        return openvino(folder, side.partition("-")[2])
-    return ours(folder, None if side == "before" else side)
+    maker, _, how = side.partition("-")
+    if maker in ("openvino", "exporter"):
+        return openvino(Path(folder) / f"{maker}_int8.xml", how)
+    return ours(folder, how, maker) if how else ours(folder, None if side == "before" else side)
+
+
+def peak_memory() -> int:
+    """The bytes that this process has held at most; getrusage would count the process that it was started from, too."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
 
 
 def main() -> None:
@@ -99,7 +107,7 @@ def main() -> None:
         if word == "end":
             return
         if word == "memory":
-            answer: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            answer: Any = peak_memory()
         else:
             start = time.perf_counter()
             run(rows[: int(number)])

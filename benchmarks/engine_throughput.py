@@ -26,6 +26,7 @@ import common
 
 HERE = Path(__file__).parent
 PRECISIONS = ("fp32", "bf16", "int8")
+THEIRS = ("peer", "openvino-THROUGHPUT", "exporter-THROUGHPUT")
 
 
 class Side:
@@ -155,7 +156,7 @@ def main() -> None:
             tokens = sum(map(len, rows))
             rates = {side: tokens / statistics.median(seconds) for side, seconds in readings.items()}
             ours[name] = {side: rates[side] for side in (*options.precisions, *(["before"] if before else []))}
-            peer[name] = {side: rates[side] for side in ("peer", "openvino-THROUGHPUT")}
+            peer[name] = {side: rates[side] for side in THEIRS}
             for side in options.precisions:
                 for other in rates.keys() - set(options.precisions):
                     pairs = zip(readings[other], readings[side], strict=True)
@@ -180,7 +181,7 @@ def share(rates: dict[str, float], folder: Path, ratios: dict[str, float]) -> di
 def measured(folder: Path, rows: list[list[int]], options: argparse.Namespace, before: Path | None) -> dict[str, list]:
     """Seconds of each round by side."""
     made_peers(folder, rows, options.peers)
-    started = sides(folder, options.precisions, ["peer", "openvino-THROUGHPUT"], options.peers, before)
+    started = sides(folder, options.precisions, THEIRS, options.peers, before)
     readings: dict[str, list[float]] = {side.name: [] for side in started}
     for _ in range(options.rounds):
         for side in started:
@@ -191,7 +192,7 @@ def measured(folder: Path, rows: list[list[int]], options: argparse.Namespace, b
 
 
 def made_peers(folder: Path, rows: list[list[int]], python: str) -> None:
-    """Put the rows and OpenVINO's model into the folder of a model."""
+    """Put the rows and OpenVINO's models into the folder of a model."""
     file = folder / "rows.json"
     file.write_text(json.dumps(rows))
     subprocess.run([python, str(HERE / "engine_peers.py"), str(folder), str(file)], check=True)

@@ -18,6 +18,7 @@ def test_rates_are_those_of_the_median_round_and_spread_is_that_of_all_rounds():
     [found] = figures.of_all(Measured([taken], rows=10, rounds=3), tokens=500)
     assert (found.texts_per_second, found.tokens_per_second) == (4, 200)
     assert found.spread == pytest.approx(0.8)
+    assert (found.slowest, found.fastest) == (125, 250)
     assert (found.name, found.memory, found.load_seconds) == ("torch fp32", 7, 1)
     assert found.latency[16]["p50"] == pytest.approx(10)
     assert found.comparison is None

@@ -394,6 +394,17 @@ def test_a_checkpoint_of_a_trainer_is_read_by_its_own_name(tmp_path, key, name):
             files.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "names", [["model.onnx"], ["openvino_model.bin", "openvino_model.xml"]], ids=["ONNX", "OpenVINO"]
+)
+def test_exports_of_another_program_are_no_weights(tmp_path, names):
+    small().save_pretrained(tmp_path)
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(CheckpointNotFound, match=rf"{names[-1]} is an export that another program made"):
+        files.load(tmp_path)
+
+
 def test_a_safetensors_file_of_any_name_is_read_and_nothing_else_where_only_those_are_wanted(tmp_path):
     tensors = drawn(small(), "Model")
     write_raw(tmp_path, tensors, "best.safetensors")

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -57,6 +58,7 @@ def test_a_model_is_measured_and_what_failed_is_told(model, tmp_path, monkeypatc
     assert "torch fp32 could not be measured: out of memory" in shown
     assert "4 texts with" in shown
     assert "1 threads" in shown
+    assert f" cores, albertkit {version('albertkit')}, numpy {version('numpy')}." in " ".join(shown.split())
     kept = json.loads((tmp_path / "figures.json").read_text())
     [found] = kept["candidates"]
     assert (found["name"], kept["texts"], kept["threads"], found["comparison"]) == ("numpy fp32", 4, 1, None)

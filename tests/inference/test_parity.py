@@ -31,6 +31,14 @@ def test_several_classes_at_once_are_compared_one_by_one():
     assert parity(row, problem_type="multi_label_classification").agreements() == {"agreement": 2 / 3}
 
 
+def test_rows_all_of_whose_answers_are_the_same_are_counted():
+    row = {"logits": [[1, 2], [3, 1]]}
+    found = parity((row, row), (row, {"logits": [[1, 2], [0, 1]]}))
+    assert found.agreements() == {"agreement": 3 / 4}
+    assert (found.row_agreement, found.record("made up")["row_agreement"]) == (1 / 2, 1 / 2)
+    assert "row_agreement" not in parity(({"logits": [1, 2]}, {"logits": [1, 2]})).record("one answer a row")
+
+
 def test_numbers_are_compared_by_their_correlation():
     rows = [({"logits": [value]}, {"logits": [2 * value + 1]}) for value in (1.0, 2.0, 4.0)]
     assert parity(*rows).agreements() == {"correlation": pytest.approx(1)}

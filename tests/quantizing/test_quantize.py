@@ -125,6 +125,26 @@ def test_where_no_way_is_good_enough_nothing_is_written(model, texts, monkeypatc
     assert not (model / QUANTIZATION_FILE).exists()
 
 
+@pytest.mark.parametrize("model", ["ForTokenClassification"], indirect=True)
+def test_a_way_must_leave_whole_rows_as_they_are_where_that_is_asked_for(model, texts, monkeypatch):
+    told = []
+    first = quantize(model, texts, min_agreement=0.5, told=told.append).report["tried"]
+    assert len(first) == 1
+    assert first[0]["row_agreement"] <= first[0]["agreement"]
+    assert f"all of a row in {first[0]['row_agreement']:.2%} of the rows" in told[1]
+    shares = iter([0.2, 0.2, 0.2, 0.9, 0.9, 0.9])  # of the first way and of the second, each read three times
+    monkeypatch.setattr(Parity, "row_agreement", property(lambda _: next(shares)))
+    tried = quantize(model, texts, min_agreement=0.5, min_row_agreement=0.8).report["tried"]
+    assert [one["row_agreement"] for one in tried] == [0.2, 0.9]
+
+
+def test_a_refusal_says_which_of_the_two_was_asked_for(model, texts, monkeypatch):
+    monkeypatch.setattr(Parity, "row_agreement", property(lambda _: 0.25))
+    with pytest.raises(InputError, match=r"in 90.0% of the rows. Received: .*--min-row-agreement"):
+        quantize(model, texts, min_agreement=0.0, min_row_agreement=0.9)
+    assert not (model / QUANTIZATION_FILE).exists()
+
+
 def test_a_copy_holds_the_scales_and_the_model_itself_none(model, texts, tmp_path):
     quantize(model, texts, tmp_path / "copy", min_agreement=0.5)
     assert not (model / QUANTIZATION_FILE).exists()

@@ -44,6 +44,9 @@ class Figures:
     """The slowest round less the fastest, as a part of the median; None for a single round."""
     latency: dict[int, dict[str, float | None]]
     """Milliseconds by length: p50, p95, p99; None where there are too few texts for a percentile."""
+    slowest: float
+    fastest: float
+    """Tokens a second of these rounds."""
     memory: int | None
     """Bytes at the peak."""
     comparison: Comparison | None
@@ -84,6 +87,8 @@ def _of(reading: Readings, rows: int, tokens: int, base: Readings | None) -> Fig
         texts_per_second=rows / median,
         tokens_per_second=tokens / median,
         spread=spread,
+        slowest=tokens / max(reading.seconds),
+        fastest=tokens / min(reading.seconds),
         latency={length: percentiles(taken) for length, taken in reading.latencies.items()},
         memory=reading.memory,
         comparison=None if base is None else compare(base.seconds, reading.seconds),

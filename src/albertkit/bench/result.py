@@ -16,6 +16,8 @@ from albertkit.training import plots
 from albertkit.typing import Record
 
 _PACKAGES = ("albertkit", "numpy", "torch", "tensorflow", "jax", "flax", "onnxruntime", "openvino", "transformers")
+_PACKAGE = {"flax": "jax", "onnx": "onnxruntime", "torch-export": "torch", "saved-model": "tensorflow"}
+"""The package that answers for a backend, where it is not called so."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ class Result:
         return {str(one.candidate): one.error for one in self.measured.readings if one.error is not None}
 
     @property
+    def machine(self) -> str:
+        """The processor, and the versions of the libraries that answered."""
+        named, versions = _machine(), _versions()
+        asked = [_PACKAGE.get(one.backend, one.backend) for one in self.figures]
+        used = [f"{name} {versions[name]}" for name in dict.fromkeys(("albertkit", *asked)) if name in versions]
+        return ", ".join([f"{named['processor']}, {named['cores']} cores", *used])
+
+    @property
     def auto(self) -> str | None:
         """What the precision auto is in PyTorch here, as far as known."""
         return next((one.auto for one in self.measured.readings if one.auto), None)
@@ -56,6 +66,7 @@ class Result:
         ]
         told += [f"{name} could not be measured: {why}" for name, why in self.failed.items()]
         told += [] if has_peer else ["No peer is installed: Transformers is measured beside where it is."]
+        told.append(f"{self.machine}.")
         told += [f"The precision auto is {self.auto} on this machine."] if self.auto else []
         spreads = [one.spread for one in found if one.spread is not None]
         if measured.rounds < FEW_ROUNDS or not spreads:
@@ -116,17 +127,20 @@ def require_plots(file: Path) -> None:
         raise MissingDependency("A plot", "Matplotlib", "plots")
 
 
-def draw(found: Sequence[Figures], target: Path) -> None:
-    """Tokens a second, with the range of the rounds, and the median and 95th percentile of single texts."""
+def draw(found: Sequence[Figures], target: Path, title: str) -> None:
+    """Tokens a second, with the slowest and the fastest round, and the median and 95th percentile of single texts."""
     pyplot = plots.prepared()
     names, places = [one.name for one in found], range(len(found))
     lengths = list(found[0].latency)
-    height = 1.2 + 0.35 * len(found)
+    height = 1.5 + 0.35 * len(found)
     drawn, axes = pyplot.subplots(1, 1 + len(lengths), figsize=(4.2 * (1 + len(lengths)), height), layout="constrained")
     axes = [axes] if not lengths else list(axes)
-    errors = [(one.spread or 0) * one.tokens_per_second / 2 for one in found]
-    axes[0].barh(places, [one.tokens_per_second for one in found], xerr=errors, color=plots.BLUE)
-    axes[0].set_title("tokens a second", fontsize=10)
+    rates = [one.tokens_per_second for one in found]
+    beyond = [(one.tokens_per_second - one.slowest, one.fastest - one.tokens_per_second) for one in found]
+    axes[0].barh(places, rates, xerr=list(zip(*beyond, strict=True)), color=plots.BLUE, ecolor=plots.RED)
+    axes[0].set_title("tokens a second, and the slowest and fastest round", fontsize=10)
+    axes[0].xaxis.set_major_formatter("{x:,.0f}")
+    axes[0].locator_params(axis="x", nbins=5)  # more of such long numbers would touch
     for axis, length in zip(axes[1:], lengths, strict=True):
         for name, colour in (("p95", plots.LIGHT), ("p50", plots.BLUE)):
             axis.barh(places, [one.latency[length][name] or 0 for one in found], color=colour, label=name)
@@ -135,5 +149,6 @@ def draw(found: Sequence[Figures], target: Path) -> None:
     for number, axis in enumerate(axes):
         axis.set_yticks(places, names if number == 0 else [""] * len(names))
         axis.invert_yaxis()
+    drawn.suptitle(title, fontsize=10)
     drawn.savefig(target, dpi=120)
     pyplot.close(drawn)

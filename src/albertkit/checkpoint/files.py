@@ -253,6 +253,8 @@ _READERS = {
     ".h5": lambda file: Stored(legacy.read_h5(file)),
     ".msgpack": lambda file: Stored(legacy.read_msgpack(file)),
 }
+_EXPORTED = (".onnx", ".xml", ".tflite")
+"""Files of ONNX, OpenVINO and LiteRT, as Optimum and the exporters of Transformers leave them beside a config.json."""
 
 
 def canonical_tensors(tensors: Mapping[str, np.ndarray]) -> Tensors:
@@ -276,11 +278,21 @@ def _listing(name: str | os.PathLike[str]) -> str:
     if not entries:
         return f"{name} has none. Check that it is a model of this kind."
     held = f"{name} holds {', '.join(entries[:12])}{', ...' if len(entries) > 12 else ''}."
+    return f"{held} {_advice(Path(name), entries)}"
+
+
+def _advice(folder: Path, entries: Sequence[str]) -> str:
+    """What to do with a folder that holds no weights by a usual name."""
+    if exported := next((entry for entry in entries if Path(entry).suffix in _EXPORTED), None):
+        return (
+            f"{exported} is an export that another program made, and is not opened: nothing says what its "
+            "inputs and outputs mean. Name the folder of the weights it was made of; `albertkit export` exports it."
+        )
     weights = [entry for entry in entries if Path(entry).suffix in _READERS]
     if weights:
-        return f"{held} To read one of these files, name it: {Path(name) / weights[0]}."
-    below = _newest_below(Path(name))
-    return f"{held} {f'The newest model below it is {below}: name that.' if below else 'Name another folder.'}"
+        return f"To read one of these files, name it: {folder / weights[0]}."
+    below = _newest_below(folder)
+    return f"The newest model below it is {below}: name that." if below else "Name another folder."
 
 
 def _newest_below(folder: Path) -> Path | None:

@@ -81,7 +81,7 @@ def _keep(found: "Result", json_file: Path | None, plot: Path | None) -> None:
     if found.figures and json_file is not None:
         storage.write_json(json_file, found.record())
     if found.figures and plot is not None:
-        result.draw(found.figures, plot)
+        result.draw(found.figures, plot, f"{found.model}, {found.rows.task}: {found.machine}")
     if stopped := found.measured.stopped:
         raise Interrupted.of(stopped, f"Stopped. What is said above is of {found.measured.rounds} whole rounds.")
     if not found.figures:
@@ -98,7 +98,9 @@ def show(found: "Result", has_peer: bool) -> None:
         lengths = list(figures[0].latency)
         base = next((one.name for one in figures if one.comparison is None), "")
         heads = [f"ms for {length} tokens\np50 / p95 / p99" for length in lengths]
-        table = Table("", "texts/s", "tokens/s", "spread", f"x {base}", *heads, "peak MB", "load s")
+        table = Table("")
+        for head in ("texts/s", "tokens/s", "spread", f"x {base}", *heads, "peak MB", "load s"):
+            table.add_column(head, justify="right")
         for one in figures:
             table.add_row(*cells(one))
         console.print(table)

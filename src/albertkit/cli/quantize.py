@@ -20,6 +20,9 @@ def command(
     ] = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace what the output folder holds.")] = False,
     min_agreement: Annotated[float, Option(help="Share of answers that must stay the same.", min=0, max=1)] = 0.99,
+    min_row_agreement: Annotated[
+        float, Option(help="Share of rows all of whose answers must, such as all words of a sentence.", min=0, max=1)
+    ] = 0.0,
     max_rows: Annotated[int, Option(help="Rows of texts to take: half to fit, half to measure.", min=16)] = 1024,
     task: options.Task = "auto",
     text_column: options.TextColumn = None,
@@ -46,6 +49,7 @@ def command(
         output,
         task=task,
         min_agreement=min_agreement,
+        min_row_agreement=min_row_agreement,
         max_rows=max_rows,
         max_length=max_length,
         overwrite=overwrite,

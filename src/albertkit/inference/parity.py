@@ -30,6 +30,8 @@ class Parity:
     """Classes, words and places that were decided."""
     same: int = 0
     """How many of them are the same."""
+    whole_rows: int = 0
+    """Rows all of whose answers are the same."""
     cosines: list[float] = field(default_factory=list)
     """The least of each row, where outputs are vectors."""
     numbers: list[tuple[float, float]] = field(default_factory=list)
@@ -39,6 +41,11 @@ class Parity:
     def relative_difference(self) -> float:
         """The largest difference as a part of the largest value, or of 1 where that is less."""
         return self.largest_difference / max(self.largest_value, 1.0)
+
+    @property
+    def row_agreement(self) -> float:
+        """The share of rows all of whose answers are the same; 1 where nothing is decided."""
+        return self.whole_rows / self.rows if self.answers else 1.0
 
     def agreements(self) -> Record:
         """What there is of: the share of answers that are the same, the least cosine, the correlation of numbers."""
@@ -58,7 +65,8 @@ class Parity:
         """The figures for a file; `data` says what rows they are of."""
         found: Record = {"data": data, "rows": self.rows, "tokens": self.tokens}
         found |= {"largest_difference": self.largest_difference, "largest_value": self.largest_value}
-        return found | {**({"answers": self.answers} if self.answers else {}), **self.agreements()}
+        whole = {"row_agreement": self.row_agreement} if self.answers > self.rows else {}
+        return found | ({"answers": self.answers} if self.answers else {}) | whole | self.agreements()
 
     def add(self, ours: Outputs, theirs: Outputs, problem_type: str | None) -> None:
         """Count the outputs of one more row; `ours` are those that are wanted."""
@@ -70,8 +78,10 @@ class Parity:
                 self.cosines.append(float(_cosines(wanted, found).min(initial=1)))
         decided = _decided(ours, problem_type)
         if decided is not None:
+            same = decided == _decided(theirs, problem_type)
             self.answers += decided.size
-            self.same += int((decided == _decided(theirs, problem_type)).sum())
+            self.same += int(same.sum())
+            self.whole_rows += bool(same.all())
         elif "logits" in ours:
             self.numbers += zip(ours["logits"].ravel().tolist(), theirs["logits"].ravel().tolist(), strict=True)
 

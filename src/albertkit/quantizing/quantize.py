@@ -52,6 +52,7 @@ def quantize(
     *,
     task: str = "auto",
     min_agreement: float = AGREEMENT,
+    min_row_agreement: float = 0.0,
     max_rows: int = ROWS,
     max_length: int | None = None,
     overwrite: bool = False,
@@ -62,8 +63,9 @@ def quantize(
 
     One half of the rows that the file `texts` makes gives the scales. With the other half the ways of `plans` are
     measured one after the other, and the first in which the share `min_agreement` of the answers is that of float32 is
-    kept: in the model's folder, or with a copy of the model in the folder `output`. Where the texts have labels, the
-    scores of the first `max_rows` examples in both precisions are reported, too. Weights stay as they are.
+    kept: in the model's folder, or with a copy of the model in the folder `output`. Where a row has several answers, as
+    a sentence has its words, `min_row_agreement` is the share of rows in which all of them must be. Where the texts
+    have labels, the scores of the first `max_rows` examples in both precisions are reported, too. Weights stay.
 
     `told` is given a line at every stage, for whoever waits. `data` are options of the task's data, such as
     `text_column`. InputError where no way is good enough, and for texts
@@ -86,9 +88,10 @@ def quantize(
         engine = _engine(checkpoint, head, plan, loaded)
         found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
         agreement = min(found.agreements().values(), default=1.0)
-        told(f"{plan.name}: {agreement:.2%} of the answers stay as they are.")
+        whole = f", all of a row in {found.row_agreement:.2%} of the rows" if found.answers > found.rows else ""
+        told(f"{plan.name}: {agreement:.2%} of the answers stay as they are{whole}.")
         tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
-        if agreement >= min_agreement:
+        if agreement >= min_agreement and found.row_agreement >= min_row_agreement:
             int8 = Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length)
             scores = _scores(answerer, int8, texts, {"max_eval_samples": max_rows, **data}, told)
             report = {"texts": Path(texts).name, "rows": len(features), "tried": tried, **scores, **_machine()}
@@ -96,7 +99,7 @@ def quantize(
                 convert(model, output, overwrite=overwrite)
             quantization.write(folder, plan.quantization, checkpoint.tensors, report)
             return Quantized(folder, plan.quantization, report)
-    raise _refusal(tried, min_agreement)
+    raise _refusal(tried, min_agreement, min_row_agreement)
 
 
 def _folder(model: Name, output: Name | None, overwrite: bool) -> Path:
@@ -172,10 +175,14 @@ def _machine() -> Record:
     return {"weight_steps": int8.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
 
 
-def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
-    best = max(tried, key=lambda one: one["agreement"])
+def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> InputError:
+    order = ("row_agreement", "agreement") if wanted_of_rows else ("agreement",)
+    best = max(tried, key=lambda one: [one.get(name, one["agreement"]) for name in order])
+    rows = f", and all of a row in {wanted_of_rows:.1%} of the rows" if wanted_of_rows else ""
+    found = f", and {best.get(order[0], best['agreement']):.2%} of the rows" if wanted_of_rows else ""
     return InputError(
-        f"int8 must leave {wanted:.1%} of the answers as they are. Received: {best['agreement']:.2%} of "
+        f"int8 must leave {wanted:.1%} of the answers as they are{rows}. Received: {best['agreement']:.2%}{found}, of "
         f"{best['rows']:,} rows at best, with {best['inputs']}. Nothing was written. Give more texts like those "
-        "that the model will meet, allow less with --min-agreement, or answer in bf16 or fp32."
+        f"that the model will meet, allow less with --min-agreement{' or --min-row-agreement' if rows else ''}, "
+        "or answer in bf16 or fp32."
     )
