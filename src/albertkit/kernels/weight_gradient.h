@@ -47,7 +47,8 @@ class WeightGradient {
             panels_of_columns(x + start * stride + from * PANEL, stride, count, (to - from) * PANEL,
                               panels + size_t(from) * words * PANEL);
             me.meet();
-            const Product product = {panels, nullptr, nullptr, no_bias, nullptr, nullptr, words * PER_WORD, inputs};
+            const Product product = {panels,           nullptr, nullptr, no_bias, nullptr, nullptr,
+                                     words * PER_WORD, inputs,  nullptr, nullptr, nullptr};
             for (const auto &target : targets) add_some(me, product, target, start, count);
             me.meet();
         }

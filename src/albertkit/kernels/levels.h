@@ -1,0 +1,22 @@
+// The encoder as it is compiled for each level of instructions.
+//
+// Letters: T tokens, E embedding size.
+
+#pragma once
+
+#include "model.h"
+
+struct Level {
+    int panel;  // outputs of a panel; see Product
+    // Whether there was memory. For a precision that the processor has.
+    bool (*encode)(const Model &model, const Batch &batch, Precision precision, int threads);
+    // See albertkit_embed.
+    void (*embed)(const Embeddings &tables, const int64_t *words, const int64_t *types, const int64_t *positions,
+                  int tokens, float *out);
+};
+
+extern const Level avx2, avx2_vnni, avx512;
+
+#if defined(__clang__) || __GNUC__ >= 11  // older ones come with assemblers that do not know AVX-VNNI
+#define ALBERTKIT_KNOWS_AVX_VNNI
+#endif
