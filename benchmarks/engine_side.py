@@ -5,7 +5,9 @@ python engine_side.py SIDE FOLDER ROWS.json. It prints "ready", and then for eac
 "run N" the seconds for the first N rows, "memory" the bytes that it has held at most, "end" the end.
 """
 
+import ctypes
 import json
+import os
 import resource
 import sys
 import time
@@ -25,6 +27,16 @@ def ours(folder: str, precision: str | None) -> Callable[[Rows], Any]:
     given = {} if precision is None else {"precision": precision}
     engine = pipeline("text-classification", folder, "torch", device="cpu", **given)._engine
     return lambda rows: list(engine.run(Features(rows, [[0] * len(row) for row in rows])))
+
+
+def operators(folder: str, precision: str) -> Callable[[Rows], Any]:
+    """The same by PyTorch's operators, FBGEMM's no faster than with AVX2 where ONEDNN_MAX_CPU_ISA says so."""
+    import torch
+
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").startswith("AVX2"):
+        file = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+        ctypes.CDLL(str(file))._ZN6fbgemm14fbgemmForceIsaENS_10inst_set_tE(1)  # avx2
+    return ours(folder, precision)
 
 
 def peer(folder: str) -> Callable[[Rows], Any]:
@@ -79,11 +91,13 @@ def openvino(folder: str, hint: str) -> Callable[[Rows], Any]:
 
 
 def made(side: str, folder: str) -> Callable[[Rows], Any]:
-    """The function of a side: before, fp32, bf16, int8, peer, openvino-THROUGHPUT or openvino-LATENCY."""
+    """The function of a side: before, fp32, bf16, int8, operators-PRECISION, peer, openvino-THROUGHPUT or -LATENCY."""
     if side == "peer":
         return peer(folder)
     if side.startswith("openvino-"):
         return openvino(folder, side.partition("-")[2])
+    if side.startswith("operators-"):
+        return operators(folder, side.partition("-")[2])
     return ours(folder, None if side == "before" else side)
 
 

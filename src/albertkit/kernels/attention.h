@@ -53,7 +53,7 @@ struct Attention {
             const int words = width / PER_WORD;
             for (int panel = 0; panel < padded; panel += PANEL) {
                 tile_of<By>(
-                    count, tokens, stride / PER_WORD, {keys + size_t(panel) * words, words}, zero,
+                    count, tokens, stride / PER_WORD, keys + size_t(panel) * words, words, zero,
                     [&](int row, int half, Floats sum) { store(scores + row * padded + panel + WIDTH * half, sum); });
             }
             float sums[ROWS];
@@ -64,7 +64,7 @@ struct Attention {
             }
             for (int column = 0; column < width; column += PANEL) {
                 tile_of<By>(count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
-                            {values + size_t(column) * value_words(), value_words()}, zero,
+                            values + size_t(column) * value_words(), value_words(), zero,
                             [&](int row, int half, Floats sum) {
                                 store(out + (start + row) * out_stride + column + WIDTH * half,
                                       sum * all(1 / sums[row]));

@@ -95,7 +95,7 @@ struct AttentionGradient {
         const int words = words_of<Value>(inputs);
         const auto *tokens = reinterpret_cast<const int32_t *>(x);
         for (int output = 0; output < outputs; output += PANEL) {
-            tile_of<By>(rows, tokens, stride / PER_WORD, {panels + size_t(output) * words, words}, zero,
+            tile_of<By>(rows, tokens, stride / PER_WORD, panels + size_t(output) * words, words, zero,
                         [&](int row, int half, Floats sum) { finish(row, output + 16 * half, sum); });
         }
     }

@@ -1,6 +1,7 @@
 // Vectors of AVX2 with FMA: eight float32, or as many words of 32 bits. What they do is said in avx512.h.
 //
-// With ALBERTKIT_AVX_VNNI bytes are multiplied by AVX-VNNI.
+// With ALBERTKIT_AVX_VNNI bytes are multiplied by AVX-VNNI, and else as integers of 16 bits: instructions of AVX2 for bytes
+// add up two products in 16 bits, which do not hold them.
 
 #pragma once
 
@@ -14,11 +15,6 @@ using Floats = __m256;
 using Ints = __m256i;
 
 constexpr int WIDTH = 8;
-#ifdef ALBERTKIT_AVX_VNNI
-constexpr bool HAS_VNNI = true;
-#else
-constexpr bool HAS_VNNI = false;
-#endif
 constexpr int ROWS = 6;  // their sums are in 12 of 16 registers
 
 inline Floats all(float x) { return _mm256_set1_ps(x); }
@@ -72,24 +68,46 @@ inline Floats first_of(Floats x, int count, Floats rest) {
     return _mm256_blendv_ps(rest, x, _mm256_castsi256_ps(is_first));
 }
 
-inline void store_bytes(uint8_t *out, Floats x, int zero) {
+// Eight numbers of 16 bits, rounded to what a byte holds.
+inline __m128i to_bytes(Floats x, int zero) {
     const Ints moved = _mm256_add_epi32(_mm256_cvtps_epi32(x), all_words(zero));
     const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(moved), _mm256_extracti128_si256(moved, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i *>(out), _mm_packus_epi16(halves, halves));
+    return _mm_max_epi16(_mm_min_epi16(halves, _mm_set1_epi16(255)), _mm_setzero_si128());
+}
+
+#ifdef ALBERTKIT_AVX_VNNI
+
+using Byte = uint8_t;
+
+inline void store_bytes(Byte *out, Floats x, int zero) {
+    const __m128i bytes = to_bytes(x, zero);
+    _mm_storel_epi64(reinterpret_cast<__m128i *>(out), _mm_packus_epi16(bytes, bytes));
+}
+
+inline Ints load_weights(const int8_t *x) { return _mm256_loadu_si256(reinterpret_cast<const Ints *>(x)); }
+
+inline void add_bytes(Ints &sum, Ints token, Ints outputs) {
+    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(token), "x"(outputs));
+}
+
+#else
+
+using Byte = int16_t;
+
+inline void store_bytes(Byte *out, Floats x, int zero) {
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(out), to_bytes(x, zero));
+}
+
+inline Ints load_weights(const int8_t *x) {
+    return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i *>(x)));
 }
 
 inline void add_bytes(Ints &sum, Ints token, Ints outputs) {
-#ifdef ALBERTKIT_AVX_VNNI
-    asm("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(token), "x"(outputs));
-#else
-    // Pairs of products are added up in 16 bits first; see Product::rest.
-    alignas(32) static const int16_t ones[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    Ints pairs;
-    asm("vpmaddubsw %3, %2, %1\n\tvpmaddwd %4, %1, %1\n\tvpaddd %1, %0, %0"
-        : "+x"(sum), "=&x"(pairs)
-        : "x"(token), "x"(outputs), "m"(ones));
-#endif
+    Ints both;
+    asm("vpmaddwd %3, %2, %1\n\tvpaddd %1, %0, %0" : "+x"(sum), "=&x"(both) : "x"(token), "x"(outputs));
 }
+
+#endif
 
 inline void add_floats(Floats &sum, Ints token, Ints outputs) {
     asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(token), "x"(outputs));

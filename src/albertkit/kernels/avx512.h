@@ -12,7 +12,6 @@ using Floats = __m512;
 using Ints = __m512i;
 
 constexpr int WIDTH = 16;  // numbers of a vector
-constexpr bool HAS_VNNI = true;
 constexpr int ROWS = 12;   // tokens that a tile computes at most: their sums are in 24 of 32 registers
 
 inline Floats all(float x) { return _mm512_set1_ps(x); }
@@ -61,12 +60,17 @@ inline Floats first_of(Floats x, int count, Floats rest) {
     return _mm512_mask_blend_ps(mask, rest, x);
 }
 
+using Byte = uint8_t;  // as inputs of products are kept in int8
+
 // Rounded to whole numbers, moved up by `zero`, and kept within what a byte holds.
-inline void store_bytes(uint8_t *out, Floats x, int zero) {
+inline void store_bytes(Byte *out, Floats x, int zero) {
     const Ints moved = _mm512_add_epi32(_mm512_cvtps_epi32(x), all_words(zero));
     const Ints above = _mm512_max_epi32(moved, _mm512_setzero_si512());
     _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_cvtusepi32_epi8(above));
 }
+
+// A vector of the weights of a panel in int8, as `add_bytes` takes it.
+inline Ints load_weights(const int8_t *x) { return _mm512_loadu_si512(x); }
 
 // To sums the products of words with words: of four unsigned bytes with four signed ones, of two bfloat16, of float32.
 // In assembler, for compilers that are given the same as a function move sums from register to register and into

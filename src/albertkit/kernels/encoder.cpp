@@ -48,8 +48,16 @@ int32_t albertkit_has_precision(int32_t level, int32_t precision) {
     }
 }
 
-// The outputs of a panel at a level.
-int32_t albertkit_panel(int32_t level) { return level_of(level).panel; }
+// The outputs and the inputs of a panel of weights at a level, those that a tile reads at once.
+int32_t albertkit_panel_outputs(int32_t level) { return level_of(level).panel_outputs; }
+
+int32_t albertkit_panel_inputs(int32_t level, int32_t precision) {
+    switch (precision) {
+        case FP32: return 1;
+        case BF16: return 2;
+        default: return level_of(level).bytes_at_once;
+    }
+}
 
 // Ids of words, types (null for 0) and positions, (T,) each, all within their tables -> (T, E).
 void albertkit_embed(int32_t level, const Embeddings *tables, const int64_t *words, const int64_t *types,

@@ -23,8 +23,6 @@ STEPS = 127
 """The bytes of an input up to its largest magnitude."""
 PANEL = 32
 """Sizes are multiples of it: of the outputs that are computed together at any level."""
-PAIR = 128
-"""What the magnitudes of two weights of one sign may add up to, so that with any bytes they stay within 16 bits."""
 
 Weight = Callable[[str], np.ndarray]
 """The float32 weight of a name that is canonical, but for `albert.encoder.` or `albert.embeddings.` in front."""
@@ -38,7 +36,6 @@ class _Product(ctypes.Structure):
         *((name, _POINTER) for name in ("weight", "offset", "scale", "bias", "smoothing", "steps")),
         ("inputs", _INT),
         ("outputs", _INT),
-        *((name, _POINTER) for name in ("rest", "rest_words", "rest_starts")),
     )
 
 
@@ -151,7 +148,7 @@ class CompiledEncoder(_Kept):
         super().__init__()
         self._precision: InferPrecision = precision
         self.level: library.Level = level or library.levels(precision)[0]
-        self._panel: int = library.load().albertkit_panel(library.LEVELS.index(self.level))  # type: ignore[union-attr]  # `can_run` found it
+        self._panel = library.panel(self.level, precision)
         self._quantization, self._hidden = quantization, config.hidden_size
         runs = runs_of(config)
         layers = sorted(set(runs))
@@ -205,27 +202,13 @@ class CompiledEncoder(_Kept):
         """The product of a weight (N, K) and a bias (N,)."""
         known = self._known(weight, site)
         numbers = known.pop("numbers")
-        if self._precision == "int8" and self.level == "avx2":
-            numbers, rest = within_16_bits(numbers)
-            known |= self._rest(rest)
-        places = {name: self._place(values) for name, values in (known | {"weight": self._words(numbers)}).items()}
         outputs, inputs = weight.shape
-        return _Product(bias=self._place(bias, np.float32), inputs=inputs, outputs=outputs, **places)
-
-    def _words(self, numbers: np.ndarray) -> np.ndarray:
-        """(N, K) as tiles read them: (panels, words, outputs of a panel, numbers of a word)."""
-        return numbers.reshape(len(numbers) // self._panel, self._panel, -1, 4 // numbers.itemsize).swapaxes(1, 2)
-
-    def _rest(self, rest: np.ndarray) -> dict[str, np.ndarray]:
-        """Of what is left of weights (N, K) the words that are not 0, and where they belong; see model.h."""
-        words = self._words(rest)
-        is_there = words.any((2, 3))
-        starts = np.concatenate(([0], is_there.sum(1).cumsum()))
-        return {
-            "rest": words[is_there],
-            "rest_words": is_there.nonzero()[1].astype(np.int32),
-            "rest_starts": starts.astype(np.int32),
-        }
+        rows, columns = self._panel
+        panels = numbers.reshape(outputs // rows, rows, inputs // columns, columns).swapaxes(1, 2)
+        places = {name: self._place(values) for name, values in known.items()}
+        return _Product(
+            weight=self._place(panels), bias=self._place(bias, np.float32), inputs=inputs, outputs=outputs, **places
+        )
 
     def _known(self, weight: np.ndarray, site: str) -> dict[str, np.ndarray]:
         """The `numbers` of a weight (N, K) in this precision, and what else the library wants to know of them."""
@@ -240,17 +223,6 @@ class CompiledEncoder(_Kept):
             "steps": np.array([_step(one) for one in self._quantization.of(site)], np.float32),
         }
         return known if smoothing is None else known | {"smoothing": (1 / smoothing).astype(np.float32)}
-
-
-def within_16_bits(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (N, K) int8 -> the same, halved where a pair could go beyond 16 bits, and what that leaves over.
-
-    Of both, two products of neighbours with unsigned bytes add up to what 16 bits hold.
-    """
-    pairs = numbers.reshape(len(numbers), -1, 2).astype(np.int16)
-    sums = np.stack([pairs.clip(0).sum(-1), -pairs.clip(max=0).sum(-1)])
-    kept = np.where((sums > PAIR).any(0)[..., None], np.trunc(pairs / 2), pairs).astype(np.int8).reshape(numbers.shape)
-    return kept, numbers - kept
 
 
 def _step(largest: Largest) -> float:

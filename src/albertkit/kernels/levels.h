@@ -7,7 +7,7 @@
 #include "model.h"
 
 struct Level {
-    int panel;  // outputs of a panel; see Product
+    int panel_outputs, bytes_at_once;  // see albertkit_panel_outputs and albertkit_panel_inputs
     // Whether there was memory. For a precision that the processor has.
     bool (*encode)(const Model &model, const Batch &batch, Precision precision, int threads);
     // See albertkit_embed.

@@ -28,7 +28,8 @@ _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64
 _ARGUMENTS = {
     "albertkit_version": (),
     "albertkit_has_precision": (_INT, _INT),
-    "albertkit_panel": (_INT,),
+    "albertkit_panel_outputs": (_INT,),
+    "albertkit_panel_inputs": (_INT, _INT),
     "albertkit_embed": (_INT, _POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER),
     "albertkit_encode": (_INT, _POINTER, _POINTER, _INT, _INT),
     "albertkit_measure_training": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
@@ -36,7 +37,10 @@ _ARGUMENTS = {
     "albertkit_train_backward": (_POINTER, _POINTER, _POINTER, _POINTER, _POINTER, _INT, _INT, _POINTER),
     "albertkit_cross_entropy": (_POINTER, _INT, _LONG, _LONG, _POINTER, _POINTER, _INT),
 }
-_WITH_RESULT = ("albertkit_version", "albertkit_has_precision", "albertkit_panel", "albertkit_encode")
+_WITH_RESULT = (
+    *("albertkit_version", "albertkit_has_precision", "albertkit_panel_outputs", "albertkit_panel_inputs"),
+    "albertkit_encode",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +90,13 @@ def has_precision(precision: InferPrecision) -> bool:
 def can_train(precision: Precision) -> bool:
     """Whether the library is there and this processor trains in a precision by it: with AVX-512."""
     return "avx512" in levels(precision)
+
+
+def panel(level: Level, precision: InferPrecision) -> tuple[int, int]:
+    """The outputs and the inputs of the panels that weights are cut into at a level, where the library is there."""
+    library, place = load(), LEVELS.index(level)
+    assert library is not None
+    return library.albertkit_panel_outputs(place), library.albertkit_panel_inputs(place, PRECISIONS.index(precision))
 
 
 def _allowed() -> tuple[Level, ...]:

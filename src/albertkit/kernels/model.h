@@ -10,22 +10,17 @@
 // a library of older sources is refused by it.
 constexpr int32_t VERSION = 4;
 
-// The weights of a product in panels of W outputs, 32 with AVX-512 and 16 with AVX2; see encoder.py, which packs them. In
-// int8 the input is unsigned and the weight is signed.
+// The weights of a product in panels of so many outputs and inputs as albertkit_panel_outputs and albertkit_panel_inputs
+// say; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {
-    // [outputs / W][inputs / numbers in a word][W], words of four int8, two bfloat16 or a float32
-    const int32_t *weight;
+    const int32_t *weight;   // [outputs / those of a panel][inputs / those of a panel][outputs][inputs], int8, bfloat16
+                             // or float32
     const int32_t *offset;   // (outputs,) in int8: what stands for the zero of the inputs, 128, taken off each sum
     const float *scale;      // (outputs,) in int8: what a step of the weight is worth
     const float *bias;       // (outputs,)
     const float *smoothing;  // (inputs,) what inputs are multiplied with before they become bytes, or null
     const float *steps;      // (runs,) what a byte of the input is worth in each run; 0: each token has its own
     int32_t inputs, outputs;
-    // AVX2 without VNNI adds up two products of bytes in 16 bits. Where the weights of a pair could go beyond those, of a
-    // word with any input, only a part of them stands in `weight`, which cannot, and the remainder here.
-    const int32_t *rest;         // [all words of all panels that have a remainder][W]
-    const int32_t *rest_words;   // which word of the inputs each of them belongs to
-    const int32_t *rest_starts;  // (outputs / W + 1,) where those of each panel begin
 };
 
 struct Norm {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace {
 
@@ -27,7 +28,7 @@ inline float prepare(const float *x, const Product &product, int, Number *out) {
 }
 
 // The same in bytes -> what a byte is worth.
-inline float prepare(const float *x, const Product &product, int run, uint8_t *out) {
+inline float prepare(const float *x, const Product &product, int run, Byte *out) {
     const int width = product.inputs;
     const float *smoothing = product.smoothing;
     auto smoothed = [&](int at) {
@@ -67,32 +68,22 @@ inline void normalise(const float *x, const Norm &norm, int width, float epsilon
     normalise(x, norm, width, epsilon, [&](int at, Floats, Floats scaled) { store(out + at, scaled); });
 }
 
-template <class By>
-inline Panel panel_of(const Product &product, int panel, int words) {
-    Panel found = {product.weight + size_t(panel) * words * PANEL, words};
-    if constexpr (!HAS_VNNI && sizeof(typename By::Number) == 1) {
-        const int start = product.rest_starts[panel];
-        found.rest = product.rest + size_t(start) * PANEL, found.rest_words = product.rest_words + start;
-        found.rests = product.rest_starts[panel + 1] - start;
-    }
-    return found;
-}
-
 // What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, a vector of floats)`. Bytes of a row
 // are worth `steps` (rows,) each.
 template <class By, class Finish>
 inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows,
                      int from, int to, Finish finish) {
-    constexpr int numbers = 4 / sizeof(*x);
+    constexpr bool is_int8 = std::is_same_v<By, ByBytes>;
+    constexpr int numbers = By::AT_ONCE;
     const int words = product.inputs / numbers;
     for (int panel = from; panel < to; panel++) {
         const int output = panel * PANEL;
-        const Panel weight = panel_of<By>(product, panel, words);
+        const auto *weight = reinterpret_cast<const typename By::Weight *>(product.weight) + size_t(panel) * product.inputs * PANEL;
         const Floats bias[2] = {load(product.bias + output), load(product.bias + output + WIDTH)};
         typename By::Sum first[2];
         [[maybe_unused]] Floats scale[2];
         for (int half = 0; half < 2; half++) {
-            if constexpr (numbers == 4) {
+            if constexpr (is_int8) {
                 first[half] = load_words(product.offset + output + WIDTH * half);
                 scale[half] = load(product.scale + output + WIDTH * half);
             } else {
@@ -101,9 +92,9 @@ inline void multiply(const Product &product, const typename By::Number *x, size_
         }
         in_tiles(rows, [&](int start, int count) {
             const auto *tokens = reinterpret_cast<const int32_t *>(x + start * stride);
-            tile_of<By>(count, tokens, stride / numbers, weight, first,
+            tile_of<By>(count, tokens, stride / numbers, reinterpret_cast<const int32_t *>(weight), words, first,
                         [&](int row, int half, typename By::Sum sum) {
-                            if constexpr (numbers == 4) {
+                            if constexpr (is_int8) {
                                 const Floats worth = scale[half] * all(steps[start + row]);
                                 finish(start + row, output + WIDTH * half,
                                        multiply_add(to_floats(sum), worth, bias[half]));

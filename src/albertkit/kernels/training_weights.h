@@ -133,7 +133,7 @@ class TrainingWeights {
 
     static Product product(Arena &arena, int inputs, int outputs, const float *bias) {
         const int32_t *weight = arena.take<int32_t>(size_t(inputs) / PER_WORD * outputs);
-        return {weight, nullptr, nullptr, bias, nullptr, nullptr, inputs, outputs, nullptr, nullptr, nullptr};
+        return {weight, nullptr, nullptr, bias, nullptr, nullptr, inputs, outputs};
     }
 
     // A weight (N, K) from output `first` on of the one product, and from input `first_back` on of the other.

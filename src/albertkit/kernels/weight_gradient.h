@@ -47,8 +47,7 @@ class WeightGradient {
             panels_of_columns(x + start * stride + from * PANEL, stride, count, (to - from) * PANEL,
                               panels + size_t(from) * words * PANEL);
             me.meet();
-            const Product product = {panels,           nullptr, nullptr, no_bias, nullptr, nullptr,
-                                     words * PER_WORD, inputs,  nullptr, nullptr, nullptr};
+            const Product product = {panels, nullptr, nullptr, no_bias, nullptr, nullptr, words * PER_WORD, inputs};
             for (const auto &target : targets) add_some(me, product, target, start, count);
             me.meet();
         }
