@@ -87,6 +87,19 @@ def has_precision(precision: InferPrecision) -> bool:
     return bool(levels(precision))
 
 
+def fastest() -> dict[InferPrecision, Level]:
+    """The fastest level of each precision that the library computes in here."""
+    return {one: levels(one)[0] for one in PRECISIONS if has_precision(one)}
+
+
+def description() -> str:
+    """The same in a sentence."""
+    found = fastest()
+    if not found:
+        return "There is no compiled encoder here."
+    return f"The compiled encoder computes {', '.join(f'{one} with {level}' for one, level in found.items())} here."
+
+
 def can_train(precision: Precision) -> bool:
     """Whether the library is there and this processor trains in a precision by it: with AVX-512."""
     return "avx512" in levels(precision)
