@@ -1,4 +1,4 @@
-"""The compiled encoder against the network as it is written down, in each precision and level that this processor has."""
+"""The compiled encoder against the network as it is written down, in each precision at each level that is here."""
 
 import os
 import subprocess
@@ -164,6 +164,22 @@ def test_states_are_those_of_the_network(precision, level, changes):
     wanted = Reference(config, weights_of(config))(embeddings_of(config))
     found = encoder_of(config, precision, level)(embeddings_of(config), LENGTHS, None, 1)
     assert error(found, wanted) < {"fp32": 2e-6, "bf16": 1.5e-2}[precision]
+
+
+@pytest.mark.parametrize(
+    "name", ["attention.key.weight", "ffn.weight", "ffn_output.bias", "attention.LayerNorm.weight"]
+)
+@pytest.mark.parametrize("act", ["gelu_new", "gelu", "relu"])
+@pytest.mark.parametrize(("precision", "level"), ways("fp32"))
+def test_a_weight_that_is_nan_makes_every_state_nan(precision, level, act, name):
+    config = config_of(hidden_act=act)
+
+    def weight(one):
+        found = weights_of(config)(one)
+        return np.full_like(found, np.nan) if one.endswith(f".{name}") else found
+
+    found = encoder_of(config, precision, level, weight=weight)(embeddings_of(config), LENGTHS, None, 1)
+    assert np.isnan(found).all()
 
 
 def known_of(config, way):

@@ -63,12 +63,11 @@ struct Attention {
                 if (logarithms) logarithms[start + row] = top / std::sqrt(float(width)) + std::log(sums[row]);
             }
             for (int column = 0; column < width; column += PANEL) {
-                tile_of<By>(count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
-                            values + size_t(column) * value_words(), value_words(), zero,
-                            [&](int row, int half, Floats sum) {
-                                store(out + (start + row) * out_stride + column + WIDTH * half,
-                                      sum * all(1 / sums[row]));
-                            });
+                tile_of<By>(
+                    count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
+                    values + size_t(column) * value_words(), value_words(), zero, [&](int row, int half, Floats sum) {
+                        store(out + (start + row) * out_stride + column + WIDTH * half, sum * all(1 / sums[row]));
+                    });
             }
         });
     }

@@ -1,7 +1,7 @@
 // Vectors of AVX2 with FMA: eight float32, or as many words of 32 bits. What they do is said in avx512.h.
 //
-// With ALBERTKIT_AVX_VNNI bytes are multiplied by AVX-VNNI, and else as integers of 16 bits: instructions of AVX2 for bytes
-// add up two products in 16 bits, which do not hold them.
+// With ALBERTKIT_AVX_VNNI bytes are multiplied by AVX-VNNI, and else as integers of 16 bits: instructions of AVX2 for
+// bytes add up two products in 16 bits, which do not hold them.
 
 #pragma once
 

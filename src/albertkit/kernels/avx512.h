@@ -23,7 +23,7 @@ inline Ints load_words(const int32_t *x) { return _mm512_loadu_si512(x); }
 inline void store(float *out, Floats x) { _mm512_storeu_ps(out, x); }
 inline void store_words(int32_t *out, Ints x) { _mm512_storeu_si512(out, x); }
 
-inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }        // a b + c
+inline Floats multiply_add(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }       // a b + c
 inline Floats subtract_product(Floats a, Floats b, Floats c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a b
 
 // The larger and the smaller of two: the second, where one is NaN.
@@ -35,9 +35,7 @@ inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 inline float sum_of(Floats x) { return _mm512_reduce_add_ps(x); }
 inline float largest_of(Floats x) { return _mm512_reduce_max_ps(x); }
 
-inline Floats to_whole(Floats x) {
-    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-}
+inline Floats to_whole(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 // x times 2 to a whole number.
 inline Floats scale_by_power(Floats x, Floats power) { return _mm512_scalef_ps(x, power); }

@@ -10,8 +10,8 @@
 // a library of older sources is refused by it.
 constexpr int32_t VERSION = 4;
 
-// The weights of a product in panels of so many outputs and inputs as albertkit_panel_outputs and albertkit_panel_inputs
-// say; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
+// The weights of a product in panels of so many outputs and inputs as albertkit_panel_outputs and
+// albertkit_panel_inputs say; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {
     const int32_t *weight;   // [outputs / those of a panel][inputs / those of a panel][outputs][inputs], int8, bfloat16
                              // or float32

@@ -31,9 +31,7 @@ inline float prepare(const float *x, const Product &product, int, Number *out) {
 inline float prepare(const float *x, const Product &product, int run, Byte *out) {
     const int width = product.inputs;
     const float *smoothing = product.smoothing;
-    auto smoothed = [&](int at) {
-        return smoothing ? load(x + at) * load(smoothing + at) : load(x + at);
-    };
+    auto smoothed = [&](int at) { return smoothing ? load(x + at) * load(smoothing + at) : load(x + at); };
     float step = product.steps[run];
     if (step == 0) {
         Floats largest = zeros();
@@ -68,8 +66,8 @@ inline void normalise(const float *x, const Norm &norm, int width, float epsilon
     normalise(x, norm, width, epsilon, [&](int at, Floats, Floats scaled) { store(out + at, scaled); });
 }
 
-// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, a vector of floats)`. Bytes of a row
-// are worth `steps` (rows,) each.
+// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, a vector of floats)`. Bytes
+// of a row are worth `steps` (rows,) each.
 template <class By, class Finish>
 inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows,
                      int from, int to, Finish finish) {
@@ -78,7 +76,8 @@ inline void multiply(const Product &product, const typename By::Number *x, size_
     const int words = product.inputs / numbers;
     for (int panel = from; panel < to; panel++) {
         const int output = panel * PANEL;
-        const auto *weight = reinterpret_cast<const typename By::Weight *>(product.weight) + size_t(panel) * product.inputs * PANEL;
+        const int32_t *weight =
+            product.weight + size_t(panel) * product.inputs * PANEL * sizeof(typename By::Weight) / sizeof(int32_t);
         const Floats bias[2] = {load(product.bias + output), load(product.bias + output + WIDTH)};
         typename By::Sum first[2];
         [[maybe_unused]] Floats scale[2];
@@ -92,16 +91,15 @@ inline void multiply(const Product &product, const typename By::Number *x, size_
         }
         in_tiles(rows, [&](int start, int count) {
             const auto *tokens = reinterpret_cast<const int32_t *>(x + start * stride);
-            tile_of<By>(count, tokens, stride / numbers, reinterpret_cast<const int32_t *>(weight), words, first,
-                        [&](int row, int half, typename By::Sum sum) {
-                            if constexpr (is_int8) {
-                                const Floats worth = scale[half] * all(steps[start + row]);
-                                finish(start + row, output + WIDTH * half,
-                                       multiply_add(to_floats(sum), worth, bias[half]));
-                            } else {
-                                finish(start + row, output + WIDTH * half, sum);
-                            }
-                        });
+            tile_of<By>(
+                count, tokens, stride / numbers, weight, words, first, [&](int row, int half, typename By::Sum sum) {
+                    if constexpr (is_int8) {
+                        const Floats worth = scale[half] * all(steps[start + row]);
+                        finish(start + row, output + WIDTH * half, multiply_add(to_floats(sum), worth, bias[half]));
+                    } else {
+                        finish(start + row, output + WIDTH * half, sum);
+                    }
+                });
         });
     }
 }

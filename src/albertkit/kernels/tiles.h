@@ -11,7 +11,8 @@ namespace {
 
 constexpr int PANEL = 2 * WIDTH;  // outputs that a tile computes
 
-// Kinds of sums: each step adds the products of one 32-bit word of a token, `AT_ONCE` numbers, with those of WIDTH outputs.
+// Kinds of sums: each step adds the products of one 32-bit word of a token, `AT_ONCE` numbers, with those of WIDTH
+// outputs.
 
 struct ByBytes {
     using Number = Byte;

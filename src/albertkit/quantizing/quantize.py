@@ -170,8 +170,12 @@ def _numbers(scores: Record) -> Record:
 def _machine() -> Record:
     from albertkit.torch.packed import int8
 
-    compiled = {"compiled_encoder": library.fastest().get("int8")}
-    return {"weight_steps": int8.weight_steps(), **compiled, "albertkit": version("albertkit"), "torch": version("torch")}
+    return {
+        "weight_steps": int8.weight_steps(),
+        "compiled_encoder": library.fastest().get("int8"),
+        "albertkit": version("albertkit"),
+        "torch": version("torch"),
+    }
 
 
 def _refusal(tried: Iterable[Record], wanted: float) -> InputError:
