@@ -1,6 +1,6 @@
 """Milliseconds of the compiled encoder with AVX2 alone and with AVX-VNNI, against what else there is with the same.
 
-Run on a processor that has AVX-VNNI: python benchmarks/engine_levels.py [--data 16 128 sst2] [--rounds 20]
+Run on a processor that has AVX-VNNI: python benchmarks/engine_levels.py [--rounds 20]
 
 One text of 16 and of 128 tokens, and the first sentences of SST-2's validation file together. Weights are random.
 Against PyTorch's operators, which answer where there is no compiled encoder. Every side is a process of its own that is
@@ -34,11 +34,11 @@ def limited(level: str, is_compiled: bool) -> dict[str, str]:
     }
 
 
-def rows_of(name: str) -> list[list[int]]:
+def texts() -> dict[str, list[list[int]]]:
     """The ids of what is answered at once."""
-    if name == "sst2":
-        return sst2(64)
-    return np.random.default_rng(0).integers(5, 30000, (1, int(name))).tolist()
+    random = np.random.default_rng(0)
+    single = {f"{length} tokens": random.integers(5, 30000, (1, length)).tolist() for length in (16, 128)}
+    return {**single, "sst2": sst2(64)}
 
 
 def started(folder: Path) -> dict[str, Side]:
@@ -57,34 +57,35 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", default="base")
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--data", nargs="+", choices=["16", "128", "sst2"], default=["16", "128", "sst2"])
-    parser.add_argument("--models", default="", help="where models are kept from run to run")
     options = parser.parse_args()
-    found: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as work:
-        for name in options.data:
-            folder, rows = Path(options.models or work) / name, rows_of(name)
-            if not (folder / "rows.json").exists():
-                save_model(folder, options.size, rows)
-                (folder / "rows.json").write_text(json.dumps(rows))
-            if options.rounds:
-                found[name] = medians(started(folder), len(rows), options.rounds)
-    if found:
-        common.keep("engine_levels", {"milliseconds": found, **common.about(("albertkit", "torch", "numpy"))})
+        groups = texts()
+        rows = [row for group in groups.values() for row in group]
+        folder = Path(work) / "model"
+        save_model(folder, options.size, rows)
+        (folder / "rows.json").write_text(json.dumps(rows))
+        ends = np.cumsum([len(group) for group in groups.values()]).tolist()
+        asked = {name: f"run {start} {end}" for name, start, end in zip(groups, [0, *ends], ends, strict=False)}
+        found = medians(started(folder), asked, options.rounds)
+    about = common.about(("albertkit", "torch", "numpy"))
+    result = {"milliseconds": found, "tokens of sst2": sum(map(len, groups["sst2"])), **about}
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 
-def medians(sides: dict[str, Side], rows: int, rounds: int) -> dict[str, float]:
-    """Milliseconds of each; in each round a side answers twice, and the second answer counts."""
-    readings: dict[str, list[float]] = {label: [] for label in sides}
-    for side in sides.values():
-        side.ask(f"run {rows}")
+def medians(sides: dict[str, Side], asked: dict[str, str], rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds by text and side; in each round a side answers twice, and the second answer counts."""
+    readings: dict[str, dict[str, list[float]]] = {name: {label: [] for label in sides} for name in asked}
     for _ in range(rounds):
-        for label, side in sides.items():
-            side.ask(f"run {rows}")
-            readings[label].append(1000 * side.ask(f"run {rows}"))
+        for name, line in asked.items():
+            for label, side in sides.items():
+                side.ask(line)
+                readings[name][label].append(1000 * side.ask(line))
     for side in sides.values():
         side.end()
-    return {label: round(statistics.median(of_side), 2) for label, of_side in readings.items()}
+    return {
+        name: {label: round(statistics.median(one), 2) for label, one in of_sides.items()}
+        for name, of_sides in readings.items()
+    }
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Run by engine_throughput.py and engine_latency.py, each side in its own process and environment:
 python engine_side.py SIDE FOLDER ROWS.json. It prints "ready", and then for each line that it reads what that asks for:
-"run N" the seconds for the first N rows, "memory" the bytes that it has held at most, "end" the end.
+"run N" the seconds for the first N rows, "run FROM TO" those for some, "memory" the bytes that it has held at most,
+"end" the end.
 """
 
 import ctypes
@@ -109,14 +110,14 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        word, _, number = line.strip().partition(" ")
+        word, *numbers = line.split()
         if word == "end":
             return
         if word == "memory":
             answer: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         else:
             start = time.perf_counter()
-            run(rows[: int(number)])
+            run(rows[slice(*map(int, numbers))])
             answer = time.perf_counter() - start
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()

@@ -62,6 +62,18 @@ def test_the_fastest_level_comes_first_and_none_is_faster_than_is_allowed(monkey
     assert f"int8 with {allowed[0]}" in library.description()
 
 
+@pytest.mark.parametrize(("value", "levels"), [("", ()), ("avx512", ()), ("avx2", ("avx2",))])
+def test_int8_with_avx512_but_without_vnni_is_left_to_others_unless_avx2_is_asked_for(monkeypatch, value, levels):
+    class OfSkylake:
+        def albertkit_has_precision(self, level, number):
+            return int((level, number) in {(0, 0), (0, 2), (2, 0)})
+
+    monkeypatch.setattr(library, "load", OfSkylake)
+    monkeypatch.setenv(library.SWITCH, value)
+    assert library.levels("int8") == levels
+    assert library.levels("fp32")[-1] == "avx2"
+
+
 def test_a_level_that_there_is_not_is_an_error_with_the_way_out(monkeypatch):
     monkeypatch.setattr(library, "load", Everything)
     monkeypatch.setenv(library.SWITCH, "sse")

@@ -13,13 +13,13 @@
 
 namespace {
 
-const Level &level_of(int32_t number) {
+const albertkit::Level &level_of(int32_t number) {
     switch (number) {
 #ifdef ALBERTKIT_KNOWS_AVX_VNNI
-        case AVX2_VNNI: return avx2_vnni;
+        case AVX2_VNNI: return albertkit::avx2_vnni;
 #endif
-        case AVX512: return avx512;
-        default: return avx2;
+        case AVX512: return albertkit::avx512;
+        default: return albertkit::avx2;
     }
 }
 

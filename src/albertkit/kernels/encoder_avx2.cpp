@@ -28,7 +28,7 @@ bool encode_in(const Model &model, const Batch &batch, Precision precision, int 
 }  // namespace
 
 #ifdef ALBERTKIT_AVX_VNNI
-const Level avx2_vnni = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx2_vnni = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
 #else
-const Level avx2 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx2 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
 #endif

@@ -30,4 +30,4 @@ bool encode_in(const Model &model, const Batch &batch, Precision precision, int 
 
 }  // namespace
 
-const Level avx512 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx512 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};

@@ -6,6 +6,8 @@
 
 #include "model.h"
 
+namespace albertkit {
+
 struct Level {
     int panel_outputs, bytes_at_once;  // see albertkit_panel_outputs and albertkit_panel_inputs
     // Whether there was memory. For a precision that the processor has.
@@ -16,6 +18,8 @@ struct Level {
 };
 
 extern const Level avx2, avx2_vnni, avx512;
+
+}  // namespace albertkit
 
 #if defined(__clang__) || __GNUC__ >= 11  // older ones come with assemblers that do not know AVX-VNNI
 #define ALBERTKIT_KNOWS_AVX_VNNI

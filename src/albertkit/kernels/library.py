@@ -73,13 +73,21 @@ def load() -> ctypes.CDLL | None:
 def levels(precision: InferPrecision) -> tuple[Level, ...]:
     """Those at which the library is there and this processor computes in a precision, the fastest first.
 
-    At AVX-512 int8 wants VNNI, and bfloat16 its own instructions; AVX2 has no bfloat16. InputError for a value of
-    SWITCH that has no meaning.
+    At AVX-512 int8 wants VNNI, and bfloat16 its own instructions; AVX2 has no bfloat16. None in int8 for AVX-512
+    without VNNI, unless SWITCH forbids AVX-512: there PyTorch's products have twice the width of those of AVX2.
+    InputError for a value of SWITCH that has no meaning.
     """
-    library, number = load(), PRECISIONS.index(precision)
+    library = load()
     if library is None:
         return ()
-    return tuple(one for one in reversed(_allowed()) if library.albertkit_has_precision(LEVELS.index(one), number))
+
+    def has(level: Level, precision: InferPrecision) -> bool:
+        return bool(library.albertkit_has_precision(LEVELS.index(level), PRECISIONS.index(precision)))
+
+    allowed = _allowed()
+    if precision == "int8" and "avx512" in allowed and has("avx512", "fp32") and not has("avx512", "int8"):
+        return ()
+    return tuple(one for one in reversed(allowed) if has(one, precision))
 
 
 def has_precision(precision: InferPrecision) -> bool:
