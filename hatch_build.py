@@ -16,7 +16,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/albertkit/kernels")
-SOURCES = ("encoder.cpp", "training.cpp")
+SOURCES = ("encoder.cpp", "encoder_avx2.cpp", "encoder_avx2_vnni.cpp", "encoder_avx512.cpp", "training.cpp")
 LIBRARY = FOLDER / "libalbertkit.so"
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-fno-exceptions", "-fno-rtti", "-pthread")
 STATIC = ("-static-libgcc", "-static-libstdc++")  # nothing is wanted of the system but its C library

@@ -2,10 +2,13 @@
 
 Run by engine_throughput.py and engine_latency.py, each side in its own process and environment:
 python engine_side.py SIDE FOLDER ROWS.json. It prints "ready", and then for each line that it reads what that asks for:
-"run N" the seconds for the first N rows, "memory" the bytes that it has held at most, "end" the end.
+"run N" the seconds for the first N rows, "run FROM TO" those for some, "memory" the bytes that it has held at most,
+"end" the end.
 """
 
+import ctypes
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +27,16 @@ def ours(folder: str, precision: str | None, backend: str = "torch") -> Callable
     given = {} if precision is None else {"precision": precision}
     engine = pipeline("text-classification", folder, backend, device="cpu", **given)._engine
     return lambda rows: list(engine.run(Features(rows, [[0] * len(row) for row in rows])))
+
+
+def operators(folder: str, precision: str) -> Callable[[Rows], Any]:
+    """The same by PyTorch's operators, FBGEMM's no faster than with AVX2 where ONEDNN_MAX_CPU_ISA says so."""
+    import torch
+
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").startswith("AVX2"):
+        file = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+        ctypes.CDLL(str(file))._ZN6fbgemm14fbgemmForceIsaENS_10inst_set_tE(1)  # avx2
+    return ours(folder, precision)
 
 
 def peer(folder: str) -> Callable[[Rows], Any]:
@@ -78,14 +91,16 @@ def openvino(file: Path, hint: str) -> Callable[[Rows], Any]:
 
 
 def made(side: str, folder: str) -> Callable[[Rows], Any]:
-    """The function of a side: before, peer, a precision in PyTorch or with its backend, such as int8 and numpy-int8, or
-    `openvino` or `exporter` with a hint, such as openvino-THROUGHPUT.
+    """The function of a side: before, peer, a precision in PyTorch or with its backend, such as int8 and numpy-int8,
+    operators-PRECISION, or `openvino` or `exporter` with a hint, such as openvino-THROUGHPUT.
     """
     if side == "peer":
         return peer(folder)
     maker, _, how = side.partition("-")
     if maker in ("openvino", "exporter"):
         return openvino(Path(folder) / f"{maker}_int8.xml", how)
+    if maker == "operators":
+        return operators(folder, how)
     return ours(folder, how, maker) if how else ours(folder, None if side == "before" else side)
 
 
@@ -103,14 +118,14 @@ def main() -> None:
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     for line in sys.stdin:
-        word, _, number = line.strip().partition(" ")
+        word, *numbers = line.split()
         if word == "end":
             return
         if word == "memory":
             answer: Any = peak_memory()
         else:
             start = time.perf_counter()
-            run(rows[: int(number)])
+            run(rows[slice(*map(int, numbers))])
             answer = time.perf_counter() - start
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()

@@ -32,8 +32,8 @@ THEIRS = ("peer", "openvino-THROUGHPUT", "exporter-THROUGHPUT")
 class Side:
     """A process that answers when it is asked to; see engine_side.py."""
 
-    def __init__(self, name: str, python: str, folder: Path, rows: Path, source: Path | None) -> None:
-        environment = dict(os.environ) | ({} if source is None else {"PYTHONPATH": str(source / "src")})
+    def __init__(self, name: str, python: str, folder: Path, rows: Path, source: Path | None, **variables: str) -> None:
+        environment = dict(os.environ) | ({} if source is None else {"PYTHONPATH": str(source / "src")}) | variables
         command = [python, str(HERE / "engine_side.py"), name, str(folder), str(rows)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         self.name = name

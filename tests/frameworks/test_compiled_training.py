@@ -19,10 +19,10 @@ from frameworks.common import small  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,
-    pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library"),
+    pytest.mark.skipif(not library.can_train("fp32"), reason="has no compiled library"),
 ]
 
-NEEDS_BF16 = pytest.mark.skipif(not library.has_precision("bf16"), reason="has no bfloat16")
+NEEDS_BF16 = pytest.mark.skipif(not library.can_train("bf16"), reason="has no bfloat16")
 GROUPS = ((2, 37), (1, 5), (3, 64), (1, 130), (2, 1))
 TOKENS = sum(count * length for count, length in GROUPS)
 FIRST = [0, 37, 74, 79, 143, 207, 271, 401, 402]

@@ -1,4 +1,4 @@
-"""The compiled encoder against the network as it is written down, in each precision that this processor has."""
+"""The compiled encoder against the network as it is written down, in each precision at each level that is here."""
 
 import os
 import subprocess
@@ -19,11 +19,20 @@ from albertkit.quantization import SITES, Quantization, per_token, runs_of_layer
 LENGTHS = (7, 1, 16, 16, 31, 33, 64, 65, 2, 40)
 TOKENS = sum(LENGTHS)
 STARTS = np.cumsum((0, *LENGTHS[:-1]))
-PRECISIONS = [
-    pytest.param(one, marks=pytest.mark.skipif(not library.has_precision(one), reason=f"has no {one} by the library"))
-    for one in library.PRECISIONS
-]
-INT8 = pytest.mark.skipif(not library.has_precision("int8"), reason="has no int8 by the library")
+
+
+def ways(*precisions):
+    """The precisions at each level; those that this processor does not have are skipped."""
+    there = {(one, level) for one in precisions for level in library.LEVELS if one != "bf16" or level == "avx512"}
+    return [
+        pytest.param(
+            *way, marks=pytest.mark.skipif(way[1] not in library.levels(way[0]), reason=f"has no {way} by the library")
+        )
+        for way in sorted(there)
+    ]
+
+
+EVERY_WAY = pytest.mark.parametrize(("precision", "level"), ways(*library.PRECISIONS))
 
 
 def config_of(**changes):
@@ -130,11 +139,10 @@ def error(found, wanted):
     return float(np.sqrt(np.square(found - wanted).mean() / np.square(wanted).mean()))
 
 
-def encoder_of(config, precision, known=None):
-    weight = weights_of(config)
+def encoder_of(config, precision, level=None, known=None, weight=None):
     known = known or (per_token(config) if precision == "int8" else None)
     assert can_run(config, precision, known)
-    return CompiledEncoder(config, weight, precision, known)
+    return CompiledEncoder(config, weight or weights_of(config), precision, known, level)
 
 
 @pytest.mark.parametrize(
@@ -150,40 +158,90 @@ def encoder_of(config, precision, known=None):
         {"embedding_size": 512},
     ],
 )
-@pytest.mark.parametrize(("precision", "bound"), [("fp32", 2e-6), ("bf16", 1.5e-2)])
-def test_states_are_those_of_the_network(precision, bound, changes):
-    if not library.has_precision(precision):
-        pytest.skip(f"has no {precision} by the library")
+@pytest.mark.parametrize(("precision", "level"), ways("fp32", "bf16"))
+def test_states_are_those_of_the_network(precision, level, changes):
     config = config_of(**changes)
     wanted = Reference(config, weights_of(config))(embeddings_of(config))
-    assert error(encoder_of(config, precision)(embeddings_of(config), LENGTHS, None, 1), wanted) < bound
+    found = encoder_of(config, precision, level)(embeddings_of(config), LENGTHS, None, 1)
+    assert error(found, wanted) < {"fp32": 2e-6, "bf16": 1.5e-2}[precision]
 
 
-@INT8
-@pytest.mark.parametrize("way", ["one scale", "tokens", "smoothing"])
+@pytest.mark.parametrize(
+    "name", ["attention.key.weight", "ffn.weight", "ffn_output.bias", "attention.LayerNorm.weight"]
+)
 @pytest.mark.parametrize("act", ["gelu_new", "gelu", "relu"])
-def test_int8_rounds_as_it_is_told_to(way, act):
-    config = config_of(hidden_act=act, num_hidden_layers=1)
+@pytest.mark.parametrize(("precision", "level"), ways("fp32"))
+def test_a_weight_that_is_nan_makes_every_state_nan(precision, level, act, name):
+    config = config_of(hidden_act=act)
+
+    def weight(one):
+        found = weights_of(config)(one)
+        return np.full_like(found, np.nan) if one.endswith(f".{name}") else found
+
+    found = encoder_of(config, precision, level, weight=weight)(embeddings_of(config), LENGTHS, None, 1)
+    assert np.isnan(found).all()
+
+
+def known_of(config, way):
+    """What is known of inputs in int8, in each of three ways."""
     weight, random = weights_of(config), np.random.default_rng(2)
     widths = {site: 224 if site == "ffn_output" else 96 for site in SITES}
     smoothing = {site: np.exp(random.normal(0, 0.3, width)).astype(np.float32) for site, width in widths.items()}
-    known = {
+    return {
         "one scale": quantization_of(config, weight),
         "tokens": per_token(config),
         "smoothing": quantization_of(config, weight, smoothing),
     }[way]
-    given = embeddings_of(config)
-    found = encoder_of(config, "int8", known)(given, LENGTHS, None, 1)
+
+
+@pytest.mark.parametrize("way", ["one scale", "tokens", "smoothing"])
+@pytest.mark.parametrize("act", ["gelu_new", "gelu", "relu"])
+@pytest.mark.parametrize(("precision", "level"), ways("int8"))
+def test_int8_rounds_as_it_is_told_to(precision, level, way, act):
+    config = config_of(hidden_act=act, num_hidden_layers=1)
+    weight, given, known = weights_of(config), embeddings_of(config), known_of(config, way)
+    found = encoder_of(config, precision, level, known)(given, LENGTHS, None, 1)
     rounded, exact = Reference(config, weight, quantized(known))(given), Reference(config, weight)(given)
     # Keys in bfloat16 take some bytes over an edge, each as far as rounding itself does.
     assert error(found, rounded) < 0.65 * error(rounded, exact)
     assert error(found, exact) < 1.02 * error(rounded, exact)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_a_token_is_the_same_whatever_stands_beside_it_on_any_number_of_threads(precision):
+@pytest.mark.parametrize(("precision", "level"), ways("int8"))
+def test_no_sum_of_bytes_is_clipped(precision, level):
+    """Two products of the largest bytes do not fit 16 bits, in which some instructions would add them up."""
+    config, others = config_of(num_hidden_layers=1), weights_of(config_of())
+
+    def weight(name):
+        found = others(name)
+        if name == "embedding_hidden_mapping_in.weight":
+            found[:40] = 0.1
+            found[40:60] = -0.1
+        return found
+
+    given = np.full((TOKENS, 32), 3.0, np.float32)
+    found = encoder_of(config, precision, level, weight=weight)(given, LENGTHS, None, 1)
+    rounded = Reference(config, weight, quantized(per_token(config)))(given)
+    assert error(found, rounded) < 0.02
+
+
+@pytest.mark.parametrize("way", ["one scale", "tokens", "smoothing"])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_with_and_without_vnni_answers_are_the_same_to_the_last_bit(precision, way):
+    levels = [one for one in library.levels(precision) if one.startswith("avx2")]
+    if len(levels) < 2:
+        pytest.skip("has no AVX-VNNI")
     config = config_of()
-    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    known = known_of(config, way) if precision == "int8" else None
+    one, other = (encoder_of(config, precision, level, known) for level in levels)
+    given = embeddings_of(config)
+    np.testing.assert_array_equal(one(given, LENGTHS, None, 2), other(given, LENGTHS, None, 2))
+
+
+@EVERY_WAY
+def test_a_token_is_the_same_whatever_stands_beside_it_on_any_number_of_threads(precision, level):
+    config = config_of()
+    encoder, given = encoder_of(config, precision, level), embeddings_of(config)
     whole = encoder(given, LENGTHS, None, 1)
     for threads in (2, 3, 16):  # 16: more than there are cores, so that some sleep while others wait for them
         np.testing.assert_array_equal(encoder(given, LENGTHS, None, threads), whole)
@@ -195,21 +253,21 @@ def test_a_token_is_the_same_whatever_stands_beside_it_on_any_number_of_threads(
         np.testing.assert_array_equal(encoder(many, LENGTHS * 9, None, threads), np.concatenate([whole] * 9))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@EVERY_WAY
 @pytest.mark.parametrize("threads", [1, 2])
-def test_of_the_last_layer_what_is_wanted_is_computed_alone(precision, threads):
+def test_of_the_last_layer_what_is_wanted_is_computed_alone(precision, level, threads):
     config = config_of()
-    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    encoder, given = encoder_of(config, precision, level), embeddings_of(config)
     whole = encoder(given, LENGTHS, None, 1)
     some = np.sort(np.random.default_rng(3).choice(TOKENS, 23, replace=False))
     for wanted in (STARTS, some, np.array([TOKENS - 1]), np.array([], np.int64)):
         np.testing.assert_array_equal(encoder(given, LENGTHS, wanted, threads), whole[wanted])
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_threads_of_python_and_forked_processes_have_answers_of_their_own(precision):
+@EVERY_WAY
+def test_threads_of_python_and_forked_processes_have_answers_of_their_own(precision, level):
     config = config_of()
-    encoder, given = encoder_of(config, precision), embeddings_of(config)
+    encoder, given = encoder_of(config, precision, level), embeddings_of(config)
     whole, found = encoder(given, LENGTHS, None, 2), []
 
     def ask():
@@ -237,13 +295,14 @@ numbers = random.normal(size=(32, 32)).astype(np.float32)
 for precision in filter(library.has_precision, library.PRECISIONS):
     known = per_token(config) if precision == "int8" else None
     weight = lambda name: numbers if name.endswith("weight") and "orm" not in name else numbers[0]
-    encoder = CompiledEncoder(config, weight, precision, known)
-    whole = encoder(numbers, [20, 12], None, 2)
-    child = os.fork()
-    if not child:
-        os._exit(not np.array_equal(encoder(numbers, [20, 12], None, 2), whole))
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        sys.exit(f"another answer in {precision}")
+    for level in library.levels(precision):
+        encoder = CompiledEncoder(config, weight, precision, known, level)
+        whole = encoder(numbers, [20, 12], None, 2)
+        child = os.fork()
+        if not child:
+            os._exit(not np.array_equal(encoder(numbers, [20, 12], None, 2), whole))
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+            sys.exit(f"another answer in {precision} at {level}")
 """
 
 
@@ -275,9 +334,9 @@ def test_no_more_threads_are_started_than_processors_can_have_use_for():
     assert 1 <= int(done.stdout) <= 255
 
 
-@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no library")
+@pytest.mark.parametrize(("precision", "level"), ways("fp32"))
 @pytest.mark.parametrize("has_types", [True, False])
-def test_embeddings_are_summed_and_normalised(has_types):
+def test_embeddings_are_summed_and_normalised(precision, level, has_types):
     config, random = config_of(type_vocab_size=3, max_position_embeddings=20), np.random.default_rng(4)
     shapes = {"word": 50, "token_type": 3, "position": 20}
     tables = {
@@ -286,7 +345,7 @@ def test_embeddings_are_summed_and_normalised(has_types):
     norm = {f"LayerNorm.{name}": random.normal(size=32).astype(np.float32) for name in ("weight", "bias")}
     ids, types, places = (random.integers(0, rows, 11) for rows in shapes.values())
     types = types if has_types else None
-    found = CompiledEmbeddings(config, {**tables, **norm}.__getitem__)(ids, types, places)
+    found = CompiledEmbeddings(config, {**tables, **norm}.__getitem__, level)(ids, types, places)
     words, kinds, positions = (tables[f"{name}_embeddings.weight"] for name in shapes)
     summed = words[ids] + kinds[np.zeros(11, int) if types is None else types] + positions[places]
     centred = summed - summed.mean(-1, keepdims=True)

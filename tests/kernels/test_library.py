@@ -2,13 +2,14 @@ import ctypes
 
 import pytest
 
+from albertkit.errors import InputError
 from albertkit.kernels import library
 
 
 @pytest.fixture(autouse=True)
 def _forgotten():
     """What is found is kept for a process: found again in each test, and after the last."""
-    caches = library.load, library.has_precision
+    caches = library.load, library.levels
     for one in caches:
         one.cache_clear()
     yield
@@ -20,6 +21,8 @@ def test_it_can_be_switched_off(monkeypatch):
     monkeypatch.setenv(library.SWITCH, "0")
     assert library.load() is None
     assert not any(library.has_precision(one) for one in library.PRECISIONS)
+    assert library.fastest() == {}
+    assert library.description() == "There is no compiled encoder here."
 
 
 @pytest.mark.parametrize("kind", ["none", "damaged"])
@@ -32,13 +35,50 @@ def test_without_a_library_there_are_no_precisions(monkeypatch, tmp_path, kind):
     assert not library.has_precision("fp32")
 
 
-def test_the_processor_is_asked_by_the_number_of_a_precision(monkeypatch):
-    class Library:
-        def albertkit_has_precision(self, number):
-            return ctypes.c_int32(number == 1).value
+class Everything:
+    """A processor that has all levels in all precisions but bf16, which it has with AVX-512 alone."""
 
-    monkeypatch.setattr(library, "load", Library)
-    assert [library.has_precision(one) for one in library.PRECISIONS] == [False, True, False]
+    def albertkit_has_precision(self, level, number):
+        return ctypes.c_int32(number != 1 or level == 2).value
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ("", ("avx512", "avx2_vnni", "avx2")),
+        ("1", ("avx512", "avx2_vnni", "avx2")),
+        ("avx512", ("avx512", "avx2_vnni", "avx2")),
+        ("avx2_vnni", ("avx2_vnni", "avx2")),
+        ("avx2", ("avx2",)),
+    ],
+)
+def test_the_fastest_level_comes_first_and_none_is_faster_than_is_allowed(monkeypatch, value, allowed):
+    monkeypatch.setattr(library, "load", Everything)
+    monkeypatch.setenv(library.SWITCH, value)
+    assert library.levels("fp32") == library.levels("int8") == allowed
+    assert library.levels("bf16") == tuple(one for one in allowed if one == "avx512")
+    assert library.has_precision("bf16") == library.can_train("fp32") == ("avx512" in allowed)
+    assert library.fastest()["int8"] == allowed[0]
+    assert f"int8 with {allowed[0]}" in library.description()
+
+
+@pytest.mark.parametrize(("value", "levels"), [("", ()), ("avx512", ()), ("avx2", ("avx2",))])
+def test_int8_with_avx512_but_without_vnni_is_left_to_others_unless_avx2_is_asked_for(monkeypatch, value, levels):
+    class OfSkylake:
+        def albertkit_has_precision(self, level, number):
+            return int((level, number) in {(0, 0), (0, 2), (2, 0)})
+
+    monkeypatch.setattr(library, "load", OfSkylake)
+    monkeypatch.setenv(library.SWITCH, value)
+    assert library.levels("int8") == levels
+    assert library.levels("fp32")[-1] == "avx2"
+
+
+def test_a_level_that_there_is_not_is_an_error_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(library, "load", Everything)
+    monkeypatch.setenv(library.SWITCH, "sse")
+    with pytest.raises(InputError, match=r"ALBERTKIT_KERNELS must be 0.*avx2, avx2_vnni, avx512.*Received: 'sse'"):
+        library.levels("fp32")
 
 
 @pytest.mark.parametrize("version", [None, library.VERSION - 1])

@@ -64,7 +64,7 @@ def test_copies_of_a_memory_have_none():
     assert not copy.deepcopy(memory)._free
 
 
-@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library")
+@pytest.mark.skipif(not library.can_train("fp32"), reason="has no compiled library")
 @pytest.mark.parametrize("classes", [1, 15, 16, 37])
 def test_cross_entropy_of_any_number_of_classes(classes):
     scores = np.random.default_rng(0).normal(size=(7, classes)).astype(np.float32)
@@ -76,7 +76,7 @@ def test_cross_entropy_of_any_number_of_classes(classes):
     np.testing.assert_allclose(scores, shares - np.eye(classes)[labels], atol=1e-6)
 
 
-@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library")
+@pytest.mark.skipif(not library.can_train("fp32"), reason="has no compiled library")
 @pytest.mark.parametrize("labels", [[0, 1], [0, 1, 2, 3], [[0], [1], [2]][:2], [0, 1, 5], [0, -1, 1]])
 def test_labels_that_do_not_belong_to_the_scores_are_an_error(labels):
     scores = np.zeros((3, 5), np.float32)
@@ -85,7 +85,7 @@ def test_labels_that_do_not_belong_to_the_scores_are_an_error(labels):
     assert not scores.any()
 
 
-@pytest.mark.skipif(not library.has_precision("fp32"), reason="has no compiled library")
+@pytest.mark.skipif(not library.can_train("fp32"), reason="has no compiled library")
 def test_labels_of_any_integers():
     scores = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
     scores[1] = scores[0]

@@ -12,6 +12,7 @@ from albertkit.bench.figures import FEW_ROUNDS, Figures
 from albertkit.bench.measure import Measured
 from albertkit.bench.rows import Rows
 from albertkit.errors import InputError, MissingDependency
+from albertkit.kernels import library
 from albertkit.training import plots
 from albertkit.typing import Record
 
@@ -68,6 +69,7 @@ class Result:
         told += [] if has_peer else ["No peer is installed: Transformers is measured beside where it is."]
         told.append(f"{self.machine}.")
         told += [f"The precision auto is {self.auto} on this machine."] if self.auto else []
+        told.append(library.description())
         spreads = [one.spread for one in found if one.spread is not None]
         if measured.rounds < FEW_ROUNDS or not spreads:
             told.append(f"Fewer than {FEW_ROUNDS} rounds tell nothing of noise: give more --seconds.")
@@ -92,6 +94,7 @@ class Result:
             "stopped": measured.stopped is not None,
             "threads": self.threads,
             "auto": self.auto,
+            "compiled_encoder": library.fastest(),
             "candidates": [one.record() for one in self.figures],
             "failed": self.failed,
             "seconds": readings,

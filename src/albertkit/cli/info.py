@@ -14,6 +14,7 @@ def command(
     """Parameters by part, memory, and what a checkpoint holds."""
     from albertkit.config import SIZES
     from albertkit.errors import CheckpointNotFound, did_you_mean
+    from albertkit.kernels import library
     from albertkit.tools.summary import summarise
 
     try:
@@ -28,5 +29,6 @@ def command(
     console.print(table)
     for line in summary.notes:
         console.print(line)
+    console.print(library.description())
     for name, shape in summary.shapes.items() if tensors else ():
         console.print(f"{name}  {' x '.join(map(str, shape)) or 'a number'}", soft_wrap=True)

@@ -1,6 +1,6 @@
 // Attention of one head of one sequence.
 //
-// Letters: L length of the sequence, D head width.
+// Letters: L length of the sequence, D head width, P outputs of a panel.
 
 #pragma once
 
@@ -19,7 +19,7 @@ struct Attention {
     static constexpr int PER_WORD = 4 / sizeof(Value);
 
     int length, width, padded;  // L, D, and L up to whole panels
-    int32_t *keys, *values;     // [L / 32][D words][32] and [D / 32][L words][32]
+    int32_t *keys, *values;     // [L / P][D words][P] and [D / P][L words][P]
     Value *weights;             // (ROWS, padded)
     float *scores;              // (ROWS, padded)
 
@@ -48,13 +48,13 @@ struct Attention {
     void answer(const Value *query, size_t stride, int queries, Out *out, size_t out_stride,
                 float *logarithms = nullptr) {
         in_tiles(queries, [&](int start, int count) {
-            const Floats zero[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+            const Floats zero[2] = {zeros(), zeros()};
             const auto *tokens = reinterpret_cast<const int32_t *>(query + start * stride);
             const int words = width / PER_WORD;
             for (int panel = 0; panel < padded; panel += PANEL) {
                 tile_of<By>(
                     count, tokens, stride / PER_WORD, keys + size_t(panel) * words, words, zero,
-                    [&](int row, int half, Floats sum) { store(scores + row * padded + panel + 16 * half, sum); });
+                    [&](int row, int half, Floats sum) { store(scores + row * padded + panel + WIDTH * half, sum); });
             }
             float sums[ROWS];
             for (int row = 0; row < count; row++) {
@@ -63,12 +63,11 @@ struct Attention {
                 if (logarithms) logarithms[start + row] = top / std::sqrt(float(width)) + std::log(sums[row]);
             }
             for (int column = 0; column < width; column += PANEL) {
-                tile_of<By>(count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
-                            values + size_t(column) * value_words(), value_words(), zero,
-                            [&](int row, int half, Floats sum) {
-                                store(out + (start + row) * out_stride + column + 16 * half,
-                                      _mm512_mul_ps(sum, all(1 / sums[row])));
-                            });
+                tile_of<By>(
+                    count, reinterpret_cast<const int32_t *>(weights), padded / PER_WORD,
+                    values + size_t(column) * value_words(), value_words(), zero, [&](int row, int half, Floats sum) {
+                        store(out + (start + row) * out_stride + column + WIDTH * half, sum * all(1 / sums[row]));
+                    });
             }
         });
     }
@@ -80,22 +79,19 @@ struct Attention {
     float softmax(const float *row, Value *out, float &most) const {
         const Floats factor = all(1 / std::sqrt(float(width)));
         const Floats lowest = all(-INFINITY);
-        auto mask_at = [&](int at) {
-            return length - at >= 16 ? __mmask16(0xffff) : __mmask16((1u << std::max(length - at, 0)) - 1);
-        };
-        Floats largest = lowest, sum = _mm512_setzero_ps();
-        for (int at = 0; at < length; at += 16)
-            largest = _mm512_max_ps(largest, _mm512_mask_loadu_ps(lowest, mask_at(at), row + at));
-        most = _mm512_reduce_max_ps(largest);
+        Floats largest = lowest, sum = zeros();
+        for (int at = 0; at < length; at += WIDTH)
+            largest = larger(largest, first_of(load(row + at), length - at, lowest));
+        most = largest_of(largest);
         const Floats top = all(most);
-        for (int at = 0; at < padded; at += 16) {
-            const Floats below = _mm512_mul_ps(_mm512_sub_ps(load(row + at), top), factor);
+        for (int at = 0; at < padded; at += WIDTH) {
+            const Floats below = (load(row + at) - top) * factor;
             const Floats found =
-                _mm512_maskz_mov_ps(mask_at(at), PER_WORD == 1 ? exponential(below) : rough_exponential(below));
-            sum = _mm512_add_ps(sum, found);
+                first_of(PER_WORD == 1 ? exponential(below) : rough_exponential(below), length - at, zeros());
+            sum += found;
             store(out + at, found);
         }
-        return _mm512_reduce_add_ps(sum);
+        return sum_of(sum);
     }
 };
 

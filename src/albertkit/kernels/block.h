@@ -165,7 +165,7 @@ class Block {
         const int panels = hidden / PANEL;
         multiply<By>(product, x, apart(wide), worth, rows, me.from(panels), me.to(panels),
                      [&](int one, int output, Floats found) {
-                         store(sums + one * row + output, _mm512_add_ps(found, load(states + one * row + output)));
+                         store(sums + one * row + output, found + load(states + one * row + output));
                      });
     }
 
@@ -195,8 +195,8 @@ class Block {
             const Floats per_step = all(1 / step);
             each([&](int one, int output, Floats found) {
                 Floats x = activated<activation, IS_ROUGH>(found);
-                if (next.smoothing) x = _mm512_mul_ps(x, load(next.smoothing + output));
-                store_bytes(inner + one * apart(wide) + output, x, per_step);
+                if (next.smoothing) x *= load(next.smoothing + output);
+                store_bytes(inner + one * apart(wide) + output, x * per_step, ZERO);
             });
             for (int one = me.from(rows); one < me.to(rows); one++) inner_steps[one] = step;
         }

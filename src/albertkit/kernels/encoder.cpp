@@ -1,5 +1,5 @@
-// The encoder of ALBERT over sequences laid end to end, for x86-64 processors with AVX-512: in float32, in bfloat16
-// where the processor multiplies it, and in int8 where it has VNNI.
+// The encoder of ALBERT over sequences laid end to end, for x86-64 processors: in float32, in int8, and in bfloat16
+// where the processor multiplies it. It is compiled for several levels of instructions, of which a call names one.
 //
 // Bytes are multiplied and added up in int32. What lies between the products is float32; queries, keys and values are
 // bfloat16 in both lower precisions where there is that. A token's numbers do not depend on what stands beside it, nor
@@ -9,176 +9,64 @@
 // Letters: T tokens, S sequences, P tokens that are wanted, H hidden size, F feed-forward width, N heads, D head width,
 // L length of a sequence, K inputs of a product.
 
-#include "model.h"
-#include "threads.h"
+#include "levels.h"
 
-#include <atomic>
-#include <cstdlib>
+namespace {
+
+const albertkit::Level &level_of(int32_t number) {
+    switch (number) {
+#ifdef ALBERTKIT_KNOWS_AVX_VNNI
+        case AVX2_VNNI: return albertkit::avx2_vnni;
+#endif
+        case AVX512: return albertkit::avx512;
+        default: return albertkit::avx2;
+    }
+}
+
+}  // namespace
 
 extern "C" {
 
 int32_t albertkit_version() { return VERSION; }
 
-// Whether this processor computes in a precision.
-int32_t albertkit_has_precision(int32_t precision) {
+// Whether this processor computes in a precision at a level.
+int32_t albertkit_has_precision(int32_t level, int32_t precision) {
     __builtin_cpu_init();
-    const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                            __builtin_cpu_supports("fma");
+    const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                          __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    if (level == AVX2) return has_avx2 && precision != BF16;
+#ifdef ALBERTKIT_KNOWS_AVX_VNNI
+    if (level == AVX2_VNNI) return has_avx2 && precision != BF16 && __builtin_cpu_supports("avxvnni");
+#endif
+    if (level != AVX512) return false;
     switch (precision) {
         case FP32: return has_avx512;
         case BF16: return has_avx512 && __builtin_cpu_supports("avx512bf16");
         default: return has_avx512 && __builtin_cpu_supports("avx512vnni");
     }
 }
+
+// The outputs and the inputs of a panel of weights at a level, those that a tile reads at once.
+int32_t albertkit_panel_outputs(int32_t level) { return level_of(level).panel_outputs; }
+
+int32_t albertkit_panel_inputs(int32_t level, int32_t precision) {
+    switch (precision) {
+        case FP32: return 1;
+        case BF16: return 2;
+        default: return level_of(level).bytes_at_once;
+    }
 }
-
-// What stands above runs on any processor, as when the library is loaded or the process forks; what follows does not.
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,bmi,bmi2")
-
-#include "block.h"
-
-namespace {
-
-constexpr int BLOCK = 192;  // tokens that one thread takes through all layers together: their states stay in its cache
-
-// A batch cut into parts of whole sequences.
-class Cuts {
-  public:
-    explicit Cuts(const Batch &batch)
-        : batch(batch),
-          places(static_cast<Place *>(malloc(sizeof(Place) * (batch.sequences + 2)))),
-          parts(static_cast<Batch *>(malloc(sizeof(Batch) * (batch.sequences + 1)))),
-          wanted(static_cast<int32_t *>(malloc(sizeof(int32_t) * (batch.outputs + 1)))) {}
-    ~Cuts() { free(places), free(parts), free(wanted); }
-    Cuts(const Cuts &) = delete;
-
-    bool has_memory() const { return places && parts && wanted; }
-
-    // No part but one of a single sequence has more than `most` tokens. -> number of parts
-    int into(int most) {
-        Place at{0, 0, 0};
-        count = 0;
-        places[0] = at;
-        for (int size = 0; at.sequence < batch.sequences; at.sequence++) {
-            const int length = batch.lengths[at.sequence];
-            if (size && size + length > most) places[++count] = at, size = 0;
-            size += length, at.token += length;
-            while (batch.wanted && at.output < batch.outputs && batch.wanted[at.output] < at.token) at.output++;
-        }
-        places[++count] = at;
-        return count;
-    }
-
-    // Tokens of the largest part.
-    int largest() const {
-        int found = 0;
-        for (int one = 0; one < count; one++) found = std::max(found, places[one + 1].token - places[one].token);
-        return found;
-    }
-
-    // The parts as batches, whose states are written to where those of the whole go.
-    const Batch *batches(size_t embedding, size_t hidden) {
-        for (int one = 0; one < count; one++) {
-            const Place &from = places[one], &to = places[one + 1];
-            for (int at = from.output; batch.wanted && at < to.output; at++) wanted[at] = batch.wanted[at] - from.token;
-            parts[one] = {batch.embeddings + from.token * embedding,
-                          batch.lengths + from.sequence,
-                          batch.wanted ? wanted + from.output : nullptr,
-                          batch.out + (batch.wanted ? from.output : from.token) * hidden,
-                          to.token - from.token,
-                          to.sequence - from.sequence,
-                          to.output - from.output};
-        }
-        return parts;
-    }
-
-  private:
-    struct Place {
-        int sequence, token, output;
-    };
-    const Batch &batch;
-    Place *places;
-    Batch *parts;
-    int32_t *wanted;
-    int count = 0;
-};
-
-// Each part by one thread, which takes the next when it is done. -> whether there was memory
-template <class By, class Value>
-bool encode_apart(const Model &model, const Batch *parts, int count, int threads) {
-    std::atomic<int> next{0};
-    std::atomic<bool> has_failed{false};
-    auto work = [&](int) {
-        for (int one; (one = next.fetch_add(1)) < count;) {
-            Block<By, Value> block(model, parts[one]);
-            Team alone(1);
-            if (block.allocate())
-                block.run({alone, 0});
-            else
-                has_failed.store(true);
-            if (block.has_failed) has_failed.store(true);
-        }
-    };
-    if (workers.run(threads, work) == 1) work(0);  // another thread has the workers
-    return !has_failed;
-}
-
-// One part after the other, each by all threads. -> whether there was memory
-template <class By, class Value>
-bool encode_together(const Model &model, const Batch *parts, int count, int threads) {
-    for (int one = 0; one < count; one++) {
-        Block<By, Value> block(model, parts[one]);
-        if (!block.allocate()) return false;
-        Team team(threads), alone(1);
-        if (workers.run(threads, [&](int rank) { block.run({team, rank}); }) == 1) block.run({alone, 0});
-        if (block.has_failed) return false;
-    }
-    return true;
-}
-
-template <class By, class Value>
-bool encode(const Model &model, const Batch &batch, int threads) {
-    Cuts cuts(batch);
-    if (!cuts.has_memory()) return false;
-    threads = workers.available(threads);
-    const int share = (batch.tokens + threads - 1) / threads, most = share + share / 8;
-    const int count = cuts.into(std::min(BLOCK, most));
-    // Where parts are few, there must be as many for each thread, and none much larger than its share.
-    const bool is_even = threads == 1 || count >= 4 * threads || (count >= threads && count % threads == 0);
-    if (count > 1 && is_even && cuts.largest() <= most) {
-        return encode_apart<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), count, threads);
-    }
-    const int together = cuts.into(4 * BLOCK);
-    return encode_together<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), together, threads);
-}
-
-}  // namespace
 
 // Ids of words, types (null for 0) and positions, (T,) each, all within their tables -> (T, E).
-//
-// By the thread that calls alone: it takes microseconds, and the threads of another library would still be about
-// when those of the encoder begin.
-extern "C" void albertkit_embed(const Embeddings *tables, const int64_t *words, const int64_t *types,
-                                const int64_t *positions, int32_t tokens, float *out) {
-    const int64_t width = tables->width;
-    for (int token = 0; token < tokens; token++, out += width) {
-        const float *word = tables->words + words[token] * width,
-                    *type = tables->types + (types ? types[token] : 0) * width;
-        const float *position = tables->positions + positions[token] * width;
-        for (int at = 0; at < width; at += 16) {
-            store(out + at, _mm512_add_ps(_mm512_add_ps(load(word + at), load(type + at)), load(position + at)));
-        }
-        normalise(out, tables->norm, width, tables->epsilon, out);
-    }
+void albertkit_embed(int32_t level, const Embeddings *tables, const int64_t *words, const int64_t *types,
+                     const int64_t *positions, int32_t tokens, float *out) {
+    level_of(level).embed(*tables, words, types, positions, tokens, out);
 }
 
 // 0, or 1 where there was no memory.
-extern "C" int32_t albertkit_encode(const Model *model, const Batch *batch, int32_t precision, int32_t threads) {
-    switch (precision) {
-        case FP32: return !encode<ByFloats, float>(*model, *batch, threads);
-        case BF16: return !encode<ByHalves, uint16_t>(*model, *batch, threads);
-    }
-    if (albertkit_has_precision(BF16)) return !encode<ByBytes, uint16_t>(*model, *batch, threads);
-    return !encode<ByBytes, float>(*model, *batch, threads);
+int32_t albertkit_encode(int32_t level, const Model *model, const Batch *batch, int32_t precision, int32_t threads) {
+    return !level_of(level).encode(*model, *batch, Precision(precision), threads);
+}
 }

@@ -22,7 +22,7 @@ ZERO = 128
 STEPS = 127
 """The bytes of an input up to its largest magnitude."""
 PANEL = 32
-"""Outputs that are computed together; sizes are multiples of it."""
+"""Sizes are multiples of it: of the outputs that are computed together at any level."""
 
 Weight = Callable[[str], np.ndarray]
 """The float32 weight of a name that is canonical, but for `albert.encoder.` or `albert.embeddings.` in front."""
@@ -112,9 +112,10 @@ class _Kept:
 class CompiledEmbeddings(_Kept):
     """Sums of word, type and position embeddings, normalised, where the library computes an encoder."""
 
-    def __init__(self, config: AlbertConfig, weight: Weight) -> None:
-        """`weight` gives those that are canonical, without `albert.embeddings.` in front."""
+    def __init__(self, config: AlbertConfig, weight: Weight, level: library.Level | None = None) -> None:
+        """`weight` gives those that are canonical, without `albert.embeddings.` in front. `level` as of the encoder."""
         super().__init__()
+        self._level = library.LEVELS.index(level or library.levels("fp32")[0])
         tables = (self._place(weight(f"{name}_embeddings.weight"), np.float32) for name in _TABLES)
         norm = self._norm(weight, "LayerNorm")
         self._tables = _Embeddings(*tables, norm, config.embedding_size, config.layer_norm_eps)
@@ -125,7 +126,7 @@ class CompiledEmbeddings(_Kept):
         out = np.empty((len(words), self._tables.width), np.float32)
         places = [None if one is None else one.ctypes.data for one in given]
         tables, found = ctypes.byref(self._tables), out.ctypes.data
-        library.load().albertkit_embed(tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
+        library.load().albertkit_embed(self._level, tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
         return out
 
 
@@ -133,11 +134,21 @@ class CompiledEncoder(_Kept):
     """Sequences laid end to end through all layers; one may be called from several threads."""
 
     def __init__(
-        self, config: AlbertConfig, weight: Weight, precision: InferPrecision, quantization: Quantization | None = None
+        self,
+        config: AlbertConfig,
+        weight: Weight,
+        precision: InferPrecision,
+        quantization: Quantization | None = None,
+        level: library.Level | None = None,
     ) -> None:
-        """Takes what `can_run` says yes to. int8 wants to know what the inputs of products are like."""
+        """Takes what `can_run` says yes to. int8 wants to know what the inputs of products are like.
+
+        `level` is one of `library.levels(precision)`, by default the fastest.
+        """
         super().__init__()
         self._precision: InferPrecision = precision
+        self.level: library.Level = level or library.levels(precision)[0]
+        self._panel = library.panel(self.level, precision)
         self._quantization, self._hidden = quantization, config.hidden_size
         runs = runs_of(config)
         layers = sorted(set(runs))
@@ -165,9 +176,9 @@ class CompiledEncoder(_Kept):
         out = np.empty((len(embeddings if wanted is None else wanted), self._hidden), np.float32)
         places = [None if array is None else array.ctypes.data for array in (embeddings, lengths, wanted, out)]
         batch = Batch(*places, len(embeddings), len(lengths), len(out))
-        number = library.PRECISIONS.index(self._precision)
+        level, number = library.LEVELS.index(self.level), library.PRECISIONS.index(self._precision)
         model, given = ctypes.byref(self._model), ctypes.byref(batch)
-        if library.load().albertkit_encode(model, given, number, threads):  # type: ignore[union-attr]  # `can_run` found it
+        if library.load().albertkit_encode(level, model, given, number, threads):  # type: ignore[union-attr]  # `can_run` found it
             raise MemoryError(f"There is no memory for the states of {len(embeddings)} tokens.")
         return out
 
@@ -191,11 +202,12 @@ class CompiledEncoder(_Kept):
         """The product of a weight (N, K) and a bias (N,)."""
         known = self._known(weight, site)
         numbers = known.pop("numbers")
-        words = numbers.reshape(len(weight) // PANEL, PANEL, -1, 4 // numbers.itemsize).swapaxes(1, 2)
-        places = {name: self._place(values) for name, values in known.items()}
         outputs, inputs = weight.shape
+        rows, columns = self._panel
+        panels = numbers.reshape(outputs // rows, rows, inputs // columns, columns).swapaxes(1, 2)
+        places = {name: self._place(values) for name, values in known.items()}
         return _Product(
-            weight=self._place(words), bias=self._place(bias, np.float32), inputs=inputs, outputs=outputs, **places
+            weight=self._place(panels), bias=self._place(bias, np.float32), inputs=inputs, outputs=outputs, **places
         )
 
     def _known(self, weight: np.ndarray, site: str) -> dict[str, np.ndarray]:

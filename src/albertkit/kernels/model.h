@@ -8,12 +8,13 @@
 
 // To be raised, also in library.py, with each change of what follows, of training.h or of the arguments of a function:
 // a library of older sources is refused by it.
-constexpr int32_t VERSION = 3;
+constexpr int32_t VERSION = 4;
 
-// The weights of a product; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
+// The weights of a product in panels of so many outputs and inputs as albertkit_panel_outputs and
+// albertkit_panel_inputs say; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
 struct Product {
-    const int32_t
-        *weight;  // [outputs / 32][inputs / numbers in a word][32], words of four int8, two bfloat16 or a float32
+    const int32_t *weight;   // [outputs / those of a panel][inputs / those of a panel][outputs][inputs], int8, bfloat16
+                             // or float32
     const int32_t *offset;   // (outputs,) in int8: what stands for the zero of the inputs, 128, taken off each sum
     const float *scale;      // (outputs,) in int8: what a step of the weight is worth
     const float *bias;       // (outputs,)
@@ -56,5 +57,7 @@ struct Batch {
     float *out;               // (P, H), or (T, H)
     int32_t tokens, sequences, outputs;
 };
+
+enum LevelNumber { AVX2 = 0, AVX2_VNNI = 1, AVX512 = 2 };
 
 enum Precision { FP32 = 0, BF16 = 1, INT8 = 2 };

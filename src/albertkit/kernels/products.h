@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace {
 
@@ -22,43 +23,41 @@ inline size_t apart(size_t width) { return (width + 63) / 64 * 64 + 64; }
 // A row of floats as a product takes it.
 template <class Number>
 inline float prepare(const float *x, const Product &product, int, Number *out) {
-    for (int at = 0; at < product.inputs; at += 16) store(out + at, load(x + at));
+    for (int at = 0; at < product.inputs; at += WIDTH) store(out + at, load(x + at));
     return 1;
 }
 
 // The same in bytes -> what a byte is worth.
-inline float prepare(const float *x, const Product &product, int run, uint8_t *out) {
+inline float prepare(const float *x, const Product &product, int run, Byte *out) {
     const int width = product.inputs;
     const float *smoothing = product.smoothing;
-    auto smoothed = [&](int at) {
-        return smoothing ? _mm512_mul_ps(load(x + at), load(smoothing + at)) : load(x + at);
-    };
+    auto smoothed = [&](int at) { return smoothing ? load(x + at) * load(smoothing + at) : load(x + at); };
     float step = product.steps[run];
     if (step == 0) {
-        Floats largest = _mm512_setzero_ps();
-        for (int at = 0; at < width; at += 16) largest = _mm512_max_ps(largest, _mm512_abs_ps(smoothed(at)));
-        step = std::max(_mm512_reduce_max_ps(largest), LEAST) / STEPS;
+        Floats largest = zeros();
+        for (int at = 0; at < width; at += WIDTH) largest = larger(largest, magnitude(smoothed(at)));
+        step = std::max(largest_of(largest), LEAST) / STEPS;
     }
     const Floats per_step = all(1 / step);
-    for (int at = 0; at < width; at += 16) store_bytes(out + at, smoothed(at), per_step);
+    for (int at = 0; at < width; at += WIDTH) store_bytes(out + at, smoothed(at) * per_step, ZERO);
     return step;
 }
 
-// A row of H floats, normalised: `each(place, 16 of them, the same after scale and bias)`. -> the inverse of its
+// A row of H floats, normalised: `each(place, a vector of them, the same after scale and bias)`. -> the inverse of its
 // deviation
 template <class Each>
 inline float normalise(const float *x, const Norm &norm, int width, float epsilon, Each each) {
-    Floats sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
-    for (int at = 0; at < width; at += 16) sum = _mm512_add_ps(sum, load(x + at));
-    const Floats mean = all(_mm512_reduce_add_ps(sum) / width);
-    for (int at = 0; at < width; at += 16) {
-        const Floats centred = _mm512_sub_ps(load(x + at), mean);
-        squares = _mm512_fmadd_ps(centred, centred, squares);
+    Floats sum = zeros(), squares = zeros();
+    for (int at = 0; at < width; at += WIDTH) sum += load(x + at);
+    const Floats mean = all(sum_of(sum) / width);
+    for (int at = 0; at < width; at += WIDTH) {
+        const Floats centred = load(x + at) - mean;
+        squares = multiply_add(centred, centred, squares);
     }
-    const float inverse = 1 / std::sqrt(_mm512_reduce_add_ps(squares) / width + epsilon);
-    for (int at = 0; at < width; at += 16) {
-        const Floats normal = _mm512_mul_ps(_mm512_sub_ps(load(x + at), mean), all(inverse));
-        each(at, normal, _mm512_fmadd_ps(normal, load(norm.weight + at), load(norm.bias + at)));
+    const float inverse = 1 / std::sqrt(sum_of(squares) / width + epsilon);
+    for (int at = 0; at < width; at += WIDTH) {
+        const Floats normal = (load(x + at) - mean) * all(inverse);
+        each(at, normal, multiply_add(normal, load(norm.weight + at), load(norm.bias + at)));
     }
     return inverse;
 }
@@ -67,39 +66,40 @@ inline void normalise(const float *x, const Norm &norm, int width, float epsilon
     normalise(x, norm, width, epsilon, [&](int at, Floats, Floats scaled) { store(out + at, scaled); });
 }
 
-// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, 16 floats)`. Bytes of a row
-// are worth `steps` (rows,) each.
+// What a prepared input (rows, K) gives with some panels of a product: `finish(row, output, a vector of floats)`. Bytes
+// of a row are worth `steps` (rows,) each.
 template <class By, class Finish>
 inline void multiply(const Product &product, const typename By::Number *x, size_t stride, const float *steps, int rows,
                      int from, int to, Finish finish) {
-    constexpr int numbers = 4 / sizeof(*x);
+    constexpr bool is_int8 = std::is_same_v<By, ByBytes>;
+    constexpr int numbers = By::AT_ONCE;
     const int words = product.inputs / numbers;
     for (int panel = from; panel < to; panel++) {
         const int output = panel * PANEL;
-        const int32_t *weight = product.weight + size_t(panel) * words * PANEL;
-        const Floats bias[2] = {load(product.bias + output), load(product.bias + output + 16)};
+        const int32_t *weight =
+            product.weight + size_t(panel) * product.inputs * PANEL * sizeof(typename By::Weight) / sizeof(int32_t);
+        const Floats bias[2] = {load(product.bias + output), load(product.bias + output + WIDTH)};
         typename By::Sum first[2];
         [[maybe_unused]] Floats scale[2];
         for (int half = 0; half < 2; half++) {
-            if constexpr (numbers == 4) {
-                first[half] = _mm512_loadu_si512(product.offset + output + 16 * half);
-                scale[half] = load(product.scale + output + 16 * half);
+            if constexpr (is_int8) {
+                first[half] = load_words(product.offset + output + WIDTH * half);
+                scale[half] = load(product.scale + output + WIDTH * half);
             } else {
                 first[half] = bias[half];
             }
         }
         in_tiles(rows, [&](int start, int count) {
             const auto *tokens = reinterpret_cast<const int32_t *>(x + start * stride);
-            tile_of<By>(count, tokens, stride / numbers, weight, words, first,
-                        [&](int row, int half, typename By::Sum sum) {
-                            if constexpr (numbers == 4) {
-                                const Floats worth = _mm512_mul_ps(scale[half], all(steps[start + row]));
-                                finish(start + row, output + 16 * half,
-                                       _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), worth, bias[half]));
-                            } else {
-                                finish(start + row, output + 16 * half, sum);
-                            }
-                        });
+            tile_of<By>(
+                count, tokens, stride / numbers, weight, words, first, [&](int row, int half, typename By::Sum sum) {
+                    if constexpr (is_int8) {
+                        const Floats worth = scale[half] * all(steps[start + row]);
+                        finish(start + row, output + WIDTH * half, multiply_add(to_floats(sum), worth, bias[half]));
+                    } else {
+                        finish(start + row, output + WIDTH * half, sum);
+                    }
+                });
         });
     }
 }

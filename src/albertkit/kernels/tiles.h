@@ -1,59 +1,68 @@
-// Products of a few tokens with 32 outputs, whose sums stay in registers.
+// Products of a few tokens with a panel of outputs, whose sums stay in registers.
 
 #pragma once
 
 #include "floats.h"
 
 #include <cstddef>
+#include <utility>
 
 namespace {
 
-constexpr int PANEL = 32;  // outputs that a tile computes, in two registers
-constexpr int ROWS = 12;   // tokens that a tile computes at most: 24 sums are kept in registers
+constexpr int PANEL = 2 * WIDTH;  // outputs that a tile computes
 
-// Kinds of sums: each step adds the products of one 32-bit word of a token with those of 16 outputs. In assembler, for
-// compilers that are given the same as a function move sums from register to register and into memory.
+// Kinds of sums: each step adds the products of one 32-bit word of a token, `AT_ONCE` numbers, with those of WIDTH
+// outputs.
 
-struct ByBytes {  // four bytes a word
-    using Number = uint8_t;
+struct ByBytes {
+    using Number = Byte;
+    using Weight = int8_t;
     using Sum = Ints;
-    static void add(Sum &sum, Ints token, Ints outputs) {
-        asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
-    }
+    static constexpr int AT_ONCE = 4 / sizeof(Byte);
+    static void add(Sum &sum, Ints token, Ints outputs) { add_bytes(sum, token, outputs); }
+    static Ints load(const Weight *x) { return load_weights(x); }
 };
 
-struct ByHalves {  // two bfloat16 a word
-    using Number = uint16_t;
-    using Sum = Floats;
-    static void add(Sum &sum, Ints token, Ints outputs) {
-        asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
-    }
-};
-
-struct ByFloats {  // one float32 a word
+struct ByFloats {
     using Number = float;
+    using Weight = float;
     using Sum = Floats;
-    static void add(Sum &sum, Ints token, Ints outputs) {
-        asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(token), "v"(outputs));
-    }
+    static constexpr int AT_ONCE = 1;
+    static void add(Sum &sum, Ints token, Ints outputs) { add_floats(sum, token, outputs); }
+    static Ints load(const Weight *x) { return load_words(reinterpret_cast<const int32_t *>(x)); }
 };
 
-// `rows` tokens times one panel, [words][32], added to `first` for each -> (rows, 2 halves of the panel).
+#ifdef ALBERTKIT_AVX2
+struct ByHalves;
+#else
+struct ByHalves {  // bfloat16
+    using Number = uint16_t;
+    using Weight = uint16_t;
+    using Sum = Floats;
+    static constexpr int AT_ONCE = 2;
+    static void add(Sum &sum, Ints token, Ints outputs) { add_halves(sum, token, outputs); }
+    static Ints load(const Weight *x) { return load_words(reinterpret_cast<const int32_t *>(x)); }
+};
+#endif
+
+// `rows` tokens times one panel, [words][PANEL][AT_ONCE], added to `first` for each -> (rows, 2 halves of the panel).
 //
 // Meanwhile the panel that follows is fetched, for weights do not fit a core's own cache.
 template <class By, int rows>
 [[gnu::noinline]] void tile(const int32_t *tokens, size_t stride, const int32_t *panel, int words,
                             const typename By::Sum *first, typename By::Sum (*out)[2]) {
-    const size_t following = size_t(words) * PANEL;
+    constexpr int step = PANEL * By::AT_ONCE, half = step / 2, line = 64 / sizeof(typename By::Weight);
+    const auto *weight = reinterpret_cast<const typename By::Weight *>(panel);
+    const size_t following = size_t(words) * step;
     typename By::Sum sums[rows][2];
 #pragma GCC unroll 12
     for (int row = 0; row < rows; row++) sums[row][0] = first[0], sums[row][1] = first[1];
-    for (int word = 0; word < words; word++, panel += PANEL) {
-        const Ints low = _mm512_loadu_si512(panel), high = _mm512_loadu_si512(panel + 16);
-        _mm_prefetch(panel + following, _MM_HINT_T1), _mm_prefetch(panel + following + 16, _MM_HINT_T1);
+    for (int word = 0; word < words; word++, weight += step) {
+        const Ints low = By::load(weight), high = By::load(weight + half);
+        for (int at = 0; at < step; at += line) _mm_prefetch(weight + following + at, _MM_HINT_T1);
 #pragma GCC unroll 12
         for (int row = 0; row < rows; row++) {
-            const Ints token = _mm512_set1_epi32(tokens[row * stride + word]);
+            const Ints token = all_words(tokens[row * stride + word]);
             By::add(sums[row][0], token, low);
             By::add(sums[row][1], token, high);
         }
@@ -62,15 +71,22 @@ template <class By, int rows>
     for (int row = 0; row < rows; row++) out[row][0] = sums[row][0], out[row][1] = sums[row][1];
 }
 
+template <class By>
+using Tile = decltype(&tile<By, 1>);
+
+// The tiles of 1 to ROWS rows.
+template <class By, size_t... rows>
+inline Tile<By> tile_of_rows(int count, std::index_sequence<rows...>) {
+    static constexpr Tile<By> known[] = {tile<By, rows + 1>...};
+    return known[count - 1];
+}
+
 // The same for any number of rows up to ROWS; `finish(row, half of the panel, sum)` takes what comes out.
 template <class By, class Finish>
 inline void tile_of(int rows, const int32_t *tokens, size_t stride, const int32_t *panel, int words,
                     const typename By::Sum *first, Finish finish) {
-    static constexpr decltype(&tile<By, 1>) of_rows[] = {tile<By, 1>, tile<By, 2>,  tile<By, 3>,  tile<By, 4>,
-                                                         tile<By, 5>, tile<By, 6>,  tile<By, 7>,  tile<By, 8>,
-                                                         tile<By, 9>, tile<By, 10>, tile<By, 11>, tile<By, 12>};
     typename By::Sum sums[ROWS][2];
-    of_rows[rows - 1](tokens, stride, panel, words, first, sums);
+    tile_of_rows<By>(rows, std::make_index_sequence<ROWS>())(tokens, stride, panel, words, first, sums);
     for (int row = 0; row < rows; row++) finish(row, 0, sums[row][0]), finish(row, 1, sums[row][1]);
 }
 

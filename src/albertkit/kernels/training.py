@@ -39,7 +39,7 @@ def shapes(config: AlbertConfig) -> dict[str, tuple[int, ...]]:
 
 def can_train(config: AlbertConfig, precision: Precision) -> bool:
     """Whether the library is there and trains such an encoder, without dropout, on this processor."""
-    return encoder.can_run(config, precision, None)
+    return library.can_train(precision) and encoder.can_run(config, precision, None)
 
 
 class _Model(ctypes.Structure):
@@ -196,7 +196,7 @@ class EncoderStep:
 def cross_entropy(scores: np.ndarray, precision: Precision, labels: np.ndarray, threads: int) -> np.ndarray:
     """Scores (M, V), float32 or the bits of bfloat16 as uint16, and labels (M,) integer -> losses (M,) float32.
 
-    The scores become the gradient of the losses' sum. For what `library.has_precision` says yes to. InputError for
+    The scores become the gradient of the losses' sum. For what `library.can_train` says yes to. InputError for
     labels of another shape, or that are no classes.
     """
     labels = np.ascontiguousarray(labels, np.int64)

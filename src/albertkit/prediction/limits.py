@@ -41,7 +41,7 @@ def train() -> None:
     """
     from albertkit.kernels import library
 
-    if library.has_precision("fp32"):
+    if library.can_train("fp32"):
         os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 

@@ -16,6 +16,7 @@ from albertkit.inference import parity, parts, text_files
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
 from albertkit.inference.parts import Parts
+from albertkit.kernels import library
 from albertkit.pipelines import Pipeline
 from albertkit.quantization import Quantization
 from albertkit.quantizing import plans
@@ -172,7 +173,12 @@ def _numbers(scores: Record) -> Record:
 def _machine() -> Record:
     from albertkit.torch.packed import int8
 
-    return {"weight_steps": int8.weight_steps(), "albertkit": version("albertkit"), "torch": version("torch")}
+    return {
+        "weight_steps": int8.weight_steps(),
+        "compiled_encoder": library.fastest().get("int8"),
+        "albertkit": version("albertkit"),
+        "torch": version("torch"),
+    }
 
 
 def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> InputError:

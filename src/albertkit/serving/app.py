@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from albertkit import __version__
+from albertkit.kernels import library
 from albertkit.serving import reference, schemas
 from albertkit.serving.answering import Answering
 from albertkit.serving.browser import HEADERS, page
@@ -139,8 +140,9 @@ def _of_operation(server: Server, has_keys: bool) -> APIRouter:
 
     @router.get("/info")
     async def info() -> Record:
-        """The models, and what may be asked of them."""
-        return {"version": __version__, "models": server.models.describe(), "limits": server.limits.model_dump()}
+        """The models, what may be asked of them, and the instructions that the compiled encoder uses."""
+        models, limits = server.models.describe(), server.limits.model_dump()
+        return {"version": __version__, "models": models, "limits": limits, "compiled_encoder": library.fastest()}
 
     @router.get("/metrics", response_class=Response)
     async def metrics() -> Response:

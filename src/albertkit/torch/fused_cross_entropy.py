@@ -47,7 +47,7 @@ def _compiled(scores: Tensor) -> Precision | None:
     """The precision in which the compiled library finds the loss of such scores, if it does."""
     known: dict[torch.dtype, Precision] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
     precision = known.get(scores.dtype) if scores.device.type == "cpu" else None
-    return precision if precision and library.has_precision(precision) else None
+    return precision if precision and library.can_train(precision) else None
 
 
 def _by_library(scores: Tensor, precision: Precision, labels: Tensor) -> Tensor:
