@@ -70,11 +70,31 @@ class Cuts {
         return count;
     }
 
-    // Tokens of the largest part.
-    int largest() const {
-        int found = 0;
-        for (int one = 0; one < count; one++) found = std::max(found, places[one + 1].token - places[one].token);
-        return found;
+    // Tokens of the thread that has the most, where each takes the next part when it is done.
+    int busiest(int threads) const {
+        int tokens[MOST_THREADS] = {};
+        for (int one = 0; one < count; one++) {
+            *std::min_element(tokens, tokens + threads) += places[one + 1].token - places[one].token;
+        }
+        return *std::max_element(tokens, tokens + threads);
+    }
+
+    // Into parts that so many threads take an even share of, where there are such -> number of parts, and what the
+    // busiest has
+    int evenly(int threads, int &most) {
+        const int rounds = (batch.tokens + BLOCK * threads - 1) / (BLOCK * threads);
+        int longest = 0, best = BLOCK;
+        for (int one = 0; one < batch.sequences; one++) longest = std::max(longest, int(batch.lengths[one]));
+        into(best);
+        most = busiest(threads);
+        for (int parts = rounds * threads; parts <= (rounds + 1) * threads; parts += threads) {
+            const int share = (batch.tokens + parts - 1) / parts;
+            for (int size : {share + longest / 2, share + longest}) {
+                into(std::min(BLOCK, size));
+                if (busiest(threads) < most) most = busiest(threads), best = std::min(BLOCK, size);
+            }
+        }
+        return into(best);
     }
 
     // The parts as batches, whose states are written to where those of the whole go.
@@ -142,11 +162,10 @@ bool encode(const Model &model, const Batch &batch, int threads) {
     Cuts cuts(batch);
     if (!cuts.has_memory()) return false;
     threads = workers.available(threads);
-    const int share = (batch.tokens + threads - 1) / threads, most = share + share / 8;
-    const int count = cuts.into(std::min(BLOCK, most));
-    // Where parts are few, there must be as many for each thread, and none much larger than its share.
-    const bool is_even = threads == 1 || count >= 4 * threads || (count >= threads && count % threads == 0);
-    if (count > 1 && is_even && cuts.largest() <= most) {
+    const int share = (batch.tokens + threads - 1) / threads;
+    int most = 0;
+    const int count = cuts.evenly(threads, most);
+    if (count > 1 && most <= share + share / 8) {
         return encode_apart<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), count, threads);
     }
     const int together = cuts.into(4 * BLOCK);
