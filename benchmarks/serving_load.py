@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ async def client(port: int, connections: int) -> AsyncIterator[httpx.AsyncClient
         yield one
 
 
-async def closed_loop(port: int, asked: Sequence[str], clients: int, seconds: float) -> float:
+async def closed_loop(port: int, asked: list[str], clients: int, seconds: float) -> float:
     """Requests a second of clients of httpx that each wait for an answer before they ask again."""
     end, done, order = time.perf_counter() + seconds, 0, itertools.cycle(asked)
 
@@ -178,11 +178,11 @@ def outside_the_model(folder: Path, clients: int, seconds: float) -> dict[str, f
         list(classify._engine.run(features))
         alone = (time.process_time() - start) / len(asked)
     found = {}
-    kinds: tuple[tuple[str, Any], ...] = (("", closed_loop), (", lean clients", serving_clients.closed_loop))
-    for name, loop in kinds:
+    lean = itertools.cycle(serving_clients.requests(ROUTE, inputs(asked)))
+    loads: Any = (("", closed_loop, asked), (", lean clients", serving_clients.closed_loop, lean))
+    for name, loop, given in loads:
         port, clock = free_port(), folder / "clock.npy"
         command = [sys.executable, str(HERE / "serving_clock.py"), str(clock), *ours(folder, port, "int8")[4:]]
-        given = asked if loop is closed_loop else itertools.cycle(serving_clients.requests(ROUTE, inputs(asked)))
         with server(command, port) as process:
             asyncio.run(loop(port, given, clients, 2))
             before = spent(process, np.load(clock, mmap_mode="r"))
