@@ -92,10 +92,6 @@ def test_the_page_builds_the_image_of_the_manifest_with_its_ray():
     groups = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
     images = {one["image"] for group in groups for one in group["template"]["spec"]["containers"]}
     assert {f"docker build --tag {image.partition(':')[0]} --file" in page for image in images} == {True}
-    uses = {
-        mount["mountPath"] for group in groups for mount in group["template"]["spec"]["containers"][0]["volumeMounts"]
-    }
-    assert {"/data", "/dev/shm"} == uses
 
 
 def test_the_versions_of_the_manifest_are_those_that_are_installed():
