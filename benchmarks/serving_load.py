@@ -6,7 +6,9 @@ python benchmarks/serving_load.py [--size base] [--seconds 20]
 Throughput: so many clients ask one text after the other, sentences of SST-2 and every tenth time a question of
 SQuADShifts with its context, for some seconds. Latency: requests come at random moments, at half of the rate that the
 peer answered. Answers: 1,000 clients ask 20,000 questions of a small model, of which one in twenty is bad, and every
-answer is compared with that of a pipeline. Server and clients share the cores.
+answer is compared with that of a pipeline. Server and clients share the cores; in a closed loop the clients are those
+of `serving_clients`, which leave the cores to the server, ours and the peer's. Its CPU time outside the model is
+measured under these and under clients of httpx.
 """
 
 import argparse
@@ -24,12 +26,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import psutil
 
 import common
+import serving_clients
 from engine_throughput import HERE, save_model
 
 ROUTE = "/models/classify"
@@ -85,7 +89,7 @@ async def client(port: int, connections: int) -> AsyncIterator[httpx.AsyncClient
 
 
 async def closed_loop(port: int, asked: list[str], clients: int, seconds: float) -> float:
-    """Requests a second of clients that each wait for an answer before they ask again."""
+    """Requests a second of clients of httpx that each wait for an answer before they ask again."""
     end, done, order = time.perf_counter() + seconds, 0, itertools.cycle(asked)
 
     async def ask(one: httpx.AsyncClient) -> None:
@@ -155,10 +159,11 @@ async def many(port: int, asked: list[str], wanted: dict[str, float], process: p
     }
 
 
-def outside_the_model(folder: Path) -> float:
-    """The share of the server's CPU time that is not the model's, of texts of 16 tokens, by its time for them alone.
+def outside_the_model(folder: Path, clients: int, seconds: float) -> dict[str, float]:
+    """Shares of the server's CPU time that are not the model's, of texts of 16 tokens: two measures, under two clients.
 
-    The model answers them at its best, all at once; a server's smaller batches count as outside.
+    "Outside the model" takes for the model's what it needs for the texts at its best, all at once: a server's smaller
+    batches count as outside. "Outside the forward" counts what the model's threads did not spend within its forward.
     """
     from albertkit.pipelines import pipeline
     from albertkit.tasks.features import Features
@@ -167,17 +172,40 @@ def outside_the_model(folder: Path) -> float:
     classify = pipeline("text-classification", str(folder), "torch", device="cpu", precision="int8")
     rows = classify.tokenizer(asked)["input_ids"]
     features = Features(rows, [[0] * len(row) for row in rows])
+    alone = 0.0
     for _ in range(2):
         start = time.process_time()
         list(classify._engine.run(features))
         alone = (time.process_time() - start) / len(asked)
-    port = free_port()
-    with server(ours(folder, port, "int8"), port) as process:
-        asyncio.run(closed_loop(port, asked, 64, 2))
-        before = sum(process.cpu_times()[:2])
-        seconds = 15
-        rate = asyncio.run(closed_loop(port, asked, 64, seconds))
-        return 1 - alone * rate * seconds / (sum(process.cpu_times()[:2]) - before)
+    found = {}
+    lean = itertools.cycle(serving_clients.requests(ROUTE, inputs(asked)))
+    loads: Any = (("", closed_loop, asked), (", lean clients", serving_clients.closed_loop, lean))
+    for name, loop, given in loads:
+        port, clock = free_port(), folder / "clock.npy"
+        command = [sys.executable, str(HERE / "serving_clock.py"), str(clock), *ours(folder, port, "int8")[4:]]
+        with server(command, port) as process:
+            asyncio.run(loop(port, given, clients, 2))
+            before = spent(process, np.load(clock, mmap_mode="r"))
+            rate = asyncio.run(loop(port, given, clients, seconds))
+            whole, within = (b - a for a, b in zip(before, spent(process, np.load(clock, mmap_mode="r")), strict=True))
+        found[f"int8, 16 tokens{name}: CPU time outside the model"] = 1 - alone * rate * seconds / whole
+        found[f"int8, 16 tokens{name}: CPU time outside the forward"] = 1 - within / whole
+    return found
+
+
+def spent(process: psutil.Process, clock: np.ndarray) -> tuple[float, float]:
+    """Seconds of CPU time of a server, and those within the model: of the thread that calls it, and of its workers.
+
+    These are all threads but the one that calls and the first, in which requests come and go.
+    """
+    calling = int(clock[1])
+    workers = [one for one in process.threads() if one.id not in (process.pid, calling)]
+    return sum(process.cpu_times()[:2]), clock[0] + sum(one.user_time + one.system_time for one in workers)
+
+
+def inputs(asked: list[str]) -> list[dict[str, str]]:
+    """Texts as bodies of requests."""
+    return [{"inputs": text} for text in asked]
 
 
 def ours(folder: Path, port: int, precision: str) -> list[str]:
@@ -195,8 +223,9 @@ def speed(work: Path, options: argparse.Namespace) -> tuple[dict, dict, dict]:
         port = free_port()
         command = [options.peers, str(HERE / "serving_peer.py"), str(folder), str(port)]
         with server(command if sides[name] is None else ours(folder, port, name), port):
-            asyncio.run(closed_loop(port, asked, options.clients, 2))
-            rate = asyncio.run(closed_loop(port, asked, options.clients, options.seconds))
+            given = itertools.cycle(serving_clients.requests(ROUTE, inputs(asked)))
+            asyncio.run(serving_clients.closed_loop(port, given, options.clients, 2))
+            rate = asyncio.run(serving_clients.closed_loop(port, given, options.clients, options.seconds))
             half = (found["peer"]["requests a second"] if found else rate) / 2
             found[name] = {"requests a second": rate, **asyncio.run(open_loop(port, asked, half, options.seconds))}
     peer = found.pop("peer")
@@ -204,8 +233,7 @@ def speed(work: Path, options: argparse.Namespace) -> tuple[dict, dict, dict]:
     for name, one in found.items():
         ratios[f"{name}: requests a second over peer"] = one["requests a second"] / peer["requests a second"]
         ratios[f"{name}: p99 at half of the peer's rate, over peer"] = one["p99"] / peer["p99"]
-    ratios["int8, 16 tokens: CPU time outside the model"] = outside_the_model(folder)
-    return ratios, found, peer
+    return ratios | outside_the_model(folder, options.clients, options.seconds), found, peer
 
 
 def answers(work: Path, count: int) -> dict:

@@ -113,10 +113,26 @@ def test_answers_are_written_as_csv_with_a_column_a_class(classifier, tmp_path):
     predict(classifier, "--file", source, "--output", tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["text", "id", "input_label", "label", "score", "scores.bad", "scores.fair", "scores.good"]
+    scores = ["scores.bad", "scores.fair", "scores.good"]
+    assert list(rows[0]) == ["text", "id", "input_label", "label", "score", *scores, "warning"]
     for row, record in zip(rows, records(classifier, "--file", source), strict=True):
         assert (row["text"], row["label"]) == (record["text"], record["label"])
         assert float(row[f"scores.{record['label']}"]) == record["score"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_has_a_column_for_warnings_of_any_row(classifier, tmp_path, ending, caplog):
+    parquet = pytest.importorskip("pyarrow.parquet") if ending == "parquet" else None
+    (tmp_path / "t.csv").write_text("text,warning\nthe film,mine\n这部电影很好看,\nit,\n")
+    out = tmp_path / f"out.{ending}"
+    predict(classifier, "--file", tmp_path / "t.csv", "--output", out)
+    if ending == "csv":
+        assert "'warning' of the input is written as 'input_warning'" in caplog.text
+    rows = parquet.read_table(out).to_pylist() if parquet else list(csv.DictReader(out.read_text().splitlines()))
+    assert list(rows[0])[-1] == "warning"
+    assert rows[0]["input_warning"] == "mine"
+    assert [bool(row["warning"]) for row in rows] == [False, True, False]
+    assert "unknown" in rows[1]["warning"]
 
 
 def test_answers_are_written_as_parquet(classifier, tmp_path):

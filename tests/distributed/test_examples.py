@@ -21,7 +21,16 @@ KNOWN = {
     "pod": {"containers", "volumes"},
     "container": {"name", "image", "ports", "resources", "volumeMounts"},
 }
-"""Fields of the schema of KubeRay's RayJob, ray.io/v1, that the manifest may use; of the pods those of Kubernetes."""
+"""Fields of KubeRay's RayJob, ray.io/v1, that the manifest may use, by its API reference; of the pods those of
+Kubernetes."""
+KINDS = {
+    **dict.fromkeys(("entrypoint", "rayVersion", "groupName"), str),
+    **dict.fromkeys(("backoffLimit", "ttlSecondsAfterFinished", "replicas", "minReplicas", "maxReplicas"), int),
+    **dict.fromkeys(("rayStartParams", "template", "rayClusterSpec", "headGroupSpec"), dict),
+    "shutdownAfterJobFinishes": bool,
+    "workerGroupSpecs": list,
+}
+"""What these fields hold by the same reference: with another kind the cluster refuses the manifest."""
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -65,6 +74,24 @@ def test_the_manifest_holds_what_kuberay_knows():
             assert set(container) <= KNOWN["container"]
             assert container["image"] == "albertkit:latest"
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
+
+
+def test_fields_of_the_manifest_are_of_their_kinds():
+    yaml = pytest.importorskip("yaml")
+    spec = yaml.safe_load((PLACE / "rayjob.yaml").read_text())["spec"]
+    cluster = spec["rayClusterSpec"]
+    for part in (spec, cluster, cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        assert {name: type(value) for name, value in part.items()} == {name: KINDS[name] for name in part}
+
+
+def test_the_page_builds_the_image_of_the_manifest_with_its_ray():
+    yaml = pytest.importorskip("yaml")
+    cluster = yaml.safe_load((PLACE / "rayjob.yaml").read_text())["spec"]["rayClusterSpec"]
+    page = (PLACE.parents[1] / "docs" / "scale.md").read_text()
+    assert f'"ray[data,train]=={cluster["rayVersion"]}"' in page
+    groups = (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])
+    images = {one["image"] for group in groups for one in group["template"]["spec"]["containers"]}
+    assert {f"docker build --tag {image.partition(':')[0]} --file" in page for image in images} == {True}
 
 
 def test_the_versions_of_the_manifest_are_those_that_are_installed():

@@ -34,3 +34,20 @@ def test_a_table_takes_no_columns_that_its_first_row_has_not(tmp_path, ending):
     with pytest.raises(InputError, match=r"Received a row with b, too"):
         written(tmp_path / f"a{ending}", {"a": 1}, {"a": 1, "b": 2})
     assert not list(tmp_path.iterdir())
+
+
+def test_last_columns_of_a_csv_are_there_before_a_row_has_something_in_them(tmp_path):
+    with record_files.opened(tmp_path / "a.csv", last=("warning",)) as write:
+        for record in ({"a": 1}, {"warning": "odd", "a": 2}):
+            write(record)
+    assert (tmp_path / "a.csv").read_text().split() == ["a,warning", "1,", "2,odd"]
+
+
+def test_last_columns_of_parquet_are_text_from_the_first_rows_on(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(record_files, "_ROWS", 2)
+    with record_files.opened(tmp_path / "a.parquet", last=("warning",)) as write:
+        for number in range(5):
+            write({"a": number, **({"warning": "odd"} if number == 3 else {})})
+    found = parquet.read_table(tmp_path / "a.parquet").to_pydict()
+    assert found == {"a": [0, 1, 2, 3, 4], "warning": [None, None, None, "odd", None]}

@@ -253,6 +253,21 @@ def test_a_token_is_the_same_whatever_stands_beside_it_on_any_number_of_threads(
         np.testing.assert_array_equal(encoder(many, LENGTHS * 9, None, threads), np.concatenate([whole] * 9))
 
 
+@pytest.mark.parametrize("count", [3, 13, 25, 31])
+@pytest.mark.parametrize("is_even", [True, False])
+def test_short_sequences_are_the_same_however_threads_share_them(count, is_even):
+    config = config_of()
+    encoder = encoder_of(config, "fp32")
+    lengths = [16 if is_even else 3 + 7 * number % 30 for number in range(count)]
+    given = np.random.default_rng(0).normal(size=(sum(lengths), config.embedding_size)).astype(np.float32)
+    apart = [encoder(part, [len(part)], None, 1) for part in np.split(given, np.cumsum(lengths)[:-1])]
+    firsts = np.cumsum([0, *lengths[:-1]])
+    for threads in (1, 2, 3):
+        found = encoder(given, lengths, None, threads)
+        np.testing.assert_array_equal(found, np.concatenate(apart))
+        np.testing.assert_array_equal(encoder(given, lengths, firsts, threads), found[firsts])
+
+
 @EVERY_WAY
 @pytest.mark.parametrize("threads", [1, 2])
 def test_of_the_last_layer_what_is_wanted_is_computed_alone(precision, level, threads):

@@ -86,6 +86,11 @@ def test_the_first_model_answers_without_being_named(client):
         ("/models/sequence", {"inputs": 5}, "inputs"),
         ("/models/sequence", {"inputs": SECRET, "parameters": {"topk": 3}}, "parameters"),
         ("/models/sequence", {"inputs": SECRET, "other": 3}, "other"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"top_k": "all"}}, "top_k"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"top_k": 0}}, "top_k"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"abstain_below": 2}}, "abstain_below"),
+        ("/models/sequence", {"inputs": SECRET, "parameters": {"stride": -1}}, "stride"),
+        ("/models/tokens", {"inputs": SECRET, "parameters": {"ignore_labels": "O"}}, "ignore_labels"),
         ("/models/sequence", {"inputs": "a", f"{SECRET} as a key": 3}, "..."),
         ("/models/sequence", {}, "inputs"),
         ("/models/questions", {"inputs": {"question": SECRET}}, "context"),
@@ -106,7 +111,6 @@ def test_wrong_fields_are_422_and_named_without_what_was_sent(client, path, body
     [
         ("/models/masks", {"inputs": f"{SECRET} without one"}, "must hold"),
         ("/models/questions", {"inputs": {"question": SECRET, "context": " "}}, "context"),
-        ("/models/sequence", {"inputs": SECRET, "parameters": {"top_k": "all"}}, "top_k"),
         ("/models/sequence", {"inputs": f"{SECRET} " * 99, "parameters": {"truncation": False}}, "fit into 64 tokens"),
         (
             "/models/sequence",

@@ -56,7 +56,9 @@ def test_of_a_body_without_end_a_bounded_part_is_taken_in(monkeypatch, status):
 @pytest.mark.parametrize("status", REFUSING)
 def test_a_body_that_is_late_is_not_waited_for(monkeypatch, status):
     monkeypatch.setattr(middleware, "PATIENCE", 0.05)
-    assert asked(REFUSING[status], [b"a"] * 100, wait=0.04) in ((status, 1), (status, 2))
+    found, taken = asked(REFUSING[status], [b"a"] * 100, wait=0.04)
+    assert found == status
+    assert taken < 10
 
 
 def test_connections_are_kept_longer_than_clients_keep_them(monkeypatch):

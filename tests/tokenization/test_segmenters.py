@@ -13,6 +13,7 @@ from tokenizers import AddedToken
 
 from albertkit.errors import CheckpointError, InputError, OutdatedDependency
 from albertkit.tokenization import sentencepiece_segmenter
+from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.tokenization.normalizer import AlbertNormalizer
 from albertkit.tokenization.sentencepiece_segmenter import SentencePieceSegmenter, ends_in_digit_comma
 from albertkit.tokenization.tokenizers_segmenter import TokenizersSegmenter
@@ -375,3 +376,14 @@ def test_a_sentencepiece_without_offsets_in_characters_is_named(spiece, monkeypa
             SentencePieceSegmenter(spiece.read_bytes(), AlbertNormalizer())
     finally:
         sentencepiece_segmenter._require_release.cache_clear()
+
+
+def test_few_and_many_texts_have_the_same_ids(monkeypatch):
+    tokenizer = AlbertTokenizerFast.from_pretrained("albertkit/small-en")
+    texts = [f"In {number}, 9, a text of {number * 37} words, or {'so ' * (number % 5)}so." for number in range(40)]
+    found = {}
+    for few in (0, 2**20):  # all by the threads of SentencePiece, and all without
+        monkeypatch.setattr(sentencepiece_segmenter, "_FEW", few)
+        flat = tokenizer.raw(texts)[0].tolist()
+        found[few] = tokenizer(texts)["input_ids"], tokenizer(texts, return_offsets_mapping=True).data, flat
+    assert found[0] == found[2**20]

@@ -199,10 +199,9 @@ def write_all(
 ) -> None:
     """Write or print every record. An interruption says what is there. `opened` makes a file that takes records."""
     from albertkit.errors import Interrupted
-    from albertkit.inference import record_files
 
     written = 0
-    file = None if output is None else (opened or record_files.opened)(output, overwrite)
+    file = None if output is None else (opened or _opened)(output, overwrite)
     try:
         with _written(answerer, file) as write:
             for record in records:
@@ -213,6 +212,14 @@ def write_all(
         raise Interrupted.of(stopped, f"Stopped. {kept or f'{output} was not written.'}") from None
     if output:
         typer.echo(f"{written:,} {'answer is' if written == 1 else 'answers are'} in {output}.", err=True)
+
+
+def _opened(output: Path, overwrite: bool) -> "AbstractContextManager[Write]":
+    """What takes a record for a file."""
+    from albertkit.inference import record_files
+    from albertkit.inference.input_parts import WARNING
+
+    return record_files.opened(output, overwrite, (WARNING,))
 
 
 @contextlib.contextmanager

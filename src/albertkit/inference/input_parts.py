@@ -9,6 +9,8 @@ from albertkit.tasks.base import AnyTask
 from albertkit.tasks.examples import Examples
 from albertkit.typing import Json, Record
 
+WARNING = "warning"
+"""The name under which a record has what speaks against its answer."""
 _SIZES = (1, 8, 64, 512)
 """Inputs that are taken together, so that the first is answered at once and many are answered fast."""
 
@@ -38,8 +40,13 @@ def refusal(part: Examples, number: int, error: InputError) -> InputError:
 
 
 def beside(shown: Record, answer: Record, warning: str | None, tell: Callable[[str], None]) -> Record:
-    """An input and its answer as one record. A column of the name of an answer gets another, which is told."""
-    answer = answer if warning is None else {**answer, "warning": warning}
-    for name in answer.keys() & shown.keys():
-        tell(f"The column {name!r} of the input is written as {f'input_{name}'!r}, for {name!r} is an answer.")
-    return {**{f"input_{name}" if name in answer else name: value for name, value in shown.items()}, **answer}
+    """An input and its answer as one record. A column of the name of an answer gets another, which is told.
+
+    So does one called as warnings are, whether there is one or not: the columns of a table are those of all its rows.
+    """
+    own = {*answer, WARNING}
+    for name in sorted(own & shown.keys()):
+        what = "what speaks against an answer" if name == WARNING else "an answer"
+        tell(f"The column {name!r} of the input is written as {f'input_{name}'!r}, for {name!r} is {what}.")
+    told = {} if warning is None else {WARNING: warning}
+    return {**{f"input_{name}" if name in own else name: value for name, value in shown.items()}, **answer, **told}

@@ -28,6 +28,8 @@ class PipelineOptions:
         """The options of the data of training that are not at their defaults."""
         self.max_length = self.split(config, {})[0].max_length
         """The longest input in tokens."""
+        self._usual: DataOptions | None = None
+        """What `to_encode` gave last for a call that says nothing of the data, as most do."""
 
     def split(self, config: AlbertConfig, options: Record) -> tuple[Settings, Record]:
         """The settings of a call and the task's own options. InputError for one that the task does not have."""
@@ -83,8 +85,14 @@ class PipelineOptions:
 
     def to_encode(self, settings: Settings, options: DataOptions | None) -> DataOptions:
         """The options by which examples are encoded: those of their file where there are any, or of the call."""
+        usual, length = self._usual, settings.encoded_length
+        if options is None and not settings.data and usual is not None and usual.max_length == length:
+            return usual
         found = options or self._task.options.of({**self.trained, **settings.data})
-        return replace(found, max_length=settings.encoded_length)
+        found = replace(found, max_length=length)
+        if options is None and not settings.data:
+            self._usual = found
+        return found
 
     def of_scored_file(self, path: str | os.PathLike[str], settings: Settings, options: Record) -> DataOptions:
         """The same for a file of labelled data, with what the pipeline itself was told of the data."""

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,15 +19,21 @@ _ROWS = 4096
 
 
 @contextlib.contextmanager
-def opened(path: Path, overwrite: bool = False) -> Iterator[Write]:
+def opened(path: Path, overwrite: bool = False, last: Sequence[str] = ()) -> Iterator[Write]:
     """A function that writes a record. The file has its name when all are written, and after an error it has none.
 
-    InputError for an ending that is none of those, for a file that is there unless `overwrite`, and for a record that
-    does not fit those before it in a format with fixed columns.
+    `last` are columns that a .csv or .parquet has behind all others, empty in rows without them. InputError for an
+    ending that is none of those, for a file that is there unless `overwrite`, and for a record that does not fit those
+    before it in a format with fixed columns.
     """
     writer = require_writable(path, overwrite)
     with storage.replacing(path) as file, writer(file) as write:
-        yield write
+        yield partial(_with_last, write, last) if last and path.suffix.lower() in (".csv", ".parquet") else write
+
+
+def _with_last(write: Write, last: Sequence[str], record: Record) -> None:
+    others = {name: value for name, value in record.items() if name not in last}
+    write({**others, **{name: record.get(name) for name in last}})
 
 
 def require_writable(
@@ -135,6 +142,14 @@ def _parquet(file: BinaryIO) -> Iterator[Write]:
             _require_known(record, writers[0].schema.names)
         try:
             table = pyarrow.Table.from_pylist(waiting, schema=writers[0].schema if writers else None)
+            table = table.cast(
+                pyarrow.schema(
+                    [
+                        field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field
+                        for field in table.schema  # of what stands nowhere yet it is not known what it will be
+                    ]
+                )
+            )
         except (pyarrow.ArrowException, OverflowError, TypeError) as error:
             raise InputError(
                 f"A column of Parquet must hold one kind of value. Received: {error}. Write to .jsonl in its place."

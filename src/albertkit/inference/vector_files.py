@@ -16,6 +16,7 @@ import numpy as np
 from albertkit import storage
 from albertkit.errors import InputError
 from albertkit.inference import record_files
+from albertkit.inference.input_parts import WARNING
 from albertkit.inference.record_files import Write
 from albertkit.typing import Record
 
@@ -36,7 +37,7 @@ def opened(path: Path, overwrite: bool = False) -> Iterator[Write]:
     require_writable(path, overwrite)
     kind = path.suffix.lower()
     if kind not in FORMATS:
-        with record_files.opened(path, overwrite) as write:
+        with record_files.opened(path, overwrite, (WARNING,)) as write:
             yield write if kind == ".parquet" else lambda record: write(_listed(record))
         return
     with storage.replacing(path) as file, (_npy if kind == NPY else _npz)(file) as write:

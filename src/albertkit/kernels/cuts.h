@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model.h"
+#include "threads.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -36,11 +37,31 @@ class Cuts {
         return count;
     }
 
-    // Tokens of the largest part.
-    int largest() const {
-        int found = 0;
-        for (int one = 0; one < count; one++) found = std::max(found, places[one + 1].token - places[one].token);
-        return found;
+    // Tokens of the thread that has the most, where each takes the next part when it is done.
+    int busiest(int threads) const {
+        int tokens[MOST_THREADS] = {};
+        for (int one = 0; one < count; one++) {
+            *std::min_element(tokens, tokens + threads) += places[one + 1].token - places[one].token;
+        }
+        return *std::max_element(tokens, tokens + threads);
+    }
+
+    // Into parts of at most `limit` tokens that so many threads take an even share of, where there are such -> number
+    // of parts, and what the busiest has
+    int evenly(int threads, int limit, int &most) {
+        const int rounds = (batch.tokens + limit * threads - 1) / (limit * threads);
+        int longest = 0, best = limit;
+        for (int one = 0; one < batch.sequences; one++) longest = std::max(longest, int(batch.lengths[one]));
+        into(best);
+        most = busiest(threads);
+        for (int parts = rounds * threads; parts <= (rounds + 1) * threads; parts += threads) {
+            const int share = (batch.tokens + parts - 1) / parts;
+            for (int size : {share + longest / 2, share + longest}) {
+                into(std::min(limit, size));
+                if (busiest(threads) < most) most = busiest(threads), best = std::min(limit, size);
+            }
+        }
+        return into(best);
     }
 
     // The parts as batches, whose states are written to where those of the whole go.

@@ -50,11 +50,10 @@ bool encode(const Model &model, const Batch &batch, int threads) {
     Cuts cuts(batch);
     if (!cuts.has_memory()) return false;
     threads = workers.available(threads);
-    const int share = (batch.tokens + threads - 1) / threads, most = share + share / 8;
-    const int count = cuts.into(std::min(BLOCK, most));
-    // Where parts are few, there must be as many for each thread, and none much larger than its share.
-    const bool is_even = threads == 1 || count >= 4 * threads || (count >= threads && count % threads == 0);
-    if (count > 1 && is_even && cuts.largest() <= most) {
+    const int share = (batch.tokens + threads - 1) / threads;
+    int most = 0;
+    const int count = cuts.evenly(threads, BLOCK, most);
+    if (count > 1 && most <= share + share / 8) {
         return encode_apart<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), count, threads);
     }
     const int together = cuts.into(4 * BLOCK);

@@ -20,8 +20,8 @@ from albertkit.tasks.tables import Table
 from albertkit.tasks.unknown import UnknownTotals
 from albertkit.typing import Json, Record
 
-WARNING, RECORD = "warning", "record"
-"""Columns of Parquet: what is said of a text, and the row of a file without fixed columns, as JSON."""
+RECORD = "record"
+"""A column of Parquet: the row of a file without fixed columns, as JSON."""
 JSON_KINDS = (".jsonl", ARRAY, WHOLE)
 """Kinds of files without columns that are known before the last row."""
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from albertkit.errors import InputError, few
+from albertkit.inference.input_parts import WARNING
 from albertkit.pipelines import Pipeline
 from albertkit.prediction import outputs
-from albertkit.prediction.answering import JSON_KINDS, RECORD, WARNING
+from albertkit.prediction.answering import JSON_KINDS, RECORD
 from albertkit.prediction.labelling import Labelling
 from albertkit.prediction.sources import PARQUET, Source
 from albertkit.tasks import tables

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -22,6 +23,8 @@ from albertkit.typing import Json, Record
 Result = TypeVar("Result")
 _FEW_BYTES, _FEW_NUMBERS = 2**11, 2**12
 """Of a body, and of what a model gives back for it: a request of no more is encoded and decoded at once."""
+_WATCHED = 0.1
+"""Seconds from which on it is noticed that a client goes: a task that waits for it costs more than a short answer."""
 
 
 class Answering:
@@ -32,6 +35,8 @@ class Answering:
         self._threads = CapacityLimiter(2)
         """Encoding and decoding beside the model; more threads would only take its cores."""
         self._requests = 0
+        self._over: deque[asyncio.Future[None]] = deque()
+        """Those of one event loop that are to be told that their jobs are over."""
 
     async def answer(
         self,
@@ -125,13 +130,29 @@ class Answering:
 
     async def _wait(self, job: Job) -> list[Any]:
         """The outputs of a job; it is cancelled where nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        job.future.add_done_callback(lambda _: self._tell(loop, over))
         try:
-            return await asyncio.wrap_future(job.future)
+            await over
+            return job.future.result()
         except (DeadlinePassed, Cancelled):
             raise Refusal(504) from None
         except asyncio.CancelledError:
             job.cancel()
             raise
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, over: "asyncio.Future[None]") -> None:
+        """Have who waits in a loop told, from another thread: all of a batch by one call into the loop."""
+        self._over.append(over)
+        if len(self._over) == 1 and not loop.is_closed():
+            loop.call_soon_threadsafe(self._tell_all)
+
+    def _tell_all(self) -> None:
+        while self._over:
+            over = self._over.popleft()
+            if not over.done():
+                over.set_result(None)
 
     async def _done(self, call: Callable[[], Result], at_once: bool = False) -> Result:
         """What a function gives: at once, or in a thread while other requests go on.
@@ -145,8 +166,11 @@ class Answering:
 
 @asynccontextmanager
 async def connected(request: Request) -> AsyncIterator[None]:
-    """End what is done inside once the client goes: Refusal with 499, which nobody reads but the log."""
-    work, is_gone = asyncio.current_task(), False
+    """End what is done inside once the client goes: Refusal with 499, which nobody reads but the log.
+
+    Answers that take no time are over before anybody looks.
+    """
+    work, is_gone, watching = asyncio.current_task(), False, list[asyncio.Task[None]]()
 
     async def watch() -> None:
         nonlocal is_gone
@@ -156,7 +180,7 @@ async def connected(request: Request) -> AsyncIterator[None]:
         if work:
             work.cancel()
 
-    watching = asyncio.create_task(watch())
+    soon = asyncio.get_running_loop().call_later(_WATCHED, lambda: watching.append(asyncio.create_task(watch())))
     try:
         yield
     except asyncio.CancelledError:
@@ -164,4 +188,6 @@ async def connected(request: Request) -> AsyncIterator[None]:
             raise
         raise Refusal(499, "The client is gone.") from None
     finally:
-        watching.cancel()
+        soon.cancel()
+        for task in watching:
+            task.cancel()

@@ -18,7 +18,8 @@ from albertkit.kernels import library
 from albertkit.serving import reference, schemas
 from albertkit.serving.answering import Answering
 from albertkit.serving.browser import HEADERS, page
-from albertkit.serving.embeddings import add_routes
+from albertkit.serving.direct import Direct, targets
+from albertkit.serving.embeddings import of_vectors
 from albertkit.serving.errors import STATUSES, Refusal
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
@@ -80,19 +81,24 @@ def create_app(
     about: Record = {"title": "albertkit", "version": __version__, "description": "ALBERT models behind HTTP."}
     app = FastAPI(**about, responses=REFUSALS, docs_url=None, redoc_url=None)  # those pages need another host
     app.state.server = server
-    for name, one in models.loaded().items():
-        app.include_router(_of_model(server, name, schemas.request_model(one.task), f"/models/{name}"))
     first = models.names[0]
-    app.include_router(_of_model(server, first, schemas.request_model(models.loaded()[first].task), "/"))
-    add_routes(app, server.models, server.answering)
-    app.include_router(_of_operation(server, has_keys=bool(keys)))
-    app.include_router(page())
+    paths = {f"/models/{name}": name for name in models.loaded()} | {"/": first}
+    asked = [
+        *(
+            _of_model(server, name, schemas.request_model(models.loaded()[name].task), path)
+            for path, name in paths.items()
+        ),
+        of_vectors(server.models, server.answering),
+    ]
+    for router in (*asked, _of_operation(server, has_keys=bool(keys)), page()):
+        app.include_router(router)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return Response(reference.page(app.openapi(), STATUSES), headers=HEADERS, media_type="text/html")
 
     _add_handlers(app)
+    app.add_middleware(Direct, targets=targets([route for router in asked for route in router.routes]))
     app.add_middleware(Warned)
     app.add_middleware(Bounded, max_body_bytes=server.limits.max_body_bytes, deadline=server.limits.deadline)
     if keys:

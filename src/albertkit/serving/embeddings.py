@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from albertkit.pipelines import Pipeline
 from albertkit.serving.answering import Answering
@@ -54,23 +54,23 @@ class Vectors:
         return await self._answering.answer(request, name, answerer, texts, of_vectors, **options)
 
 
-def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
-    """Add /embed, /similarity, /rerank, /tokenize and /v1/embeddings."""
-    vectors = Vectors(models, answering)
+def of_vectors(models: Models, answering: Answering) -> APIRouter:
+    """The routes /embed, /similarity, /rerank, /tokenize and /v1/embeddings."""
+    vectors, router = Vectors(models, answering), APIRouter(tags=["vectors"])
 
-    @app.post("/embed", tags=["vectors"])
+    @router.post("/embed")
     async def embed(request: Request, body: EmbedRequest) -> Response:
         """The vector of each text."""
         options: Record = {} if body.normalize is None else {"normalize": body.normalize}
         return await vectors.of(request, _listed(body.inputs), truncation=body.truncate, **options)
 
-    @app.post("/similarity", tags=["vectors"], response_model=list[float])
+    @router.post("/similarity", response_model=list[float])
     async def similarity(request: Request, body: SimilarityRequest) -> Response:
         """The cosine of each sentence and the source sentence."""
         texts = [body.inputs.source_sentence, *body.inputs.sentences]
         return await vectors.of(request, texts, lambda found: found[1:] @ found[0], normalize=True)
 
-    @app.post("/rerank", tags=["vectors"], response_model=list[Record])
+    @router.post("/rerank", response_model=list[Record])
     async def rerank(request: Request, body: RerankRequest) -> Response:
         """Texts from the one that fits the query best on: by a model of pairs with one number, or else by cosine."""
         for name, one in models.loaded().items():
@@ -85,13 +85,13 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
             request, texts, lambda found: _ranked(body, found[1:] @ found[0]), normalize=True, truncation=body.truncate
         )
 
-    @app.post("/tokenize", tags=["vectors"])
+    @router.post("/tokenize")
     async def tokenize(body: TokenizeRequest) -> Response:
         """The pieces of each text by the first model's tokenizer, with their places in characters."""
         tokenizer = next(iter(models.loaded().values())).tokenizer
         return await answering.response(lambda: _pieces(tokenizer, _listed(body.inputs), body.add_special_tokens))
 
-    @app.post("/v1/embeddings", tags=["vectors"], response_model=Record)
+    @router.post("/v1/embeddings", response_model=Record)
     async def openai(request: Request, body: OpenAIRequest) -> Response:
         """The vectors of texts in the form of OpenAI's API."""
         texts = _listed(body.input)
@@ -106,6 +106,8 @@ def add_routes(app: FastAPI, models: Models, answering: Answering) -> None:
             return {"object": "list", "data": _of_openai(cut, body.encoding_format), "model": name, "usage": usage}
 
         return await vectors.of(request, texts, shaped, name)
+
+    return router
 
 
 def _listed(inputs: str | list[str]) -> list[str]:

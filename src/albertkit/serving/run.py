@@ -1,5 +1,6 @@
 """A server as a process: from its start to its graceful stop."""
 
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,8 @@ _KEEP_ALIVE = 75
 More than clients wait before they close it themselves, 5 in httpx: of two that close at once the client's next request
 is lost.
 """
+_NEW_OBJECTS = 20_000
+"""How many there may be before Python searches them for garbage: by default 700, as many as two requests make."""
 _GRACE = 5.0
 """Seconds beyond the deadline of a request that a stop waits for those that are being answered."""
 
@@ -74,6 +77,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     server: Server = app.state.server
     listening = _listen(host, port)
     settle()
+    gc.set_threshold(_NEW_OBJECTS)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
     config = uvicorn.Config(

@@ -80,15 +80,12 @@ class Batch:
 
     def features(self, only: Job | None = None) -> Features:
         """The rows one after the other, of all jobs or of one."""
-        parts = [
-            job.features.take(rows)
+        first, *others = (
+            job.features if len(rows) == len(job.features) else job.features.take(rows)
             for job, rows in zip(self.jobs, self.rows, strict=True)
             if only is None or job is only
-        ]
-        joined = parts[0]
-        for part in parts[1:]:
-            joined = joined.joined(part)
-        return joined
+        )
+        return first.joined(*others)
 
 
 class Scheduler:

@@ -2,33 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    create_model,
-)
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, create_model
 
+from albertkit.serving import parameters
+from albertkit.serving.texts import Text
 from albertkit.tasks.base import AnyTask
 from albertkit.typing import Json
-
-
-def _well_formed(text: str) -> str:
-    """The same text. ValueError for one that has no UTF-8, for an answer may repeat parts of it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text must be well-formed Unicode, without a half of a surrogate pair") from None
-    return text
-
-
-Text = Annotated[StrictStr, AfterValidator(_well_formed)]
-"""A text as a client sends it."""
 
 
 class _Strict(BaseModel):
@@ -66,18 +45,15 @@ INPUTS: dict[str, Any] = {
 }
 """By task, where its inputs are not a text or texts."""
 
-_Value = Text | StrictBool | StrictInt | StrictFloat | list[Text] | None
-
 
 def request_model(task: AnyTask) -> type[BaseModel]:
     """The body of a request for a task: `inputs`, one or a list, and `parameters`, the options of a pipeline's call."""
-    names = [*task.answer_options, *task.encode_options, "truncation", "max_length"]
-    fields: Any = dict.fromkeys(names, (_Value, None))
+    fields: Any = {name: (kind, None) for name, kind in parameters.fields(task).items()}
     title = "".join(word.capitalize() for word in task.name.split("-"))
-    parameters: Any = create_model(f"{title}Parameters", __base__=_Strict, **fields)
+    options: Any = create_model(f"{title}Parameters", __base__=_Strict, **fields)
     own: Any = {
         "inputs": (INPUTS.get(task.name, _Texts), Field(examples=[task.sample])),
-        "parameters": (parameters | None, Field(None, description="Options of the answer; see the page of the task.")),
+        "parameters": (options | None, Field(None, description="Options of the answer; see the page of the task.")),
     }
     return create_model(f"{title}Request", __base__=_Strict, **own)
 

@@ -58,12 +58,15 @@ class Features:
             {name: taken(values) for name, values in self.columns.items()},
         )
 
-    def joined(self, other: "Features") -> "Features":
-        """These rows and then those of another, as a model is given them: without labels and what a task wants back."""
-        pair = self.positions, other.positions
-        positions = None if pair[0] is None or pair[1] is None else [*pair[0], *pair[1]]
-        ids, types = ([*getattr(self, name), *getattr(other, name)] for name in ("input_ids", "token_type_ids"))
-        return Features(ids, types, positions=positions)
+    def joined(self, *others: "Features") -> "Features":
+        """These rows and then those of others, as a model is given them: without labels and what a task wants back."""
+        parts = (self, *others)
+        positions = [one.positions for one in parts if one.positions is not None]
+        return Features(
+            list(itertools.chain.from_iterable(one.input_ids for one in parts)),
+            list(itertools.chain.from_iterable(one.token_type_ids for one in parts)),
+            positions=list(itertools.chain.from_iterable(positions)) if len(positions) == len(parts) else None,
+        )
 
     def distinct(self) -> tuple[list[int], list[int]]:
         """The rows of which no earlier one gives a model the same, and for each row which of these it is like."""

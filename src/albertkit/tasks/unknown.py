@@ -84,11 +84,11 @@ def count(
     """
     unknown_id = tokenizer.unk_token_id
     frame = {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id, tokenizer.find("▁")} - {None}
-    unread = {*frame, *tokenizer.all_special_ids}
     counts = np.zeros((2, examples), np.int64)
     for number, row in zip(example, rows, strict=True):
         ids = list(row)
         if unknown := ids.count(unknown_id):
+            unread = {*frame, *tokenizer.all_special_ids}
             known = tokenizer.convert_ids_to_tokens([one for one in ids if one not in unread])
             pieces = unknown + sum(any(map(str.isalpha, piece)) for piece in known)
         else:

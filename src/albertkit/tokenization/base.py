@@ -197,9 +197,9 @@ class AlbertTokenizerBase(PretrainedTokenizer):
         pairs = text_inputs.tokenize(self._segmenter, texts, align, split)
         windows = self._windows(pairs, truncation, options)
         encodings = [encoding for group in windows for encoding in group]
-        with_offsets = dataclasses.replace(options, return_offsets_mapping=True, return_tensors=None, verbose=False)
 
         def align_later() -> Sequence[Encoding]:
+            with_offsets = dataclasses.replace(options, return_offsets_mapping=True, return_tensors=None, verbose=False)
             aligned = self._encode(text, text_pair, with_offsets).encodings
             if [encoding.ids for encoding in aligned] != [encoding.ids for encoding in encodings]:
                 raise InputError(

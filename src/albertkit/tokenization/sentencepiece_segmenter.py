@@ -23,6 +23,8 @@ UNDERLINE = "▁"
 """What stands for a space in a piece."""
 
 _BATCH = 64
+_FEW = 2**11
+"""Characters that are cut in less time than it takes to start a thread."""
 
 
 def _can_sample(settings: object) -> bool:
@@ -152,7 +154,7 @@ class SentencePieceSegmenter:
         if not self._knows_comma:
             return concatenate([tokens.ids for tokens in self.encode(texts, align=False, split_special_tokens=True)])
         normalized = [self.normalizer(text) for text in texts]
-        ids, lengths = concatenate(self._process(normalized, out_type=int, num_threads=self.threads, **self.sampling))
+        ids, lengths = concatenate(self._ids(normalized))
         # The few pieces that end in digit and comma are replaced in the array: a loop over all ids takes far longer.
         ends_in_comma = np.zeros(self.vocab_size, bool)
         ends_in_comma[list(self._comma_splits)] = True
@@ -166,6 +168,12 @@ class SentencePieceSegmenter:
             ids[start : start + len(cuts)] = cuts
         return ids, lengths
 
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """The ids of each text. Of few characters without the threads that SentencePiece starts for every list."""
+        if sum(map(len, texts)) <= _FEW:
+            return [self._process(text, out_type=int, **self.sampling) for text in texts]
+        return self._process(texts, out_type=int, num_threads=self.threads, **self.sampling)
+
     def _process(self, texts: str | list[str], **options: Any) -> Any:
         """What SentencePiece makes of texts, as `out_type` says. CheckpointError where it fails over them."""
         with guarded(self.source):
@@ -177,8 +185,7 @@ class SentencePieceSegmenter:
             yield from (TokenizedText(tokens.ids) for tokens in self._encode_aligned(texts))
             return
         normalized = [self.normalizer(text) for text in texts]
-        rows = self._process(normalized, out_type=int, num_threads=self.threads, **self.sampling)
-        for ids in rows:
+        for ids in self._ids(normalized):
             if not self._comma_splits.keys().isdisjoint(ids):
                 ids = [
                     new
@@ -208,7 +215,7 @@ class SentencePieceSegmenter:
             rows = self._process(texts, out_type="offset_mapping", **self.sampling)
             yield from ((row["ids"], row["pieces"], row["offsets"]) for row in rows)
             return
-        for text, ids in zip(texts, self._process(texts, out_type=int), strict=True):
+        for text, ids in zip(texts, self._ids(texts), strict=True):
             pieces = [self._pieces[index] for index in ids]
             # Pieces that spell the text cover it in turn; SentencePiece's own, slower, account serves all other texts.
             if "".join(pieces) == UNDERLINE + text.replace(" ", UNDERLINE):
