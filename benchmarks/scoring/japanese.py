@@ -57,4 +57,3 @@ def documents(folder: Path) -> Iterator[str]:
     for article in json.loads(jsquad(folder).train.read_bytes())["data"]:
         # Each context begins with the title of its article and a mark, " [SEP] ".
         yield "\n".join(paragraph["context"].partition(" [SEP] ")[2] for paragraph in article["paragraphs"])
-

@@ -68,7 +68,7 @@ CONLL_ROWS = {"data__max_train_samples": 8000}
 
 def _japanese(name: str, title: str, task: str, source: Source, scores: tuple[str, ...], *more: Any) -> Run:
     baseline, keys = more
-    return Run(name, title, task, source, scores, baseline, keys, model=SMALL_JA)
+    return Run(name, title, task, source, scores, baseline, keys, model=SMALL_JA, seeds=THREE)
 
 
 def _glue(name: str, folder: str, title: str, scores: tuple[str, ...], keys: dict[str, Any], **more: Any) -> Run:
@@ -77,17 +77,28 @@ def _glue(name: str, folder: str, title: str, scores: tuple[str, ...], keys: dic
     return Run(name, title, TEXTS, source, scores, baseline, {**keys, "data.task_name": name}, **more)
 
 
+THREE = (1, 2, 3)
+"""Seeds of runs that take a minute or two."""
+
 _ALL = (
-    _glue("cola", "CoLA", "CoLA", ("matthews_correlation",), trained(3e-4, 3)),
+    _glue("cola", "CoLA", "CoLA", ("matthews_correlation",), trained(3e-4, 3), seeds=THREE),
     Run("wikiann", "WikiANN, English", ENTITIES, data.wikiann, ENTITY_SCORES, WORDS, trained(5e-4, 1, **NER_ROWS)),
     Run("conll", "CoNLL-2003", ENTITIES, data.CONLL, ENTITY_SCORES, WORDS, trained(5e-4, 1, **CONLL_ROWS)),
-    Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 4)),
+    Run("wnut17", "WNUT 2017", ENTITIES, data.WNUT, ENTITY_SCORES, WORDS, trained(5e-4, 4), seeds=THREE),
     Run("nli", "SNLI and SICK", TEXTS, data.nli, ("accuracy",), MAJORITY, trained(5e-4, 2, length=96)),
-    _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 1), after="nli"),
-    _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 1), after="nli"),
-    _glue("rte", "RTE", "RTE", ("accuracy",), trained(3e-4, 1), after="nli"),
+    _glue("stsb", "STS-B", "STS-B", ("pearson", "spearman"), trained(3e-4, 3), after="nli", seeds=THREE),
+    _glue("mrpc", "MRPC", "MRPC", ("accuracy", "f1"), trained(3e-4, 3), after="nli", seeds=THREE),
+    _glue("rte", "RTE", "RTE", ("accuracy",), trained(3e-4, 3), after="nli", seeds=THREE),
     Run(
-        "qnli", "QNLI", TEXTS, data.qnli, ("accuracy",), MAJORITY, trained(3e-4, 2, data__task_name="qnli"), after="nli"
+        "qnli",
+        "QNLI",
+        TEXTS,
+        data.qnli,
+        ("accuracy",),
+        MAJORITY,
+        trained(3e-4, 2, data__task_name="qnli"),
+        after="nli",
+        seeds=THREE,
     ),
     Run(
         "squadshifts",
@@ -134,7 +145,8 @@ _ALL = (
         ("accuracy",),
         MAJORITY,
         trained(3e-4, 4, 8, 64, data__max_qa_length=48),
-        after="nli",
+        after="dream",
+        seeds=THREE,
     ),
     Run(
         "reviews",
