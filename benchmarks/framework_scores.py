@@ -31,7 +31,7 @@ def scored(name: str, about: dict[str, Any], data: Path) -> dict[str, dict[str, 
 
 
 def difference(found: dict[str, dict[str, dict[str, float]]]) -> float:
-    """The most by which frameworks differ in a score; scores of question answering are percentages, and count as shares."""
+    """The most by which frameworks differ in a score, as a share: question answering states its own in percent."""
     largest = 0.0
     for sides in found.values():
         for one in next(iter(sides.values())):

@@ -47,7 +47,7 @@ def jnli(folder: Path) -> Files:
 
 
 def documents(folder: Path) -> Iterator[str]:
-    """All that these runs are trained on but JNLI, and nothing that they are judged by, as documents to pre-train on."""
+    """All that these runs are trained on but JNLI, and nothing that they are judged by, as documents to learn from."""
     for row in records(ner_wikipedia(folder).train):
         yield row["text"]
     for row in records(jsts(folder).train):
