@@ -145,7 +145,7 @@ _ALL = (
         ("accuracy",),
         MAJORITY,
         trained(3e-4, 4, 8, 64, data__max_qa_length=48),
-        after="dream",
+        after="race",
         seeds=THREE,
     ),
     Run(
