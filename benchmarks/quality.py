@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import common
-from scoring import baselines, japanese
+from scoring import baselines
 from scoring.data import Files
-from scoring.runs import RUNS, SMALL_EN, Run, from_nothing
+from scoring.runs import RUNS, Run, from_nothing
 
 KEPT = common.RESULTS / "quality"
 SIDES = ("model", "nothing")
@@ -45,7 +45,7 @@ class Job(NamedTuple):
 def missing(runs: list[Run], sides: list[str], seeds: list[int]) -> Iterator[Job]:
     """What is asked for and not kept yet, what others start from in front."""
     for run in runs:
-        for side in (one for one in run.sides if one in sides):
+        for side in sides:
             done = {one["seed"] for one in kept(run)["runs"].get(side, ())}
             yield from (Job(run, side, seed) for seed in seeds or run.seeds if seed not in done)
 
@@ -66,14 +66,11 @@ def kept(run: Run) -> dict[str, Any]:
 
 def keys(job: Job, files: Files, work: Path) -> dict[str, Any]:
     """The recipe of a job, by dotted keys."""
-    start = {"model.name": str(work / f"{job.run.after}-model-1") if job.run.after else SMALL_EN}
+    start = {"model.name": str(work / f"{job.run.after}-model-1") if job.run.after else job.run.model}
     if job.side == "nothing":
-        pieces = job.run.vocabulary
-        start = from_nothing(SMALL_EN, japanese.vocabulary(pieces, work / "data") if pieces else "")
+        start = from_nothing(job.run.model)
     given = {"data.train": str(files.train), "data.eval": str(files.eval), "seed": job.seed, "framework": "torch"}
-    own = job.run.keys
-    config = {**start.pop("model.config", {}), **own.get("model.config", {})}
-    return {**given, **own, **start, **({"model.config": config} if config else {}), "training.keep_state": False}
+    return {**given, **job.run.keys, **start, "training.keep_state": False}
 
 
 def train(job: Job, asked: dict[str, Any], output: Path, limit: float) -> dict[str, Any]:
@@ -136,12 +133,12 @@ def do(job: Job, work: Path, limit: float) -> None:
 
 def described(run: Run, files: Files, work: Path) -> dict[str, Any]:
     """What is kept of a run beside the runs themselves: its data, its recipe, and the scores of its baseline."""
-    plain = Job(replace(run, after=""), run.sides[0], 1)
+    plain = Job(replace(run, after=""), "model", 1)
     scores, rows = baselines.score(run.baseline, run.task, keys(plain, files, work))
     return {
         "title": run.title,
         "task": run.task,
-        "start": "" if run.vocabulary else run.after or SMALL_EN,
+        "start": run.after or run.model,
         "scores": list(run.scores),
         "data": {"train": files.train.name, "eval": files.eval.name, "made": files.made, "rows": rows},
         "baseline": {"what": run.baseline, "scores": {name: round(scores[name], 4) for name in run.scores}},

@@ -46,7 +46,7 @@ def quality(runs: Mapping[str, Record]) -> str:
     if not runs:
         return ""
     rows = [quality_row(one) for one in runs.values()]
-    head = ("task", "score", "baseline", "from nothing", "from `small-en`", "seeds", "what it says")
+    head = ("task", "score", "baseline", "from nothing", "from the model", "seeds", "what it says")
     how = [f"- **{run['title']}**: {made(run)}" for run in runs.values()]
     text = SECTIONS["text"]
     return "\n\n".join(
@@ -80,16 +80,16 @@ def values(run: Record, side: str, score: str) -> list[float]:
 def comparisons(run: Record) -> dict[str, float]:
     """What a run is compared with, and by how much it is above that in its first score.
 
-    Nothing where it has a model to start from, and has not been run from it.
+    Nothing where it has not been run from the model.
     """
     name = run["scores"][0]
     sign = -1 if name in LOWER else 1
     nothing = values(run, "nothing", name)
-    ours = values(run, "model", name) if run["start"] else nothing
+    ours = values(run, "model", name)
     if not ours:
         return {}
     others = {run["baseline"]["what"]: [run["baseline"]["scores"][name]]}
-    if nothing and run["start"]:
+    if nothing:
         others["the same from nothing"] = nothing
     return {what: sign * gain(ours, found) for what, found in others.items()}
 
@@ -130,7 +130,7 @@ def verdict(runs: Iterable[Record]) -> str:
     doubted = [run["title"] for run in listed if not shortcomings(run) and is_doubted(run)]
     told = f"{len(listed) - len(missed)} of {len(listed)} tasks are above all that they are compared with"
     told += f", {' and '.join(doubted)} by no more than chance may give." if doubted else "."
-    lonely = [run["title"] for run in listed if run["start"] and "the same from nothing" not in comparisons(run)]
+    lonely = [run["title"] for run in listed if "the same from nothing" not in comparisons(run)]
     told += f" {len(lonely)} of them were not run from nothing: {', '.join(lonely)}." if lonely else ""
     return f"{told} Not so: {', '.join(missed)}." if missed else told
 
@@ -142,9 +142,8 @@ def made(run: Record) -> str:
     data += f" ({run['data']['made']})" if run["data"]["made"] else ""
     recipe = ", ".join(f"`{key}={value}`" for key, value in run["recipe"].items() if key != "training.evaluate_every")
     seconds = [one["seconds"] for each in run["runs"].values() for one in each]
-    side = "model" if run["start"] else "nothing"
-    more = [f"{name} {spread(run, side, name)}" for name in run["scores"][1:] if run["runs"].get(side)]
-    others = f" Other scores from {f'the {side}' if run['start'] else side}: {', '.join(more)}." if more else ""
+    more = [f"{name} {spread(run, 'model', name)}" for name in run["scores"][1:] if run["runs"].get("model")]
+    others = f" Other scores from the model: {', '.join(more)}." if more else ""
     return f"{data}; {recipe}; at most {max(seconds)} seconds.{others}"
 
 

@@ -211,7 +211,7 @@ def model_card(
         "",
         f"{steps:,.0f} steps in {len(runs)} stage{'s' if len(runs) > 1 else ''}, {tokens / 1e6:,.0f} million tokens in "
         f"all: {tokens / corpus['tokens']:.1f} times the corpus. About {hours:.1f} hours in {recipe['framework']} on "
-        f"{environment['cores']} cores ({environment['platform']}).",
+        f"{environment['cores']} core{'s' if environment['cores'] > 1 else ''} ({environment['platform']}).",
         "",
         "| stage | objective | masked | steps | rows | length | optimizer | peak rate | schedule | precision |",
         "|---|---|---|---|---|---|---|---|---|---|",

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from albertkit.config import AlbertConfig
 from albertkit.training.recipe import FinetuneRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -19,43 +20,46 @@ def quality(benchmark):
     return benchmark("quality")
 
 
-def test_every_run_has_a_recipe_that_holds_and_a_baseline_that_is_known(quality, monkeypatch):
-    monkeypatch.setattr(quality.japanese, "vocabulary", lambda pieces, folder: f"vocabulary-{pieces}")
+def test_every_run_has_a_recipe_that_holds_and_a_baseline_that_is_known(quality):
     for run in quality.RUNS.values():
-        for side in run.sides:
+        for side in quality.SIDES:
             asked = quality.keys(quality.Job(run, side, 1), quality.Files(Path("a"), Path("b")), Path("work"))
             assert FinetuneRecipe.load(None, asked, task=run.task).training.evaluate_every > 10_000
         assert run.baseline in {*quality.baselines.BASELINES, quality.baselines.BEFORE}
         assert not run.after or list(quality.RUNS).index(run.after) < list(quality.RUNS).index(run.name)
 
 
-def test_a_run_in_japanese_begins_from_nothing_in_a_shape_of_its_own(quality, monkeypatch):
-    monkeypatch.setattr(quality.japanese, "vocabulary", lambda pieces, folder: f"vocabulary-{pieces}")
+def test_a_run_from_nothing_has_the_shape_and_vocabulary_of_the_model_of_its_language(quality):
     run = quality.RUNS["jsts"]
     asked = quality.keys(quality.Job(run, "nothing", 1), quality.Files(Path("a"), Path("b")), Path("work"))
-    assert (asked["model.name"], asked["model.tokenizer"]) == ("base", f"vocabulary-{run.vocabulary}")
-    assert asked["model.config"]["hidden_size"] == run.keys["model.config"]["hidden_size"] < 256
-    assert "pieces learned" in run.recipe()["model.tokenizer"]
+    assert (asked["model.name"], asked["model.tokenizer"]) == ("base", "albertkit/small-ja")
+    assert (
+        asked["model.config"]["num_hidden_layers"]
+        == AlbertConfig.from_pretrained("albertkit/small-ja").num_hidden_layers
+    )
+    assert quality.keys(quality.Job(run, "model", 1), quality.Files(Path("a"), Path("b")), Path("work"))[
+        "model.name"
+    ] == ("albertkit/small-ja")
 
 
-def test_a_japanese_vocabulary_knows_no_text_that_runs_are_judged_by(quality, tmp_path, monkeypatch):
-    from scoring import data
+def test_japanese_texts_to_pre_train_on_are_none_that_runs_are_judged_by(quality, tmp_path, monkeypatch):
+    from scoring import data, japanese
 
     def files(form):
         def made(folder):
             paths = [tmp_path / f"{form}-{side}" for side in ("learned", "judged")]
             for path, side in zip(paths, ("learned", "judged"), strict=True):
                 row = {"text": side, "sentence1": side, "sentence2": side, "question": side, "context": side}
-                row |= {f"choice{place}": side for place in range(5)}
-                article = {"data": [{"paragraphs": [{"context": side, "qas": [{"question": side}]}]}]}
+                paragraph = {"context": f"title [SEP] {side}", "qas": [{"question": side}]}
+                article = {"data": [{"paragraphs": [paragraph]}]}
                 path.write_text(json.dumps(article if form == "jsquad" else row), encoding="utf-8")
             return data.Files(*paths)
 
         return made
 
     for name in ("ner_wikipedia", "jsts", "jcommonsenseqa", "jsquad"):
-        monkeypatch.setattr(quality.japanese, name, files(name))
-    assert list(quality.japanese.texts(tmp_path)) == ["learned"] * 11
+        monkeypatch.setattr(japanese, name, files(name))
+    assert list(japanese.documents(tmp_path)) == ["learned"] * 5
 
 
 def test_a_run_is_kept_until_its_recipe_changes(quality, tmp_path, monkeypatch):

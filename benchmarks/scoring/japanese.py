@@ -1,10 +1,9 @@
-"""The Japanese data of quality.py, and a vocabulary of its texts, for there is no Japanese model to begin with."""
+"""The Japanese data of quality.py, and the texts of it that a model may be pre-trained on."""
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from albertkit.tokenization import train
 from common import DATA
 from scoring.data import Files, Source, by_article, lines, records, split
 
@@ -40,21 +39,15 @@ jcommonsenseqa = without(
 jsquad = by_article("jsquad", "ja/jsquad_valid.json", 0.2)
 
 
-def texts(folder: Path) -> Iterator[str]:
-    """All that the runs in Japanese are trained on, and nothing that they are judged by."""
-    for row in records(ner_wikipedia(folder).train):
-        yield row["text"]
-    for row in records(jsts(folder).train):
-        yield from (row["sentence1"], row["sentence2"])
-    for row in records(jcommonsenseqa(folder).train):
-        yield from (row["question"], *(row[f"choice{place}"] for place in range(5)))
-    for article in json.loads(jsquad(folder).train.read_bytes())["data"]:
-        for paragraph in article["paragraphs"]:
-            yield from (paragraph["context"], *(one["question"] for one in paragraph["qas"]))
+def jnli(folder: Path) -> Files:
+    """A fifth of the images that its sentences tell of held out, of the one file that there is."""
+    rows = records(DATA / "ja" / "jnli_valid.json")
+    parts = split("jnli", rows, lambda row: row["yjcaptions_id"].partition("-")[0], 0.2, folder)
+    return Files(*parts, "JNLI's validation file alone, a fifth of its images held out with all that is said of them")
 
 
 def documents(folder: Path) -> Iterator[str]:
-    """The same texts as documents to pre-train on, whose lines follow each other: of JSQuAD the articles."""
+    """All that these runs are trained on but JNLI, and nothing that they are judged by, as documents to learn from."""
     for row in records(ner_wikipedia(folder).train):
         yield row["text"]
     for row in records(jsts(folder).train):
@@ -64,11 +57,3 @@ def documents(folder: Path) -> Iterator[str]:
     for article in json.loads(jsquad(folder).train.read_bytes())["data"]:
         # Each context begins with the title of its article and a mark, " [SEP] ".
         yield "\n".join(paragraph["context"].partition(" [SEP] ")[2] for paragraph in article["paragraphs"])
-
-
-def vocabulary(pieces: int, folder: Path) -> str:
-    """The folder of a tokenizer that learned so many pieces from them, with the marks of voiced letters."""
-    made = folder / f"vocabulary-ja-{pieces}"
-    if not made.exists():
-        train.train(texts(folder), pieces, made, keep_accents=True)
-    return str(made)

@@ -23,6 +23,11 @@ MODELS = {
     "albertkit/small-en": Embedded("en", ("fill-mask", "pseudo-perplexity", "feature-extraction")),
     "albertkit/small-en-ner": Embedded("en", ("token-classification",)),
     "albertkit/small-en-similarity": Embedded("en", ("sentence-embedding",)),
+    "albertkit/small-ja": Embedded("ja", ("fill-mask", "pseudo-perplexity", "feature-extraction")),
+    "albertkit/small-ja-ner": Embedded("ja", ("token-classification",)),
+    "albertkit/small-ja-qa": Embedded("ja", ("question-answering",)),
+    "albertkit/small-ja-choice": Embedded("ja", ("multiple-choice",)),
+    "albertkit/small-ja-similarity": Embedded("ja", ("sentence-embedding",)),
 }
 """By their names, which are those of folders behind `albertkit/`."""
 

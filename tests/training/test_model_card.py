@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from albertkit.tasks import registry
+from albertkit import processors
 from albertkit.training import model_card
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
@@ -25,6 +26,11 @@ from albertkit.training.recipe import FinetuneRecipe
 def test_a_command_is_told_as_it_would_be_typed(monkeypatch, argv, command):
     monkeypatch.setattr(sys, "argv", argv)
     assert model_card.environment()["command"] == command
+
+
+def test_the_cores_of_a_run_are_those_that_it_could_use(monkeypatch):
+    monkeypatch.setattr(processors, "count", lambda: 3)
+    assert model_card.environment()["cores"] == 3
 
 
 SCORES = {"step": 3, "epoch": 1.0, "loss": 0.5, "accuracy": 1.0, "examples": 5, "rows": 5, "tokens_held_out": 99}

@@ -1,12 +1,12 @@
 """What a measurement found, as JSON and as a picture."""
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from albertkit import processors
 from albertkit.bench import figures
 from albertkit.bench.figures import FEW_ROUNDS, Figures
 from albertkit.bench.measure import Measured
@@ -109,7 +109,7 @@ def _machine() -> Record:
     if info.exists():
         named = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
         model = named[0] if named else model
-    return {"processor": model, "cores": os.cpu_count(), "system": platform.system()}
+    return {"processor": model, "cores": processors.count(), "system": platform.system()}
 
 
 def _versions() -> dict[str, str]:

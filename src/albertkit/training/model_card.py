@@ -2,12 +2,12 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from albertkit import processors
 from albertkit.tasks import registry
 from albertkit.tasks.figures import Figure
 from albertkit.training import plots
@@ -39,7 +39,7 @@ def environment() -> Record:
         "command": " ".join([name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cores": os.cpu_count(),
+        "cores": processors.count(),
         "versions": versions,
     }
 
