@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from albertkit.tasks import registry
 from albertkit import processors
+from albertkit.tasks import registry
 from albertkit.training import model_card
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from albertkit.training.recipe import FinetuneRecipe
