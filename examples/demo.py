@@ -16,12 +16,8 @@ CALLS = {
     ("fill-mask", "ja"): ("彼は[MASK]を開けて中へ入った。",),
     ("token-classification", "ja"): ("夏目漱石は東京帝国大学で学び、松山で教えた。",),
     ("question-answering", "ja"): ("太郎はどこで生まれましたか。", "太郎は京都で生まれ、十歳のとき東京へ移った。"),
-    ("multiple-choice", "ja"): (
-        {"question": "雨の日に使うものはどれ？", "choices": ["傘", "机", "本", "皿", "椅子"]},
-    ),
-    ("sentence-embedding", "ja"): (
-        ["男性がギターを弾いています。", "誰かが演奏しています。", "電車が遅れています。"],
-    ),
+    ("multiple-choice", "ja"): ({"question": "雨の日に使うものはどれ？", "choices": ["傘", "机", "本", "皿", "椅子"]},),
+    ("sentence-embedding", "ja"): (["男性がギターを弾いています。", "誰かが演奏しています。", "電車が遅れています。"],),
 }
 """What is asked, by task and language."""
 OPTIONS = {"fill-mask": {"top_k": 3}, "token-classification": {"aggregation_strategy": "simple"}}
