@@ -9,7 +9,7 @@ import albertkit
 from albertkit import backends
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
-from albertkit.errors import InputError, WeightMismatch
+from albertkit.errors import CheckpointNotFound, InputError, WeightMismatch
 from albertkit.pipelines import pipeline
 from albertkit.tasks import registry, trained_on
 from albertkit.tokenization.fast import AlbertTokenizerFast
@@ -268,6 +268,12 @@ def test_a_text_that_cannot_be_answered_is_named_among_many(classifier, model, t
             broken(["a [MASK]", "a [MASK] of", "the [MASK]"])
         with pytest.raises(InputError, match="text 2: A model must answer with finite numbers"):
             list(broken(iter(["a [MASK]", "a [MASK] of", "the [MASK]"])))
+
+
+def test_the_folder_of_a_run_that_has_not_ended_names_the_model_below_it(model, tmp_path):
+    shutil.copytree(model, tmp_path / "checkpoints" / "step-00000002")
+    with pytest.raises(CheckpointNotFound, match=r"The newest model below it is .*step-00000002: name that"):
+        pipeline("text-classification", tmp_path)
 
 
 def test_a_loaded_model_answers_as_its_folder(framework, classifier, model, tokenizer):

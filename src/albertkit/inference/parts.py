@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from albertkit import backends, embedded
 from albertkit.backends import InferPrecision
@@ -66,10 +66,12 @@ def load(
             "save_pretrained, and pass the folder."
         )
     found = exported.find(model, framework, precision, **fetching)
-    words = AlbertTokenizerFast.from_pretrained(model, **fetching) if tokenizer is None else _tokenizer(tokenizer)
     if found is not None:
-        return Parts(*exported.load(found, known, place, options, trust_program), words)
+        loaded = exported.load(found, known, place, options, trust_program)
+        return Parts(*loaded, _tokenizer(tokenizer, model, **fetching))
+    # The weights before the tokenizer: of a folder that is no model they say what it is.
     checkpoint = files.load(model, **fetching)
+    words = _tokenizer(tokenizer, model, **fetching)
     chosen = known or registry.of_model(checkpoint.config)
     backend = infer_backend(name := backends.resolve_for_answers(framework or "auto"))
     config = checkpoint.config.changed(**built_with(chosen, options))
@@ -155,7 +157,12 @@ def _attached(
     return Parts(task, engine, _tokenizer(tokenizer))
 
 
-def _tokenizer(tokenizer: Json) -> AlbertTokenizerBase:
+def _tokenizer(
+    tokenizer: Json, model: str | os.PathLike[str] | None = None, **fetching: Unpack[FetchOptions]
+) -> AlbertTokenizerBase:
+    """A tokenizer, or that of a model where none is given."""
+    if tokenizer is None and model is not None:
+        return AlbertTokenizerFast.from_pretrained(model, **fetching)
     if isinstance(tokenizer, AlbertTokenizerBase):
         return tokenizer
     if isinstance(tokenizer, (str, os.PathLike)):

@@ -82,11 +82,16 @@ def read_vocabulary(path: str | os.PathLike[str]) -> bytes:
 
     CheckpointNotFound where there is no such file, CheckpointError for what is beyond the bounds.
     """
-    if Path(path).is_dir() or not Path(path).exists():
+    rule = "A vocabulary is a SentencePiece model, a file such as spiece.model."
+    if Path(path).is_dir():
         raise CheckpointNotFound(
-            f"A vocabulary is a SentencePiece model, a file such as spiece.model. Received: {path}, where there is "
-            "none. For a folder call from_pretrained; for a folder with only tokenizer.json call "
+            f"{rule} Received: {path}, a folder. For a folder call from_pretrained; for one with only tokenizer.json "
             "AlbertTokenizerFast.from_pretrained."
+        )
+    if not Path(path).exists():
+        raise CheckpointNotFound(
+            f"{rule} Received: {path}, where there is none. Copy it there from the tokenizer that the model was "
+            "trained with; a folder with only tokenizer.json is for AlbertTokenizerFast.from_pretrained."
         )
     model = storage.read_bytes(path, limit=files.LIMIT)
     bounds.require_spiece(path, model)
