@@ -93,7 +93,7 @@ ONLY_ARGUMENTS = {
 OWN_ORDER = {"call", "from_pretrained", "save_pretrained"}
 """Public methods whose arguments stand where the classes that people come from have them: their set is the same."""
 
-OWN_SHAPE = {"AdamW.__init__", "AdamW.step", "Lamb.__init__", "Lamb.step", "to_numpy"}
+OWN_SHAPE = {"AdamW.__init__", "AdamW.step", "Lamb.__init__", "Lamb.step", "Muon.step", "to_numpy"}
 """What is the framework's own: optimizers have the form of its optimizers."""
 
 

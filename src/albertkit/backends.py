@@ -42,7 +42,7 @@ Forward = Callable[[PaddedBatch], Outputs]
 TrainState = Any
 """What a backend keeps between two steps; nobody else looks into it."""
 
-_CORRECTS_BIAS = {"adamw": True, "lamb": False}
+_CORRECTS_BIAS = {"adamw": True, "lamb": False, "muon": True}
 """Optimizers, and whether each corrects its moments for their start at 0: PyTorch's AdamW does, the original not."""
 
 
@@ -51,7 +51,7 @@ class OptimizerSettings:
     """What an optimizer is told once. ConfigError for a name that is none."""
 
     name: str = "adamw"
-    """adamw (arXiv 1711.05101) or lamb (arXiv 1904.00962, algorithm 2)."""
+    """adamw (arXiv 1711.05101), lamb (arXiv 1904.00962, algorithm 2) or muon (see `albertkit.muon`)."""
     weight_decay: float = 0.01
     """Decoupled. Biases and norms are spared, and from LAMB's trust ratio, too, as in the original."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -59,7 +59,7 @@ class OptimizerSettings:
     epsilon: float = 1e-6
     """Added to the root of the second moment, as in the original; PyTorch's own default is 1e-8."""
     bias_correction: bool | None = None
-    """Whether the moments are corrected for their start at 0; None: for AdamW yes, for LAMB no, as in the original."""
+    """Whether the moments are corrected for their start at 0; None: for LAMB no, as in the original, for others yes."""
     max_gradient_norm: float = 1.0
     """The norm of the whole gradient is clipped to it; 0: never."""
     frozen: tuple[str, ...] = ()

@@ -131,6 +131,15 @@ def kind(name: str) -> Kind:
     return _ROWS[_template(name)].kind
 
 
+def is_hidden_matrix(name: str) -> bool:
+    """Whether a tensor leads from states to states: both of its sides are widths, and none is a vocabulary or classes.
+
+    False where the table has no such row.
+    """
+    row = _ROWS.get(_template(name))
+    return row is not None and row.kind == "dense" and {"E", "H", "F", "2H"}.issuperset(row.shape.split())
+
+
 def letters(name: str) -> list[str]:
     """The shape of the tensor called `name` in letters. KeyError where the table has no such row."""
     return _ROWS[_template(name)].shape.split()

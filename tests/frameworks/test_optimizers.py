@@ -32,7 +32,10 @@ SHAPES = {
 }
 WITHOUT_VALUE = ("albert.pooler.weight", "predictions.bias")
 WITHOUT_GRADIENT = ("albert.embeddings.position_embeddings.weight", "predictions.bias", f"{LAYER}.ffn.bias")
-HABITS = [("adamw", True), ("adamw", False), ("lamb", False), ("lamb", True)]
+HABITS = [("adamw", True), ("adamw", False), ("lamb", False), ("lamb", True), ("muon", True)]
+
+TOLERANCES = {"muon": 2e-3}
+"""Of weights after a few steps, else 1e-4: Muon takes small parts of a gradient, rounding too, 480 times at most."""
 
 
 def torch_course(optimizer, weights, gradients, rates, **options):
@@ -131,7 +134,7 @@ def test_the_numbers_of_the_original_are_the_usual_ones(adapter, course, optimiz
 
 
 def test_another_optimizer_is_refused_and_the_nearest_named():
-    with pytest.raises(ConfigError, match=r"`optimizer` must be one of adamw, lamb. Received: 'lam'.*`lamb`"):
+    with pytest.raises(ConfigError, match=r"`optimizer` must be one of adamw, lamb, muon. Received: 'lam'.*`lamb`"):
         OptimizerSettings("lam")
 
 
@@ -167,7 +170,7 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(adapter,
     weights = train.get_weights(state)
     expected = reference.train(optimizer, start, gradients, rates, **numbers)
     for name, value in expected.items():
-        assert difference(weights[name], value) <= 1e-4, name
+        assert difference(weights[name], value) <= TOLERANCES.get(optimizer, 1e-4), name
     train.train_step(other, [parts[2]], rates[2], seed=2)
     for name, value in weights.items():
         np.testing.assert_array_equal(train.get_weights(other)[name], value, err_msg=name)
@@ -175,7 +178,7 @@ def test_a_model_in_training_follows_the_rules_and_goes_on_where_it_was(adapter,
         np.testing.assert_array_equal(train.get_optimizer(other)[name], value, err_msg=name)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "lamb"])
+@pytest.mark.parametrize("optimizer", ["adamw", "lamb", "muon"])
 def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(adapter, optimizer):
     pytest.importorskip("torch")
     config, head = small(), "ForSequenceClassification"
@@ -202,7 +205,7 @@ def test_what_is_remembered_goes_from_pytorch_to_another_framework_and_back(adap
     expected = torch_train.get_weights(first)
     for name, value in expected.items():
         np.testing.assert_array_equal(torch_train.get_weights(last)[name], value, err_msg=name)
-        assert difference(train.get_weights(between)[name], value) <= 1e-4, name
+        assert difference(train.get_weights(between)[name], value) <= TOLERANCES.get(optimizer, 1e-4), name
 
 
 SPREAD = """

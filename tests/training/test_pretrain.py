@@ -193,13 +193,14 @@ def test_a_run_in_another_framework_resumes_to_the_same_bits(corpus, tmp_path, f
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
-@pytest.mark.parametrize(("sharded", "begun"), [(False, 0), (True, 9)])
-def test_two_processes_take_the_steps_of_one(corpus, tmp_path, sharded, begun):
+@pytest.mark.parametrize(("optimizer", "sharded", "begun"), [("lamb", False, 0), ("lamb", True, 9), ("muon", True, 0)])
+def test_two_processes_take_the_steps_of_one(corpus, tmp_path, optimizer, sharded, begun):
     recipe = pretraining.recipe(
         corpus,
         model__config={**pretraining.TINY, "hidden_dropout_prob": 0.0},
         training__batch_size=7,
         training__gradient_accumulation=2,
+        training__optimizer=optimizer,
         training__sharded=sharded,
         training__save_every=4,
     )

@@ -1,15 +1,17 @@
-"""The optimizers of training in JAX: AdamW and LAMB, in the numbers of the original ALBERT or of PyTorch.
+"""The optimizers of training in JAX: AdamW, LAMB and Muon, in the numbers of the original ALBERT or of PyTorch.
 
 Knows no model and no schedule: trees of parameters, and the learning rate that each step brings. All of it can be
 compiled, and stays right where arrays are spread over devices: a norm is that of a whole tensor.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from albertkit import muon, weight_table
 from albertkit.backends import OptimizerSettings
 from albertkit.flax.typing import PyTree
 
@@ -69,9 +71,21 @@ class Lamb(AdamW):
         return *super()._parts(), optax.masked(optax.scale_by_trust_ratio(), self._changed)
 
 
+@dataclass(frozen=True)
+class Muon(AdamW):
+    """Muon for the matrices between states, AdamW for all else; see `albertkit.muon`.
+
+    Of a matrix the first moment is the momentum, and the second stays 0.
+    """
+
+    def _parts(self) -> tuple[optax.GradientTransformation, ...]:
+        moments, decay = super()._parts()
+        return optax.GradientTransformation(moments.init, _with_orthogonal_matrices(moments.update)), decay
+
+
 def name_of(path: PyTree) -> str:
     """The name of a parameter by its path in a tree, which begins as its canonical name does."""
-    return ".".join(str(getattr(part, "key", "")) for part in path)
+    return ".".join(str(part.key) for part in path if hasattr(part, "key"))
 
 
 def create(settings: OptimizerSettings, parameters: PyTree) -> AdamW:
@@ -80,7 +94,7 @@ def create(settings: OptimizerSettings, parameters: PyTree) -> AdamW:
     Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts. In JAX an
     optimizer holds no parameters, which are handed to `step`; they are named here as in the other frameworks.
     """
-    return {"adamw": AdamW, "lamb": Lamb}[settings.name](settings)
+    return {"adamw": AdamW, "lamb": Lamb, "muon": Muon}[settings.name](settings)
 
 
 def _scale_by_plain_moments(beta1: float, beta2: float, epsilon: float) -> optax.GradientTransformation:
@@ -93,3 +107,46 @@ def _scale_by_plain_moments(beta1: float, beta2: float, epsilon: float) -> optax
         return scaled, optax.ScaleByAdamState(state.count + 1, first, second)
 
     return optax.GradientTransformation(optax.scale_by_adam(beta1, beta2, epsilon).init, update)
+
+
+def _with_orthogonal_matrices(adam: optax.TransformUpdateFn) -> optax.TransformUpdateFn:
+    """The update of Adam, but for matrices, which `weight_table.is_hidden_matrix` names."""
+
+    def update(updates: PyTree, state: PyTree, params: PyTree = None) -> PyTree:
+        scaled, after = adam(updates, state, params)
+
+        def chosen(of_matrix: Callable[..., jax.Array], *trees: PyTree) -> PyTree:
+            """The last of the trees, with what `of_matrix` makes of the others at matrices."""
+
+            def at(path: PyTree, *each: jax.Array) -> jax.Array:
+                return of_matrix(*each[:-1]) if weight_table.is_hidden_matrix(_canonical(path)) else each[-1]
+
+            return jax.tree_util.tree_map_with_path(at, *trees)
+
+        momenta = chosen(_ahead, updates, state.mu, after.mu)
+        changed = chosen(lambda slope, mean: _orthogonal(_ahead(slope, mean)), updates, momenta, scaled)
+        return changed, optax.ScaleByAdamState(after.count, momenta, chosen(lambda nu: nu, state.nu, after.nu))
+
+    return update
+
+
+def _ahead(gradient: jax.Array, mean: jax.Array) -> jax.Array:
+    """A mean moved towards a gradient by the momentum of Muon."""
+    return muon.MOMENTUM * mean + (1 - muon.MOMENTUM) * gradient
+
+
+def _orthogonal(matrix: jax.Array) -> jax.Array:
+    """(M, N) -> the same with singular values near 1, scaled as `muon.scale` says."""
+    a, b, c = muon.COEFFICIENTS
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    found = matrix / (jnp.linalg.norm(matrix) + muon.EPSILON)
+    found = found.T if is_tall else found
+    for _ in range(muon.ITERATIONS):
+        square = found @ found.T
+        found = a * found + (b * square + c * square @ square) @ found
+    return muon.scale(matrix.shape) * (found.T if is_tall else found)
+
+
+def _canonical(path: PyTree) -> str:
+    """The canonical name of a matrix by its path."""
+    return name_of(path).removesuffix(".kernel").removesuffix(".weight") + ".weight"

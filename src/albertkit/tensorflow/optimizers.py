@@ -1,4 +1,4 @@
-"""The optimizers of training in TensorFlow: AdamW and LAMB, in the numbers of the original ALBERT or of PyTorch.
+"""The optimizers of training in TensorFlow: AdamW, LAMB and Muon, in the numbers of the original ALBERT or of PyTorch.
 
 Knows no model and no schedule: variables by canonical name, and the learning rate that each step brings.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from albertkit import weight_table
+from albertkit import muon, weight_table
 from albertkit.backends import OptimizerSettings
 
 
@@ -44,6 +44,11 @@ class AdamW:
             if name in self.changed and self.settings.weight_decay:
                 parameter.assign_sub(rate * self.settings.weight_decay * parameter)
             first, second = self.moments[name]
+            if self._is_orthogonal(name):
+                momentum = first.assign_add((1 - muon.MOMENTUM) * (gradient - first))
+                ahead = muon.MOMENTUM * momentum + (1 - muon.MOMENTUM) * gradient
+                parameter.assign_sub(rate * muon.scale(parameter.shape) * _orthogonal(ahead))
+                continue
             tf.raw_ops.ResourceApplyAdam(
                 var=parameter.handle,
                 m=first.handle,
@@ -56,6 +61,10 @@ class AdamW:
                 epsilon=epsilon,
                 grad=gradient,
             )
+
+    def _is_orthogonal(self, name: str) -> bool:
+        """Whether a parameter is changed as Muon does it."""
+        return False
 
     def _powers(self) -> list[tf.Tensor]:
         """Each beta to the power of the step that begins; 0, the limit, where nothing is to be corrected."""
@@ -88,9 +97,31 @@ class Lamb(AdamW):
             parameter.assign_sub(learning_rate * self.settings.rate_of(name) * update)
 
 
+class Muon(AdamW):
+    """Muon for the matrices between states, AdamW for all else; see `albertkit.muon`.
+
+    Of a matrix the first moment is the momentum, and the second stays 0.
+    """
+
+    def _is_orthogonal(self, name: str) -> bool:
+        return weight_table.is_hidden_matrix(name)
+
+
+def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
+    """(M, N) -> the same with singular values near 1."""
+    a, b, c = muon.COEFFICIENTS
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    found = matrix / (tf.norm(matrix) + muon.EPSILON)
+    found = tf.transpose(found) if is_tall else found
+    for _ in range(muon.ITERATIONS):
+        square = tf.matmul(found, found, transpose_b=True)
+        found = a * found + (b * square + c * square @ square) @ found
+    return tf.transpose(found) if is_tall else found
+
+
 def create(settings: OptimizerSettings, parameters: Mapping[str, tf.Variable]) -> AdamW:
     """The optimizer of the parameters by canonical name; a shared one stands in there once.
 
     Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts.
     """
-    return {"adamw": AdamW, "lamb": Lamb}[settings.name](settings, parameters)
+    return {"adamw": AdamW, "lamb": Lamb, "muon": Muon}[settings.name](settings, parameters)

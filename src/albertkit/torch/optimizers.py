@@ -1,4 +1,4 @@
-"""The optimizers of training in PyTorch: AdamW and LAMB, in the numbers of the original ALBERT or of PyTorch.
+"""The optimizers of training in PyTorch: AdamW, LAMB and Muon, in the numbers of the original ALBERT or of PyTorch.
 
 Knows no model and no schedule: groups of parameters, and the learning rate that each step brings in `group["lr"]`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import ParamsT
 
-from albertkit import weight_table
+from albertkit import muon, weight_table
 from albertkit.backends import OptimizerSettings
 
 ParamGroup = dict[str, Any]
@@ -36,7 +36,8 @@ class AdamW(torch.optim.Optimizer):
         bias_correction: bool = True,
     ) -> None:
         options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "bias_correction": bias_correction, "is_adapted": True})
+        own = {"bias_correction": bias_correction, "is_adapted": True, "is_orthogonal": False}
+        super().__init__(params, options | own)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # PyTorch's also takes a closure
@@ -104,20 +105,54 @@ class Lamb(AdamW):
         return updates
 
 
+class Muon(AdamW):
+    """Muon for groups with `is_orthogonal`, AdamW for others; see `albertkit.muon`.
+
+    Of a matrix the first moment is the momentum, and the second stays 0. Under autocast its products are in bfloat16,
+    which is enough: what they give is not exactly orthogonal anyway.
+    """
+
+    def _updates(self, parameters: list[torch.Tensor], group: ParamGroup) -> list[torch.Tensor]:
+        if not group["is_orthogonal"]:
+            return super()._updates(parameters, group)
+        momenta = [self._advanced_state(parameter)["exp_avg"] for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        torch._foreach_lerp_(momenta, gradients, 1 - muon.MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, muon.MOMENTUM)
+        updates = [muon.scale(each.shape) * _orthogonal(each) for each in ahead]
+        if group["weight_decay"]:
+            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+        return updates
+
+
+def _orthogonal(matrix: torch.Tensor) -> torch.Tensor:
+    """(M, N) -> the same with singular values near 1."""
+    a, b, c = muon.COEFFICIENTS
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    found = matrix / (matrix.norm() + muon.EPSILON)
+    found = found.T if is_tall else found
+    for _ in range(muon.ITERATIONS):
+        square = found @ found.T
+        found = torch.addmm(found, torch.addmm(square, square, square, beta=b, alpha=c), found, beta=a)
+    return (found.T if is_tall else found).to(matrix.dtype)
+
+
 def create(settings: OptimizerSettings, parameters: Mapping[str, torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The optimizer of the parameters by canonical name; a shared one stands in there once.
 
     Biases and norms are spared from decay, and from LAMB's trust ratio, and so are `settings.frozen` parts. What a step
     multiplies its rate by for a group stands in its `rate_factor`; what `settings.rates` give 0 is in no group.
     """
-    groups: dict[tuple[float, bool], ParamGroup] = {}
+    groups: dict[tuple[float, bool, bool], ParamGroup] = {}
     for name, parameter in parameters.items():
         is_spared = weight_table.kind(name) in ("bias", "norm") or settings.is_frozen(name)
         decay = {"weight_decay": 0.0, "is_adapted": False} if is_spared else {"weight_decay": settings.weight_decay}
         if factor := settings.rate_of(name):
-            group = groups.setdefault((factor, is_spared), {"params": [], "rate_factor": factor, **decay})
+            is_orthogonal = settings.name == "muon" and weight_table.is_hidden_matrix(name)
+            own = {"params": [], "rate_factor": factor, "is_orthogonal": is_orthogonal, **decay}
+            group = groups.setdefault((factor, is_spared, is_orthogonal), own)
             group["params"].append(parameter)
     if settings.name == "adamw" and settings.corrects_bias:
         return torch.optim.AdamW(list(groups.values()), lr=0.0, betas=settings.betas, eps=settings.epsilon, fused=True)
-    kind = {"adamw": AdamW, "lamb": Lamb}[settings.name]
+    kind = {"adamw": AdamW, "lamb": Lamb, "muon": Muon}[settings.name]
     return kind(list(groups.values()), 0.0, settings.betas, settings.epsilon, bias_correction=settings.corrects_bias)

@@ -178,7 +178,8 @@ def train_step(
     if np.isfinite(record["loss"]) and norm <= skip_above and np.isfinite(norm):
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate * group["rate_factor"]
-        state.optimizer.step()
+        with _precision(state):  # for the products of Muon
+            state.optimizer.step()
     state.optimizer.zero_grad()
     return record
 

@@ -51,7 +51,8 @@ class TrainingSection(OptimizationSection):
     steps: Positive = 125_000
     batch_size: Positive = 4096
     """Rows a step, over all parts and processes."""
-    optimizer: Literal["lamb", "adamw"] = "lamb"
+    optimizer: Literal["lamb", "adamw", "muon"] = "lamb"
+    """Muon changes matrices by what is orthogonal, and all else as AdamW does, at rates that suit AdamW."""
     schedule: Literal["linear", "polynomial", "cosine", "constant"] = "linear"
     """Course of the rate after the warm-up."""
     power: Annotated[float, Field(gt=0)] = 1.0
@@ -61,7 +62,7 @@ class TrainingSection(OptimizationSection):
     warmup_ratio: Part = 0.025
     """Share of the steps in which the rate rises."""
     bias_correction: Literal["auto", "on", "off"] = "auto"
-    """Of the optimizer's moments; auto: on for AdamW, off for LAMB, as in the original."""
+    """Of the optimizer's moments; auto: off for LAMB, as in the original, on for others."""
     gradient_checkpointing: bool = False
     """Compute each layer a second time in the backward pass instead of keeping what it gave: less memory, more time."""
     sharded: bool = False
