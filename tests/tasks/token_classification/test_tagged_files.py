@@ -154,6 +154,26 @@ def test_texts_to_answer_need_no_tags(tmp_path):
         assert [text for part in tagged_files.stream(path, TagOptions()) for text in part.sentences] == ["a b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("content", "is_columns"),
+    [
+        (CONLL, True),
+        ("-DOCSTART- O\n\nParis B-LOC\n", True),
+        ("Paris saw us\nRome saw you\n", False),  # as many words in each line, and no tags
+        ("Paris saw us\nRome saw O\n", False),
+        ("Paris\nRome\n", False),
+        ("He lives in Paris.\n\nShe does not.\n", False),
+        ("", False),
+    ],
+)
+def test_a_txt_is_in_columns_where_one_of_them_holds_tags_alone(tmp_path, content, is_columns):
+    assert tagged_files.is_columns(write(tmp_path, "a.txt", content)) is is_columns
+
+
+def test_a_file_that_is_not_there_is_in_no_columns(tmp_path):
+    assert not tagged_files.is_columns(str(tmp_path / "a.txt"))
+
+
 def test_an_empty_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"at least one sentence"):
         tagged_files.read(write(tmp_path, "a.txt", "\n\n"), TagOptions())

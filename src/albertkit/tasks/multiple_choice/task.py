@@ -39,6 +39,8 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     name = "multiple-choice"
     head = "ForMultipleChoice"
     rows_together = 256
+    reads_folders = True
+    endings = (".xml",)
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
     answer_options: ClassVar = {"abstain_below": None}
