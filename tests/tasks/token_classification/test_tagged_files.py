@@ -107,7 +107,8 @@ def test_spans_that_cannot_be_are_refused_or_left_out_and_counted(tmp_path, bad,
 
 def test_sentences_whose_tags_follow_another_scheme_are_refused_or_left_out_and_counted(tmp_path):
     path = write(tmp_path, "a.txt", "a B-X\nb I-X\n\nc O\nd I-X\n\ne B-X\n")
-    with pytest.raises(InputError, match=r"follow IOB2, as 2 sentences do\..* in 1 of 3 rows: line 4\. Mend them"):
+    told = r"follow IOB2, as 2 sentences do\..* in 1 of 3 rows: line 4\. The first has 'O I-X'\. Mend them"
+    with pytest.raises(InputError, match=told):
         tagged_files.read(path, TagOptions())
     assert len(tagged_files.read(path, TagOptions(skip_bad_rows=True)).left_out) == 1
     with pytest.raises(InputError, match=r"follow IOB1.* in 2 of 3 rows"):
