@@ -60,6 +60,9 @@ SHOWN = {
         f"{NER}::test_words_of_a_text_end_at_blanks_punctuation_and_characters_of_unspaced_scripts",
         f"{PEER}::test_words_of_entities_keep_their_point",
     ),
+    "`grouped_entities`, `ignore_subwords`, `is_split_into_words`": (
+        "inference/test_settings.py::test_options_of_transformers_that_are_none_here_say_what_is_in_their_place",
+    ),
     "`S-PER S-PER` of IOBES is one entity": (
         f"{NER}::test_models_of_other_schemes_are_trained_and_read_by_their_own",
         f"{PEER}::test_single_words_of_iobes_are_joined",

@@ -320,7 +320,7 @@ class Pipeline:
         """
         if not isinstance(source, (str, os.PathLike)):
             return self.task.stream(source, self._options.of_lines(options))
-        if text_files.is_text(str(source)):
+        if text_files.is_lines(self.task, str(source)):
             return text_files.stream(self.task, str(source), self._options.of_lines(options))
         return self.task.stream(str(source), self._options.of_file(source, options))
 

@@ -61,6 +61,7 @@ PRINTED_BY = {
     "training/hub_data": [FINETUNE],
     "training/": [FINETUNE, "pretrain"],
     "serving/": ["serve"],
+    "tasks/base.py:TrainableTask": [FINETUNE, "data check"],
     "tasks/held_out.py": [FINETUNE],
     "tasks/multiple_choice/task.py": ["predict"],
     "tasks/question_answering/task.py": ["predict"],

@@ -47,3 +47,34 @@ def test_json_has_all_of_it(file):
 def test_a_file_in_the_place_of_a_task_is_told_as_no_task(file):
     assert "A task must be one of text-classification, " in (told := str(run(file).exception))
     assert f"Received: '{file}'" in told
+
+
+def test_options_of_the_data_have_the_names_of_training_and_of_the_scripts(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("".join(f"{n % 2}\treview {n} of it\tx\n" for n in range(30)))
+    given = ("text-classification", "--train_file", path, "--header", "mark,body,rest", "--text_column_name", "body")
+    shown = run(*given, "--label-column=mark", "--class-names", "bad,good", "--json")
+    assert shown.exit_code == 0, shown.output
+    record = json.loads(shown.output)
+    assert record["files"][0]["labels"] == {"bad": 15, "good": 15}
+    record = json.loads(run(*given, "--label_column_name", "mark", "--max_seq_length", "5", "--json").output)
+    assert (record["max_length"], record["files"][0]["truncated"]) == (5, 30)
+    refused = run("ner", "--data", path, "--class-names", "bad,good")
+    assert (refused.exit_code, "No such option" in refused.output) == (2, True)
+
+
+def test_the_folder_of_a_task_of_glue_is_looked_at_by_its_name(tmp_path):
+    folder = tmp_path / "RTE"
+    folder.mkdir()
+    for name, count in (("train", 40), ("dev", 24)):
+        rows = [f"{n}\t{name} {n} is so.\tIt is {n}.\t{('not_' * (n % 2))}entailment" for n in range(count)]
+        (folder / f"{name}.tsv").write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
+    record = json.loads(run("text-classification", "--task", "rte", "--data", folder, "--json").output)
+    assert [(one["path"], one["rows"]) for one in record["files"]] == [
+        (str(folder / "train.tsv"), 40),
+        (str(folder / "dev.tsv"), 24),
+    ]
+    (folder / "train.tsv").unlink()
+    shown = run("text-classification", "--task", "rte", "--data", folder)
+    assert shown.exit_code == 1
+    assert "A folder to train on must hold a file for it." in shown.output

@@ -5,7 +5,7 @@ import pytest
 from albertkit import pipeline
 from albertkit.checkpoint import files
 from albertkit.errors import InputError
-from albertkit.inference.settings import renamed
+from albertkit.inference.settings import renamed, split
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
 from frameworks.common import random_tensors, small
 
@@ -17,6 +17,17 @@ def test_an_option_may_have_its_other_name_but_not_both():
     assert renamed({"topk": 2, "top_k": None}) == {"top_k": 2}
     with pytest.raises(InputError, match=r"`topk` is another name of `top_k`. Received: 2 and 3. Leave one out"):
         renamed({"topk": 2, "top_k": 3})
+
+
+def test_options_of_transformers_that_are_none_here_say_what_is_in_their_place():
+    known = {"aggregation_strategy": "none"}
+    for name, told in (
+        ("grouped_entities", 'aggregation_strategy="simple"'),
+        ("ignore_subwords", 'aggregation_strategy="first"'),
+        ("is_split_into_words", "as one text, with blanks between"),
+    ):
+        with pytest.raises(InputError, match=f"Received: '{name}'. Leave it out. .*{told}"):
+            split({name: True}, "token-classification", known)
 
 
 @pytest.mark.torch

@@ -15,6 +15,18 @@ def test_vectors_of_a_file_come_row_by_row(tmp_path):
     assert found == [[1, 0, 0], [0, 1, 0]]
 
 
+def test_columns_of_a_file_do_not_take_the_place_of_cosine_and_number():
+    rows = [
+        {"text": "far", "score": 5.0, "row": "b", "embedding": [0.0, 1.0]},
+        {"text": "near", "score": 0.0, "query": "its own", "embedding": [1.0, 0.0]},
+    ]
+    (found,) = similarity_search.search(np.array([[3.0, 0.0]]), rows, 2)
+    assert found == [
+        {"score": 1.0, "row": 2, "text": "near", "input_score": 0.0, "input_query": "its own"},
+        {"score": 0.0, "row": 1, "text": "far", "input_score": 5.0, "input_row": "b"},
+    ]
+
+
 @pytest.mark.parametrize("array", [np.eye(2, 4), np.ones(3), np.eye(3, dtype=int)])
 def test_other_arrays_are_refused_with_their_shape(tmp_path, array):
     np.save(tmp_path / "a.npy", array)

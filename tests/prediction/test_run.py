@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 import numpy as np
 import pytest
@@ -444,6 +445,20 @@ def test_tasks_with_formats_of_their_own_go_on_too(tmp_path, data):
         answered(tagger, [tmp_path / "d.conll"], tmp_path / "out.jsonl", killed_at(1))
     assert answered(tagger, [tmp_path / "d.conll"], tmp_path / "out.jsonl") == whole
     assert len(whole.splitlines()) == 2500
+
+
+def test_columns_of_words_and_tags_are_sentences_under_any_name_and_in_a_folder(tmp_path, data):
+    tagger = made(tmp_path / "ner", data, "ForTokenClassification", num_labels=2, id2label={0: "O", 1: "B-X"})
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.txt").write_text("the O\nfilm O\n\nit O\n")
+    (inside / "b.conll").write_text("a O\nstory O\n")
+    (inside / "c.txt").write_text("the film\n\nof it\n")
+    found = [json.loads(line)["text"] for line in answered(tagger, [inside], tmp_path / "out.jsonl").splitlines()]
+    assert found == ["the film", "it", "a story", "the film", "", "of it"]
+    assert answered(tagger, [inside / "*.conll"], tmp_path / "b.jsonl").count(b"a story") == 1
+    parts: Any = pipeline(model=tagger).read(inside / "a.txt")
+    assert [text for part in parts for text in part.sentences] == found[:2]
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])

@@ -145,3 +145,12 @@ def test_models_and_data_of_other_commands_may_be_named(monkeypatch):
     assert json.loads(done.output) == {"accuracy": 1.0}
     assert (seen["given"][1], seen["given"][3], seen["options"]["batch_size"]) == ("m", 64, 4)
     assert (seen["data"], seen["found"]) == ("d.csv", {"max_eval_samples": 10})
+
+
+def test_names_of_older_scripts_and_of_the_original_are_known(monkeypatch, tmp_path):
+    found = load(tmp_path, "train_batch_size = 16\npredict_batch_size = 4\nwarmup_proportion = 0.2\n").training
+    assert (found.batch_size, found.eval_batch_size, found.warmup_ratio) == (16, 4, 0.2)
+    arguments = ("text-classification", "--train", "a.csv", "--output", "o", "--per_gpu_train_batch_size", "3")
+    assert told(monkeypatch, *arguments, "--evaluate_during_training")["recipe"].training.per_device_batch_size == 3
+    with pytest.raises(ConfigError, match=r"`dataloader_drop_last` is always false here\. Received: True\."):
+        load(tmp_path, "dataloader_drop_last = true\n")

@@ -13,6 +13,7 @@ from rich.text import Text
 from typer import Argument, Option
 
 from albertkit.cli import options
+from albertkit.cli.script_options import CheckCommand
 from albertkit.errors import InputError, few
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ def group() -> None:
     """Look at data before training on it."""
 
 
-@app.command("check")
+@app.command("check", cls=CheckCommand)
 def check(
     task: Annotated[str, Argument(help="What the data is for, such as text-classification or ner.")],
-    data: Annotated[str, Option("--data", "--train", help="Training data.", show_default=False)] = "",
+    data: Annotated[
+        str, Option("--data", "--train", help="Training data, or the folder of a task of GLUE.", show_default=False)
+    ] = "",
     held_out: Annotated[str, Option("--eval", help="Evaluation data.", show_default=False)] = "",
     hub_dataset: options.HubDataset = "",
     train_split: Annotated[str, Option(help="Its split to train on.")] = "train",

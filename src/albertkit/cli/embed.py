@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import typer
 from typer import Argument, Option
 
 from albertkit.cli import engines, long_run, options
@@ -141,6 +142,9 @@ def _search(answerer: "Pipeline", queries: list[str], vectors: "Iterable[Record]
     asked = answerer(queries)
     found = similarity_search.search(asked, vectors, top_k)
     tell(answerer)
+    for name in similarity_search.OWN:
+        if any(f"input_{name}" in record for nearest in found for record in nearest):
+            typer.echo(f"The column {name!r} of the input is written as {f'input_{name}'!r}.", err=True)
     for text, nearest in zip(queries, found, strict=True):
         for record in nearest:
             print_record({"query": text, **record})

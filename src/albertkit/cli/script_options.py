@@ -4,7 +4,8 @@ What each of them means in a recipe stands in `training.option_names`; here they
 options of a command, so that its help stays short.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 
 from typer.core import TyperCommand
 
@@ -94,6 +95,41 @@ class AnsweringCommand(TyperCommand):
         if "--file" in own and "DATA" in places:
             found += ["--file", places.pop("DATA")]
         return super().parse_args(ctx, [*(places[name] for name in ("MODEL", "DATA") if name in places), *found])
+
+
+class CheckCommand(TyperCommand):
+    """`albertkit data check TASK`: what is no option of its own is one of the task's data, by any name in training."""
+
+    def parse_args(self, ctx: Json, args: list[str]) -> list[str]:
+        """Parse the arguments in their own form."""
+        from albertkit.tasks import registry
+
+        own = _options(self)
+        task = next((registry.get(one) for one in args if registry.is_known(one)), None)
+        fields = {} if task is None else {one.name: one for one in dataclasses.fields(task.options)}
+        called = {alias.replace("-", "_"): name for name, one in fields.items() for alias in one.metadata["aliases"]}
+        found: list[str] = []
+        for name, values, raw in _groups(args):
+            plain = name.removeprefix("--").replace("-", "_")
+            plain = plain if f"--{plain.replace('_', '-')}" in own else _of_data(called.get(plain, plain), fields)
+            if (dashed := f"--{plain.replace('_', '-')}") in own:
+                found += [dashed, *_plain(values, own[dashed])]
+            elif plain in fields:
+                is_list = fields[plain].default_factory is not dataclasses.MISSING
+                value, *others = values or ["true"]
+                found += ["--set", f"{plain}={value.split(',') if is_list else _toml(value)}", *others]
+            else:
+                found += raw
+        return super().parse_args(ctx, found)
+
+
+def _of_data(name: str, fields: Collection[str]) -> str:
+    """The option of the data, or of a model, that the scripts call so; another name stays as it is."""
+    from albertkit.training import option_names
+
+    keys = [key.partition(".") for key in option_names.KEYS.get(name, ())]
+    meant = [last for section, _, last in keys if section == "data" and last in fields]
+    return next(iter(meant), "model" if name == "model_name_or_path" else name)
 
 
 def _refuse(name: str, values: Sequence[str]) -> None:

@@ -32,15 +32,21 @@ def check(
 ) -> Report:
     """Look at training data, and at evaluation data if it is named, for a task.
 
-    `options` are those of the task's data. Rows that cannot be used, and files that cannot be read, are errors of the
-    report. InputError for a task or an option that there is none of, CheckpointError for a model without a vocabulary.
+    `options` are those of the task's data, and a folder is that of a task of GLUE. Rows that cannot be used, and files
+    that cannot be read, are errors of the report. InputError for a task or an option that there is none of,
+    CheckpointError for a model without a vocabulary.
     """
     task = registry.get_trainable(task_name)
     asked = task.options.of({**(options or {}), "train": data, "eval": held_out, "skip_bad_rows": True})
     is_file = hub.local_path(model).is_file()
     tokenizer = AlbertTokenizerFast(model) if is_file else AlbertTokenizerFast.from_pretrained(model)
     report = Report(task.name, model, asked.max_length)
-    found = _read(report, task, data, asked)
+    try:
+        asked = task.with_files(asked)
+    except InputError as error:
+        report.add("error", data, str(error))
+        return report
+    found, held_out = _read(report, task, asked.train, asked), asked.eval
     if found is None:
         return report
     train, asked = found

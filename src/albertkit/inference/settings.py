@@ -18,6 +18,13 @@ CHANGE_NOTHING = ("padding", "num_workers", "use_fast", *loading.IGNORED)
 ALIASES = {"max_seq_len": "max_length", "topk": "top_k"}
 """Other names of options in Transformers."""
 
+_INSTEAD = {
+    "return_all_scores": "top_k=None gives all classes, best first.",
+    "grouped_entities": 'aggregation_strategy="simple" makes entities of pieces.',
+    "ignore_subwords": 'aggregation_strategy="first" gives a word the tag of its first piece.',
+    "is_split_into_words": "Pass the words as one text, with blanks between them.",
+}
+"""What is said of other options of Transformers."""
 _CUTS = {True: True, "longest_first": True, None: True, False: False, "do_not_truncate": False}
 _ENDLESS = 2**31
 """A length that no text has."""
@@ -80,9 +87,7 @@ def split(options: Mapping[str, Json], task: str, known: Mapping[str, Json]) -> 
     for name in own:
         if name not in known:
             rule = f"has the options {', '.join(known)}" if known else "answers without options"
-            hint = did_you_mean(name, (*known, *DEFAULTS))
-            if name == "return_all_scores":
-                hint = " top_k=None gives all classes, best first."
+            hint = f" {_INSTEAD[name]}" if name in _INSTEAD else did_you_mean(name, (*known, *DEFAULTS))
             raise InputError(f"{task} {rule}. Received: {name!r}. Leave it out.{hint}")
     return general, {**known, **own}
 

@@ -16,13 +16,16 @@ from albertkit.typing import Record
 
 BLOCK = 1024
 """B: vectors that are compared at a time."""
+OWN = ("query", "score", "row")
+"""What an answer has beside its record, in whose columns of these names another one stands."""
 
 
 def search(queries: np.ndarray, records: Iterable[Record], count: int) -> list[list[Record]]:
     """The `count` records nearest to each of the queries (Q, H), each with its `score`, the cosine, nearest first.
 
-    A record has its vector under `embedding`, which is taken out, and gets its number from 1 as `row`. No more than
-    Q * K + B records are held at a time.
+    A record has its vector under `embedding`, which is taken out, and gets its number from 1 as `row`. What it has
+    itself under one of the names in `OWN` comes back as input_score and so on. No more than Q * K + B records are held
+    at a time.
     """
     nearest, kept, seen = Nearest(queries, count), {}, 0
     stream = iter(records)
@@ -39,7 +42,8 @@ def search(queries: np.ndarray, records: Iterable[Record], count: int) -> list[l
 
 
 def _answer(record: Record, number: int, cosine: float) -> Record:
-    return {"score": cosine, "row": number + 1, **{name: value for name, value in record.items() if name != COLUMN}}
+    kept = {f"input_{name}" if name in OWN else name: value for name, value in record.items() if name != COLUMN}
+    return {"score": cosine, "row": number + 1, **kept}
 
 
 def kept_vectors(path: str, size: int) -> Iterator[Record]:

@@ -28,6 +28,11 @@ def is_text(path: str) -> bool:
     return inputs.strip_compression(Path(path)).suffix.lower() == ENDING
 
 
+def is_lines(task: AnyTask, path: str) -> bool:
+    """Whether it is one for a task, too, which may have a form of its own that is called so."""
+    return is_text(path) and task.is_lines(path)
+
+
 def stream(task: AnyTask, path: str, options: DataOptions) -> Iterator[Examples]:
     """The examples of the lines of a file, in parts.
 

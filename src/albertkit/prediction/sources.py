@@ -11,6 +11,7 @@ from albertkit.inference import text_files
 from albertkit.pipelines import Pipeline
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
+from albertkit.tasks.base import AnyTask
 from albertkit.tasks.data_options import DataOptions
 from albertkit.typing import Record
 
@@ -47,7 +48,7 @@ class Source:
         InputError for a file that is missing, empty or none that the task reads, and for options that do not fit it.
         """
         task = pipeline.task
-        if text_files.is_text(path):
+        if text_files.is_lines(task, path):
             found = cls(path, text_files.ENDING, pipeline.text_options(**data))
             _require_first(found, pipeline)
         elif not task.is_table(path):
@@ -86,15 +87,16 @@ def find(pipeline: Pipeline, given: Sequence[str]) -> list[str]:
 
     InputError where one names nothing.
     """
-    found: dict[Path, str] = {}
+    task, found = pipeline.task, dict[Path, str]()
     for one in given:
         place = Path(one)
-        inside = place.is_dir() and pipeline.task.is_table(one)
+        inside = place.is_dir() and not task.reads_folders
         if not inside and not (any(sign in one for sign in "*?[") and not place.exists()):
             found.setdefault(place.resolve(), one)
             continue
         paths = sorted(place.rglob("*") if inside else Path().glob(one) if not place.is_absolute() else _glob(place))
-        data = [path for path in paths if path.is_file() and not path.name.startswith((".", "_")) and _is_data(path)]
+        shown = [path for path in paths if path.is_file() and not path.name.startswith((".", "_"))]
+        data = [path for path in shown if _is_data(path, task)]
         if not data:
             raise InputError(
                 f"Texts come from data files, such as .jsonl, .csv, .parquet or .txt. Received: {one}, where there is "
@@ -109,8 +111,9 @@ def _glob(pattern: Path) -> list[Path]:
     return list(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
 
 
-def _is_data(path: Path) -> bool:
-    return text_files.is_text(path.name) or tables.is_data(path.name)
+def _is_data(path: Path, task: AnyTask) -> bool:
+    name = inputs.strip_compression(path).name
+    return text_files.is_text(name) or tables.is_data(path.name) or name.lower().endswith(task.endings)
 
 
 def _of_table(source: Source, pipeline: Pipeline) -> Source:

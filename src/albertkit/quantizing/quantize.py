@@ -156,7 +156,7 @@ def _engine(checkpoint: Checkpoint, head: str, plan: Plan, loaded: Parts) -> Eng
 
 def _scores(exact: Pipeline, quantized: Pipeline, texts: Name, data: Record, told: Callable[[str], None]) -> Record:
     """The scores of both on the texts, where these have labels, or why there are none."""
-    if not isinstance(exact.task, TrainableTask) or text_files.is_text(str(texts)):
+    if not isinstance(exact.task, TrainableTask) or text_files.is_lines(exact.task, str(texts)):
         return {}
     told("Scoring both on the texts, where they have labels.")
     try:

@@ -6,6 +6,7 @@ only: it knows no framework. Letters: N rows of features, L tokens of a row, C c
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -64,6 +65,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
     """The names of what `files` may give."""
     batch_tokens: ClassVar[int] = 4096
     """Tokens in a batch of inference, with their padding."""
+    reads_folders: ClassVar[bool] = False
+    """Whether a folder may be one set of data, and not the files in it."""
+    endings: ClassVar[tuple[str, ...]] = ()
+    """Usual endings of files that it reads beside tables and .txt."""
     rows_together: ClassVar[int] = 4096
     """Rows of a file that are answered together at most: enough to batch them by length."""
     can_exit_early: ClassVar[bool] = False
@@ -86,6 +91,10 @@ class Task(ABC, Generic[ExamplesT, OptionsT]):
 
     def is_table(self, path: str) -> bool:
         """Whether a file that `stream` reads is a table, of whose rows any run can be answered by itself."""
+        return True
+
+    def is_lines(self, path: str) -> bool:
+        """Whether a file with the ending .txt holds a text a line, and nothing that `stream` reads in another form."""
         return True
 
     def located(self, path: str, options: OptionsT) -> OptionsT:
@@ -204,6 +213,18 @@ class TrainableTask(Task[ExamplesT, OptionsT]):
         None where `path` is what `read` takes. InputError for a folder that cannot be one of data.
         """
         return {}
+
+    def with_files(self, options: OptionsT) -> OptionsT:
+        """The options with the files of a folder of data in its place. InputError where it holds none to train on."""
+        splits = self.splits(options.train, options)
+        if not splits:
+            return options
+        if "train" not in splits:
+            raise InputError(
+                f"A folder to train on must hold a file for it. {options.train} holds {', '.join(splits)} alone. Name "
+                "a file with --train."
+            )
+        return replace(options, train=splits["train"], eval=options.eval or splits.get("validation", ""))
 
     @abstractmethod
     def config_keys(self, examples: ExamplesT, options: OptionsT) -> Record:

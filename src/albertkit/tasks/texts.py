@@ -128,9 +128,10 @@ def given(texts: Json, pairs: Json = None) -> tuple[TextExamples, bool]:
     return TextExamples("", table, first, second, None, numbers), inputs.is_single(texts)
 
 
-def stream(source: str | BufferedReader | Table, options: TextOptions) -> Iterator[TextExamples]:
+def stream(source: str | BufferedReader | Table, options: TextOptions, kind: str = "") -> Iterator[TextExamples]:
     """The texts of a file, of lines of text, or of a table whose columns are `located`, in parts and without labels.
 
+    `kind` is the ending by which a file is read where its own does not say it.
     InputError where a later part has columns by which others would have been taken from the first on.
     """
     bad = BadRows(source if isinstance(source, str) else "", options.skip_bad_rows)
@@ -139,7 +140,7 @@ def stream(source: str | BufferedReader | Table, options: TextOptions) -> Iterat
         part = taken(source, with_columns(source, options), bad=bad)
         return streamed([_without(part, bad)], bad)
     if isinstance(source, str):
-        pieces = tables.pieces(source, options.header, bad)
+        pieces = tables.pieces(source, options.header, bad, kind=kind)
     else:
         pieces, options = tables.lines(source), replace(options, text_column="text")
     return streamed(_parts(pieces, options, bad), bad)

@@ -72,19 +72,6 @@ def _with_defaults(
     return replace(start, config=config), options
 
 
-def _located(task: AnyTrainableTask, options: DataOptions) -> DataOptions:
-    """The options with the files of a folder of data. InputError where it holds none to train on."""
-    splits = task.splits(options.train, options)
-    if not splits:
-        return options
-    if "train" not in splits:
-        raise InputError(
-            f"A folder to train on must hold a file for it. {options.train} holds {', '.join(splits)} alone. Name a "
-            "file with --train."
-        )
-    return replace(options, train=splits["train"], eval=options.eval or splits.get("validation", ""))
-
-
 def _read(
     task: AnyTrainableTask, recipe: FinetuneRecipe, console: Console
 ) -> tuple[Examples, Examples, Record, DataOptions]:
@@ -95,7 +82,7 @@ def _read(
             "Training needs data. Name a file with --train, in a recipe data.train, or a data set of the hub with "
             "--hub-dataset."
         )
-    options = _located(task, options)
+    options = task.with_files(options)
     examples, options = task.read(options.train, options)
     held_out = task.read(options.eval, options)[0] if options.eval else None
     examples, keys = usable(examples, lambda some: task.config_keys(some, options), options.skip_bad_rows)

@@ -1,4 +1,4 @@
-"""The option names of Transformers' example scripts and of its `TrainingArguments`: what each of them is here.
+"""The option names of Transformers' example scripts, of its `TrainingArguments` and of the original: what each is here.
 
 The only place that knows them. A name that is none of a recipe's own keys is looked up here, with `_` or `-` alike, and
 becomes a key, or is what a run does anyway, or is refused with what to do instead. None is passed over in silence.
@@ -39,6 +39,11 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "num_train_epochs": ("training.epochs",),
     "per_device_train_batch_size": ("training.per_device_batch_size",),
     "per_device_eval_batch_size": ("training.eval_batch_size",),
+    "per_gpu_train_batch_size": ("training.per_device_batch_size",),
+    "per_gpu_eval_batch_size": ("training.eval_batch_size",),
+    "train_batch_size": ("training.batch_size",),
+    "predict_batch_size": ("training.eval_batch_size",),
+    "warmup_proportion": ("training.warmup_ratio",),
     "gradient_accumulation_steps": ("training.gradient_accumulation",),
     "lr_scheduler_type": ("training.schedule",),
     "adam_beta1": ("training.beta1",),
@@ -66,6 +71,10 @@ ALWAYS: Mapping[str, tuple[Json, str]] = {
     "load_best_model_at_end": (True, "The weights of the best evaluation are those that are kept: leave it out."),
     "group_by_length": (True, "Rows of nearly one length stand in a batch, so that little is padded: leave it out."),
     "return_entity_level_metrics": (True, "The scores of each type are always among the results: leave it out."),
+    "evaluate_during_training": (
+        True,
+        "Every run evaluates, for that chooses the weights that are kept: leave it out.",
+    ),
     "save_safetensors": (True, "Weights are written as safetensors: leave it out."),
     "ignore_mismatched_sizes": (True, "A classifier of other classes is begun anew, and that is said: leave it out."),
     "do_predict": (False, "Predict when the run is done: `albertkit predict FOLDER --file FILE --output ANSWERS`."),
@@ -74,6 +83,9 @@ ALWAYS: Mapping[str, tuple[Json, str]] = {
     "overwrite_cache": (False, "There is no cache of the data: leave it out."),
     "trust_remote_code": (False, "No code of others is run: leave it out."),
     "torch_compile": (False, "Steps run as they are: leave it out."),
+    "dataloader_drop_last": (False, "No example is left out of an epoch: leave it out."),
+    "auto_find_batch_size": (False, "Say --batch-size, and for less memory training.gradient_accumulation."),
+    "adafactor": (False, "The optimizer is AdamW: leave it out."),
     "fp16": (False, "Ask for --set training.precision=bf16: as small, and nothing overflows."),
     "gradient_checkpointing": (False, "For less memory compute a batch in parts: training.gradient_accumulation."),
 }
@@ -104,6 +116,24 @@ INSTEAD: Mapping[str, str] = {
     "preprocessing_num_workers": "One process is enough to encode the data: leave it out.",
     "dataloader_num_workers": "Batches are ready in memory: leave it out.",
     "remove_unused_columns": "Only the columns that are named or found are read: leave it out.",
+    "dataloader_pin_memory": "Batches are ready in memory: leave it out.",
+    "keep_linebreaks": "A line is a text, without its end: leave it out.",
+    "validation_split_percentage": "It is --held-out, as a share: 0.05 for 5.",
+    "do_lower_case": "The tokenizer's own setting holds, in its tokenizer_config.json: leave it out.",
+    "use_fast_tokenizer": "Both tokenizers give the same ids: leave it out.",
+    "model_type": "The config of the model says what it is: leave it out.",
+    "full_determinism": "All that is random follows from --seed: leave it out.",
+    "data_seed": "All that is random follows from --seed: leave it out.",
+    "run_name": "A run is called as its folder: leave it out.",
+    "disable_tqdm": "How far a run is stands on standard error: send that elsewhere, or leave it out.",
+    "log_level": "What is said stands on standard error: send that elsewhere, or leave it out.",
+    "logging_first_step": "Every step is logged, of long runs a thousand: leave it out.",
+    "eval_accumulation_steps": "There is nothing to set for it: leave it out.",
+    "lr_scheduler_kwargs": "Schedules have no settings beside warm-up: leave it out.",
+    "label_names": "The task knows its labels: leave it out.",
+    "hub_model_id": "Push the folder when the run is done: `albertkit push FOLDER NAME`.",
+    "hub_token": "The hub's own settings are used: log in with its command line, or set HF_TOKEN.",
+    "local_rank": "torchrun sets it for each process: leave it out.",
     "deepspeed": "Several processes are started with torchrun, or with srun for JAX: leave it out.",
     "fsdp": "Several processes are started with torchrun, or with srun for JAX: leave it out.",
     "no_cuda": "Set the environment variable CUDA_VISIBLE_DEVICES to nothing.",

@@ -71,6 +71,13 @@ def test_files_of_each_task_are_read_as_people_have_them(tmp_path, task, file, c
     assert second is None or examples.second == second
 
 
+def test_the_sources_of_mrpc_are_answered_as_they_are_read(tmp_path):
+    path = write(tmp_path, "msr_paraphrase_test.txt", MICROSOFT)
+    assert not TASK.is_lines(path)
+    (part,) = TASK.stream(path, Options(task_name="mrpc"))
+    assert (part.first, part.second) == (['He said "no.', "One."], ["He said no.", '"Two"'])
+
+
 @pytest.mark.parametrize(
     ("task", "record", "number"),
     [

@@ -107,7 +107,8 @@ def test_spans_that_cannot_be_are_refused_or_left_out_and_counted(tmp_path, bad,
 
 def test_sentences_whose_tags_follow_another_scheme_are_refused_or_left_out_and_counted(tmp_path):
     path = write(tmp_path, "a.txt", "a B-X\nb I-X\n\nc O\nd I-X\n\ne B-X\n")
-    with pytest.raises(InputError, match=r"follow IOB2, as 2 sentences do\..* in 1 of 3 rows: line 4\. Mend them"):
+    told = r"follow IOB2, as 2 sentences do\..* in 1 of 3 rows: line 4\. The first has 'O I-X'\. Mend them"
+    with pytest.raises(InputError, match=told):
         tagged_files.read(path, TagOptions())
     assert len(tagged_files.read(path, TagOptions(skip_bad_rows=True)).left_out) == 1
     with pytest.raises(InputError, match=r"follow IOB1.* in 2 of 3 rows"):
@@ -152,6 +153,26 @@ def test_texts_to_answer_need_no_tags(tmp_path):
         rows(tmp_path, [{"text": "a b"}, {"text": "c"}], "b.jsonl"),
     ):
         assert [text for part in tagged_files.stream(path, TagOptions()) for text in part.sentences] == ["a b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("content", "is_columns"),
+    [
+        (CONLL, True),
+        ("-DOCSTART- O\n\nParis B-LOC\n", True),
+        ("Paris saw us\nRome saw you\n", False),  # as many words in each line, and no tags
+        ("Paris saw us\nRome saw O\n", False),
+        ("Paris\nRome\n", False),
+        ("He lives in Paris.\n\nShe does not.\n", False),
+        ("", False),
+    ],
+)
+def test_a_txt_is_in_columns_where_one_of_them_holds_tags_alone(tmp_path, content, is_columns):
+    assert tagged_files.is_columns(write(tmp_path, "a.txt", content)) is is_columns
+
+
+def test_a_file_that_is_not_there_is_in_no_columns(tmp_path):
+    assert not tagged_files.is_columns(str(tmp_path / "a.txt"))
 
 
 def test_an_empty_file_is_refused(tmp_path):

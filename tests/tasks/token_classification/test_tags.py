@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from albertkit.errors import InputError
 from albertkit.tasks.spans import Span
 from albertkit.tasks.token_classification import tags
 
@@ -90,9 +89,14 @@ def test_of_two_ways_to_use_the_same_prefixes_the_one_that_fewer_sentences_break
     assert tags.spans(["A", "A", "O", "B_X"]) == [(0, 2, "A"), (3, 4, "X")]
 
 
-def test_prefixes_of_two_schemes_are_refused():
-    with pytest.raises(InputError, match=r"one scheme.*Received: both\. The tags are B-A, E-A, U-A"):
-        tags.detect([["B-A", "E-A"], ["U-A"]])
+def test_a_slip_in_one_sentence_does_not_make_another_scheme_of_all_others():
+    iob2 = [["B-A", "I-A"], ["O", "B-A"]]
+    assert tags.detect([*iob2, ["O", "E-A"]]) == ("IOB2", [2])
+    assert tags.detect([["S-A", "O"], *iob2]) == ("IOB2", [0])
+    iobes = [["B-A", "E-A"], ["O", "S-A"]]
+    assert tags.detect([*iobes, ["U-A"], ["B-A", "I-A"]]) == ("IOBES", [2, 3])
+    assert tags.detect([["U-A"], ["B-A", "L-A"], ["S-A"]]) == ("BILOU", [2])
+    assert tags.detect([["I-A"], ["I-A", "O"], ["E-A"]]) == ("IO", [2])
 
 
 def test_types_are_named_once_and_without_prefix():

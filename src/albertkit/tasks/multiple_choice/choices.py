@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from albertkit.errors import InputError
 from albertkit.tasks import tables
@@ -35,10 +36,14 @@ _ASKED = {"cause": "What was the cause of this?", "effect": "What happened as a 
 class ChoiceOptions(DataOptions):
     """Where questions and options stand, and how they are cut."""
 
-    max_length: int = option(512, "Longest input in tokens; a longer context is cut off and counted.", ge=16)
+    max_length: int = option(512, "Longest input in tokens; a longer context is cut, or read in windows.", ge=16)
     max_qa_length: int = option(
         128, "Longest question with an option, in tokens; the last are kept.", ge=4, is_kept=True
     )
+    long: Literal["truncate", "windows"] = option(
+        "truncate", "Contexts longer than --max-length: truncate, or windows, whose logits are averaged.", is_kept=True
+    )
+    doc_stride: int = option(0, "Tokens that two windows of a context share; 0: a quarter of them.", ge=0, is_kept=True)
     context_column: str = option("", "Column of the context; default: by the usual names.")
     question_column: str = option("", "Column of the question; default: by the usual names.")
     choice_columns: list[str] = option([], "Comma-separated columns of the options; default: by the usual names.")

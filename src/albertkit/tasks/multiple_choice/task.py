@@ -5,6 +5,7 @@ Letters: N questions, C options of a question, L tokens of a sequence.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BufferedReader
 from typing import ClassVar
 
@@ -14,12 +15,12 @@ from albertkit.arrays import softmax
 from albertkit.backends import Outputs
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, did_you_mean
-from albertkit.tasks import calibration, figures, pieces
+from albertkit.tasks import calibration, figures
 from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
-from albertkit.tasks.features import Features, require_finite
+from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Figure
-from albertkit.tasks.multiple_choice import choices
+from albertkit.tasks.multiple_choice import choices, long_contexts
 from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
 from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -39,10 +40,12 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     name = "multiple-choice"
     head = "ForMultipleChoice"
     rows_together = 256
+    reads_folders = True
+    endings = (".xml",)
     heads = ("ForMultipleChoice",)
     options = ChoiceOptions
     answer_options: ClassVar = {"abstain_below": None}
-    encode_options: ClassVar = {"max_qa_length": "max_qa_length"}
+    encode_options: ClassVar = {"max_qa_length": "max_qa_length", "long": "long", "stride": "doc_stride"}
     sample: ClassVar = {
         "context": "It rained all day.",
         "question": "What is wet?",
@@ -107,30 +110,18 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """Rows of C sequences: [CLS] context [SEP] question with an option [SEP], or question [SEP] option without one.
 
         As in the original for RACE: an option stands in the blank of a question that has one, of a question with an
-        option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted.
+        option the last `max_qa_length` tokens are kept, and the context is cut to what room is left, which is counted,
+        or read in windows; see `long_contexts`.
         """
         if options.max_length < _SHORTEST:
             raise InputError(
                 f"A context and an option need at least {_SHORTEST} tokens. Received: {options.max_length}. Make "
                 "`max_length` larger."
             )
-        firsts, seconds = _pairs(examples)
-        found = pieces.by_text(tokenizer, [*firsts, *(one for row in seconds for one in row)])
-        whole = {text: one.ids for text, one in found.items()}
-        ids, types, asked, truncated = [], [], [], 0
-        for first, listed in zip(firsts, seconds, strict=True):
-            rows, is_cut = [], False
-            for second in listed:
-                tail = whole[second][-min(options.max_qa_length, options.max_length - 4) :]
-                room = options.max_length - 3 - len(tail)
-                is_cut = is_cut or len(whole[first]) > room or len(tail) < len(whole[second])
-                rows.append((list(whole[first][:room]), list(tail)))
-            ids.append([tokenizer.build_inputs_with_special_tokens(*pair) for pair in rows])
-            types.append([tokenizer.create_token_type_ids_from_sequences(*pair) for pair in rows])
-            asked.append([whole[one] for one in (first, *listed)])
-            truncated += is_cut
-        labels = {"labels": np.array(examples.labels, np.int64)} if labelled and examples.labels is not None else {}
-        return Features(ids, types, labels, whole=asked, truncated=truncated)
+        features = long_contexts.encoded(tokenizer, *_pairs(examples), options)
+        if not labelled or examples.labels is None:
+            return features
+        return replace(features, labels={"labels": long_contexts.of_rows(examples.labels, features)})
 
     def answer_kinds(self, config: AlbertConfig, **options: Json) -> Record:
         """Those of `decode`."""
@@ -153,9 +144,8 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """
         answers, found = [], calibration.read(config)
         below = calibration.bound(options.get("abstain_below"), found)
-        for listed, row in zip(examples.options, outputs, strict=True):
-            require_finite(row["logits"][None])
-            chances = softmax(found.scaled(row["logits"]))
+        for listed, logits in zip(examples.options, long_contexts.merged(features, outputs), strict=True):
+            chances = softmax(found.scaled(logits))
             best = int(chances.argmax())
             chosen = {"label": best, "choice": listed[best], "score": float(chances[best])}
             answers.append({**chosen, **calibration.abstained(chances[best], below), "scores": chances.tolist()})
@@ -165,9 +155,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         self, config: AlbertConfig, examples: Choices, features: Features, outputs: Iterable[Outputs]
     ) -> dict[str, float]:
         """The share of questions answered right: of all, of each part of the data, and by the length of the context."""
-        rows = [row["logits"] for row in outputs]
-        for row in rows:
-            require_finite(row[None])
+        rows = long_contexts.merged(features, outputs)
         right = np.array([row.argmax() == label for row, label in zip(rows, examples.labels or [], strict=True)], bool)
         scores = {"accuracy": _share(right)}
         groups = np.array(examples.groups)
@@ -194,10 +182,9 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """A temperature, and where to abstain for an accuracy; see `calibrating.of_classes`."""
         from albertkit.tasks import calibrating
 
-        rows = [row["logits"] for row in outputs]
+        rows = long_contexts.merged(features, outputs)
         logits = np.full((len(rows), max(map(len, rows), default=1)), -np.inf)
         for number, row in enumerate(rows):
-            require_finite(row[None])
             logits[number, : len(row)] = row
         return calibrating.of_classes(logits, np.array(examples.labels or []), examples.path, target_accuracy)
 
@@ -210,7 +197,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     ) -> list[Figure]:
         """Accuracy by the number of options and the length of the context, and how far confidence can be trusted."""
         labels = examples.labels or []
-        chances = [softmax(row["logits"]) for row in outputs]
+        chances = [softmax(row) for row in long_contexts.merged(features, outputs)]
         right = [float(row.argmax() == label) for row, label in zip(chances, labels, strict=True)]
         if not right:
             return []

@@ -76,7 +76,16 @@ class TextClassification(TrainableTask[TextExamples, ClassificationOptions]):
         """The texts of a file or of lines, in parts; see `texts.stream`."""
         if options.task_name and isinstance(source, str):
             options = glue_files.completed(options, source, needs_label=False)
+            return texts.stream(source, options, glue_files.kind(source))
         return texts.stream(source, options)
+
+    def is_table(self, path: str) -> bool:
+        """Whether its ending says how it is read: not of the sources of MRPC."""
+        return not glue_files.kind(path)
+
+    def is_lines(self, path: str) -> bool:
+        """Whether it is none of the sources of MRPC."""
+        return not glue_files.kind(path)
 
     def located(self, path: str, options: ClassificationOptions) -> ClassificationOptions:
         """With header and columns of a task of GLUE, or the columns of the texts; see `texts.located`."""

@@ -19,7 +19,7 @@ _TEXT = ("tokens", "words", "text", "sentence")
 _TAGS = ("ner_tags", "tags", "ner", "labels", "label", "entities", "spans")
 _TABLES = (".csv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq")
 _PIECE = 1024
-"""Sentences that are read at a time where they are only to be answered."""
+"""Sentences that are read at a time where they are only to be answered, and lines by which columns are known."""
 
 
 def read(path: str, options: TagOptions) -> TaggedExamples:
@@ -71,13 +71,24 @@ def is_table(path: str) -> bool:
     return any(suffix in _TABLES for suffix in suffixes[-2:])
 
 
-def _sentences(path: str, bad: BadRows) -> Iterator[Sentence]:
-    def numbered() -> Iterator[tuple[int, str]]:
-        with tables.open_bytes(path) as file:
-            for table in tables.lines(file, path):
-                yield from zip(table.lines, table.columns["text"], strict=True)
+def is_columns(path: str) -> bool:
+    """Whether the first lines of a file that may be plain text are columns, one of which holds tags alone."""
+    try:
+        found = list(conll.sentences(path, islice(_lines(path), _PIECE), BadRows(path, may_skip=False)))
+        return bool(found) and bool(conll.tag_column(path, found, ""))
+    except InputError:  # no file, no text, or lines of different lengths
+        return False
 
-    return conll.sentences(path, numbered(), bad)
+
+def _sentences(path: str, bad: BadRows) -> Iterator[Sentence]:
+    return conll.sentences(path, _lines(path), bad)
+
+
+def _lines(path: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers."""
+    with tables.open_bytes(path) as file:
+        for table in tables.lines(file, path):
+            yield from zip(table.lines, table.columns["text"], strict=True)
 
 
 def _of_columns(

@@ -7,7 +7,7 @@ spans of characters.
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, abbreviate
 from albertkit.tasks import piece_splits
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
@@ -113,7 +113,8 @@ def from_tags(
     ]
     examples = TaggedExamples(path, texts, words, entities, list(lines))
     rule = f"The tags of every sentence must follow {scheme}, as {len(tagged) - len(broken):,} sentences do."
-    kept = _without(examples, broken, bad, rule)
+    more = f"The first has {abbreviate(' '.join(tagged[broken[0]]), 80)}." if broken else ""
+    kept = _without(examples, broken, bad, rule, more)
     blank = [
         number
         for number, (text, found) in enumerate(zip(kept.sentences, kept.entities or (), strict=True))

@@ -4,7 +4,6 @@ A tag is `O`, or a prefix and a type such as `B-PER`. An entity is (start, stop,
 `stop`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from albertkit.errors import InputError, did_you_mean
@@ -46,20 +45,18 @@ def scheme_of(tags: Iterable[str]) -> str:
 def detect(sentences: Sequence[Sequence[str]]) -> tuple[str, list[int]]:
     """The scheme that sentences were tagged in, and the numbers of those that do not follow it.
 
-    By prefixes first. IOB1 writes `B-` only between two entities of one type, IOB2 at the start of each; where some
-    sentences follow neither both ways are counted, and the one that fewer break is taken. InputError for prefixes of
-    two schemes.
+    By prefixes: E- and S- are those of IOBES, L- and U- those of BILOU, and IOB1 writes `B-` only between two entities
+    of one type, IOB2 at the start of each. Where some sentences do not follow what the prefixes of all of them say, as
+    after a slip in one, the scheme is taken that the fewest break.
     """
-    tags = Counter(tag for sentence in sentences for tag in sentence)
-    prefixes = {parse(tag)[0] for tag in tags}
-    if prefixes & {"L", "U"} and prefixes & {"E", "S"}:
-        raise InputError(
-            "Tags must be of one scheme: IOBES ends entities with E- and S-, BILOU with L- and U-. Received: both. "
-            f"The tags are {', '.join(sorted(tags)[:20])}."
-        )
-    found = scheme_of(tags)
-    candidates = ("IOB2", "IOB1") if found == "IOB2" else (found,)
-    return min((of_scheme(sentences, one) for one in candidates), key=lambda one: len(one[1]))
+    prefixes = {parse(tag)[0] for tag in {tag for sentence in sentences for tag in sentence}}
+    candidates = [scheme for scheme, end in _END.items() if prefixes & {end, _SINGLE[scheme]}]
+    candidates += ["IOB2", "IOB1"] if "B" in prefixes else ["IO"]
+    best = of_scheme(sentences, candidates[0])
+    for scheme in candidates[1:]:
+        if best[1]:
+            best = min(best, of_scheme(sentences, scheme), key=lambda one: len(one[1]))
+    return best
 
 
 def of_scheme(sentences: Sequence[Sequence[str]], scheme: str) -> tuple[str, list[int]]:

@@ -40,6 +40,7 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     name = "token-classification"
     head = "ForTokenClassification"
     rows_together = 1024
+    endings = (".conll", ".conllu", ".iob", ".bio")
     heads = ("ForTokenClassification",)
     options = TagOptions
     answer_options: ClassVar = {"aggregation_strategy": "none", "ignore_labels": (tags.OUTSIDE,), "abstain_below": None}
@@ -63,6 +64,10 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
     def is_table(self, path: str) -> bool:
         """Whether it has a column of texts or of lists of words, and is not in the form of CoNLL."""
         return tagged_files.is_table(path)
+
+    def is_lines(self, path: str) -> bool:
+        """Whether it is not in columns of which one holds tags alone."""
+        return not tagged_files.is_columns(path)
 
     def read(
         self, path: str, options: TagOptions, config: AlbertConfig | None = None
