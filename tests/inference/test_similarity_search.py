@@ -38,13 +38,22 @@ def test_a_file_cut_short_is_refused_in_words_of_our_own(tmp_path):
     np.save(tmp_path / "a.npy", np.eye(3))
     for size in (0, 5, 100, 190):
         (tmp_path / "b.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:size])
-        with pytest.raises(InputError, match=r"complete \.npy of numbers.*albertkit embed") as caught:
+        with pytest.raises(InputError, match=r"complete \.npy or \.npz of numbers.*albertkit embed") as caught:
             similarity_search.kept_vectors(str(tmp_path / "b.npy"), 3)
         assert "pickle" not in str(caught.value)
 
 
-def test_an_npz_by_another_name_is_told(tmp_path):
-    np.savez(tmp_path / "a.npz", embedding=np.eye(3))
-    (tmp_path / "a.npz").rename(tmp_path / "a.npy")
-    with pytest.raises(InputError, match=r"is a \.npz: save its `embedding`"):
-        similarity_search.kept_vectors(str(tmp_path / "a.npy"), 3)
+def test_the_vectors_of_an_npz_are_searched_by_any_name(tmp_path):
+    vectors = np.eye(2, 3)
+    np.savez(tmp_path / "a.npz", embedding=vectors)
+    (tmp_path / "b.npy").write_bytes((tmp_path / "a.npz").read_bytes())
+    for name in ("a.npz", "b.npy"):
+        assert similarity_search.holds_vectors(name)
+        found = similarity_search.kept_vectors(str(tmp_path / name), 3)
+        np.testing.assert_array_equal([row[similarity_search.COLUMN] for row in found], vectors)
+
+
+def test_an_npz_without_vectors_is_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", others=np.eye(3))
+    with pytest.raises(InputError, match=r"complete \.npy or \.npz of numbers.*albertkit embed"):
+        similarity_search.kept_vectors(str(tmp_path / "a.npz"), 3)

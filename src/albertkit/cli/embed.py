@@ -27,7 +27,7 @@ def command(
         Option(
             "--data",
             "--file",
-            help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy to search.",
+            help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy or .npz to search.",
             show_default="lines of standard input",
         ),
     ] = "",
@@ -105,10 +105,11 @@ def command(
 def _require_one_way(output: Path | None, query: list[str] | None, data: str) -> None:
     """InputError for vectors that are asked for and searched at once, or made of vectors."""
     from albertkit.errors import InputError
+    from albertkit.inference import similarity_search
 
     if output and query:
         raise InputError("A search prints its answers. Received: --query and --output. Leave one out.")
-    if data.endswith(".npy") and not query:
+    if similarity_search.holds_vectors(data) and not query:
         raise InputError(
             f"Vectors are searched with --query. Received: --data {data} without one. Name a file of texts."
         )
@@ -117,8 +118,9 @@ def _require_one_way(output: Path | None, query: list[str] | None, data: str) ->
 def _require_for_cluster(data: str, query: list[str] | None) -> None:
     """InputError for what a cluster does not do."""
     from albertkit.errors import InputError
+    from albertkit.inference import similarity_search
 
-    if query or not data or data.endswith(".npy"):
+    if query or not data or similarity_search.holds_vectors(data):
         raise InputError(
             f"A cluster makes vectors of the texts of a file. Received: --engine ray and {data or 'no file'}"
             f"{' with --query' if query else ''}. Name a file of texts with --data, and search its vectors afterwards."
@@ -129,7 +131,7 @@ def _vectors(answerer: "Pipeline", source: Source, columns: "Record", skips: boo
     """A record for each text, with its vector."""
     from albertkit.inference import similarity_search
 
-    if source.file.endswith(".npy"):
+    if similarity_search.holds_vectors(source.file):
         yield from similarity_search.kept_vectors(source.file, answerer.config.hidden_size)
         return
     with source.parts(answerer, columns, skips) as parts:

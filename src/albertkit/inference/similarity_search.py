@@ -6,11 +6,12 @@ Letters: Q queries, K answers to each, H hidden size, B vectors of a block.
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from albertkit.errors import InputError
-from albertkit.inference.vector_files import COLUMN
+from albertkit.inference.vector_files import COLUMN, FORMATS
 from albertkit.tasks.sentence_embedding.vectors import Nearest
 from albertkit.typing import Record
 
@@ -46,17 +47,22 @@ def _answer(record: Record, number: int, cosine: float) -> Record:
     return {"score": cosine, "row": number + 1, **kept}
 
 
+def holds_vectors(path: str) -> bool:
+    """Whether a file is named as those of vectors are, and no file of texts."""
+    return path.endswith(FORMATS)
+
+
 def kept_vectors(path: str, size: int) -> Iterator[Record]:
-    """The rows of a .npy file of vectors of `size` as records. InputError where it is none."""
+    """The rows of a .npy or .npz file of vectors of `size` as records. InputError where it is none."""
     try:
         vectors = np.load(Path(path), mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # whose words advise to load what may run code
+        if not isinstance(vectors, np.ndarray):
+            vectors = vectors[COLUMN]
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile):  # whose words advise to load what may run code
         raise InputError(
-            f"A file of vectors must be a complete .npy of numbers. {path} is none, or a part of one. Make it with "
-            "`albertkit embed`."
+            f"A file of vectors must be a complete .npy or .npz of numbers. {path} is none, or a part of one. Make it "
+            "with `albertkit embed`."
         ) from None
-    if not isinstance(vectors, np.ndarray):
-        raise InputError(f"A file of vectors to search must be a .npy. {path} is a .npz: save its `embedding` alone.")
     if vectors.ndim != 2 or vectors.shape[1] != size or vectors.dtype.kind != "f":
         raise InputError(
             f"Vectors to search must be those of the model, (N, {size}) of fractions. {path} holds {vectors.dtype} of "

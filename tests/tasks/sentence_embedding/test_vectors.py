@@ -57,3 +57,11 @@ def test_the_nearest_are_the_same_whether_vectors_come_at_once_or_in_blocks():
     few = Nearest(queries, 6)
     few.add(many[:2])
     assert few.numbers.shape == (3, 2)
+
+
+def test_a_cosine_is_at_most_1_whatever_rounding_gives():
+    queries = np.random.default_rng(0).standard_normal((64, 48), np.float32)
+    nearest = Nearest(queries, 1)
+    nearest.add(queries)
+    np.testing.assert_array_equal(nearest.numbers[:, 0], np.arange(64))
+    assert nearest.cosines.max() <= 1

@@ -90,7 +90,7 @@ class Nearest:
 
     def add(self, block: np.ndarray) -> None:
         """Vectors (B, H) that come next."""
-        found = self._queries @ normalized(block).T
+        found = np.clip(self._queries @ normalized(block).T, -1, 1)  # rounding may lead beyond
         numbers = np.broadcast_to(np.arange(self._seen, self._seen + len(block)), found.shape)
         cosines = np.concatenate([self.cosines, found], axis=1)
         numbers = np.concatenate([self.numbers, numbers], axis=1)
