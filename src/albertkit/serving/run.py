@@ -15,13 +15,14 @@ from fastapi import FastAPI
 
 from albertkit.errors import InputError
 from albertkit.serving.app import Server, settle
+from albertkit.serving.protocol import Protocol
 
 logger = logging.getLogger(__name__)
 
 KEYS = "ALBERTKIT_API_KEYS"
 """The environment variable that holds keys, separated by commas."""
 _KEEP_ALIVE = 75
-"""Seconds until a connection that nobody uses is closed.
+"""Seconds until a connection is closed that nobody uses, or whose head does not come to its end.
 
 More than clients wait before they close it themselves, 5 in httpx: of two that close at once the client's next request
 is lost.
@@ -69,6 +70,20 @@ class _Process(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def config_of(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=round(app.state.server.limits.deadline + _GRACE),
+    )
+
+
 def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     """Serve until a signal stops it: what was taken is answered. SIGHUP loads the models again.
 
@@ -80,14 +95,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     gc.set_threshold(_NEW_OBJECTS)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=round(server.limits.deadline + _GRACE),
-    )
+    config = config_of(app)
     shown = f"[{host}]" if ":" in host else host
     logger.warning("Serving %s at http://%s:%d", ", ".join(server.models.names), shown, listening.getsockname()[1])
     for line in told:
