@@ -61,7 +61,7 @@ class _Asking:
             may_help = isinstance(came, httpx.ConnectError)  # after others it may have been done all the same
         if not may_help or tries > self._retries:
             return None
-        if said.isdigit():
+        if said.isdecimal():
             return min(float(said), _LONGEST_PAUSE)
         # Clients that were refused together do not come back together.
         return min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)
