@@ -22,6 +22,9 @@ def command(
     max_waiting_tokens: Annotated[int, Option(help="Tokens that may wait; beyond: 429.", min=1)] = 262144,
     max_request_tokens: Annotated[int, Option(help="Tokens of one request at most; beyond: 413.", min=1)] = 16384,
     max_body_bytes: Annotated[int, Option(help="Bytes of a request's body at most; beyond: 413.", min=1)] = 1048576,
+    max_mask_scores: Annotated[
+        int, Option(help="Scores of words kept at a time, 4 bytes each: a vocabulary for each mask.", min=1)
+    ] = 268435456,
     max_requests: Annotated[int, Option(help="Requests answered at a time at most; beyond: 429.", min=1)] = 2048,
     deadline: Annotated[float, Option(help="Seconds until a request must be answered; beyond: 504.", min=0.001)] = 30.0,
     api_keys: Annotated[
@@ -61,6 +64,7 @@ def command(
         max_waiting_tokens=max_waiting_tokens,
         max_request_tokens=max_request_tokens,
         max_body_bytes=max_body_bytes,
+        max_mask_scores=max_mask_scores,
         max_requests=max_requests,
         deadline=deadline,
     )
