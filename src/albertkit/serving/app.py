@@ -1,7 +1,9 @@
 """The server: routes for models, for vectors, and for whoever runs it."""
 
+import ctypes
 import gc
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +70,15 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    _give_back()
+
+
+def _give_back() -> None:
+    """Give the system the memory that is free: glibc keeps that of former models among what is used."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def create_app(
@@ -79,7 +90,8 @@ def create_app(
     """
     server = Server(models, limits or Limits.model_validate({}))
     about: Record = {"title": "albertkit", "version": __version__, "description": "ALBERT models behind HTTP."}
-    app = FastAPI(**about, responses=REFUSALS, docs_url=None, redoc_url=None)  # those pages need another host
+    elsewhere: Record = {"docs_url": None, "redoc_url": None}  # pages that need another host
+    app = FastAPI(**about, responses=REFUSALS, redirect_slashes=False, **elsewhere)
     app.state.server = server
     first = models.names[0]
     paths = {f"/models/{name}": name for name in models.loaded()} | {"/": first}
@@ -184,9 +196,7 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         status = 422 if error.status_code == 400 else error.status_code  # bytes that are no text
-        return JSONResponse(
-            Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status
-        )
+        return JSONResponse(Refusal(status).body(), status, error.headers)
 
 
 def _known(part: str | int, kind: str) -> str:
