@@ -109,6 +109,20 @@ def test_wrong_fields_are_422_and_named_without_what_was_sent(client, path, body
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "places"),
+    [
+        ("/embed", {"inputs": ["a", 3]}, [["inputs"], ["inputs", "1"]]),
+        ("/v1/embeddings", {"input": [[1, 2]]}, [["input"], ["input", "0"]]),
+        ("/models/sequence", {"inputs": {"text": 3}}, [["inputs"], ["inputs", "Pair", "text"], ["inputs"]]),
+        ("/models/sequence", {"inputs": "a", "a]": 3}, [["..."]]),
+        ("/models/sequence", {"inputs": "a", "body": 3}, [["body"]]),
+    ],
+)
+def test_places_of_wrong_fields_are_of_the_body_and_not_of_the_code(client, path, body, places):
+    assert [one["where"] for one in client.post(path, json=body).json()["fields"]] == places
+
+
+@pytest.mark.parametrize(
     ("path", "body", "rule"),
     [
         ("/models/masks", {"inputs": f"{SECRET} without one"}, "must hold"),

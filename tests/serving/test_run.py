@@ -19,6 +19,7 @@ from albertkit.client import AsyncClient, Client, ServerError  # noqa: E402
 from albertkit.errors import CheckpointNotFound, InputError  # noqa: E402
 from albertkit.kernels import library  # noqa: E402
 from albertkit.serving import run  # noqa: E402
+from albertkit.serving.limits import Limits  # noqa: E402
 from albertkit.serving.models import Models, Source  # noqa: E402
 from terminal import albertkit  # noqa: E402
 
@@ -51,6 +52,29 @@ def test_a_file_of_keys_that_cannot_be_read_is_told(tmp_path):
     for file in (tmp_path / "nothing", tmp_path, tmp_path / "bytes"):
         with pytest.raises(InputError, match=f"can be read. Received: {file}"):
             run.api_keys(file)
+
+
+def test_origins_are_as_browsers_send_them():
+    known = ["https://example.org", "http://localhost:3000", "http://[::1]:80", "chrome-extension://abc", "*"]
+    assert run.origins(known) == known
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://example.org/", "example.org", "https://", "https://example.org/a", "https://Example.org", "", "null"],
+)
+def test_origins_that_no_page_has_are_refused(given):
+    with pytest.raises(InputError, match="with nothing behind"):
+        run.origins(["https://example.com", given])
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "86401"])
+def test_a_deadline_is_a_number_of_seconds_of_a_day(tmp_path, seconds):
+    with pytest.raises(ValueError, match="deadline"):
+        Limits(deadline=float(seconds))
+    done = albertkit("serve", tmp_path, "--deadline", seconds)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "--deadline" in done.stderr
 
 
 def test_names_of_models_stand_in_addresses_and_differ(tmp_path):

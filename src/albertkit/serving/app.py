@@ -187,10 +187,7 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        places = [
-            {"where": [_known(part, one["type"]) for part in one["loc"] if part != "body"], "rule": one["msg"]}
-            for one in error.errors()[:8]
-        ]
+        places = [{"where": _steps(one["loc"][1:], one["type"]), "rule": one["msg"]} for one in error.errors()[:8]]
         return JSONResponse({**Refusal(422).body(), "fields": places}, 422)
 
     @app.exception_handler(HTTPException)
@@ -199,7 +196,17 @@ def _add_handlers(app: FastAPI) -> None:
         return JSONResponse(Refusal(status).body(), status, error.headers)
 
 
-def _known(part: str | int, kind: str) -> str:
-    """A step to a wrong field. What is none of a schema's is the client's own: it is repeated if it may be a name."""
-    is_name = isinstance(part, int) or (part.isidentifier() and len(part) <= 32)
-    return str(part) if is_name or kind != "extra_forbidden" else "..."
+def _steps(place: Sequence[str | int], kind: str) -> list[str]:
+    """The way to a wrong field, without types such as `list[str]` that were tried on it.
+
+    A name that is none of a schema's is the client's own: it is repeated if it may be a name.
+    """
+    steps = [str(part) for part in place]
+    if kind == "extra_forbidden":
+        *before, own = steps
+        return [*_fields(before), own if own.isidentifier() and len(own) <= 32 else "..."]
+    return _fields(steps)
+
+
+def _fields(steps: list[str]) -> list[str]:
+    return [step for step in steps if not step.endswith("]")]

@@ -20,5 +20,5 @@ class Limits(BaseModel):
     """That are kept at a time, one for each word of the vocabulary and each mask: 413 for one request, 429 for all."""
     max_requests: int = Field(2048, ge=1)
     """That are being answered at a time: 429."""
-    deadline: float = Field(30.0, gt=0)
+    deadline: float = Field(30.0, gt=0, le=86400)
     """Seconds from a request's arrival to its answer: 504. What is in no batch by then is not computed."""

@@ -57,6 +57,18 @@ def api_keys(file: Path | None) -> list[str]:
     return keys
 
 
+def origins(given: Sequence[str]) -> list[str]:
+    """Origins of pages as browsers send them, or `*` for all. InputError for what no browser sends."""
+    for one in given:
+        scheme, _, host = one.partition("://")
+        if one != "*" and (not (scheme and host) or set(host) & set("/?#@ ") or one != one.lower()):
+            raise InputError(
+                "An origin must be a scheme, a host and, where it is not the scheme's own, a port, in small letters "
+                f"and with nothing behind. Received: {one!r}. Name one such as https://example.org, or '*' for all."
+            )
+    return list(given)
+
+
 class _Process(uvicorn.Server):
     """Says that it is not ready any more as soon as it is told to stop."""
 
