@@ -238,6 +238,44 @@ def test_a_client_gives_up_and_says_what_the_server_said(monkeypatch):
     assert len(waited) == 2
 
 
+def test_a_client_says_which_fields_were_refused_and_why(monkeypatch):
+    fields = [{"where": ["parameters", "top_k"], "rule": "Input should be 1 or more"}, {"where": [], "rule": "Late"}]
+    refused = httpx.Response(422, json={"error": "Not so.", "error_type": "422", "fields": fields})
+    client, _ = client_of(monkeypatch, Answers(refused))
+    with pytest.raises(ServerError) as raised:
+        client.answer("a", top_k=0)
+    told = "The server answered 422: Not so. (parameters.top_k: Input should be 1 or more) (: Late)"
+    assert (str(raised.value), raised.value.status) == (told, 422)
+
+
+@pytest.mark.parametrize("inputs", [float("nan"), "\ud83d", object(), {"text": b"bytes"}, {1j: "a"}])
+def test_a_client_sends_nothing_that_has_no_json(monkeypatch, inputs):
+    answers = Answers()
+    client, _ = client_of(monkeypatch, answers)
+    with pytest.raises(InputError, match="Pass plain values"):
+        client.answer(inputs)
+    assert answers.asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"url": "127.0.0.1:8080"}, "must begin with http://"),
+        ({"url": "http://[::1"}, "must be an address"),
+        ({"api_key": "clé"}, "must be of ASCII"),
+        ({"api_key": "a\nb"}, "must be of ASCII"),
+        ({"timeout": 0}, "must be above 0"),
+        ({"timeout": float("nan")}, "must be above 0"),
+        ({"retries": -1}, "0 or more"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_that_no_request_can_be_made_with_is_refused(kind, given, rule):
+    with pytest.raises(InputError, match=rule) as raised:
+        kind(**{"url": "http://127.0.0.1:8080", **given})
+    assert given.get("api_key", "no key") not in str(raised.value)
+
+
 def test_a_client_logs_what_speaks_against_an_answer(monkeypatch, caplog):
     warned = httpx.Response(200, headers={"Albertkit-Warnings": "truncated=2"}, json=[1])
     client, _ = client_of(monkeypatch, Answers(warned, httpx.Response(200, json=[1])))

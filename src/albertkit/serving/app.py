@@ -39,6 +39,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }
     for status, meaning in STATUSES.items()
 }
+_TYPES = {one.__name__ for one in (str, int, float, bool)}
 
 
 @dataclass
@@ -197,7 +198,7 @@ def _add_handlers(app: FastAPI) -> None:
 
 
 def _steps(place: Sequence[str | int], kind: str) -> list[str]:
-    """The way to a wrong field, without types such as `list[str]` that were tried on it.
+    """The way to a wrong field, without the types that were tried on it, such as `list[str]` or `constrained-int`.
 
     A name that is none of a schema's is the client's own: it is repeated if it may be a name.
     """
@@ -209,4 +210,4 @@ def _steps(place: Sequence[str | int], kind: str) -> list[str]:
 
 
 def _fields(steps: list[str]) -> list[str]:
-    return [step for step in steps if not step.endswith("]")]
+    return [step for step in steps if step.isdigit() or (step.isidentifier() and step not in _TYPES)]
