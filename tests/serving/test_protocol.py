@@ -56,7 +56,7 @@ def answer(connection):
     "offer",
     [
         b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAA\r\n",
-        b"connection: upgrade\r\nUPGRADE: websocket\r\n",
+        b"connection: upgrade\r\nUPGRADE: websocket\r\nUpgrade: h2c\r\n",
     ],
 )
 @pytest.mark.parametrize("form", ["whole", "in parts", "chunked"])

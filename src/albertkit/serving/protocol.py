@@ -5,13 +5,13 @@ that offers another protocol (`Upgrade`), as every client of Java's own HttpClie
 """
 
 import asyncio
-from typing import Any
+import re
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_HEAD = 2**16
 """Bytes in which neither a head nor a part of a body comes to its end; what the system gives at a time comes on top."""
-_OFFER, _UNKNOWN = b"\nupgrade:", b"\nignored:"
+_OFFER, _UNKNOWN = re.compile(rb"\nupgrade:", re.IGNORECASE), b"\nignored:"
 """A field of a head, and one of the same length that means nothing. In JSON no line begins so."""
 
 
@@ -35,7 +35,7 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, of a body, or of both."""
         if not self._is_in_body:
-            data = _without_offer(data)
+            data = _OFFER.sub(_UNKNOWN, data)
             if self._late is None:
                 self._expect_head()
         self._has_moved = False
@@ -74,9 +74,3 @@ class Protocol(HttpToolsProtocol):
         if self._late is not None:
             self._late.cancel()
             self._late = None
-
-
-def _without_offer(data: Any) -> bytes:
-    """The same bytes with a field of no meaning in place of `Upgrade`."""
-    place = data.lower().find(_OFFER)
-    return data if place < 0 else data[:place] + _UNKNOWN + data[place + len(_OFFER) :]
