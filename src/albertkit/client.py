@@ -11,16 +11,17 @@ How many inputs it has cut, or could not read, is logged.
 
 import asyncio
 import base64
+import json
 import logging
 import random
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from albertkit.errors import AlbertkitError, InputError, MissingDependency
-from albertkit.typing import Json
+from albertkit.typing import Json, Record
 
 try:
     import httpx
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 AGAIN = (429, 503)
 """Statuses after which it is worth asking again."""
+Http = TypeVar("Http")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 
 
@@ -46,10 +48,34 @@ class _Asking:
     """What both clients have in common: addresses, bodies, and how often to ask again."""
 
     def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
-        """`url` of the server, `timeout` in seconds for each try, `retries` beyond the first one."""
+        """`url` of the server, `timeout` in seconds for each try, `retries` beyond the first one.
+
+        InputError for an address, a key or a number that no request can be made with.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise InputError(
+                f"`url` must begin with http:// or https://. Received: {url!r}. Pass one such as http://127.0.0.1:8080."
+            )
+        if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+            raise InputError(
+                "`api_key` must be of ASCII letters, digits and signs. Received: another. Pass the server's."
+            )
+        if not timeout > 0 or retries < 0:
+            raise InputError(
+                "`timeout` must be above 0, and `retries` 0 or more. "
+                f"Received: {timeout} and {retries}. Leave them out for 60 and 5."
+            )
         self._retries = retries
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         self._options: dict[str, Json] = {"base_url": url, "headers": headers, "timeout": timeout}
+
+    def _made(self, kind: "Callable[..., Http]") -> "Http":
+        """A client of httpx. InputError for an address that is none."""
+        try:
+            return kind(**self._options)
+        except httpx.InvalidURL as error:
+            given = self._options["base_url"]
+            raise InputError(f"`url` must be an address. Received: {given!r}: {error}. Pass another.") from None
 
     def _pause(self, tries: int, came: "httpx.Response | httpx.TransportError") -> float | None:
         """Seconds to wait before asking again after so many tries; None where what came is the last word."""
@@ -61,19 +87,19 @@ class _Asking:
             may_help = isinstance(came, httpx.ConnectError)  # after others it may have been done all the same
         if not may_help or tries > self._retries:
             return None
-        if said.isdigit():
+        if said.isdecimal():
             return min(float(said), _LONGEST_PAUSE)
         # Clients that were refused together do not come back together.
         return min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE) * random.uniform(0.5, 1)
 
 
 def _found(came: "httpx.Response | httpx.TransportError") -> Json:
-    """The answer. ServerError where none came, for a refusal, and for what is no JSON."""
+    """The answer. ServerError where none came, for a refusal, with fields that are wrong, and for what is no JSON."""
     if isinstance(came, httpx.TransportError):
         raise ServerError(f"No answer came: {type(came).__name__}: {came}") from came
     try:
         found = came.json()
-        told = "" if came.is_success else str(found["error"])
+        told = "" if came.is_success else _refusal(found)
     except (ValueError, KeyError, TypeError):
         found, told = None, "no JSON" if came.is_success else came.reason_phrase
     if told:
@@ -81,6 +107,24 @@ def _found(came: "httpx.Response | httpx.TransportError") -> Json:
     if doubts := came.headers.get("Albertkit-Warnings"):
         logger.warning("Of the inputs that were sent some are not answered as they are: %s.", doubts)
     return found
+
+
+def _refusal(found: Json) -> str:
+    """What a server says of a request that it refuses. KeyError or TypeError where it is another's answer."""
+    places = [f"{'.'.join(one['where'])}: {one['rule']}" for one in found.get("fields", ())]
+    return " ".join([str(found["error"]), *(f"({place})" for place in places)])
+
+
+def _content(body: Json) -> Record:
+    """A body, and what it is, for httpx. InputError for what has no JSON."""
+    try:
+        content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            "What is asked must be texts, finite numbers, truths, lists and mappings. "
+            f"Received: another, or a text with half a character ({type(error).__name__}). Pass plain values."
+        ) from None
+    return {"content": content, "headers": {"Content-Type": "application/json"}}
 
 
 def _request(model: str | None, inputs: Json, parameters: Json) -> tuple[str, Json]:
@@ -107,7 +151,7 @@ class Client(_Asking):
 
     def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
         super().__init__(url, api_key, timeout, retries)
-        self._http = httpx.Client(**self._options)
+        self._http = self._made(httpx.Client)
 
     def answer(self, inputs: Json, model: str | None = None, **parameters: Json) -> Json:
         """The answers of a model, default the server's first, as its pipeline gives them. ServerError otherwise."""
@@ -123,7 +167,7 @@ class Client(_Asking):
 
     def post(self, path: str, body: Json) -> Json:
         """What any route answers. ServerError for refusals, and where no server is to be had."""
-        return self._ask("POST", path, json=body)
+        return self._ask("POST", path, **_content(body))
 
     def _ask(self, method: str, path: str, **content: Json) -> Json:
         tries = 0
@@ -156,7 +200,7 @@ class AsyncClient(_Asking):
 
     def __init__(self, url: str, api_key: str | None = None, timeout: float = 60.0, retries: int = 5) -> None:
         super().__init__(url, api_key, timeout, retries)
-        self._http = httpx.AsyncClient(**self._options)
+        self._http = self._made(httpx.AsyncClient)
 
     async def answer(self, inputs: Json, model: str | None = None, **parameters: Json) -> Json:
         """See Client."""
@@ -174,7 +218,7 @@ class AsyncClient(_Asking):
 
     async def post(self, path: str, body: Json) -> Json:
         """See Client."""
-        return await self._ask("POST", path, json=body)
+        return await self._ask("POST", path, **_content(body))
 
     async def _ask(self, method: str, path: str, **content: Json) -> Json:
         tries = 0

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import shutil
 import threading
 from concurrent.futures import Future
 
@@ -15,6 +16,7 @@ from albertkit.serving import json_parts
 from albertkit.serving.answering import connected
 from albertkit.serving.errors import Refusal, rule_of
 from albertkit.serving.middleware import Bounded
+from albertkit.serving.models import Models, Source
 from albertkit.serving.scheduler import Job
 
 SECRET = "Quetzalcoatl"
@@ -107,6 +109,22 @@ def test_wrong_fields_are_422_and_named_without_what_was_sent(client, path, body
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "places"),
+    [
+        ("/embed", {"inputs": ["a", 3]}, [["inputs"], ["inputs", "1"]]),
+        ("/v1/embeddings", {"input": [[1, 2]]}, [["input"], ["input", "0"]]),
+        ("/models/sequence", {"inputs": {"text": 3}}, [["inputs"], ["inputs", "Pair", "text"], ["inputs"]]),
+        ("/models/sequence", {"inputs": "a", "a]": 3}, [["..."]]),
+        ("/models/sequence", {"inputs": "a", "body": 3}, [["body"]]),
+        ("/models/sequence", {"inputs": "a", "parameters": {"top_k": 0}}, [["parameters", "top_k"]] * 2),
+        ("/models/masks", {"inputs": "a", "parameters": {"return_tensors": 3}}, [["parameters", "return_tensors"]]),
+    ],
+)
+def test_places_of_wrong_fields_are_of_the_body_and_not_of_the_code(client, path, body, places):
+    assert [one["where"] for one in client.post(path, json=body).json()["fields"]] == places
+
+
+@pytest.mark.parametrize(
     ("path", "body", "rule"),
     [
         ("/models/masks", {"inputs": f"{SECRET} without one"}, "must hold"),
@@ -176,6 +194,52 @@ def test_more_requests_at_a_time_than_may_be_are_429(serve):
     assert client.post("/models/sequence", json={"inputs": "a"}).status_code == 200
 
 
+def test_scores_of_words_are_bounded_for_a_request_and_for_all(serve, models):
+    words = models.get("masks").config.vocab_size
+    client = serve(max_mask_scores=3 * words)
+    answering = client.app.state.server.answering
+    found = client.post("/models/masks", json={"inputs": ["A [MASK].", "A [MASK] of [MASK] and [MASK]."]})
+    assert (found.status_code, "may have 3 masks" in found.json()["error"]) == (413, True)
+    answering._scores = 2 * words
+    found = client.post("/models/masks", json={"inputs": "A [MASK] of [MASK]."})
+    assert (found.status_code, found.headers["retry-after"]) == (429, "1")
+    for _ in range(3):  # what was answered, or refused, is not kept
+        assert client.post("/models/masks", json={"inputs": "A [MASK]."}).status_code == 200
+    assert answering._scores == 2 * words
+    assert client.post("/models/sequence", json={"inputs": ["Of no mask."] * 9}).status_code == 200
+
+
+def test_limits_of_time_and_number_hold_without_a_model_too(serve):
+    client = serve(deadline=0.001, max_requests=1)
+    long = {"inputs": ["one two three"] * 3000}
+    assert client.post("/tokenize", json=long).status_code in (408, 504)
+    client.app.state.server.answering._requests = 1
+    assert client.post("/tokenize", json={"inputs": "a"}).status_code == 429
+
+
+def test_clients_that_go_take_no_more_threads_than_there_are(client):
+    answering, gate, begun = client.app.state.server.answering, threading.Event(), []
+
+    def work(number):
+        begun.append(number)
+        gate.wait(20)
+
+    async def leave():
+        tasks = [asyncio.create_task(answering._done(lambda number=number: work(number))) for number in range(6)]
+        while len(begun) < 2:
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        gate.set()
+        last = await answering._done(lambda: "the last")
+        return found, last
+
+    found, last = asyncio.run(leave())
+    assert all(isinstance(one, asyncio.CancelledError) for one in found)
+    assert (sorted(begun), last) == ([0, 1], "the last")
+
+
 def test_a_deadline_that_passes_is_504_and_the_server_goes_on(serve):
     client = serve(deadline=0.001)
     assert client.post("/models/sequence", json={"inputs": ["one two three"] * 200}).status_code in (408, 504)
@@ -214,7 +278,9 @@ def test_pages_of_other_origins_may_ask_only_if_they_are_named(serve):
 
 def test_what_there_is_none_of_is_404_and_wrong_methods_are_405(client):
     assert client.post("/models/nothing", json={"inputs": "a"}).status_code == 404
-    assert client.get("/embed").status_code == 405
+    found = client.get("/embed")
+    assert (found.status_code, found.headers["allow"]) == (405, "POST")
+    assert client.post("/embed/", json={"inputs": "a"}, follow_redirects=False).status_code == 404
     asked = {"input": "a", "model": "sequence"}  # gives no vectors
     assert client.post("/v1/embeddings", json=asked).status_code == 404
 
@@ -250,6 +316,19 @@ def test_a_model_that_is_loaded_again_answers_as_before_and_a_broken_one_leaves_
     assert found.status_code == 500
     assert str(folders) not in found.text
     assert near(client.post("/embed", json={"inputs": "a"}).json(), before)
+
+
+def test_a_model_of_another_task_takes_no_place(folders, tmp_path):
+    served = tmp_path / "served"
+    shutil.copytree(folders / "sequence", served)
+    models = Models([Source.of(str(served), framework="torch")])
+    models.load()
+    former = models.get("served")
+    shutil.rmtree(served)
+    shutil.copytree(folders / "tokens", served)
+    with pytest.raises(InputError, match="must answer for text-classification, as before"):
+        models.load()
+    assert models.get("served") is former
 
 
 def test_without_keys_nobody_may_have_models_loaded_again(client):
@@ -315,7 +394,6 @@ def test_rerank_goes_by_a_model_of_pairs_where_one_is_served(folders, tmp_path):
 
     from albertkit.checkpoint import files
     from albertkit.serving.app import create_app
-    from albertkit.serving.models import Models, Source
     from albertkit.tokenization.fast import AlbertTokenizerFast
     from frameworks.common import random_tensors
 

@@ -20,12 +20,23 @@ async def never(scope, receive, send):
 REFUSING = {413: Bounded(never, max_body_bytes=10, deadline=5.0), 401: Keyed(never, ["a-key"])}
 
 
-def asked(app, parts, headers=(), wait=0.0):
+LENGTH = (b"content-length", b"1000")
+
+
+def asked(app, parts, headers=(LENGTH,), wait=0.0):
     """The status, and how many parts of a body were taken in before it was sent."""
+    sent, taken = answer(app, parts, headers, wait)
+    return sent["status"], taken
+
+
+def answer(app, parts, headers, wait=0.0):
+    """The beginning of an answer, and how many parts of a body were taken in before it was sent."""
     taken, sent = [], []
-    scope = {"type": "http", "method": "POST", "path": "/models/a", "headers": [(b"content-length", b"1000"), *headers]}
+    scope = {"type": "http", "method": "POST", "path": "/models/a", "headers": headers}
 
     async def receive():
+        if len(taken) == len(parts):  # a client that waits for its answer
+            await asyncio.sleep(60)
         await asyncio.sleep(wait)
         taken.append(parts[len(taken)])
         return {"type": "http.request", "body": taken[-1], "more_body": len(taken) < len(parts)}
@@ -34,7 +45,7 @@ def asked(app, parts, headers=(), wait=0.0):
         sent.append((message, len(taken)))
 
     asyncio.run(app(scope, receive, send))
-    return sent[0][0]["status"], sent[0][1]
+    return sent[0]
 
 
 @pytest.mark.parametrize("status", REFUSING)
@@ -44,7 +55,7 @@ def test_a_body_is_taken_in_before_it_is_refused(status):
 
 @pytest.mark.parametrize("status", REFUSING)
 def test_a_client_that_waits_to_be_told_to_go_on_is_refused_at_once(status):
-    assert asked(REFUSING[status], [b"a" * 1000], [(b"expect", b"100-continue")]) == (status, 0)
+    assert asked(REFUSING[status], [b"a" * 1000], [LENGTH, (b"expect", b"100-continue")]) == (status, 0)
 
 
 @pytest.mark.parametrize("status", REFUSING)
@@ -59,6 +70,22 @@ def test_a_body_that_is_late_is_not_waited_for(monkeypatch, status):
     found, taken = asked(REFUSING[status], [b"a"] * 100, wait=0.04)
     assert found == status
     assert taken < 10
+
+
+@pytest.mark.parametrize("parts", [[b"a" * 11], [b"a" * 10, b"a"], [b"a" * 20] * 3])
+def test_a_large_body_without_its_length_is_refused_at_its_end_and_the_connection_goes_on(monkeypatch, parts):
+    monkeypatch.setattr(middleware, "PATIENCE", 30)
+    sent, taken = answer(REFUSING[413], parts, [(b"transfer-encoding", b"chunked")])
+    assert (sent["status"], taken) == (413, len(parts))
+    assert b"connection" not in dict(sent["headers"])
+
+
+@pytest.mark.parametrize("status", REFUSING)
+@pytest.mark.parametrize(("given", "left"), [((b"expect", b"100-continue"), 0), ((b"x", b"y"), 600)])
+def test_a_connection_ends_where_more_of_a_body_may_come(monkeypatch, status, given, left):
+    monkeypatch.setattr(middleware, "PASSED_OVER", left)
+    sent, _ = answer(REFUSING[status], [b"a" * 250] * 4, [LENGTH, given])
+    assert dict(sent["headers"])[b"connection"] == b"close"
 
 
 def test_connections_are_kept_longer_than_clients_keep_them(monkeypatch):

@@ -19,6 +19,7 @@ from albertkit.client import AsyncClient, Client, ServerError  # noqa: E402
 from albertkit.errors import CheckpointNotFound, InputError  # noqa: E402
 from albertkit.kernels import library  # noqa: E402
 from albertkit.serving import run  # noqa: E402
+from albertkit.serving.limits import Limits  # noqa: E402
 from albertkit.serving.models import Models, Source  # noqa: E402
 from terminal import albertkit  # noqa: E402
 
@@ -51,6 +52,29 @@ def test_a_file_of_keys_that_cannot_be_read_is_told(tmp_path):
     for file in (tmp_path / "nothing", tmp_path, tmp_path / "bytes"):
         with pytest.raises(InputError, match=f"can be read. Received: {file}"):
             run.api_keys(file)
+
+
+def test_origins_are_as_browsers_send_them():
+    known = ["https://example.org", "http://localhost:3000", "http://[::1]:80", "chrome-extension://abc", "*"]
+    assert run.origins(known) == known
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["https://example.org/", "example.org", "https://", "https://example.org/a", "https://Example.org", "", "null"],
+)
+def test_origins_that_no_page_has_are_refused(given):
+    with pytest.raises(InputError, match="with nothing behind"):
+        run.origins(["https://example.com", given])
+
+
+@pytest.mark.parametrize("seconds", ["inf", "nan", "0", "86401"])
+def test_a_deadline_is_a_number_of_seconds_of_a_day(tmp_path, seconds):
+    with pytest.raises(ValueError, match="deadline"):
+        Limits(deadline=float(seconds))
+    done = albertkit("serve", tmp_path, "--deadline", seconds)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "--deadline" in done.stderr
 
 
 def test_names_of_models_stand_in_addresses_and_differ(tmp_path):
@@ -212,6 +236,44 @@ def test_a_client_gives_up_and_says_what_the_server_said(monkeypatch):
     with pytest.raises(ServerError, match="429: too much"):
         client.answer("a")
     assert len(waited) == 2
+
+
+def test_a_client_says_which_fields_were_refused_and_why(monkeypatch):
+    fields = [{"where": ["parameters", "top_k"], "rule": "Input should be 1 or more"}, {"where": [], "rule": "Late"}]
+    refused = httpx.Response(422, json={"error": "Not so.", "error_type": "422", "fields": fields})
+    client, _ = client_of(monkeypatch, Answers(refused))
+    with pytest.raises(ServerError) as raised:
+        client.answer("a", top_k=0)
+    told = "The server answered 422: Not so. (parameters.top_k: Input should be 1 or more) (: Late)"
+    assert (str(raised.value), raised.value.status) == (told, 422)
+
+
+@pytest.mark.parametrize("inputs", [float("nan"), "\ud83d", object(), {"text": b"bytes"}, {1j: "a"}])
+def test_a_client_sends_nothing_that_has_no_json(monkeypatch, inputs):
+    answers = Answers()
+    client, _ = client_of(monkeypatch, answers)
+    with pytest.raises(InputError, match="Pass plain values"):
+        client.answer(inputs)
+    assert answers.asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"url": "127.0.0.1:8080"}, "must begin with http://"),
+        ({"url": "http://[::1"}, "must be an address"),
+        ({"api_key": "clé"}, "must be of ASCII"),
+        ({"api_key": "a\nb"}, "must be of ASCII"),
+        ({"timeout": 0}, "must be above 0"),
+        ({"timeout": float("nan")}, "must be above 0"),
+        ({"retries": -1}, "0 or more"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_that_no_request_can_be_made_with_is_refused(kind, given, rule):
+    with pytest.raises(InputError, match=rule) as raised:
+        kind(**{"url": "http://127.0.0.1:8080", **given})
+    assert given.get("api_key", "no key") not in str(raised.value)
 
 
 def test_a_client_logs_what_speaks_against_an_answer(monkeypatch, caplog):

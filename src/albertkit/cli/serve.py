@@ -22,8 +22,13 @@ def command(
     max_waiting_tokens: Annotated[int, Option(help="Tokens that may wait; beyond: 429.", min=1)] = 262144,
     max_request_tokens: Annotated[int, Option(help="Tokens of one request at most; beyond: 413.", min=1)] = 16384,
     max_body_bytes: Annotated[int, Option(help="Bytes of a request's body at most; beyond: 413.", min=1)] = 1048576,
+    max_mask_scores: Annotated[
+        int, Option(help="Scores of words kept at a time, 4 bytes each: a vocabulary for each mask.", min=1)
+    ] = 268435456,
     max_requests: Annotated[int, Option(help="Requests answered at a time at most; beyond: 429.", min=1)] = 2048,
-    deadline: Annotated[float, Option(help="Seconds until a request must be answered; beyond: 504.", min=0.001)] = 30.0,
+    deadline: Annotated[
+        float, Option(help="Seconds until a request must be answered; beyond: 504.", min=0.001, max=86400)
+    ] = 30.0,
     api_keys: Annotated[
         Path | None,
         Option(
@@ -52,7 +57,7 @@ def command(
     except ImportError as error:
         raise MissingDependency("albertkit serve", str(error.name), "serve") from None
 
-    keys = run.api_keys(api_keys)
+    keys, origins = run.api_keys(api_keys), run.origins(cors_origin or [])
     on = options.computing(device, None, None, precision, trust_program=trust_program)
     served = Models([Source.of(one, task=task, framework=framework, max_length=max_length, **on) for one in models])
     served.load()
@@ -61,12 +66,13 @@ def command(
         max_waiting_tokens=max_waiting_tokens,
         max_request_tokens=max_request_tokens,
         max_body_bytes=max_body_bytes,
+        max_mask_scores=max_mask_scores,
         max_requests=max_requests,
         deadline=deadline,
     )
     _log_requests()
     told = [] if keys else ["No keys are asked for: whoever reaches this address may ask."]
-    run.serve(create_app(served, limits, keys, cors_origin or []), host, port, told)
+    run.serve(create_app(served, limits, keys, origins), host, port, told)
 
 
 def _log_requests() -> None:

@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
@@ -32,9 +32,10 @@ class Answering:
 
     def __init__(self, scheduler: Scheduler, limits: Limits, metrics: Metrics) -> None:
         self._scheduler, self._limits, self._metrics = scheduler, limits, metrics
-        self._threads = CapacityLimiter(2)
-        """Encoding and decoding beside the model; more threads would only take its cores."""
-        self._requests = 0
+        self._threads = ThreadPoolExecutor(2, "albertkit-answering")
+        """Encoding and decoding beside the model; more threads would only take its cores. A call whose client is gone
+        is not begun, and one that is begun keeps its thread to its end."""
+        self._requests = self._scores = 0
         self._over: deque[asyncio.Future[None]] = deque()
         """Those of one event loop that are to be told that their jobs are over."""
 
@@ -49,20 +50,19 @@ class Answering:
     ) -> Response:
         """The answer of a pipeline's call, or what `shaped` makes of it; see `response`. Refusal for none."""
         self._require_stride(model, options)
-        deadline = request.state.arrived + self._limits.deadline
-        with self._inside():
-            try:
-                async with asyncio.timeout(deadline - time.monotonic()), connected(request):
-                    is_small = len(await request.body()) <= _FEW_BYTES
-                    call = await self._done(lambda: self._prepared(model, inputs, options), at_once=is_small)
-                    request.state.doubts = call.doubts
-                    outputs = await self._computed(request, name, model, call, deadline)
-                    is_small = is_small and sum(one.size for row in outputs for one in row.values()) <= _FEW_NUMBERS
-                    return await self.response(lambda: shaped(call.finish(outputs)), at_once=is_small)
-            except TimeoutError:
-                raise Refusal(504) from None
-            except InputError as error:  # of the inputs, or of an option that only the answer asks for
-                raise Refusal(422, rule_of(error, inputs)) from None
+        async with self._taken(request, inputs) as deadline:
+            is_small = len(await request.body()) <= _FEW_BYTES
+            call = await self._done(lambda: self._prepared(model, inputs, options), at_once=is_small)
+            request.state.doubts = call.doubts
+            with self._kept(model, call):
+                outputs = await self._computed(request, name, model, call, deadline)
+                is_small = is_small and sum(one.size for row in outputs for one in row.values()) <= _FEW_NUMBERS
+                return await self.response(lambda: shaped(call.finish(outputs)), at_once=is_small)
+
+    async def plain(self, request: Request, inputs: Json, made: Callable[[], Json]) -> Response:
+        """What a function makes of inputs without a model. Refusal for none."""
+        async with self._taken(request, inputs):
+            return await self.response(made, at_once=len(await request.body()) <= _FEW_BYTES)
 
     async def response(self, made: Callable[[], Json], at_once: bool = False) -> Response:
         """What a function gives, as JSON: all at once, or where that is long part by part as the client takes it."""
@@ -84,16 +84,40 @@ class Answering:
 
         return StreamingResponse(each(), media_type="application/json")
 
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """Count a request while it is answered. Refusal where too many are."""
+    @asynccontextmanager
+    async def _taken(self, request: Request, inputs: Json) -> AsyncIterator[float]:
+        """The deadline of a request, by which what is done inside ends, as it does when its client goes.
+
+        Refusal where too many are being answered, where it ends so, and for inputs that cannot be answered.
+        """
         if self._requests >= self._limits.max_requests:
             raise Refusal(429, headers={"Retry-After": "1"})
         self._requests += 1
+        deadline = request.state.arrived + self._limits.deadline
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()), connected(request):
+                yield deadline
+        except TimeoutError:
+            raise Refusal(504) from None
+        except InputError as error:  # of the inputs, or of an option that only the answer asks for
+            raise Refusal(422, rule_of(error, inputs)) from None
+        finally:
+            self._requests -= 1
+
+    @contextmanager
+    def _kept(self, model: Pipeline, call: Call) -> Iterator[None]:
+        """Count the scores of words that a model gives back for a call. Refusal where they are too many to be kept."""
+        words, most = model.config.vocab_size, self._limits.max_mask_scores
+        scores = words * sum(map(len, call.features.positions or ()))
+        if scores > most:
+            raise Refusal(413, f"A request may have {most // words} masks. Send fewer, such as fewer inputs at a time.")
+        if self._scores + scores > most:
+            raise Refusal(429, headers={"Retry-After": "1"})
+        self._scores += scores
         try:
             yield
         finally:
-            self._requests -= 1
+            self._scores -= scores
 
     @staticmethod
     def _require_stride(model: Pipeline, options: Record) -> None:
@@ -161,7 +185,7 @@ class Answering:
         """
         if at_once:
             return call()
-        return await to_thread.run_sync(call, limiter=self._threads, abandon_on_cancel=True)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
 @asynccontextmanager

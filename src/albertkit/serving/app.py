@@ -1,7 +1,9 @@
 """The server: routes for models, for vectors, and for whoever runs it."""
 
+import ctypes
 import gc
 import logging
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +39,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     }
     for status, meaning in STATUSES.items()
 }
+_TYPES = {one.__name__ for one in (str, int, float, bool)}
 
 
 @dataclass
@@ -68,6 +71,15 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    _give_back()
+
+
+def _give_back() -> None:
+    """Give the system the memory that is free: glibc keeps that of former models among what is used."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def create_app(
@@ -79,7 +91,8 @@ def create_app(
     """
     server = Server(models, limits or Limits.model_validate({}))
     about: Record = {"title": "albertkit", "version": __version__, "description": "ALBERT models behind HTTP."}
-    app = FastAPI(**about, responses=REFUSALS, docs_url=None, redoc_url=None)  # those pages need another host
+    elsewhere: Record = {"docs_url": None, "redoc_url": None}  # pages that need another host
+    app = FastAPI(**about, responses=REFUSALS, redirect_slashes=False, **elsewhere)
     app.state.server = server
     first = models.names[0]
     paths = {f"/models/{name}": name for name in models.loaded()} | {"/": first}
@@ -175,21 +188,26 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        places = [
-            {"where": [_known(part, one["type"]) for part in one["loc"] if part != "body"], "rule": one["msg"]}
-            for one in error.errors()[:8]
-        ]
+        places = [{"where": _steps(one["loc"][1:], one["type"]), "rule": one["msg"]} for one in error.errors()[:8]]
         return JSONResponse({**Refusal(422).body(), "fields": places}, 422)
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         status = 422 if error.status_code == 400 else error.status_code  # bytes that are no text
-        return JSONResponse(
-            Refusal(status, STATUSES.get(status, "No such address, or not by this method.")).body(), status
-        )
+        return JSONResponse(Refusal(status).body(), status, error.headers)
 
 
-def _known(part: str | int, kind: str) -> str:
-    """A step to a wrong field. What is none of a schema's is the client's own: it is repeated if it may be a name."""
-    is_name = isinstance(part, int) or (part.isidentifier() and len(part) <= 32)
-    return str(part) if is_name or kind != "extra_forbidden" else "..."
+def _steps(place: Sequence[str | int], kind: str) -> list[str]:
+    """The way to a wrong field, without the types that were tried on it, such as `list[str]` or `constrained-int`.
+
+    A name that is none of a schema's is the client's own: it is repeated if it may be a name.
+    """
+    steps = [str(part) for part in place]
+    if kind == "extra_forbidden":
+        *before, own = steps
+        return [*_fields(before), own if own.isidentifier() and len(own) <= 32 else "..."]
+    return _fields(steps)
+
+
+def _fields(steps: list[str]) -> list[str]:
+    return [step for step in steps if step.isdigit() or (step.isidentifier() and step not in _TYPES)]

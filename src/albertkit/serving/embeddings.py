@@ -86,10 +86,10 @@ def of_vectors(models: Models, answering: Answering) -> APIRouter:
         )
 
     @router.post("/tokenize")
-    async def tokenize(body: TokenizeRequest) -> Response:
+    async def tokenize(request: Request, body: TokenizeRequest) -> Response:
         """The pieces of each text by the first model's tokenizer, with their places in characters."""
-        tokenizer = next(iter(models.loaded().values())).tokenizer
-        return await answering.response(lambda: _pieces(tokenizer, _listed(body.inputs), body.add_special_tokens))
+        tokenizer, texts = next(iter(models.loaded().values())).tokenizer, _listed(body.inputs)
+        return await answering.plain(request, texts, lambda: _pieces(tokenizer, texts, body.add_special_tokens))
 
     @router.post("/v1/embeddings", response_model=Record)
     async def openai(request: Request, body: OpenAIRequest) -> Response:

@@ -5,7 +5,7 @@ from albertkit.typing import Json, Record
 
 STATUSES = {
     401: "No key, or a wrong one.",
-    404: "There is no such model, or none for this.",
+    404: "There is no such route or model, or none for this.",
     405: "Not by this method.",
     408: "The body did not come before the deadline.",
     413: "The body, or the number of its tokens, is too large.",
@@ -23,7 +23,11 @@ class Refusal(Exception):
 
     def __init__(self, status: int, detail: str = "", headers: dict[str, str] | None = None) -> None:
         super().__init__(status)
-        self.status, self.detail, self.headers = status, detail or STATUSES[status], headers or {}
+        self.status, self.detail, self.headers = (
+            status,
+            detail or STATUSES.get(status, "The request is refused."),
+            headers or {},
+        )
 
     def body(self) -> Record:
         """As JSON."""

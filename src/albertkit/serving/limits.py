@@ -16,7 +16,9 @@ class Limits(BaseModel):
     """Of what is computed together. The longest that anybody waits for others goes with it."""
     max_waiting_tokens: int = Field(2**18, ge=1)
     """Of all requests that wait: 429, with Retry-After."""
+    max_mask_scores: int = Field(2**28, ge=1)
+    """That are kept at a time, one for each word of the vocabulary and each mask: 413 for one request, 429 for all."""
     max_requests: int = Field(2048, ge=1)
     """That are being answered at a time: 429."""
-    deadline: float = Field(30.0, gt=0)
+    deadline: float = Field(30.0, gt=0, le=86400)
     """Seconds from a request's arrival to its answer: 504. What is in no batch by then is not computed."""

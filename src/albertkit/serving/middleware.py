@@ -34,19 +34,22 @@ async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -
     await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, send)
 
 
-async def refuse_unread(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
-    """The same to a request whose body is not read yet, or not to its end.
+async def refuse_unread(refusal: Refusal, scope: Scope, receive: Receive, send: Send, is_going_on: bool = True) -> None:
+    """The same to a request whose body is not read yet, or not to its end unless that is known to be there.
 
     As much of it as PASSED_OVER is taken in and dropped first: a connection that is closed over unread bytes is reset,
-    and the client loses the answer. One that waits to be told to go on (`Expect`) has sent none.
+    and the client loses the answer. One that waits to be told to go on (`Expect`) has sent none. Where some of it may
+    still come the connection ends, for that would be taken for the next request.
     """
+    size = 0
     if "expect" not in Headers(scope=scope):
-        size, is_going_on = 0, True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 while is_going_on and size < PASSED_OVER:
                     message = await receive()
                     size, is_going_on = size + len(message.get("body", b"")), message.get("more_body", False)
+    if is_going_on:
+        refusal.headers["Connection"] = "close"
     await refuse(refusal, scope, receive, send)
 
 
@@ -153,14 +156,15 @@ class Bounded:
         stated = Headers(scope=scope).get("content-length", "")
         try:
             async with asyncio.timeout(self.deadline):
-                body = None if stated.isdigit() and int(stated) > self.most else await self._read(receive)
+                is_large = stated.isdecimal() and int(stated) > self.most
+                body, is_going_on = (None, True) if is_large else await self._read(receive)
         except TimeoutError:
             return await refuse(Refusal(408, headers={"Connection": "close"}), scope, receive, send)
         except ClientDisconnect:
             return None
         if body is None:
             detail = f"A body may have {self.most} bytes. Send less, such as fewer inputs at a time."
-            return await refuse_unread(Refusal(413, detail, {"Connection": "close"}), scope, receive, send)
+            return await refuse_unread(Refusal(413, detail), scope, receive, send, is_going_on)
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def again() -> Message:
@@ -168,15 +172,15 @@ class Bounded:
 
         return await self.app(scope, again, send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        parts, size = [], 0
-        while True:
+    async def _read(self, receive: Receive) -> tuple[bytes | None, bool]:
+        """The body, None for one that is too large, and whether more of it may come."""
+        parts, size, is_going_on = [], 0, True
+        while is_going_on:
             message: dict[str, Any] = dict(await receive())
             if message["type"] != "http.request":
                 raise ClientDisconnect
             parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            size, is_going_on = size + len(parts[-1]), message.get("more_body", False)
             if size > self.most:
-                return None
-            if not message.get("more_body"):
-                return b"".join(parts)
+                return None, is_going_on
+        return b"".join(parts), False

@@ -68,10 +68,17 @@ class Models:
     def load(self) -> None:
         """Load all, again where they are there: each takes the place of the former once it has answered.
 
-        A model that cannot be loaded raises, and the former ones go on.
+        A model that cannot be loaded raises, and the former ones go on. InputError for one of another task: routes are
+        those of the tasks at the start.
         """
         with self._lock:
             loaded = {name: source.load() for name, source in self._sources.items()}
+            for name, former in self._loaded.items():
+                if loaded[name].task.name != former.task.name:
+                    raise InputError(
+                        f"A model that is loaded again must answer for {former.task.name}, as before. Received as "
+                        f"{name!r}: one for {loaded[name].task.name}. Start the server anew for it."
+                    )
             self._loaded = loaded
 
     @property

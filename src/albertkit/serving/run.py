@@ -15,13 +15,14 @@ from fastapi import FastAPI
 
 from albertkit.errors import InputError
 from albertkit.serving.app import Server, settle
+from albertkit.serving.protocol import Protocol
 
 logger = logging.getLogger(__name__)
 
 KEYS = "ALBERTKIT_API_KEYS"
 """The environment variable that holds keys, separated by commas."""
 _KEEP_ALIVE = 75
-"""Seconds until a connection that nobody uses is closed.
+"""Seconds until a connection is closed that nobody uses, or whose head does not come to its end.
 
 More than clients wait before they close it themselves, 5 in httpx: of two that close at once the client's next request
 is lost.
@@ -56,6 +57,18 @@ def api_keys(file: Path | None) -> list[str]:
     return keys
 
 
+def origins(given: Sequence[str]) -> list[str]:
+    """Origins of pages as browsers send them, or `*` for all. InputError for what no browser sends."""
+    for one in given:
+        scheme, _, host = one.partition("://")
+        if one != "*" and (not (scheme and host) or set(host) & set("/?#@ ") or one != one.lower()):
+            raise InputError(
+                "An origin must be a scheme, a host and, where it is not the scheme's own, a port, in small letters "
+                f"and with nothing behind. Received: {one!r}. Name one such as https://example.org, or '*' for all."
+            )
+    return list(given)
+
+
 class _Process(uvicorn.Server):
     """Says that it is not ready any more as soon as it is told to stop."""
 
@@ -69,6 +82,20 @@ class _Process(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def config_of(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE,
+        timeout_graceful_shutdown=round(app.state.server.limits.deadline + _GRACE),
+    )
+
+
 def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     """Serve until a signal stops it: what was taken is answered. SIGHUP loads the models again.
 
@@ -80,14 +107,7 @@ def serve(app: FastAPI, host: str, port: int, told: Sequence[str] = ()) -> None:
     gc.set_threshold(_NEW_OBJECTS)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda sig, frame: threading.Thread(target=_reload, args=(server,)).start())
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=round(server.limits.deadline + _GRACE),
-    )
+    config = config_of(app)
     shown = f"[{host}]" if ":" in host else host
     logger.warning("Serving %s at http://%s:%d", ", ".join(server.models.names), shown, listening.getsockname()[1])
     for line in told:
