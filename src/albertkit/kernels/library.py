@@ -20,7 +20,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 SWITCH = "ALBERTKIT_KERNELS"
 """The environment variable that is 0 where the library shall not be used, or the level than which none faster is."""
-VERSION = 4
+VERSION = 5
 """Of what the library is given, as in model.h."""
 _FILE = Path(__file__).with_name("libalbertkit.so")
 
@@ -31,6 +31,7 @@ _ARGUMENTS = {
     "albertkit_panel_outputs": (_INT,),
     "albertkit_panel_inputs": (_INT, _INT),
     "albertkit_embed": (_INT, _POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER),
+    "albertkit_dense": (_INT, _POINTER, _POINTER, _INT, _POINTER, _INT),
     "albertkit_encode": (_INT, _POINTER, _POINTER, _INT, _INT),
     "albertkit_measure_training": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
     "albertkit_train_forward": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
@@ -39,6 +40,8 @@ _ARGUMENTS = {
 }
 _WITH_RESULT = (
     *("albertkit_version", "albertkit_has_precision", "albertkit_panel_outputs", "albertkit_panel_inputs"),
+    "albertkit_embed",
+    "albertkit_dense",
     "albertkit_encode",
 )
 
