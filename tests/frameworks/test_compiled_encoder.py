@@ -98,3 +98,10 @@ def test_early_exit_is_not_lost_where_the_library_computes_such_a_model():
     config = widths(early_exit=True, early_exit_patience=1)
     outputs = torch_infer.compile(config, head, random_tensors(config, head), device="cpu")(given(head))
     assert outputs["layers"].shape == outputs["logits"].shape[:1]
+
+
+def test_numpy_answers_no_rows_with_no_rows():
+    config, head = widths(), "ForTokenClassification"
+    none = np.zeros((0, 5), np.int64)
+    outputs = numpy_infer.compile(config, head, random_tensors(config, head))(PaddedBatch(none, none))
+    assert outputs["logits"].shape == (0, 5, 3)

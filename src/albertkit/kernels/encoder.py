@@ -194,10 +194,11 @@ class CompiledEncoder(_Kept):
         if failure == _NO_MEMORY:
             raise MemoryError(f"There is no memory for the states of {len(embeddings)} tokens.")
         if failure:
+            listed = [None if one is None else abbreviate(one.tolist()) for one in (lengths, wanted)]
             raise InputError(
-                "Lengths of sequences must be at least 1 and add up to the number of tokens, and what is wanted be some "
-                f"of these in rising order. Received: {len(embeddings)} tokens, lengths {abbreviate(lengths.tolist())}, "
-                f"wanted {abbreviate(None if wanted is None else wanted.tolist())}. Pass those of the same sequences."
+                "Lengths of sequences must be at least 1 and add up to the number of tokens, and what is wanted be "
+                f"some of these in rising order. Received: {len(embeddings)} tokens, lengths {listed[0]}, wanted "
+                f"{listed[1]}. Pass those of the same sequences."
             )
         return out
 

@@ -52,13 +52,18 @@ logger = logging.getLogger(__name__)
 def load() -> ctypes.CDLL | None:
     """The library, or None: the package was installed without a compiler, or it is switched off by SWITCH.
 
-    One of other sources, beside which Python's files have changed since, is refused with a warning.
+    One that cannot be loaded, or is of other sources, beside which Python's files have changed since, is told of by a
+    warning.
     """
     if os.environ.get(SWITCH) == "0":
         return None
     try:
         library = ctypes.CDLL(str(_FILE))
-    except OSError:
+    except OSError as error:
+        if _FILE.exists():  # damaged, or made for another system
+            logger.warning(
+                f"The compiled encoder cannot be loaded, so answers take longer: {error}. Install albertkit again."
+            )
         return None
     if getattr(library, "albertkit_version", int)() != VERSION:
         logger.warning(
