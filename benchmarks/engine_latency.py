@@ -35,7 +35,7 @@ def main() -> None:
         for length in LENGTHS:
             rows = np.random.default_rng(0).integers(5, 30000, (64, length)).tolist()
             folder = Path(work) / str(length)
-            save_model(folder, options.size, rows)
+            save_model(folder, options.size)
             made_peers(folder, rows, options.peers)
             started = sides(folder, options.precisions, THEIRS, options.peers)
             readings: dict[str, list[float]] = {side.name: [] for side in started}

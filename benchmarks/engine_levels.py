@@ -62,7 +62,7 @@ def main() -> None:
         groups = texts()
         rows = [row for group in groups.values() for row in group]
         folder = Path(work) / "model"
-        save_model(folder, options.size, rows)
+        save_model(folder, options.size)
         (folder / "rows.json").write_text(json.dumps(rows))
         ends = np.cumsum([len(group) for group in groups.values()]).tolist()
         asked = {name: f"run {start} {end}" for name, start, end in zip(groups, [0, *ends], ends, strict=False)}

@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         rows = sst2(options.rows, "train")
         folder = Path(work) / "model"
-        save_model(folder, options.size, rows)
+        save_model(folder, options.size)
         (folder / "rows.json").write_text(json.dumps(rows))
         sides = [f"{backend}-{name}" for backend in ("numpy", "torch") for name in options.precisions]
         ours = {name: held(name, sys.executable, folder, len(rows)) for name in sides}

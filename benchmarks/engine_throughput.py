@@ -83,24 +83,14 @@ def _ids(*texts: list[str]) -> list[list[int]]:
 DATA = {"sst2": sst2, "squadshifts": contexts, "uniform": uniform}
 
 
-def save_model(folder: Path, size: str, rows: list[list[int]]) -> None:
-    """A model of random weights with the scales of int8 for some of the rows."""
-    from albertkit import quantization
-    from albertkit.batches import PaddedBatch
-    from albertkit.checkpoint import files
+def save_model(folder: Path, size: str) -> None:
+    """A model of random weights; int8 finds the scales of inputs itself."""
     from albertkit.config import AlbertConfig
-    from albertkit.quantizing import plans
     from albertkit.tokenization.fast import AlbertTokenizerFast
     from albertkit.torch.models import AlbertForSequenceClassification
-    from albertkit.torch.packed import calibration
 
     AlbertForSequenceClassification(getattr(AlbertConfig, size)()).save_pretrained(folder)
     AlbertTokenizerFast(str(common.DATA / "vocab" / "spiece.model")).save_pretrained(folder)
-    checkpoint = files.load(folder)
-    batch = PaddedBatch.of_rows(rows[:64], [[0] * len(row) for row in rows[:64]], 0)
-    seen = calibration.observe(checkpoint.config, "ForSequenceClassification", checkpoint.tensors, [batch])
-    first = next(plans.plans(checkpoint.config, seen, checkpoint.tensors))
-    quantization.write(folder, first.quantization, checkpoint.tensors, {})
 
 
 def matrix_rate(hidden: int, ffn: int) -> float:
@@ -151,7 +141,7 @@ def main() -> None:
         for name in options.data:
             rows = DATA[name](options.rows if name == "sst2" else options.rows // 8)
             folder = Path(work) / name
-            save_model(folder, options.size, rows)
+            save_model(folder, options.size)
             readings = measured(folder, rows, options, before)
             tokens = sum(map(len, rows))
             rates = {side: tokens / statistics.median(seconds) for side, seconds in readings.items()}

@@ -216,7 +216,7 @@ def ours(folder: Path, port: int, precision: str) -> list[str]:
 def speed(work: Path, options: argparse.Namespace) -> tuple[dict, dict, dict]:
     """Throughput and latency of both sides -> ratios, ours, peer."""
     asked, folder = texts(), work / "model"
-    save_model(folder, options.size, np.random.default_rng(0).integers(5, 30000, (64, 40)).tolist())
+    save_model(folder, options.size)
     sides = {"fp32": ours, "int8": ours, "peer": None}
     found: dict[str, dict] = {}
     for name in ("peer", "fp32", "int8"):

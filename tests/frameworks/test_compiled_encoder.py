@@ -70,7 +70,7 @@ def test_a_row_without_a_token_has_the_answer_that_it_has_without_the_library(in
 
 @BACKENDS
 def test_masked_places_in_any_order(infer):
-    positions = np.array([[1, 3], [0, 2], [1, 0], [0, 2]])
+    positions = np.array([[1, 3], [0, 2], [1, 0], [0, 2], [0, 0], [0, 0], [0, 0], [0, 1]])
     require_same(infer, "ForMaskedLM", given("ForMaskedLM", kind=MaskedBatch, positions=positions), widths())
 
 
@@ -98,3 +98,10 @@ def test_early_exit_is_not_lost_where_the_library_computes_such_a_model():
     config = widths(early_exit=True, early_exit_patience=1)
     outputs = torch_infer.compile(config, head, random_tensors(config, head), device="cpu")(given(head))
     assert outputs["layers"].shape == outputs["logits"].shape[:1]
+
+
+def test_numpy_answers_no_rows_with_no_rows():
+    config, head = widths(), "ForTokenClassification"
+    none = np.zeros((0, 5), np.int64)
+    outputs = numpy_infer.compile(config, head, random_tensors(config, head))(PaddedBatch(none, none))
+    assert outputs["logits"].shape == (0, 5, 3)

@@ -11,6 +11,7 @@ import pytest
 
 from albertkit import quantization
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, TokenIdError
 from albertkit.kernels import library
 from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, can_run
 from albertkit.numpy.activations import ACTIVATIONS
@@ -352,20 +353,115 @@ def test_no_more_threads_are_started_than_processors_can_have_use_for():
 @pytest.mark.parametrize(("precision", "level"), ways("fp32"))
 @pytest.mark.parametrize("has_types", [True, False])
 def test_embeddings_are_summed_and_normalised(precision, level, has_types):
-    config, random = config_of(type_vocab_size=3, max_position_embeddings=20), np.random.default_rng(4)
-    shapes = {"word": 50, "token_type": 3, "position": 20}
-    tables = {
-        f"{name}_embeddings.weight": random.normal(size=(rows, 32)).astype(np.float32) for name, rows in shapes.items()
-    }
-    norm = {f"LayerNorm.{name}": random.normal(size=32).astype(np.float32) for name in ("weight", "bias")}
-    ids, types, places = (random.integers(0, rows, 11) for rows in shapes.values())
+    config, random = config_of(), np.random.default_rng(5)
+    norm, names = tables_of(config), ("word", "token_type", "position")
+    words, kinds, positions = (norm[f"{name}_embeddings.weight"] for name in names)
+    ids, types, places = (random.integers(0, len(table), 11) for table in (words, kinds, positions))
     types = types if has_types else None
-    found = CompiledEmbeddings(config, {**tables, **norm}.__getitem__, level)(ids, types, places)
-    words, kinds, positions = (tables[f"{name}_embeddings.weight"] for name in shapes)
+    found = CompiledEmbeddings(config, norm.__getitem__, level)(ids, types, places)
     summed = words[ids] + kinds[np.zeros(11, int) if types is None else types] + positions[places]
     centred = summed - summed.mean(-1, keepdims=True)
     wanted = centred / np.sqrt(np.square(centred).mean(-1, keepdims=True) + config.layer_norm_eps)
     np.testing.assert_allclose(found, wanted * norm["LayerNorm.weight"] + norm["LayerNorm.bias"], atol=1e-5)
+
+
+def tables_of(config):
+    random, shapes = np.random.default_rng(4), {"word": 50, "token_type": 3, "position": 20}
+    tables = {f"{name}_embeddings.weight": random.normal(size=(rows, 32)) for name, rows in shapes.items()}
+    norm = {f"LayerNorm.{name}": random.normal(size=32) for name in ("weight", "bias")}
+    return {name: values.astype(np.float32) for name, values in (tables | norm).items()}
+
+
+@pytest.mark.parametrize(("precision", "level"), ways("fp32"))
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("input_ids", ([50], [0], [0])),
+        ("input_ids", ([4, -1], [0, 0], [0, 1])),
+        ("token_type_ids", ([4], [3], [0])),
+        ("position_ids", ([4], None, [20])),
+    ],
+)
+def test_ids_outside_their_tables_are_refused(precision, level, name, ids):
+    config = config_of()
+    embed = CompiledEmbeddings(config, tables_of(config).__getitem__, level)
+    with pytest.raises(TokenIdError, match=rf"`{name}` must lie in 0\.\."):
+        embed(*(None if one is None else np.array(one) for one in ids))
+
+
+@EVERY_WAY
+def test_no_sequence_at_all_has_no_states(precision, level):
+    config = config_of()
+    none, integers = np.zeros((0, config.embedding_size), np.float32), np.array([], np.int64)
+    for threads in (1, 2):
+        for wanted in (None, integers):
+            assert encoder_of(config, precision, level)(none, [], wanted, threads).shape == (0, config.hidden_size)
+
+
+@EVERY_WAY
+@pytest.mark.parametrize("length", [1, 13, 511, 512])
+def test_one_head_of_any_width_and_odd_lengths(precision, level, length):
+    """One token, and lengths beside those of tiles: with a head of 32 and one of 160, of which no 64 is a divisor."""
+    for width in (32, 160):
+        config = config_of(hidden_size=width, num_attention_heads=1, num_hidden_layers=1, intermediate_size=160)
+        given = np.random.default_rng(5).normal(size=(length + 3, 32)).astype(np.float32)
+        encoder = encoder_of(config, precision, level)
+        whole = encoder(given, [length, 3], None, 2)
+        assert np.isfinite(whole).all()
+        np.testing.assert_array_equal(encoder(given[:length], [length], None, 3), whole[:length])
+        last = np.array([length - 1])
+        np.testing.assert_array_equal(encoder(given, [length, 3], last, 2), whole[last])
+
+
+@EVERY_WAY
+@pytest.mark.parametrize(
+    ("lengths", "wanted"),
+    [
+        ([TOKENS + 1], None),
+        ([TOKENS - 1], None),
+        ([TOKENS, 0], None),
+        ([TOKENS + 1, -1], None),
+        (LENGTHS, [TOKENS]),
+        (LENGTHS, [-1, 3]),
+        (LENGTHS, [0, 0, 1]),
+        (LENGTHS, [5, 3]),
+    ],
+)
+def test_numbers_that_do_not_fit_each_other_are_refused(precision, level, lengths, wanted):
+    config = config_of()
+    wanted = None if wanted is None else np.array(wanted)
+    with pytest.raises(InputError, match=r"add up to the number of tokens.*Received: 275 tokens, lengths .*Pass those"):
+        encoder_of(config, precision, level)(embeddings_of(config), lengths, wanted, 2)
+
+
+@pytest.mark.parametrize("way", ["one scale", "tokens", "smoothing"])
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("precision", "level"), ways("int8"))
+def test_a_number_that_bytes_cannot_say_makes_the_states_of_its_token_nan(precision, level, number, way):
+    """It would else become some byte, and the answer look like any other."""
+    config, given = config_of(), embeddings_of(config_of())
+    encoder = encoder_of(config, precision, level, known_of(config, way))
+    whole = encoder(given, LENGTHS, None, 1)
+    alone, beside = 7, slice(8, None)  # a sequence of one token, and those behind it
+    given[alone, 5] = number
+    found = encoder(given, LENGTHS, None, 2)
+    assert np.isnan(found[alone]).all()
+    np.testing.assert_array_equal(found[beside], whole[beside])
+    given[3, 31] = number  # in a sequence of seven, all of which attend to it
+    assert np.isnan(encoder(given, LENGTHS, None, 2)[:7]).all()
+
+
+@pytest.mark.parametrize(("precision", "level"), ways("int8"))
+@pytest.mark.parametrize("size", [1e4, 1e12, 1e30])
+def test_what_is_far_beyond_a_scale_counts_as_the_largest_that_it_has(precision, level, size):
+    """Whole numbers of 32 bits do not hold it, and would make the least of it."""
+    config = config_of(num_hidden_layers=1)
+    known, given = quantization_of(config, weights_of(config)), embeddings_of(config)
+    encoder = encoder_of(config, precision, level, known)
+    far, most = given.copy(), given.copy()
+    far[7, :9], most[7, :9] = size, 1e3 * known.mapping
+    far[9, :9], most[9, :9] = -size, -1e3 * known.mapping
+    np.testing.assert_array_equal(encoder(far, LENGTHS, None, 1), encoder(most, LENGTHS, None, 1))
 
 
 def test_what_it_does_not_compute(monkeypatch):

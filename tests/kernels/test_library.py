@@ -26,13 +26,15 @@ def test_it_can_be_switched_off(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["none", "damaged"])
-def test_without_a_library_there_are_no_precisions(monkeypatch, tmp_path, kind):
+def test_without_a_library_there_are_no_precisions(monkeypatch, tmp_path, caplog, kind):
     file = tmp_path / "libalbertkit.so"
     if kind == "damaged":
         file.write_bytes(b"not a library")
     monkeypatch.setattr(library, "_FILE", file)
     assert library.load() is None
     assert not library.has_precision("fp32")
+    told = [one for one in caplog.messages if "cannot be loaded" in one and "Install albertkit again." in one]
+    assert len(told) == (kind == "damaged")
 
 
 class Everything:

@@ -15,6 +15,7 @@ from albertkit.cli.app import app  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
 from albertkit.errors import CheckpointError, InputError  # noqa: E402
 from albertkit.inference.parity import Parity  # noqa: E402
+from albertkit.kernels import library  # noqa: E402
 from albertkit.pipelines import Pipeline, pipeline  # noqa: E402
 from albertkit.quantization import QUANTIZATION_FILE, SITES, InputStatistics  # noqa: E402
 from albertkit.quantizing import plans  # noqa: E402
@@ -45,9 +46,9 @@ def model(request, tmp_path, data):
     return saved(tmp_path / "model", data, getattr(request, "param", "ForSequenceClassification"))
 
 
-def saved(folder, data, head):
+def saved(folder, data, head, **changes):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
-    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "embedding_size": 16}
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "embedding_size": 16} | changes
     config = small(vocab_size=len(tokenizer), max_position_embeddings=48, num_labels=3, **sizes)
     files.save(folder, config, random_tensors(config, head), f"Albert{head}")
     tokenizer.save_pretrained(folder)
@@ -227,12 +228,26 @@ def statistics(config, static, token, outlier=1.0):
 def test_plans_go_from_the_fastest_to_the_most_exact():
     config = small()
     tensors = random_tensors(config, "Model")
-    first, second, third, smoothed, last = (
-        one.quantization for one in plans.plans(config, statistics(config, 0.1, 0.01, 9.0), tensors)
-    )
+    ways = list(plans.plans(config, statistics(config, 0.1, 0.01, 9.0), tensors, is_compiled=False))
+    first, second, third, smoothed, last = (one.quantization for one in ways)
     assert first.layers[0]["ffn"] == 9.0
     assert second.layers[0]["ffn"] == third.layers[0]["ffn"] == "token"
     assert smoothed.smoothing["ffn"][0] > smoothed.smoothing["ffn"][1:].max()
     assert last.smoothing.keys() == {"query_key_value", "ffn"}
-    close = next(iter(list(plans.plans(config, statistics(config, 0.01, 0.009), tensors))[1:2]))
+    close = list(plans.plans(config, statistics(config, 0.01, 0.009), tensors, is_compiled=False))[1]
     assert close.quantization.layers[0]["ffn"] == 1.0
+    compiled = plans.plans(config, statistics(config, 0.01, 0.009), tensors, is_compiled=True)
+    assert [one.name for one in compiled] == [one.name for one in ways[2:]]
+
+
+@pytest.mark.parametrize("kernels", [True, False])
+def test_a_scale_for_each_token_comes_first_where_it_costs_hardly_anything(texts, tmp_path, data, monkeypatch, kernels):
+    if not kernels:
+        monkeypatch.setattr(library, "has_precision", lambda precision: False)
+    elif not library.has_precision("int8"):
+        pytest.skip("has no compiled library")
+    sizes = {"num_attention_heads": 1, "embedding_size": 32}
+    model = saved(tmp_path / "model", data, "ForSequenceClassification", **sizes)
+    tried = quantize(model, texts, min_agreement=0.0).report["tried"]
+    assert [one["inputs"] for one in tried] == ["a scale for each token" if kernels else "one scale a product"]
+    assert (files.load(model).quantization.mapping == "token") == kernels

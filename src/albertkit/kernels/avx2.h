@@ -47,6 +47,17 @@ inline float largest_of(Floats x) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+inline Floats larger_size(Floats a, Floats b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+
+inline float largest_size_of(Floats x) {
+    const Ints words = _mm256_castps_si256(x);
+    const __m128i four = _mm_max_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(two, _mm_shuffle_epi32(two, 1))));
+}
+
 inline Floats to_whole(Floats x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 // For powers of -126 to 127.
@@ -70,7 +81,8 @@ inline Floats first_of(Floats x, int count, Floats rest) {
 
 // Eight numbers of 16 bits, rounded to what a byte holds.
 inline __m128i to_bytes(Floats x, int zero) {
-    const Ints moved = _mm256_add_epi32(_mm256_cvtps_epi32(x), all_words(zero));
+    // Too large a number would become the least one.
+    const Ints moved = _mm256_add_epi32(_mm256_cvtps_epi32(smaller(all(255), x)), all_words(zero));
     const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(moved), _mm256_extracti128_si256(moved, 1));
     return _mm_max_epi16(_mm_min_epi16(halves, _mm_set1_epi16(255)), _mm_setzero_si128());
 }

@@ -35,6 +35,14 @@ inline Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
 inline float sum_of(Floats x) { return _mm512_reduce_add_ps(x); }
 inline float largest_of(Floats x) { return _mm512_reduce_max_ps(x); }
 
+// The larger of two magnitudes, NaN where one is: their bits as whole numbers have the same order, NaN's above all.
+inline Floats larger_size(Floats a, Floats b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+inline float largest_size_of(Floats x) {
+    return _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(_mm512_reduce_max_epi32(_mm512_castps_si512(x)))));
+}
+
 inline Floats to_whole(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
 // x times 2 to a whole number.
@@ -62,7 +70,8 @@ using Byte = uint8_t;  // as inputs of products are kept in int8
 
 // Rounded to whole numbers, moved up by `zero`, and kept within what a byte holds.
 inline void store_bytes(Byte *out, Floats x, int zero) {
-    const Ints moved = _mm512_add_epi32(_mm512_cvtps_epi32(x), all_words(zero));
+    // Too large a number would become the least one.
+    const Ints moved = _mm512_add_epi32(_mm512_cvtps_epi32(smaller(all(255), x)), all_words(zero));
     const Ints above = _mm512_max_epi32(moved, _mm512_setzero_si512());
     _mm_storeu_si128(reinterpret_cast<__m128i *>(out), _mm512_cvtusepi32_epi8(above));
 }

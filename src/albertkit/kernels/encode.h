@@ -60,14 +60,18 @@ bool encode(const Model &model, const Batch &batch, int threads) {
     return encode_together<By, Value>(model, cuts.batches(model.mapping.inputs, model.hidden), together, threads);
 }
 
-// Ids of words, types (null for 0) and positions, (T,) each, all within their tables -> (T, E).
+// Ids of words, types (null for 0) and positions, (T,) each -> (T, E), and whether all were within their tables.
 //
 // By the thread that calls alone: it takes microseconds, and the threads of another library would still be about
 // when those of the encoder begin.
-void embed(const Embeddings &tables, const int64_t *words, const int64_t *types, const int64_t *positions, int tokens,
+bool embed(const Embeddings &tables, const int64_t *words, const int64_t *types, const int64_t *positions, int tokens,
            float *out) {
     const int64_t width = tables.width;
+    auto is_within = [](int64_t id, int32_t rows) { return id >= 0 && id < rows; };
     for (int token = 0; token < tokens; token++, out += width) {
+        if (!is_within(words[token], tables.of_words) || !is_within(positions[token], tables.of_positions) ||
+            (types && !is_within(types[token], tables.of_types)))
+            return false;
         const float *word = tables.words + words[token] * width,
                     *type = tables.types + (types ? types[token] : 0) * width;
         const float *position = tables.positions + positions[token] * width;
@@ -76,6 +80,7 @@ void embed(const Embeddings &tables, const int64_t *words, const int64_t *types,
         }
         normalise(out, tables.norm, width, tables.epsilon, out);
     }
+    return true;
 }
 
 }  // namespace

@@ -23,6 +23,21 @@ const albertkit::Level &level_of(int32_t number) {
     }
 }
 
+// Whether the lengths are those of the tokens, and what is wanted are some of these in rising order: no other numbers
+// are safe to go by.
+bool is_sound(const Batch &batch) {
+    int64_t tokens = 0;
+    for (int one = 0; one < batch.sequences; one++) {
+        if (batch.lengths[one] < 1) return false;
+        tokens += batch.lengths[one];
+    }
+    for (int one = 0; batch.wanted && one < batch.outputs; one++) {
+        const int before = one ? batch.wanted[one - 1] : -1;
+        if (batch.wanted[one] <= before || batch.wanted[one] >= batch.tokens) return false;
+    }
+    return tokens == batch.tokens;
+}
+
 }  // namespace
 
 extern "C" {
@@ -59,14 +74,21 @@ int32_t albertkit_panel_inputs(int32_t level, int32_t precision) {
     }
 }
 
-// Ids of words, types (null for 0) and positions, (T,) each, all within their tables -> (T, E).
-void albertkit_embed(int32_t level, const Embeddings *tables, const int64_t *words, const int64_t *types,
-                     const int64_t *positions, int32_t tokens, float *out) {
-    level_of(level).embed(*tables, words, types, positions, tokens, out);
+// Ids of words, types (null for 0) and positions, (T,) each -> (T, E). 0, or 1 where one is not within its table.
+int32_t albertkit_embed(int32_t level, const Embeddings *tables, const int64_t *words, const int64_t *types,
+                        const int64_t *positions, int32_t tokens, float *out) {
+    return !level_of(level).embed(*tables, words, types, positions, tokens, out);
 }
 
-// 0, or 1 where there was no memory.
+// (R, K) -> (R, N) of a dense layer. 0, or 1 where there was no memory.
+int32_t albertkit_dense(int32_t level, const Dense *layer, const float *x, int32_t rows, float *out, int32_t threads) {
+    return !level_of(level).dense(*layer, x, rows, out, threads);
+}
+
+// 0; 1 where there was no memory, 2 where the numbers of the batch do not fit each other.
 int32_t albertkit_encode(int32_t level, const Model *model, const Batch *batch, int32_t precision, int32_t threads) {
+    if (!is_sound(*batch)) return 2;
+    if (!batch->tokens) return 0;
     return !level_of(level).encode(*model, *batch, Precision(precision), threads);
 }
 }

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 import ml_dtypes
 import numpy as np
 
+from albertkit import rules
 from albertkit.backends import InferPrecision
 from albertkit.config import AlbertConfig
+from albertkit.errors import InputError, abbreviate
 from albertkit.kernels import library
 from albertkit.quantization import MAPPING, SITES, Largest, Quantization, quantized_weight
 
@@ -27,7 +29,10 @@ PANEL = 32
 Weight = Callable[[str], np.ndarray]
 """The float32 weight of a name that is canonical, but for `albert.encoder.` or `albert.embeddings.` in front."""
 
+_NO_MEMORY = 1
+"""What the library says then, for one; another number says that lengths and tokens do not fit each other."""
 _TABLES = ("word", "token_type", "position")
+_IDS = ("input_ids", "token_type_ids", "position_ids")
 _POINTER, _INT = ctypes.c_void_p, ctypes.c_int32
 
 
@@ -64,6 +69,7 @@ class _Embeddings(ctypes.Structure):
         ("norm", _Norm),
         ("width", _INT),
         ("epsilon", ctypes.c_float),
+        *((f"of_{name}", _INT) for name in ("words", "types", "positions")),
     )
 
 
@@ -116,17 +122,23 @@ class CompiledEmbeddings(_Kept):
         """`weight` gives those that are canonical, without `albert.embeddings.` in front. `level` as of the encoder."""
         super().__init__()
         self._level = library.LEVELS.index(level or library.levels("fp32")[0])
-        tables = (self._place(weight(f"{name}_embeddings.weight"), np.float32) for name in _TABLES)
-        norm = self._norm(weight, "LayerNorm")
-        self._tables = _Embeddings(*tables, norm, config.embedding_size, config.layer_norm_eps)
+        tables = [weight(f"{name}_embeddings.weight") for name in _TABLES]
+        self._rows = tuple(len(table) for table in tables)
+        places = (self._place(table, np.float32) for table in tables)
+        norm, width, epsilon = self._norm(weight, "LayerNorm"), config.embedding_size, config.layer_norm_eps
+        self._tables = _Embeddings(*places, norm, width, epsilon, *self._rows)
 
     def __call__(self, words: np.ndarray, types: np.ndarray | None, positions: np.ndarray) -> np.ndarray:
-        """(T,) int64 each, all within their tables; types default to 0 -> (T, E) float32."""
+        """(T,) integers each; types default to 0 -> (T, E) float32. TokenIdError for one that is not in its table."""
         given = [None if one is None else np.ascontiguousarray(one, np.int64) for one in (words, types, positions)]
         out = np.empty((len(words), self._tables.width), np.float32)
         places = [None if one is None else one.ctypes.data for one in given]
         tables, found = ctypes.byref(self._tables), out.ctypes.data
-        library.load().albertkit_embed(self._level, tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
+        failure = library.load().albertkit_embed(self._level, tables, *places, len(out), found)  # type: ignore[union-attr]  # `can_run` found it
+        if failure:
+            for name, ids, rows in zip(_IDS, given, self._rows, strict=True):
+                if ids is not None:
+                    rules.require_ids(name, int(ids.min()), int(ids.max()), rows)
         return out
 
 
@@ -178,8 +190,16 @@ class CompiledEncoder(_Kept):
         batch = Batch(*places, len(embeddings), len(lengths), len(out))
         level, number = library.LEVELS.index(self.level), library.PRECISIONS.index(self._precision)
         model, given = ctypes.byref(self._model), ctypes.byref(batch)
-        if library.load().albertkit_encode(level, model, given, number, threads):  # type: ignore[union-attr]  # `can_run` found it
+        failure = library.load().albertkit_encode(level, model, given, number, threads)  # type: ignore[union-attr]  # `can_run` found it
+        if failure == _NO_MEMORY:
             raise MemoryError(f"There is no memory for the states of {len(embeddings)} tokens.")
+        if failure:
+            listed = [None if one is None else abbreviate(one.tolist()) for one in (lengths, wanted)]
+            raise InputError(
+                "Lengths of sequences must be at least 1 and add up to the number of tokens, and what is wanted be "
+                f"some of these in rising order. Received: {len(embeddings)} tokens, lengths {listed[0]}, wanted "
+                f"{listed[1]}. Pass those of the same sequences."
+            )
         return out
 
     def _layer(self, place: tuple[int, int], weight: Weight) -> _Layer:

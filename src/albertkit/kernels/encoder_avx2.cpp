@@ -16,6 +16,7 @@
 // What stands above runs on any processor, as when the library is loaded or the process forks; what follows does not.
 #pragma GCC target("avx2,fma,bmi,bmi2")
 
+#include "dense.h"
 #include "encode.h"
 
 namespace {
@@ -28,7 +29,7 @@ bool encode_in(const Model &model, const Batch &batch, Precision precision, int 
 }  // namespace
 
 #ifdef ALBERTKIT_AVX_VNNI
-const albertkit::Level albertkit::avx2_vnni = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx2_vnni = {PANEL, ByBytes::AT_ONCE, encode_in, embed, dense};
 #else
-const albertkit::Level albertkit::avx2 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx2 = {PANEL, ByBytes::AT_ONCE, encode_in, embed, dense};
 #endif

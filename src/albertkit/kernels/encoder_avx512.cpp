@@ -14,6 +14,7 @@
 // What stands above runs on any processor, as when the library is loaded or the process forks; what follows does not.
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,fma,bmi,bmi2")
 
+#include "dense.h"
 #include "encode.h"
 
 namespace {
@@ -30,4 +31,4 @@ bool encode_in(const Model &model, const Batch &batch, Precision precision, int 
 
 }  // namespace
 
-const albertkit::Level albertkit::avx512 = {PANEL, ByBytes::AT_ONCE, encode_in, embed};
+const albertkit::Level albertkit::avx512 = {PANEL, ByBytes::AT_ONCE, encode_in, embed, dense};

@@ -44,6 +44,11 @@ inline Floats rough_exponential(Floats x) {
     return scale_by_power(sum, whole);
 }
 
+// To about 1e-7.
+inline Floats hyperbolic_tangent(Floats x) {
+    return all(1.0f) - all(2.0f) * reciprocal(all(1.0f) + exponential(x + x));
+}
+
 // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x times a sigmoid.
 template <bool is_rough>
 inline Floats gelu_tanh(Floats x) {

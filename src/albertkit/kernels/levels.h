@@ -13,8 +13,10 @@ struct Level {
     // Whether there was memory. For a precision that the processor has.
     bool (*encode)(const Model &model, const Batch &batch, Precision precision, int threads);
     // See albertkit_embed.
-    void (*embed)(const Embeddings &tables, const int64_t *words, const int64_t *types, const int64_t *positions,
+    bool (*embed)(const Embeddings &tables, const int64_t *words, const int64_t *types, const int64_t *positions,
                   int tokens, float *out);
+    // See albertkit_dense.
+    bool (*dense)(const Dense &layer, const float *x, int rows, float *out, int threads);
 };
 
 extern const Level avx2, avx2_vnni, avx512;

@@ -20,7 +20,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 SWITCH = "ALBERTKIT_KERNELS"
 """The environment variable that is 0 where the library shall not be used, or the level than which none faster is."""
-VERSION = 4
+VERSION = 5
 """Of what the library is given, as in model.h."""
 _FILE = Path(__file__).with_name("libalbertkit.so")
 
@@ -31,6 +31,7 @@ _ARGUMENTS = {
     "albertkit_panel_outputs": (_INT,),
     "albertkit_panel_inputs": (_INT, _INT),
     "albertkit_embed": (_INT, _POINTER, _POINTER, _POINTER, _POINTER, _INT, _POINTER),
+    "albertkit_dense": (_INT, _POINTER, _POINTER, _INT, _POINTER, _INT),
     "albertkit_encode": (_INT, _POINTER, _POINTER, _INT, _INT),
     "albertkit_measure_training": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
     "albertkit_train_forward": (_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
@@ -39,6 +40,8 @@ _ARGUMENTS = {
 }
 _WITH_RESULT = (
     *("albertkit_version", "albertkit_has_precision", "albertkit_panel_outputs", "albertkit_panel_inputs"),
+    "albertkit_embed",
+    "albertkit_dense",
     "albertkit_encode",
 )
 
@@ -49,13 +52,18 @@ logger = logging.getLogger(__name__)
 def load() -> ctypes.CDLL | None:
     """The library, or None: the package was installed without a compiler, or it is switched off by SWITCH.
 
-    One of other sources, beside which Python's files have changed since, is refused with a warning.
+    One that cannot be loaded, or is of other sources, beside which Python's files have changed since, is told of by a
+    warning.
     """
     if os.environ.get(SWITCH) == "0":
         return None
     try:
         library = ctypes.CDLL(str(_FILE))
-    except OSError:
+    except OSError as error:
+        if _FILE.exists():  # damaged, or made for another system
+            logger.warning(
+                f"The compiled encoder cannot be loaded, so answers take longer: {error}. Install albertkit again."
+            )
         return None
     if getattr(library, "albertkit_version", int)() != VERSION:
         logger.warning(

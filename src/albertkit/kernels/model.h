@@ -8,7 +8,7 @@
 
 // To be raised, also in library.py, with each change of what follows, of training.h or of the arguments of a function:
 // a library of older sources is refused by it.
-constexpr int32_t VERSION = 4;
+constexpr int32_t VERSION = 5;
 
 // The weights of a product in panels of so many outputs and inputs as albertkit_panel_outputs and
 // albertkit_panel_inputs say; see encoder.py, which packs them. In int8 the input is unsigned and the weight is signed.
@@ -47,6 +47,15 @@ struct Embeddings {
     Norm norm;
     int32_t width;
     float epsilon;
+    int32_t of_words, of_types, of_positions;  // rows of each
+};
+
+// A dense layer in float32, as it lies in a checkpoint.
+struct Dense {
+    const float *weight;  // (outputs, inputs); inputs are a multiple of 32
+    const float *bias;    // (outputs,), or null
+    int32_t inputs, outputs;
+    int32_t has_tanh;  // whether its outputs go through tanh
 };
 
 // Some sequences, laid end to end.

@@ -27,20 +27,24 @@ inline float prepare(const float *x, const Product &product, int, Number *out) {
     return 1;
 }
 
-// The same in bytes -> what a byte is worth.
+// The same in bytes -> what a byte is worth: NaN where a number of the row is NaN or infinite, which bytes cannot say.
 inline float prepare(const float *x, const Product &product, int run, Byte *out) {
     const int width = product.inputs;
     const float *smoothing = product.smoothing;
     auto smoothed = [&](int at) { return smoothing ? load(x + at) * load(smoothing + at) : load(x + at); };
     float step = product.steps[run];
+    Floats sizes = zeros();
     if (step == 0) {
-        Floats largest = zeros();
-        for (int at = 0; at < width; at += WIDTH) largest = larger(largest, magnitude(smoothed(at)));
-        step = std::max(largest_of(largest), LEAST) / STEPS;
+        for (int at = 0; at < width; at += WIDTH) sizes = larger_size(sizes, magnitude(smoothed(at)));
+        step = std::max(largest_size_of(sizes), LEAST) / STEPS;
     }
     const Floats per_step = all(1 / step);
-    for (int at = 0; at < width; at += WIDTH) store_bytes(out + at, smoothed(at) * per_step, ZERO);
-    return step;
+    for (int at = 0; at < width; at += WIDTH) {
+        const Floats one = smoothed(at);
+        sizes = larger_size(sizes, magnitude(one));
+        store_bytes(out + at, one * per_step, ZERO);
+    }
+    return std::isfinite(largest_size_of(sizes)) ? step : NAN;
 }
 
 // A row of H floats, normalised: `each(place, a vector of them, the same after scale and bias)`. -> the inverse of its

@@ -111,8 +111,8 @@ struct Memory {
 };
 
 struct Kept {
-    Memory states, attention;
-    ~Kept() { free(states.start), free(attention.start); }
+    Memory states, attention, panel;
+    ~Kept() { free(states.start), free(attention.start), free(panel.start); }
 };
 
 inline thread_local Kept kept;

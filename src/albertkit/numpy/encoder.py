@@ -13,6 +13,7 @@ from albertkit.backends import InferPrecision
 from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.kernels import encoder as kernels
+from albertkit.kernels.dense import can_multiply, dense
 from albertkit.numpy.activations import ACTIVATIONS
 from albertkit.quantization import Quantization
 
@@ -34,6 +35,7 @@ class Weights:
         self.config = config
         self._tensors = {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
         self.activation = ACTIVATIONS[config.hidden_act]
+        self.threads = threads()
         self.compiled: kernels.CompiledEncoder | None = None
         if kernels.can_run(config, precision, quantization):
             self.compiled = kernels.CompiledEncoder(
@@ -45,9 +47,13 @@ class Weights:
 
     def dense(self, name: str, x: np.ndarray) -> np.ndarray:
         """(..., inputs) -> (..., outputs) of a dense layer, which may have no bias."""
-        product = x @ self[f"{name}.weight"].T
-        bias = self._tensors.get(f"{name}.bias")
-        return product if bias is None else product + bias
+        return self.product(self[f"{name}.weight"], self._tensors.get(f"{name}.bias"), x)
+
+    def product(self, weight: np.ndarray, bias: np.ndarray | None, x: np.ndarray) -> np.ndarray:
+        """The same of a weight (outputs, inputs) and a bias."""
+        if self.compiled is not None and can_multiply(weight.shape[1]):
+            return dense(weight, bias, x, self.threads)
+        return x @ weight.T if bias is None else x @ weight.T + bias
 
     def norm(self, name: str, x: np.ndarray) -> np.ndarray:
         """The norm over the last axis."""
@@ -61,7 +67,7 @@ def encode(weights: Weights, batch: PaddedBatch, wanted: np.ndarray | None = Non
     config, mask, embedded = weights.config, batch.attention_mask, _embedded(weights, batch)
     # As in PyTorch, rows that begin with padding are not packed: the state of their first place is asked for, too.
     if weights.compiled is not None and (mask is None or (mask.ndim == 2 and bool((mask[:, 0] != 0).all()))):
-        return _packed(weights.compiled, embedded, mask, wanted)
+        return _packed(weights.compiled, embedded, mask, wanted, weights.threads)
     bias = _attention_bias(mask)
     states = weights.dense("albert.encoder.embedding_hidden_mapping_in", embedded)
     for group in config.group_of_layer:
@@ -71,13 +77,17 @@ def encode(weights: Weights, batch: PaddedBatch, wanted: np.ndarray | None = Non
 
 
 def _packed(
-    encoder: kernels.CompiledEncoder, embedded: np.ndarray, mask: np.ndarray | None, wanted: np.ndarray | None
+    encoder: kernels.CompiledEncoder,
+    embedded: np.ndarray,
+    mask: np.ndarray | None,
+    wanted: np.ndarray | None,
+    threads: int,
 ) -> np.ndarray:
     """Embeddings (B, L, E) -> last hidden states (B, L, H) of tokens, 0 for padding and for what is not `wanted`."""
     is_token = np.ones(embedded.shape[:2], bool) if mask is None else mask != 0
     is_given = is_token if wanted is None else is_token & wanted
     places = None if wanted is None else np.flatnonzero(is_given[is_token])
-    found = encoder(embedded[is_token], is_token.sum(1), places, threads())
+    found = encoder(embedded[is_token], is_token.sum(1), places, threads)
     states = np.zeros((*embedded.shape[:2], found.shape[-1]), np.float32)
     states[is_given] = found
     return states

@@ -24,10 +24,8 @@ def pooler(weights: Weights, states: np.ndarray) -> np.ndarray:
 def predictions(weights: Weights, states: np.ndarray) -> np.ndarray:
     """(..., H) -> (..., V), the scores of the masked language model."""
     inner = weights.activation(weights.dense("predictions.dense", states))
-    return (
-        weights.norm("predictions.LayerNorm", inner) @ weights["predictions.decoder.weight"].T
-        + weights["predictions.bias"]
-    )
+    decoder = weights["predictions.decoder.weight"], weights["predictions.bias"]
+    return weights.product(*decoder, weights.norm("predictions.LayerNorm", inner))
 
 
 def _model(weights: Weights, states: np.ndarray, batch: PaddedBatch) -> Outputs:

@@ -1,4 +1,4 @@
-"""Ways to quantise the inputs of a model's products, from the fastest to the most exact.
+"""Ways to quantise the inputs of a model's products, in the order in which they are tried.
 
 NumPy only. Letters: K width of an input.
 """
@@ -37,10 +37,15 @@ class Plan:
     quantization: Quantization
 
 
-def plans(config: AlbertConfig, statistics: Statistics, tensors: Tensors) -> Iterator[Plan]:
-    """The ways to try, one after the other until the answers stay as they are."""
-    yield Plan("one scale a product", _of(statistics, lambda one: one.best[0]))
-    yield Plan("scales for tokens where one scale is poor", _of(statistics, _one_or_token))
+def plans(config: AlbertConfig, statistics: Statistics, tensors: Tensors, is_compiled: bool) -> Iterator[Plan]:
+    """The ways to try, one after the other until the answers stay as they are.
+
+    From the fastest to the most exact, but for those that are less exact and hardly faster: `is_compiled`, a scale for
+    each token costs the compiled encoder a fiftieth of its speed.
+    """
+    if not is_compiled:
+        yield Plan("one scale a product", _of(statistics, lambda one: one.best[0]))
+        yield Plan("scales for tokens where one scale is poor", _of(statistics, _one_or_token))
     yield Plan("a scale for each token", _of(statistics, lambda _: "token"))
     smoothing = {site: _smoothing(config, statistics[site], tensors, site) for site in _SMOOTHED}
     yield Plan("a scale for each token, smoothed", _of(statistics, lambda _: "token", smoothing))

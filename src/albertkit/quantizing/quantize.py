@@ -17,6 +17,7 @@ from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
 from albertkit.inference.parts import Parts
 from albertkit.kernels import library
+from albertkit.kernels.encoder import can_run
 from albertkit.pipelines import Pipeline
 from albertkit.quantization import Quantization
 from albertkit.quantizing import plans
@@ -85,7 +86,11 @@ def quantize(
     head = loaded.engine.head
     statistics = calibration.observe(checkpoint.config, head, checkpoint.tensors, _batches(seen, checkpoint))
     tried: list[Record] = []
-    for plan in plans.plans(checkpoint.config, statistics, checkpoint.tensors):
+    config, is_compiled = (
+        checkpoint.config,
+        can_run(checkpoint.config, "int8", quantization.per_token(checkpoint.config)),
+    )
+    for plan in plans.plans(config, statistics, checkpoint.tensors, is_compiled):
         engine = _engine(checkpoint, head, plan, loaded)
         found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
         agreement = min(found.agreements().values(), default=1.0)

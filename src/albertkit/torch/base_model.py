@@ -110,11 +110,12 @@ class AlbertModel(AlbertPreTrainedModel):
         packing = Unpadded.of(input_ids, None, mask) if is_packed else None
         if packing is None:
             return self(input_ids, mask, **others, return_dict=True).last_hidden_state[rows, columns]
-        places, order = packing.places_of(rows, columns).sort(stable=True)
+        # Places may be asked for twice, and are computed once.
+        places, order = packing.places_of(rows, columns).unique(return_inverse=True)
         sequences = PackedSequences(packing.groups, places)
         inputs = (input_ids, others.get("token_type_ids"), others.get("position_ids"), None)
         found = self.encoder(self._packed_embeddings(inputs, packing), sequences).last_hidden_state[0]
-        return torch.empty_like(found).index_copy(0, order, found)
+        return found[order]
 
     def _packed_embeddings(self, inputs: tuple[Tensor | None, ...], packing: Unpadded) -> Tensor:
         """Ids, types, positions and embeddings of padded rows -> the embeddings (1, T, E) of their tokens."""
@@ -122,7 +123,7 @@ class AlbertModel(AlbertPreTrainedModel):
         length = packing.shape[1]
         if positions is None:
             rules.require_length(length, self.config.max_position_embeddings)
-            positions = torch.arange(length, device=packing.tokens.device)
+            positions = torch.arange(length, device=packing.starts.device)
         packed = [None if x is None else packing.pack(x) for x in (ids, types, positions.expand(packing.shape), embeds)]
         return self.embeddings(*packed)
 

@@ -15,7 +15,7 @@ from albertkit.kernels import encoder as kernels
 from albertkit.quantization import Quantization, per_token
 from albertkit.torch import models, weights
 from albertkit.torch.packed import early_exit, gpu_encoder
-from albertkit.torch.packed.compiled_encoder import CompiledPackedEmbeddings, CompiledPackedEncoder
+from albertkit.torch.packed.compiled_encoder import CompiledPackedEmbeddings, CompiledPackedEncoder, CompiledPooler
 from albertkit.torch.packed.gpu_encoder import GPUEncoder
 from albertkit.torch.packed.int8 import int8_products
 from albertkit.torch.packed.packed_encoder import PackedEncoder
@@ -90,7 +90,10 @@ def _packed_encoder(
     quantization, encoder = quantization if precision == "int8" else None, model.base_model.encoder
     with torch.inference_mode():
         if not is_read_by_layer and kernels.can_run(config, precision, quantization):
-            model.base_model.embeddings = CompiledPackedEmbeddings(model.base_model.embeddings, config)
+            base = model.base_model
+            base.embeddings = CompiledPackedEmbeddings(base.embeddings, config)
+            if base.pooler is not None:
+                base.pooler, base.pooler_activation = CompiledPooler(base.pooler), None
             found = CompiledPackedEncoder(encoder, config, precision, quantization)
         else:
             dtype, act = hidden_dtype(precision), config.hidden_act

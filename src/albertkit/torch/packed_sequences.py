@@ -59,8 +59,9 @@ class Unpadded:
     """Where the tokens of padded rows (B, L) lie when they are packed, rows of one length side by side."""
 
     shape: tuple[int, int]
-    tokens: Tensor
-    """(T,) the packed tokens as places of the rows, read one row after the other."""
+    tokens: Tensor | None
+    """(T,) the packed tokens as places of the rows, read one row after the other. None where all places hold one, in
+    their order, as those of one text alone: that is answered in milliseconds, of which each step takes some."""
     starts: Tensor
     """(B,) the packed place of each row's first token."""
     groups: tuple[tuple[int, int], ...]
@@ -77,18 +78,23 @@ class Unpadded:
         if given is None or given.dim() < 2 or not given.numel():
             return None  # an error, which is the embeddings' to raise
         rows, length = given.shape[:2]
-        mask = torch.ones((rows, length), device=given.device) if mask is None else mask
+        if mask is None:
+            return cls.whole(rows, length, given.device)
         rules.require_mask(tuple(mask.shape), rows, length)
         return cls.of_mask(mask) if mask.dim() == 2 and bool((mask[:, 0] != 0).all()) else None
+
+    @classmethod
+    def whole(cls, rows: int, length: int, device: torch.device) -> Self:
+        """Of rows without padding."""
+        starts = torch.arange(0, rows * length, length, device=device)
+        return cls((rows, length), None, starts, ((rows, length),))
 
     @classmethod
     def of_mask(cls, mask: Tensor) -> Self:
         """Of a mask (B, L) as in `of`, with a token in each row."""
         is_token = mask != 0
-        rows, length = mask.shape
-        if bool(is_token.all()):  # as of one text alone, which is answered in milliseconds
-            tokens = torch.arange(rows * length, device=mask.device)
-            return cls((rows, length), tokens, tokens[::length], ((rows, length),))
+        if bool(is_token.all()):
+            return cls.whole(*mask.shape, mask.device)
         lengths, order = is_token.sum(1).sort(descending=True, stable=True)
         sizes, counts = (found.tolist() for found in torch.unique_consecutive(lengths, return_counts=True))
         places = torch.arange(mask.numel(), device=mask.device).view(mask.shape)
@@ -99,24 +105,32 @@ class Unpadded:
 
     def pack(self, x: Tensor) -> Tensor:
         """Padded rows (B, L, ...) -> their tokens (1, T, ...)."""
-        return x.flatten(0, 1)[self.tokens][None]
+        flat = x.flatten(0, 1)
+        return (flat if self.tokens is None else flat[self.tokens])[None]
 
     def unpack(self, x: Tensor) -> Tensor:
         """(1, T, ...) -> (B, L, ...), 0 where there is no token."""
+        if self.tokens is None:
+            return x[0].unflatten(0, self.shape)
         rows = x.new_zeros((self.shape[0] * self.shape[1], *x.shape[2:]))
         return rows.index_copy(0, self.tokens, x[0]).unflatten(0, self.shape)
 
     def places_of(self, rows: Tensor, columns: Tensor) -> Tensor:
         """(P,) rows and (P,) columns of tokens -> (P,) their packed places."""
+        places = rows * self.shape[1] + columns
+        if self.tokens is None:
+            return places
         packed = torch.zeros(self.shape[0] * self.shape[1], dtype=torch.int64, device=self.tokens.device)
         packed[self.tokens] = torch.arange(len(self.tokens), device=self.tokens.device)
-        return packed[rows * self.shape[1] + columns]
+        return packed[places]
 
     def sequences(self, is_first_token: bool) -> PackedSequences:
         """For the encoder: all states, or those of the first token of each row, then in the order of packing."""
-        firsts = self.starts.sort().values if is_first_token else None
+        if not is_first_token:
+            return PackedSequences(self.groups)
+        firsts = self.starts if self.tokens is None else self.starts.sort().values
         return PackedSequences(self.groups, firsts, is_first_token)
 
     def in_order_of_rows(self, firsts: Tensor) -> Tensor:
         """(1, B, H) states of first tokens in the order of packing -> (B, H), row after row."""
-        return firsts[0, self.starts.argsort().argsort()]
+        return firsts[0] if self.tokens is None else firsts[0, self.starts.argsort().argsort()]

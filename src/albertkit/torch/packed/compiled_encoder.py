@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from albertkit import rules
 from albertkit.backends import InferPrecision
 from albertkit.config import AlbertConfig
+from albertkit.kernels.dense import dense
 from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, Weight
 from albertkit.quantization import Quantization
 from albertkit.torch.encoder import AlbertTransformer
@@ -37,17 +37,21 @@ class CompiledPackedEmbeddings(nn.Module):
         others = position_ids, input_ids if token_type_ids is None else token_type_ids
         if input_ids is None or any(ids is None or ids.shape != input_ids.shape for ids in others):
             return self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        own, given = self.embeddings, []
-        for name, ids, table in (
-            ("input_ids", input_ids, own.word_embeddings),
-            ("token_type_ids", token_type_ids, own.token_type_embeddings),
-            ("position_ids", position_ids, own.position_embeddings),
-        ):
-            numbers = None if ids is None else ids.numpy().reshape(-1)
-            if numbers is not None and numbers.size:
-                rules.require_ids(name, int(numbers.min()), int(numbers.max()), table.num_embeddings)
-            given.append(numbers)
+        given = (None if ids is None else ids.numpy().reshape(-1) for ids in (input_ids, token_type_ids, position_ids))
         return torch.from_numpy(self._compiled(*given)).unflatten(0, input_ids.shape)
+
+
+class CompiledPooler(nn.Module):
+    """Takes the place of a model's pooler and of the tanh behind it."""
+
+    def __init__(self, pooler: nn.Linear) -> None:
+        super().__init__()
+        self.pooler = pooler
+
+    def forward(self, states: Tensor) -> Tensor:
+        """(..., H) float32 -> (..., H)."""
+        weight, bias = self.pooler.weight.numpy(), self.pooler.bias.numpy()
+        return torch.from_numpy(dense(weight, bias, states.numpy(), torch.get_num_threads(), has_tanh=True))
 
 
 class CompiledPackedEncoder(EncoderOfPacked):
