@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr int ROWS_OF_PANEL = 192;           // rows that a panel is laid out for once
+constexpr int ROWS_OF_PANEL = 192;               // rows that a panel is laid out for once
 constexpr int64_t PRODUCTS_OF_THREAD = 1 << 18;  // fewer are done before another thread has begun
 
 class DenseLayer {
