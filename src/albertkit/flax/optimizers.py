@@ -113,7 +113,8 @@ def _with_orthogonal_matrices(adam: optax.TransformUpdateFn) -> optax.TransformU
     """The update of Adam, but for matrices, which `weight_table.is_hidden_matrix` names."""
 
     def update(updates: PyTree, state: PyTree, params: PyTree = None) -> PyTree:
-        scaled, after = adam(updates, state, params)
+        found: PyTree = adam(updates, state, params)
+        scaled, after = found
 
         def chosen(of_matrix: Callable[..., jax.Array], *trees: PyTree) -> PyTree:
             """The last of the trees, with what `of_matrix` makes of the others at matrices."""

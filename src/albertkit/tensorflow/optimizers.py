@@ -4,6 +4,7 @@ Knows no model and no schedule: variables by canonical name, and the learning ra
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -110,7 +111,8 @@ class Muon(AdamW):
 def _orthogonal(matrix: tf.Tensor) -> tf.Tensor:
     """(M, N) -> the same with singular values near 1."""
     a, b, c = muon.COEFFICIENTS
-    is_tall = matrix.shape[0] > matrix.shape[1]
+    sides: Any = matrix.shape  # which is known where a graph is made
+    is_tall = sides[0] > sides[1]
     found = matrix / (tf.norm(matrix) + muon.EPSILON)
     found = tf.transpose(found) if is_tall else found
     for _ in range(muon.ITERATIONS):

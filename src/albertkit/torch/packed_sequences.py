@@ -94,7 +94,7 @@ class Unpadded:
         """Of a mask (B, L) as in `of`, with a token in each row."""
         is_token = mask != 0
         if bool(is_token.all()):
-            return cls.whole(*mask.shape, mask.device)
+            return cls.whole(mask.shape[0], mask.shape[1], mask.device)
         lengths, order = is_token.sum(1).sort(descending=True, stable=True)
         sizes, counts = (found.tolist() for found in torch.unique_consecutive(lengths, return_counts=True))
         places = torch.arange(mask.numel(), device=mask.device).view(mask.shape)

@@ -34,11 +34,14 @@ class CompiledPackedEmbeddings(nn.Module):
         inputs_embeds: Tensor | None = None,
     ) -> Tensor:
         """See AlbertEmbeddings."""
-        others = position_ids, input_ids if token_type_ids is None else token_type_ids
-        if input_ids is None or any(ids is None or ids.shape != input_ids.shape for ids in others):
+        if input_ids is None or position_ids is None:
             return self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        given = (None if ids is None else ids.numpy().reshape(-1) for ids in (input_ids, token_type_ids, position_ids))
-        return torch.from_numpy(self._compiled(*given)).unflatten(0, input_ids.shape)
+        given = [input_ids, input_ids if token_type_ids is None else token_type_ids, position_ids]
+        if any(ids.shape != input_ids.shape for ids in given):
+            return self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        words, types, positions = (ids.numpy().reshape(-1) for ids in given)
+        found = self._compiled(words, None if token_type_ids is None else types, positions)
+        return torch.from_numpy(found).unflatten(0, input_ids.shape)
 
 
 class CompiledPooler(nn.Module):
