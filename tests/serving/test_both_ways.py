@@ -3,6 +3,7 @@
 import gzip
 import json
 import socket
+import time
 
 import pytest
 
@@ -221,11 +222,27 @@ def test_forms_of_a_connection_have_the_same_answers(both):
     assert both(request(framing=["Content-Length: +27"])).startswith(b"HTTP/1.1 400")
 
 
-def test_both_have_counted_the_same(servers):
-    told = []
-    for one in servers:
-        lines = one.client.get("/metrics").text.splitlines()
-        kinds = ("albertkit_requests_total", "albertkit_tokens_total")
-        told.append([line for line in lines if line.startswith(kinds)])
+def test_both_have_counted_the_same(both, servers):
+    for path, body in PATHS.items():
+        both(request(path, json.dumps(body).encode()))
+    for body in (BODIES["null"], BODIES["too many bytes"]):
+        both(request(body=body))
+    both(request(key="wrong"))
+    deadline = time.monotonic() + 30
+    while (told := [_counts(one) for one in servers])[0] != told[1] and time.monotonic() < deadline:
+        time.sleep(0.05)  # a client that has left is counted when that is seen
     assert told[0] == told[1]
+    assert {line.split('status="')[1][:3] for line in told[0] if "requests" in line} >= {
+        "200",
+        "401",
+        "404",
+        "413",
+        "422",
+    }
     assert len(told[0]) > 20
+
+
+def _counts(server):
+    """What a server has counted of requests and tokens."""
+    kinds = ("albertkit_requests_total", "albertkit_tokens_total")
+    return [line for line in server.client.get("/metrics").text.splitlines() if line.startswith(kinds)]

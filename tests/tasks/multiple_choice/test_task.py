@@ -10,6 +10,7 @@ from albertkit.batches import PaddedBatch
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
 from albertkit.tasks import calibration
+from albertkit.tasks.features import Features
 from albertkit.tasks.multiple_choice import task as multiple_choice
 from albertkit.tasks.multiple_choice.task import MultipleChoice
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
@@ -173,6 +174,10 @@ def test_sequences_need_room_for_a_context_and_an_option(tokenizer, max_length):
         TASK.encode(tokenizer, CONFIG, examples, replace(TASK.options(), max_length=max_length))
 
 
+ONE_ROW_EACH = Features([], [])
+"""Rows of which only that matters."""
+
+
 def drawn(sharpness, count=1200):
     """Questions of two to four options, of which the right one was drawn from the probabilities of logits."""
     rng = np.random.default_rng(0)
@@ -185,15 +190,15 @@ def drawn(sharpness, count=1200):
 def test_options_of_any_number_are_calibrated_and_answers_say_that_they_abstain():
     pytest.importorskip("scipy")
     examples, outputs = drawn(3)
-    found, results = TASK.calibrate(CONFIG, examples, None, outputs, 0.8)
+    found, results = TASK.calibrate(CONFIG, examples, ONE_ROW_EACH, outputs, 0.8)
     assert found.temperature == pytest.approx(3, rel=0.15)
     assert results["expected_calibration_error_after"] < 0.04 < 0.1 < results["expected_calibration_error_before"]
     assert results["accuracy"] < 0.8 <= results["accuracy_answered"]
     config = AlbertConfig(task=calibration.entry(None, TASK.name, found))
-    answers = TASK.decode(None, config, examples, None, outputs)
-    plain = TASK.decode(None, CONFIG, examples, None, outputs)
+    answers = TASK.decode(None, config, examples, ONE_ROW_EACH, outputs)
+    plain = TASK.decode(None, CONFIG, examples, ONE_ROW_EACH, outputs)
     assert [one["label"] for one in answers] == [one["label"] for one in plain]
     assert np.mean([one["score"] for one in answers]) == pytest.approx(results["accuracy"], abs=0.03)
     assert 1 - np.mean([one["abstained"] for one in answers]) == pytest.approx(results["coverage"])
-    assert all(one["abstained"] for one in TASK.decode(None, CONFIG, examples, None, outputs, abstain_below=1))
+    assert all(one["abstained"] for one in TASK.decode(None, CONFIG, examples, ONE_ROW_EACH, outputs, abstain_below=1))
     assert not any("abstained" in one for one in plain)
