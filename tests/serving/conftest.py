@@ -39,8 +39,10 @@ def folders(tmp_path_factory):
 def models(folders):
     """All of them, loaded."""
     sources = [Source.of(str(folders / name), framework="torch") for name in HEADS]
-    vectors = Source.of(f"vectors={folders / 'masks'}", framework="torch", task="sentence-embedding")
-    found = Models([*sources, vectors])
+    others = {"vectors": "sentence-embedding", "likelihood": "pseudo-perplexity"}
+    for name, task in others.items():
+        sources.append(Source.of(f"{name}={folders / 'masks'}", framework="torch", task=task))
+    found = Models(sources)
     found.load()
     return found
 

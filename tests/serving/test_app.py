@@ -27,6 +27,7 @@ INPUTS = {
     "choices": [{"context": "It rained.", "question": "What is wet?", "choices": ["the moon", "the grass", "tea"]}],
     "masks": ["A [MASK] of tea.", ["A [MASK].", "Some [MASK] and [MASK]."]],
     "vectors": ["A text.", ["One.", "Two."]],
+    "likelihood": ["A cup of tea.", ["One.", "Two of them."]],
 }
 
 

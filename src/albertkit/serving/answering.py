@@ -107,8 +107,8 @@ class Answering:
     @contextmanager
     def _kept(self, model: Pipeline, call: Call) -> Iterator[None]:
         """Count the scores of words that a model gives back for a call. Refusal where they are too many to be kept."""
-        words, most = model.config.vocab_size, self._limits.max_mask_scores
-        scores = words * sum(map(len, call.features.positions or ()))
+        words, most, places = model.config.vocab_size, self._limits.max_mask_scores, call.features.positions
+        scores = 0 if places is None else words * sum(map(len, places))
         if scores > most:
             raise Refusal(413, f"A request may have {most // words} masks. Send fewer, such as fewer inputs at a time.")
         if self._scores + scores > most:
