@@ -27,8 +27,8 @@ from albertkit.prediction import run
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 ROOT = Path(__file__).parents[1]
-ROWS, CHARS = 90_112, 60
-"""Rows, and the characters of each: 22 blocks."""
+ROWS, CHARS = 270_336, 60
+"""Rows, and the characters of each: 66 blocks."""
 
 
 def texts(name: str, count: int) -> list[str]:
