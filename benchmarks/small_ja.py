@@ -18,11 +18,12 @@ import common
 import quality
 from albertkit.corpus import builder
 from albertkit.corpus.builder import BuildSettings
+from albertkit.corpus.sentences import SentenceSplitter
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from albertkit.training import pretrain
 from albertkit.training.pretrain_recipe import PretrainRecipe
 from scoring.data import is_held_out, lines
-from scoring.runs import RUNS, SMALL_JA, Run
+from scoring.runs import QUESTIONS, RUNS, SMALL_JA, Run
 
 sys.path.append(str(Path(__file__).parents[1] / "models"))
 import texts_ja
@@ -40,6 +41,12 @@ def medians(run: Run) -> dict[str, Any]:
     return {"score": score, "baseline": found["baseline"]["scores"][score], **sides}
 
 
+def gain(run: Run, found: dict[str, Any]) -> float:
+    """Points by which the median from the model is above that from nothing; those of answers are in hundredths."""
+    points = found["model"]["median"] - found["nothing"]["median"]
+    return points if run.task == QUESTIONS else 100 * points
+
+
 def held_out(rows: int) -> dict[str, Any]:
     """Scores of pre-training on the works that the model has not read, and how many tokens they are."""
     tokenizer = AlbertTokenizerFast.from_pretrained(SMALL_JA)
@@ -47,7 +54,13 @@ def held_out(rows: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         works = [work for work in texts_ja.works() if is_held_out(work["id"], texts_ja.HELD_OUT)]
         kept = lines(Path(folder) / "works.jsonl", works)
-        built = builder.build([kept], Path(folder) / "corpus", tokenizer, BuildSettings(language="ja"), processes=1)
+        built = builder.build(
+            [kept],
+            Path(folder) / "corpus",
+            tokenizer,
+            BuildSettings(splitter=SentenceSplitter(language="ja")),
+            processes=1,
+        )
         return {**pretrain.evaluate(SMALL_JA, Path(folder) / "corpus", recipe), "tokens": built.tokens}
 
 
@@ -63,10 +76,7 @@ def main() -> None:
         for job in quality.missing([RUNS[name]], list(quality.SIDES), seeds):
             quality.do(job, options.work, float("inf"))
     tasks = {RUNS[name].title: medians(RUNS[name]) for name in TASKS}
-    gained = {
-        f"{title}, points gained": 100 * (one["model"]["median"] - one["nothing"]["median"])
-        for title, one in tasks.items()
-    }
+    gained = {f"{RUNS[name].title}, points gained": gain(RUNS[name], tasks[RUNS[name].title]) for name in TASKS}
     ours = {"held out": held_out(options.rows), "tasks": tasks}
     asked = {f"{RUNS[name].title}, points gained": 5.0 for name in ASKED}
     peer = {"asked": asked, "the peer is": "the same configuration from nothing"}
