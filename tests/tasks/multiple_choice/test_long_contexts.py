@@ -85,3 +85,11 @@ def test_windows_make_one_answer_by_their_tokens(tokenizer):
     outputs[1]["logits"][0] = np.inf
     with pytest.raises(InputError, match="finite"):
         TASK.decode(tokenizer, CONFIG, examples, features, outputs)
+
+
+def test_windows_share_half_of_their_tokens_at_most(tokenizer):
+    examples = given((" ".join(["film"] * 40), "it was", ["good", "good"]))
+    room = 16 - 3 - len(tokenizer.tokenize("it was good"))
+    wide, half = (encoded(tokenizer, examples, long="windows", doc_stride=one) for one in (10_000, room // 2))
+    assert wide.input_ids == half.input_ids
+    assert len(wide) < 40 - room

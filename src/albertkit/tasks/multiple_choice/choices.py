@@ -43,7 +43,9 @@ class ChoiceOptions(DataOptions):
     long: Literal["truncate", "windows"] = option(
         "truncate", "Contexts longer than --max-length: truncate, or windows, whose logits are averaged.", is_kept=True
     )
-    doc_stride: int = option(0, "Tokens that two windows of a context share; 0: a quarter of them.", ge=0, is_kept=True)
+    doc_stride: int = option(
+        0, "Tokens that two windows of a context share, half of them at most; 0: a quarter.", ge=0, is_kept=True
+    )
     context_column: str = option("", "Column of the context; default: by the usual names.")
     question_column: str = option("", "Column of the question; default: by the usual names.")
     choice_columns: list[str] = option([], "Comma-separated columns of the options; default: by the usual names.")

@@ -41,7 +41,7 @@ def encoded(
         rooms = [options.max_length - _SPECIAL - len(tail) for tail in tails]
         if options.long == WINDOWS:
             room = min(rooms)
-            shared = min(options.doc_stride or room // 4, room - 1)
+            shared = min(options.doc_stride or room // 4, room // 2)  # what is left beside long options
             parts = [[window] * len(tails) for window in windows(len(whole[first]), room, shared)]
         else:
             is_cut = is_cut or len(whole[first]) > min(rooms)
