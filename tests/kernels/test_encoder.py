@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from albertkit.kernels import library
 from albertkit.kernels.encoder import CompiledEmbeddings, CompiledEncoder, can_run
 from albertkit.numpy.activations import ACTIVATIONS
 from albertkit.quantization import SITES, Quantization, per_token, runs_of_layers
+from kernels.python_threads import agree
 
 LENGTHS = (7, 1, 16, 16, 31, 33, 64, 65, 2, 40)
 TOKENS = sum(LENGTHS)
@@ -284,18 +284,8 @@ def test_of_the_last_layer_what_is_wanted_is_computed_alone(precision, level, th
 def test_threads_of_python_and_forked_processes_have_answers_of_their_own(precision, level):
     config = config_of()
     encoder, given = encoder_of(config, precision, level), embeddings_of(config)
-    whole, found = encoder(given, LENGTHS, None, 2), []
-
-    def ask():
-        found.extend(np.array_equal(encoder(given, LENGTHS, None, 2), whole) for _ in range(20))
-
-    asking = [threading.Thread(target=ask) for _ in range(4)]
-    for one in asking:
-        one.start()
-    for one in asking:
-        one.join()
-    assert len(found) == 80
-    assert all(found)
+    whole = encoder(given, LENGTHS, None, 2)
+    assert agree(lambda: np.array_equal(encoder(given, LENGTHS, None, 2), whole), times=20)
 
 
 FORK = """

@@ -86,10 +86,8 @@ def quantize(
     head = loaded.engine.head
     statistics = calibration.observe(checkpoint.config, head, checkpoint.tensors, _batches(seen, checkpoint))
     tried: list[Record] = []
-    config, is_compiled = (
-        checkpoint.config,
-        can_run(checkpoint.config, "int8", quantization.per_token(checkpoint.config)),
-    )
+    config = checkpoint.config
+    is_compiled = can_run(config, "int8", quantization.per_token(config))
     for plan in plans.plans(config, statistics, checkpoint.tensors, is_compiled):
         engine = _engine(checkpoint, head, plan, loaded)
         found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
