@@ -14,8 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import DATA
-from scoring.data import is_held_out, lines, records
+from scoring.data import corpus_files, is_held_out, lines, records
 
 HELD_OUT = 0.01
 REPEATED = 3
@@ -24,7 +23,7 @@ SOURCES = {"books": "books-*.jsonl.xz", "wiki": "enwiki-*.jsonl.xz"}
 
 def documents(pattern: str) -> Iterator[dict[str, Any]]:
     """The documents of some files of the corpus, their id, title and text."""
-    for path in sorted((DATA / "corpus").glob(pattern)):
+    for path in corpus_files(f"corpus/{pattern}"):
         yield from records(path)
 
 

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from common import DATA
 from scoring import japanese
-from scoring.data import is_held_out, lines, records
+from scoring.data import corpus_files, is_held_out, lines, records
 
 HELD_OUT = 0.01
 REPEATED = re.compile("(?P<text>[^、。「」\n]{2}|[^、。「」\n][ゃゅょャュョ][^、。「」\n])／(?P<voiced>″?)＼")
@@ -59,7 +58,7 @@ def cleaned(text: str) -> str:
 def works() -> Iterator[dict[str, Any]]:
     """The works of Aozora Bunko, each id once."""
     seen: set[str] = set()
-    for path in sorted((DATA / "ja").glob("aozora-*.jsonl.xz")):
+    for path in corpus_files("ja/aozora-*.jsonl.xz"):
         for work in records(path):
             if work["id"] not in seen:
                 seen.add(work["id"])

@@ -18,8 +18,10 @@ import numpy as np
 from albertkit import weight_table
 from albertkit.checkpoint import files
 from albertkit.config import AlbertConfig
+from albertkit.errors import AlbertkitError, CheckpointError, ConfigError, few
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
+HEAD = "ForPreTraining"
 WIDTHS = {"H", "F"}
 DOUBLED = ("hidden_size", "intermediate_size", "num_attention_heads")
 SHARE = (0.35, 0.65)
@@ -48,6 +50,28 @@ def config(narrow: AlbertConfig) -> AlbertConfig:
     return narrow.changed(**{key: 2 * getattr(narrow, key) for key in DOUBLED})
 
 
+def write(model: str, output: Path, noise: float, seed: int) -> AlbertConfig:
+    """Write the folder of the wide model.
+
+    CheckpointError for a model that was not pre-trained, ConfigError for noise that is no share.
+    """
+    if not 0 <= noise <= 1:
+        raise ConfigError(f"Noise is a share of each matrix's deviation, from 0 to 1. Received: {noise}. Leave it out.")
+    narrow = files.load(model)
+    needed = weight_table.expected(narrow.config, HEAD).keys() - weight_table.tied(narrow.config)
+    if missing := needed - narrow.tensors.keys():
+        raise CheckpointError(
+            f"A model to widen has all weights of pre-training. {model} lacks {few(sorted(missing))}. Name one that "
+            "`albertkit pretrain` made."
+        )
+    rng = np.random.default_rng(seed)
+    tensors = {name: widened(name, narrow.tensors[name], noise, rng) for name in narrow.tensors}
+    wide = config(narrow.config)
+    files.save(output, wide, tensors, f"Albert{HEAD}")
+    AlbertTokenizerFast.from_pretrained(model).save_pretrained(output)
+    return wide
+
+
 def main() -> None:
     """Parse, widen, and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,14 +80,11 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    narrow = files.load(options.model)
-    rng = np.random.default_rng(options.seed)
-    tensors = {name: widened(name, values, options.noise, rng) for name, values in narrow.tensors.items()}
-    wide = config(narrow.config)
-    options.output.mkdir(parents=True, exist_ok=True)
-    files.write(options.output, wide, tensors, "AlbertForPreTraining")
-    AlbertTokenizerFast.from_pretrained(options.model).write(options.output)
-    sys.stdout.write(f"{options.output}: {wide.num_parameters('ForPreTraining'):,} parameters.\n")
+    try:
+        wide = write(options.model, options.output, options.noise, options.seed)
+    except (AlbertkitError, FileExistsError) as error:
+        sys.exit(f"error: {error}")
+    sys.stdout.write(f"{options.output}: {wide.num_parameters(HEAD):,} parameters.\n")
 
 
 if __name__ == "__main__":

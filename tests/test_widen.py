@@ -8,6 +8,7 @@ import pytest
 
 from albertkit import weight_table
 from albertkit.checkpoint import files
+from albertkit.errors import CheckpointError, ConfigError
 from frameworks.common import batch, random_tensors, small
 
 HEAD = "ForPreTraining"
@@ -58,3 +59,13 @@ def test_the_units_of_a_pair_differ_where_noise_is_added(widen):
     assert np.abs(first - second).min(axis=1).max() > 0
     same = np.split(widened(widen, 0.0)[name], 2)
     np.testing.assert_array_equal(*same)
+
+
+def test_a_model_without_the_heads_of_pre_training_and_noise_that_is_no_share_are_refused(widen, tmp_path):
+    files.save(tmp_path / "classifier", CONFIG, random_tensors(CONFIG, "ForSequenceClassification"), "Albert")
+    with pytest.raises(CheckpointError, match=r"lacks predictions\..*Name one that `albertkit pretrain` made"):
+        widen.write(str(tmp_path / "classifier"), tmp_path / "wide", 0.1, 1)
+    for noise in (-0.1, 1.5, float("nan")):
+        with pytest.raises(ConfigError, match=rf"from 0 to 1\. Received: {noise}"):
+            widen.write(str(tmp_path / "classifier"), tmp_path / "wide", noise, 1)
+    assert not (tmp_path / "wide").exists()

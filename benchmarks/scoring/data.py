@@ -66,6 +66,14 @@ def records(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
+def corpus_files(pattern: str) -> list[Path]:
+    """The files of the data that match, in order. SystemExit where there is none."""
+    found = sorted(DATA.glob(pattern))
+    if not found:
+        raise SystemExit(f"There must be texts in {pattern}. {DATA} has none: name their folder by ALBERTKIT_DATA.")
+    return found
+
+
 def table(path: str, delimiter: str = ",") -> list[dict[str, Any]]:
     """The rows of a table; one of tabs has no quoting."""
     with (DATA / path).open(encoding="utf-8", newline="") as file:
