@@ -35,7 +35,7 @@ def widened(name: str, values: np.ndarray, noise: float, rng: np.random.Generato
     for axis, letter in enumerate(letters):
         if letter not in WIDTHS:
             continue
-        if is_matrix and axis == 1:
+        if axis == 1:  # what leads out of a unit; embeddings have no width there
             share = rng.uniform(*SHARE, found.shape[1]).astype(np.float32)
             found = np.concatenate([found * share, found * (1 - share)], axis=1)
         else:
