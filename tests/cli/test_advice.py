@@ -82,6 +82,7 @@ PRINTED_BY = {
     "tasks/text_classification/label_forms.py:tell_of_numbers": [FINETUNE],
     "tasks/text_classification/task.py:_check": [FINETUNE],
     "tasks/text_classification/task.py:_require": [FINETUNE],
+    "tasks/text_classification/labelled_rows.py:_require": [FINETUNE],
     "tasks/sentence_embedding/task.py:_require": ["finetune sentence-embedding"],
     "tasks/sentence_embedding/": ["finetune sentence-embedding", "evaluate"],
     "tasks/": [FINETUNE, "evaluate"],
