@@ -1,9 +1,9 @@
 """Two workers of a Ray cluster against one, on the two cores of this machine: `predict` and `corpus build`.
 
 Real texts: reviews for a classifier that is trained first, from the model that comes with the package, on the example
-reviews; books and Wikipedia for the corpus. A cluster is there before a reading begins. Seconds are those of whole
-commands, with the start of workers and the loading of the model; of a corpus, which takes few seconds here, the rate
-from the first results on stands beside them. The outputs of one worker and of two are compared.
+reviews; books and Wikipedia for the corpus. A cluster is there before a reading begins. Rates are those from the first
+results on; the seconds of whole commands, with the start of workers and the loading of the model, stand beside them.
+The outputs of one worker and of two are compared.
 
 Run in the project's environment: python benchmarks/ray_scale.py
 """
@@ -27,8 +27,10 @@ from albertkit.prediction import run
 from albertkit.tokenization.fast import AlbertTokenizerFast
 
 ROOT = Path(__file__).parents[1]
-ROWS, CHARS = 270_336, 60
-"""Rows, and the characters of each: 66 blocks."""
+ROWS, CHARS = 540_672, 60
+"""Rows, and the characters of each: 132 blocks."""
+SKIPPED = 4
+"""Results behind which a rate begins: by then all workers answer."""
 
 
 def texts(name: str, count: int) -> list[str]:
@@ -74,12 +76,10 @@ class Watch:
         if done and (not self.readings or done > self.readings[-1][1]):
             self.readings.append((time.perf_counter(), done))
 
-    def figures(self, skipped: int) -> dict[str, float]:
-        """The rate is that of the whole, or where results are `skipped` that behind them."""
+    def figures(self) -> dict[str, float]:
+        """The rate behind the first results, the seconds of the whole, and those until then."""
         seconds, (last, done) = time.perf_counter() - self.begun, self.readings[-1]
-        if not skipped:
-            return {"rate": done / seconds, "seconds": seconds}
-        first, before = self.readings[skipped - 1]
+        first, before = self.readings[SKIPPED - 1]
         return {"rate": (done - before) / (last - first), "seconds": seconds, "start": first - self.begun}
 
 
@@ -88,7 +88,7 @@ def predict(model: Path, rows: Path, output: Path, workers: int) -> dict[str, fl
     watch = Watch()
     asked = by_workers(Cluster(workers=workers))
     run.run(request, progress=lambda total, done, totals: watch(totals.answers), engine=asked)
-    return watch.figures(0)
+    return watch.figures()
 
 
 def build(source: Path, output: Path, workers: int) -> dict[str, float]:
@@ -102,7 +102,7 @@ def build(source: Path, output: Path, workers: int) -> dict[str, float]:
         overwrite=True,
         progress=lambda total, read, size, tokens: watch(size / 1e6),
     )
-    return watch.figures(4)
+    return watch.figures()
 
 
 def main() -> None:
@@ -131,12 +131,11 @@ def main() -> None:
         if heads[0] != heads[1]:
             raise SystemExit("the corpora differ")
     ray.shutdown()
-    ratios = {
-        "predict, rows/s of two workers over one": found[2]["rows/s"]["rate"] / found[1]["rows/s"]["rate"],
-        "corpus build, MB/s of two workers over one, from the first results on": found[2]["MB/s"]["rate"]
-        / found[1]["MB/s"]["rate"],
-        "corpus build, the whole command": found[1]["MB/s"]["seconds"] / found[2]["MB/s"]["seconds"],
-    }
+    ratios = {}
+    for name, figure in (("predict", "rows/s"), ("corpus build", "MB/s")):
+        one, two = found[1][figure], found[2][figure]
+        ratios[f"{name}, {figure} of two workers over one, from the first results on"] = two["rate"] / one["rate"]
+        ratios[f"{name}, the whole command"] = one["seconds"] / two["seconds"]
     sizes = {"rows": options.rows, "characters of a row": CHARS, "MB": options.megabytes}
     kept = {
         count: {name: {key: round(value, 2) for key, value in one.items()} for name, one in figures.items()}
