@@ -2,10 +2,10 @@
 
     python models/task_model.py NAME --work FOLDER [--output FOLDER]
 
-NAME is one of models.toml; FOLDER holds the run of that name and the data, as models/Makefile makes them. The vectors
-of the vocabulary are kept as changes of those of the model that training began with (`checkpoint.shared`), all else in
-half precision. Scores are those of the folder that is written, by the data that models.toml names; with the log and the
-curves of the run they are kept in models/runs.
+NAME is one of models.toml; FOLDER holds the run of that name and the data, as models/Makefile makes them. Matrices are
+kept as changes of those of the model that training began with (`checkpoint.shared`), all else in half precision. Scores
+are those of the folder that is written, by the data that models.toml names; with the log and the curves of the run they
+are kept in models/runs.
 """
 
 import argparse
@@ -18,6 +18,8 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from albertkit import pipeline, storage
 from albertkit.checkpoint import files, layout, shared
 from albertkit.config import CONFIG_FILE, AlbertConfig
@@ -29,7 +31,6 @@ from scoring import baselines
 
 HERE = Path(__file__).parent
 ABOUT = tomllib.loads((HERE / "models.toml").read_text(encoding="utf-8"))
-WORDS = "albert.embeddings.word_embeddings.weight"
 KEPT = ("evaluations.csv", "recipe.toml", "curves.png")
 """What stays of a run beside its log, in models/runs."""
 DATA = ("max_length", "doc_stride", "max_qa_length", "highest_score")
@@ -64,11 +65,14 @@ def package(name: str, work: Path, output: Path) -> Made:
 
 def write(folder: Path, run: Path, base: str) -> str:
     """Write the model of a run without its card, and say in a sentence what rounding changed."""
-    checkpoint = files.load(run)
-    tensors, told = rounded({name: tensor for name, tensor in checkpoint.tensors.items() if name != WORDS})
+    checkpoint, held = files.load(run), files.load(base).tensors
+    among = [name for name, one in checkpoint.tensors.items() if one.ndim == 2 and name in held]
+    kept, told = rounded({name: tensor for name, tensor in checkpoint.tensors.items() if name not in among})
     keys = storage.read_json(run / CONFIG_FILE) | {"dtype": "float32"}
     storage.write_text(folder / CONFIG_FILE, AlbertConfig.from_dict(keys).to_json_string())
-    shared.write(folder, tensors | {WORDS: checkpoint.tensors[WORDS]}, base, files.load(base).tensors, [WORDS])
+    changed = shared.write(folder, kept | {name: checkpoint.tensors[name] for name in among}, base, held, among)
+    far = max(float(np.abs(changed[name] - checkpoint.tensors[name]).max()) for name in among)
+    told += f" Changes of matrices are kept in int8, which moves no weight by more than {far:.2g}."
     AlbertTokenizerFast.from_pretrained(run).write(folder)
     (folder / tokenizer_files.TOKENIZER).unlink(missing_ok=True)  # it is made from the SentencePiece model
     return told
@@ -112,7 +116,7 @@ def card(name: str, about: dict[str, Any], made: Made) -> str:
         *("---", f"language: {language}", "library_name: albertkit", f"license: {about['license']}"),
         *(f"base_model: {base}", "tags: [albert]", "---", "", f"# albertkit/{name}", ""),
         f"A small ALBERT that comes with albertkit: {about['title']}. It takes {made.bytes / 1e6:.1f} MB beside "
-        f"`{base}`, of whose vocabulary it keeps only how the vectors differ.",
+        f"`{base}`, of whose matrices it keeps only how they have changed.",
         "",
         *([about["title_ja"], ""] if "title_ja" in about else []),
         *("```python", "from albertkit import pipeline", ""),

@@ -1,8 +1,9 @@
 """A folder that shares weights with a model of the package: its own, and how the others differ from that model's.
 
-So the models of a language's tasks keep the vectors of its vocabulary, most of a small model, once, and beside them
-in int8 how the vectors of pieces that training met have changed. The files have names of their own, for whoever reads
-model.safetensors alone would take a model without its words. Letters: R rows that differ, E their width.
+So the models of a language's tasks keep only how their matrices have changed, in int8, and none of the vectors of
+pieces that training did not meet. A change is smaller than what it is added to, and so is what rounding takes away.
+The files have names of their own, for whoever reads model.safetensors alone would take a model without its words.
+Letters: R rows that differ, E their width.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,8 +23,8 @@ BASE = "base.json"
 CHANGES = "changes.safetensors"
 """Of each of these tensors `{name}.rows` (R,) int32, `{name}.steps` (R, E) int8 and `{name}.scale` (R,) float32."""
 PATTERNS = (BASE, CHANGES, layout.OWN)
-_STEPS = 15
-"""Of the largest change of a row: more would make the files larger and answers no better."""
+_STEPS = 31
+"""Of the largest change of a row: more would make a wheel larger, which packs few steps well, and answers no better."""
 
 
 def find(folder: Folder) -> Path | None:
@@ -79,7 +80,7 @@ def write(
     """Write the files of a model's `tensors`, and return what reading them gives of the shared ones.
 
     Shared are the matrices that `among` names with the model `base`, which holds `held`. Rows of which no value differs
-    by more than `least` are taken to be equal; changes of the others are rounded to 15 steps of the largest.
+    by more than `least` are taken to be equal; changes of the others are rounded to 31 steps of the largest.
     """
     changes: Tensors = {}
     for name in among:
