@@ -108,6 +108,11 @@ def targets(request: Request) -> list[Output]:
             raise InputError(
                 f"Rows that are left out go to a file of {', '.join(outputs.LINES)}. Received: {request.left_out}."
             )
+        if request.left_out.resolve() == output.resolve():
+            raise InputError(
+                f"Rows that are left out need a file of their own. Received: {output} for --output and --left-out. "
+                "Name another for one of them."
+            )
         found.append(Output(request.left_out, outputs.require_format(form), spool="left-out"))
     for target in found:
         _require_new(target, found[0], request.overwrite)
@@ -129,6 +134,18 @@ def _require_new(target: Output, first: Output, overwrite: bool) -> None:
         )
 
 
+def _require_apart(found: Sequence[Output], paths: Sequence[str]) -> None:
+    """InputError where a file of answers is one of the inputs: it would be replaced, or read the next time."""
+    inputs = [Path(path).resolve() for path in paths]
+    for target in found:
+        place = target.path.resolve()
+        if held := next((path for path in inputs if place in (path, path.parent)), None):
+            raise InputError(
+                f"Answers must not stand among the texts that they are for. Received: {target.path}, and the input "
+                f"{held.name} there. Name another output, or inputs without it."
+            )
+
+
 def plan(request: Request) -> Plan:
     """All that is decided before the first row is answered.
 
@@ -140,6 +157,7 @@ def plan(request: Request) -> Plan:
         limits.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
+    _require_apart(found, paths)
     files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
     calls = {**loaded.call_options(request.data), **request.calls}
     labels, kinds = _labels(request, loaded, calls)
