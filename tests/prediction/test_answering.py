@@ -133,6 +133,21 @@ def test_what_cannot_be_is_refused_before_the_first_row(model, tmp_path, data):
         answered(model, [tmp_path / "*.none"], output)
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "json"])
+def test_files_without_rows_are_passed_over_where_others_have_some(model, tmp_path, kind):
+    write(tmp_path / f"b.{kind}", 5)
+    if kind == "parquet":
+        parquet.write_table(parquet.read_table(tmp_path / "b.parquet").slice(0, 0), tmp_path / "a.parquet")
+    else:
+        (tmp_path / f"a.{kind}").write_text({"csv": "id,,text\n", "json": "[]", "jsonl": ""}[kind])
+    told = []
+    run.run(request(model, [tmp_path / f"*.{kind}"], tmp_path / "o.jsonl.gz"), note=told.append)
+    assert len(rows_of((tmp_path / "o.jsonl.gz").read_bytes(), ".jsonl.gz")) == 5
+    assert told == [f"1 of the files hold no row and are passed over: {tmp_path / f'a.{kind}'}"]
+    with pytest.raises(InputError, match="at least one row"):
+        answered(model, [tmp_path / f"a.{kind}"], tmp_path / "n.jsonl")
+
+
 def test_answers_never_stand_among_their_inputs(model, tmp_path):
     (tmp_path / "in").mkdir()
     source = write(tmp_path / "in" / "a.jsonl")

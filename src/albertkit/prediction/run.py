@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from albertkit import __version__, hub, processors
-from albertkit.errors import ConfigError, InputError, Interrupted
+from albertkit.errors import ConfigError, InputError, Interrupted, few
 from albertkit.inference import record_files, vector_files
 from albertkit.ordered_map import Processes
 from albertkit.pipelines import Pipeline, pipeline
@@ -84,6 +84,8 @@ class Plan(NamedTuple):
     pipeline: Pipeline
     workers: int
     """Processes that answer, unless another engine does."""
+    empty: Sequence[str]
+    """Files without a row, which are passed over."""
 
 
 def is_folder(output: Path) -> bool:
@@ -158,7 +160,7 @@ def plan(request: Request) -> Plan:
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
     _require_apart(found, paths)
-    files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
+    files, empty = sources.with_rows(loaded, paths, {**request.data, "skip_bad_rows": request.skips})
     calls = {**loaded.call_options(request.data), **request.calls}
     labels, kinds = _labels(request, loaded, calls)
     added = columns.of_answers(kinds, labels)
@@ -174,7 +176,7 @@ def plan(request: Request) -> Plan:
     answering = Answering(
         model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
-    return Plan(answering, found, _settings(request, answering, found), loaded, workers)
+    return Plan(answering, found, _settings(request, answering, found), loaded, workers, empty)
 
 
 def _width(target: Output, loaded: Pipeline, kinds: Record) -> int:
@@ -281,6 +283,8 @@ def run(
     die; Interrupted at Ctrl-C, which says what is kept.
     """
     made = plan(request)
+    if made.empty:
+        note(f"{len(made.empty):,} of the files hold no row and are passed over: {few(made.empty)}")
     if request.overwrite:
         journal.clear(made.targets)
     with Journal.opened(made.targets, made.settings, made.answering.schema) as book:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from albertkit import storage
-from albertkit.errors import InputError, MissingDependency, did_you_mean, few
+from albertkit.errors import InputError, MissingDependency, NoRows, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
 from albertkit.tasks.bad_rows import BadRows
@@ -308,7 +308,7 @@ def _tables(
         yield Table(str(path), columns, [row.line for row in rows], header_line)
     if is_empty:
         bad.require_rest(0)
-        raise InputError(f"A data file must hold at least one row. {path} holds none.")
+        raise NoRows(f"A data file must hold at least one row. {path} holds none.")
 
 
 def _gathered(rows: Iterable[Row], sizes: Iterator[int], characters: int) -> Iterator[list[Row]]:
