@@ -12,6 +12,7 @@ from albertkit.cli.answer_inputs import Source
 if TYPE_CHECKING:
     from albertkit.distributed.cluster import Cluster
     from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.prediction.totals import Totals
     from albertkit.typing import Record
 
@@ -95,11 +96,17 @@ def answer(
     _tell(totals, answerer, output)
 
 
+def told_cut(count: int, answerer: "Pipeline | Answers") -> str:
+    """How many texts were cut."""
+    what = "text was" if count == 1 else "texts were"
+    return f"{count:,} {what} longer than {answerer.max_length} tokens and cut."
+
+
 def _tell(totals: "Totals", answerer: "Pipeline", output: Path | None) -> None:
     if told := totals.describe_left_out():
         typer.echo(told, err=True)
     if totals.truncated:
-        typer.echo(f"{totals.truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+        typer.echo(told_cut(totals.truncated, answerer), err=True)
     if totals.unknown.unreadable:
         typer.echo(totals.unknown.describe(answerer.tokenizer), err=True)
     kept = totals.answers - totals.filtered

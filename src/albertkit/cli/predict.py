@@ -185,8 +185,7 @@ def tell(answerer: "Pipeline | Answers") -> None:
     if told := bad_rows.told(answerer.left_out):
         typer.echo(told, err=True)
     if answerer.truncated:
-        told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
-        typer.echo(told, err=True)
+        typer.echo(long_run.told_cut(answerer.truncated, answerer), err=True)
     if answerer.unknown.unreadable:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 
