@@ -19,6 +19,7 @@ BUILT_IN = {
     errors.TokenIdError: (ValueError, IndexError),
     errors.WrongType: (ValueError, TypeError),
     errors.UnusableRows: (ValueError,),
+    errors.NoRows: (ValueError,),
     errors.NameConflict: (ValueError, AttributeError),
     errors.OutdatedDependency: (ImportError,),
     errors.TrainingError: (RuntimeError,),

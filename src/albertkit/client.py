@@ -111,8 +111,11 @@ def _found(came: "httpx.Response | httpx.TransportError") -> Json:
 
 def _refusal(found: Json) -> str:
     """What a server says of a request that it refuses. KeyError or TypeError where it is another's answer."""
+    error = found["error"]
+    if isinstance(error, dict):  # of /v1/, whose message names the fields
+        return str(error["message"])
     places = [f"{'.'.join(one['where'])}: {one['rule']}" for one in found.get("fields", ())]
-    return " ".join([str(found["error"]), *(f"({place})" for place in places)])
+    return " ".join([str(error), *(f"({place})" for place in places)])
 
 
 def _content(body: Json) -> Record:

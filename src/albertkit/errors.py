@@ -10,6 +10,7 @@
     │   ├── TokenIdError       an id outside the embedding table                (also IndexError)
     │   ├── WrongType          an argument of the wrong kind, or one too many   (also TypeError)
     │   ├── UnusableRows       rows of data that a model cannot be given
+    │   ├── NoRows             a data file that is whole and holds none
     │   └── NameConflict       a setting with the name of a method              (also AttributeError)
     ├── TrainingError          a run that must stop                             (also RuntimeError)
     ├── OutdatedDependency     a package that is too old                        (also ImportError)
@@ -83,6 +84,10 @@ class UnusableRows(InputError):
         """`rules` has for each such row its number among those that were passed, and the rule that it breaks."""
         super().__init__(message)
         self.rules = dict(rules or {})
+
+
+class NoRows(InputError):
+    """A data file that is whole and holds no row."""
 
 
 class NameConflict(InputError, AttributeError):

@@ -159,7 +159,7 @@ def test_predict_refuses_columns_where_there_is_no_file(model):
 
 def test_predict_says_how_many_texts_were_cut(model):
     done = albertkit("predict", model, "good " * 100)
-    assert "1 texts were longer than 32 tokens and were cut" in done.stderr
+    assert "1 text was longer than 32 tokens and cut." in done.stderr
 
 
 def test_predict_says_beside_an_answer_and_once_that_the_text_is_unknown_or_empty(model):
@@ -280,7 +280,7 @@ def test_predict_prints_what_it_has_answered_before_a_broken_row(model, tmp_path
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 70
     *_, told, error = done.stderr.splitlines()
-    assert told == "70 texts were longer than 32 tokens and were cut."
+    assert told == "70 texts were longer than 32 tokens and cut."
     assert "line 72, has 3" in error
 
 

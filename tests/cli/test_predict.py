@@ -366,3 +366,25 @@ def test_how_far_a_run_is_stands_in_a_line_now_and_then():
         now[0] = 31.0
         bar.update(1000, 410, Totals(answers=360, filtered=7, bad=(BadKind("", "", 3, ()),)))
     assert told.getvalue() == "41% · 360 rows · 7 not kept · 3 that cannot be used · 10 rows/s · 59 s left\n"
+
+
+def test_several_files_are_answered_in_their_order_or_refused(classifier, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"text": "the film", "of": name}) + "\n")
+    files = ["--file", str(tmp_path / "b.jsonl"), "--file", str(tmp_path / "a.jsonl")]
+    output = tmp_path / "o.jsonl"
+    assert CliRunner().invoke(app, ["predict", str(classifier), *files, "--output", str(output)]).exit_code == 0
+    assert [json.loads(line)["of"] for line in output.read_text().splitlines()] == ["b", "a"]
+    for more in ([], ["--output", str(tmp_path / "o.csv")]):
+        found = CliRunner().invoke(app, ["predict", str(classifier), *files, *more])
+        assert isinstance(found.exception, InputError)
+        assert "Received: 2 files" in str(found.exception)
+
+
+@pytest.mark.parametrize("options", [["--output-format", "parquet"], ["--part-rows", "3"]])
+def test_options_of_parts_are_for_folders(classifier, tmp_path, options):
+    (tmp_path / "d.txt").write_text("the film\n")
+    where = ["--file", str(tmp_path / "d.txt"), "--output", str(tmp_path / "o.jsonl")]
+    found = CliRunner().invoke(app, ["predict", str(classifier), *where, *options])
+    assert isinstance(found.exception, InputError)
+    assert f"{options[0]} is for the parts of a folder" in str(found.exception)

@@ -115,6 +115,7 @@ def test_what_cannot_be_is_refused_before_the_first_row(model, tmp_path, data):
         ({"left_out": tmp_path / "x.jsonl"}, "Rows are left out by --filter-by"),
         ({"left_out": tmp_path / "x.parquet", "filter_by": ["score>=0"]}, r"go to a file of .jsonl"),
         ({"filter_by": ["label=none"]}, "classes of the model: bad, fair, good"),
+        ({"left_out": tmp_path / "x" / ".." / "o.jsonl", "filter_by": ["score>=0"]}, "a file of their own"),
     ):
         with pytest.raises(InputError, match=told):
             answered(model, [source], output, **changed)
@@ -130,6 +131,82 @@ def test_what_cannot_be_is_refused_before_the_first_row(model, tmp_path, data):
     assert not output.exists()
     with pytest.raises(InputError, match="where there is none"):
         answered(model, [tmp_path / "*.none"], output)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet", "json"])
+def test_files_without_rows_are_passed_over_where_others_have_some(model, tmp_path, kind):
+    write(tmp_path / f"b.{kind}", 5)
+    if kind == "parquet":
+        parquet.write_table(parquet.read_table(tmp_path / "b.parquet").slice(0, 0), tmp_path / "a.parquet")
+    else:
+        (tmp_path / f"a.{kind}").write_text({"csv": "id,,text\n", "json": "[]", "jsonl": ""}[kind])
+    told = []
+    run.run(request(model, [tmp_path / f"*.{kind}"], tmp_path / "o.jsonl.gz"), note=told.append)
+    assert len(rows_of((tmp_path / "o.jsonl.gz").read_bytes(), ".jsonl.gz")) == 5
+    assert told == [f"1 of the files hold no row and are passed over: {tmp_path / f'a.{kind}'}"]
+    with pytest.raises(InputError, match="at least one row"):
+        answered(model, [tmp_path / f"a.{kind}"], tmp_path / "n.jsonl")
+
+
+def test_answers_never_stand_among_their_inputs(model, tmp_path):
+    (tmp_path / "in").mkdir()
+    source = write(tmp_path / "in" / "a.jsonl")
+    held = source.read_bytes()
+    pattern, kept = tmp_path / "in" / "*.jsonl", tmp_path / "o.jsonl"
+    answered(model, [tmp_path / "in"], tmp_path / "in" / "o.jsonl")
+    for inputs, output, changed in (
+        (tmp_path / "in", source, {}),
+        (tmp_path / "in", tmp_path / "in" / "o.jsonl", {}),
+        (pattern, source, {}),
+        (pattern, kept, {"left_out": source, "filter_by": ["score>=0"]}),
+        (pattern, tmp_path / "in", {}),
+    ):
+        with pytest.raises(InputError, match="must not stand among the texts"):
+            run.run(request(model, [inputs], output, overwrite=True, **changed))
+    assert source.read_bytes() == held
+    assert not kept.exists()
+
+
+ROWS = {
+    "ForTokenClassification": {"text": "the film"},
+    "ForQuestionAnswering": {"question": "what?", "context": "the film"},
+    "ForMultipleChoice": {"question": "what?", "choice0": "it", "choice1": "a film"},
+}
+
+
+@pytest.mark.parametrize("head", ROWS)
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "parquet"])
+def test_what_else_a_row_holds_stands_beside_its_answer(head, kind, tmp_path, data):
+    model, path = made(tmp_path / "m", data, head), tmp_path / f"d.{kind}"
+    rows = [{**ROWS[head], "number": str(number), "score": "x"} for number in range(9)]
+    if kind == "parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "csv":
+        path.write_text("".join(f"{','.join(row)}\n" for row in [rows[0], *(row.values() for row in rows)]))
+    else:
+        lines(path, rows)
+    found = rows_of(answered(model, [path], tmp_path / "o.jsonl"), ".jsonl")
+    name = "score" if "entities" in found[0] else "input_score"
+    assert [(row["number"], row[name]) for row in found] == [(row["number"], "x") for row in rows]
+    if kind != "jsonl":
+        table = rows_of(answered(model, [path], tmp_path / "o.parquet"), ".parquet")
+        assert [(row["number"], row[name]) for row in table] == [(row["number"], "x") for row in rows]
+
+
+def test_questions_of_squad_have_their_columns_in_parquet(tmp_path, data):
+    model = made(tmp_path / "m", data, "ForQuestionAnswering")
+    asked = [{"id": f"q{number}", "question": "what?", "answers": []} for number in range(3)]
+    content = {"data": [{"paragraphs": [{"context": "the film", "qas": asked}]}]}
+    (tmp_path / "d.json").write_text(json.dumps(content))
+    found = rows_of(answered(model, [tmp_path / "d.json"], tmp_path / "o.parquet"), ".parquet")
+    assert [(row["id"], row["question"]) for row in found] == [(one["id"], "what?") for one in asked]
+    assert "text" not in found[0]
+
+
+def test_half_a_character_is_no_text_of_parquet(model, tmp_path):
+    lines(tmp_path / "d.jsonl", [{"text": "a \ud800 b"}])
+    with pytest.raises(InputError, match=r"'text' of Parquet must hold string.* Write to .jsonl"):
+        answered(model, [tmp_path / "d.jsonl"], tmp_path / "o.parquet")
 
 
 def test_folders_and_patterns_name_their_data_files(model, tmp_path):

@@ -143,8 +143,34 @@ def test_places_of_wrong_fields_are_of_the_body_and_not_of_the_code(client, path
 def test_what_cannot_be_answered_is_422_and_names_the_rule_without_what_was_sent(client, path, body, rule):
     found = client.post(path, json=body)
     assert found.status_code == 422
-    assert rule in found.json()["error"]
+    error = found.json()["error"]
+    assert rule in (error["message"] if path.startswith("/v1/") else error)
     assert SECRET not in found.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "told"),
+    [
+        ({"input": [[1, 2]]}, 422, "(input: Input should be a valid string)"),
+        ({"input": [5, 6], "model": "vectors"}, 422, "(input.0: Input should be a valid string)"),
+        ({"input": "a", "model": "none"}, 404, "No model of this server gives vectors"),
+        ({"input": "a", "dimensions": 99}, 422, "at most 16"),
+    ],
+)
+def test_refusals_of_openai_s_routes_have_the_message_that_its_clients_show(client, body, status, told):
+    found = client.post("/v1/embeddings", json=body)
+    error = found.json()["error"]
+    assert (found.status_code, error["code"], error["type"]) == (status, str(status), "invalid_request_error")
+    assert told in error["message"]
+    assert client.get("/v1/nothing").json()["error"]["message"]
+
+
+def test_similarity_takes_the_parameters_of_inference_clients(client):
+    asked = {"inputs": {"source_sentence": "tea " * 99, "sentences": ["Rain."]}, "parameters": {}}
+    assert client.post("/similarity", json=asked).status_code == 200
+    refused = client.post("/similarity", json={**asked, "parameters": {"truncate": False}})
+    assert refused.status_code == 422
+    assert "fit into" in refused.json()["error"]
 
 
 @pytest.mark.parametrize("name", INPUTS)

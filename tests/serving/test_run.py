@@ -248,6 +248,13 @@ def test_a_client_says_which_fields_were_refused_and_why(monkeypatch):
     assert (str(raised.value), raised.value.status) == (told, 422)
 
 
+def test_a_client_reads_the_message_of_routes_of_openai(monkeypatch):
+    error = {"message": "Not so. (input: Input should be a text)", "type": "invalid_request_error", "code": "422"}
+    client, _ = client_of(monkeypatch, Answers(httpx.Response(422, json={"error": error, "fields": [1]})))
+    with pytest.raises(ServerError, match=r"answered 422: Not so. \(input: Input should be a text\)$"):
+        client.embed(["a"])
+
+
 @pytest.mark.parametrize("inputs", [float("nan"), "\ud83d", object(), {"text": b"bytes"}, {1j: "a"}])
 def test_a_client_sends_nothing_that_has_no_json(monkeypatch, inputs):
     answers = Answers()

@@ -13,7 +13,7 @@ import typer
 from albertkit.cli import hub_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from albertkit.pipelines import Pipeline
     from albertkit.tasks.examples import Examples
@@ -30,12 +30,22 @@ class Source:
     """The second text of a single one."""
     hub_dataset: str = ""
     split: str = ""
+    more: tuple[str, ...] = ()
+    """Files behind the first one."""
 
     @classmethod
-    def of(cls, texts: list[str], file: str, pair: str | None = None, hub_dataset: str = "", split: str = "") -> Self:
+    def of(
+        cls,
+        texts: list[str],
+        files: "Sequence[str]",
+        pair: str | None = None,
+        hub_dataset: str = "",
+        split: str = "",
+    ) -> Self:
         """What is meant; a text that is a file is that file. InputError where several are, or it is not clear."""
         from albertkit.errors import InputError
 
+        file, *more = files or ("",)
         if sum(map(bool, (texts, file, hub_dataset))) > 1:
             raise InputError(
                 "Texts come from arguments, from a file or from a data set of the hub. Received: more than one of "
@@ -46,8 +56,18 @@ class Source:
         if not texts and not file and not hub_dataset and sys.stdin is None:
             raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
         named = [text for text in texts if _is_path(text)]
-        found = cls(texts, file, pair, hub_dataset, split)
+        found = cls(texts, file, pair, hub_dataset, split, tuple(more))
         return found._with_file(named[0]) if named else found
+
+    def require_one(self) -> None:
+        """InputError for several files, where only a run that can go on takes them."""
+        from albertkit.errors import InputError
+
+        if self.more:
+            raise InputError(
+                "Several files are for `albertkit predict` and `embed` with an --output of .jsonl, .parquet or a "
+                f"folder. Received: {1 + len(self.more)} files without that. Name one file, or such an output."
+            )
 
     def _with_file(self, one: str) -> Self:
         from albertkit.errors import InputError

@@ -23,14 +23,15 @@ def command(
     model: Annotated[str, Argument(help="Folder of a model, or its name.")],
     texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --data, or lines")] = None,
     data: Annotated[
-        str,
+        list[str] | None,
         Option(
             "--data",
             "--file",
-            help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy or .npz to search.",
+            help="Data: .csv, .tsv, .json, .jsonl, .parquet, lines of .txt, or vectors of .npy or .npz to search; "
+            "repeatable for an output file.",
             show_default="lines of standard input",
         ),
-    ] = "",
+    ] = None,
     output: Annotated[
         Path | None,
         Option(
@@ -71,7 +72,7 @@ def command(
     from albertkit.inference import record_files, vector_files
     from albertkit.pipelines import pipeline
 
-    source = Source.of(texts or [], data)
+    source = Source.of(texts or [], data or [])
     cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
     _require_one_way(output, query, source.file)
     if cluster:
@@ -80,6 +81,8 @@ def command(
     is_run = not query and bool(source.file) and long_run.writes(output)
     if not is_run:
         long_run.require_none(options.given(**{**parts, "workers": None if cluster else workers}), source, output)
+    if not is_run:
+        source.require_one()
     if output and not is_run:
         record_files.require_other(output, source.file)
         vector_files.require_writable(output, overwrite)

@@ -12,6 +12,7 @@ from albertkit.cli.answer_inputs import Source
 if TYPE_CHECKING:
     from albertkit.distributed.cluster import Cluster
     from albertkit.pipelines import Pipeline
+    from albertkit.prediction.records import Answers
     from albertkit.prediction.totals import Totals
     from albertkit.typing import Record
 
@@ -28,6 +29,7 @@ def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
     from albertkit.errors import InputError
 
     if _has_rows(source) and writes(output):
+        _require_folder(scale, output)
         return True
     require_none(scale, source, output)
     if output is not None and writes(output) and output.suffix not in (".jsonl", ".parquet"):
@@ -36,6 +38,19 @@ def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
             "or another output."
         )
     return False
+
+
+def _require_folder(scale: "Record", output: Path | None) -> None:
+    """InputError for options of the parts of a folder where a file is written."""
+    from albertkit.errors import InputError
+    from albertkit.prediction import run
+
+    named = {"folder_format": "--output-format", "part_rows": "--part-rows"}
+    for name in named.keys() & scale.keys() if output is not None and not run.is_folder(output) else ():
+        raise InputError(
+            f"{named[name]} is for the parts of a folder. Received: --output {output}, which is a file. Leave it out, "
+            "or name an output without an ending."
+        )
 
 
 def _has_rows(source: Source) -> bool:
@@ -47,10 +62,12 @@ def require_none(scale: "Record", source: Source, output: Path | None) -> None:
     from albertkit.errors import InputError
 
     if scale:
+        named = "no --output" if output is None else f"--output {output}"
+        received = named if _has_rows(source) else "no file"
         option = f"--{next(iter(scale)).replace('_', '-').replace('replaces', 'replace').replace('folder', 'output')}"
         raise InputError(
             f"{option} is for the rows of a file that go to .jsonl, .jsonl.gz, .jsonl.zst, .parquet, .npy or .npz, or "
-            f"to a folder. Received: {f'--output {output}' if _has_rows(source) else 'no file'}. Name both with --file "
+            f"to a folder. Received: {received}. Name both with --file "
             "and --output."
         )
 
@@ -73,17 +90,23 @@ def answer(
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     given: Any = {"data": data, "calls": calls, "skips": skips, "overwrite": overwrite, **scale}
     with hub_file.of(source.file, source.hub_dataset, source.split, "answers for") as (path, _):
-        request = run.Request(model, [path], output or Path(), **given)
+        request = run.Request(model, [path, *source.more], output or Path(), **given)
         with PredictionProgress(console) as bar:
             totals, answerer = run.run(request, bar.print, bar.update, engines.answering(cluster))
     _tell(totals, answerer, output)
+
+
+def told_cut(count: int, answerer: "Pipeline | Answers") -> str:
+    """How many texts were cut."""
+    what = "text was" if count == 1 else "texts were"
+    return f"{count:,} {what} longer than {answerer.max_length} tokens and cut."
 
 
 def _tell(totals: "Totals", answerer: "Pipeline", output: Path | None) -> None:
     if told := totals.describe_left_out():
         typer.echo(told, err=True)
     if totals.truncated:
-        typer.echo(f"{totals.truncated} texts were longer than {answerer.max_length} tokens and were cut.", err=True)
+        typer.echo(told_cut(totals.truncated, answerer), err=True)
     if totals.unknown.unreadable:
         typer.echo(totals.unknown.describe(answerer.tokenizer), err=True)
     kept = totals.answers - totals.filtered

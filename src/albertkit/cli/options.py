@@ -63,9 +63,14 @@ RegressionThreshold = Annotated[
 Texts = Annotated[
     list[str] | None, Argument(help="Texts, or one data file.", show_default="the file, or lines of standard input")
 ]
-AnsweredFile = Annotated[
-    str,
-    Option("--file", "--data", help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt.", show_default=False),
+AnsweredFiles = Annotated[
+    list[str] | None,
+    Option(
+        "--file",
+        "--data",
+        help="Data: .csv, .tsv, .json, .jsonl, .parquet, or lines of .txt; repeatable for an output file.",
+        show_default=False,
+    ),
 ]
 AnswerFile = Annotated[
     Path | None,

@@ -29,7 +29,7 @@ def command(
         str, Argument(help="Folder of a trained model, its name, or a task: the model of the package for it.")
     ],
     texts: options.Texts = None,
-    file: options.AnsweredFile = "",
+    file: options.AnsweredFiles = None,
     hub_dataset: options.HubDataset = "",
     eval_split: options.AnsweredSplit = "",
     output: options.RowsFile = None,
@@ -86,7 +86,7 @@ def command(
     from albertkit.pipelines import pipeline
 
     model, task = answering.model_or_task(model, task, language)
-    source = Source.of(texts or [], file, pair, hub_dataset, eval_split)
+    source = Source.of(texts or [], file or [], pair, hub_dataset, eval_split)
     labels = {"label_field": label_field, "score_field": score_field, "filter_by": filter_by, "left_out": left_out}
     parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
     scale = options.given(**labels, **parts, replaces_fields=replace_fields or None)
@@ -106,6 +106,7 @@ def command(
         calls = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
         long_run.answer(source, output, made, given, calls, target.skips, overwrite, scale, cluster)
         return
+    source.require_one()
     answerer = pipeline(task, model, for_texts(source.texts, model, framework, **on), max_length, **on)
     asked = _given(null_threshold, top_k=top_k, abstain_below=abstain_below, long=long)
     _answer(answerer, source, target, given, {**answerer.call_options(given), **asked})
@@ -184,8 +185,7 @@ def tell(answerer: "Pipeline | Answers") -> None:
     if told := bad_rows.told(answerer.left_out):
         typer.echo(told, err=True)
     if answerer.truncated:
-        told = f"{answerer.truncated} texts were longer than {answerer.max_length} tokens and were cut."
-        typer.echo(told, err=True)
+        typer.echo(long_run.told_cut(answerer.truncated, answerer), err=True)
     if answerer.unknown.unreadable:
         typer.echo(answerer.unknown.describe(answerer.tokenizer), err=True)
 

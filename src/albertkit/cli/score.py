@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command(
     model: Annotated[str, Argument(help="Folder of a model with a masked-language-model head, or its name.")],
     texts: Annotated[list[str] | None, Argument(help="Texts.", show_default="those of --file, or lines")] = None,
-    data: options.AnsweredFile = "",
+    data: options.AnsweredFiles = None,
     output: options.AnswerFile = None,
     overwrite: Annotated[bool, Option("--overwrite", help="Replace the output file if it is there.")] = False,
     pll_metric: Annotated[
@@ -46,7 +46,8 @@ def command(
     from albertkit.inference import record_files
     from albertkit.pipelines import pipeline
 
-    source = Source.of(texts or [], data)
+    source = Source.of(texts or [], data or [])
+    source.require_one()
     if output:
         record_files.require_other(output, source.file)
         record_files.require_writable(output, overwrite)

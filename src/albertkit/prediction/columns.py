@@ -1,6 +1,7 @@
 """The columns of Parquet, known before the first row: those of the input, and those of the answers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from albertkit.errors import InputError, few
@@ -9,7 +10,7 @@ from albertkit.pipelines import Pipeline
 from albertkit.prediction import outputs
 from albertkit.prediction.answering import JSON_KINDS, RECORD
 from albertkit.prediction.labelling import Labelling
-from albertkit.prediction.sources import PARQUET, Source
+from albertkit.prediction.sources import PARQUET, WHOLE, Source
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.typing import Json, Record
@@ -69,6 +70,9 @@ def _of_source(pipeline: Pipeline, source: Source, labels: Labelling, added: Rec
 
 def _shown(pipeline: Pipeline, source: Source) -> list[str]:
     """What the task shows of the first row."""
+    if source.kind == WHOLE:
+        parts = pipeline.task.stream(source.path, replace(source.options, skip_bad_rows=True))
+        return next((list(part.shown(0)) for part in parts if len(part)), ["text"])
     if not source.header:
         return ["text"]
     options = source.options

@@ -77,7 +77,7 @@ def _array(values: Json, field: Json) -> Json:
         return values
     try:
         return pyarrow.array(values, field.type)
-    except (pyarrow.ArrowException, OverflowError, TypeError) as error:
+    except (pyarrow.ArrowException, OverflowError, TypeError, UnicodeEncodeError) as error:
         raise InputError(
             f"The column {field.name!r} of Parquet must hold {field.type}. Received: {error}. Write to .jsonl in its "
             "place."

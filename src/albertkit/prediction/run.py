@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from albertkit import __version__, hub, processors
-from albertkit.errors import ConfigError, InputError, Interrupted
+from albertkit.errors import ConfigError, InputError, Interrupted, few
 from albertkit.inference import record_files, vector_files
 from albertkit.ordered_map import Processes
 from albertkit.pipelines import Pipeline, pipeline
@@ -84,6 +84,8 @@ class Plan(NamedTuple):
     pipeline: Pipeline
     workers: int
     """Processes that answer, unless another engine does."""
+    empty: Sequence[str]
+    """Files without a row, which are passed over."""
 
 
 def is_folder(output: Path) -> bool:
@@ -108,6 +110,11 @@ def targets(request: Request) -> list[Output]:
             raise InputError(
                 f"Rows that are left out go to a file of {', '.join(outputs.LINES)}. Received: {request.left_out}."
             )
+        if request.left_out.resolve() == output.resolve():
+            raise InputError(
+                f"Rows that are left out need a file of their own. Received: {output} for --output and --left-out. "
+                "Name another for one of them."
+            )
         found.append(Output(request.left_out, outputs.require_format(form), spool="left-out"))
     for target in found:
         _require_new(target, found[0], request.overwrite)
@@ -129,6 +136,18 @@ def _require_new(target: Output, first: Output, overwrite: bool) -> None:
         )
 
 
+def _require_apart(found: Sequence[Output], paths: Sequence[str]) -> None:
+    """InputError where a file of answers is one of the inputs: it would be replaced, or read the next time."""
+    inputs = [Path(path).resolve() for path in paths]
+    for target in found:
+        place = target.path.resolve()
+        if held := next((path for path in inputs if place in (path, path.parent)), None):
+            raise InputError(
+                f"Answers must not stand among the texts that they are for. Received: {target.path}, and the input "
+                f"{held.name} there. Name another output, or inputs without it."
+            )
+
+
 def plan(request: Request) -> Plan:
     """All that is decided before the first row is answered.
 
@@ -140,7 +159,8 @@ def plan(request: Request) -> Plan:
         limits.limit(request.threads)
     loaded = pipeline(**request.model)
     paths = sources.find(loaded, request.files)
-    files = tuple(Source.of(loaded, path, {**request.data, "skip_bad_rows": request.skips}) for path in paths)
+    _require_apart(found, paths)
+    files, empty = sources.with_rows(loaded, paths, {**request.data, "skip_bad_rows": request.skips})
     calls = {**loaded.call_options(request.data), **request.calls}
     labels, kinds = _labels(request, loaded, calls)
     added = columns.of_answers(kinds, labels)
@@ -156,7 +176,7 @@ def plan(request: Request) -> Plan:
     answering = Answering(
         model, files, calls, request.skips, labels, found[0].form, left_out_form, schema, added, count
     )
-    return Plan(answering, found, _settings(request, answering, found), loaded, workers)
+    return Plan(answering, found, _settings(request, answering, found), loaded, workers, empty)
 
 
 def _width(target: Output, loaded: Pipeline, kinds: Record) -> int:
@@ -263,6 +283,8 @@ def run(
     die; Interrupted at Ctrl-C, which says what is kept.
     """
     made = plan(request)
+    if made.empty:
+        note(f"{len(made.empty):,} of the files hold no row and are passed over: {few(made.empty)}")
     if request.overwrite:
         journal.clear(made.targets)
     with Journal.opened(made.targets, made.settings, made.answering.schema) as book:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from albertkit.corpus import inputs
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.inference import text_files
 from albertkit.pipelines import Pipeline
 from albertkit.tasks import tables
@@ -105,6 +105,23 @@ def find(pipeline: Pipeline, given: Sequence[str]) -> list[str]:
         for path in data:
             found.setdefault(path.resolve(), str(path))
     return list(found.values())
+
+
+def with_rows(pipeline: Pipeline, paths: Sequence[str], data: Record) -> tuple[tuple[Source, ...], list[str]]:
+    """Files that hold rows, and the paths of those that hold none, as what cuts data into files may leave them.
+
+    InputError as of `Source.of`, and where no file holds any.
+    """
+    found: list[Source] = []
+    empty: dict[str, NoRows] = {}
+    for path in paths:
+        try:
+            found.append(Source.of(pipeline, path, data))
+        except NoRows as error:
+            empty[path] = error
+    if not found:
+        raise next(iter(empty.values()))
+    return tuple(found), list(empty)
 
 
 def _glob(pattern: Path) -> list[Path]:

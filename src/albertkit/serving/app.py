@@ -184,17 +184,17 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> Response:
-        return JSONResponse(error.body(), error.status, error.headers)
+        return JSONResponse(error.body(request.url.path), error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         places = [{"where": _steps(one["loc"][1:], one["type"]), "rule": one["msg"]} for one in error.errors()[:8]]
-        return JSONResponse({**Refusal(422).body(), "fields": places}, 422)
+        return JSONResponse(Refusal(422).body(request.url.path, places), 422)
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> Response:
         status = 422 if error.status_code == 400 else error.status_code  # bytes that are no text
-        return JSONResponse(Refusal(status).body(), status, error.headers)
+        return JSONResponse(Refusal(status).body(request.url.path), status, error.headers)
 
 
 def _steps(place: Sequence[str | int], kind: str) -> list[str]:

@@ -68,7 +68,8 @@ def of_vectors(models: Models, answering: Answering) -> APIRouter:
     async def similarity(request: Request, body: SimilarityRequest) -> Response:
         """The cosine of each sentence and the source sentence."""
         texts = [body.inputs.source_sentence, *body.inputs.sentences]
-        return await vectors.of(request, texts, lambda found: found[1:] @ found[0], normalize=True)
+        cuts = body.parameters is None or body.parameters.truncate
+        return await vectors.of(request, texts, lambda found: found[1:] @ found[0], normalize=True, truncation=cuts)
 
     @router.post("/rerank", response_model=list[Record])
     async def rerank(request: Request, body: RerankRequest) -> Response:

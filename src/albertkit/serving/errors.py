@@ -1,5 +1,7 @@
 """What goes wrong with a request, as a status and a sentence without anything that was sent."""
 
+from collections.abc import Sequence
+
 from albertkit.errors import AlbertkitError
 from albertkit.typing import Json, Record
 
@@ -16,6 +18,8 @@ STATUSES = {
     504: "The deadline has passed.",
 }
 """Every status of a refusal, and what it means."""
+OPENAI = "/v1/"
+"""Where addresses begin that are those of OpenAI's API."""
 
 
 class Refusal(Exception):
@@ -29,9 +33,17 @@ class Refusal(Exception):
             headers or {},
         )
 
-    def body(self) -> Record:
-        """As JSON."""
-        return {"error": self.detail, "error_type": str(self.status)}
+    def body(self, path: str, fields: Sequence[Record] = ()) -> Record:
+        """As JSON for the address that was asked, with the fields that are wrong: `where` and the `rule` of each.
+
+        Clients of OpenAI show the `message` of an `error` and nothing else.
+        """
+        error: Json = self.detail
+        if path.startswith(OPENAI):
+            places = [f"({'.'.join(one['where'])}: {one['rule']})" for one in fields]
+            kind = "invalid_request_error" if self.status < 500 else "server_error"
+            error = {"message": " ".join([self.detail, *places]), "type": kind, "param": None, "code": str(self.status)}
+        return {"error": error, "error_type": str(self.status), **({"fields": [*fields]} if fields else {})}
 
 
 def rule_of(error: AlbertkitError, inputs: Json) -> str:

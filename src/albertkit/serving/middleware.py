@@ -31,7 +31,7 @@ WARNINGS = "Albertkit-Warnings"
 
 async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with a refusal."""
-    await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, send)
+    await JSONResponse(refusal.body(scope["path"]), refusal.status, refusal.headers)(scope, receive, send)
 
 
 async def refuse_unread(refusal: Refusal, scope: Scope, receive: Receive, send: Send, is_going_on: bool = True) -> None:

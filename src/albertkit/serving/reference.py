@@ -25,7 +25,8 @@ commands <code>$ADDRESS</code> is that of this server, such as http://127.0.0.1:
 </ul></nav>
 {routes}
 <h2 id="refusals">Refusals</h2>
-<p>Each is JSON with <code>error</code> and <code>error_type</code>, and repeats nothing that was sent.</p>
+<p>Each is JSON with <code>error</code> and <code>error_type</code>, and repeats nothing that was sent;
+under /v1 <code>error</code> has a <code>message</code>, as clients of OpenAI read it.</p>
 <table><thead><tr><th scope="col">status</th><th scope="col">when</th></tr></thead><tbody>
 {refusals}
 </tbody></table>

@@ -80,10 +80,17 @@ class Sentences(_Strict):
     sentences: Annotated[list[Text], _MOST]
 
 
+class SimilarityParameters(_Strict):
+    """Options of a comparison."""
+
+    truncate: StrictBool = Field(True, description="Cut longer texts, or else refuse them with 422.")
+
+
 class SimilarityRequest(_Strict):
     """How near texts are to another."""
 
     inputs: Sentences = Field(examples=[{"source_sentence": "A cup of tea.", "sentences": ["A mug of tea.", "Rain."]}])
+    parameters: SimilarityParameters | None = None
 
 
 class RerankRequest(_Strict):

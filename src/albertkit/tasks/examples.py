@@ -8,7 +8,7 @@ from typing import ClassVar, Self, TypeVar
 from albertkit.errors import InputError, UnusableRows, few
 from albertkit.tasks import bad_rows
 from albertkit.tasks.bad_rows import BadRow, BadRows
-from albertkit.typing import Record
+from albertkit.typing import Json, Record
 
 ExamplesT = TypeVar("ExamplesT", bound="Examples")
 MadeT = TypeVar("MadeT")
@@ -31,6 +31,8 @@ class Examples(ABC):
     """Rows that cannot be used and were left out, where that was allowed."""
     found: str = field(default="", kw_only=True)
     """What was inferred from the file, for people; nothing where all is said in it."""
+    rest: Sequence[Record] | None = field(default=None, kw_only=True)
+    """What else stands in the row of each example, by column, where it is kept here."""
 
     def __len__(self) -> int:
         return len(getattr(self, self.columns[0]))
@@ -38,7 +40,7 @@ class Examples(ABC):
     def take(self, chosen: Iterable[int]) -> Self:
         """Some of the examples, by number."""
         chosen = list(chosen)
-        columns = {name: getattr(self, name) for name in self.columns}
+        columns = {name: getattr(self, name) for name in (*self.columns, "rest")}
         taken = {name: [values[one] for one in chosen] for name, values in columns.items() if values is not None}
         return replace(self, **taken)
 
@@ -68,6 +70,10 @@ class Examples(ABC):
     def shown(self, number: int) -> Record:
         """What is printed beside the answer of an example, for JSON."""
 
+    def with_rest(self, own: Record, number: int) -> Record:
+        """What is shown of an example itself, and what else stands in its row; see `beside`."""
+        return own if self.rest is None else beside(own, self.rest[number])
+
     def key(self, number: int) -> Hashable:
         """What an example is without its label: those that are alike repeat each other."""
         return repr(self.shown(number))
@@ -88,6 +94,13 @@ class Examples(ABC):
         Examples that share one are no evidence of each other: they belong on one side of a split.
         """
         return {}
+
+
+def beside(own: Record, rest: Mapping[str, Json]) -> Record:
+    """What is shown of an example itself and other columns of its row, which get another name rather than its place."""
+    return own | {
+        f"input_{name}" if name in own else name: None if value != value else value for name, value in rest.items()
+    }
 
 
 def usable(examples: ExamplesT, made: Callable[[ExamplesT], MadeT], skip: bool) -> tuple[ExamplesT, MadeT]:

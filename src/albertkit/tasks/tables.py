@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from albertkit import storage
-from albertkit.errors import InputError, MissingDependency, did_you_mean, few
+from albertkit.errors import InputError, MissingDependency, NoRows, did_you_mean, few
 from albertkit.storage import encodings
 from albertkit.tasks import table_formats
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.table_formats import Names, Row
-from albertkit.typing import Json
+from albertkit.typing import Json, Record
 
 PIECE = 4096
 """Rows of a piece at most: enough to batch them by length."""
@@ -74,6 +74,12 @@ class Table:
                 + (f" Name it with --set data.{option}=NAME." if option else "")
             )
         return self.columns[name]
+
+    def rest(self, used: Iterable[str]) -> list[Record]:
+        """Of each row what stands in other columns than those that are used."""
+        names = [name for name in self.columns if name not in {*used}]
+        rows = zip(*(self.columns[name] for name in names), strict=True) if names else [()] * len(self)
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     @property
     def contents(self) -> str:
@@ -302,7 +308,7 @@ def _tables(
         yield Table(str(path), columns, [row.line for row in rows], header_line)
     if is_empty:
         bad.require_rest(0)
-        raise InputError(f"A data file must hold at least one row. {path} holds none.")
+        raise NoRows(f"A data file must hold at least one row. {path} holds none.")
 
 
 def _gathered(rows: Iterable[Row], sizes: Iterator[int], characters: int) -> Iterator[list[Row]]:

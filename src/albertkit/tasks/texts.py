@@ -11,7 +11,7 @@ from albertkit.errors import InputError
 from albertkit.tasks import inputs, relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
-from albertkit.tasks.examples import Examples, streamed
+from albertkit.tasks.examples import Examples, beside, streamed
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -84,11 +84,7 @@ class TextExamples(Examples):
         """The text, the second one where there is one, and what else stands in the row."""
         second = None if self.second is None or self.sources else self.second[number]
         own: Record = {"text": self.first[number]} | ({} if second is None else {"text_pair": second})
-        others = {name: values[self.rows[number]] for name, values in self._others.items()}
-        return own | {
-            f"input_{name}" if name in own else name: None if is_missing(value) else value
-            for name, value in others.items()
-        }
+        return beside(own, {name: values[self.rows[number]] for name, values in self._others.items()})
 
     @cached_property
     def _others(self) -> dict[str, list[Json]]:

@@ -114,7 +114,7 @@ def test_a_model_is_trained_scored_and_answers_by_windows_without_being_told_aga
     assert cut[0]["score"] != pytest.approx(chances.max(), rel=1e-5)
     told = CliRunner().invoke(app, ["predict", str(tmp_path / "model"), text, "--long", "truncate"])
     assert json.loads(told.stdout)["scores"][cut[0]["label"]] == pytest.approx(cut[0]["score"], rel=1e-5)
-    assert "1 texts were longer than 16 tokens and were cut" in told.stderr
+    assert "1 text was longer than 16 tokens and cut." in told.stderr
     assert AlbertConfig.from_pretrained(tmp_path / "model").task["data"]["long"] == "windows"
 
 

@@ -6,7 +6,7 @@ An item is a context, which may be empty, a question, and its options.
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -81,8 +81,8 @@ class Choices(Examples):
         return int(line) if name == "line" and line.isdecimal() else None
 
     def shown(self, number: int) -> Record:
-        """Where it stands, and the question: those of a file may all be the same."""
-        return {"id": self.places[number], "question": self.questions[number]}
+        """Where it stands, the question, for those of a file may all be the same, and what else stands in its row."""
+        return self.with_rest({"id": self.places[number], "question": self.questions[number]}, number)
 
     def parts(self) -> dict[str, list[str]]:
         """Contexts, questions, and the options of each question as one text."""
@@ -115,6 +115,8 @@ class Item:
     answer: Json
     place: str
     group: str = ""
+    rest: Record = field(default_factory=dict)
+    """What else stands in the row of a table."""
 
 
 def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
@@ -174,6 +176,7 @@ def checked(path: str, items: Sequence[Item], labelled: bool, bad: BadRows | Non
         [item.place for item in found],
         [item.group for item in found],
         left_out=bad.found,
+        rest=[item.rest for item in found],
     )
 
 
@@ -325,47 +328,48 @@ def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows
             yield from _race(table.path, whole, f"line {line}", _level(name), bad)
         return
     names = {name.lower(): name for name in table.columns}
-    context, question, label = (
-        _named(table, given, next((names[one] for one in usual if one in names), None))
+    found = [
+        given or next((names[one] for one in usual if one in names), "")
         for given, usual in (
             (options.context_column, _CONTEXT),
             (options.question_column, _QUESTION),
             (options.label_column, _LABEL),
         )
-    )
-    if labelled and label is None:
+    ]
+    if labelled and not found[-1]:
         raise InputError(
             f"The column of the right option must be known. {table.contents}, and none of the usual names: "
             f"{', '.join(_LABEL)}.{table.hint} Name it with --set data.label_column=NAME."
         )
-    listed = _options(table, names, options)
-    for row, line in enumerate(table.lines):
-        values = [None if column is None else column[row] for column in (context, question, label)]
-        yield Item(values[0], values[1], listed[row], values[2], f"line {line}")
+    columns = [table.column(name, "data") if name else [None] * len(table) for name in found]
+    of_options = _option_columns(table, names, options)
+    listed, rest = _options(table, of_options, options), table.rest([*found[:2], *of_options])
+    rows = zip(*columns, table.lines, listed, rest, strict=True)
+    for context, question, label, line, row, others in rows:
+        yield Item(context, question, row, label, f"line {line}", rest=others)
 
 
 def _level(name: Json) -> str:
     return next((level for level in ("middle", "high") if isinstance(name, str) and level in name), "")
 
 
-def _named(table: Table, given: str, usual: str | None) -> list[Json] | None:
-    name = given or usual
-    return None if name is None else table.column(name, "data")
-
-
-def _options(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[Json]:
-    """The options of each row: columns that were named, one column of lists, or columns with a number behind a name.
-
-    Empty ones at the end are left out: rows may have different numbers.
-    """
+def _option_columns(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[str]:
+    """Where the options stand: in columns that were named, one of lists, or those with a number behind a name."""
     if not options.choice_columns and (one := next((names[name] for name in _LISTS if name in names), None)):
-        return table.columns[one]
+        return [one]
     found = options.choice_columns or _numbered(names)
     if not found:
         raise InputError(
             f"The options of a question must be known. {table.contents}, and none like choice0, choice1 or a list of "
             "choices. Name them with --set data.choice_columns=one,two,three."
         )
+    return found
+
+
+def _options(table: Table, found: Sequence[str], options: ChoiceOptions) -> list[Json]:
+    """The options of each row. Empty ones at the end are left out: rows may have different numbers."""
+    if len(found) == 1 and not options.choice_columns:
+        return table.columns[found[0]]
     columns = [table.column(name, "option") for name in found]
     rows = [list(row) for row in zip(*columns, strict=True)]
     for row in rows:

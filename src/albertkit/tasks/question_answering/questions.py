@@ -5,7 +5,7 @@ An answer is a span of characters of the context.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from albertkit.errors import InputError
@@ -73,8 +73,8 @@ class Questions(Examples):
         return int(line) if name == "line" and line.isdecimal() else None
 
     def shown(self, number: int) -> Record:
-        """The id and the question."""
-        return {"id": self.ids[number], "question": self.questions[number]}
+        """The id, the question, and what else stands in its row beside its context."""
+        return self.with_rest({"id": self.ids[number], "question": self.questions[number]}, number)
 
     def parts(self) -> dict[str, list[str]]:
         """Questions and contexts."""
@@ -107,6 +107,8 @@ class _Row:
     place: str
     may_lack_answers: bool
     """Whether no answers mean that there is none, and not that they are unknown."""
+    rest: Record = field(default_factory=dict)
+    """What else stands in the row of a table."""
 
 
 def read(path: str, options: QuestionOptions) -> Questions:
@@ -154,7 +156,8 @@ def _parts(path: str, rows: Iterable[_Row], bad: BadRows) -> Iterator[Questions]
 
 def _unlabelled(path: str, rows: Sequence[_Row]) -> Questions:
     one, other = [row.question for row in rows], [row.context for row in rows]
-    return Questions(path, [row.id for row in rows], one, other, None, [row.place for row in rows])
+    places, rest = [row.place for row in rows], [row.rest for row in rows]
+    return Questions(path, [row.id for row in rows], one, other, None, places, rest=rest)
 
 
 def _located(path: str, rows: Sequence[_Row], bad: BadRows) -> Questions:
@@ -251,8 +254,10 @@ def _of_table(table: Table, options: QuestionOptions) -> Iterator[_Row]:
     )
     answers = table.columns.get(options.answer_column) or [None] * len(table)
     ids = table.columns.get("id") or [str(line) for line in table.lines]
-    for line, name, question, context, answer in zip(table.lines, ids, questions, contexts, answers, strict=True):
-        yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", True)
+    rest = table.rest(["id", options.question_column, options.context_column])
+    columns = ids, questions, contexts, answers, rest
+    for line, name, question, context, answer, others in zip(table.lines, *columns, strict=True):
+        yield _Row(str(line if name is None else name), question, context, answer, f"line {line}", True, others)
 
 
 def is_squad(path: str) -> bool:

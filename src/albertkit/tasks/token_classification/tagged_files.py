@@ -102,19 +102,21 @@ def _of_columns(
 
 
 def _of_table(table: Table, options: TagOptions, bad: BadRows) -> TaggedExamples:
-    """The texts of a table, without their entities."""
-    texts = table.column(_column(table, options.text_column, _TEXT, "text"), "text")
+    """The texts of a table, without their entities, and what else its rows hold."""
+    name = _column(table, options.text_column, _TEXT, "text")
+    texts, rest = table.column(name, "text"), table.rest([name])
     if all(isinstance(text, str) for text in texts):
-        return TaggedExamples(table.path, list(texts), None, None, table.lines)
+        return TaggedExamples(table.path, list(texts), None, None, table.lines, rest=rest)
     words: list[list[str]] = []
-    lines: list[int] = []
-    for row, (text, line) in enumerate(zip(texts, table.lines, strict=True)):
+    rows: list[int] = []
+    for row, text in enumerate(texts):
         try:
             words.append(_words(table, row, text))
-            lines.append(line)
+            rows.append(row)
         except InputError as error:
             bad.add(table.places([row]), "Words must be a list of texts, or a text.", str(error))
-    return tagged_texts.from_tags(table.path, words, None, lines, options, bad)
+    examples = tagged_texts.from_tags(table.path, words, None, [table.lines[row] for row in rows], options, bad)
+    return replace(examples, rest=[rest[row] for row in rows])
 
 
 def _of_labelled_table(table: Table, options: TagOptions, bad: BadRows) -> TaggedExamples:

@@ -65,8 +65,8 @@ class TaggedExamples(Examples):
         return replace(self, found=f"{self.found}, {found}" if self.found else found)
 
     def shown(self, number: int) -> Record:
-        """The text."""
-        return {"text": self.sentences[number]}
+        """The text, and what else stands in its row."""
+        return self.with_rest({"text": self.sentences[number]}, number)
 
     def label_key(self, number: int) -> tuple[Span, ...]:
         """The entities."""
