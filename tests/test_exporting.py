@@ -15,6 +15,7 @@ from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
 from albertkit.exporting import export
 from albertkit.exports import manifest
 from albertkit.inference import sample_texts
+from albertkit.inference.parity import Parity
 from albertkit.pipelines import pipeline
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import random_tensors, small
@@ -99,12 +100,19 @@ def test_an_export_may_lie_beside_its_model_which_answers_unless_the_format_is_n
     assert [one["score"] for one in rounded] != [one["score"] for one in exact]
 
 
-def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_path, model):
+def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_path, model, monkeypatch):
     with pytest.raises(CheckpointError, match=r"--max-difference"):
         export(model, tmp_path / "exported", max_difference=0)
+    monkeypatch.setattr(Parity, "agreements", lambda self: {"agreement": 0.99})
     with pytest.raises(CheckpointError, match=r"agreement .* --min-agreement"):
-        export(model, tmp_path / "exported", precision="int8", min_agreement=1.01)
+        export(model, tmp_path / "exported", precision="int8", min_agreement=1)
     assert not (tmp_path / "exported").exists()
+
+
+@pytest.mark.parametrize("limits", [{"max_difference": float("nan")}, {"max_difference": -1}, {"min_agreement": 1.01}])
+def test_limits_by_which_nothing_is_tried_are_refused(tmp_path, limits):
+    with pytest.raises(InputError, match=r"must be a .*Received: .*Leave it out"):
+        export("no model is read", tmp_path / "exported", **limits)
 
 
 def test_rows_of_a_file_are_what_an_export_is_tried_on(tmp_path, model):
