@@ -150,6 +150,15 @@ def test_what_an_export_cannot_be_asked_for_is_told(tmp_path, model):
         pipeline(None, tmp_path / "exported")
 
 
+def test_early_exit_is_refused_where_an_export_answers(tmp_path, tokenizer):
+    model = saved(tmp_path / "model", tokenizer, "ForSequenceClassification", early_exit=True)
+    with pytest.raises(InputError, match=r"computes all layers. Received: patience 1"):
+        export(model, tmp_path / "exported", patience=1)
+    export(model, tmp_path / "exported")
+    with pytest.raises(InputError, match=r"computed by PyTorch. Received: patience 1 in onnx.*leave `patience` out"):
+        pipeline(None, tmp_path / "exported", patience=1)
+
+
 def test_vectors_of_another_pooling_are_not_given_out(tmp_path, tokenizer):
     model = saved(tmp_path / "model", tokenizer, "ForSentenceEmbedding", sentence_special_tokens=True)
     export(model, tmp_path / "exported", pooling="cls")

@@ -91,6 +91,11 @@ def export(
     form.require_installed(chosen)
     fetching = loading.options(options, reads_weights=True)
     loaded = parts.load(task, model, backends.resolve_for_answers("auto"), None, None, fetching, options, "fp32")
+    if patience := loaded.engine.config.early_exit_patience:
+        raise InputError(
+            f"An export computes all layers. Received: patience {patience} for early exit. Leave `patience` out, and "
+            "`early_exit_patience` of the model's config at 0."
+        )
     for name in loaded.task.model_options:
         options.pop(name, None)
     tried = _tried(Pipeline(*loaded, max_length=max_length, **options), loaded, calibrate, data)
