@@ -15,6 +15,7 @@ from albertkit.errors import CheckpointError, CheckpointNotFound, InputError
 from albertkit.exporting import export
 from albertkit.exports import manifest
 from albertkit.inference import sample_texts
+from albertkit.inference.parity import Parity
 from albertkit.pipelines import pipeline
 from albertkit.tokenization.fast import AlbertTokenizerFast
 from frameworks.common import random_tensors, small
@@ -99,12 +100,19 @@ def test_an_export_may_lie_beside_its_model_which_answers_unless_the_format_is_n
     assert [one["score"] for one in rounded] != [one["score"] for one in exact]
 
 
-def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_path, model):
+def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_path, model, monkeypatch):
     with pytest.raises(CheckpointError, match=r"--max-difference"):
         export(model, tmp_path / "exported", max_difference=0)
+    monkeypatch.setattr(Parity, "agreements", lambda self: {"agreement": 0.99})
     with pytest.raises(CheckpointError, match=r"agreement .* --min-agreement"):
-        export(model, tmp_path / "exported", precision="int8", min_agreement=1.01)
+        export(model, tmp_path / "exported", precision="int8", min_agreement=1)
     assert not (tmp_path / "exported").exists()
+
+
+@pytest.mark.parametrize("limits", [{"max_difference": float("nan")}, {"max_difference": -1}, {"min_agreement": 1.01}])
+def test_limits_by_which_nothing_is_tried_are_refused(tmp_path, limits):
+    with pytest.raises(InputError, match=r"must be a .*Received: .*Leave it out"):
+        export("no model is read", tmp_path / "exported", **limits)
 
 
 def test_rows_of_a_file_are_what_an_export_is_tried_on(tmp_path, model):
@@ -140,6 +148,15 @@ def test_what_an_export_cannot_be_asked_for_is_told(tmp_path, model):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="checksum"):
         pipeline(None, tmp_path / "exported")
+
+
+def test_early_exit_is_refused_where_an_export_answers(tmp_path, tokenizer):
+    model = saved(tmp_path / "model", tokenizer, "ForSequenceClassification", early_exit=True)
+    with pytest.raises(InputError, match=r"computes all layers. Received: patience 1"):
+        export(model, tmp_path / "exported", patience=1)
+    export(model, tmp_path / "exported")
+    with pytest.raises(InputError, match=r"computed by PyTorch. Received: patience 1 in onnx.*leave `patience` out"):
+        pipeline(None, tmp_path / "exported", patience=1)
 
 
 def test_vectors_of_another_pooling_are_not_given_out(tmp_path, tokenizer):

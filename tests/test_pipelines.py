@@ -247,6 +247,18 @@ def test_an_input_of_a_generator_that_is_no_text_is_named_and_those_before_it_ar
 
 
 @pytest.mark.torch
+def test_what_a_generator_raises_comes_after_the_answers_for_what_it_gave(classifier):
+    def given():
+        yield from ["the film"] * 30
+        raise OSError("the line is dead")
+
+    found = []
+    with pytest.raises(OSError, match="the line is dead"):
+        found.extend(pipeline("text-classification", classifier, "torch")(given()))
+    assert len(found) == 30
+
+
+@pytest.mark.torch
 @pytest.mark.torch
 def test_a_text_that_cannot_be_answered_is_named_among_many(classifier, model, tokenizer, tmp_path):
     fill = pipeline("fill-mask", model, "torch")

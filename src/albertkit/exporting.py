@@ -1,6 +1,7 @@
 """A model -> a folder in the format of another runtime, with what is needed beside it, tried before it is given out."""
 
 import importlib.metadata
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -81,13 +82,20 @@ def export(
     CheckpointError where numbers differ by more than `max_difference` of the largest, or where in integers fewer
     answers than `min_agreement` stay the same. `data` are options of that file, such as `text_column` and
     `skip_bad_rows`. `options` are those by which a pipeline loads and builds the model.
-    InputError for a format, a precision or a folder that will not do, MissingDependency where a package is missing.
+    InputError for a format, a precision, a limit or a folder that will not do, MissingDependency where a package is
+    missing.
     """
+    _require_limits(max_difference, min_agreement)
     form = registry.get(format)
     chosen = _precision(form, precision)
     form.require_installed(chosen)
     fetching = loading.options(options, reads_weights=True)
     loaded = parts.load(task, model, backends.resolve_for_answers("auto"), None, None, fetching, options, "fp32")
+    if patience := loaded.engine.config.early_exit_patience:
+        raise InputError(
+            f"An export computes all layers. Received: patience {patience} for early exit. Leave `patience` out, and "
+            "`early_exit_patience` of the model's config at 0."
+        )
     for name in loaded.task.model_options:
         options.pop(name, None)
     tried = _tried(Pipeline(*loaded, max_length=max_length, **options), loaded, calibrate, data)
@@ -108,6 +116,19 @@ def _precision(form: ExportFormat, precision: str | None) -> str:
             f"{did_you_mean(precision, form.precisions)}"
         )
     return precision or form.precisions[0]
+
+
+def _require_limits(max_difference: float | None, min_agreement: float) -> None:
+    """InputError for limits by which nothing would be tried, or nothing pass."""
+    if max_difference is not None and not 0 <= max_difference < math.inf:
+        raise InputError(
+            "`max_difference` must be a finite number of at least 0, a part of the largest number. Received: "
+            f"{max_difference}. Leave it out for the usual one."
+        )
+    if not 0 <= min_agreement <= 1:
+        raise InputError(
+            f"`min_agreement` must be a share from 0 to 1. Received: {min_agreement}. Leave it out for the usual one."
+        )
 
 
 def _written(

@@ -61,6 +61,17 @@ def test_a_checkpoint_becomes_a_folder_of_today(source, tmp_path):
     assert f"{len(after.tensors)} tensors loaded" in str(done)
 
 
+def test_a_model_of_sentence_vectors_keeps_how_they_are_pooled(tmp_path):
+    config = small(sentence_pooling="max", sentence_special_tokens=True, sentence_normalize=True)
+    files.save(tmp_path / "old", config, drawn(config, "ForSentenceEmbedding"), "AlbertForSentenceEmbedding")
+    convert(tmp_path / "old", tmp_path / "new")
+    assert listing(tmp_path / "new") == listing(tmp_path / "old")
+    assert files.load(tmp_path / "new").config.sentence_pooling == "max"
+    files.save(tmp_path / "other", small(), drawn(small(), "Model"), "AlbertModel")
+    convert(tmp_path / "other", tmp_path / "new", overwrite=True)
+    assert "modules.json" not in listing(tmp_path / "new")
+
+
 def test_the_command_explains_itself():
     done = albertkit("convert", "--help")
     assert done.returncode == 0

@@ -1,6 +1,7 @@
 """albertkit quantize: scales from texts, kept only where the answers stay as they are, and used from then on."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -49,7 +50,7 @@ def model(request, tmp_path, data):
 def saved(folder, data, head, **changes):
     tokenizer = AlbertTokenizerFast(data / "spiece.model")
     sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "embedding_size": 16} | changes
-    config = small(vocab_size=len(tokenizer), max_position_embeddings=48, num_labels=3, **sizes)
+    config = small(vocab_size=len(tokenizer), max_position_embeddings=48, **{"num_labels": 3, **sizes})
     files.save(folder, config, random_tensors(config, head), f"Albert{head}")
     tokenizer.save_pretrained(folder)
     return folder
@@ -205,6 +206,21 @@ def test_the_command_prints_the_report(model, texts):
     assert ways
     assert all(way.endswith("% of the answers stay as they are.") for way in ways)
     assert last.startswith("Kept in")
+
+
+@pytest.mark.parametrize(
+    ("head", "labels", "told"),
+    [
+        ("ForSentenceEmbedding", 3, r"token: the least cosine of vectors is [01]\.\d{4}"),
+        ("ForSequenceClassification", 1, r"token.*: the correlation of numbers is 0\.\d{4}"),
+    ],
+)
+def test_of_vectors_and_numbers_it_is_told_how_near_they_come(tmp_path, data, texts, head, labels, told):
+    lines = []
+    model = saved(tmp_path / "model", data, head, num_labels=labels)
+    with pytest.raises(InputError, match=r"100\.0% as cosine of vectors or correlation of numbers"):
+        quantize(model, texts, min_agreement=1.0, told=lines.append)
+    assert re.search(told, "\n".join(lines))
 
 
 def test_bad_rows_are_left_out_where_that_is_asked_for_and_else_named(model, tmp_path):

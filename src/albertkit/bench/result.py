@@ -16,9 +16,21 @@ from albertkit.kernels import library
 from albertkit.training import plots
 from albertkit.typing import Record
 
-_PACKAGES = ("albertkit", "numpy", "torch", "tensorflow", "jax", "flax", "onnxruntime", "openvino", "transformers")
-_PACKAGE = {"flax": "jax", "onnx": "onnxruntime", "torch-export": "torch", "saved-model": "tensorflow"}
-"""The package that answers for a backend, where it is not called so."""
+_PACKAGES = (
+    *("albertkit", "numpy", "torch", "tensorflow", "tensorflow-cpu", "ai-edge-litert", "jax", "flax"),
+    *("onnxruntime", "openvino", "transformers"),
+)
+_TENSORFLOW = ("tensorflow", "tensorflow-cpu")
+_ANSWERING = {
+    "tensorflow": _TENSORFLOW,
+    "flax": ("jax",),
+    "onnx": ("onnxruntime",),
+    "torch-export": ("torch",),
+    "saved-model": _TENSORFLOW,
+    "litert": ("ai-edge-litert", *_TENSORFLOW),
+    "stablehlo": ("jax",),
+}
+"""The packages that may answer for a backend, where none is called as it is; the first that is installed does."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,9 @@ class Result:
     def machine(self) -> str:
         """The processor, and the versions of the libraries that answered."""
         named, versions = _machine(), _versions()
-        asked = [_PACKAGE.get(one.backend, one.backend) for one in self.figures]
-        used = [f"{name} {versions[name]}" for name in dict.fromkeys(("albertkit", *asked)) if name in versions]
+        named_so = [_ANSWERING.get(one.backend, (one.backend,)) for one in self.figures]
+        asked = [name for names in named_so for name in [one for one in names if one in versions][:1]]
+        used = [f"{name} {versions[name]}" for name in dict.fromkeys(("albertkit", *asked))]
         return ", ".join([f"{named['processor']}, {named['cores']} cores", *used])
 
     @property

@@ -98,7 +98,8 @@ def show(found: "Result", has_peer: bool) -> None:
         lengths = list(figures[0].latency)
         base = next((one.name for one in figures if one.comparison is None), "")
         heads = [f"ms for {length} tokens\np50 / p95 / p99" for length in lengths]
-        table = Table("")
+        table = Table()
+        table.add_column("", no_wrap=True)  # else a narrow terminal shortens the names
         for head in ("texts/s", "tokens/s", "spread", f"x {base}", *heads, "peak MB", "load s"):
             table.add_column(head, justify="right")
         for one in figures:

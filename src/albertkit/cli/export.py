@@ -30,7 +30,8 @@ def command(
     settings: options.DataSettings = None,
     max_length: options.MaxLength = None,
     max_difference: Annotated[
-        float | None, Option(help="Difference that passes, as a part of the largest number.", show_default="0.001")
+        float | None,
+        Option(help="Difference that passes, as a part of the largest number.", show_default="0.001", min=0),
     ] = None,
     min_agreement: Annotated[
         float, Option(help="Share of answers, and cosine of vectors, that must stay in int8.", min=0, max=1)

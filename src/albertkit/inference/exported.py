@@ -14,6 +14,7 @@ from albertkit.exports import manifest, registry
 from albertkit.exports.base import ExportFormat
 from albertkit.exports.manifest import Entry
 from albertkit.hub import FetchOptions
+from albertkit.inference import early_exit
 from albertkit.inference.engine import Engine
 from albertkit.inference.settings import built_with
 from albertkit.tasks import registry as tasks
@@ -85,7 +86,10 @@ def load(
             f"An exported model answers the task that it was exported for, {entry.task}. Asked for: {task.name}. "
             "Export the model again for that one, or leave the task out."
         )
-    for key, value in built_with(task, options).items():
+    built = built_with(task, options)
+    if task.can_exit_early:
+        early_exit.require_possible(config.changed(**built), entry.format)
+    for key, value in built.items():
         if getattr(config, key) != value:
             raise InputError(
                 f"An exported model computes as its config says. Received: {key} {value!r}, which is "

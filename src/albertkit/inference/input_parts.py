@@ -16,21 +16,43 @@ _SIZES = (1, 8, 64, 512)
 
 
 def of_stream(task: AnyTask, stream: Iterator[Json], batch_size: int | None) -> Iterator[Examples]:
-    """Examples of a task. InputError, saying which input, for one that is none."""
+    """Examples of a task. InputError, saying which input, for one that is none.
+
+    What the stream itself raises comes after the examples of the inputs that it gave before.
+    """
     sizes, number = ((batch_size,) if batch_size else _SIZES), 0
     for size in itertools.chain(sizes, itertools.repeat(sizes[-1])):
-        part = list(itertools.islice(stream, size))
+        part, failure = _taken(stream, size)
+        if part:
+            yield from _examples(task, part, number)
+        if failure is not None:
+            raise failure
         if not part:
             return
-        try:
-            yield task.examples(part)[0]
-        except InputError:
-            for row, one in enumerate(part, number + 1):
-                try:
-                    yield task.examples([one])[0]
-                except InputError as error:
-                    raise InputError(f"text {row}: {error}") from error
         number += len(part)
+
+
+def _taken(stream: Iterator[Json], size: int) -> tuple[list[Json], Exception | None]:
+    """The next inputs, and what kept the stream from giving more."""
+    part: list[Json] = []
+    try:
+        for one in itertools.islice(stream, size):
+            part.append(one)
+    except Exception as error:
+        return part, error
+    return part, None
+
+
+def _examples(task: AnyTask, part: list[Json], number: int) -> Iterator[Examples]:
+    """Those of inputs before which there were so many: together, or where one is none each by itself up to that."""
+    try:
+        yield task.examples(part)[0]
+    except InputError:
+        for row, one in enumerate(part, number + 1):
+            try:
+                yield task.examples([one])[0]
+            except InputError as error:
+                raise InputError(f"text {row}: {error}") from error
 
 
 def refusal(part: Examples, number: int, error: InputError) -> InputError:

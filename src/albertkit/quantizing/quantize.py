@@ -15,6 +15,7 @@ from albertkit.errors import InputError
 from albertkit.inference import parity, parts, text_files
 from albertkit.inference.backends import infer_backend
 from albertkit.inference.engine import Engine
+from albertkit.inference.parity import Parity
 from albertkit.inference.parts import Parts
 from albertkit.kernels import library
 from albertkit.kernels.encoder import can_run
@@ -34,6 +35,12 @@ ROWS = 1024
 """Rows of texts that are taken, one half for the scales and the other to measure."""
 AGREEMENT = 0.99
 """The share of answers that must stay the same."""
+_FIGURES = {
+    "agreement": "{:.2%} of the answers stay as they are",
+    "least_cosine": "the least cosine of vectors is {:.4f}",
+    "correlation": "the correlation of numbers is {:.4f}",
+}
+"""What is said of the figures of a `Parity`."""
 _FEW = 16
 """Fewer rows say nothing."""
 
@@ -92,8 +99,7 @@ def quantize(
         engine = _engine(checkpoint, head, plan, loaded)
         found = parity.compare(exact, engine.run(asked), asked, checkpoint.config.problem_type)
         agreement = min(found.agreements().values(), default=1.0)
-        whole = f", all of a row in {found.row_agreement:.2%} of the rows" if found.answers > found.rows else ""
-        told(f"{plan.name}: {agreement:.2%} of the answers stay as they are{whole}.")
+        told(f"{plan.name}: {_in_words(found)}.")
         tried.append({"inputs": plan.name, "agreement": agreement, **found.record("the other half of the rows")})
         if agreement >= min_agreement and found.row_agreement >= min_row_agreement:
             int8 = Pipeline(loaded.task, engine, loaded.tokenizer, max_length=max_length)
@@ -184,13 +190,21 @@ def _machine() -> Record:
     }
 
 
+def _in_words(found: Parity) -> str:
+    """What stays as it is: answers, or of vectors and numbers how near they come."""
+    whole = f", all of a row in {found.row_agreement:.2%} of the rows" if found.answers > found.rows else ""
+    told = (_FIGURES[name].format(value) for name, value in found.agreements().items())
+    return (", ".join(told) or "nothing can be compared") + whole
+
+
 def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> InputError:
     order = ("row_agreement", "agreement") if wanted_of_rows else ("agreement",)
     best = max(tried, key=lambda one: [one.get(name, one["agreement"]) for name in order])
     rows = f", and all of a row in {wanted_of_rows:.1%} of the rows" if wanted_of_rows else ""
     found = f", and {best.get(order[0], best['agreement']):.2%} of the rows" if wanted_of_rows else ""
+    what = "of the answers as they are" if "answers" in best else "as cosine of vectors or correlation of numbers"
     return InputError(
-        f"int8 must leave {wanted:.1%} of the answers as they are{rows}. Received: {best['agreement']:.2%}{found}, of "
+        f"int8 must leave {wanted:.1%} {what}{rows}. Received: {best['agreement']:.2%}{found}, of "
         f"{best['rows']:,} rows at best, with {best['inputs']}. Nothing was written. Give more texts like those "
         f"that the model will meet, allow less with --min-agreement{' or --min-row-agreement' if rows else ''}, "
         "or answer in bf16 or fp32."

@@ -12,7 +12,7 @@ import numpy as np
 
 from albertkit import hub, storage, weight_table
 from albertkit.arrays import Tensors
-from albertkit.checkpoint import files, layout, report
+from albertkit.checkpoint import files, layout, report, sentence_transformers
 from albertkit.checkpoint.formats import original
 from albertkit.checkpoint.report import LoadReport
 from albertkit.config import CONFIG_FILE, AlbertConfig
@@ -96,7 +96,9 @@ def convert(
     written = {name: _cast(name, tensor, dtype) for name, tensor in chosen.items() if tied.get(name) not in chosen}
     vocabulary = _tokenizer_files(_places(source, checkpoint.source, fetching))
     notes = (*checkpoint.notes, *notes)
-    stale = [*layout.STALE, *(tokenizer_files.PATTERNS if vocabulary else ())]
+    stale = [*layout.STALE, *sentence_transformers.FILES, *(tokenizer_files.PATTERNS if vocabulary else ())]
+    if label == sentence_transformers.ARCHITECTURE:
+        sentence_transformers.write_pooling(target, checkpoint.config)
     with storage.atomic_replace(target, head=CONFIG_FILE, stale=stale) as staging:
         files.write(staging, checkpoint.config, written, label, notes=notes)
         for name, file in vocabulary.items():
@@ -210,7 +212,8 @@ def _tokenizer_files(places: list[Path]) -> dict[str, Path]:
 
 def _verify(folder: Path, written: Mapping[str, np.ndarray], tied: Mapping[str, str]) -> None:
     """CheckpointError unless a folder gives back every bit of what was written to it."""
-    held = files.load(folder).tensors
+    config = AlbertConfig.from_json_file(folder / CONFIG_FILE)  # alone: what it may name in a folder is not here
+    held = files.load(folder, config=config).tensors
     for name, tensor in written.items():
         found = held.get(name, held.get(tied.get(name, "")))
         if found is None or found.dtype != tensor.dtype or found.shape != tensor.shape or not _equal(found, tensor):

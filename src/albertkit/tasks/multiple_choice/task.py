@@ -77,7 +77,7 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
         """The questions of a file; see `choices`."""
         if not isinstance(source, (str, Table)):
             raise InputError(
-                "Questions come from a file with their options. Received: lines of text. Name it with --file."
+                "Questions come from a file with their options. Received: lines of text. Name such a file."
             )
         yield from choices.stream(source, options)
 

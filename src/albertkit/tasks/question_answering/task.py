@@ -81,7 +81,7 @@ class QuestionAnswering(TrainableTask[Questions, QuestionOptions]):
             yield from questions.stream(source, options)
             return
         raise InputError(
-            "Questions come from a file with their contexts. Received: lines of text. Name it with --file: JSON lines "
+            "Questions come from a file with their contexts. Received: lines of text. Name such a file: JSON lines "
             "of question and context, or a file in the form of SQuAD."
         )
 
