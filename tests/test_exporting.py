@@ -109,6 +109,13 @@ def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_
     assert not (tmp_path / "exported").exists()
 
 
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_computed(tmp_path, model, monkeypatch):
+    (tmp_path / "file").write_text("a")
+    monkeypatch.setattr("albertkit.exporting._written", None)  # it would be called to no end
+    with pytest.raises(CheckpointError, match="out"):
+        export(model, tmp_path / "file" / "out")
+
+
 @pytest.mark.parametrize("limits", [{"max_difference": float("nan")}, {"max_difference": -1}, {"min_agreement": 1.01}])
 def test_limits_by_which_nothing_is_tried_are_refused(tmp_path, limits):
     with pytest.raises(InputError, match=r"must be a .*Received: .*Leave it out"):

@@ -57,6 +57,17 @@ def test_rows_that_cannot_be_used_stop_a_sample_or_are_left_out_and_said(model, 
         rows_of_file(answerer, broken, 100, {"skip_bad_rows": True})
 
 
+def test_texts_that_the_vocabulary_does_not_know_are_said(model, tmp_path, caplog):
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in ("the film", "木の下", "山と川")))
+    assert len(rows_of_file(pipeline(None, model, "torch"), path, 100)) == 3
+    assert "2 of 3 texts are empty or mostly unknown" in caplog.text
+    caplog.clear()
+    path.write_text(json.dumps({"text": "the film"}) + "\n")
+    rows_of_file(pipeline(None, model, "torch"), path, 100)
+    assert "unknown" not in caplog.text
+
+
 def test_a_column_that_is_named_is_the_one_that_is_read(model, tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("text,other\na,the film\n")

@@ -25,7 +25,8 @@ def rows_of_file(
 ) -> Features:
     """The first rows that the texts of a file make, `most` of them if there are so many; no two alike if `is_distinct`.
 
-    `data` are options of the task's data, such as `text_column`; rows that its `skip_bad_rows` leaves out are said.
+    `data` are options of the task's data, such as `text_column`. Rows that its `skip_bad_rows` leaves out are said, and
+    how much the vocabulary does not know.
     For fill-mask pieces are masked here, since its texts need not have masks. InputError for a file that will not do.
     """
     left_out: list[BadRow] = []
@@ -37,6 +38,8 @@ def rows_of_file(
             break
     if told := bad_rows.told([*left_out, *answerer.left_out]):
         logger.warning(told)
+    if answerer.unknown.is_large:
+        logger.warning(answerer.unknown.describe(answerer.tokenizer))
     return found.take(found.distinct()[0][:most] if is_distinct else range(min(most, len(found))))
 
 

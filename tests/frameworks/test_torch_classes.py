@@ -10,7 +10,7 @@ from torch import distributed, nn  # noqa: E402
 import albertkit  # noqa: E402
 from albertkit.batches import PaddedBatch  # noqa: E402
 from albertkit.config import AlbertConfig  # noqa: E402
-from albertkit.errors import InputError, WeightMismatch  # noqa: E402
+from albertkit.errors import InputError, TokenIdError, WeightMismatch  # noqa: E402
 from albertkit.torch import train  # noqa: E402
 from frameworks.common import random_tensors, small  # noqa: E402
 
@@ -213,3 +213,26 @@ def test_groups_that_never_run_do_not_stop_distributed_training(tmp_path):
         distributed.destroy_process_group()
     idle = state.model.albert.encoder.albert_layer_groups[2]
     assert all(parameter.grad is None for parameter in idle.parameters())
+
+
+def test_what_stands_for_an_embedding_needs_a_weight_alone():
+    # PEFT puts a module in its place that has no `num_embeddings`.
+    class Adapted(nn.Module):
+        def __init__(self, base):
+            super().__init__()
+            self.base_layer, self.change = base, nn.Parameter(torch.ones(base.embedding_dim))
+
+        @property
+        def weight(self):
+            return self.base_layer.weight
+
+        def forward(self, ids):
+            return self.base_layer(ids) + self.change
+
+    model = albertkit.AlbertModel(small()).eval()
+    ids = torch.tensor([[2, 5, 3]])
+    before = model(ids).last_hidden_state
+    model.embeddings.word_embeddings = Adapted(model.embeddings.word_embeddings)
+    assert not torch.equal(model(ids).last_hidden_state, before)
+    with pytest.raises(TokenIdError):
+        model(torch.tensor([[2, 10**6, 3]]))

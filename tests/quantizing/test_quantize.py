@@ -192,6 +192,13 @@ def test_too_few_texts_are_refused(model, tmp_path):
         quantize(model, tmp_path / "few.txt")
 
 
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_computed(model, texts, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("a")
+    monkeypatch.setattr("albertkit.quantizing.quantize._load", None)  # it would be called to no end
+    with pytest.raises(CheckpointError, match="out"):
+        quantize(model, texts, tmp_path / "file" / "out")
+
+
 def test_a_model_of_the_package_needs_a_folder_for_a_copy(texts):
     with pytest.raises(InputError, match="--output"):
         quantize("albertkit/small-en", texts)

@@ -459,6 +459,17 @@ def test_info_names_models_and_limits_and_no_path(client, folders):
     assert str(folders) not in found.text
 
 
+def test_models_that_give_vectors_are_listed_as_clients_of_openai_ask_for_them(client):
+    found = client.get("/v1/models").json()
+    assert found["object"] == "list"
+    for one in found["data"]:
+        assert (one["object"], type(one["created"])) == ("model", int)
+        asked = {"input": "A cup of tea.", "model": one["id"]}
+        assert client.post("/v1/embeddings", json=asked).json()["model"] == one["id"]
+    names = {one["name"] for one in client.get("/info").json()["models"] if one["task"] == "sentence-embedding"}
+    assert {one["id"] for one in found["data"]} == names != set()
+
+
 def test_metrics_count_requests_by_route_and_status(client):
     client.post("/models/sequence", json={"inputs": "a"})
     client.post("/models/sequence", json={"inputs": 5})

@@ -207,3 +207,12 @@ def test_errors_of_the_file_system_are_explained(tmp_path, error, words):
         raise error
     assert caught.value.__cause__ is error
     assert str(tmp_path) in str(caught.value)
+
+
+def test_whether_a_folder_can_be_written_to_is_told_before_and_leaves_nothing(tmp_path):
+    storage.require_writable(tmp_path / "new" / "deeper")
+    storage.require_writable(tmp_path)
+    assert not any(tmp_path.iterdir())
+    (tmp_path / "file").write_text("a")
+    with pytest.raises(CheckpointError, match="deeper"):
+        storage.require_writable(tmp_path / "file" / "deeper")

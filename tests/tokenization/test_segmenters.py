@@ -242,6 +242,18 @@ def test_sampling_cuts_one_text_in_many_ways_and_aligns_each(vocabularies):
         assert not any(map(ends_in_digit_comma, row.pieces))
 
 
+def test_sampling_goes_on_from_call_to_call_where_a_seed_is_set(vocabularies):
+    # Of lists SentencePiece cuts each in a new thread, which begins again at the seed.
+    segmenter = SentencePieceSegmenter(
+        vocabularies["fixture"], AlbertNormalizer(), enable_sampling=True, alpha=0.1, nbest_size=-1
+    )
+    text = "The gardener planted 2,000, tulips and watered them. " * 2
+    sentencepiece.set_random_generator_seed(7)
+    for align in (False, True):
+        ways = {tuple(segmenter.encode([text] * 40, align, False)[0].ids) for _ in range(10)}
+        assert len(ways) > 3
+
+
 def test_only_settings_of_sampling_are_taken(vocabularies):
     with pytest.raises(InputError, match=r"may hold enable_sampling, nbest_size and alpha. Received: add_bos"):
         SentencePieceSegmenter(vocabularies["fixture"], AlbertNormalizer(), add_bos=True)

@@ -30,11 +30,12 @@ class Target:
         """The folder for an export `kind`, such as onnx/int8, of a config.
 
         InputError for a file, and for a folder of something else; also where it holds such an export unless `overwrite`
-        is set, which replaces those of other models, too.
+        is set, which replaces those of other models, too. CheckpointError for a folder that takes no files.
         """
         is_there = folder.is_dir() and any(folder.iterdir())
         if folder.exists() and not folder.is_dir():
             raise InputError(f"An export goes to a folder. Received: {folder}, which is a file. Name another.")
+        storage.require_writable(folder)
         if not is_there:
             return cls(folder, (), (), False)
         is_own, entries = Path(model).is_dir() and folder.samefile(model), manifest.read(folder)

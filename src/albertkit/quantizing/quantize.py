@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from albertkit import arrays, quantization, sampling
+from albertkit import arrays, quantization, sampling, storage
 from albertkit.batches import PaddedBatch
 from albertkit.checkpoint import files
 from albertkit.checkpoint.files import Checkpoint
@@ -113,7 +113,11 @@ def quantize(
 
 
 def _folder(model: Name, output: Name | None, overwrite: bool) -> Path:
-    """The folder to write to. InputError where that is none, such as a name of the hub, or holds files already."""
+    """The folder to write to.
+
+    InputError where that is none, such as a name of the hub, or holds files already; CheckpointError where nothing can
+    be written there.
+    """
     folder = Path(model if output is None else output)
     if output is not None:
         require_free(output, overwrite)
@@ -122,6 +126,7 @@ def _folder(model: Name, output: Name | None, overwrite: bool) -> Path:
             f"What int8 needs is kept with its model, which must be a folder with a {CONFIG_FILE}. Received: {model}. "
             "Name a folder for a copy with --output."
         )
+    storage.require_writable(folder)
     return folder
 
 

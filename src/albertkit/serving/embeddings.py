@@ -1,6 +1,7 @@
 """Routes for vectors, named as those of text-embeddings-inference and of OpenAI."""
 
 import base64
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -29,10 +30,14 @@ class Vectors:
     def __init__(self, models: Models, answering: Answering) -> None:
         self._models, self._answering = models, answering
 
+    def loaded(self) -> dict[str, Pipeline]:
+        """The models that give vectors, by name."""
+        return {name: one for name, one in self._models.loaded().items() if one.task.name in EMBEDDING}
+
     def model(self, name: str = "") -> tuple[str, Pipeline]:
         """Refusal where there is none."""
-        for known, one in self._models.loaded().items():
-            if name in ("", known) and one.task.name in EMBEDDING:
+        for known, one in self.loaded().items():
+            if name in ("", known):
                 return known, one
         raise Refusal(404, "No model of this server gives vectors under that name. Serve one for sentence-embedding.")
 
@@ -55,8 +60,8 @@ class Vectors:
 
 
 def of_vectors(models: Models, answering: Answering) -> APIRouter:
-    """The routes /embed, /similarity, /rerank, /tokenize and /v1/embeddings."""
-    vectors, router = Vectors(models, answering), APIRouter(tags=["vectors"])
+    """The routes /embed, /similarity, /rerank, /tokenize, /v1/embeddings and /v1/models."""
+    vectors, router, begun = Vectors(models, answering), APIRouter(tags=["vectors"]), int(time.time())
 
     @router.post("/embed")
     async def embed(request: Request, body: EmbedRequest) -> Response:
@@ -107,6 +112,12 @@ def of_vectors(models: Models, answering: Answering) -> APIRouter:
             return {"object": "list", "data": _of_openai(cut, body.encoding_format), "model": name, "usage": usage}
 
         return await vectors.of(request, texts, shaped, name)
+
+    @router.get("/v1/models")
+    async def openai_models() -> Record:
+        """The models that `/v1/embeddings` takes, in the form of OpenAI's API; `created` is when the server began."""
+        about = {"object": "model", "created": begun, "owned_by": "albertkit"}
+        return {"object": "list", "data": [{"id": name, **about} for name in vectors.loaded()]}
 
     return router
 

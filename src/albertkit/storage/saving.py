@@ -29,6 +29,17 @@ from albertkit.typing import Json
 _WRITE_PREFIX = f"{RESERVED_PREFIX}write-"
 
 
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """CheckpointError where nothing can be written into a folder, or into the nearest one above that is there.
+
+    To be asked before long work whose result goes there. Nothing is left behind.
+    """
+    folder = Path(folder).absolute()
+    nearest = next(one for one in (folder, *folder.parents) if one.exists())
+    with translate_os_errors(folder), tempfile.TemporaryFile(dir=nearest):
+        pass
+
+
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file as one step; see `replacing`."""
     with replacing(path) as file:

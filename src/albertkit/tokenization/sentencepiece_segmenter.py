@@ -169,8 +169,12 @@ class SentencePieceSegmenter:
         return ids, lengths
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        """The ids of each text. Of few characters without the threads that SentencePiece starts for every list."""
-        if sum(map(len, texts)) <= _FEW:
+        """The ids of each text. Of few characters without the threads that SentencePiece starts for every list.
+
+        Sampled texts are cut by themselves, too: in new threads each call would begin again at the seed of
+        `sentencepiece.set_random_generator_seed` and give the same pieces for ever (sentencepiece 0.2.3).
+        """
+        if self.random or sum(map(len, texts)) <= _FEW:
             return [self._process(text, out_type=int, **self.sampling) for text in texts]
         return self._process(texts, out_type=int, num_threads=self.threads, **self.sampling)
 
@@ -212,7 +216,7 @@ class SentencePieceSegmenter:
     def _encode_with_offsets(self, texts: list[str]) -> Iterator[tuple[list[int], list[str], list[Offsets]]]:
         """Ids, pieces, and the span of the normalized text that each piece covers."""
         if self.random:
-            rows = self._process(texts, out_type="offset_mapping", **self.sampling)
+            rows = (self._process(text, out_type="offset_mapping", **self.sampling) for text in texts)
             yield from ((row["ids"], row["pieces"], row["offsets"]) for row in rows)
             return
         for text, ids in zip(texts, self._ids(texts), strict=True):

@@ -117,11 +117,12 @@ def read_config(name: str) -> AlbertConfig:
 
 
 def require_free(target: str | os.PathLike[str], overwrite: bool) -> None:
-    """InputError for a folder that holds files which may not be overwritten."""
+    """InputError for a folder with files that may not be overwritten, CheckpointError for one that takes none."""
     folder = Path(target)
     with storage.translate_os_errors(folder):
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
             raise InputError(f"A model goes to a new folder. {folder} holds files already. Overwrite with --overwrite.")
+    storage.require_writable(folder)
 
 
 def _known(architecture: str) -> str:

@@ -28,6 +28,11 @@ def _check_ids(name: str, ids: Tensor, size: int) -> None:
         rules.require_ids(name, int(ids.min()), int(ids.max()), size)
 
 
+def _rows(table: nn.Module) -> int:
+    """How many vectors an embedding has. What PEFT puts in its place tells that by the weight alone."""
+    return getattr(table, "num_embeddings", None) or len(table.weight)  # pyright: ignore[reportArgumentType]
+
+
 def _pass_over_buffers(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, *others: object) -> None:
     """Leave out of a state_dict the buffers that older releases of Transformers kept beside the embeddings."""
     for name in ("position_ids", "token_type_ids"):
@@ -63,7 +68,7 @@ class AlbertEmbeddings(nn.Module):
         sequence longer than the position table, wherever the values can be seen.
         """
         words = self._words(input_ids, inputs_embeds)
-        length, longest = words.shape[1], self.position_embeddings.num_embeddings
+        length, longest = words.shape[1], _rows(self.position_embeddings)
         if position_ids is None:
             rules.require_length(length, longest)
             position_ids = torch.arange(length, device=words.device)
@@ -72,7 +77,7 @@ class AlbertEmbeddings(nn.Module):
         if token_type_ids is None:
             token_types = self.token_type_embeddings.weight[0]
         else:
-            _check_ids("token_type_ids", token_type_ids, self.token_type_embeddings.num_embeddings)
+            _check_ids("token_type_ids", token_type_ids, _rows(self.token_type_embeddings))
             token_types = self.token_type_embeddings(token_type_ids)
         embeddings = words + token_types + self.position_embeddings(position_ids)
         return self.dropout(self.LayerNorm(embeddings))
@@ -82,7 +87,7 @@ class AlbertEmbeddings(nn.Module):
         rules.require_inputs(input_ids, inputs_embeds)
         if input_ids is not None:
             rules.require_ids_array("input_ids", tuple(input_ids.shape), not input_ids.is_floating_point())
-            _check_ids("input_ids", input_ids, self.word_embeddings.num_embeddings)
+            _check_ids("input_ids", input_ids, _rows(self.word_embeddings))
         return self.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
 
 
