@@ -3,7 +3,7 @@
 # for it only with a row for each query. A padding mask, (batch, 1, 1, keys) as BERT and its like have it, is valid by the standard
 # (it broadcasts), passes onnx.checker, is computed by onnx's reference, and the session is made: only the first run raises
 # "inconsistent q_sequence_length (between attn_mask and Q)". Up to opset 22, and with a mask expanded to (batch, 1, queries, keys),
-# the same model is right. Seen on 2026-11-30, Python 3.11, opsets 23 and 24, masks of bool and of float32.
+# the same model is right. Seen on 2026-11-30, Python 3.11, opsets 23 and 24, masks of bool.
 # Not found among the issues of either; it was asked for of an older operator of that name (onnxruntime, issue 12149).
 # Matters to: whoever asks for a new opset when an encoder with padding is exported, and tests the file by loading it.
 set -euo pipefail

@@ -385,6 +385,7 @@ def test_several_files_are_answered_in_their_order_or_refused(classifier, tmp_pa
 def test_options_of_parts_are_for_folders(classifier, tmp_path, options):
     (tmp_path / "d.txt").write_text("the film\n")
     where = ["--file", str(tmp_path / "d.txt"), "--output", str(tmp_path / "o.jsonl")]
-    found = CliRunner().invoke(app, ["predict", str(classifier), *where, *options])
-    assert isinstance(found.exception, InputError)
-    assert f"{options[0]} is for the parts of a folder" in str(found.exception)
+    for command in (["predict", str(classifier)], ["embed", "albertkit/small-en-similarity"]):
+        found = CliRunner().invoke(app, [*command, *where, *options])
+        assert isinstance(found.exception, InputError)
+        assert f"{options[0]} is for the parts of a folder" in str(found.exception)

@@ -1,7 +1,7 @@
 """A folder that shares weights with a model of the package: its own, and how the others differ from that model's.
 
 So the models of a language's tasks keep only how their matrices have changed, in int8, and none of the vectors of
-pieces that training did not meet. A change is smaller than what it is added to, and so is what rounding takes away.
+pieces that training did not meet. A change is smaller than what it is added to, so int8 takes less from it.
 The files have names of their own, for whoever reads model.safetensors alone would take a model without its words.
 Letters: R rows that differ, E their width.
 """

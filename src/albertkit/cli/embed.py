@@ -74,14 +74,16 @@ def command(
 
     source = Source.of(texts or [], data or [])
     cluster = engines.cluster(engine, address, workers, cpus_per_worker, gpus_per_worker)
-    _require_one_way(output, query, source.file)
+    for name in (source.file, *source.more):
+        _require_one_way(output, query, name)
     if cluster:
         _require_for_cluster(source.file, query)
     parts = {"folder_format": output_format, "part_rows": part_rows, "workers": workers, "threads": threads}
     is_run = not query and bool(source.file) and long_run.writes(output)
-    if not is_run:
+    if is_run:
+        long_run.require_folder(options.given(**parts), output)
+    else:
         long_run.require_none(options.given(**{**parts, "workers": None if cluster else workers}), source, output)
-    if not is_run:
         source.require_one()
     if output and not is_run:
         record_files.require_other(output, source.file)

@@ -29,7 +29,7 @@ def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
     from albertkit.errors import InputError
 
     if _has_rows(source) and writes(output):
-        _require_folder(scale, output)
+        require_folder(scale, output)
         return True
     require_none(scale, source, output)
     if output is not None and writes(output) and output.suffix not in (".jsonl", ".parquet"):
@@ -40,15 +40,16 @@ def is_meant(source: Source, output: Path | None, scale: "Record") -> bool:
     return False
 
 
-def _require_folder(scale: "Record", output: Path | None) -> None:
+def require_folder(scale: "Record", output: Path | None) -> None:
     """InputError for options of the parts of a folder where a file is written."""
     from albertkit.errors import InputError
     from albertkit.prediction import run
 
     named = {"folder_format": "--output-format", "part_rows": "--part-rows"}
-    for name in named.keys() & scale.keys() if output is not None and not run.is_folder(output) else ():
+    given = [option for name, option in named.items() if name in scale]
+    if given and output is not None and not run.is_folder(output):
         raise InputError(
-            f"{named[name]} is for the parts of a folder. Received: --output {output}, which is a file. Leave it out, "
+            f"{given[0]} is for the parts of a folder. Received: --output {output}, which is a file. Leave it out, "
             "or name an output without an ending."
         )
 

@@ -35,9 +35,10 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
     To be asked before long work whose result goes there. Nothing is left behind.
     """
     folder = Path(folder).absolute()
-    nearest = next(one for one in (folder, *folder.parents) if one.exists())
-    with translate_os_errors(folder), tempfile.TemporaryFile(dir=nearest):
-        pass
+    with translate_os_errors(folder):
+        nearest = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
