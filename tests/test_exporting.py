@@ -112,7 +112,7 @@ def test_an_export_that_answers_otherwise_is_refused_and_nothing_is_written(tmp_
 def test_a_folder_that_takes_no_files_is_refused_before_anything_is_computed(tmp_path, model, monkeypatch):
     (tmp_path / "file").write_text("a")
     monkeypatch.setattr("albertkit.exporting._written", None)  # it would be called to no end
-    with pytest.raises(CheckpointError, match="out"):
+    with pytest.raises(CheckpointError, match=r"file.out"):
         export(model, tmp_path / "file" / "out")
 
 

@@ -143,14 +143,33 @@ def test_files_without_rows_are_passed_over_where_others_have_some(model, tmp_pa
     told = []
     run.run(request(model, [tmp_path / f"*.{kind}"], tmp_path / "o.jsonl.gz"), note=told.append)
     assert len(rows_of((tmp_path / "o.jsonl.gz").read_bytes(), ".jsonl.gz")) == 5
-    assert told == [f"1 of the files hold no row and are passed over: {tmp_path / f'a.{kind}'}"]
+    assert told == [f"passed over, for they hold no row: {tmp_path / f'a.{kind}'}"]
     with pytest.raises(InputError, match="at least one row"):
         answered(model, [tmp_path / f"a.{kind}"], tmp_path / "n.jsonl")
 
 
+EMPTY = {
+    "ForQuestionAnswering": ("json", '{"data": []}'),
+    "ForTokenClassification": ("conll", "-DOCSTART- O\n\n"),
+}
+
+
+@pytest.mark.parametrize("head", EMPTY)
+def test_a_file_of_a_task_without_rows_gives_no_answers_and_one_alone_is_refused(head, tmp_path, data):
+    model, (ending, content) = made(tmp_path / "m", data, head), EMPTY[head]
+    empty, other = tmp_path / f"a.{ending}", tmp_path / "b.jsonl"
+    empty.write_text(content)
+    other.write_text(json.dumps(ROWS[head]) + "\n")
+    assert len(rows_of(answered(model, [empty, other], tmp_path / "o.jsonl"), ".jsonl")) == 1
+    with pytest.raises(InputError, match=rf"at least one row to use. .*a.{ending}"):
+        answered(model, [empty], tmp_path / "n.jsonl")
+    assert not (tmp_path / "n.jsonl").exists()
+
+
 def test_answers_never_stand_among_their_inputs(model, tmp_path):
-    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "deep").mkdir(parents=True)
     source = write(tmp_path / "in" / "a.jsonl")
+    write(tmp_path / "in" / "deep" / "b.jsonl")
     held = source.read_bytes()
     pattern, kept = tmp_path / "in" / "*.jsonl", tmp_path / "o.jsonl"
     answered(model, [tmp_path / "in"], tmp_path / "in" / "o.jsonl")
@@ -160,6 +179,7 @@ def test_answers_never_stand_among_their_inputs(model, tmp_path):
         (pattern, source, {}),
         (pattern, kept, {"left_out": source, "filter_by": ["score>=0"]}),
         (pattern, tmp_path / "in", {}),
+        (tmp_path / "in" / "deep" / "b.jsonl", tmp_path / "in", {}),
     ):
         with pytest.raises(InputError, match="must not stand among the texts"):
             run.run(request(model, [inputs], output, overwrite=True, **changed))

@@ -496,6 +496,11 @@ def test_the_description_shows_an_example_a_route_and_every_refusal(client):
     assert {"/", "/embed", "/similarity", "/rerank", "/tokenize", "/v1/embeddings", "/models/choices"} <= routes.keys()
     for route in routes.values():
         assert {"401", "404", "408", "413", "422", "429", "500", "503", "504"} <= route["responses"].keys()
+    for path, asked in (("/embed", {"inputs": 1}), ("/v1/embeddings", {"input": 1})):
+        example = routes[path]["responses"]["422"]["content"]["application/json"]["example"]
+        answered = client.post(path, json=asked).json()
+        assert example.keys() == answered.keys() - {"fields"}
+        assert type(example["error"]) is type(answered["error"])
     for name, one in described["components"]["schemas"].items():
         if name.endswith("Request"):
             assert any("examples" in field for field in one["properties"].values()), name

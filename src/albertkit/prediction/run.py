@@ -137,11 +137,11 @@ def _require_new(target: Output, first: Output, overwrite: bool) -> None:
 
 
 def _require_apart(found: Sequence[Output], paths: Sequence[str]) -> None:
-    """InputError where a file of answers is one of the inputs: it would be replaced, or read the next time."""
+    """InputError where answers would stand among the inputs: these would be replaced, or answers read the next time."""
     inputs = [Path(path).resolve() for path in paths]
     for target in found:
         place = target.path.resolve()
-        if held := next((path for path in inputs if place in (path, path.parent)), None):
+        if held := next((path for path in inputs if place in (path, *path.parents)), None):
             raise InputError(
                 f"Answers must not stand among the texts that they are for. Received: {target.path}, and the input "
                 f"{held.name} there. Name another output, or inputs without it."
@@ -284,7 +284,7 @@ def run(
     """
     made = plan(request)
     if made.empty:
-        note(f"{len(made.empty):,} of the files hold no row and are passed over: {few(made.empty)}")
+        note(f"passed over, for they hold no row: {few(made.empty)}")
     if request.overwrite:
         journal.clear(made.targets)
     with Journal.opened(made.targets, made.settings, made.answering.schema) as book:
@@ -316,10 +316,10 @@ def _carry_out(
                     note(sentence)
             book.commit(block, found)
             progress(total, book.done, book.totals)
-    if not book.totals.answers and book.totals.left_out:
+    if not book.totals.answers:
+        reason = book.totals.describe_left_out() or "Name another."
         raise InputError(
-            f"A data file must hold at least one row to use. {files[0].path} holds none. "
-            f"{book.totals.describe_left_out()}"
+            f"Data must hold at least one row to use. {few([file.path for file in files])}: none is there. {reason}"
         )
     book.finish()
 

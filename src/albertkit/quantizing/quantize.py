@@ -207,9 +207,11 @@ def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> I
     best = max(tried, key=lambda one: [one.get(name, one["agreement"]) for name in order])
     rows = f", and all of a row in {wanted_of_rows:.1%} of the rows" if wanted_of_rows else ""
     found = f", and {best.get(order[0], best['agreement']):.2%} of the rows" if wanted_of_rows else ""
-    what = "of the answers as they are" if "answers" in best else "as cosine of vectors or correlation of numbers"
+    has_answers = "answers" in best
+    least = f"{wanted:.1%} of the answers as they are" if has_answers else f"a cosine or correlation of {wanted:.6f}"
+    received = f"{best['agreement']:.2%}" if has_answers else f"{best['agreement']:.6f}"
     return InputError(
-        f"int8 must leave {wanted:.1%} {what}{rows}. Received: {best['agreement']:.2%}{found}, of "
+        f"int8 must leave {least}{rows}. Received: {received}{found}, of "
         f"{best['rows']:,} rows at best, with {best['inputs']}. Nothing was written. Give more texts like those "
         f"that the model will meet, allow less with --min-agreement{' or --min-row-agreement' if rows else ''}, "
         "or answer in bf16 or fp32."

@@ -22,7 +22,7 @@ from albertkit.serving.answering import Answering
 from albertkit.serving.browser import HEADERS, page
 from albertkit.serving.direct import Direct, targets
 from albertkit.serving.embeddings import of_vectors
-from albertkit.serving.errors import STATUSES, Refusal
+from albertkit.serving.errors import STATUSES, Refusal, described
 from albertkit.serving.limits import Limits
 from albertkit.serving.metrics import Metrics
 from albertkit.serving.middleware import WARNINGS, Bounded, Keyed, Observed, Warned
@@ -32,13 +32,6 @@ from albertkit.typing import Record
 
 logger = logging.getLogger(__name__)
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": meaning,
-        "content": {"application/json": {"example": {"error": meaning, "error_type": str(status)}}},
-    }
-    for status, meaning in STATUSES.items()
-}
 _TYPES = {one.__name__ for one in (str, int, float, bool)}
 
 
@@ -92,7 +85,7 @@ def create_app(
     server = Server(models, limits or Limits.model_validate({}))
     about: Record = {"title": "albertkit", "version": __version__, "description": "ALBERT models behind HTTP."}
     elsewhere: Record = {"docs_url": None, "redoc_url": None}  # pages that need another host
-    app = FastAPI(**about, responses=REFUSALS, redirect_slashes=False, **elsewhere)
+    app = FastAPI(**about, responses=described("/"), redirect_slashes=False, **elsewhere)
     app.state.server = server
     first = models.names[0]
     paths = {f"/models/{name}": name for name in models.loaded()} | {"/": first}

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from albertkit.pipelines import Pipeline
 from albertkit.serving.answering import Answering
-from albertkit.serving.errors import Refusal
+from albertkit.serving.errors import OPENAI, Refusal, described
 from albertkit.serving.models import Models
 from albertkit.serving.schemas import (
     EmbedRequest,
@@ -97,7 +97,7 @@ def of_vectors(models: Models, answering: Answering) -> APIRouter:
         tokenizer, texts = next(iter(models.loaded().values())).tokenizer, _listed(body.inputs)
         return await answering.plain(request, texts, lambda: _pieces(tokenizer, texts, body.add_special_tokens))
 
-    @router.post("/v1/embeddings", response_model=Record)
+    @router.post("/v1/embeddings", response_model=Record, responses=described(OPENAI))
     async def openai(request: Request, body: OpenAIRequest) -> Response:
         """The vectors of texts in the form of OpenAI's API."""
         texts = _listed(body.input)
@@ -113,7 +113,7 @@ def of_vectors(models: Models, answering: Answering) -> APIRouter:
 
         return await vectors.of(request, texts, shaped, name)
 
-    @router.get("/v1/models")
+    @router.get("/v1/models", responses=described(OPENAI))
     async def openai_models() -> Record:
         """The models that `/v1/embeddings` takes, in the form of OpenAI's API; `created` is when the server began."""
         about = {"object": "model", "created": begun, "owned_by": "albertkit"}

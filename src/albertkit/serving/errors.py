@@ -46,6 +46,17 @@ class Refusal(Exception):
         return {"error": error, "error_type": str(self.status), **({"fields": [*fields]} if fields else {})}
 
 
+def described(path: str) -> dict[int | str, Record]:
+    """Every refusal at an address, as OpenAPI describes responses."""
+    return {
+        status: {
+            "description": meaning,
+            "content": {"application/json": {"example": Refusal(status).body(path)}},
+        }
+        for status, meaning in STATUSES.items()
+    }
+
+
 def rule_of(error: AlbertkitError, inputs: Json) -> str:
     """The rule that an error names. What was received, with which messages go on, and texts of inputs are left out."""
     rule = str(error).partition(" Received")[0]

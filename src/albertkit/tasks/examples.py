@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self, TypeVar
 
 from albertkit.errors import InputError, UnusableRows, few
-from albertkit.tasks import bad_rows
+from albertkit.tasks import bad_rows, tables
 from albertkit.tasks.bad_rows import BadRow, BadRows
 from albertkit.typing import Json, Record
 
@@ -99,7 +99,8 @@ class Examples(ABC):
 def beside(own: Record, rest: Mapping[str, Json]) -> Record:
     """What is shown of an example itself and other columns of its row, which get another name rather than its place."""
     return own | {
-        f"input_{name}" if name in own else name: None if value != value else value for name, value in rest.items()
+        f"input_{name}" if name in own else name: None if tables.is_missing(value) else value
+        for name, value in rest.items()
     }
 
 

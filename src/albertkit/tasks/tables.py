@@ -32,6 +32,11 @@ _LISTED = 40
 """Columns that a message names at most."""
 
 
+def is_missing(value: Json) -> bool:
+    """Whether a row has no value there: None, or NaN, which alone differs from itself."""
+    return value is None or value != value
+
+
 def _open_zstd(path: Path, mode: str) -> Json:
     try:
         import pyarrow

@@ -239,14 +239,9 @@ def taken(
     return TextExamples(table.path, table, first, second, labels, rows, sources=columns)
 
 
-def is_missing(value: Json) -> bool:
-    """Whether there is no value: None, or NaN, which alone differs from itself."""
-    return value is None or value != value
-
-
 def is_empty(value: Json) -> bool:
     """Whether there is no value, or a text of nothing but spaces."""
-    return is_missing(value) or (isinstance(value, str) and not value.strip())
+    return tables.is_missing(value) or (isinstance(value, str) and not value.strip())
 
 
 def column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
@@ -257,4 +252,4 @@ def column(table: Table, name: str, role: str, bad: BadRows) -> list[str]:
         more = f"It has a {type(values[wrong[0]]).__name__} in {name!r}: write it as text, or name another column."
         bad.add_all([table.places([row]) for row in wrong], len(table), f"The {role} column must hold text.", more)
         values = ["" if row in set(wrong) else value for row, value in enumerate(values)]
-    return ["" if is_missing(value) else str(value) for value in values]
+    return ["" if tables.is_missing(value) else str(value) for value in values]

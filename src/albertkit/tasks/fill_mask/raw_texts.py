@@ -4,7 +4,7 @@ import lzma
 import zlib
 from dataclasses import dataclass, replace
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.tasks import tables, texts
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
@@ -72,5 +72,5 @@ def _lines(path: str) -> Table:
 def _nonempty(examples: TextExamples, path: str) -> TextExamples:
     kept = examples.take(number for number, text in enumerate(examples.first) if text.strip())
     if not len(kept):
-        raise InputError(f"A data file must hold at least one text. {path} holds none.")
+        raise NoRows(f"A data file must hold at least one text. {path} holds none.")
     return kept

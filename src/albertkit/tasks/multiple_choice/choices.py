@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
@@ -129,7 +129,7 @@ def read(path: str, options: ChoiceOptions, labelled: bool = True) -> Choices:
     found = checked(path, list(_items(path, options, bad, labelled)), labelled, bad)
     bad.require_rest(len(found))
     if not found:
-        raise InputError(f"A data file must hold at least one question. {path} holds none.")
+        raise NoRows(f"A data file must hold at least one question. {path} holds none.")
     return found
 
 

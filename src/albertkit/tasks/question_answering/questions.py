@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
@@ -122,7 +122,7 @@ def read(path: str, options: QuestionOptions) -> Questions:
     rows = list(_rows(path, options, bad, labelled=True))
     bad.require_rest(len(rows))
     if not rows:
-        raise InputError(f"A data file must hold at least one question. {path} holds none. Name another.")
+        raise NoRows(f"A data file must hold at least one question. {path} holds none. Name another.")
     empty = [row.place for row in rows if _is_empty(row.context)]
     bad.add_all(empty, len(rows), "Every question needs a context that is not empty.")
     usable = [row for row in rows if not _is_empty(row.context) and _are_texts(path, row, bad)]

@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.tasks import tables, texts
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
@@ -211,7 +211,7 @@ def _of_lines(path: str) -> Sentences:
             found += [table.columns["text"][row].strip() for row in kept]
             lines += [table.lines[row] for row in kept]
     if not lines:
-        raise InputError(f"A file of sentences must hold one. {path} holds none.")
+        raise NoRows(f"A file of sentences must hold one. {path} holds none.")
     return Sentences(path, [[text] for text in found], None, lines)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from albertkit.errors import InputError, abbreviate
 from albertkit.storage import encodings
-from albertkit.tasks import texts
+from albertkit.tasks import tables, texts
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import option
 from albertkit.tasks.tables import Table
@@ -176,7 +176,7 @@ def _new_name(value: Json, separator: str, renamed: Mapping[str, str]) -> Json:
 
 def _is_missing(value: Json, missing: set[str]) -> bool:
     is_stated = isinstance(value, (str, int, float)) and label_forms.shortest(str(value).strip()).casefold() in missing
-    return texts.is_missing(value) or is_stated
+    return tables.is_missing(value) or is_stated
 
 
 def _of_class_columns(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from albertkit.errors import InputError
-from albertkit.tasks import texts
+from albertkit.tasks import tables, texts
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.tables import Table
 from albertkit.tasks.text_classification import label_columns, labels
@@ -30,7 +30,7 @@ def of_table(
     kind = schema.problem_type if schema else KINDS.get(options.problem)
     if kind == REGRESSION:
         values = labels.finite(values, table, bad)
-    is_unlabelled = texts.is_missing if kind == MULTI else texts.is_empty
+    is_unlabelled = tables.is_missing if kind == MULTI else texts.is_empty
     examples = texts.taken(table, options, values, bad)
     second, known = examples.second or [None] * len(table), {row.place for row in bad.found}
     incomplete = [

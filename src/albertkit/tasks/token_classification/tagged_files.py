@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from albertkit.errors import InputError
+from albertkit.errors import InputError, NoRows
 from albertkit.tasks import relatives, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.examples import streamed
@@ -41,7 +41,7 @@ def _labelled(path: str, options: TagOptions, bad: BadRows) -> TaggedExamples:
     found = list(_sentences(path, bad))
     bad.require_rest(len(found))
     if not found:
-        raise InputError(f"A data file must hold at least one sentence. {path} holds none.")
+        raise NoRows(f"A data file must hold at least one sentence. {path} holds none.")
     place = conll.tag_column(path, found, options.tag_column)
     tags = [[row[place] for row in sentence.rows] for sentence in found]
     return _of_columns(path, found, tags, options, bad)
