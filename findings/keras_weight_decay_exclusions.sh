@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Keras 3.15.1 forgets `optimizer.exclude_from_weight_decay` when a model is saved: after `load_model` training goes on with weight
-# decay on everything, without a word, though the optimizer's moments and steps are restored. And `var_names` are looked for in the
-# names of variables ("gamma"), no longer in their paths ("layer_norm/gamma") as in Keras 2, so that ["layer_norm"] excludes nothing.
+# decay on everything, without a word. And `var_names` are looked for in the names of variables ("gamma") and not in their paths
+# ("layer_norm/gamma"), so that ["layer_norm"] excludes nothing.
 # What works: names of variables (gamma, beta, bias), and calling it again after `load_model`, before `fit`.
 # Seen on 2026-11-30, Python 3.11, backend JAX 0.10.2: a gamma that nothing else moves stays 1 before and is 0.9752 after.
 # That the exclusion is not part of the configuration is known from the review that added it (keras-team/keras, pull request 16274).

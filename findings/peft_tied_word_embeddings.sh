@@ -44,7 +44,7 @@ def merge(kind, target, **options):
                     weight.normal_(0, 0.2)
         before = scores(adapted)
         after = scores(adapted.merge_and_unload())
-    told = {str(one.message) for one in caught if "tie" in str(one.message)}
+    told = {str(one.message) for one in caught if "tied" in str(one.message)}
     return float((after - before).abs().max() / before.abs().max()), told
 
 

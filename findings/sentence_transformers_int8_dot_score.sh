@@ -35,6 +35,16 @@ def found(dtype):
 exact = int(questions[0].astype(np.int64) @ texts[0].astype(np.int64))
 (right8, score8), (right32, score32) = found(np.int8), found(np.float32)
 print(f"int8: {right8} of 20 right, score {score8}; float32: {right32} of 20 right, score {score32}; exactly {exact}")
+one = (questions[:1].astype(np.int8), texts[:1].astype(np.int8))
+added = int(util.pairwise_dot_score(*one)[0])
+wrapped = int((one[0] * one[1]).astype(np.int64).sum())
+try:
+    cosine = str(util.cos_sim(*one))
+except RuntimeError as error:
+    cosine = f"RuntimeError, {str(error).splitlines()[0]}"
+print(f"pairwise_dot_score: {added}, the sum of products that have wrapped {wrapped}; cos_sim: {cosine}")
+assert added == wrapped != exact, "pairwise_dot_score is right now"
+assert "RuntimeError" in cosine, "cos_sim takes int8 now"
 assert (right32, score32) == (20, exact), "it is not right in float32"
 assert right8 < 10, "it finds the texts in int8 now"
 assert score8 == np.int64(exact).astype(np.int8), "the score no longer wraps"

@@ -113,14 +113,19 @@ def japanese_tasks(folder: Path) -> None:
         getattr(japanese, name)(folder)
 
 
+def write(folder: Path) -> None:
+    """Write all files into a folder that is there."""
+    for made in (ner_en, qa_en, similarity_en, sentiment_en, japanese_tasks):
+        made(folder)
+
+
 def main() -> None:
     """Parse, write, and say what is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
-    for made in (ner_en, qa_en, similarity_en, sentiment_en, japanese_tasks):
-        made(folder)
+    write(folder)
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size:>12,}  {path.name}")  # noqa: T201
 
