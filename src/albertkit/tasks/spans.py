@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from albertkit.typing import Json
+
 
 class Span(NamedTuple):
     """An entity: words, or characters of a text, from `start` to before `stop`."""
@@ -9,3 +11,10 @@ class Span(NamedTuple):
     start: int
     stop: int
     type: str
+
+
+def is_place(value: Json) -> bool:
+    """Whether `int` of a value is a place in a text: a whole number, which may be written as a text or with a point."""
+    if isinstance(value, str):
+        return value.isdecimal()
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()

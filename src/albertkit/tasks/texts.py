@@ -207,7 +207,7 @@ def tell_of_pair(table: Table, options: TextOptions) -> None:
 def tell_of_others(table: Table, options: TextOptions) -> None:
     """Log the columns of text that are left out by options whose columns were found."""
     taken = {options.text_column, options.pair_column, *getattr(options, "label_column", "").split(",")}
-    left_out = [name for name in table.columns if name not in taken and _is_of_texts(table.columns[name])]
+    left_out = [name for name in table.columns if name not in taken and is_of_texts(table.columns[name])]
     if left_out:
         read = " and ".join(repr(name) for name in (options.text_column, options.pair_column) if name)
         logger.warning(
@@ -217,7 +217,7 @@ def tell_of_others(table: Table, options: TextOptions) -> None:
         )
 
 
-def _is_of_texts(values: Sequence[Json]) -> bool:
+def is_of_texts(values: Sequence[Json]) -> bool:
     """Whether most values are texts of several words."""
     found = [value for value in values[:_LOOKED_AT] if not is_empty(value)]
     return sum(isinstance(value, str) and len(value.split()) > 1 for value in found) * 2 > len(found)

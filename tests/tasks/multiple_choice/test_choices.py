@@ -5,8 +5,11 @@ import json
 import pytest
 
 from albertkit.errors import InputError
+from albertkit.tasks import registry
 from albertkit.tasks.multiple_choice import choices
-from albertkit.tasks.multiple_choice.choices import ChoiceOptions
+from albertkit.tasks.multiple_choice.choice_columns import ChoiceOptions
+
+TASK = registry.get("multiple-choice")
 
 
 def rows(tmp_path, *records, name="a.jsonl"):
@@ -130,6 +133,30 @@ def test_the_column_of_the_right_option_must_be_there(tmp_path):
     assert read(path, label_column="key").labels == [1]
     [part] = choices.stream(path, ChoiceOptions())
     assert len(part) == 1
+
+
+def test_a_table_without_a_question_and_a_context_is_refused_by_its_columns(tmp_path):
+    path = rows(tmp_path, {"goal": "Open a jar.", "choices": ["a", "b"], "label": 1})
+    for skip_bad_rows in (False, True):
+        with pytest.raises(InputError, match=r"columns goal, choices, label, and none of the usual names: question"):
+            read(path, skip_bad_rows=skip_bad_rows)
+    assert read(path, question_column="goal").questions == ["Open a jar."]
+
+
+def test_texts_that_are_left_out_where_no_question_was_found_are_said(tmp_path, caplog):
+    row = {"context": "He went home.", "frage": "Why did he go?", "choices": ["a", "b"], "label": 1}
+    path = rows(tmp_path, row, row)
+    read(path)
+    assert "has text in 'frage', which is left out: no column is known as the question." in caplog.text
+    assert "--set data.question_column=NAME" in caplog.text
+    caplog.clear()
+    TASK.located(path, ChoiceOptions())
+    assert "'frage'" in caplog.text
+    caplog.clear()
+    read(path, question_column="frage")
+    read(rows(tmp_path, {**row, "question": "Who?", "note": "a note of three"}))
+    read(rows(tmp_path, {**PASSAGE, "note": "a note of three"}))
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,13 @@ def spans(found):
     return [[(one.start, one.stop) for one in each] for each in found.answers]
 
 
+@pytest.mark.parametrize("start", [23, "23", 23.0])
+def test_places_that_are_written_as_texts_or_with_a_point_are_places(tmp_path, start):
+    """Else the first "cat" would be learned in the place of the one that is meant."""
+    found = questions.read(squad(tmp_path, question("a", ("cat", start))), QuestionOptions())
+    assert (spans(found), found.found) == ([[(23, 26)]], "")
+
+
 def test_squad_of_both_versions_is_read(tmp_path):
     path = squad(
         tmp_path,

@@ -75,6 +75,32 @@ def test_tags_that_are_numbers_need_their_names(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("named", "scheme"),
+    [
+        (["B", "I", "O", "B", "B"], "IOB2"),
+        (["B-", "E-", "O", "S-", "S-"], "IOBES"),
+        (["B", "L", "O", "U", "U"], "BILOU"),
+    ],
+)
+def test_tags_that_name_no_type_mark_entities_of_one(tmp_path, named, scheme):
+    """By letters alone B and I would be two types, and a phrase of two words two entities."""
+    words = ["neural", "nets", "learn", "images", "sounds"]
+    columns = "".join(f"{word} {tag}\n" for word, tag in zip(words, named, strict=True))
+    lists = rows(tmp_path, [{"tokens": words, "ner_tags": named}])
+    for path in (write(tmp_path, "a.conll", columns), lists):
+        found = tagged_files.read(path, TagOptions())
+        assert entities(found) == [[("neural nets", "ENTITY"), ("images", "ENTITY"), ("sounds", "ENTITY")]]
+        told = f"3 entities by {scheme} tags, words joined by blanks, of the type ENTITY, for the tags name none"
+        assert found.found == told
+
+
+def test_a_letter_beside_other_types_is_a_type(tmp_path):
+    for named in (["I", "O", "I"], ["B", "O", "PER"]):
+        found = tagged_files.read(rows(tmp_path, [{"tokens": ["a", "b", "c"], "ner_tags": named}]), TagOptions())
+        assert entities(found) == [[("a", named[0]), ("c", named[2])]]
+
+
+@pytest.mark.parametrize(
     "entity",
     [[0, 2, "ORG"], {"start": 0, "end": 2, "label": "ORG"}, {"name": "EU", "span": [0, 2], "type": "ORG"}],
 )
@@ -94,6 +120,8 @@ def test_texts_with_spans_of_characters_are_read(tmp_path, entity):
         ([{"text": "ab", "span": [0, 3], "type": "X"}], "'ab' where the text has 'abc'"),
         ([{"start": 0}], "line 1"),
         ([[4, 5, "X"]], "4 to 5, where the text has nothing but blanks"),
+        ([[0, 3, " "]], "lacks a start, an end or a type"),
+        ([[0, 3, "O"]], "lacks a start, an end or a type"),
     ],
 )
 def test_spans_that_cannot_be_are_refused_or_left_out_and_counted(tmp_path, bad, why):

@@ -11,7 +11,7 @@ from albertkit.errors import InputError
 from albertkit.inference import text_files
 from albertkit.tasks import pieces, registry
 from albertkit.tasks.spans import Span
-from albertkit.tasks.token_classification import tagged_texts
+from albertkit.tasks.token_classification import tagged_texts, tags
 from albertkit.tasks.token_classification.task import TokenClassification
 from albertkit.tokenization.sentencepiece import AlbertTokenizer
 from training import common
@@ -43,6 +43,19 @@ def perfect(features, config=CONFIG):
 
 def encoded(tokenizer, given, **options):
     return TASK.encode(tokenizer, CONFIG, given, TASK.options.of(options), labelled=True)
+
+
+def test_labels_of_a_model_that_name_no_type_mark_entities_of_one(tokenizer):
+    """As those of models of others for phrases: B, I and O. A piece has the label of the model itself."""
+    config = AlbertConfig(id2label=dict(enumerate(["O", "B", "I"])))
+    given = examples(PETER._replace(type=tags.UNNAMED))
+    features = TASK.encode(tokenizer, config, given, TASK.options(), labelled=True)
+    outputs = list(perfect(features, config))
+    [found] = TASK.decode(tokenizer, config, given, features, outputs, aggregation_strategy="first")
+    assert [(one["word"], one["entity_group"]) for one in found] == [("Peter  Blackburn", "ENTITY")]
+    [found] = TASK.decode(tokenizer, config, given, features, outputs)
+    assert {one["entity"] for one in found} == {"B", "I"}
+    assert TASK.score(config, given, features, outputs)["strict_f1"] == 1
 
 
 @pytest.mark.parametrize("label_all_tokens", [False, True])

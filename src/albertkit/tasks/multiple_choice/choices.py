@@ -9,47 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from albertkit.errors import InputError, NoRows
 from albertkit.tasks import tables
 from albertkit.tasks.bad_rows import BadRows
-from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples, streamed
+from albertkit.tasks.multiple_choice import choice_columns
+from albertkit.tasks.multiple_choice.choice_columns import LABEL, ChoiceOptions
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
-_CONTEXT = ("context", "article", "passage", "premise", "sent1")
-_QUESTION = ("question", "query", "sent2", "startphrase")
-_LABEL = ("label", "answer", "answers", "correct")
-_NUMBERED = ("choice", "ending", "option", "answer", "a")
-_LISTS = ("options", "choices", "endings", "choice")
-USUAL_NAMES = frozenset((*_CONTEXT, *_QUESTION, *_LISTS))
-"""What columns of contexts, questions and lists of options are called in files."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PIECE = 256
 """Questions that are read at a time where they are only to be answered."""
 _ASKED = {"cause": "What was the cause of this?", "effect": "What happened as a result?"}
-
-
-@dataclass(frozen=True)
-class ChoiceOptions(DataOptions):
-    """Where questions and options stand, and how they are cut."""
-
-    max_length: int = option(512, "Longest input in tokens; a longer context is cut, or read in windows.", ge=16)
-    max_qa_length: int = option(
-        128, "Longest question with an option, in tokens; the last are kept.", ge=4, is_kept=True
-    )
-    long: Literal["truncate", "windows"] = option(
-        "truncate", "Contexts longer than --max-length: truncate, or windows, whose logits are averaged.", is_kept=True
-    )
-    doc_stride: int = option(
-        0, "Tokens that two windows of a context share, half of them at most; 0: a quarter.", ge=0, is_kept=True
-    )
-    context_column: str = option("", "Column of the context; default: by the usual names.")
-    question_column: str = option("", "Column of the question; default: by the usual names.")
-    choice_columns: list[str] = option([], "Comma-separated columns of the options; default: by the usual names.")
-    label_column: str = option("", "Column of the right option: its number from 0, its letter or its text.")
 
 
 @dataclass(frozen=True)
@@ -147,6 +120,13 @@ def is_table(path: str) -> bool:
     return not Path(path).is_dir() and Path(path).suffix != ".xml" and not _is_dream(Path(path))
 
 
+def tell_of_others(path: str, options: ChoiceOptions) -> None:
+    """Log the columns of text that are left out of a table, as its first rows are."""
+    table = next(tables.pieces(path, options.header, BadRows(path, options.skip_bad_rows)), None)
+    if table is not None and not choice_columns.are_of_race(table):
+        choice_columns.tell_of_others(table, options)
+
+
 def _parts(path: str, items: Iterator[Item], bad: BadRows) -> Iterator[Choices]:
     while part := list(islice(items, _PIECE)):
         yield checked(path, part, labelled=False, bad=bad)
@@ -192,10 +172,10 @@ def _require_numbers_from_zero(path: str, items: Sequence[Item]) -> None:
 
 
 def _require_texts(item: Item) -> None:
-    texts = ["" if one is None else one for one in (item.context, item.question)]
+    asked = ["" if one is None else one for one in (item.context, item.question)]
     if not isinstance(item.options, (list, tuple)) or len(item.options) < 2:
         raise InputError(f"A question must have at least two options. Received: {item.options!r:.80}.")
-    if not all(isinstance(one, str) for one in (*texts, *item.options)) or not any(one.strip() for one in texts):
+    if not all(isinstance(one, str) for one in (*asked, *item.options)) or not any(one.strip() for one in asked):
         raise InputError(
             "A question, its context and its options must be texts, and one of the first two not empty. Received: "
             f"{(item.context, item.question, item.options)!r:.120}."
@@ -246,6 +226,7 @@ def _items(path: str, options: ChoiceOptions, bad: BadRows, labelled: bool = Fal
     elif _is_dream(place):
         yield from _dream(place, bad)
     else:
+        tell_of_others(path, options)
         for table in tables.pieces(path, options.header, bad):
             yield from _of_table(table, options, labelled, bad)
 
@@ -319,7 +300,7 @@ def _dialogue(path: str, record: Json, number: int, bad: BadRows) -> Iterator[It
 
 
 def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows) -> Iterator[Item]:
-    if {"questions", "options", "answers"} <= set(table.columns):
+    if choice_columns.are_of_race(table):
         records = zip(*(table.columns[name] for name in ("questions", "options", "answers")), strict=True)
         articles = table.columns.get("article") or [None] * len(table)
         names = table.columns.get("id") or [None] * len(table)
@@ -327,23 +308,15 @@ def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows
             whole = {"article": article, **dict(zip(("questions", "options", "answers"), record, strict=True))}
             yield from _race(table.path, whole, f"line {line}", _level(name), bad)
         return
-    names = {name.lower(): name for name in table.columns}
-    found = [
-        given or next((names[one] for one in usual if one in names), "")
-        for given, usual in (
-            (options.context_column, _CONTEXT),
-            (options.question_column, _QUESTION),
-            (options.label_column, _LABEL),
-        )
-    ]
+    found = choice_columns.named(table, options)
     if labelled and not found[-1]:
         raise InputError(
             f"The column of the right option must be known. {table.contents}, and none of the usual names: "
-            f"{', '.join(_LABEL)}.{table.hint} Name it with --set data.label_column=NAME."
+            f"{', '.join(LABEL)}.{table.hint} Name it with --set data.label_column=NAME."
         )
     columns = [table.column(name, "data") if name else [None] * len(table) for name in found]
-    of_options = _option_columns(table, names, options)
-    listed, rest = _options(table, of_options, options), table.rest([*found[:2], *of_options])
+    of_choices = choice_columns.of_choices(table, options)
+    listed, rest = choice_columns.choices(table, of_choices, options), table.rest([*found[:2], *of_choices])
     rows = zip(*columns, table.lines, listed, rest, strict=True)
     for context, question, label, line, row, others in rows:
         yield Item(context, question, row, label, f"line {line}", rest=others)
@@ -351,41 +324,3 @@ def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows
 
 def _level(name: Json) -> str:
     return next((level for level in ("middle", "high") if isinstance(name, str) and level in name), "")
-
-
-def _option_columns(table: Table, names: dict[str, str], options: ChoiceOptions) -> list[str]:
-    """Where the options stand: in columns that were named, one of lists, or those with a number behind a name."""
-    if not options.choice_columns and (one := next((names[name] for name in _LISTS if name in names), None)):
-        return [one]
-    found = options.choice_columns or _numbered(names)
-    if not found:
-        raise InputError(
-            f"The options of a question must be known. {table.contents}, and none like choice0, choice1 or a list of "
-            "choices. Name them with --set data.choice_columns=one,two,three."
-        )
-    return found
-
-
-def _options(table: Table, found: Sequence[str], options: ChoiceOptions) -> list[Json]:
-    """The options of each row. Empty ones at the end are left out: rows may have different numbers."""
-    if len(found) == 1 and not options.choice_columns:
-        return table.columns[found[0]]
-    columns = [table.column(name, "option") for name in found]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    for row in rows:
-        while row and row[-1] in (None, ""):
-            row.pop()
-    return rows
-
-
-def _numbered(names: dict[str, str]) -> list[str]:
-    for start in _NUMBERED:
-        for first in (0, 1):
-            found = []
-            while (name := f"{start}{first + len(found)}") in names or (
-                name := f"{start}_{first + len(found)}"
-            ) in names:
-                found.append(names[name])
-            if len(found) > 1:
-                return found
-    return []

@@ -10,7 +10,7 @@ import numpy as np
 from albertkit.backends import Outputs
 from albertkit.tasks import pieces
 from albertkit.tasks.features import Features, require_finite
-from albertkit.tasks.multiple_choice.choices import ChoiceOptions
+from albertkit.tasks.multiple_choice.choice_columns import ChoiceOptions
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json

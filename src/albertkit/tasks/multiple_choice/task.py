@@ -20,8 +20,9 @@ from albertkit.tasks.base import TrainableTask
 from albertkit.tasks.calibration import Calibration
 from albertkit.tasks.features import Features
 from albertkit.tasks.figures import Figure
-from albertkit.tasks.multiple_choice import choices, long_contexts
-from albertkit.tasks.multiple_choice.choices import ChoiceOptions, Choices, Item
+from albertkit.tasks.multiple_choice import choice_columns, choices, long_contexts
+from albertkit.tasks.multiple_choice.choice_columns import ChoiceOptions
+from albertkit.tasks.multiple_choice.choices import Choices, Item
 from albertkit.tasks.tables import Table
 from albertkit.tokenization.base import AlbertTokenizerBase
 from albertkit.typing import Json, Record
@@ -84,6 +85,11 @@ class MultipleChoice(TrainableTask[Choices, ChoiceOptions]):
     def is_table(self, path: str) -> bool:
         """Whether it is in none of the forms of RACE, COPA and DREAM."""
         return choices.is_table(path)
+
+    def located(self, path: str, options: ChoiceOptions) -> ChoiceOptions:
+        """The options as they are; what is left out of the first rows of a table is said."""
+        choices.tell_of_others(path, options)
+        return options
 
     def read(
         self, path: str, options: ChoiceOptions, config: AlbertConfig | None = None
@@ -246,7 +252,7 @@ def _require_names(given: Mapping[str, Json], number: int) -> None:
     missing = [name for name in _NAMES if name not in given]
     for name in given:
         hint = "" if name in _NAMES else did_you_mean(str(name), missing)
-        if hint or name in choices.USUAL_NAMES - {*_NAMES}:
+        if hint or name in choice_columns.USUAL_NAMES - {*_NAMES}:
             raise InputError(
                 f"A question has the names {', '.join(_NAMES)}. Received, as number {number}: {name!r}.{hint} Call it "
                 "by its name."

@@ -13,7 +13,7 @@ from albertkit.tasks import piece_splits, tables
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples, streamed
-from albertkit.tasks.spans import Span
+from albertkit.tasks.spans import Span, is_place
 from albertkit.tasks.tables import Table
 from albertkit.typing import Json, Record
 
@@ -217,7 +217,7 @@ def _stated(path: str, row: _Row, bad: BadRows) -> list[tuple[str, int]] | None:
             bad.add(row.place, rule, f"{rule} {path}, {row.place}, has {one!r:.80}.")
             return None
         start = one.get("answer_start", -1)
-        found.append((one["text"], start if isinstance(start, int) else -1))
+        found.append((one["text"], int(start) if is_place(start) else -1))
     return found
 
 

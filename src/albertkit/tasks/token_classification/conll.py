@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from albertkit.errors import InputError
 from albertkit.tasks.bad_rows import BadRows
 
-_TAG = re.compile(r"O|[BIESLU][-_]\S+")
+_TAG = re.compile(r"O|[BIESLU](?:[-_]\S*)?")
 _COLUMNS = "Every word must have as many columns as the first."
 _DOCUMENT = "-DOCSTART-"
 _PREFIX = re.compile(r"[a-z]{2,3}:(?=.)")

@@ -13,7 +13,7 @@ from albertkit.tasks.bad_rows import BadRows
 from albertkit.tasks.data_options import DataOptions, option
 from albertkit.tasks.examples import Examples
 from albertkit.tasks.scripts import is_unspaced
-from albertkit.tasks.spans import Span
+from albertkit.tasks.spans import Span, is_place
 from albertkit.tasks.token_classification import tags
 from albertkit.typing import Json, Record
 
@@ -106,6 +106,7 @@ def from_tags(
     texts, words = [text for text, _ in pairs], [places for _, places in pairs]
     if tagged is None:
         return TaggedExamples(path, texts, words, None, list(lines))
+    tagged, are_unnamed = tags.with_types(tagged)
     scheme, broken = tags.of_scheme(tagged, options.scheme) if options.scheme else tags.detect(tagged)
     entities = [
         [Span(places[span.start].start, places[span.stop - 1].stop, span.type) for span in tags.spans(one, scheme)]
@@ -121,7 +122,8 @@ def from_tags(
         if any(_is_blank(text, span) for span in found)
     ]
     kept = _without(kept, blank, bad, "The words of an entity must have a character that is no blank.")
-    return _counted(kept, f"{scheme} tags, words joined {'by blanks' if by else 'without blanks'}")
+    kept = _counted(kept, f"{scheme} tags, words joined {'by blanks' if by else 'without blanks'}")
+    return kept.noted(f"of the type {tags.UNNAMED}, for the tags name none") if are_unnamed else kept
 
 
 def _counted(examples: TaggedExamples, how: str) -> TaggedExamples:
@@ -172,16 +174,14 @@ def _span(entity: Json) -> Span:
         place = entity["span"] if "span" in entity else [entity.get("start"), entity.get("end")]
         kinds = [entity[key] for key in ("type", "label", "entity_group", "entity") if key in entity]
         parts = [*place, *kinds[:1]] if isinstance(place, (list, tuple)) else ()
-    if len(parts) != 3 or not all(_is_whole(one) for one in parts[:2]) or not isinstance(parts[2], (str, int)):
+    if len(parts) != 3 or not all(is_place(one) for one in parts[:2]) or not _is_type(parts[2]):
         raise InputError(f"{entity!r:.60} lacks a start, an end or a type")
     return Span(int(parts[0]), int(parts[1]), str(parts[2]))
 
 
-def _is_whole(value: Json) -> bool:
-    """Whether a value is a whole number, which may be written as a text or with a point."""
-    if isinstance(value, str):
-        return value.isdecimal()
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
+def _is_type(value: Json) -> bool:
+    """Whether a value can be the type of an entity: not blank, and not what lies outside of all."""
+    return isinstance(value, (str, int)) and str(value).strip() not in ("", tags.OUTSIDE)
 
 
 def _checked(text: str, spans: Sequence[Span], entities: Sequence[Json]) -> list[Span]:

@@ -13,6 +13,9 @@ OUTSIDE = "O"
 _SINGLE, _END = {"IOBES": "S", "BILOU": "U"}, {"IOBES": "E", "BILOU": "L"}
 _BEGINS, _ENDS = frozenset("BSU"), frozenset("SUEL")
 _PREFIXES = frozenset("BIESLU")
+_BARE = (frozenset("BIES"), frozenset("BILU"))
+UNNAMED = "ENTITY"
+"""The type of entities whose tags name none."""
 
 SCHEMES = ("IOB2", "IOB1", "IOBES", "BILOU", "IO")
 """IO: a type without prefixes, or `I-` alone, so that two entities of one type cannot stand side by side."""
@@ -25,6 +28,17 @@ def parse(tag: str) -> tuple[str, str]:
     if len(tag) > 2 and tag[1] in "-_" and tag[0] in _PREFIXES:
         return tag[0], tag[2:]
     return "I", tag
+
+
+def with_types(sentences: Sequence[Sequence[str]]) -> tuple[Sequence[Sequence[str]], bool]:
+    """Tags of which none names a type, such as B, I and O, as those of `UNNAMED`, and whether they are; others stay.
+
+    B must be among them: without it a single letter is a type of `IO`.
+    """
+    bare = {tag[:-1] if tag[1:] in ("-", "_") else tag for one in sentences for tag in one} - {OUTSIDE}
+    if "B" not in bare or not any(bare <= prefixes for prefixes in _BARE):
+        return sentences, False
+    return [[tag if tag == OUTSIDE else f"{tag[0]}-{UNNAMED}" for tag in one] for one in sentences], True
 
 
 def types(tags: Iterable[str]) -> list[str]:

@@ -162,10 +162,10 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         whether it is "abstained".
         """
         options = {**self.answer_options, **options}
-        names, ignored = _names(config), options["ignore_labels"]
+        strategy, ignored = str(options["aggregation_strategy"]).lower(), options["ignore_labels"]
+        names = _labels(config) if strategy == "none" else _names(config)
         calibrated = calibration.read(config)
         below = calibration.bound(options["abstain_below"], calibrated)
-        strategy = str(options["aggregation_strategy"]).lower()
         _require_labels(ignored)
         answers = []
         for text, (one, logits) in zip(examples.sentences, pieces.of_examples(features, outputs), strict=True):
@@ -299,7 +299,13 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
             yield {"entities": found}
 
 
-def _names(config: AlbertConfig) -> list[str]:
+def _names(config: AlbertConfig) -> Sequence[str]:
+    """The labels of a model as tags with types, also where they name none."""
+    [names], _ = tags.with_types([_labels(config)])
+    return names
+
+
+def _labels(config: AlbertConfig) -> list[str]:
     return [config.id2label[number] for number in range(config.num_labels)]
 
 
