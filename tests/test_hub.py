@@ -114,6 +114,7 @@ def test_a_file_in_place_of_its_folder_names_its_reader_and_the_folder(tmp_path,
         hub.fetch(tmp_path / name, ["*"])
     assert reader in str(caught.value)
     assert f"from_pretrained({str(tmp_path)!r})" in str(caught.value)
+    assert (" what lies beside it" in str(caught.value)) == (" reads the file itself, and " in str(caught.value))
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "./model", "../model", "~/model", "/no/such", "org\\name", "", "org/", ".x"])

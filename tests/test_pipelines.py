@@ -373,13 +373,14 @@ def test_a_loaded_model_that_cannot_answer_is_refused(classifier, tokenizer):
 
 @pytest.mark.torch
 @pytest.mark.torch
-def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier):
+def test_longer_texts_are_refused_where_they_may_not_be_cut(classifier, caplog):
     classify = pipeline("text-classification", classifier, "torch", truncation=False)
     assert len(classify("the film")) == 1
     with pytest.raises(
         InputError, match=r"must fit into 32 tokens. Received: 1 longer of 2, the first of them number 2"
     ):
         classify(["a", "a " * 80])
+    assert not caplog.records  # nor is anything said of a tokenizer without a limit
     assert len(classify("a " * 80, truncation=True)) == 1
     assert classify.truncated == 1
     for options, told in (

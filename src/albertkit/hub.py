@@ -109,8 +109,10 @@ def _instead_of(path: Path) -> str:
         "vocab.txt": f"AlbertWordPieceTokenizer({file})",
         "spiece.model": f"AlbertTokenizer({file})",
     }
-    own = f"{readers[path.name]} reads the file itself, and " if path.name in readers else ""
-    return f"Pass its folder: {own}from_pretrained({folder}) what lies beside it."
+    if path.name not in readers:
+        return f"Pass its folder: from_pretrained({folder})."
+    own = f"{readers[path.name]} reads the file itself"
+    return f"Pass its folder: {own}, and from_pretrained({folder}) what lies beside it."
 
 
 def _download(

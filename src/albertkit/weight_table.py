@@ -156,6 +156,31 @@ def encoders(names: Iterable[str]) -> list[str]:
     return [prefix for prefix in found if prefix.endswith(".") or not prefix]
 
 
+def head_prefix(encoder: str) -> str | None:
+    """What stands before the names of a head on an encoder whose names begin so; None where the encoder is bare.
+
+    It is "" for the model itself, and `mlm.` for an AlbertForMaskedLM that another model has inside as `mlm`.
+    """
+    prefix = encoder.removesuffix("albert.")
+    return prefix if prefix != encoder and (not prefix or prefix.endswith(".")) else None
+
+
+def head_prefixes(names: Iterable[str]) -> list[str]:
+    """The same for every encoder among some tensors that is not bare."""
+    return [prefix for encoder in encoders(names) if (prefix := head_prefix(encoder)) is not None]
+
+
+def known_names(names: Iterable[str]) -> dict[str, str]:
+    """The canonical name of each tensor of a model that the table knows, in whatever ALBERT inside it stands."""
+    names = list(names)
+    found: dict[str, str] = {}
+    for prefix in encoders(names):
+        found |= {name: inside for name in names if (inside := name_inside(name, prefix))}
+    for prefix in ("", *head_prefixes(names)):
+        found |= {name: own for name in names if name.startswith(prefix) and is_known(own := name[len(prefix) :])}
+    return found
+
+
 def name_inside(name: str, prefix: str) -> str | None:
     """The canonical name of a tensor of the encoder, or of its pooler, whose names begin with `prefix`; else None."""
     inside = f"albert.{name[len(prefix) :]}"

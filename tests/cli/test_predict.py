@@ -259,6 +259,15 @@ def test_a_file_given_as_a_text_is_read_or_refused_but_never_answered_as_a_text(
     assert [row["text"] for row in records(classifier, *texts)] == texts
 
 
+def test_a_text_that_is_the_name_of_a_folder_too_is_answered_and_told(classifier, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews").mkdir()
+    done = predict(classifier, "reviews", "good")
+    assert [json.loads(line)["text"] for line in done.stdout.splitlines()] == ["reviews", "good"]
+    assert "reviews is answered as a text. A folder is called so, too: for its files use --file." in done.stderr
+    assert "good is" not in done.stderr
+
+
 def test_batch_size_device_and_top_k_are_passed_on(classifier):
     plain = records(classifier, *TEXTS)
     assert [alike(row) for row in records(classifier, *TEXTS, "--batch-size", "1", "--device", "-1")] == [

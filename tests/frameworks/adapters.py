@@ -80,14 +80,14 @@ class Torch:
     def embedding(self, rows: int, width: int) -> Any:
         return self.torch.nn.Embedding(rows, width)
 
-    def class_with(self, attribute: str) -> Any:
-        """A person's own class, whose encoder has another name."""
+    def class_with(self, attribute: str, head: str = "Model") -> Any:
+        """A person's own class, with a model inside under a name of its own: an encoder, or one with a head."""
         models, linear = self.models, self.torch.nn.Linear
 
         class Own(models.AlbertPreTrainedModel):
             def __init__(self, config: Any) -> None:
                 super().__init__(config)
-                setattr(self, attribute, models.AlbertModel(config))
+                setattr(self, attribute, getattr(models, f"Albert{head}")(config))
                 self.head = linear(config.hidden_size, 3)
                 self.post_init()
 
@@ -197,8 +197,8 @@ class TensorFlow:
 
         return keras.layers.Embedding(rows, width)
 
-    def class_with(self, attribute: str) -> Any:
-        """A person's own class, whose encoder has another name."""
+    def class_with(self, attribute: str, head: str = "Model") -> Any:
+        """A person's own class, with a model inside under a name of its own: an encoder, or one with a head."""
         import keras
 
         models = self.models
@@ -206,7 +206,7 @@ class TensorFlow:
         class Own(models.TFAlbertPreTrainedModel):
             def __init__(self, config: Any) -> None:
                 super().__init__(config)
-                setattr(self, attribute, models.TFAlbertModel(config))
+                setattr(self, attribute, getattr(models, f"TFAlbert{head}")(config))
                 self.head = keras.layers.Dense(3)
                 self.post_init()
 
@@ -302,8 +302,8 @@ class Flax:
 
         return nnx.Embed(rows, width, rngs=nnx.Rngs(3))
 
-    def class_with(self, attribute: str) -> Any:
-        """A person's own class, whose encoder has another name."""
+    def class_with(self, attribute: str, head: str = "Model") -> Any:
+        """A person's own class, with a model inside under a name of its own: an encoder, or one with a head."""
         from flax import nnx
 
         models = self.models
@@ -311,7 +311,7 @@ class Flax:
         class Own(models.FlaxAlbertPreTrainedModel):
             def __init__(self, config: Any, *args: Any, **kwargs: Any) -> None:
                 super().__init__(config, *args, **kwargs)
-                setattr(self, attribute, models.FlaxAlbertModel(config, *args, **kwargs))
+                setattr(self, attribute, getattr(models, f"FlaxAlbert{head}")(config, *args, **kwargs))
                 self.head = nnx.Linear(config.hidden_size, 3, rngs=nnx.Rngs(0))
                 self.post_init()
 

@@ -171,6 +171,39 @@ def test_an_encoder_under_any_name_is_loaded_and_comes_back(adapter, tmp_path, n
     np.testing.assert_allclose(back["last_hidden_state"], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("head", ["ForMaskedLM", "ForSequenceClassification"])
+def test_a_model_with_a_head_inside_ones_own_class_is_loaded_and_comes_back(adapter, tmp_path, head):
+    inner = make(adapter, head)
+    adapter.save(inner, tmp_path / "base")
+    own = adapter.class_with("inside", head)
+    expected = adapter.outputs(inner, inputs(head))["logits"]
+
+    def answer(found):
+        return adapter.outputs(adapter.evaluating(_moded(adapter, found.inside)), inputs(head))["logits"]
+
+    model = own.from_pretrained(tmp_path / "base")
+    assert set(model.load_report.newly_initialized) == {"head.weight", "head.bias"}
+    np.testing.assert_allclose(answer(model), expected, atol=1e-6)
+    model.save_pretrained(tmp_path / "own")
+    again = own.from_pretrained(tmp_path / "own")
+    assert again.load_report.newly_initialized == again.load_report.unexpected == ()
+    np.testing.assert_allclose(answer(again), expected, atol=1e-6)
+    back = adapter.outputs(adapter.load(head, tmp_path / "own"), inputs(head))
+    np.testing.assert_allclose(back["logits"], expected, atol=1e-6)
+
+
+def test_a_head_inside_ones_own_class_that_the_file_lacks_is_drawn_as_any_head(adapter, tmp_path):
+    adapter.save(make(adapter, "Model"), tmp_path)
+    model = adapter.class_with("inside", "ForMaskedLM").from_pretrained(tmp_path)
+    assert "inside.predictions.decoder.weight" not in model.load_report.newly_initialized  # it is the word embeddings
+    held = adapter.tensors(_moded(adapter, model))
+    assert 0.01 < held["inside.predictions.dense.weight"].std() < 0.03
+    assert not held["inside.predictions.bias"].any()
+    assert (held["inside.predictions.LayerNorm.weight"] == 1).all()
+    if adapter.name == "torch":
+        assert model.inside.predictions.decoder.weight is model.inside.get_input_embeddings().weight
+
+
 def _moded(adapter, model):
     from frameworks.adapters import _Mode
 

@@ -538,10 +538,13 @@ def test_only_masked_language_models_have_output_embeddings():
     table = nnx.Embed(61, 8, rngs=nnx.Rngs(0))
     tied.set_output_embeddings(table)
     assert tied.get_input_embeddings() is table
-    untied.set_output_embeddings(nnx.Linear(8, 61, use_bias=False, rngs=nnx.Rngs(0)))
-    assert np.isfinite(untied(**batch("ForMaskedLM")).loss)
-    with pytest.raises(InputError, match="use_bias=False"):
-        untied.set_output_embeddings(nnx.Linear(8, 61, rngs=nnx.Rngs(0)))
+    for model in (tied, untied):
+        own = nnx.Linear(8, 61, use_bias=False, rngs=nnx.Rngs(0))
+        model.set_output_embeddings(own)
+        assert model.get_output_embeddings() is own
+        assert np.isfinite(model(**batch("ForMaskedLM")).loss)
+        with pytest.raises(InputError, match="use_bias=False"):
+            model.set_output_embeddings(nnx.Linear(8, 61, rngs=nnx.Rngs(0)))
 
 
 @pytest.mark.parametrize("tied", [True, False])

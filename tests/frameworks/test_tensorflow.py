@@ -480,7 +480,7 @@ def test_fit_says_what_it_lacks():
     answering.compile("adam", run_eagerly=True)
     with pytest.raises(InputError, match=r"Received: start_positions\. .*`start_positions` and `end_positions`"):
         answering.fit(inputs_of("ForQuestionAnswering"), {"start_positions": np.ones(BATCH)}, verbose=0)
-    with pytest.raises(InputError, match=r"Received: sample_weight\. Give a loss to compile"):
+    with pytest.raises(InputError, match=r"Received: weights of rows or classes\. Give a loss to compile"):
         model.fit(
             inputs_of("ForSequenceClassification"),
             batch("ForSequenceClassification")["labels"],
@@ -490,12 +490,13 @@ def test_fit_says_what_it_lacks():
     given, ones = batch("ForSequenceClassification"), np.ones(BATCH)
     for call in (
         lambda: model.fit(given, sample_weight=ones, verbose=0),
+        lambda: model.fit(given, class_weight={0: 1.0, 1: 2.0, 2: 1.0}, verbose=0),
         lambda: model.train_on_batch(given, None, ones),
         lambda: model.fit(given, validation_data=(given, None, ones), verbose=0),
     ):
-        with pytest.raises(InputError, match=r"Received: sample_weight\. Give a loss to compile"):
+        with pytest.raises(InputError, match=r"Received: weights of rows or classes\. Give a loss to compile"):
             call()
-    with pytest.raises(InputError, match=r"Received: sample_weight without y, and no `labels` by name inside x"):
+    with pytest.raises(InputError, match=r"Received: one of them without y, and no `labels` by name inside x"):
         model.fit(inputs_of("ForSequenceClassification"), sample_weight=ones, verbose=0)
 
 
@@ -508,6 +509,14 @@ def test_labels_among_the_inputs_are_weighted_by_a_given_loss():
     inside = model.test_on_batch(given, sample_weight=weights)
     apart = model.test_on_batch(inputs_of("ForSequenceClassification"), given["labels"], weights)
     np.testing.assert_allclose(inside, apart, rtol=1e-6)
+    by_class = {0: 1.0, 1: 3.0, 2: 0.5}
+    expected = loss(
+        given["labels"],
+        model(inputs_of("ForSequenceClassification")).logits,
+        [by_class[int(one)] for one in given["labels"]],
+    )
+    found = model.fit(given, class_weight=by_class, batch_size=BATCH, shuffle=False, verbose=0).history["loss"][0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
     held_out = (given, None, weights)
     history = model.fit(given, sample_weight=weights, validation_data=held_out, verbose=0).history
     assert {"loss", "val_loss", "val_accuracy"} <= history.keys()

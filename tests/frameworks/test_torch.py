@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from torch import distributed, nn  # noqa: E402
 
 from albertkit.batches import PaddedBatch  # noqa: E402
-from albertkit.errors import ConfigError, InputError  # noqa: E402
+from albertkit.errors import ConfigError, InputError, WeightMismatch  # noqa: E402
 from albertkit.torch import models, train  # noqa: E402
 from frameworks.adapters import Torch  # noqa: E402
 from frameworks.common import HEADS, batch, random_tensors, small  # noqa: E402
@@ -323,6 +323,72 @@ def test_a_subclass_of_the_encoder_keeps_what_it_adds_and_starts_it_fresh(tmp_pa
     torch.testing.assert_close(loaded.extra.weight, model.extra.weight, rtol=0, atol=0)
     make("Model").save_pretrained(tmp_path / "plain")
     assert len(Own.from_pretrained(tmp_path / "plain").load_report.newly_initialized) == 2
+
+
+class Weighed(models.AlbertPreTrainedModel):
+    """What a person's constructor may give values to, beside layers."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.albert = models.AlbertModel(config)
+        self.scale = nn.Parameter(torch.tensor([2.5, 3.5]))
+        self.loss = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0]))
+        self.register_buffer("apart", torch.tensor([6.0]), persistent=False)
+        self.thresholds = torch.tensor([0.25, 0.75])
+        self.zeroed = nn.Linear(config.hidden_size, 2)
+        nn.init.zeros_(self.zeroed.weight)
+        self.post_init()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_a_subclass_gives_values_to_in_its_constructor_has_them_when_it_is_loaded(tmp_path, dtype):
+    make("Model").save_pretrained(tmp_path)
+    [torch.full((2,), torch.nan) for _ in range(1000)]  # what memory without values would hold
+    model = Weighed.from_pretrained(tmp_path, dtype=dtype)
+    assert model.scale.tolist() == [2.5, 3.5]
+    assert model.loss.weight.tolist() == [1.0, 5.0]
+    assert model.apart.tolist() == [6.0]
+    assert model.thresholds.tolist() == [0.25, 0.75]
+    assert not model.zeroed.weight.any()
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {dtype}
+    assert model.loss(torch.zeros(2, 2, dtype=dtype), torch.tensor([0, 1])).isfinite()
+
+
+class Judged(models.AlbertPreTrainedModel):
+    """A classifier inside a class that has one of its own beside it."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.inside = models.AlbertForSequenceClassification(config)
+        self.classifier = nn.Linear(config.hidden_size, 5)
+        self.post_init()
+
+
+def test_two_classifiers_of_ones_own_class_come_back_each_with_its_own_values(tmp_path):
+    model = Judged(small())
+    model.save_pretrained(tmp_path)
+    again = Judged.from_pretrained(tmp_path)
+    assert again.load_report.newly_initialized == again.load_report.unexpected == ()
+    for name, values in model.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], values, rtol=0, atol=0, msg=name)
+    with pytest.raises(WeightMismatch, match=r"must be stored once.*class that wrote it"):
+        models.AlbertForSequenceClassification.from_pretrained(tmp_path)
+
+
+def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied(tmp_path):
+    class Filler(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.inside = models.AlbertForMaskedLM(config)
+            self.post_init()
+
+    model = Filler(small()).eval()
+    model.inside.set_output_embeddings(nn.Linear(model.config.embedding_size, model.config.vocab_size))
+    model.save_pretrained(tmp_path)
+    again = Filler.from_pretrained(tmp_path)
+    assert not again.config.tie_word_embeddings
+    given = inputs("Model")
+    torch.testing.assert_close(again.inside(**given).logits, model.inside(**given).logits, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("variables", "gpu"), [({"LOCAL_RANK": "3"}, 3), ({}, 0)])

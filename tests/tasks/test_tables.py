@@ -491,6 +491,22 @@ def test_an_array_of_objects_is_read_as_json_lines_are(tmp_path):
     assert table.lines == [2, 2, 4]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"text": {"0": "a", "1": "b"}, "label": {"0": "x", "1": "y"}},  # pandas, without orient
+        {"0": {"text": "a", "label": "x"}, "1": {"text": "b", "label": "y"}},
+        {"columns": ["text", "label"], "index": [0], "data": [["a", "x"]]},
+        {"schema": {}, "data": [{"text": "a", "label": "x"}]},
+    ],
+)
+def test_a_whole_table_in_one_object_is_refused_with_the_form_that_is_read(tmp_path, content):
+    with pytest.raises(InputError, match=r"one object for all of it.*orient='records', lines=True"):
+        tables.read(write(tmp_path, "t.json", json.dumps(content)))
+    row = {"text": "a", "spans": {"0": "b"}, "meta": {"0": 1, "1": 2}}
+    assert tables.read(write(tmp_path, "t.json", json.dumps(row))).columns == {name: [row[name]] for name in row}
+
+
 def test_an_array_that_does_not_fit_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(table_formats, "LONGEST", 100)
     with pytest.raises(InputError, match=r"100 characters at most.*jq -c"):
@@ -511,6 +527,8 @@ def test_a_file_without_a_header_is_told_from_its_first_line(tmp_path, content):
     ):
         table.column("text", "text")
     assert "--label-column" not in table.advice("--label-column")
+    order = "label,text" if content.startswith("17") else "text,label"  # the text is the longer
+    assert f"--header {order}, else" in table.hint
     plain = tables.read(write(tmp_path, "t.csv", "body,kind\nx,0\n"))
     assert plain.advice("--label-column").startswith(" Name it with --label-column. Or, if the first line is a row: ")
     assert not plain.hint

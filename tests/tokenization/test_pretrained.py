@@ -209,6 +209,40 @@ def test_a_keyword_that_is_nearly_a_setting_is_said(make, caplog):
     assert record.getMessage() == "The tokenizer does not read 'model_maxlength'. Is `model_max_length` meant?"
 
 
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"truncation": True}, "'truncation'. It is an option of a call: tokenizer(texts, truncation=True)."),
+        ({"max_length": 9}, "'max_length'. Is `model_max_length` meant?"),
+        ({"lowercase": False}, "'lowercase'. Is `do_lower_case` meant?"),
+        ({"strip_accents": None, "padding_side": "left", "split_special_tokens": True, "use_fast": True}, ""),
+    ],
+)
+def test_what_changes_nothing_in_from_pretrained_is_said(make, tmp_path, caplog, keywords, told):
+    make().save_pretrained(tmp_path)
+    type(make()).from_pretrained(tmp_path, **keywords)
+    assert told in caplog.text
+    assert bool(caplog.records) == bool(told)
+
+
+def test_a_limit_that_is_passed_wins_over_the_folders_under_either_name(make, tmp_path):
+    make(model_max_length=512).save_pretrained(tmp_path)
+    for keywords, limit in (({}, 512), ({"max_len": 9}, 9), ({"model_max_length": 7}, 7), ({"max_len": None}, 512)):
+        assert type(make()).from_pretrained(tmp_path, **keywords).model_max_length == limit
+
+
+def test_settings_of_the_other_kind_of_tokenizer_are_said_with_ones_own(make, tmp_path, caplog):
+    make().save_pretrained(tmp_path)
+    kind, accents, other = "SentencePiece", "strip_accents", "tokenize_chinese_chars"
+    if isinstance(make(), AlbertWordPieceTokenizer):
+        kind, accents, other = "WordPiece", "keep_accents", "remove_space"
+    type(make()).from_pretrained(tmp_path, **{accents: True, other: False})
+    opposite = {"keep_accents": "strip_accents", "strip_accents": "keep_accents"}[accents]
+    assert f"does not read '{accents}'. A {kind} tokenizer has" in caplog.text
+    assert f"`{opposite}`, which is the opposite" in caplog.text
+    assert f"does not read '{other}'. It is a setting of other tokenizers." in caplog.text
+
+
 @pytest.mark.parametrize("name", ["do_lower_case", "split_special_tokens"])
 def test_text_is_no_setting_that_is_true_or_false(make, name):
     with pytest.raises(InputError, match=f"`{name}` must be true or false. Received: 'false', which is text"):

@@ -135,6 +135,8 @@ def translate_torch(
     skipped = []
     found = weight_table.holders(tensors)
     holder = found.pop() if len(found) == 1 and not keeps_holder else ""
+    if _collide(tensors, holder):
+        holder = ""
     for stored, tensor in tensors.items():
         name = weight_table.canonical_name(stored, holder)
         if name is None:
@@ -146,6 +148,16 @@ def translate_torch(
             renamed[stored] = name
     notes = (f"The names in {source} stood behind `{holder}`, which was taken off.",) if holder else ()
     return Translated(_with_added_bias(canonical), renamed, tuple(skipped), notes)
+
+
+def _collide(tensors: Mapping[str, np.ndarray], holder: str) -> bool:
+    """Whether what stands behind a holder has the name, and not the values, of a tensor outside it.
+
+    So has a model of a person's own with a `classifier` and an AlbertForSequenceClassification inside.
+    """
+    outside = {name: tensor for name, tensor in tensors.items() if not name.startswith(holder)}
+    inside = ((weight_table.canonical_name(name, holder), tensor) for name, tensor in tensors.items())
+    return any(name in outside and not np.array_equal(outside[name], one) for name, one in inside if holder and name)
 
 
 def require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: str | Path) -> None:

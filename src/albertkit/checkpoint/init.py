@@ -9,7 +9,7 @@ What is drawn so attends to every place alike, and long learns from what a text 
 `with_local_attention` begins with attention to the places nearby.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -33,6 +33,17 @@ def initialize(shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed
     A tensor's values depend on the seed, its name and its shape, not on which others are asked for.
     """
     return {name: _initial_values(name, shape, config, seed) for name, shape in shapes.items()}
+
+
+def initialize_missing(
+    missing: Iterable[str], shapes: Mapping[str, tuple[int, ...]], config: AlbertConfig, seed: int
+) -> Tensors:
+    """The same for the `missing` tensors of a model with these `shapes`, in whatever ALBERT inside it they stand.
+
+    What the table does not know is left out.
+    """
+    known = weight_table.known_names(shapes)
+    return {name: _initial_values(known[name], shapes[name], config, seed) for name in missing if name in known}
 
 
 def with_local_attention(tensors: Tensors, config: AlbertConfig) -> Tensors:

@@ -128,7 +128,8 @@ def fit(
     Raises WeightMismatch where a tensor of the encoder is missing, or, unless `ignore_mismatched_sizes` is set, where a
     shape differs or the checkpoint has layers that the model does not run.
     """
-    tensors = _under_own_names(tensors, expected)
+    tensors = _under_own_names(tensors, expected, source)
+    tied = _in_every_head(tied, expected)
     partners = {**tied, **{other: name for name, other in tied.items()}}
     chosen: Tensors = {}
     missing: list[str] = []
@@ -160,18 +161,27 @@ def fit(
     return chosen, report
 
 
+def _in_every_head(tied: Mapping[str, str], expected: weight_table.Shapes) -> dict[str, str]:
+    """What is tied, in the model itself and in those with heads that it has inside."""
+    prefixes = weight_table.head_prefixes(expected)
+    return {**tied, **{prefix + name: prefix + other for prefix in prefixes for name, other in tied.items()}}
+
+
 def _decoder_apart(tied: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> list[str]:
     """Tied tensors that a checkpoint holds with other values than those that they are tied to."""
     both = [(name, tensors[name], tensors[other]) for name, other in tied.items() if {name, other} <= tensors.keys()]
     return [name for name, one, other in both if one is not other and not np.array_equal(one, other)]
 
 
-def _under_own_names(tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes) -> Mapping[str, np.ndarray]:
+def _under_own_names(
+    tensors: Mapping[str, np.ndarray], expected: weight_table.Shapes, source: str
+) -> Mapping[str, np.ndarray]:
     """Tensors under the names that a model has for them.
 
     A bare encoder is stored without the prefix `albert.`, which the table puts back; but it knows no layers that a
     subclass added. The only encoder of a checkpoint enters those of the model whatever both are called, as in classes
-    with a `self.bert`, unless the checkpoint has tensors under their very names.
+    with a `self.bert`, unless the checkpoint has tensors under their very names. With it goes its head, into classes
+    with a `self.mlm = AlbertForMaskedLM(config)`.
     """
     bare = {name.removeprefix("albert."): name for name in expected if name not in tensors}
     named = {name if name in expected else bare.get(name, name): tensor for name, tensor in tensors.items()}
@@ -184,9 +194,34 @@ def _under_own_names(tensors: Mapping[str, np.ndarray], expected: weight_table.S
     entered = {name: tensor for name, tensor in named.items() if is_wanted or name not in inside}
     for number, prefix in enumerate(lost):
         is_first = number == 0 and not is_wanted  # two encoders must not share the memory of their weights
-        for name, found in inside.items():
-            entered[prefix + found.removeprefix("albert.")] = named[name] if is_first else named[name].copy()
+        head = _moved_head(named, expected, stored[0], prefix, source)
+        encoder = {name: prefix + found.removeprefix("albert.") for name, found in inside.items()}
+        for name, target in {**encoder, **head}.items():
+            entered[target] = named[name] if is_first else named[name].copy()
+        for name in head:
+            entered.pop(name, None)
     return entered
+
+
+def _moved_head(
+    named: Mapping[str, np.ndarray], expected: weight_table.Shapes, stored: str, wanted: str, source: str
+) -> dict[str, str]:
+    """The tensors of the head on a checkpoint's encoder, with their names on that of the model, by the names of both.
+
+    WeightMismatch where the checkpoint has another tensor under the name.
+    """
+    old, new = weight_table.head_prefix(stored), weight_table.head_prefix(wanted)
+    if old is None or new is None:
+        return {}
+    moved = {name: new + name.removeprefix(old) for name in named if name.startswith(old)}
+    moved = {name: target for name, target in moved.items() if target in expected and name not in expected}
+    for name, target in moved.items():
+        if target in named and not np.array_equal(named[name], named[target]):
+            raise WeightMismatch(
+                f"A head must be stored once. {source} holds {name} and {target}, which differ. Load it into the class "
+                "that wrote it."
+            )
+    return moved
 
 
 def _of_encoder(names: Iterable[str], expected: weight_table.Shapes) -> list[str]:

@@ -29,6 +29,7 @@ KEYS = {
     "C": "num_labels",
 }
 """The key of the config behind each letter of the weight table."""
+BIAS = "predictions.bias"
 DECODER = "predictions.decoder.weight"
 WORDS = weight_table.TIED[DECODER]
 
@@ -54,8 +55,9 @@ def settle(
     if not is_own:
         changes = {key: value for key, value in changes.items() if isinstance(value, (int, float, str))}
     changes |= _sizes(head, tensors)
-    if "predictions.bias" in tensors and DECODER in tensors:
-        changes["tie_word_embeddings"] = _is_tied(config, tensors)
+    heads = weight_table.head_prefixes(tensors)
+    if heads := [prefix for prefix in heads if {prefix + BIAS, prefix + DECODER} <= tensors.keys()]:
+        changes["tie_word_embeddings"] = all(_is_tied(config, tensors, prefix) for prefix in heads)
     config = _changed(model, config, {key: value for key, value in changes.items() if _stated(config, key) != value})
     config.to_json_string()  # refuses an activation without a name, before anything is written
     if is_own:
@@ -99,9 +101,9 @@ def _with_acting_bias(tensors: Tensors) -> Tensors:
     return tensors if acting is None or "predictions.bias" not in tensors else {**tensors, "predictions.bias": acting}
 
 
-def _is_tied(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> bool:
-    """Whether the decoder is the word embeddings: as the config says, unless it has other values."""
-    words, decoder = tensors.get(WORDS), tensors.get(DECODER)
+def _is_tied(config: AlbertConfig, tensors: Mapping[str, np.ndarray], prefix: str) -> bool:
+    """Whether the decoder of a head is the word embeddings: as the config says, unless it has other values."""
+    words, decoder = tensors.get(prefix + WORDS), tensors.get(prefix + DECODER)
     is_apart = words is not None and decoder is not None and not _are_same(words, decoder)
     return config.tie_word_embeddings and not is_apart
 

@@ -56,6 +56,10 @@ class Source:
         if not texts and not file and not hub_dataset and sys.stdin is None:
             raise InputError("Texts come from arguments, a file or standard input. Received: none, and that is closed.")
         named = [text for text in texts if _is_path(text)]
+        for folder in [] if named else filter(_is_folder, texts):
+            typer.echo(
+                f"{folder} is answered as a text. A folder is called so, too: for its files use --file.", err=True
+            )
         found = cls(texts, file, pair, hub_dataset, split, tuple(more))
         return found._with_file(named[0]) if named else found
 
@@ -109,6 +113,12 @@ def _is_path(text: str) -> bool:
         if "/" in text and Path(text).is_dir():
             return True
         return Path(text).is_file() or (_is_data(text) and not any(map(str.isspace, text)))
+    return False
+
+
+def _is_folder(text: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return Path(text).is_dir()
     return False
 
 

@@ -283,10 +283,11 @@ class FlaxAlbertModelWithMLMHead(FlaxAlbertModelWithHead):
     def set_output_embeddings(self, value: nnx.Linear | nnx.Embed) -> None:
         """Replace the layer of `get_output_embeddings`, which stays without a bias of its own.
 
+        A dense layer is the head's own from then on; a table of words is that of a tied head and of its encoder.
         InputError for a layer with a bias.
         """
-        if not hasattr(self.predictions, "decoder"):
-            self.set_input_embeddings(cast(nnx.Embed, value))
+        if isinstance(value, nnx.Embed) and not hasattr(self.predictions, "decoder"):
+            self.set_input_embeddings(value)
         elif cast(nnx.Linear, value).use_bias:
             raise InputError("The bias of the head is `predictions.bias`. Give a layer with use_bias=False.")
         else:

@@ -135,8 +135,8 @@ def load(
     wanted = {name: view.shape for name, view in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.newly_initialized if name not in tied and weight_table.is_known(name)}
-    chosen |= init.initialize(known, config, seed)
+    missing = [name for name in what.newly_initialized if name not in tied]
+    chosen |= init.initialize_missing(missing, wanted, config, seed)
     for name, array in chosen.items():
         if name not in tied or tied[name] not in chosen:
             own[name].write(array, jax.dtypes.canonicalize_dtype(array.dtype) if dtype == "auto" else dtype)

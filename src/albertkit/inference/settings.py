@@ -9,6 +9,7 @@ from albertkit.errors import InputError, abbreviate, did_you_mean
 from albertkit.tasks.base import AnyTask
 from albertkit.tasks.features import Features
 from albertkit.tasks.inputs import require_count
+from albertkit.tokenization.options import NO_LIMIT
 from albertkit.typing import Json, Record
 
 DEFAULTS: Record = {"max_length": None, "truncation": True, "batch_size": None, "max_batch_tokens": None}
@@ -26,8 +27,8 @@ _INSTEAD = {
 }
 """What is said of other options of Transformers."""
 _CUTS = {True: True, "longest_first": True, None: True, False: False, "do_not_truncate": False}
-_ENDLESS = 2**31
-"""A length that no text has."""
+_ENDLESS = NO_LIMIT - 1
+"""A length that no text has, and that tokenizers still take for one."""
 
 
 @dataclass(frozen=True)

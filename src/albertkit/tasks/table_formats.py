@@ -5,11 +5,11 @@ import itertools
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from albertkit.errors import InputError, MissingDependency
+from albertkit.errors import InputError, MissingDependency, few
 from albertkit.tasks.bad_rows import BadRows
 from albertkit.typing import Json, Record
 
@@ -198,8 +198,25 @@ def _record(path: Path, number: int, record: Json, size: int, names: Names, bad:
         )
         bad.add(f"line {number}", _OBJECT, message)
         return
+    if _is_whole_table(record):
+        raise InputError(
+            f"A JSON file of a table has an object for each row. {path}, line {number}, has one object for all of it: "
+            f"{few(list(record), 3)}. Write its rows; with pandas: table.to_json(path, orient='records', lines=True)."
+        )
     names.update(dict.fromkeys(record))
     yield Row(number, record, size)
+
+
+def _is_whole_table(record: Mapping[str, Json]) -> bool:
+    """Whether an object is a table in one of the other forms of pandas: by columns, by rows, in parts."""
+    if record.keys() in ({"columns", "index", "data"}, {"schema", "data"}):
+        return True
+    parts = [part for part in record.values() if isinstance(part, dict) and part]
+    if len(parts) < max(2, len(record)):
+        return False
+    by_row = all(name == str(number) for number, name in enumerate(record))
+    by_column = all(part.keys() == {str(number) for number in range(len(parts[0]))} for part in parts)
+    return by_row or by_column
 
 
 def read_parquet(path: Path, names: Names) -> Iterator[Row]:

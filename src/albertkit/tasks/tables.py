@@ -110,7 +110,9 @@ class Table:
     @property
     def _to_name(self) -> str:
         count = len(self.header_line)
-        names = "text,label" if count == 2 else f"and {count} names with commas between them"
+        names = f"and {count} names with commas between them"
+        if count == 2:  # of which the text is the longer
+            names = "label,text" if len(self.header_line[0]) < len(self.header_line[1]) else "text,label"
         return f" name the columns with --header {names}, else that row is lost."
 
     def places(self, rows: Sequence[int], most: int = 5) -> str:

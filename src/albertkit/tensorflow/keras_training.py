@@ -30,8 +30,10 @@ def _taking_encodings(method: Method) -> Method:
         for name in ("x", "y", "validation_data"):
             if name in given:
                 given[name] = _as_dict(given[name])
-        if given.get("sample_weight") is not None and given.get("y") is None:
-            given["x"], given["y"] = model._labels_out_of(given.get("x"))
+        x, weighs_classes = given.get("x"), given.get("class_weight") is not None
+        is_weighted = given.get("sample_weight") is not None or (weighs_classes and isinstance(x, Mapping))
+        if is_weighted and given.get("y") is None:
+            given["x"], given["y"] = model._labels_out_of(x)
         if isinstance(held_out, (list, tuple)):
             x, y, weight = keras.utils.unpack_x_y_sample_weight(tuple(map(_as_dict, held_out)))
             if weight is not None and y is None:
@@ -100,7 +102,8 @@ class TFAlbertTrainable(TFAlbertModule):
         if not labels:
             wanted = " or ".join(f"`{name}`" for name in self._label_names) or "labels"
             raise InputError(
-                f"`sample_weight` weights labels. Received: sample_weight without y, and no {wanted} by name inside x."
+                "`sample_weight` and `class_weight` weight labels. Received: one of them without y, and no "
+                f"{wanted} by name inside x."
             )
         rest = {name: value for name, value in x.items() if name not in labels}
         return rest, labels if len(self._label_names) > 1 else next(iter(labels.values()))
@@ -187,8 +190,8 @@ class TFAlbertTrainable(TFAlbertModule):
                 )
             if sample_weight is not None:
                 raise InputError(
-                    "The own loss of a model is a mean over its labels. Received: sample_weight. Give a loss to "
-                    "compile(), such as keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
+                    "The own loss of a model is a mean over its labels. Received: weights of rows or classes. "
+                    "Give a loss to compile(), such as keras.losses.SparseCategoricalCrossentropy(from_logits=True)."
                 )
             x |= labels
         if labels:

@@ -17,7 +17,7 @@ from tokenizers import AddedToken
 from albertkit import hub, hub_upload, loading, storage
 from albertkit.errors import InputError, NameConflict
 from albertkit.tokenization import files, special_tokens
-from albertkit.tokenization.options import NO_LIMIT, UNLIMITED, require_side
+from albertkit.tokenization.options import NO_LIMIT, UNLIMITED, EncodingOptions, require_side
 from albertkit.tokenization.segmenter import Segmenter
 from albertkit.tokenization.special_tokens import ROLES, TokenLike
 from albertkit.tokenization.vocabulary import Vocabulary
@@ -29,14 +29,26 @@ MODEL_INPUT_NAMES = ["input_ids", "token_type_ids", "attention_mask"]
 
 _OF_OTHER_LOADERS = ("use_fast", "tokenizer_type")
 """Keywords by which Transformers chooses a class of tokenizers."""
+_INSTEAD = {
+    "strip_accents": "A SentencePiece tokenizer has `keep_accents`, which is the opposite.",
+    "keep_accents": "A WordPiece tokenizer has `strip_accents`, which is the opposite.",
+    "lowercase": "Is `do_lower_case` meant?",
+    "max_length": "Is `model_max_length` meant? The option of a call is tokenizer(texts, max_length=...).",
+}
+"""What is said of keywords that a tokenizer does not read, where that is not the option of a call of the same name."""
+
+
+@functools.cache
+def _constructor_names(cls: type) -> frozenset[str]:
+    """What the constructor of a class of tokenizers and those above it take."""
+    makers = [one.__init__ for one in cls.__mro__ if "__init__" in vars(one)]
+    return frozenset(name for maker in makers for name in inspect.signature(maker).parameters)
 
 
 @functools.cache
 def _names_of_settings(cls: type) -> frozenset[str]:
     """The settings of a class of tokenizers: what its constructor and those above it take, and what its files state."""
-    makers = [one.__init__ for one in cls.__mro__ if "__init__" in vars(one)]
-    names = [name for maker in makers for name in inspect.signature(maker).parameters]
-    return frozenset({*names, *files.RULES, *files.NOT_TAKEN, *hub.OPTIONS})
+    return _constructor_names(cls) | {*files.RULES, *files.NOT_TAKEN, *hub.OPTIONS}
 
 
 class PretrainedTokenizer(Vocabulary):
@@ -152,7 +164,21 @@ class PretrainedTokenizer(Vocabulary):
                 cls.__name__,
             )
         vocabulary = chosen._vocabulary_files(folder, stated)
+        if keywords.get("max_len") is not None:  # which a folder states under the other name
+            stated.pop("model_max_length", None)
+        chosen._tell_unread(keywords)
         return chosen(*inputs, **{**vocabulary, **stated, **keywords})
+
+    @classmethod
+    def _tell_unread(cls, keywords: Mapping[str, Json]) -> None:
+        """Warn of what was passed to `from_pretrained` and changes nothing: options of a call, settings of others."""
+        calls = EncodingOptions.__dataclass_fields__
+        for name in keywords:
+            is_told = name in calls or name in files.FLAGS or name in _INSTEAD
+            if is_told and name not in _constructor_names(cls) and keywords[name] is not None:
+                call = f"It is an option of a call: tokenizer(texts, {name}={keywords[name]!r})."
+                why = _INSTEAD.get(name) or (call if name in calls else "It is a setting of other tokenizers.")
+                logger.warning(f"The tokenizer does not read {name!r}. {why}")
 
     @classmethod
     def _class_for(cls, folder: storage.Folder) -> "type[PretrainedTokenizer]":

@@ -16,6 +16,7 @@ from albertkit.outputs import ALL
 from albertkit.torch import private_api, weights
 from albertkit.torch.encoder import AlbertTransformer
 from albertkit.torch.layers import AlbertEmbeddings
+from albertkit.torch.plain_layers import are_without_values
 
 private_api.register_outputs(ALL)
 
@@ -73,7 +74,8 @@ class AlbertModule(nn.Module):
 
     def _draw_own_layers(self, names: Collection[str] | None = None) -> None:
         """Call an overridden `_init_weights` for layers outside the encoder, or for those with tensors in `names`."""
-        if type(self)._init_weights is AlbertModule._init_weights or torch.get_default_device().type == "meta":
+        is_built = names is None and are_without_values()
+        if type(self)._init_weights is AlbertModule._init_weights or is_built:
             return
         inside = {id(layer) for layer in self.base_model.modules()} if self.base_model is not self else set()
         for path, layer in self.named_modules():
@@ -182,7 +184,10 @@ class AlbertModule(nn.Module):
         raise InputError(f"{type(self).__name__} has no masked-language-model head to set output embeddings on.")
 
     def tie_weights(self) -> None:
-        """Make tied parameters one object again."""
+        """Make tied parameters one object again, in models with a head that a class of one's own has inside."""
+        for inside in self.modules():
+            if isinstance(inside, AlbertModule) and inside is not self:
+                inside.tie_weights()
 
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True

@@ -22,7 +22,7 @@ from albertkit.hub_upload import UploadOptions
 from albertkit.torch import weights
 from albertkit.torch.activations import ACTIVATIONS
 from albertkit.torch.module import AlbertModule
-from albertkit.torch.plain_layers import PLAIN
+from albertkit.torch.plain_layers import PLAIN, without_values
 from albertkit.typing import Json, Record
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class AlbertPreTrainedModel(AlbertModule):
         options = {"variant": variant, "use_safetensors": use_safetensors}
         checkpoint = cls._checkpoint(pretrained_model_name_or_path, config, state_dict, fetching, options)
         config = checkpoint.config.overridden(cls.__name__, kwargs, attn_implementation=attn_implementation)
-        with torch.device("meta"):
+        with without_values():
             model = cls(config, *model_args, **arguments)
         tensors = checkpoint.unchecked_tensors
         given = (model, model.checkpoint_prefix, config, tensors, str(checkpoint.source))

@@ -17,6 +17,7 @@ from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
+from albertkit.torch.plain_layers import are_without_values
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
@@ -64,8 +65,8 @@ def load(
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    known = {name: wanted[name] for name in what.newly_initialized if name not in tied and weight_table.is_known(name)}
-    chosen |= init.initialize(known, config, _seed())
+    missing = [name for name in what.newly_initialized if name not in tied]
+    chosen |= init.initialize_missing(missing, wanted, config, _seed())
     modules = dict(model.named_modules())
     default = torch.get_default_device()
     for name, array in chosen.items():
@@ -74,6 +75,8 @@ def load(
         _assign(modules[owner], leaf, to_torch(array).to(device=device, dtype=dtype or own[name].dtype))
     if len(chosen) < len(own):
         _materialise(model)
+    if dtype not in (None, torch.get_default_dtype()):
+        model.to(dtype)  # what the constructor of a subclass gave values to
     return what
 
 
@@ -100,7 +103,7 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
     torch.manual_seed.
     """
     seed = _seed()
-    if torch.get_default_device().type == "meta":  # values come later
+    if are_without_values():  # they come later
         return
     drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
     own = {

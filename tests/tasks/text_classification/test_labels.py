@@ -151,7 +151,7 @@ def test_odd_classes_are_said(caplog):
     learned(table(label=["+", "-", "+"]))
     learned(table(label=["1", "2", "three"]))
     assert not caplog.messages
-    with pytest.raises(InputError, match=r"decimal point. .* has labels such as '3,5'"):
+    with pytest.raises(InputError, match=r"decimal point. .* has labels such as '3,5'.*--label-separator ','"):
         learned(table(label=["3,5", "4", "2,25"]))
 
 

@@ -159,8 +159,9 @@ def require_decimal_points(labels: Sequence[Json], path: str) -> None:
     found = next((name for name in names if "," in name), None)
     if found and all(map(_DECIMAL_COMMA.fullmatch, names)):
         raise InputError(
-            f"Numbers need a decimal point. {path} has labels such as {found!r}. Write them with a point, or pass "
-            '--problem single to take them for classes, in a recipe data.problem="single".'
+            f"Numbers need a decimal point. {path} has labels such as {found!r}. Write them with a point. For "
+            "several classes a row pass --problem multi --label-separator ',', for one class --problem single, in a "
+            "recipe data.problem and data.label_separator."
         )
 
 
