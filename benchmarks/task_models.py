@@ -46,7 +46,7 @@ def bound(name: str) -> str:
 
 def train(name: str, seed: int, work: Path) -> Path:
     """The folder of a run, which begins or goes on."""
-    about, output = task_model.ABOUT[name], work / f"{name}-{seed}"
+    about, output = task_model.ABOUT[name], work / f"{name}-{bound(name)}-{seed}"
     task = FinetuneRecipe.load(about["recipe"], {}).task
     command = [sys.executable, "-m", "albertkit", "finetune", task, "--output", str(output)]
     if (output / "checkpoints" / "recipe.toml").exists():
@@ -77,7 +77,9 @@ def summary(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
             score: statistics.median(one["scores"][title]["model"][score] for one in runs)
             for score in task_model.ABOUT[name]["scores"]
         }
-        found[title] = {"examples": first["examples"], "median": medians, "baseline": first["baseline"]}
+        of_seeds = [one["scores"][title]["model"][task_model.ABOUT[name]["scores"][0]] for one in runs]
+        ends = {"lowest": min(of_seeds), "highest": max(of_seeds)}
+        found[title] = {"examples": first["examples"], "median": medians, **ends, "baseline": first["baseline"]}
     return found
 
 

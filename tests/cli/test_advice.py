@@ -64,6 +64,7 @@ PRINTED_BY = {
     "tasks/base.py:TrainableTask": [FINETUNE, "data check"],
     "tasks/held_out.py": [FINETUNE],
     "tasks/multiple_choice/task.py": READERS,
+    "tasks/multiple_choice/choice_columns.py": [FINETUNE, "evaluate", *READERS],
     "tasks/question_answering/task.py:_pairs": ["predict"],
     "tasks/question_answering/task.py": READERS,
     "tasks/bad_rows.py": [FINETUNE, "evaluate", *READERS],

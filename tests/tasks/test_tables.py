@@ -498,13 +498,16 @@ def test_an_array_of_objects_is_read_as_json_lines_are(tmp_path):
         {"0": {"text": "a", "label": "x"}, "1": {"text": "b", "label": "y"}},
         {"columns": ["text", "label"], "index": [0], "data": [["a", "x"]]},
         {"schema": {}, "data": [{"text": "a", "label": "x"}]},
+        {"text": {"4": "a", "7": "b"}},  # a column of some rows
     ],
 )
 def test_a_whole_table_in_one_object_is_refused_with_the_form_that_is_read(tmp_path, content):
     with pytest.raises(InputError, match=r"one object for all of it.*orient='records', lines=True"):
         tables.read(write(tmp_path, "t.json", json.dumps(content)))
-    row = {"text": "a", "spans": {"0": "b"}, "meta": {"0": 1, "1": 2}}
-    assert tables.read(write(tmp_path, "t.json", json.dumps(row))).columns == {name: [row[name]] for name in row}
+    for row in ({"text": "a", "spans": {"0": "b"}, "meta": {"0": 1, "1": 2}}, {"schema": "a", "data": "b"}):
+        assert tables.read(write(tmp_path, "t.json", json.dumps(row))).columns == {name: [row[name]] for name in row}
+    later = f'{{"text": {{"a": 1}}}}\n{json.dumps(content)}\n'
+    assert len(tables.read(write(tmp_path, "t.jsonl", later))) == 2
 
 
 def test_an_array_that_does_not_fit_is_refused(tmp_path, monkeypatch):

@@ -74,8 +74,8 @@ class Settings:
             raise InputError(
                 f"Without truncation a text must fit into {self.max_length} tokens. Received: {len(too_long)} longer "
                 f"of {len(features)}, the first of them number {too_long[0] + 1} with "
-                f"{features.lengths()[too_long[0]]}. Shorten them, or let them be cut or, where the task "
-                "has them, read in windows."
+                f"{features.lengths()[too_long[0]]}. Shorten them, or let them be cut "
+                "by truncation=True."
             )
 
 

@@ -144,7 +144,7 @@ def _require_apart(found: Sequence[Output], paths: Sequence[str]) -> None:
         if held := next((path for path in inputs if place in (path, *path.parents)), None):
             raise InputError(
                 f"Answers must not stand among the texts that they are for. Received: {target.path}, and the input "
-                f"{held.name} there. Name another output, or inputs without it."
+                f"{held} there. Name another output, or inputs without it."
             )
 
 

@@ -208,7 +208,7 @@ def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> I
     rows = f", and all of a row in {wanted_of_rows:.1%} of the rows" if wanted_of_rows else ""
     found = f", and {best.get(order[0], best['agreement']):.2%} of the rows" if wanted_of_rows else ""
     has_answers = "answers" in best
-    least = f"{wanted:.1%} of the answers as they are" if has_answers else f"a cosine or correlation of {wanted:.6f}"
+    least = f"{wanted:.2%} of the answers as they are" if has_answers else f"a cosine or correlation of {wanted:.6f}"
     received = f"{best['agreement']:.2%}" if has_answers else f"{best['agreement']:.6f}"
     return InputError(
         f"int8 must leave {least}{rows}. Received: {received}{found}, of "

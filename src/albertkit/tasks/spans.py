@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from albertkit.typing import Json
 
+_LONGEST = 20
+"""Characters of a number that is written as a text: no text has more places."""
+
 
 class Span(NamedTuple):
     """An entity: words, or characters of a text, from `start` to before `stop`."""
@@ -16,5 +19,5 @@ class Span(NamedTuple):
 def is_place(value: Json) -> bool:
     """Whether `int` of a value is a place in a text: a whole number, which may be written as a text or with a point."""
     if isinstance(value, str):
-        return value.isdecimal()
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer()
+        return value.strip().isdecimal() and len(value) < _LONGEST
+    return not isinstance(value, bool) and (isinstance(value, int) or (isinstance(value, float) and value.is_integer()))

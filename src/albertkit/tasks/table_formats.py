@@ -198,7 +198,7 @@ def _record(path: Path, number: int, record: Json, size: int, names: Names, bad:
         )
         bad.add(f"line {number}", _OBJECT, message)
         return
-    if _is_whole_table(record):
+    if not names and _is_whole_table(record):
         raise InputError(
             f"A JSON file of a table has an object for each row. {path}, line {number}, has one object for all of it: "
             f"{few(list(record), 3)}. Write its rows; with pandas: table.to_json(path, orient='records', lines=True)."
@@ -210,13 +210,11 @@ def _record(path: Path, number: int, record: Json, size: int, names: Names, bad:
 def _is_whole_table(record: Mapping[str, Json]) -> bool:
     """Whether an object is a table in one of the other forms of pandas: by columns, by rows, in parts."""
     if record.keys() in ({"columns", "index", "data"}, {"schema", "data"}):
-        return True
-    parts = [part for part in record.values() if isinstance(part, dict) and part]
-    if len(parts) < max(2, len(record)):
+        return isinstance(record["data"], list)
+    parts = list(record.values())
+    if not parts or not all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
         return False
-    by_row = all(name == str(number) for number, name in enumerate(record))
-    by_column = all(part.keys() == {str(number) for number in range(len(parts[0]))} for part in parts)
-    return by_row or by_column
+    return all(map(str.isdecimal, record)) or (len(parts[0]) > 0 and all(map(str.isdecimal, parts[0])))
 
 
 def read_parquet(path: Path, names: Names) -> Iterator[Row]:

@@ -103,7 +103,7 @@ class TFAlbertTrainable(TFAlbertModule):
             wanted = " or ".join(f"`{name}`" for name in self._label_names) or "labels"
             raise InputError(
                 "`sample_weight` and `class_weight` weight labels. Received: one of them without y, and no "
-                f"{wanted} by name inside x."
+                f"{wanted} by name inside x. Pass them as y, or by such a name."
             )
         rest = {name: value for name, value in x.items() if name not in labels}
         return rest, labels if len(self._label_names) > 1 else next(iter(labels.values()))

@@ -94,6 +94,13 @@ def test_tags_that_name_no_type_mark_entities_of_one(tmp_path, named, scheme):
         assert found.found == told
 
 
+def test_letters_alone_make_no_column_of_tags(tmp_path):
+    """Words may be letters: a heading and a list are no columns, but a column of tags may lack O."""
+    assert not tagged_files.is_columns(write(tmp_path, "a.txt", "Vitamin B\nVitamin E\n"))
+    found = tagged_files.read(write(tmp_path, "b.conll", "# Vitamin B\nthe O\ncat B\n"), TagOptions())
+    assert entities(found) == [[("cat", "ENTITY")]]
+
+
 def test_a_letter_beside_other_types_is_a_type(tmp_path):
     for named in (["I", "O", "I"], ["B", "O", "PER"]):
         found = tagged_files.read(rows(tmp_path, [{"tokens": ["a", "b", "c"], "ner_tags": named}]), TagOptions())

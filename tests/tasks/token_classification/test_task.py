@@ -58,6 +58,15 @@ def test_labels_of_a_model_that_name_no_type_mark_entities_of_one(tokenizer):
     assert TASK.score(config, given, features, outputs)["strict_f1"] == 1
 
 
+def test_tags_without_types_and_without_b_are_those_of_a_model_of_one_type(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("neural I\nnets I\nlearn O\n")
+    config = AlbertConfig(id2label=dict(enumerate(["O", "B-ENTITY", "I-ENTITY"])))
+    for known, kind in ((config, tags.UNNAMED), (CONFIG, "I"), (None, "I")):
+        found, _ = TASK.read(str(path), TASK.options(), known)
+        assert [span.type for span in found.entities[0]] == [kind]
+
+
 @pytest.mark.parametrize("label_all_tokens", [False, True])
 @pytest.mark.parametrize("max_length", [64, 12])
 def test_entities_come_back_with_their_characters_from_one_window_or_several(tokenizer, max_length, label_all_tokens):

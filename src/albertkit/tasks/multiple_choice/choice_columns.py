@@ -42,7 +42,7 @@ class ChoiceOptions(DataOptions):
     label_column: str = option("", "Column of the right option: its number from 0, its letter or its text.")
 
 
-def named(table: Table, options: ChoiceOptions) -> list[str]:
+def context_question_label(table: Table, options: ChoiceOptions) -> list[str]:
     """The columns of the context, the question and the right option, each "" where there is none.
 
     InputError where there is neither a context nor a question.
@@ -64,7 +64,7 @@ def named(table: Table, options: ChoiceOptions) -> list[str]:
     return found
 
 
-def of_choices(table: Table, options: ChoiceOptions) -> list[str]:
+def option_columns(table: Table, options: ChoiceOptions) -> list[str]:
     """Where the options stand: in columns that were named, one of lists, or those with a number behind a name."""
     names = _lower(table)
     if not options.choice_columns and (one := next((names[name] for name in _LISTS if name in names), None)):
@@ -78,7 +78,7 @@ def of_choices(table: Table, options: ChoiceOptions) -> list[str]:
     return found
 
 
-def choices(table: Table, found: Sequence[str], options: ChoiceOptions) -> list[Json]:
+def options_of_rows(table: Table, found: Sequence[str], options: ChoiceOptions) -> list[Json]:
     """The options of each row. Empty ones at the end are left out: rows may have different numbers."""
     if len(found) == 1 and not options.choice_columns:
         return table.columns[found[0]]
@@ -92,9 +92,9 @@ def choices(table: Table, found: Sequence[str], options: ChoiceOptions) -> list[
 
 def tell_of_others(table: Table, options: ChoiceOptions) -> None:
     """Log the columns of text that are left out of a table in which no context, or no question, was found."""
-    found = named(table, options)
+    found = context_question_label(table, options)
     lacking = [role for role, name in zip(("context", "question"), found, strict=False) if not name]
-    used = {*found, *of_choices(table, options)}
+    used = {*found, *option_columns(table, options)}
     others = [name for name, values in table.columns.items() if name not in used and texts.is_of_texts(values)]
     if lacking and others:
         logger.warning(

@@ -308,15 +308,15 @@ def _of_table(table: Table, options: ChoiceOptions, labelled: bool, bad: BadRows
             whole = {"article": article, **dict(zip(("questions", "options", "answers"), record, strict=True))}
             yield from _race(table.path, whole, f"line {line}", _level(name), bad)
         return
-    found = choice_columns.named(table, options)
+    found = choice_columns.context_question_label(table, options)
     if labelled and not found[-1]:
         raise InputError(
             f"The column of the right option must be known. {table.contents}, and none of the usual names: "
             f"{', '.join(LABEL)}.{table.hint} Name it with --set data.label_column=NAME."
         )
     columns = [table.column(name, "data") if name else [None] * len(table) for name in found]
-    of_choices = choice_columns.of_choices(table, options)
-    listed, rest = choice_columns.choices(table, of_choices, options), table.rest([*found[:2], *of_choices])
+    names = choice_columns.option_columns(table, options)
+    listed, rest = choice_columns.options_of_rows(table, names, options), table.rest([*found[:2], *names])
     rows = zip(*columns, table.lines, listed, rest, strict=True)
     for context, question, label, line, row, others in rows:
         yield Item(context, question, row, label, f"line {line}", rest=others)

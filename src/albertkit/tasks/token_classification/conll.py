@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from albertkit.errors import InputError
 from albertkit.tasks.bad_rows import BadRows
 
-_TAG = re.compile(r"O|[BIESLU](?:[-_]\S*)?")
+_TAG = re.compile(r"O|[BIESLU][-_]\S+")
+_BARE = re.compile(r"[BIESLU][-_]?")
+"""A tag that names no type. It is one beside others alone, for a letter may be a word."""
 _COLUMNS = "Every word must have as many columns as the first."
 _DOCUMENT = "-DOCSTART-"
 _PREFIX = re.compile(r"[a-z]{2,3}:(?=.)")
@@ -72,7 +74,8 @@ def tag_column(path: str, found: list[Sentence], requested: str) -> int:
         return column(path, requested, width, "`tag_column`")
     for place in reversed(range(1, width)):
         values = {row[place] for sentence in found for row in sentence.rows}
-        if all(_TAG.fullmatch(value) for value in values):
+        bare = {value for value in values if _BARE.fullmatch(value)}
+        if values != bare and all(_TAG.fullmatch(value) for value in values - bare):
             return place
     raise InputError(
         f"One column must hold tags, such as O and B-PER. {path} has {width} columns, and none of them does, the first "

@@ -126,6 +126,13 @@ def from_tags(
     return kept.noted(f"of the type {tags.UNNAMED}, for the tags name none") if are_unnamed else kept
 
 
+def of_one_type(examples: TaggedExamples) -> TaggedExamples:
+    """Examples of tags I and O alone, as IOB1 without types has where no entities are neighbours: I is no type."""
+    found = [[span._replace(type=tags.UNNAMED) for span in one] for one in examples.entities or ()]
+    is_bare = {span.type for one in examples.entities or () for span in one} == {"I"}
+    return replace(examples, entities=found) if is_bare else examples
+
+
 def _counted(examples: TaggedExamples, how: str) -> TaggedExamples:
     """The examples with a note of how many entities they have."""
     count = sum(map(len, examples.entities or ()))

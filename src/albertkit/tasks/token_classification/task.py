@@ -23,7 +23,7 @@ from albertkit.tasks.figures import Bars, Figure
 from albertkit.tasks.pieces import Pieces
 from albertkit.tasks.spans import Span
 from albertkit.tasks.tables import Table
-from albertkit.tasks.token_classification import entities, tagged_files, tags
+from albertkit.tasks.token_classification import entities, tagged_files, tagged_texts, tags
 from albertkit.tasks.token_classification.tagged_texts import TaggedExamples, TagOptions
 from albertkit.tasks.windows import windows
 from albertkit.tokenization.base import AlbertTokenizerBase
@@ -76,6 +76,8 @@ class TokenClassification(TrainableTask[TaggedExamples, TagOptions]):
         found = tagged_files.read(path, options)
         if config is None:
             options = replace(options, split_pieces=piece_splits.rule(options.split_pieces, found.sentences))
+        elif tags.types(_names(config)) == [tags.UNNAMED]:
+            found = tagged_texts.of_one_type(found)
         return found, options
 
     def config_keys(self, examples: TaggedExamples, options: TagOptions) -> Record:
