@@ -122,7 +122,7 @@ def test_scores_are_of_no_more_examples_than_are_asked_for(model, tmp_path, monk
 
 def test_where_no_way_is_good_enough_nothing_is_written(model, texts, monkeypatch):
     monkeypatch.setattr(Parity, "agreements", lambda _: {"agreement": 0.0})
-    with pytest.raises(InputError, match=r"must leave 99.0% of the answers as they are. Received: 0.00%"):
+    with pytest.raises(InputError, match=r"must leave 99.00% of the answers as they are. Received: 0.00%"):
         quantize(model, texts)
     assert not (model / QUANTIZATION_FILE).exists()
 
@@ -142,7 +142,7 @@ def test_a_way_must_leave_whole_rows_as_they_are_where_that_is_asked_for(model, 
 
 def test_a_refusal_says_which_of_the_two_was_asked_for(model, texts, monkeypatch):
     monkeypatch.setattr(Parity, "row_agreement", property(lambda _: 0.25))
-    with pytest.raises(InputError, match=r"in 90.0% of the rows. Received: .*--min-row-agreement"):
+    with pytest.raises(InputError, match=r"in 90.00% of the rows. Received: .*--min-row-agreement"):
         quantize(model, texts, min_agreement=0.0, min_row_agreement=0.9)
     assert not (model / QUANTIZATION_FILE).exists()
 

@@ -205,7 +205,7 @@ def _in_words(found: Parity) -> str:
 def _refusal(tried: Iterable[Record], wanted: float, wanted_of_rows: float) -> InputError:
     order = ("row_agreement", "agreement") if wanted_of_rows else ("agreement",)
     best = max(tried, key=lambda one: [one.get(name, one["agreement"]) for name in order])
-    rows = f", and all of a row in {wanted_of_rows:.1%} of the rows" if wanted_of_rows else ""
+    rows = f", and all of a row in {wanted_of_rows:.2%} of the rows" if wanted_of_rows else ""
     found = f", and {best.get(order[0], best['agreement']):.2%} of the rows" if wanted_of_rows else ""
     has_answers = "answers" in best
     least = f"{wanted:.2%} of the answers as they are" if has_answers else f"a cosine or correlation of {wanted:.6f}"
