@@ -94,6 +94,13 @@ def gains(ours: dict[str, Any]) -> dict[str, float]:
     return found
 
 
+def keep(found: dict[str, Any]) -> None:
+    """Write the runs of each model, and what they come to."""
+    ours = {name: {**one, "scores": summary(name, one["runs"])} for name, one in found.items()}
+    peer = {"the peer is": "what models/models.toml names as the baseline of each"}
+    common.write(NAME, gains(ours), ours, peer, PACKAGES)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"{', '.join(SHIPPED)}; default: all")
@@ -119,9 +126,8 @@ def main() -> None:
                 continue
             scores = judge(name, train(name, seed, work), work)
             runs = sorted([*runs, {"seed": seed, "scores": scores}], key=lambda one: one["seed"])
-            ours[name] = {"scores": summary(name, runs), "runs": runs, "bound": decided}
-            peer = {"the peer is": "what models/models.toml names as the baseline of each"}
-            common.write(NAME, gains(ours), ours, peer, PACKAGES)
+            keep({**ours, name: {"runs": runs, "bound": decided}})
+    keep(kept())
 
 
 if __name__ == "__main__":
