@@ -354,6 +354,54 @@ def test_what_a_subclass_gives_values_to_in_its_constructor_has_them_when_it_is_
     assert model.loss(torch.zeros(2, 2, dtype=dtype), torch.tensor([0, 1])).isfinite()
 
 
+class Scaled(nn.Module):
+    """A module with a rule, one of whose parameters is made from a layer that is about to be loaded."""
+
+    def __init__(self, like):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones_like(like)), nn.Parameter(torch.tensor([7.0]))
+        self.register_buffer("count", torch.tensor([3.0]))
+
+    def reset_parameters(self):
+        nn.init.constant_(self.weight, 4.0)
+        nn.init.zeros_(self.bias)
+
+
+def test_what_is_made_from_layers_about_to_be_loaded_gets_values_beside_what_has_some(tmp_path):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.scaled = Scaled(self.albert.pooler.bias)
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path)
+    scaled = Own.from_pretrained(tmp_path).scaled
+    assert (scaled.weight == 4).all()
+    assert (scaled.bias.tolist(), scaled.count.tolist()) == ([7.0], [3.0])
+
+
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "transient"])
+def test_what_is_made_from_layers_about_to_be_loaded_and_has_no_rule_is_refused(tmp_path, kind):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            ones = torch.ones_like(self.albert.pooler.bias)
+            if kind == "parameter":
+                self.scale = nn.Parameter(ones)
+            else:
+                self.register_buffer("scale", ones, persistent=kind == "buffer")
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path / "base")
+    with pytest.raises(InputError, match=r"must have values.*Received: scale of Own.*Make it by a shape"):
+        Own.from_pretrained(tmp_path / "base")
+    Own(small()).save_pretrained(tmp_path / "own")
+    if kind != "transient":
+        assert (Own.from_pretrained(tmp_path / "own").scale == 1).all()
+
+
 class Judged(models.AlbertPreTrainedModel):
     """A classifier inside a class that has one of its own beside it."""
 
