@@ -402,6 +402,25 @@ def test_what_is_made_from_layers_about_to_be_loaded_and_has_no_rule_is_refused(
         assert (Own.from_pretrained(tmp_path / "own").scale == 1).all()
 
 
+def test_a_layer_with_a_name_of_the_table_keeps_what_the_constructor_of_a_subclass_gave_it(tmp_path):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.classifier = nn.Linear(config.hidden_size, 2)
+            self.inside = models.AlbertForSequenceClassification(config)
+            self.post_init()
+            nn.init.constant_(self.classifier.weight, 0.5)
+            nn.init.constant_(self.classifier.bias, -2.0)
+
+    make("Model").save_pretrained(tmp_path)
+    for model in (Own(small()), Own.from_pretrained(tmp_path)):
+        assert (model.classifier.weight == 0.5).all()
+        assert (model.classifier.bias == -2).all()
+        assert 0.005 < model.inside.classifier.weight.std() < 0.04
+        assert not model.inside.classifier.bias.any()
+
+
 class Judged(models.AlbertPreTrainedModel):
     """A classifier inside a class that has one of its own beside it."""
 

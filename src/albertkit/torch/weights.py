@@ -57,6 +57,8 @@ def load(
 ) -> report.LoadReport:
     """Give the model the values in `tensors`, initialise a head that is missing there, and say what happened.
 
+    What is missing and has values already, as from the constructor of a subclass, keeps them.
+
     Parameters take over the arrays' memory where precision and device allow it. `dtype` None keeps the model's own.
     Tied parameters are apart afterwards: the caller ties them again. WeightMismatch where the tensors are not those of
     such a model; `source` is what they are called there.
@@ -65,7 +67,7 @@ def load(
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    missing = [name for name in what.newly_initialized if name not in tied]
+    missing = [name for name in what.newly_initialized if name not in tied and own[name].is_meta]
     chosen |= init.initialize_missing(missing, wanted, config, _seed())
     modules = dict(model.named_modules())
     default = torch.get_default_device()
