@@ -354,6 +354,25 @@ def test_what_a_subclass_gives_values_to_in_its_constructor_has_them_when_it_is_
     assert model.loss(torch.zeros(2, 2, dtype=dtype), torch.tensor([0, 1])).isfinite()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_floats_of_a_constructor_take_the_dtype_that_is_asked_for_and_other_numbers_keep_theirs(tmp_path, dtype):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.scale = nn.Parameter(torch.tensor([0.25, 2.0], dtype=torch.float64))
+            self.register_buffer("halves", torch.tensor([0.5], dtype=torch.float16))
+            self.register_buffer("turn", torch.tensor([1 + 2j]))
+            self.register_buffer("step", torch.tensor([3]))
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path)
+    model = Own.from_pretrained(tmp_path, dtype=dtype)
+    assert {tensor.dtype for tensor in (*model.parameters(), model.halves)} == {dtype}
+    assert (model.scale.tolist(), model.halves.tolist()) == ([0.25, 2.0], [0.5])
+    assert (model.turn.tolist(), model.step.tolist()) == ([1 + 2j], [3])
+
+
 class Scaled(nn.Module):
     """A module with a rule, one of whose parameters is made from a layer that is about to be loaded."""
 

@@ -5,6 +5,7 @@ rule for every kind of tensor is "as it is". Only a bare AlbertModel leaves the 
 what stands before a model's own names as `prefix`, which is its `checkpoint_prefix`.
 """
 
+import itertools
 from collections.abc import Mapping
 
 import ml_dtypes
@@ -76,8 +77,9 @@ def load(
         owner, _, leaf = name.removeprefix(prefix).rpartition(".")
         _assign(modules[owner], leaf, to_torch(array).to(device=device, dtype=dtype or own[name].dtype))
     _materialise(model, source)
-    if dtype not in (None, torch.get_default_dtype()):
-        model.to(dtype)  # what the constructor of a subclass gave values to
+    for tensor in itertools.chain(model.parameters(), model.buffers()):  # what a constructor gave values to
+        if dtype is not None and tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
     return what
 
 
