@@ -129,6 +129,20 @@ def test_only_masked_language_models_have_output_embeddings():
         make("Model").set_output_embeddings(nn.Linear(8, 61))
 
 
+def test_a_head_inside_a_subclass_of_a_model_with_a_head_is_tied_too(tmp_path):
+    class Own(models.AlbertForMaskedLM):
+        def __init__(self, config):
+            super().__init__(config)
+            self.second = models.AlbertForMaskedLM(config)
+            self.post_init()
+
+    make("ForMaskedLM").save_pretrained(tmp_path)
+    model = Own.from_pretrained(tmp_path)
+    for one in (model, model.second):
+        assert one.predictions.decoder.weight is one.get_input_embeddings().weight
+        assert one.predictions.decoder.bias is one.predictions.bias
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("size", [40, 80])
 def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied):
