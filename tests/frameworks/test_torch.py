@@ -167,6 +167,28 @@ def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied
     assert model.get_input_embeddings().weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("way", ["resize", "replace"])
+def test_the_head_inside_ones_own_class_is_resized_with_the_words(tmp_path, way, tied):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.mlm = models.AlbertForMaskedLM(config.changed())
+            self.post_init()
+
+    model = Own(small(tie_word_embeddings=tied)).eval()
+    if way == "resize":
+        model.resize_token_embeddings(80)
+    else:
+        model.set_input_embeddings(nn.Embedding(80, 8))
+    ids = torch.tensor([[1, 79, 2]])
+    assert model.mlm(ids).logits.shape == (1, 3, 80)
+    assert (model.mlm.predictions.decoder.weight is model.get_input_embeddings().weight) == tied
+    assert model.config.vocab_size == model.mlm.config.vocab_size == 80
+    model.save_pretrained(tmp_path)
+    torch.testing.assert_close(Own.from_pretrained(tmp_path).mlm(ids).logits, model.mlm(ids).logits, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("frozen", [True, False])
 def test_what_was_frozen_is_frozen_after_resizing(frozen):
     model = make("ForMaskedLM", tie_word_embeddings=False).requires_grad_(not frozen)
