@@ -497,7 +497,8 @@ def test_two_classifiers_of_ones_own_class_come_back_each_with_its_own_values(tm
         models.AlbertForSequenceClassification.from_pretrained(tmp_path)
 
 
-def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied(tmp_path):
+@pytest.mark.parametrize("way", ["set", "with a bias", "without"])
+def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied_with_the_bias_that_acts(tmp_path, way):
     class Filler(models.AlbertPreTrainedModel):
         def __init__(self, config):
             super().__init__(config)
@@ -505,7 +506,12 @@ def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied(tmp_path):
             self.post_init()
 
     model = Filler(small()).eval()
-    model.inside.set_output_embeddings(nn.Linear(model.config.embedding_size, model.config.vocab_size))
+    nn.init.constant_(model.inside.predictions.bias, 3.0)
+    decoder = nn.Linear(model.config.embedding_size, model.config.vocab_size, bias=way != "without")
+    if way == "set":
+        model.inside.set_output_embeddings(decoder)
+    else:
+        model.inside.predictions.decoder = decoder
     model.save_pretrained(tmp_path)
     again = Filler.from_pretrained(tmp_path)
     assert not again.config.tie_word_embeddings
