@@ -228,6 +228,12 @@ def tied(config: ModelConfig) -> dict[str, str]:
     return {name: other for name, other in TIED.items() if config.tie_word_embeddings or name.endswith(".bias")}
 
 
+def in_every_head(tied: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """What is `tied`, in a model whose tensors have these names, and in those with heads that it has inside."""
+    inside = {prefix + name: prefix + tied[name] for prefix in head_prefixes(names) for name in tied}
+    return {**tied, **inside}
+
+
 def count(config: ModelConfig, model: str = "Model") -> int:
     """Parameters of `Albert{model}`, each tied tensor counted once."""
     skip = tied(config)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from albertkit import storage, weight_table
-from albertkit.checkpoint import files, layout
+from albertkit.checkpoint import files, framework_names, layout
 from albertkit.config import AlbertConfig
 from albertkit.errors import CheckpointError, CheckpointNotFound, ConfigError, InputError, UnsafeCheckpoint
 from albertkit.tools import convert
@@ -357,6 +357,22 @@ def test_what_all_names_stand_behind_is_taken_off_and_told(tmp_path, holder, hea
     same({name: checkpoint.tensors[name] for name in tensors}, tensors)
     assert checkpoint.tensors.keys() - tensors.keys() == {"loss.weight", f"{holder.removeprefix('module.')}own.bias"}
     assert checkpoint.notes == (f"The names in {checkpoint.source} stood behind `{holder}`, which was taken off.",)
+
+
+@pytest.mark.parametrize("wrapper", ["", "module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod."])
+def test_a_head_beside_a_model_with_one_of_its_name_keeps_its_own_values(tmp_path, wrapper):
+    tensors = {f"inside.{name}": tensor for name, tensor in drawn(small(), "ForSequenceClassification").items()}
+    tensors |= {"classifier.weight": np.ones((5, 16), np.float32), "classifier.bias": np.ones(5, np.float32)}
+    write_raw(tmp_path, {wrapper + name: tensor for name, tensor in tensors.items()})
+    checkpoint = files.load(tmp_path)
+    same(checkpoint.tensors, tensors)
+    assert checkpoint.notes == ()
+
+
+def test_what_stands_outside_a_holder_collides_with_nothing_but_what_is_behind_it():
+    held = {f"model.{name}": tensor for name, tensor in drawn(small(), "Model").items()}
+    diverged = held | {"loss.weight": np.full(3, np.nan, np.float32)}
+    assert "albert.pooler.bias" in framework_names.translate_torch(diverged).tensors
 
 
 def test_two_models_in_one_file_keep_their_names(tmp_path):

@@ -137,3 +137,14 @@ def test_the_rest_of_a_wide_head_stays_as_it_was_drawn():
         rows = slice(head * 32, head * 32 + 16), slice(head * 32 + 16, head * 32 + 32)
         assert (local[name][rows[0]] != drawn[name][rows[0]]).all()
         assert (local[name][rows[1]] == drawn[name][rows[1]]).all()
+
+
+def test_heads_of_one_name_inside_a_model_are_drawn_apart_and_a_model_s_own_as_ever():
+    own = weight_table.expected(CONFIG, "ForSequenceClassification")
+    shapes = own | {f"{holder}.{name}": shape for name, shape in own.items() for holder in ("a", "b")}
+    missing = [name for name in shapes if name.endswith(("classifier.weight", "classifier.bias"))]
+    drawn = init.initialize_missing(missing, shapes, CONFIG, 1)
+    heads = [drawn[f"{holder}classifier.weight"] for holder in ("", "a.", "b.")]
+    assert len({head.tobytes() for head in heads}) == 3
+    assert (heads[0] == init.initialize(own, CONFIG, 1)["classifier.weight"]).all()
+    assert not any(drawn[f"{holder}classifier.bias"].any() for holder in ("", "a.", "b."))

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError, WeightMismatch
@@ -185,6 +186,8 @@ def test_a_model_with_a_head_inside_ones_own_class_is_loaded_and_comes_back(adap
     assert set(model.load_report.newly_initialized) == {"head.weight", "head.bias"}
     np.testing.assert_allclose(answer(model), expected, atol=1e-6)
     model.save_pretrained(tmp_path / "own")
+    stored = safetensors.numpy.load_file(tmp_path / "own" / "model.safetensors")
+    assert not [name for name in stored if ".decoder." in name]  # what is tied is stored once
     again = own.from_pretrained(tmp_path / "own")
     assert again.load_report.newly_initialized == again.load_report.unexpected == ()
     np.testing.assert_allclose(answer(again), expected, atol=1e-6)

@@ -545,6 +545,11 @@ def test_only_masked_language_models_have_output_embeddings():
         assert np.isfinite(model(**batch("ForMaskedLM")).loss)
         with pytest.raises(InputError, match="use_bias=False"):
             model.set_output_embeddings(nnx.Linear(8, 61, rngs=nnx.Rngs(0)))
+        with pytest.raises(InputError, match=r"which is for 61 tokens\. Received: a layer for 70"):
+            model.set_output_embeddings(nnx.Linear(8, 70, use_bias=False, rngs=nnx.Rngs(0)))
+        with pytest.raises(InputError, match=r"takes a dense layer\. Received: a table of words"):
+            model.set_output_embeddings(table)
+        assert model.get_output_embeddings() is own
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -129,6 +129,20 @@ def test_only_masked_language_models_have_output_embeddings():
         make("Model").set_output_embeddings(nn.Linear(8, 61))
 
 
+def test_a_head_inside_a_subclass_of_a_model_with_a_head_is_tied_too(tmp_path):
+    class Own(models.AlbertForMaskedLM):
+        def __init__(self, config):
+            super().__init__(config)
+            self.second = models.AlbertForMaskedLM(config)
+            self.post_init()
+
+    make("ForMaskedLM").save_pretrained(tmp_path)
+    model = Own.from_pretrained(tmp_path)
+    for one in (model, model.second):
+        assert one.predictions.decoder.weight is one.get_input_embeddings().weight
+        assert one.predictions.decoder.bias is one.predictions.bias
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("size", [40, 80])
 def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied):
@@ -151,6 +165,28 @@ def test_resizing_changes_embeddings_decoder_bias_and_config_together(size, tied
     assert model(ids).logits.shape == (1, 3, size)
     model(ids, labels=ids).loss.backward()
     assert model.get_input_embeddings().weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("way", ["resize", "replace"])
+def test_the_head_inside_ones_own_class_is_resized_with_the_words(tmp_path, way, tied):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.mlm = models.AlbertForMaskedLM(config.changed())
+            self.post_init()
+
+    model = Own(small(tie_word_embeddings=tied)).eval()
+    if way == "resize":
+        model.resize_token_embeddings(80)
+    else:
+        model.set_input_embeddings(nn.Embedding(80, 8))
+    ids = torch.tensor([[1, 79, 2]])
+    assert model.mlm(ids).logits.shape == (1, 3, 80)
+    assert (model.mlm.predictions.decoder.weight is model.get_input_embeddings().weight) == tied
+    assert model.config.vocab_size == model.mlm.config.vocab_size == 80
+    model.save_pretrained(tmp_path)
+    torch.testing.assert_close(Own.from_pretrained(tmp_path).mlm(ids).logits, model.mlm(ids).logits, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -354,6 +390,92 @@ def test_what_a_subclass_gives_values_to_in_its_constructor_has_them_when_it_is_
     assert model.loss(torch.zeros(2, 2, dtype=dtype), torch.tensor([0, 1])).isfinite()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_floats_of_a_constructor_take_the_dtype_that_is_asked_for_and_other_numbers_keep_theirs(tmp_path, dtype):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.scale = nn.Parameter(torch.tensor([0.25, 2.0], dtype=torch.float64))
+            self.register_buffer("halves", torch.tensor([0.5], dtype=torch.float16))
+            self.register_buffer("turn", torch.tensor([1 + 2j]))
+            self.register_buffer("step", torch.tensor([3]))
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path)
+    model = Own.from_pretrained(tmp_path, dtype=dtype)
+    assert {tensor.dtype for tensor in (*model.parameters(), model.halves)} == {dtype}
+    assert (model.scale.tolist(), model.halves.tolist()) == ([0.25, 2.0], [0.5])
+    assert (model.turn.tolist(), model.step.tolist()) == ([1 + 2j], [3])
+
+
+class Scaled(nn.Module):
+    """A module with a rule, one of whose parameters is made from a layer that is about to be loaded."""
+
+    def __init__(self, like):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones_like(like)), nn.Parameter(torch.tensor([7.0]))
+        self.register_buffer("count", torch.tensor([3.0]))
+
+    def reset_parameters(self):
+        nn.init.constant_(self.weight, 4.0)
+        nn.init.zeros_(self.bias)
+
+
+def test_what_is_made_from_layers_about_to_be_loaded_gets_values_beside_what_has_some(tmp_path):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.scaled = Scaled(self.albert.pooler.bias)
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path)
+    scaled = Own.from_pretrained(tmp_path).scaled
+    assert (scaled.weight == 4).all()
+    assert (scaled.bias.tolist(), scaled.count.tolist()) == ([7.0], [3.0])
+
+
+@pytest.mark.parametrize("kind", ["parameter", "buffer", "transient"])
+def test_what_is_made_from_layers_about_to_be_loaded_and_has_no_rule_is_refused(tmp_path, kind):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            ones = torch.ones_like(self.albert.pooler.bias)
+            if kind == "parameter":
+                self.scale = nn.Parameter(ones)
+            else:
+                self.register_buffer("scale", ones, persistent=kind == "buffer")
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path / "base")
+    with pytest.raises(InputError, match=r"must have values.*Received: scale of Own.*Make it by a shape"):
+        Own.from_pretrained(tmp_path / "base")
+    Own(small()).save_pretrained(tmp_path / "own")
+    if kind != "transient":
+        assert (Own.from_pretrained(tmp_path / "own").scale == 1).all()
+
+
+def test_a_layer_with_a_name_of_the_table_keeps_what_the_constructor_of_a_subclass_gave_it(tmp_path):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.classifier = nn.Linear(config.hidden_size, 2)
+            self.inside = models.AlbertForSequenceClassification(config)
+            self.post_init()
+            nn.init.constant_(self.classifier.weight, 0.5)
+            nn.init.constant_(self.classifier.bias, -2.0)
+
+    make("Model").save_pretrained(tmp_path)
+    for model in (Own(small()), Own.from_pretrained(tmp_path)):
+        assert (model.classifier.weight == 0.5).all()
+        assert (model.classifier.bias == -2).all()
+        assert 0.005 < model.inside.classifier.weight.std() < 0.04
+        assert not model.inside.classifier.bias.any()
+
+
 class Judged(models.AlbertPreTrainedModel):
     """A classifier inside a class that has one of its own beside it."""
 
@@ -375,7 +497,8 @@ def test_two_classifiers_of_ones_own_class_come_back_each_with_its_own_values(tm
         models.AlbertForSequenceClassification.from_pretrained(tmp_path)
 
 
-def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied(tmp_path):
+@pytest.mark.parametrize("way", ["set", "with a bias", "without"])
+def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied_with_the_bias_that_acts(tmp_path, way):
     class Filler(models.AlbertPreTrainedModel):
         def __init__(self, config):
             super().__init__(config)
@@ -383,7 +506,12 @@ def test_a_decoder_of_its_own_inside_ones_own_class_is_saved_untied(tmp_path):
             self.post_init()
 
     model = Filler(small()).eval()
-    model.inside.set_output_embeddings(nn.Linear(model.config.embedding_size, model.config.vocab_size))
+    nn.init.constant_(model.inside.predictions.bias, 3.0)
+    decoder = nn.Linear(model.config.embedding_size, model.config.vocab_size, bias=way != "without")
+    if way == "set":
+        model.inside.set_output_embeddings(decoder)
+    else:
+        model.inside.predictions.decoder = decoder
     model.save_pretrained(tmp_path)
     again = Filler.from_pretrained(tmp_path)
     assert not again.config.tie_word_embeddings

@@ -356,7 +356,7 @@ def write(
 
 def _under_stored_names(config: AlbertConfig, tensors: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """Canonical tensors by the names that Transformers stores them under, tied ones once."""
-    tied = weight_table.tied(config)
+    tied = weight_table.in_every_head(weight_table.tied(config), tensors)
     if not config.tie_word_embeddings:
         tensors = {**tensors, **{name: tensors[other] for name, other in tied.items() if other in tensors}}
         tied = {}

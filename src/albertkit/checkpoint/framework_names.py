@@ -155,9 +155,13 @@ def _collide(tensors: Mapping[str, np.ndarray], holder: str) -> bool:
 
     So has a model of a person's own with a `classifier` and an AlbertForSequenceClassification inside.
     """
-    outside = {name: tensor for name, tensor in tensors.items() if not name.startswith(holder)}
-    inside = ((weight_table.canonical_name(name, holder), tensor) for name, tensor in tensors.items())
-    return any(name in outside and not np.array_equal(outside[name], one) for name, one in inside if holder and name)
+    if not holder:
+        return False
+    whole = {stored: weight_table.canonical_name(stored) for stored in tensors}
+    held = {stored: weight_table.canonical_name(stored, holder) for stored in tensors}
+    outside = {whole[stored]: tensor for stored, tensor in tensors.items() if held[stored] == whole[stored]}
+    behind = ((name, tensors[stored]) for stored, name in held.items() if name != whole[stored])
+    return any(name in outside and not np.array_equal(outside[name], tensor) for name, tensor in behind)
 
 
 def require_same(one: np.ndarray | None, other: np.ndarray, name: str, source: str | Path) -> None:

@@ -40,10 +40,10 @@ def initialize_missing(
 ) -> Tensors:
     """The same for the `missing` tensors of a model with these `shapes`, in whatever ALBERT inside it they stand.
 
-    What the table does not know is left out.
+    What the table does not know is left out. Each is drawn under its own name, so that no two heads start alike.
     """
     known = weight_table.known_names(shapes)
-    return {name: _initial_values(known[name], shapes[name], config, seed) for name in missing if name in known}
+    return {name: _initial_values(name, shapes[name], config, seed, known[name]) for name in missing if name in known}
 
 
 def with_local_attention(tensors: Tensors, config: AlbertConfig) -> Tensors:
@@ -103,8 +103,11 @@ def resized(weight: np.ndarray, size: int, spread: float | None, seed: int) -> n
     return np.concatenate([weight, rows.astype(weight.dtype)])
 
 
-def _initial_values(name: str, shape: tuple[int, ...], config: AlbertConfig, seed: int) -> np.ndarray:
-    kind = weight_table.kind(name)
+def _initial_values(
+    name: str, shape: tuple[int, ...], config: AlbertConfig, seed: int, canonical: str | None = None
+) -> np.ndarray:
+    """Values that follow from the seed and `name`, of the kind that the table has under `canonical`, else that name."""
+    kind = weight_table.kind(canonical or name)
     if kind == "bias" or name.endswith(".bias"):
         return np.zeros(shape, np.float32)
     if kind == "norm":

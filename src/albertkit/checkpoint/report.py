@@ -129,7 +129,7 @@ def fit(
     shape differs or the checkpoint has layers that the model does not run.
     """
     tensors = _under_own_names(tensors, expected, source)
-    tied = _in_every_head(tied, expected)
+    tied = weight_table.in_every_head(tied, expected)
     partners = {**tied, **{other: name for name, other in tied.items()}}
     chosen: Tensors = {}
     missing: list[str] = []
@@ -159,12 +159,6 @@ def fit(
         _require_equal_shapes(report)
         _require_no_other_layers(report, expected)
     return chosen, report
-
-
-def _in_every_head(tied: Mapping[str, str], expected: weight_table.Shapes) -> dict[str, str]:
-    """What is tied, in the model itself and in those with heads that it has inside."""
-    prefixes = weight_table.head_prefixes(expected)
-    return {**tied, **{prefix + name: prefix + other for prefix in prefixes for name, other in tied.items()}}
 
 
 def _decoder_apart(tied: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> list[str]:

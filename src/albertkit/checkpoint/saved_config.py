@@ -31,6 +31,7 @@ KEYS = {
 """The key of the config behind each letter of the weight table."""
 BIAS = "predictions.bias"
 DECODER = "predictions.decoder.weight"
+DECODER_BIAS = "predictions.decoder.bias"
 WORDS = weight_table.TIED[DECODER]
 
 
@@ -96,9 +97,9 @@ def _changed(model: str, config: AlbertConfig, changes: Record) -> AlbertConfig:
 
 
 def _with_acting_bias(tensors: Tensors) -> Tensors:
-    """Tensors in which the head's bias is the one that is added to the scores: the decoder's, where it has one."""
-    acting = tensors.get("predictions.decoder.bias")
-    return tensors if acting is None or "predictions.bias" not in tensors else {**tensors, "predictions.bias": acting}
+    """Tensors in which each head's bias is the one that is added to the scores: the decoder's, where it has one."""
+    places = {prefix + BIAS: prefix + DECODER_BIAS for prefix in ("", *weight_table.head_prefixes(tensors))}
+    return tensors | {bias: tensors[acting] for bias, acting in places.items() if {bias, acting} <= tensors.keys()}
 
 
 def _is_tied(config: AlbertConfig, tensors: Mapping[str, np.ndarray], prefix: str) -> bool:

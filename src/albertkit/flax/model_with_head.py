@@ -284,14 +284,24 @@ class FlaxAlbertModelWithMLMHead(FlaxAlbertModelWithHead):
         """Replace the layer of `get_output_embeddings`, which stays without a bias of its own.
 
         A dense layer is the head's own from then on; a table of words is that of a tied head and of its encoder.
-        InputError for a layer with a bias.
+        InputError for a table in the place of the head's own layer, and for a layer with a bias or of another V.
         """
-        if isinstance(value, nnx.Embed) and not hasattr(self.predictions, "decoder"):
+        if isinstance(value, nnx.Embed):
+            if hasattr(self.predictions, "decoder"):
+                raise InputError(
+                    "A head with a layer of its own takes a dense layer. Received: a table of words. Give "
+                    "nnx.Linear(E, V, use_bias=False, rngs=...), or call set_input_embeddings for the words."
+                )
             self.set_input_embeddings(value)
-        elif cast(nnx.Linear, value).use_bias:
+        elif value.use_bias:
             raise InputError("The bias of the head is `predictions.bias`. Give a layer with use_bias=False.")
+        elif value.out_features != (size := self.predictions.bias.shape[0]):
+            raise InputError(
+                f"Output embeddings take over the bias of the head, which is for {size} tokens. Received: a layer for "
+                f"{value.out_features}. Call resize_token_embeddings first."
+            )
         else:
-            self.predictions.decoder = cast(nnx.Linear, value)
+            self.predictions.decoder = value
 
     def mlm_logits(self, hidden_states: Array) -> Array:
         """(..., H) -> (..., V), the scores of the masked language model."""

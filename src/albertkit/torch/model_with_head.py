@@ -237,6 +237,7 @@ class AlbertModelWithMLMHead(AlbertModelWithHead):
 
     def tie_weights(self) -> None:
         """The decoder's bias is the head's bias, and its weight the word embeddings unless the config unties them."""
+        super().tie_weights()
         self.predictions.decoder.bias = self.predictions.bias
         if self.config.tie_word_embeddings:
             self.predictions.decoder.weight = self.get_input_embeddings().weight

@@ -168,6 +168,8 @@ class AlbertModule(nn.Module):
         """
         size = value.num_embeddings
         rules.require_own_vocabulary(self._vocabulary_is_shared, self.config.vocab_size, size)
+        if (scorer := self._vocabulary_scorer) is not self:
+            scorer.set_input_embeddings(value)
         self.base_model.embeddings.word_embeddings = value
         decoder = self.get_output_embeddings()
         if decoder is not None and decoder.out_features != size:
@@ -178,6 +180,13 @@ class AlbertModule(nn.Module):
     def get_output_embeddings(self) -> nn.Linear | None:
         """The layer E -> V of the masked-language-model head, or None where there is no such head."""
         return None
+
+    @property
+    def _vocabulary_scorer(self) -> "AlbertModule":
+        """The model whose head scores the vocabulary: this one, or one on its encoder that a class of one's own has."""
+        inside = (model for model in self.modules() if isinstance(model, AlbertModule))
+        scorers = (model for model in inside if model.get_output_embeddings() is not None)
+        return next((model for model in scorers if model.base_model is self.base_model), self)
 
     def set_output_embeddings(self, value: nn.Linear) -> None:
         """Replace the layer of `get_output_embeddings`. InputError where there is no such head."""
@@ -203,6 +212,10 @@ class AlbertModule(nn.Module):
         if size == old.num_embeddings:
             return old
         rules.require_own_vocabulary(self._vocabulary_is_shared, old.num_embeddings, size)
+        if (scorer := self._vocabulary_scorer) is not self:
+            scorer.resize_token_embeddings(size, mean_resizing=mean_resizing)
+            self.set_input_embeddings(old)
+            return old
         if decoder is not None and not torch.equal(decoder.weight, old.weight):
             self.config.tie_word_embeddings = False  # someone gave the head a decoder of its own
         spread = None if mean_resizing else self.config.initializer_range

@@ -159,11 +159,13 @@ class AlbertPreTrainedModel(AlbertModule):
         return hub_upload.push_saved(self.save_pretrained, repo_id, "Upload model", uploading)
 
     def _values(self) -> dict[str, Tensor]:
-        """The parameters and buffers by canonical name, with the bias that acts."""
+        """The parameters and buffers by canonical name, with the bias of each head that acts."""
         values = weights.canonical(self, self.checkpoint_prefix)
-        decoder = self.get_output_embeddings()
-        if decoder is not None and decoder.bias is None and "predictions.bias" in values:
-            values["predictions.bias"] = torch.zeros_like(values["predictions.bias"])
+        for path, model in self.named_modules(prefix=self.checkpoint_prefix.rstrip(".")):
+            decoder = model.get_output_embeddings() if isinstance(model, AlbertModule) else None
+            bias = f"{path}.predictions.bias".removeprefix(".")
+            if decoder is not None and decoder.bias is None and bias in values:
+                values[bias] = torch.zeros_like(values[bias])
         return values
 
 

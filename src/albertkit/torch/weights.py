@@ -5,6 +5,7 @@ rule for every kind of tensor is "as it is". Only a bare AlbertModel leaves the 
 what stands before a model's own names as `prefix`, which is its `checkpoint_prefix`.
 """
 
+import itertools
 from collections.abc import Mapping
 
 import ml_dtypes
@@ -57,6 +58,8 @@ def load(
 ) -> report.LoadReport:
     """Give the model the values in `tensors`, initialise a head that is missing there, and say what happened.
 
+    What is missing and has values already, as from the constructor of a subclass, keeps them.
+
     Parameters take over the arrays' memory where precision and device allow it. `dtype` None keeps the model's own.
     Tied parameters are apart afterwards: the caller ties them again. WeightMismatch where the tensors are not those of
     such a model; `source` is what they are called there.
@@ -65,7 +68,7 @@ def load(
     wanted = {name: tuple(tensor.shape) for name, tensor in own.items()}
     tied = weight_table.tied(config)
     chosen, what = report.fit(type(model).__name__, wanted, tied, tensors, source, ignore_mismatched_sizes)
-    missing = [name for name in what.newly_initialized if name not in tied]
+    missing = [name for name in what.newly_initialized if name not in tied and own[name].is_meta]
     chosen |= init.initialize_missing(missing, wanted, config, _seed())
     modules = dict(model.named_modules())
     default = torch.get_default_device()
@@ -73,10 +76,10 @@ def load(
         device = default if own[name].is_meta else own[name].device
         owner, _, leaf = name.removeprefix(prefix).rpartition(".")
         _assign(modules[owner], leaf, to_torch(array).to(device=device, dtype=dtype or own[name].dtype))
-    if len(chosen) < len(own):
-        _materialise(model)
-    if dtype not in (None, torch.get_default_dtype()):
-        model.to(dtype)  # what the constructor of a subclass gave values to
+    _materialise(model, source)
+    for tensor in itertools.chain(model.parameters(), model.buffers()):  # what a constructor gave values to
+        if dtype is not None and tensor.is_floating_point():
+            tensor.data = tensor.data.to(dtype)
     return what
 
 
@@ -87,13 +90,36 @@ def _assign(module: nn.Module, leaf: str, tensor: Tensor) -> None:
     setattr(module, leaf, nn.Parameter(tensor, requires_grad=old.requires_grad) if is_parameter else tensor)
 
 
-def _materialise(model: nn.Module) -> None:
-    """Give values to modules that a subclass added and that the checkpoint lacks, by their own rule."""
-    for module in model.modules():
-        if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
-            module.to_empty(device=torch.get_default_device(), recurse=False)
-            if callable(reset := getattr(module, "reset_parameters", None)):
-                reset()
+def _materialise(model: nn.Module, source: str) -> None:
+    """Give values to tensors that a subclass made on "meta" and the checkpoint lacks, by the rule of their module.
+
+    What else a module holds stays as it is. InputError for a tensor that no rule gives values to.
+    """
+    for path, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+        empty = {name: tensor for name, tensor in own.items() if tensor.is_meta}
+        if not empty:
+            continue
+        kept = {name: tensor.detach().clone() for name, tensor in own.items() if name not in empty}
+        for name, tensor in empty.items():
+            if tensor.is_floating_point():  # NaN, to see what the rule leaves out
+                _assign(module, name, torch.full_like(tensor, torch.nan, device=torch.get_default_device()))
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
+        with torch.no_grad():
+            for name, values in kept.items():
+                getattr(module, name).copy_(values)
+        for name in empty:
+            if (found := getattr(module, name)).is_meta or found.isnan().any():
+                raise InputError(_without_values(f"{path}.{name}".removeprefix("."), type(model).__name__, source))
+
+
+def _without_values(name: str, model: str, source: str) -> str:
+    return (
+        f"Each tensor of a model must have values once it is loaded. Received: {name} of {model}, which {source} lacks "
+        "and the constructor made from layers that have no values before they are loaded. Make it by a shape, such as "
+        "torch.ones(config.hidden_size) and not torch.ones_like(layer.weight), or give its module a reset_parameters."
+    )
 
 
 def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Module | None) -> None:
