@@ -476,6 +476,20 @@ def test_a_layer_with_a_name_of_the_table_keeps_what_the_constructor_of_a_subcla
         assert not model.inside.classifier.bias.any()
 
 
+def test_a_layer_with_a_name_of_the_table_is_drawn_by_it_in_a_loaded_model_as_in_a_new_one(tmp_path):
+    class Own(models.AlbertPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.albert = models.AlbertModel(config)
+            self.classifier = nn.Linear(config.hidden_size, 2)
+            self.post_init()
+
+    make("Model").save_pretrained(tmp_path)
+    for model in (Own(small()), Own.from_pretrained(tmp_path)):
+        assert 0.005 < model.classifier.weight.std() < 0.04  # torch's own rule has 0.1 for this width
+        assert not model.classifier.bias.any()
+
+
 class Judged(models.AlbertPreTrainedModel):
     """A classifier inside a class that has one of its own beside it."""
 

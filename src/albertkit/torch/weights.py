@@ -18,7 +18,6 @@ from albertkit.arrays import Tensors
 from albertkit.checkpoint import init, report
 from albertkit.config import AlbertConfig
 from albertkit.errors import InputError
-from albertkit.torch.plain_layers import are_without_values
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
@@ -129,8 +128,6 @@ def initialise(model: nn.Module, prefix: str, config: AlbertConfig, done: nn.Mod
     torch.manual_seed.
     """
     seed = _seed()
-    if are_without_values():  # they come later
-        return
     drawn = set() if done is None else {id(tensor) for tensor in done.parameters()}
     own = {
         name: tensor
