@@ -56,8 +56,8 @@ def settle(
     if not is_own:
         changes = {key: value for key, value in changes.items() if isinstance(value, (int, float, str))}
     changes |= _sizes(head, tensors)
-    heads = weight_table.head_prefixes(tensors)
-    if heads := [prefix for prefix in heads if {prefix + BIAS, prefix + DECODER} <= tensors.keys()]:
+    prefixes = weight_table.head_prefixes(tensors)
+    if heads := [prefix for prefix in prefixes if {prefix + BIAS, prefix + DECODER} <= tensors.keys()]:
         changes["tie_word_embeddings"] = all(_is_tied(config, tensors, prefix) for prefix in heads)
     config = _changed(model, config, {key: value for key, value in changes.items() if _stated(config, key) != value})
     config.to_json_string()  # refuses an activation without a name, before anything is written

@@ -74,8 +74,7 @@ class Settings:
             raise InputError(
                 f"Without truncation a text must fit into {self.max_length} tokens. Received: {len(too_long)} longer "
                 f"of {len(features)}, the first of them number {too_long[0] + 1} with "
-                f"{features.lengths()[too_long[0]]}. Shorten them, or let them be cut "
-                "by truncation=True."
+                f"{features.lengths()[too_long[0]]}. Shorten them, or pass truncation=True."
             )
 
 

@@ -31,11 +31,17 @@ def spans(found):
     return [[(one.start, one.stop) for one in each] for each in found.answers]
 
 
-@pytest.mark.parametrize("start", [23, "23", 23.0])
+@pytest.mark.parametrize("start", [23, "23", " 23", 23.0])
 def test_places_that_are_written_as_texts_or_with_a_point_are_places(tmp_path, start):
     """Else the first "cat" would be learned in the place of the one that is meant."""
     found = questions.read(squad(tmp_path, question("a", ("cat", start))), QuestionOptions())
     assert (spans(found), found.found) == ([[(23, 26)]], "")
+
+
+@pytest.mark.parametrize("start", [10**400, "9" * 5000, True, 2.5, "x"])
+def test_what_is_no_place_of_the_text_is_looked_for_by_its_words(tmp_path, start):
+    found = questions.read(squad(tmp_path, question("a", ("cat", start))), QuestionOptions())
+    assert len(spans(found)[0]) == 1
 
 
 def test_squad_of_both_versions_is_read(tmp_path):
